@@ -1,0 +1,176 @@
+//! Keeping the diagram in a Markdown file true, by a test.
+//!
+//! A file holds the diagram between two comments; what stands there is replaced, the rest of the file is left alone:
+//!
+//! ```text
+//! <!-- fsm:Server -->
+//! <!-- /fsm -->
+//! ```
+//!
+//! [`diagram!`](crate::diagram!) writes the test. It fails with a diff when the declaration and the file differ, and
+//! rewrites the file under `FSM_UPDATE=1`.
+
+use alloc::{format, string::String, vec, vec::Vec};
+use core::{error::Error, fmt};
+
+use crate::graph::Graph;
+
+/// A test that holds the diagram in one or more Markdown files against the declaration.
+///
+/// Paths are relative to the crate's own folder (where its `Cargo.toml` is). The test is called like the machine, so one
+/// machine has one `diagram!`, which can name several files.
+///
+/// ```ignore
+/// fsm_core::diagram!(Server in "../README.md", "../docs/guide.md");
+/// ```
+///
+/// Run `FSM_UPDATE=1 cargo test` once to write the diagram, and again whenever the test says that it has drifted.
+#[macro_export]
+macro_rules! diagram {
+    ($machine:ident in $($path:literal),+ $(,)?) => {
+        #[test]
+        #[allow(non_snake_case)]
+        fn $machine() -> ::core::result::Result<(), $crate::diagram::Failure> {
+            $({
+                let path = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path);
+                let failed = |what, error: ::std::io::Error| $crate::diagram::Failure::new(path, what, &error);
+                let text = ::std::fs::read_to_string(path).map_err(|error| failed("cannot be read", error))?;
+                let drift = $crate::diagram::check(&text, &$machine::GRAPH)
+                    .map_err(|error| $crate::diagram::Failure::new(path, "cannot hold the diagram", &error))?;
+                if let ::core::option::Option::Some(drift) = drift {
+                    if ::std::env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
+                        ::std::fs::write(path, drift.updated()).map_err(|error| failed("cannot be written", error))?;
+                    } else {
+                        return ::core::result::Result::Err($crate::diagram::Failure::new(path, "has drifted", &drift));
+                    }
+                }
+            })+
+            ::core::result::Result::Ok(())
+        }
+    };
+}
+
+/// Compares the block for `graph` in a Markdown text with the declaration; `None` when they agree.
+///
+/// # Errors
+/// When the text has no such block, or one that does not end.
+pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, NoBlock> {
+    let open = format!("<!-- fsm:{} -->", graph.machine);
+    let missing = || NoBlock { open: open.clone() };
+    let start = markdown.find(&open).ok_or_else(missing)? + open.len();
+    let end = start + markdown[start..].find("<!-- /fsm -->").ok_or_else(missing)?;
+    let newline = if markdown.contains("\r\n") { "\r\n" } else { "\n" };
+    let found = &markdown[start..end];
+    let declared = format!("\n```mermaid\n{}```\n", graph.mermaid()).replace('\n', newline);
+    if found == declared {
+        return Ok(None);
+    }
+    let updated = format!("{}{declared}{}", &markdown[..start], &markdown[end..]);
+    Ok(Some(Drift {
+        diff: diff(found, &declared),
+        updated,
+    }))
+}
+
+/// The text and the declaration differ; displayed as a diff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drift {
+    diff: String,
+    updated: String,
+}
+
+impl Drift {
+    /// The whole text as it should be.
+    #[must_use]
+    pub fn updated(&self) -> &str {
+        &self.updated
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n{}",
+            self.diff
+        )
+    }
+}
+
+impl Error for Drift {}
+
+/// The text has no place for the diagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoBlock {
+    open: String,
+}
+
+impl fmt::Display for NoBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "write `{}` and below it `<!-- /fsm -->` where the diagram belongs",
+            self.open
+        )
+    }
+}
+
+impl Error for NoBlock {}
+
+/// Why a `diagram!` test failed; printed in full by `Debug`, which is what a failing test shows.
+pub struct Failure(String);
+
+impl Failure {
+    #[doc(hidden)]
+    pub fn new(path: &str, what: &str, error: &dyn fmt::Display) -> Self {
+        Self(format!("{path} {what}: {error}"))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Failure {}
+
+/// A line diff by longest common subsequence: blocks are some dozen lines, and a crate for it would be a dependency of every
+/// crate that declares a machine.
+fn diff(old: &str, new: &str) -> String {
+    let (old, new): (Vec<_>, Vec<_>) = (old.trim().lines().collect(), new.trim().lines().collect());
+    let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
+    for (i, a) in old.iter().enumerate().rev() {
+        for (j, b) in new.iter().enumerate().rev() {
+            common[i][j] = if a == b {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut out) = (0, 0, Vec::new());
+    loop {
+        match (old.get(i), new.get(j)) {
+            (Some(a), Some(b)) if a == b => {
+                out.push(format!("  {a}"));
+                (i, j) = (i + 1, j + 1);
+            }
+            (Some(a), b) if b.is_none() || common[i + 1][j] >= common[i][j + 1] => {
+                out.push(format!("- {a}"));
+                i += 1;
+            }
+            (_, Some(b)) => {
+                out.push(format!("+ {b}"));
+                j += 1;
+            }
+            (_, None) => return out.join("\n"),
+        }
+    }
+}

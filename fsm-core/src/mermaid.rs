@@ -1,0 +1,238 @@
+//! The graph as a Mermaid state diagram.
+
+use alloc::{
+    borrow::Cow,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{fmt, time::Duration};
+
+use crate::graph::{Graph, Kind, StateInfo, TransitionInfo};
+
+/// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
+///
+/// The text is the same on every run: states and transitions in declaration order. It marks `work` states, ends, guards
+/// (`[guarded]`) and timers, and gives each state the first line of its doc comment.
+///
+/// ```
+/// # use fsm_core::{Graph, Kind, StateInfo};
+/// # const DOOR: Graph = Graph {
+/// #     machine: "Door", doc: "", version: 1, events: &[], transitions: &[], groups: &[],
+/// #     states: &[StateInfo {
+/// #         name: "Open", doc: "", kind: Kind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
+/// #         timer: None,
+/// #     }],
+/// # };
+/// assert_eq!(DOOR.mermaid().to_string(), "stateDiagram-v2\n    state \"Open\" as Open\n    [*] --> Open\n");
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "it is written by `Display`"]
+pub struct Mermaid<'a> {
+    graph: Graph,
+    highlight: Option<&'a str>,
+    docs: bool,
+}
+
+impl Graph {
+    /// The graph as a Mermaid state diagram.
+    pub const fn mermaid(&self) -> Mermaid<'static> {
+        Mermaid {
+            graph: *self,
+            highlight: None,
+            docs: true,
+        }
+    }
+}
+
+impl<'a> Mermaid<'a> {
+    /// Marks a state, such as the one an instance is in. A name that the graph does not have marks nothing.
+    pub const fn highlight<'b>(self, state: &'b str) -> Mermaid<'b>
+    where
+        'a: 'b,
+    {
+        Mermaid {
+            highlight: Some(state),
+            graph: self.graph,
+            docs: self.docs,
+        }
+    }
+
+    /// Whether each state carries the first line of its doc comment; it does unless this says no.
+    pub const fn docs(self, docs: bool) -> Self {
+        Self { docs, ..self }
+    }
+
+    fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
+        let id = self.id(state.name);
+        writeln!(f, "{indent}state \"{}\" as {id}", text(state.name))?;
+        match state.doc.trim_start().lines().next() {
+            Some(doc) if self.docs => writeln!(f, "{indent}{id} : {}", text(doc.trim_end())),
+            _ => Ok(()),
+        }
+    }
+
+    fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
+        let from = self.id(transition.from);
+        let guard = if transition.guarded { " [guarded]" } else { "" };
+        let timer = self.graph.state(transition.from).and_then(|state| state.timer);
+        let timer = match timer {
+            Some(timer) if timer.event == transition.event => format!(" (after {})", Span(timer.after)),
+            _ => String::new(),
+        };
+        for to in transition.to {
+            writeln!(
+                f,
+                "    {from} --> {} : {}{guard}{timer}",
+                self.id(to),
+                text(transition.event)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn class(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        style: &str,
+        of: impl Fn(&StateInfo) -> bool,
+    ) -> fmt::Result {
+        let ids: Vec<_> = self
+            .graph
+            .states
+            .iter()
+            .filter(|state| of(state))
+            .map(|state| self.id(state.name))
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "    classDef {name} {style}")?;
+        writeln!(f, "    class {} {name}", ids.join(","))
+    }
+
+    /// A name as Mermaid can write it: its lexer takes no `-` in an identifier and reads some words as its own.
+    fn id(&self, name: &str) -> String {
+        let plain = plain(name);
+        let names = self
+            .graph
+            .states
+            .iter()
+            .map(|state| state.name)
+            .chain(self.graph.groups.iter().map(|group| group.name));
+        let earlier = names
+            .take_while(|other| *other != name)
+            .filter(|other| self::plain(other) == plain)
+            .count();
+        if earlier == 0 {
+            plain.into_owned()
+        } else {
+            format!("{plain}_{earlier}")
+        }
+    }
+}
+
+impl fmt::Display for Mermaid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "stateDiagram-v2")?;
+        for state in self.graph.states.iter().filter(|state| state.group.is_none()) {
+            self.state(f, state, "    ")?;
+        }
+        for group in self.graph.groups {
+            writeln!(f, "    state \"{}\" as {} {{", text(group.name), self.id(group.name))?;
+            for state in self.graph.states.iter().filter(|state| state.group == Some(group.name)) {
+                self.state(f, state, "        ")?;
+            }
+            writeln!(f, "    }}")?;
+        }
+        for state in self.graph.initial() {
+            writeln!(f, "    [*] --> {}", self.id(state.name))?;
+        }
+        for transition in self.graph.transitions {
+            self.transition(f, transition)?;
+        }
+        for state in self.graph.states.iter().filter(|state| state.kind == Kind::End) {
+            writeln!(f, "    {} --> [*]", self.id(state.name))?;
+        }
+        self.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == Kind::Work)?;
+        self.class(f, "ended", "stroke-width: 3px", |state| state.kind == Kind::End)?;
+        self.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| {
+            Some(state.name) == self.highlight
+        })
+    }
+}
+
+/// Words that Mermaid's lexer, which ignores case, takes for its own where an identifier could stand.
+const WORDS: [&str; 14] = [
+    "as",
+    "class",
+    "classdef",
+    "click",
+    "default",
+    "direction",
+    "end",
+    "hide",
+    "href",
+    "note",
+    "scale",
+    "state",
+    "statediagram",
+    "style",
+];
+
+fn plain(name: &str) -> Cow<'_, str> {
+    let word = WORDS.iter().any(|word| word.eq_ignore_ascii_case(name));
+    if word {
+        return Cow::Owned(format!("{name}_"));
+    }
+    if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(
+        name.chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '_' })
+            .collect(),
+    )
+}
+
+/// Free text: what Mermaid, Markdown or HTML would read as markup becomes an entity (`#58;` is a colon).
+fn text(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            ' ' | '.' | ',' | '\'' | '(' | ')' | '/' | '!' | '?' | '=' | '+' | '_' | '-' => out.push(c),
+            c if c.is_control() => out.push(' '),
+            c if c.is_ascii_punctuation() => {
+                out.push('#');
+                out.push_str(&u32::from(c).to_string());
+                out.push(';');
+            }
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+/// A duration as people write it: `15m`, `1h30m`, `250ms`.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return f.write_str("0s");
+        }
+        let seconds = self.0.as_secs();
+        let parts = [
+            (seconds / 86_400, "d"),
+            (seconds / 3_600 % 24, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+            (u64::from(self.0.subsec_millis()), "ms"),
+            (u64::from(self.0.subsec_nanos() % 1_000_000), "ns"),
+        ];
+        parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
+    }
+}
