@@ -1,1 +1,100 @@
-//! To come.
+//! Durable, supervised state machines: each instance is a versioned compare-and-swap row with its history, and each
+//! instance in a `work` state has exactly one worker.
+//!
+//! The machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`fsm_core`](core) for the
+//! declaration. This crate keeps its instances in a [store](store::sqlite::Sqlite), hands them out as typed records
+//! whose methods are the legal transitions, and runs their workers:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # let dir = tempfile::tempdir()?; let path = dir.path().join("jobs.db");
+//! use fsm_runtime::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! /// A report, from the request to its text.
+//! #[derive(StateMachine)]
+//! #[fsm(initial = Requested, durable, derive(Serialize, Deserialize))]
+//! enum Report {
+//!     /// Somebody wants it.
+//!     #[on(begin => Writing)]
+//!     Requested { title: String },
+//!     /// A worker is writing it.
+//!     #[state(work)]
+//!     #[on(finish { text: String } => Written)]
+//!     Writing { title: String },
+//!     /// It can be read.
+//!     #[state(end)]
+//!     Written { title: String, text: String },
+//! }
+//!
+//! struct Writer;
+//!
+//! impl report::Workers for Writer {
+//!     async fn writing(&self, task: report::Task<report::Writing>) -> Outcome<report::Writing> {
+//!         let text = format!("All about {}.", task.title);
+//!         task.finish(text)
+//!     }
+//! }
+//!
+//! let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Report, _>(Writer).start().await?;
+//! let reports = runtime.machines::<Report>();
+//!
+//! let requested = reports.create("r-1", report::Requested { title: "rows".into() }).await?;
+//! requested.begin().await?; // one compare-and-swap; its worker starts
+//!
+//! reports.wait_for("r-1", report::State::Written, Duration::from_secs(10)).await?;
+//! let report::AnyRecord::Written(written) = reports.get("r-1").await? else { panic!("it was written") };
+//! assert_eq!(written.text, "All about rows.");
+//! runtime.shutdown(Duration::from_secs(5)).await;
+//! # Ok(()) }
+//! ```
+//!
+//! # What holds
+//!
+//! - **Nothing is overwritten.** A transition is made from the version that was read, or answers [`Failure::Conflict`]
+//!   with the record that stands there now.
+//! - **Nothing acknowledged is lost.** What was awaited is on the disk, with its history entry in the same transaction.
+//! - **Work is done at least once, its result is stored exactly once.** A worker that fails, panics, or dies with its
+//!   process is run again; a result that comes too late is refused by version and fence. Use
+//!   [`key`](RawTask::key) as the idempotency key of calls to the outside.
+//! - **One worker for each instance.** When the state is left under a worker, it is cancelled and waited for before the
+//!   next one starts.
+//!
+//! # Until when
+//!
+//! One process works on a file: the second controller is refused by name. Other processes use the same file as
+//! clients; the controller sees their changes within milliseconds.
+#![deny(missing_docs)]
+
+pub mod clock;
+pub mod codec;
+mod controller;
+mod definition;
+mod durable;
+mod records;
+mod runtime;
+mod shared;
+pub mod store;
+mod work;
+
+pub use codec::CodecError;
+pub use controller::{Cut, CutHow, Shutdown};
+pub use durable::{BornIn, Durable, DurableState, WorkedBy};
+pub use fsm_core as core;
+pub use fsm_core::StateMachine;
+pub use records::{Conflict, Failure, Firing, MAX_ID_BYTES, Machines, Meta, RawRecord, ReadError, RowError, WaitError};
+pub use runtime::{Builder, Runtime, StartError};
+pub use work::{Done, Finished, Lease, Outcome, RawTask, WorkError};
+
+/// What a program that declares machines and runs them needs: `use fsm_runtime::prelude::*;`.
+pub mod prelude {
+    pub use crate::{Machines, Outcome, Runtime, WorkError, store::sqlite::Sqlite};
+    pub use fsm_core::StateMachine;
+}
+
+/// What generated code names besides the public items.
+#[doc(hidden)]
+pub mod __private {
+    pub use serde;
+}

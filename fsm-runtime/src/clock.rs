@@ -1,0 +1,152 @@
+//! Owns time: the one clock that a runtime reads and sleeps by, and the one that tests drive.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::watch;
+
+/// Where a runtime takes its time from.
+///
+/// [`Clock::system`] is the operating system's, with tokio's timers. A [`ManualClock`] stands still until a test moves
+/// it; tokio's own paused time cannot serve here, because it neither stops wall clocks nor waits for the store's writer
+/// thread.
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System {
+        start: Instant,
+    },
+    Manual {
+        start: SystemTime,
+        elapsed: Arc<watch::Sender<Duration>>,
+    },
+}
+
+impl Clock {
+    /// The operating system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Kind::System { start: Instant::now() })
+    }
+
+    /// The wall clock's time, in whole microseconds: what is stored.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        match &self.0 {
+            Kind::System { .. } => whole_micros(SystemTime::now()),
+            Kind::Manual { start, elapsed } => whole_micros(*start + *elapsed.borrow()),
+        }
+    }
+
+    /// Monotonic time since the clock was made: what deadlines are counted by.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Kind::System { start } => start.elapsed(),
+            Kind::Manual { elapsed, .. } => *elapsed.borrow(),
+        }
+    }
+
+    /// Ends when `duration` has passed. Cancel safe: a dropped sleep has no effect.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let clock = self.0.clone();
+        async move {
+            match clock {
+                Kind::System { .. } => tokio::time::sleep(duration).await,
+                Kind::Manual { elapsed, .. } => {
+                    let deadline = elapsed.borrow().saturating_add(duration);
+                    // The sender lives in `elapsed` itself, so that waiting cannot fail.
+                    let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= deadline).await;
+                }
+            }
+        }
+    }
+
+    /// What `future` gives, or `None` when `duration` has passed first.
+    pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.sleep(duration) => None,
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::System { .. } => "Clock(system)",
+            Kind::Manual { .. } => "Clock(manual)",
+        })
+    }
+}
+
+/// A clock that a test moves by hand; every [`Clock`] made from it follows.
+///
+/// ```
+/// use fsm_runtime::clock::ManualClock;
+/// use std::time::{Duration, SystemTime};
+///
+/// let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
+/// let clock = manual.clock();
+/// manual.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+/// ```
+#[derive(Clone)]
+pub struct ManualClock {
+    start: SystemTime,
+    elapsed: Arc<watch::Sender<Duration>>,
+}
+
+impl ManualClock {
+    /// A clock that stands still at `start`.
+    #[must_use]
+    pub fn new(start: SystemTime) -> Self {
+        Self {
+            start,
+            elapsed: Arc::new(watch::Sender::new(Duration::ZERO)),
+        }
+    }
+
+    /// The clock to give to [`Builder::clock`](crate::Builder::clock).
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Clock(Kind::Manual {
+            start: self.start,
+            elapsed: self.elapsed.clone(),
+        })
+    }
+
+    /// Moves time on, and wakes every sleep that this ends.
+    pub fn advance(&self, by: Duration) {
+        self.elapsed
+            .send_modify(|elapsed| *elapsed = elapsed.saturating_add(by));
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManualClock")
+            .field("elapsed", &*self.elapsed.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cut to what a store keeps, so that a time which was written equals itself when it is read.
+fn whole_micros(time: SystemTime) -> SystemTime {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => time - Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000)),
+        Err(_) => time,
+    }
+}

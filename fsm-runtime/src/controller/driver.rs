@@ -1,0 +1,127 @@
+//! Owns the passage between the controller, which knows rows, and one machine's typed workers.
+
+use crate::{
+    durable::{Durable, WorkedBy},
+    records::rows,
+    store::{Cause, Change, Disarm, Row, Transition},
+    work::{End, Lease, Signals, WorkError},
+};
+use fsm_core::{Graph, Name, Rejected};
+use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+/// How a worker ended, without its types.
+pub(crate) enum Ended {
+    /// With an event: what is to be committed.
+    Fired(Box<Transition>),
+    /// Not yet.
+    Again(Duration),
+}
+
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> + Send>>;
+
+/// One machine's code, without its types.
+pub(crate) trait Driver: Send + Sync {
+    fn graph(&self) -> &'static Graph;
+    /// The worker of the state that `row` stands in.
+    fn run(&self, row: Row, signals: Signals) -> Running;
+    /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused.
+    fn timer(&self, row: &Row) -> Change;
+}
+
+pub(crate) struct Machine<M, W> {
+    workers: Arc<W>,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M, W> Machine<M, W> {
+    pub(crate) fn new(workers: W) -> Self {
+        Self {
+            workers: Arc::new(workers),
+            machine: PhantomData,
+        }
+    }
+}
+
+impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
+    fn graph(&self) -> &'static Graph {
+        M::GRAPH
+    }
+
+    fn run(&self, row: Row, signals: Signals) -> Running {
+        let workers = self.workers.clone();
+        Box::pin(async move {
+            let machine = rows::decode::<M>(&row).map_err(WorkError::permanent)?;
+            let finished = machine.work(&workers, Lease::new(&row, signals)).await?;
+            match finished.0 {
+                End::Again(after) => Ok(Ended::Again(after)),
+                End::Fired {
+                    machine,
+                    event,
+                    payload,
+                } => {
+                    let transition = transition(&row, machine, event, payload, Cause::Worker, Some(row.fence));
+                    Ok(Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
+                }
+            }
+        })
+    }
+
+    fn timer(&self, row: &Row) -> Change {
+        match timer::<M>(row) {
+            Ok(transition) => Change::Transition(transition),
+            Err(reason) => Change::Disarm(Disarm {
+                key: row.key.clone(),
+                incarnation: row.incarnation,
+                version: row.version,
+                reason,
+            }),
+        }
+    }
+}
+
+fn timer<M: Durable>(row: &Row) -> Result<Transition, String> {
+    let machine = rows::decode::<M>(row).map_err(|error| error.to_string())?;
+    let state = machine.state();
+    let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
+    let kind = M::kind_of(&event);
+    let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
+    let target = machine.apply(event).map_err(|Rejected { reason, .. }| match reason {
+        Some(reason) => format!("a guard refused `{kind}`: {reason}"),
+        None => format!("`{kind}` is not accepted in `{state}`"),
+    })?;
+    transition(row, target, kind, payload, Cause::Timer, None)
+}
+
+/// Checked against the graph, like a caller's.
+fn transition<M: Durable>(
+    row: &Row,
+    target: M,
+    event: M::EventKind,
+    payload: String,
+    cause: Cause,
+    fence: Option<u64>,
+) -> Result<Transition, String> {
+    let from = M::GRAPH
+        .state_was(&row.state)
+        .map_or(row.state.as_str(), |info| info.name);
+    let (_, into) = rows::entering(target).map_err(|error| error.to_string())?;
+    if !rows::declared::<M>(from, event.as_str(), &into.state) {
+        return Err(format!(
+            "{} declares no transition `{from} --{event}-> {}`",
+            M::GRAPH.machine,
+            into.state
+        ));
+    }
+    Ok(Transition {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence,
+        from: from.to_owned(),
+        event: event.as_str().to_owned(),
+        payload,
+        into,
+        cause,
+        idempotency_key: None,
+    })
+}

@@ -1,0 +1,121 @@
+//! Owns the supervision of work: one worker for each instance in a `work` state, whatever happens.
+//!
+//! Level-triggered: it acts on what is stored, never on what a message says. A word that something changed, and a
+//! periodic scan for what was missed, both lead to the same look at the row.
+
+mod backoff;
+mod driver;
+mod plan;
+mod run;
+mod scan;
+mod schedule;
+mod slots;
+mod stop;
+mod worker;
+
+pub(crate) use driver::{Driver, Machine};
+pub(crate) use scan::follow;
+pub use stop::{Cut, CutHow, Shutdown};
+
+use crate::shared::Shared;
+use backoff::Backoff;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The numbers that a controller goes by; `Builder` documents each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) scan: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) attempts: u32,
+    pub(crate) concurrency: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            scan: Duration::from_secs(5),
+            grace: Duration::from_secs(5),
+            backoff: Backoff {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(300),
+            },
+            attempts: 10,
+            concurrency: 256,
+        }
+    }
+}
+
+/// The drivers by their machines' names.
+pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
+
+/// A running controller; dropping it stops it without waiting.
+pub(crate) struct Controller {
+    stop: CancellationToken,
+    deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
+    ended: Mutex<Ending>,
+}
+
+enum Ending {
+    Running(JoinHandle<Shutdown>),
+    Ended(Shutdown),
+}
+
+impl Controller {
+    /// `control` is the lock that makes it the only one; it is kept until everything has ended.
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        drivers: Drivers,
+        settings: Settings,
+        me: String,
+        control: Box<dyn Send + Sync>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let (deadline, told) = oneshot::channel();
+        let running = tokio::spawn(run::Run::new(shared, drivers, settings, me).run(stop.clone(), told, control));
+        Self {
+            stop,
+            deadline: std::sync::Mutex::new(Some(deadline)),
+            ended: Mutex::new(Ending::Running(running)),
+        }
+    }
+
+    /// Stops within `deadline` and the grace period; called again, it waits for the same end.
+    ///
+    /// Cancel safe: dropped half-way, the stop goes on.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> Shutdown {
+        let teller = self
+            .deadline
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(teller) = teller {
+            // The controller takes it when it sees `stop`.
+            let _ = teller.send(deadline);
+            self.stop.cancel();
+        }
+        let mut ended = self.ended.lock().await;
+        if let Ending::Running(running) = &mut *ended {
+            let report = running.await.unwrap_or_else(|failed| {
+                tracing::error!(%failed, "the controller did not end by itself");
+                Shutdown::default()
+            });
+            *ended = Ending::Ended(report);
+        }
+        match &*ended {
+            Ending::Ended(report) => report.clone(),
+            Ending::Running(_) => Shutdown::default(),
+        }
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,237 @@
+//! Owns the decision: what is to be done about an instance, from what is stored and who works on it. Pure.
+
+use crate::store::Row;
+use fsm_core::Kind;
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// One stay of an instance in a state, under one claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stay {
+    incarnation: Uuid,
+    entered: u64,
+    fence: u64,
+}
+
+impl Stay {
+    pub(crate) fn of(row: &Row) -> Self {
+        Self {
+            incarnation: row.incarnation,
+            entered: row.entered,
+            fence: row.fence,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Nothing, until something changes.
+    Rest,
+    /// Nothing, until then.
+    Wait(SystemTime),
+    /// The worker that runs has lost its stay: stop it.
+    Cancel,
+    /// The timer is due.
+    Fire(Box<Row>),
+    /// Work is due, and nobody is at it.
+    Claim(Box<Row>),
+    /// Somebody is named as owner, and there is no work.
+    Disown(Box<Row>),
+    /// The state is none that this code knows.
+    Unknown(Box<Row>),
+}
+
+/// What to do about an instance that is stored as `row`, while a worker of this process runs for `running`.
+///
+/// `kind` is that of the row's state in the graph. An owner without a running worker is a process that is gone, or a
+/// claim of this one whose answer was lost: the row is claimed anew, under a new fence.
+pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, now: SystemTime) -> Plan {
+    let Some(row) = row else {
+        return if running.is_some() { Plan::Cancel } else { Plan::Rest };
+    };
+    let Some(kind) = kind else {
+        return Plan::Unknown(Box::new(row));
+    };
+    if row.timer_at.is_some_and(|at| at <= now) {
+        return Plan::Fire(Box::new(row));
+    }
+    if let Some(running) = running {
+        return if running == Stay::of(&row) {
+            wait(row.timer_at)
+        } else {
+            Plan::Cancel
+        };
+    }
+    if kind != Kind::Work {
+        return if row.owner.is_some() {
+            Plan::Disown(Box::new(row))
+        } else {
+            wait(row.timer_at)
+        };
+    }
+    if row.parked.is_some() {
+        return wait(row.timer_at);
+    }
+    match row.retry_at {
+        Some(at) if at > now => wait(row.wake_at()),
+        _ => Plan::Claim(Box::new(row)),
+    }
+}
+
+fn wait(until: Option<SystemTime>) -> Plan {
+    until.map_or(Plan::Rest, Plan::Wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Key;
+    use std::time::Duration;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn row() -> Row {
+        Row {
+            key: Key::new("M", "a"),
+            incarnation: Uuid::nil(),
+            state: "S".into(),
+            version: 3,
+            entered: 3,
+            schema: 1,
+            data: "null".into(),
+            context: None,
+            timer_at: None,
+            retry_at: None,
+            owner: None,
+            fence: 7,
+            attempt: 0,
+            checkpoint: None,
+            parked: None,
+            error: None,
+            shard: 0,
+            created: NOW,
+            updated: NOW,
+        }
+    }
+
+    fn in_secs(seconds: u64) -> Option<SystemTime> {
+        Some(NOW + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn work_is_claimed_when_it_is_due_and_not_before() {
+        let due = Row {
+            retry_at: Some(NOW),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(due.clone()), Some(Kind::Work), None, NOW),
+            Plan::Claim(Box::new(due))
+        );
+        let later = Row {
+            retry_at: in_secs(5),
+            timer_at: in_secs(9),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(later), Some(Kind::Work), None, NOW),
+            Plan::Wait(NOW + Duration::from_secs(5))
+        );
+    }
+
+    #[test]
+    fn what_a_dead_process_held_is_claimed() {
+        let orphan = Row {
+            owner: Some("dead".into()),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(orphan.clone()), Some(Kind::Work), None, NOW),
+            Plan::Claim(Box::new(orphan))
+        );
+    }
+
+    #[test]
+    fn a_worker_whose_stay_goes_on_is_left_alone() {
+        let mine = Row {
+            owner: Some("me".into()),
+            ..row()
+        };
+        let stay = Some(Stay::of(&mine));
+        assert_eq!(plan(Some(mine), Some(Kind::Work), stay, NOW), Plan::Rest);
+    }
+
+    #[test]
+    fn a_worker_is_cancelled_when_its_stay_is_over() {
+        let stay = Some(Stay::of(&row()));
+        let entered_anew = Row {
+            version: 4,
+            entered: 4,
+            ..row()
+        };
+        assert_eq!(plan(Some(entered_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
+        let created_anew = Row {
+            incarnation: Uuid::max(),
+            ..row()
+        };
+        assert_eq!(plan(Some(created_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
+        let claimed_by_another = Row { fence: 8, ..row() };
+        assert_eq!(
+            plan(Some(claimed_by_another), Some(Kind::Work), stay, NOW),
+            Plan::Cancel
+        );
+        assert_eq!(plan(None, None, stay, NOW), Plan::Cancel);
+    }
+
+    #[test]
+    fn a_timer_fires_beside_the_worker() {
+        let due = Row {
+            timer_at: Some(NOW),
+            ..row()
+        };
+        let stay = Some(Stay::of(&due));
+        assert_eq!(
+            plan(Some(due.clone()), Some(Kind::Work), stay, NOW),
+            Plan::Fire(Box::new(due))
+        );
+    }
+
+    #[test]
+    fn a_parked_instance_waits_for_its_timer_only() {
+        let parked = Row {
+            parked: Some("why".into()),
+            retry_at: Some(NOW),
+            timer_at: in_secs(9),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(parked), Some(Kind::Work), None, NOW),
+            Plan::Wait(NOW + Duration::from_secs(9))
+        );
+    }
+
+    #[test]
+    fn an_owner_of_a_state_without_work_is_removed() {
+        let owned = Row {
+            owner: Some("me".into()),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(owned.clone()), Some(Kind::Rest), None, NOW),
+            Plan::Disown(Box::new(owned))
+        );
+        assert_eq!(plan(Some(row()), Some(Kind::End), None, NOW), Plan::Rest);
+    }
+
+    #[test]
+    fn an_unknown_state_is_left_alone() {
+        let owned = Row {
+            owner: Some("me".into()),
+            ..row()
+        };
+        assert_eq!(
+            plan(Some(owned.clone()), None, None, NOW),
+            Plan::Unknown(Box::new(owned))
+        );
+    }
+}

@@ -1,0 +1,499 @@
+//! Owns the controller's loop: who is looked at, who runs, who is to stop. One task; everything slow runs beside it.
+
+use super::{
+    Drivers, Settings,
+    plan::{Plan, Stay, plan},
+    scan,
+    schedule::Schedule,
+    slots::Slots,
+    stop::{CutHow, Shutdown},
+    worker::{self, failure, persist, release},
+};
+use crate::{
+    shared::Shared,
+    store::{Attempts, Change, Claim, Due, Key, Row, StoreError, Verdict},
+    work::{Signals, WorkError},
+};
+use std::{
+    any::Any,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Looks and claims under way at once: more would only queue for the store.
+const STEPS: usize = 128;
+/// When an instance is looked at again whose look failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What became of a step that runs beside the loop.
+enum Step {
+    Looked(Result<Plan, StoreError>),
+    /// The claimed row; `None` where somebody was faster.
+    Claimed(Result<Option<Box<Row>>, StoreError>),
+    /// A timer's event, a release, a result: whatever it was, the row is worth another look.
+    Stored(Result<(), StoreError>),
+}
+
+/// A worker under way.
+struct Running {
+    row: Row,
+    cancelled: CancellationToken,
+    abort: AbortHandle,
+    /// When it was told to end.
+    stopping: bool,
+}
+
+pub(super) struct Run {
+    pub(super) shared: Arc<Shared>,
+    drivers: Drivers,
+    pub(super) settings: Settings,
+    me: String,
+    /// When to look at each instance.
+    schedule: Schedule,
+    /// When to abort each worker that was told to end.
+    aborts: Schedule,
+    slots: HashMap<&'static str, Slots>,
+    /// Steps under way; whether a trigger came meanwhile, which leads to one more look.
+    steps: JoinSet<Step>,
+    stepping: HashMap<Id, Key>,
+    busy: HashMap<Key, bool>,
+    workers: JoinSet<()>,
+    working: HashMap<Id, Key>,
+    running: HashMap<Key, Running>,
+    /// Rows in unknown states that were reported, each once.
+    reported: HashSet<(Key, u64)>,
+    draining: CancellationToken,
+    giving_up: CancellationToken,
+    /// Claims that came back after the stop began.
+    pub(super) unused: Vec<Row>,
+}
+
+impl Run {
+    pub(super) fn new(shared: Arc<Shared>, drivers: Drivers, settings: Settings, me: String) -> Self {
+        let slots = drivers
+            .keys()
+            .map(|machine| (*machine, Slots::new(settings.concurrency)))
+            .collect();
+        Self {
+            shared,
+            drivers,
+            settings,
+            me,
+            schedule: Schedule::default(),
+            aborts: Schedule::default(),
+            slots,
+            steps: JoinSet::new(),
+            stepping: HashMap::new(),
+            busy: HashMap::new(),
+            workers: JoinSet::new(),
+            working: HashMap::new(),
+            running: HashMap::new(),
+            reported: HashSet::new(),
+            draining: CancellationToken::new(),
+            giving_up: CancellationToken::new(),
+            unused: Vec::new(),
+        }
+    }
+
+    /// Runs until `stop`, and then ends what runs within the deadline that it is told.
+    pub(super) async fn run(
+        mut self,
+        stop: CancellationToken,
+        deadline: oneshot::Receiver<Duration>,
+        control: Box<dyn Send + Sync>,
+    ) -> Shutdown {
+        let (found, mut due) = mpsc::channel(2);
+        let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
+        let scanner = tokio::spawn(scan::scan(
+            self.shared.clone(),
+            machines,
+            self.me.clone(),
+            self.settings.scan,
+            found,
+        ));
+        let shared = self.shared.clone();
+        loop {
+            self.begin_steps();
+            self.abort_overdue();
+            let next = self.schedule.next().filter(|_| self.steps.len() < STEPS);
+            let next = next.into_iter().chain(self.aborts.next()).min();
+            let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
+                Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
+                keys = shared.changes.next() => keys.into_iter().for_each(|key| self.look_now(key)),
+                Some(page) = due.recv() => self.plan_due(page),
+                () = shared.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            }
+        }
+        drop(due);
+        scanner.abort();
+        // Dropped without a word, it has no time at all.
+        let report = self.stop(deadline.await.unwrap_or_default()).await;
+        drop(control);
+        report
+    }
+
+    // ------------------------------------------------------------------------------------------------ looking
+
+    fn look_now(&mut self, key: Key) {
+        if self.drivers.contains_key(&*key.machine) {
+            self.schedule.add(key, self.shared.clock.elapsed());
+        }
+    }
+
+    fn look_at(&mut self, key: Key, at: SystemTime) {
+        let delay = at.duration_since(self.shared.clock.now()).unwrap_or_default();
+        self.schedule.add(key, self.shared.clock.elapsed() + delay);
+    }
+
+    fn look_after(&mut self, key: Key, delay: Duration) {
+        self.schedule.add(key, self.shared.clock.elapsed() + delay);
+    }
+
+    /// What waits for a slot is looked at when it gets one.
+    fn plan_due(&mut self, page: Vec<Due>) {
+        for Due { key, at } in page {
+            if !self
+                .slots
+                .get(&*key.machine)
+                .is_some_and(|slots| slots.is_waiting(&key))
+            {
+                self.look_at(key, at);
+            }
+        }
+    }
+
+    /// Begins the looks that are due: one at a time for each instance.
+    fn begin_steps(&mut self) {
+        while self.steps.len() < STEPS {
+            let Some(key) = self.schedule.pop(self.shared.clock.elapsed()) else {
+                return;
+            };
+            if let Some(again) = self.busy.get_mut(&key) {
+                *again = true;
+                continue;
+            }
+            let Some(driver) = self.drivers.get(&*key.machine) else {
+                continue;
+            };
+            let (shared, graph) = (self.shared.clone(), driver.graph());
+            let running = self.running.get(&key).map(|running| Stay::of(&running.row));
+            self.step(key.clone(), async move {
+                let row = shared.store.get(key).await;
+                Step::Looked(row.map(|row| {
+                    let state = row.as_ref().and_then(|row| graph.state_was(&row.state));
+                    plan(row, state.map(|state| state.kind), running, shared.clock.now())
+                }))
+            });
+        }
+    }
+
+    fn step(&mut self, key: Key, step: impl Future<Output = Step> + Send + 'static) {
+        let id = self.steps.spawn(step).id();
+        self.stepping.insert(id, key.clone());
+        self.busy.entry(key).or_insert(false);
+    }
+
+    fn step_ended(&mut self, ended: Result<(Id, Step), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(key) = self.stepping.remove(&id) else { return };
+        let again = self.busy.remove(&key).unwrap_or_default();
+        match ended.map(|(_, step)| step) {
+            Ok(Step::Looked(Ok(plan))) => self.carry_out(&key, plan),
+            Ok(Step::Claimed(Ok(Some(row)))) => self.start_worker(*row),
+            Ok(Step::Claimed(Ok(None))) => {
+                self.free_slot(&key);
+                self.look_now(key.clone());
+            }
+            Ok(Step::Stored(Ok(()))) => self.look_now(key.clone()),
+            Ok(Step::Looked(Err(error)) | Step::Claimed(Err(error)) | Step::Stored(Err(error))) => {
+                // The scan says once that the store is away; here it would be said for each row.
+                tracing::debug!(machine = %key.machine, id = %key.id, %error, "the store did not answer; looking again");
+                self.free_slot(&key);
+                self.look_after(key.clone(), LOOK_AGAIN);
+            }
+            Err(failed) => {
+                let error = panic_text(failed);
+                tracing::error!(machine = %key.machine, id = %key.id, %error, "a look at the instance failed");
+                self.free_slot(&key);
+                self.look_after(key.clone(), self.settings.scan);
+            }
+        }
+        if again {
+            self.look_now(key);
+        }
+    }
+
+    fn carry_out(&mut self, key: &Key, plan: Plan) {
+        if !matches!(plan, Plan::Claim(_)) {
+            self.free_slot(key);
+        }
+        match plan {
+            Plan::Rest => {}
+            Plan::Wait(until) => self.wait(key, until),
+            Plan::Cancel => self.cancel(key),
+            Plan::Fire(row) => self.fire_timer(*row),
+            Plan::Claim(row) => self.claim(*row),
+            Plan::Disown(row) => {
+                let release = Change::Release(crate::store::Release {
+                    retry: None,
+                    ..release(&row, Duration::ZERO, Attempts::Keep, None)
+                });
+                self.store_change(key.clone(), release);
+            }
+            Plan::Unknown(row) => {
+                if self.reported.insert((key.clone(), row.version)) {
+                    tracing::error!(
+                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version,
+                        "the state is not declared here; the instance is left alone"
+                    );
+                }
+            }
+        }
+    }
+
+    /// What is due after the next scan is left to it, so that resting instances take no memory.
+    fn wait(&mut self, key: &Key, until: SystemTime) {
+        if until.duration_since(self.shared.clock.now()).unwrap_or_default() <= self.settings.scan {
+            self.look_at(key.clone(), until);
+        }
+    }
+
+    fn fire_timer(&mut self, row: Row) {
+        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else {
+            return;
+        };
+        let shared = self.shared.clone();
+        self.step(row.key.clone(), async move {
+            let change = driver.timer(&row);
+            let dropped = matches!(change, Change::Disarm(_));
+            Step::Stored(shared.commit(change).await.map(|verdict| match verdict {
+                Verdict::Committed { .. } if dropped => {
+                    tracing::warn!(machine = %row.key.machine, id = %row.key.id, state = %row.state, "timer dropped");
+                }
+                Verdict::Committed { .. } => {
+                    tracing::info!(machine = %row.key.machine, id = %row.key.id, state = %row.state, "timer fired");
+                }
+                // Something else moved the instance at the same time: the timer was of a stay that is over.
+                _ => {}
+            }))
+        });
+    }
+
+    fn store_change(&mut self, key: Key, change: Change) {
+        let shared = self.shared.clone();
+        self.step(key, async move { Step::Stored(shared.commit(change).await.map(drop)) });
+    }
+
+    // ------------------------------------------------------------------------------------------------ working
+
+    fn claim(&mut self, row: Row) {
+        let has_slot = self
+            .slots
+            .get_mut(&*row.key.machine)
+            .is_some_and(|slots| slots.take(&row.key));
+        if !has_slot || self.draining.is_cancelled() {
+            return;
+        }
+        if let Some(owner) = &row.owner {
+            if row.attempt >= self.settings.attempts {
+                let error = WorkError::from("the process ended during the attempt");
+                let change = failure(&row, &error, self.settings);
+                return self.store_change(row.key, change);
+            }
+            tracing::warn!(
+                machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                attempt = row.attempt, %owner, "taken over from a process that is gone"
+            );
+        }
+        let claim = Claim {
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version: row.version,
+            fence: row.fence,
+            owner: self.me.clone(),
+        };
+        let shared = self.shared.clone();
+        self.step(row.key, async move {
+            // Not announced as a change: nobody but this controller acts on it.
+            let verdicts = shared
+                .store
+                .commit(vec![Change::Claim(claim).into()], shared.clock.now())
+                .await;
+            Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
+                Some(Verdict::Committed { mut rows }) => rows.pop().map(Box::new),
+                _ => None,
+            }))
+        });
+    }
+
+    fn start_worker(&mut self, row: Row) {
+        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else {
+            return;
+        };
+        if self.draining.is_cancelled() {
+            self.unused.push(row);
+            return;
+        }
+        let cancelled = CancellationToken::new();
+        let signals = Signals {
+            cancelled: cancelled.clone(),
+            draining: self.draining.clone(),
+            clock: self.shared.clock.clone(),
+        };
+        let span = tracing::info_span!(
+            "work", machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            attempt = row.attempt
+        );
+        tracing::debug!(parent: &span, fence = row.fence, "worker starts");
+        let (shared, settings) = (self.shared.clone(), self.settings);
+        let work = worker::work(shared, driver, row.clone(), signals, settings, self.giving_up.clone());
+        let abort = self.workers.spawn(work.instrument(span));
+        self.working.insert(abort.id(), row.key.clone());
+        // The state may have been left between the claim and now.
+        self.look_now(row.key.clone());
+        self.running.insert(
+            row.key.clone(),
+            Running {
+                row,
+                cancelled,
+                abort,
+                stopping: false,
+            },
+        );
+    }
+
+    fn cancel(&mut self, key: &Key) {
+        let Some(running) = self.running.get_mut(key).filter(|running| !running.stopping) else {
+            return;
+        };
+        running.stopping = true;
+        running.cancelled.cancel();
+        tracing::info!(
+            machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
+            "the instance has moved on: its worker is told to end"
+        );
+        self.aborts
+            .add(key.clone(), self.shared.clock.elapsed() + self.settings.grace);
+    }
+
+    fn abort_overdue(&mut self) {
+        while let Some(key) = self.aborts.pop(self.shared.clock.elapsed()) {
+            if let Some(running) = self.running.get(&key) {
+                running.abort.abort();
+                tracing::warn!(
+                    machine = %key.machine, id = %key.id, state = %running.row.state, grace = ?self.settings.grace,
+                    "the worker did not end within its grace: aborted"
+                );
+            }
+        }
+    }
+
+    fn worker_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let Some(key) = self.working.remove(&id) else { return };
+        let Some(running) = self.running.remove(&key) else {
+            return;
+        };
+        self.aborts.remove(&key);
+        self.free_slot(&key);
+        match ended {
+            Err(failed) if failed.is_panic() && !running.stopping => {
+                let error = WorkError::from(panic_text(failed));
+                let change = failure(&running.row, &error, self.settings);
+                let (shared, giving_up) = (self.shared.clone(), self.giving_up.clone());
+                self.step(key, async move {
+                    persist(&shared, change, &giving_up).await;
+                    Step::Stored(Ok(()))
+                });
+            }
+            _ => self.look_now(key),
+        }
+    }
+
+    /// The slot of `key` goes to the next in the queue, unless a worker runs in it.
+    fn free_slot(&mut self, key: &Key) {
+        if self.running.contains_key(key) {
+            return;
+        }
+        let next = self.slots.get_mut(&*key.machine).and_then(|slots| slots.release(key));
+        if let Some(next) = next {
+            self.look_now(next);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ stopping
+
+    /// What `stop` waits for, in its phases.
+    pub(super) async fn next_end(&mut self) {
+        tokio::select! {
+            Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
+            Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.workers.is_empty() && self.steps.is_empty()
+    }
+
+    /// No more claims; long-lived workers learn of it.
+    pub(super) fn drain(&self) {
+        self.draining.cancel();
+    }
+
+    pub(super) fn give_up_storing(&self) {
+        self.giving_up.cancel();
+    }
+
+    pub(super) fn cancel_all(&mut self) -> Vec<Row> {
+        for running in self.running.values_mut() {
+            running.stopping = true;
+            running.cancelled.cancel();
+        }
+        self.running.values().map(|running| running.row.clone()).collect()
+    }
+
+    pub(super) fn abort_all(&mut self) -> Vec<Row> {
+        self.workers.abort_all();
+        self.running.values().map(|running| running.row.clone()).collect()
+    }
+
+    pub(super) fn still_running(&self) -> HashSet<Key> {
+        self.running.keys().cloned().collect()
+    }
+
+    pub(super) fn how(&self, key: &Key, aborted: &HashSet<Key>) -> CutHow {
+        if self.running.contains_key(key) {
+            CutHow::Leaked
+        } else if aborted.contains(key) {
+            CutHow::Aborted
+        } else {
+            CutHow::Cancelled
+        }
+    }
+}
+
+/// What a panic said; both `&str` and `String`, and others by that they are others.
+fn panic_text(failed: JoinError) -> String {
+    match failed.try_into_panic() {
+        Ok(payload) => format!("panicked: {}", payload_text(&*payload)),
+        Err(failed) => failed.to_string(),
+    }
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a payload that is no text")
+}

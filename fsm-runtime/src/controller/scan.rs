@@ -1,0 +1,122 @@
+//! Owns the two ways in which a controller learns of work: the periodic scan of what is due, and the history that other
+//! processes write.
+
+use crate::{
+    shared::Shared,
+    store::{Due, HistoryQuery, Key, StoreError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+/// What one read of the store fetches at most.
+const PAGE: usize = 500;
+
+/// Sends what is held by processes that are gone, once, and then, every `interval`, what is due until the next scan.
+///
+/// A store that is away is reported once, and asked again at the next scan. Ends when nobody listens.
+pub(crate) async fn scan(
+    shared: Arc<Shared>,
+    machines: Vec<String>,
+    me: String,
+    interval: Duration,
+    found: mpsc::Sender<Vec<Due>>,
+) {
+    let mut orphans_known = false;
+    let mut away = false;
+    loop {
+        let outcome = async {
+            if !orphans_known {
+                orphans(&shared, &machines, &me, &found).await?;
+                orphans_known = true;
+            }
+            due(&shared, &machines, interval, &found).await
+        }
+        .await;
+        match outcome {
+            Ok(()) if away => {
+                away = false;
+                tracing::info!("the store answers again");
+            }
+            Err(error) if !away => {
+                away = true;
+                tracing::error!(%error, "the store cannot be scanned for due work; trying again every {interval:?}");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        tokio::select! {
+            () = shared.clock.sleep(interval) => {}
+            () = found.closed() => return,
+        }
+    }
+}
+
+async fn orphans(
+    shared: &Shared,
+    machines: &[String],
+    me: &str,
+    found: &mpsc::Sender<Vec<Due>>,
+) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let mut after: Option<Key> = None;
+    loop {
+        let keys = shared
+            .store
+            .held_by_others(machines.to_vec(), me.to_owned(), after.clone(), PAGE)
+            .await?;
+        let Some(last) = keys.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let page = keys.into_iter().map(|key| Due { key, at: now }).collect();
+        if found.send(page).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn due(
+    shared: &Shared,
+    machines: &[String],
+    interval: Duration,
+    found: &mpsc::Sender<Vec<Due>>,
+) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let until = now.checked_add(interval).unwrap_or(now);
+    let mut after: Option<Due> = None;
+    loop {
+        let page = shared.store.due(machines.to_vec(), until, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        if found.send(page).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Publishes what other processes change, from the entry after `newest` on, until the store is closed.
+pub(crate) async fn follow(shared: Arc<Shared>, mut newest: u64) {
+    let mut foreign = shared.store.foreign_changes();
+    let mut away = false;
+    while foreign.changed().await.is_ok() {
+        loop {
+            let query = HistoryQuery {
+                key: None,
+                after: newest,
+                limit: PAGE,
+            };
+            match shared.store.history(query).await {
+                Ok(entries) => {
+                    away = false;
+                    let Some(last) = entries.last() else { break };
+                    newest = last.sequence;
+                    shared.changes.publish(entries.into_iter().map(|entry| entry.key));
+                }
+                Err(error) => {
+                    if !away {
+                        away = true;
+                        tracing::error!(%error, "what other processes change cannot be read; trying again");
+                    }
+                    shared.clock.sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Owns when each instance is looked at next: one entry for each key, the earliest time wins. Pure.
+
+use crate::store::Key;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    time::Duration,
+};
+
+/// Times are those of the monotonic clock.
+#[derive(Default)]
+pub(crate) struct Schedule {
+    due: HashMap<Key, Duration>,
+    /// What left `due` or was brought forward since is still in here, and is skipped.
+    queue: BinaryHeap<Reverse<(Duration, Key)>>,
+}
+
+impl Schedule {
+    /// Looks at `key` at `at`, or earlier where that is planned already.
+    pub(crate) fn add(&mut self, key: Key, at: Duration) {
+        match self.due.get_mut(&key) {
+            Some(planned) if *planned <= at => return,
+            Some(planned) => *planned = at,
+            None => drop(self.due.insert(key.clone(), at)),
+        }
+        self.queue.push(Reverse((at, key)));
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        self.due.remove(key);
+    }
+
+    /// When the earliest key is due.
+    pub(crate) fn next(&mut self) -> Option<Duration> {
+        while let Some(Reverse((at, key))) = self.queue.peek() {
+            if self.due.get(key) == Some(at) {
+                return Some(*at);
+            }
+            self.queue.pop();
+        }
+        None
+    }
+
+    /// Takes the earliest key, if it is due at `now`.
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<Key> {
+        if self.next()? > now {
+            return None;
+        }
+        let Reverse((_, key)) = self.queue.pop()?;
+        self.due.remove(&key);
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key::new("M", id)
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_earliest_time_of_a_key_wins() {
+        let mut schedule = Schedule::default();
+        schedule.add(key("a"), at(5));
+        schedule.add(key("a"), at(3));
+        schedule.add(key("a"), at(9));
+        assert_eq!(schedule.next(), Some(at(3)));
+        assert_eq!(schedule.pop(at(2)), None);
+        assert_eq!(schedule.pop(at(3)), Some(key("a")));
+        assert_eq!(schedule.pop(at(10)), None, "it was one look, not three");
+    }
+
+    #[test]
+    fn a_key_can_be_planned_again_after_its_look() {
+        let mut schedule = Schedule::default();
+        schedule.add(key("a"), at(1));
+        assert_eq!(schedule.pop(at(1)), Some(key("a")));
+        schedule.add(key("a"), at(2));
+        assert_eq!(schedule.pop(at(2)), Some(key("a")));
+    }
+
+    #[test]
+    fn a_removed_key_is_not_looked_at() {
+        let mut schedule = Schedule::default();
+        schedule.add(key("a"), at(1));
+        schedule.add(key("b"), at(2));
+        schedule.remove(&key("a"));
+        assert_eq!(schedule.pop(at(3)), Some(key("b")));
+        assert_eq!(schedule.pop(at(3)), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! Owns the end of a controller: let workers finish, then cancel, then abort, give the claims back, and report.
+
+use super::{run::Run, worker::release};
+use crate::store::{Attempts, Change, Key, Row};
+use std::{collections::HashSet, time::Duration};
+
+/// What a shutdown had to cut. Empty, everything came to its own end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// The workers that did not end by themselves before the deadline, by id.
+    pub cut: Vec<Cut>,
+}
+
+/// One worker that was cut. Its instance keeps its state; the next process takes the work up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cut {
+    /// The instance.
+    pub key: Key,
+    /// The state that the work was for.
+    pub state: String,
+    /// How far it had to go.
+    pub how: CutHow,
+}
+
+/// How a worker was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CutHow {
+    /// It ended within its grace period, once it was told to.
+    Cancelled,
+    /// It had to be aborted.
+    Aborted,
+    /// It blocks its thread, so that it cannot even be aborted: it still runs. Such work belongs in `spawn_blocking`.
+    Leaked,
+}
+
+impl Run {
+    /// Ends everything: `deadline` for workers to finish, then the grace period, then no more.
+    pub(super) async fn stop(mut self, deadline: Duration) -> Shutdown {
+        let (clock, grace) = (self.shared.clock.clone(), self.settings.grace);
+        self.drain();
+        let finished = clock.timeout(deadline, self.until_idle()).await.is_some();
+        let mut report = Shutdown::default();
+        if !finished {
+            let cancelled = self.cancel_all();
+            self.give_up_storing();
+            let mut aborted = Vec::new();
+            if clock.timeout(grace, self.until_idle()).await.is_none() {
+                aborted = self.abort_all();
+                // An abort takes effect at the next `await`; who does not come to one by now never will.
+                let _ = clock.timeout(grace, self.until_idle()).await;
+            }
+            let aborted_keys: HashSet<Key> = aborted.iter().map(|row| row.key.clone()).collect();
+            report.cut = cancelled
+                .iter()
+                .map(|row| Cut {
+                    key: row.key.clone(),
+                    state: row.state.clone(),
+                    how: self.how(&row.key, &aborted_keys),
+                })
+                .collect();
+            report.cut.sort_by(|a, b| a.key.cmp(&b.key));
+            // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
+            let leaked = self.still_running();
+            self.unused
+                .extend(aborted.into_iter().filter(|row| !leaked.contains(&row.key)));
+        }
+        self.give_back().await;
+        for cut in &report.cut {
+            let Cut { key, state, how } = cut;
+            tracing::warn!(machine = %key.machine, id = %key.id, %state, ?how, "work was cut by the shutdown");
+        }
+        report
+    }
+
+    async fn until_idle(&mut self) {
+        while !self.is_idle() {
+            self.next_end().await;
+        }
+    }
+
+    /// The attempts of claims that came to nothing are given back. Best effort: a store that is away keeps them, and
+    /// the next controller takes them over.
+    async fn give_back(&mut self) {
+        let rows: Vec<Row> = std::mem::take(&mut self.unused);
+        if rows.is_empty() {
+            return;
+        }
+        let groups = rows
+            .iter()
+            .map(|row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into());
+        if let Err(error) = self
+            .shared
+            .store
+            .commit(groups.collect(), self.shared.clock.now())
+            .await
+        {
+            tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Owns one execution of a worker: run it, and store what it ended with.
+
+use super::{
+    Settings,
+    backoff::Backoff,
+    driver::{Driver, Ended},
+};
+use crate::{
+    shared::Shared,
+    store::{Attempts, Change, Release, Row, Verdict},
+    work::{Signals, WorkError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait before a result that could not be stored is tried again.
+const STORE_AGAIN: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(5),
+};
+
+/// Runs the worker of `row`'s state, and stores its result.
+pub(crate) async fn work(
+    shared: Arc<Shared>,
+    driver: Arc<dyn Driver>,
+    row: Row,
+    signals: Signals,
+    settings: Settings,
+    giving_up: CancellationToken,
+) {
+    let outcome = driver.run(row.clone(), signals.clone()).await;
+    let stopped = signals.cancelled.is_cancelled();
+    persist(&shared, settlement(&row, outcome, stopped, settings), &giving_up).await;
+}
+
+/// What a worker's outcome is to its row.
+fn settlement(row: &Row, outcome: Result<Ended, WorkError>, stopped: bool, settings: Settings) -> Change {
+    match outcome {
+        Ok(Ended::Fired(transition)) => Change::Transition(*transition),
+        Ok(Ended::Again(after)) => Change::Release(release(row, after, Attempts::GiveBack, None)),
+        // It was told to end, and an error is how many a library ends then.
+        Err(_) if stopped => Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)),
+        Err(error) => failure(row, &error, settings),
+    }
+}
+
+/// What a failed attempt is to its row: another one later, or the end of them.
+pub(crate) fn failure(row: &Row, error: &WorkError, settings: Settings) -> Change {
+    let text = error.to_string();
+    let retry = error.delay().unwrap_or_else(|| settings.backoff.delay(row.attempt));
+    let why = if error.is_permanent() {
+        format!("permanent error: {text}")
+    } else if row.attempt >= settings.attempts {
+        format!("{} attempts failed, the last with: {text}", row.attempt)
+    } else {
+        tracing::warn!(
+            machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            attempt = row.attempt, error = %text, retry_in = ?retry, "work failed"
+        );
+        return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
+    };
+    tracing::error!(
+        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+        attempt = row.attempt, reason = %why, "parked: no more work until an event or `release`"
+    );
+    Change::Release(Release {
+        retry: None,
+        parked: Some(why.clone()),
+        note: Some(("parked", why)),
+        ..release(row, retry, Attempts::Keep, Some(text))
+    })
+}
+
+pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Option<String>) -> Release {
+    Release {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: row.fence,
+        retry: Some(retry),
+        attempts,
+        error,
+        parked: None,
+        note: None,
+    }
+}
+
+/// Stores `change`, however long the store is away; until `giving_up`, after which the row is left to be taken over.
+///
+/// Tried again after an uncertain commit, it meets its own compare-and-swap: nothing is ever made twice.
+pub(crate) async fn persist(shared: &Shared, change: Change, giving_up: &CancellationToken) {
+    let mut tries = 0;
+    loop {
+        let error = match shared.commit(change.clone()).await {
+            Ok(Verdict::Committed { .. }) => return,
+            Ok(verdict) => return lost(&change, &verdict),
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries == 1 {
+            tracing::error!(?change, %error, "a result could not be stored; it is tried again");
+        }
+        if giving_up.is_cancelled() {
+            tracing::error!(?change, %error, "a result is given up: the work will be done again");
+            return;
+        }
+        tokio::select! {
+            () = shared.clock.sleep(STORE_AGAIN.delay(tries)) => {}
+            () = giving_up.cancelled() => {}
+        }
+    }
+}
+
+/// The instance has moved on, or another worker has it: what this one did counts no more.
+fn lost(change: &Change, verdict: &Verdict) {
+    match verdict {
+        Verdict::Conflict { .. } | Verdict::Fenced { .. } => {
+            tracing::debug!(?change, ?verdict, "a result came too late");
+        }
+        _ => tracing::error!(?change, ?verdict, "the store refused a result"),
+    }
+}

@@ -1,0 +1,376 @@
+//! Owns the handle on all instances of one machine: create, read, list, history, events by id, waiting.
+
+use super::{
+    failure::{Conflict, Failure, ReadError, WaitError},
+    record::{self, Firing, Meta, RawRecord},
+    rows,
+};
+use crate::{
+    durable::{BornIn, Durable, DurableState},
+    shared::Shared,
+    store::{
+        Attempts, Cause, Change, Create, Filter, HistoryEntry, HistoryQuery, Key, Page, Release, Row, StoreError,
+        Verdict,
+    },
+};
+use fsm_core::{Name, Rejected, StateMachine};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+/// The longest id, in bytes.
+pub const MAX_ID_BYTES: usize = 512;
+
+/// How often an event given by id is tried again when others keep changing the instance under it.
+const FIRE_TRIES: usize = 16;
+
+/// All instances of machine `M` in a runtime's store. Cheap to clone.
+pub struct Machines<M> {
+    shared: Arc<Shared>,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Durable> Machines<M> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            machine: PhantomData,
+        }
+    }
+
+    fn key(id: &str) -> Key {
+        Key::new(M::GRAPH.machine, id)
+    }
+
+    /// Makes instance `id` in `state`, in which a machine can be born.
+    ///
+    /// # Errors
+    /// [`Failure::Exists`] with the record that has the id already, [`Failure::InvalidId`] for an id that is empty,
+    /// longer than [`MAX_ID_BYTES`] or holds a NUL, and [`Failure::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, the instance is made or not; creating it again tells which.
+    pub fn create<S>(&self, id: &str, state: S) -> Firing<M::Record<S>, M>
+    where
+        S: DurableState<Machine = M>,
+        M: BornIn<S>,
+    {
+        self.make(id, state, None)
+    }
+
+    /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash, it
+    /// answers as it did the first time.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`Failure::KeyReused`] where the key stands for another birth.
+    pub fn create_with_key<S>(&self, id: &str, state: S, key: impl Into<String>) -> Firing<M::Record<S>, M>
+    where
+        S: DurableState<Machine = M>,
+        M: BornIn<S>,
+    {
+        self.make(id, state, Some(key.into()))
+    }
+
+    // Not an `async fn`: rustc reports a bound that fails on one three times.
+    fn make<S: DurableState<Machine = M>>(
+        &self,
+        id: &str,
+        state: S,
+        idempotency_key: Option<String>,
+    ) -> Firing<M::Record<S>, M> {
+        let (shared, key, checked) = (self.shared.clone(), Self::key(id), check_id(id));
+        Firing::new(async move {
+            checked.map_err(|why| Failure::InvalidId { why })?;
+            let (machine, into) = rows::entering::<M>(state.into_enum())?;
+            let create = Create {
+                key: key.clone(),
+                incarnation: Uuid::now_v7(),
+                into,
+                cause: Cause::Caller,
+                idempotency_key: idempotency_key.clone(),
+            };
+            let (machine, meta) = match shared.commit_row(Change::Create(create)).await? {
+                Ok(row) => (machine, Meta::of(&shared, &row)),
+                Err(Verdict::Duplicate { first, .. }) => (machine, Meta::of_first(&shared, &first)),
+                Err(Verdict::Conflict { current: Some(row), .. }) => {
+                    let machine = rows::decode::<M>(&row)?;
+                    return Err(Failure::Exists(Conflict::new(&row, machine, Meta::of(&shared, &row))));
+                }
+                Err(verdict) => return Err(record::missed(&shared, key, idempotency_key, verdict)),
+            };
+            match S::from_enum(machine) {
+                Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+                Err(_) => Err(Failure::Unstorable {
+                    key,
+                    reason: "it changed its state on the way".to_owned(),
+                }),
+            }
+        })
+    }
+
+    /// The instance as it stands, to match on.
+    ///
+    /// # Errors
+    /// [`ReadError::NotFound`]; [`ReadError::Row`] when what is stored does not fit the declaration; [`ReadError::Store`].
+    pub async fn get(&self, id: &str) -> Result<M::AnyRecord, ReadError> {
+        let (row, machine) = self.load(id).await?;
+        Ok(machine.wrap_any(Meta::of(&self.shared, &row)))
+    }
+
+    /// The instance if it stands in `S`, otherwise whatever it is.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_in<S: DurableState<Machine = M>>(
+        &self,
+        id: &str,
+    ) -> Result<Result<M::Record<S>, M::AnyRecord>, ReadError> {
+        let (row, machine) = self.load(id).await?;
+        let meta = Meta::of(&self.shared, &row);
+        Ok(match S::from_enum(machine) {
+            Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+            Err(machine) => Err(machine.wrap_any(meta)),
+        })
+    }
+
+    /// The row of the instance, with what only the run time knows: attempts, owner, last error, why it is parked.
+    ///
+    /// # Errors
+    /// [`ReadError::NotFound`] and [`ReadError::Store`].
+    pub async fn row(&self, id: &str) -> Result<Row, ReadError> {
+        let key = Self::key(id);
+        self.shared
+            .store
+            .get(key.clone())
+            .await?
+            .ok_or(ReadError::NotFound { key })
+    }
+
+    async fn load(&self, id: &str) -> Result<(Row, M), ReadError> {
+        let row = self.row(id).await?;
+        let machine = rows::decode(&row)?;
+        Ok((row, machine))
+    }
+
+    /// Fires `event` on instance `id`, in whatever state it stands, if that state declares it.
+    ///
+    /// When somebody else changes the instance at the same time, it is read again and the event is tried on what it has
+    /// become. Where the decision depends on what was read before, fire on the record instead.
+    ///
+    /// # Errors
+    /// [`Failure::NotAccepted`] and [`Failure::Refused`] with the record as it stands; [`Failure::NotFound`];
+    /// [`Failure::Conflict`] when others kept being first.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, the event is fired or not; read the instance to see which.
+    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Firing<M::AnyRecord, M> {
+        let (this, id, mut event) = (self.clone(), id.to_owned(), event.into());
+        Firing::new(async move {
+            let kind = M::kind_of(&event);
+            let payload = M::encode_event(&event)?;
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let (row, machine) = this.load(&id).await?;
+                let (meta, from) = (Meta::of(&this.shared, &row), machine.state());
+                let accepts = machine.accepts();
+                let target = match machine.apply(event) {
+                    Ok(target) => target,
+                    Err(Rejected {
+                        machine,
+                        reason: Some(reason),
+                        ..
+                    }) => {
+                        return Err(record::refuse(machine, meta, reason));
+                    }
+                    Err(Rejected {
+                        machine, reason: None, ..
+                    }) => {
+                        let record = Box::new(machine.wrap_any(meta));
+                        return Err(Failure::NotAccepted {
+                            record,
+                            state: from,
+                            event: kind,
+                            accepts,
+                        });
+                    }
+                };
+                match meta.swap(from, kind, payload.clone(), target).await {
+                    Ok((machine, meta)) => return Ok(machine.wrap_any(meta)),
+                    Err(Failure::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
+                    Err(failure) => return Err(failure),
+                }
+            }
+        })
+    }
+
+    /// Instances in order of their ids, `limit` at most, from the one after `after`; of one state, if one is given.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), for the first row that cannot be read.
+    pub async fn list(
+        &self,
+        state: Option<M::State>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<M::AnyRecord>, ReadError> {
+        let page = self.rows(state, after, limit).await?;
+        let records = page
+            .items
+            .iter()
+            .map(|row| Ok(rows::decode::<M>(row)?.wrap_any(Meta::of(&self.shared, row))));
+        Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
+    }
+
+    /// The rows of [`list`](Self::list), undecoded: for tools that show what the run time knows of each.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rows(
+        &self,
+        state: Option<M::State>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Row>, StoreError> {
+        let filter = Filter {
+            machine: M::GRAPH.machine.to_owned(),
+            state: state.map(|state| state.as_str().to_owned()),
+            after: after.map(str::to_owned),
+            limit,
+        };
+        self.shared.store.list(filter).await
+    }
+
+    /// What happened to instance `id`: the `limit` entries after sequence `after` (0 for the first). The history of a
+    /// removed id stays readable.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn history(&self, id: &str, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.shared
+            .store
+            .history(HistoryQuery {
+                key: Some(Self::key(id)),
+                after,
+                limit,
+            })
+            .await
+    }
+
+    /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history.
+    ///
+    /// On an instance that is not parked it does nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when somebody else changed it meanwhile, [`Failure::NotFound`], [`Failure::Store`].
+    pub async fn release(&self, id: &str) -> Result<(), Failure<M>> {
+        let row = self.row(id).await?;
+        if row.parked.is_none() {
+            return Ok(());
+        }
+        let release = Release {
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version: row.version,
+            fence: row.fence,
+            retry: Some(Duration::ZERO),
+            attempts: Attempts::Reset,
+            error: None,
+            parked: None,
+            note: Some(("released", format!("after {} attempts", row.attempt))),
+        };
+        match self.shared.commit_row(Change::Release(release)).await? {
+            Ok(_) => Ok(()),
+            Err(verdict) => Err(record::missed(&self.shared, row.key, None, verdict)),
+        }
+    }
+
+    /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
+    /// two looks can be missed. Changes by other processes are seen too.
+    ///
+    /// # Errors
+    /// [`WaitError::Timeout`] says where it stands instead; [`WaitError::Read`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn wait_for(&self, id: &str, state: M::State, timeout: Duration) -> Result<M::AnyRecord, WaitError> {
+        self.wait_until(id, timeout, state.as_str(), |now| now == state).await
+    }
+
+    /// Waits until instance `id` stands in a state that `wanted` says yes to; `what` names it in the error.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub async fn wait_until(
+        &self,
+        id: &str,
+        timeout: Duration,
+        what: &'static str,
+        wanted: impl Fn(M::State) -> bool,
+    ) -> Result<M::AnyRecord, WaitError> {
+        let key = Self::key(id);
+        let mut changes = self.shared.changes.subscribe();
+        let deadline = self.shared.clock.elapsed().saturating_add(timeout);
+        loop {
+            let (row, machine) = self.load(id).await?;
+            if wanted(machine.state()) {
+                return Ok(machine.wrap_any(Meta::of(&self.shared, &row)));
+            }
+            let left = deadline.saturating_sub(self.shared.clock.elapsed());
+            let changed = async {
+                loop {
+                    match changes.recv().await {
+                        Ok(changed) if changed != key => {}
+                        // Missed some: look.
+                        Ok(_) | Err(RecvError::Lagged(_)) => return,
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            if self.shared.clock.timeout(left, changed).await.is_none() {
+                let state = machine.state().as_str();
+                return Err(WaitError::Timeout {
+                    key,
+                    wanted: what,
+                    waited: timeout,
+                    state,
+                    version: row.version,
+                });
+            }
+        }
+    }
+}
+
+/// What is wrong with `id`, if anything is.
+fn check_id(id: &str) -> Result<(), String> {
+    if id.is_empty() {
+        Err("an instance's id cannot be empty".to_owned())
+    } else if id.len() > MAX_ID_BYTES {
+        Err(format!(
+            "an instance's id can have {MAX_ID_BYTES} bytes, and this one has {}",
+            id.len()
+        ))
+    } else if id.contains('\0') {
+        Err(format!(
+            "an instance's id cannot hold a NUL, which tools and other stores cut it at: `{}`",
+            id.escape_debug()
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+impl<M> Clone for Machines<M> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            machine: PhantomData,
+        }
+    }
+}
+
+impl<M: StateMachine> fmt::Debug for Machines<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Machines({})", M::GRAPH.machine)
+    }
+}

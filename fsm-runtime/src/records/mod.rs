@@ -1,0 +1,10 @@
+//! Owns the typed view of rows: an instance's record, its transitions as compare-and-swaps, and what can refuse them.
+
+mod failure;
+mod machines;
+mod record;
+pub(crate) mod rows;
+
+pub use failure::{Conflict, Failure, ReadError, RowError, WaitError};
+pub use machines::{MAX_ID_BYTES, Machines};
+pub use record::{Firing, Meta, RawRecord};

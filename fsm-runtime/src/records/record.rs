@@ -1,0 +1,299 @@
+//! Owns one instance's typed record: where its row stands, and the transition of it as one compare-and-swap.
+
+use super::{
+    failure::{Conflict, Failure},
+    rows,
+};
+use crate::{
+    codec::to_json,
+    durable::{Durable, DurableState},
+    shared::Shared,
+    store::{Cause, Change, HistoryEntry, Key, Row, Transition, Verdict},
+};
+use fsm_core::{Accepts, Name, Reason, Target};
+use serde::Serialize;
+use std::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+use uuid::Uuid;
+
+/// Where a record's row stands. Only a runtime makes one.
+pub struct Meta<M> {
+    shared: Arc<Shared>,
+    key: Key,
+    incarnation: Uuid,
+    version: u64,
+    created: SystemTime,
+    updated: SystemTime,
+    idempotency_key: Option<String>,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Durable> Meta<M> {
+    pub(crate) fn of(shared: &Arc<Shared>, row: &Row) -> Self {
+        Self {
+            shared: shared.clone(),
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version: row.version,
+            created: row.created,
+            updated: row.updated,
+            idempotency_key: None,
+            machine: PhantomData,
+        }
+    }
+
+    /// Where the row stood after `first`, which created it.
+    pub(crate) fn of_first(shared: &Arc<Shared>, first: &HistoryEntry) -> Self {
+        Self {
+            shared: shared.clone(),
+            key: first.key.clone(),
+            incarnation: first.incarnation,
+            version: first.version,
+            created: first.at,
+            updated: first.at,
+            idempotency_key: None,
+            machine: PhantomData,
+        }
+    }
+
+    /// The instance's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.key.id
+    }
+
+    /// The version that the row had when it was read.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// When the instance was created, by the clock of who created it.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// When the present state was entered, by the clock of who moved it.
+    #[must_use]
+    pub fn updated(&self) -> SystemTime {
+        self.updated
+    }
+
+    /// Moves the row on to `target`, and gives the machine back with its new place.
+    pub(crate) async fn swap(
+        mut self,
+        from: M::State,
+        event: M::EventKind,
+        payload: String,
+        target: M,
+    ) -> Result<(M, Self), Failure<M>> {
+        let (from, event) = (from.as_str(), event.as_str());
+        let (target, into) = rows::entering(target)?;
+        let to = target.state().as_str();
+        if !rows::declared::<M>(from, event, to) {
+            return Err(Failure::Undeclared { from, event, to });
+        }
+        let idempotency_key = self.idempotency_key.take();
+        let transition = Transition {
+            key: self.key.clone(),
+            incarnation: self.incarnation,
+            version: self.version,
+            fence: None,
+            from: from.to_owned(),
+            event: event.to_owned(),
+            payload,
+            into,
+            cause: Cause::Caller,
+            idempotency_key: idempotency_key.clone(),
+        };
+        let row = match self.shared.commit_row(Change::Transition(transition)).await? {
+            Ok(row) => row,
+            Err(Verdict::Duplicate { first, .. }) => return self.replay(&first),
+            Err(verdict) => return Err(missed(&self.shared, self.key, idempotency_key, verdict)),
+        };
+        Ok((target, Self::of(&self.shared, &row)))
+    }
+
+    /// What the first call with the same idempotency key was given.
+    fn replay(self, first: &HistoryEntry) -> Result<(M, Self), Failure<M>> {
+        let machine = rows::decode_stored(
+            &self.key,
+            &first.to,
+            M::GRAPH.version,
+            first.data.as_deref().unwrap_or("null"),
+        )?;
+        Ok((
+            machine,
+            Self {
+                incarnation: first.incarnation,
+                version: first.version,
+                updated: first.at,
+                ..self
+            },
+        ))
+    }
+}
+
+/// The failure that a verdict other than `Committed` is to the caller.
+pub(crate) fn missed<M: Durable>(
+    shared: &Arc<Shared>,
+    key: Key,
+    idempotency_key: Option<String>,
+    verdict: Verdict,
+) -> Failure<M> {
+    match verdict {
+        Verdict::Conflict { current: Some(row), .. } | Verdict::Fenced { current: row, .. } => {
+            match rows::decode::<M>(&row) {
+                Ok(machine) => Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, &row))),
+                Err(error) => Failure::Row(error),
+            }
+        }
+        Verdict::Conflict { current: None, .. } => Failure::NotFound { key },
+        Verdict::KeyReused { first, .. } => Failure::KeyReused {
+            key,
+            idempotency_key: idempotency_key.unwrap_or_default(),
+            first: first.event,
+        },
+        Verdict::Refused { reason, .. } => Failure::Unstorable { key, reason },
+        Verdict::Committed { .. } | Verdict::Duplicate { .. } => Failure::Unstorable {
+            key,
+            reason: "the store's verdict does not fit the change".to_owned(),
+        },
+    }
+}
+
+/// What a generated `Record<S>` holds. Only a runtime makes one.
+pub struct RawRecord<S: DurableState> {
+    state: S,
+    meta: Meta<S::Machine>,
+}
+
+impl<S: DurableState> RawRecord<S> {
+    /// Only a runtime can make a [`Meta`], so only it can make this.
+    #[doc(hidden)]
+    pub fn new(state: S, meta: Meta<S::Machine>) -> Self {
+        Self { state, meta }
+    }
+
+    #[doc(hidden)]
+    pub fn into_parts(self) -> (S, Meta<S::Machine>) {
+        (self.state, self.meta)
+    }
+
+    /// What the instance holds in this state.
+    pub fn data(&self) -> &S {
+        &self.state
+    }
+
+    /// The state's data alone.
+    pub fn into_data(self) -> S {
+        self.state
+    }
+
+    /// Where the row stands.
+    pub fn meta(&self) -> &Meta<S::Machine> {
+        &self.meta
+    }
+
+    /// The instance's id.
+    pub fn id(&self) -> &str {
+        self.meta.id()
+    }
+
+    /// The version that the row had when it was read.
+    pub fn version(&self) -> u64 {
+        self.meta.version()
+    }
+
+    /// Makes the next transition idempotent: with the same key it is made once, and asked for again, also after a
+    /// crash, it answers as it did the first time.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.meta.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// One transition, one compare-and-swap. `wrap` puts the typed target into what the caller gets.
+    #[doc(hidden)]
+    pub fn commit<E, R>(
+        self,
+        event: E,
+        wrap: impl FnOnce(<S::Machine as Accepts<S, E>>::Target, Meta<S::Machine>) -> R + Send + 'static,
+    ) -> Firing<R, S::Machine>
+    where
+        S::Machine: Accepts<S, E>,
+        E: Serialize + Send + 'static,
+        R: Send + 'static,
+    {
+        Firing::new(async move {
+            let Self { state, meta } = self;
+            let payload = to_json(&event)?;
+            let target = match <S::Machine as Accepts<S, E>>::transition(state, event) {
+                Ok(target) => target.into_enum(),
+                Err(refused) => return Err(refuse(refused.machine.into_enum(), meta, refused.reason)),
+            };
+            let event = <S::Machine as Accepts<S, E>>::EVENT;
+            let (key, idempotency_key) = (meta.key.clone(), meta.idempotency_key.clone().unwrap_or_default());
+            let (machine, meta) = meta.swap(S::STATE, event, payload, target).await?;
+            match Target::from_enum(machine) {
+                Ok(target) => Ok(wrap(target, meta)),
+                // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
+                Err(_) => Err(Failure::KeyReused {
+                    key,
+                    idempotency_key,
+                    first: Some(event.as_str().to_owned()),
+                }),
+            }
+        })
+    }
+}
+
+pub(crate) fn refuse<M: Durable>(machine: M, meta: Meta<M>, reason: Reason) -> Failure<M> {
+    Failure::Refused {
+        record: Box::new(machine.wrap_any(meta)),
+        reason,
+    }
+}
+
+/// Everything but the data, which is never printed.
+impl<S: DurableState> fmt::Debug for RawRecord<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Meta { key, version, .. } = &self.meta;
+        write!(f, "{key} in `{}`, version {version}", S::STATE)
+    }
+}
+
+/// A change on its way to the store.
+///
+/// Nothing happens until it is awaited. Dropped half-way, the change is made whole or not at all; read the instance to
+/// see which, or use an idempotency key and ask again.
+#[must_use = "nothing happens until it is awaited"]
+pub struct Firing<R, M: Durable>(Pin<Box<dyn Future<Output = Result<R, Failure<M>>> + Send>>);
+
+impl<R, M: Durable> Firing<R, M> {
+    pub(crate) fn new(change: impl Future<Output = Result<R, Failure<M>>> + Send + 'static) -> Self {
+        Self(Box::pin(change))
+    }
+}
+
+impl<R, M: Durable> Future for Firing<R, M> {
+    type Output = Result<R, Failure<M>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<R, M: Durable> fmt::Debug for Firing<R, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Firing")
+    }
+}

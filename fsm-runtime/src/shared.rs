@@ -1,0 +1,105 @@
+//! Owns what every handle of one runtime shares: the store, the clock, and the word that something has changed.
+
+use crate::{
+    clock::Clock,
+    store::{Change, Group, Key, Row, Store, StoreError, Verdict},
+};
+use std::{
+    collections::HashSet,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{Notify, broadcast};
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) changes: Changes,
+}
+
+impl Shared {
+    /// Commits one change, and tells of it if it was made.
+    pub(crate) async fn commit(&self, change: Change) -> Result<Verdict, StoreError> {
+        let mut verdicts = self.store.commit(vec![Group::from(change)], self.clock.now()).await?;
+        let Some(verdict) = verdicts.pop() else {
+            let cause = "the store gave no verdict for a group".to_owned();
+            return Err(StoreError::Failed {
+                store: "this store".to_owned(),
+                cause,
+            });
+        };
+        if let Verdict::Committed { rows } = &verdict {
+            self.changes.publish(rows.iter().map(|row| row.key.clone()));
+        }
+        Ok(verdict)
+    }
+
+    /// The same, for a change whose row is the answer.
+    pub(crate) async fn commit_row(&self, change: Change) -> Result<Result<Row, Verdict>, StoreError> {
+        match self.commit(change).await? {
+            Verdict::Committed { mut rows } if rows.len() == 1 => Ok(Ok(rows.remove(0))),
+            verdict => Ok(Err(verdict)),
+        }
+    }
+}
+
+/// Who wants to know which instances have changed.
+///
+/// The controller's set loses nothing and holds each key once; waiting callers get a broadcast, and look for themselves
+/// when they have missed some.
+pub(crate) struct Changes {
+    waiting: broadcast::Sender<Key>,
+    /// None until a controller listens.
+    pending: Mutex<Option<HashSet<Key>>>,
+    wake: Notify,
+}
+
+impl Changes {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiting: broadcast::Sender::new(1_024),
+            pending: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Says that `keys` have changed.
+    pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            if let Some(pending) = pending.as_mut() {
+                pending.insert(key.clone());
+            }
+            // Nobody may be waiting.
+            let _ = self.waiting.send(key);
+        }
+        drop(pending);
+        self.wake.notify_one();
+    }
+
+    /// For a caller that waits for one instance.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Key> {
+        self.waiting.subscribe()
+    }
+
+    /// From now on changes are kept for the controller.
+    pub(crate) fn listen(&self) {
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_default();
+    }
+
+    /// What has changed since the last call; waits until something has. Cancel safe: nothing is taken before it returns.
+    pub(crate) async fn next(&self) -> HashSet<Key> {
+        loop {
+            {
+                let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(pending) = pending.as_mut().filter(|pending| !pending.is_empty()) {
+                    return mem::take(pending);
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Owns what a store is asked to do, and what it answers: changes, groups of them, verdicts.
+
+use super::row::{HistoryEntry, Key, Row};
+use std::{fmt, time::Duration};
+use uuid::Uuid;
+
+/// Changes that are applied all or none.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// In the order in which they are applied.
+    pub changes: Vec<Change>,
+}
+
+impl From<Change> for Group {
+    fn from(change: Change) -> Self {
+        Self { changes: vec![change] }
+    }
+}
+
+/// One change of one row, each a compare-and-swap.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new instance, where there is none under the key.
+    Create(Create),
+    /// A transition: the only change that moves the version.
+    Transition(Transition),
+    /// Takes the row for a worker, under a new fence.
+    Claim(Claim),
+    /// Gives a claimed row back.
+    Release(Release),
+    /// Drops a state's timer.
+    Disarm(Disarm),
+}
+
+/// What the row holds once it is in its new state.
+#[derive(Clone)]
+pub struct Entering {
+    /// The state's stored name.
+    pub state: String,
+    /// The state's data, as JSON.
+    pub data: String,
+    /// The machine's shared data, as JSON.
+    pub context: Option<String>,
+    /// The schema version under which they were written.
+    pub schema: u32,
+    /// After how long the state's timer fires.
+    pub timer: Option<Duration>,
+    /// Whether there is work to do, at once.
+    pub work: bool,
+}
+
+/// The user's data is never printed.
+impl fmt::Debug for Entering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entering")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who fired an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Code that held a record, or named an id.
+    Caller,
+    /// The state's worker.
+    Worker,
+    /// The state's timer.
+    Timer,
+    /// A person, past or beside the rules.
+    Operator,
+}
+
+impl Cause {
+    /// The name under which it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Worker => "worker",
+            Self::Timer => "timer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// A birth.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Which instance.
+    pub key: Key,
+    /// A new uuid, version 7.
+    pub incarnation: Uuid,
+    /// Its first state.
+    pub into: Entering,
+    /// Who made it.
+    pub cause: Cause,
+    /// Makes it once, however often it is asked for.
+    pub idempotency_key: Option<String>,
+}
+
+/// A transition.
+#[derive(Clone)]
+pub struct Transition {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The fence of a worker's own commit, which also gives the claim back.
+    pub fence: Option<u64>,
+    /// The state before.
+    pub from: String,
+    /// The event's name.
+    pub event: String,
+    /// Its payload, as JSON.
+    pub payload: String,
+    /// The state after.
+    pub into: Entering,
+    /// Who fired it.
+    pub cause: Cause,
+    /// Makes it once, however often it is asked for: looked up before version and state.
+    pub idempotency_key: Option<String>,
+}
+
+/// The user's data is never printed.
+impl fmt::Debug for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} v{}: {} --{}-> {}",
+            self.key, self.version, self.from, self.event, self.into.state
+        )
+    }
+}
+
+/// Takes a row for a worker: new owner, new fence, one more attempt; nothing of it is due until it is given back.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The fence it was read with.
+    pub fence: u64,
+    /// Who takes it.
+    pub owner: String,
+}
+
+/// Gives a row back: no owner.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The fence of the claim.
+    pub fence: u64,
+    /// After how long work is due again; `None` where none is.
+    pub retry: Option<Duration>,
+    /// What becomes of the count of attempts.
+    pub attempts: Attempts,
+    /// What went wrong, where something did.
+    pub error: Option<String>,
+    /// Why it is parked, where it is; noted in the history.
+    pub parked: Option<String>,
+    /// Text of a history note, where the change deserves one.
+    pub note: Option<(&'static str, String)>,
+}
+
+/// What a [`Release`] does with the count of attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    /// The attempt counts.
+    Keep,
+    /// The attempt is given back: it was no failure.
+    GiveBack,
+    /// Counting begins anew.
+    Reset,
+}
+
+/// Drops the timer of the present state, and notes why.
+#[derive(Clone, Debug)]
+pub struct Disarm {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of a group.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It is durable: the rows as its changes left them, one for each.
+    Committed {
+        /// In the order of the changes.
+        rows: Vec<Row>,
+    },
+    /// The row was not as the change had read it: somebody else was first. Nothing of the group was applied.
+    Conflict {
+        /// The place of the change in its group.
+        change: usize,
+        /// The row as it is; `None` where there is none.
+        current: Option<Box<Row>>,
+    },
+    /// The version is the same, but the claim is not the caller's any more. Nothing of the group was applied.
+    Fenced {
+        /// The place of the change in its group.
+        change: usize,
+        /// The row as it is.
+        current: Box<Row>,
+    },
+    /// The change was made before, under the same idempotency key.
+    Duplicate {
+        /// The place of the change in its group.
+        change: usize,
+        /// What was made then.
+        first: Box<HistoryEntry>,
+    },
+    /// The idempotency key was used before, for another event, payload or birth. Nothing of the group was applied.
+    KeyReused {
+        /// The place of the change in its group.
+        change: usize,
+        /// What was made then.
+        first: Box<HistoryEntry>,
+    },
+    /// The store cannot take this change, now or later (a constraint, say). Nothing of the group was applied.
+    Refused {
+        /// The place of the change in its group.
+        change: usize,
+        /// The store's words.
+        reason: String,
+    },
+}

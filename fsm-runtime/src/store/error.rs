@@ -1,0 +1,122 @@
+//! Owns what can go wrong with a store, one error for each kind of operation.
+
+use std::{io, path::PathBuf, time::Duration};
+
+/// Why a store could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file is something else.
+    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library made", file.display())]
+    NotADatabase {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file was made by a newer release.
+    #[error(
+        "{} has tables of layout {found}, and this release knows layouts up to {known}; open it with the newer release",
+        file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// The layout in the file.
+        found: i64,
+        /// The newest layout that is known here.
+        known: i64,
+    },
+    /// The SQLite that was linked has known defects.
+    #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
+    SqliteTooOld {
+        /// The version that was linked.
+        found: &'static str,
+    },
+    /// The file or its folder could not be used.
+    #[error("{} cannot be opened: {cause}", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// The cause, in the words of SQLite or of the operating system.
+        cause: String,
+    },
+}
+
+/// Why a store could not do what it was asked. Unless it says otherwise, nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Whether it was done is not known: the commit itself failed.
+    #[error("{store}: it is not known whether the change was made ({cause}); read the instance before trying again")]
+    Indeterminate {
+        /// Which store.
+        store: String,
+        /// The cause.
+        cause: String,
+    },
+    /// Somebody else held the store's lock for too long.
+    #[error(
+        "{store} was locked by another writer for {waited:?}; try again, or see which process holds a transaction open"
+    )]
+    Busy {
+        /// Which store.
+        store: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// There is no room left.
+    #[error("{store}: the disk is full; make room, it goes on by itself")]
+    Full {
+        /// Which store.
+        store: String,
+    },
+    /// The store cannot be written.
+    #[error("{store} is read-only; give this user the right to write the file and its folder")]
+    ReadOnly {
+        /// Which store.
+        store: String,
+    },
+    /// What was read is not what was written.
+    #[error("{store} is damaged ({cause}); restore it from a backup")]
+    Damaged {
+        /// Which store.
+        store: String,
+        /// The cause.
+        cause: String,
+    },
+    /// The store was closed, or its writer ended.
+    #[error("{store} is closed")]
+    Closed {
+        /// Which store.
+        store: String,
+    },
+    /// Anything else, in the store's own words.
+    #[error("{store}: {cause}")]
+    Failed {
+        /// Which store.
+        store: String,
+        /// The cause.
+        cause: String,
+    },
+}
+
+/// Why the caller did not become the controller of a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Somebody is.
+    #[error("{store} already has a controller: {holder}; one process works on a file, others can use it as clients")]
+    Held {
+        /// Which store.
+        store: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// The lock file could not be used.
+    #[error("the controller's lock {} cannot be taken: {cause}", file.display())]
+    Unusable {
+        /// The lock file.
+        file: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
+}

@@ -1,0 +1,90 @@
+//! Owns the contract between the run time and what keeps its rows: [`Store`], and the types that cross it.
+//!
+//! A store sees names, versions and bytes, never a user's types.
+
+mod change;
+mod error;
+mod row;
+pub mod sqlite;
+
+pub use change::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Release, Transition, Verdict};
+pub use error::{ControlError, OpenError, StoreError};
+pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Row};
+
+use std::{future::Future, pin::Pin, time::SystemTime};
+use tokio::sync::watch;
+
+/// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
+pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Keeps rows and their history. [`Sqlite`](sqlite::Sqlite) is the one for a single machine.
+///
+/// # Contract
+/// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are
+///   given together may share a transaction, but never each other's fate: a group that misses its compare-and-swap or
+///   breaks a constraint gets its own [`Verdict`], and the others commit.
+/// - **Durability.** [`commit`](Store::commit) returns only after everything that its verdicts speak of is durable,
+///   a `Conflict` and a `Duplicate` too. [`StoreError::Indeterminate`] means that nobody knows whether the groups were
+///   applied; every other error means that none of them was.
+/// - **Order.** Groups of one call are applied in order. History sequences grow in commit order over the whole store.
+/// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence; none repeats, over removal and
+///   reuse of ids and over restarts too.
+/// - **Cancel safety.** A future dropped at any point leaves its groups applied whole or not at all, and other callers
+///   untouched. Reads have no effects.
+/// - **Time.** `now` is the caller's clock. Due times are counted from it; a store that serves several machines may put
+///   its own clock in its place, because delays come as durations.
+/// - **Reads** see everything that was acknowledged before they began. No read walks through a whole table: lists are
+///   paged by key, due work by its time.
+pub trait Store: Send + Sync + 'static {
+    /// Applies each group whole or not at all, in order; one verdict for each group, in the same order.
+    fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>>;
+
+    /// The row under `key`, if there is one.
+    fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
+
+    /// The rows of a machine, ordered by id, from the one after `filter.after`; `filter.limit` of them at most.
+    fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
+
+    /// History entries by sequence, from the one after `query.after`; `query.limit` of them at most.
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>>;
+
+    /// The sequence of the newest history entry, 0 in an empty store.
+    fn newest(&self) -> StoreFuture<'_, u64>;
+
+    /// What wakes up at or before `until`: earliest first, from the one after `after`; `limit` of them at most.
+    fn due(
+        &self,
+        machines: Vec<String>,
+        until: SystemTime,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<Due>>;
+
+    /// Rows which an owner other than `me` holds, ordered by key, from the one after `after`; `limit` of them at most.
+    fn held_by_others(
+        &self,
+        machines: Vec<String>,
+        me: String,
+        after: Option<Key>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<Key>>;
+
+    /// The states in which rows of `machine` stand, with the lowest id in each as an example.
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>>;
+
+    /// The row of `machine` with the lowest id whose schema version is above `schema`, if there is one.
+    fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>>;
+
+    /// Stores the graphs, so that tools which never saw the code can show the instances.
+    fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()>;
+
+    /// Counts up when somebody outside this store object (another process, say) has committed. It may count once for
+    /// many commits, and must not miss the last one.
+    fn foreign_changes(&self) -> watch::Receiver<u64>;
+
+    /// Makes the caller the one controller of this store, until the returned guard is dropped or its process is gone.
+    ///
+    /// # Errors
+    /// [`ControlError::Held`] names who has it.
+    fn control(&self, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError>;
+}

@@ -1,0 +1,199 @@
+//! Owns the embedded store: one SQLite file, one writer thread, a few readers.
+
+mod apply;
+mod control;
+mod error;
+mod read;
+mod reader;
+mod schema;
+mod writer;
+
+use self::{reader::Readers, writer::Writer};
+use super::{
+    ControlError, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, Key, OpenError, Page, Row, Store,
+    StoreFuture, Verdict,
+};
+use rusqlite::Connection;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::watch;
+
+/// How long a call waits for another process to let go of the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Rows in one SQLite file, for the processes of one machine.
+///
+/// The file is in WAL mode with `synchronous=FULL`: a transition that was acknowledged survives a power cut. All
+/// changes go through one writer thread, which commits together what is waiting; reads have connections of their own
+/// and never wait for the writer. Several processes can open one file; each sees the others' changes within
+/// milliseconds. Keep the file on a local disk: SQLite's locks do not hold on network file systems.
+///
+/// A clone is another handle of the same store. The writer thread ends, and the file is closed, with the last handle.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?; let path = dir.path().join("servers.db");
+/// use fsm_runtime::{Runtime, store::sqlite::Sqlite};
+///
+/// let store = Sqlite::open(path).await?;
+/// let runtime = Runtime::builder(store).start().await?;
+/// # runtime.shutdown(std::time::Duration::from_secs(1)).await; Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    /// The file as it is called in errors.
+    file: Arc<Path>,
+    writer: Writer,
+    /// None for a database in memory, which only the writer's connection can see.
+    readers: Option<Readers>,
+}
+
+impl Sqlite {
+    /// Opens the store in `path`, and makes the file and its tables where there are none.
+    ///
+    /// The tables' names begin with `fsm_`; others in the same file are left alone.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong with the file; nothing was changed then.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref().to_owned();
+        let shown = path.clone();
+        tokio::task::spawn_blocking(move || Self::open_file(&path))
+            .await
+            .unwrap_or_else(|ended| {
+                Err(OpenError::Unusable {
+                    file: shown,
+                    cause: format!("opening it did not end: {ended}"),
+                })
+            })
+    }
+
+    /// A store in memory, which ends with its last handle: for tests, and for machines that need not outlive the process.
+    ///
+    /// # Errors
+    /// [`OpenError`] when SQLite cannot be used at all.
+    pub async fn in_memory() -> Result<Self, OpenError> {
+        let file: Arc<Path> = PathBuf::from(":memory:").into();
+        let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
+        schema::prepare(&connection, &file)?;
+        let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
+        Ok(Self(Arc::new(Inner {
+            file,
+            writer,
+            readers: None,
+        })))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let connection = schema::connect(path)?;
+        schema::prepare(&connection, path)?;
+        // One name for one file, however it was spelled: the controller's lock depends on it.
+        let file: Arc<Path> = path
+            .canonicalize()
+            .map_err(|cause| OpenError::Unusable {
+                file: path.to_owned(),
+                cause: cause.to_string(),
+            })?
+            .into();
+        let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
+        Ok(Self(Arc::new(Inner {
+            readers: Some(Readers::new(file.clone())),
+            file,
+            writer,
+        })))
+    }
+
+    /// Runs `query` where it may read: on a reader's connection, or on the writer's for a database in memory.
+    fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        Box::pin(async move {
+            match &self.0.readers {
+                Some(readers) => readers.run(query).await,
+                None => self.0.writer.run(move |connection| query(connection)).await,
+            }
+        })
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
+        Box::pin(self.0.writer.commit(groups, now))
+    }
+
+    fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
+        self.read(move |connection| read::row(connection, &key))
+    }
+
+    fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
+        self.read(move |connection| read::list(connection, &filter))
+    }
+
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
+        self.read(move |connection| read::history(connection, &query))
+    }
+
+    fn newest(&self) -> StoreFuture<'_, u64> {
+        self.read(read::newest)
+    }
+
+    fn due(
+        &self,
+        machines: Vec<String>,
+        until: SystemTime,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<Due>> {
+        self.read(move |connection| read::due(connection, &machines, until, after.as_ref(), limit))
+    }
+
+    fn held_by_others(
+        &self,
+        machines: Vec<String>,
+        me: String,
+        after: Option<Key>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<Key>> {
+        self.read(move |connection| read::held_by_others(connection, &machines, &me, after.as_ref(), limit))
+    }
+
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>> {
+        self.read(move |connection| read::states_in_use(connection, &machine))
+    }
+
+    fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>> {
+        self.read(move |connection| read::newer_than(connection, &machine, schema))
+    }
+
+    fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.0
+                .writer
+                .run(move |connection| apply::define(connection, &definitions, now)),
+        )
+    }
+
+    fn foreign_changes(&self) -> watch::Receiver<u64> {
+        self.0.writer.foreign_changes()
+    }
+
+    fn control(&self, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError> {
+        match self.0.readers {
+            Some(_) => control::lock_file(&self.0.file, holder),
+            None => self.0.writer.lock(&self.0.file, holder),
+        }
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sqlite").field(&self.0.file).finish()
+    }
+}

@@ -1,0 +1,296 @@
+//! Owns the queries, and how columns become values.
+
+use crate::store::{Due, Filter, HistoryEntry, HistoryQuery, Key, Page, Row};
+use rusqlite::{Connection, OptionalExtension, params, types::Type};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+use uuid::Uuid;
+
+/// As far as times are kept: 100,000 years after 1970.
+pub(super) const FOREVER: Duration = Duration::from_secs(100_000 * 366 * 86_400);
+
+const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
+                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated";
+
+pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id = ?2"
+        ))?
+        .query_row(params![key.machine, key.id], to_row)
+        .optional()
+}
+
+pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
+    // One more than asked for tells whether there is a next page.
+    let wanted = filter.limit.saturating_add(1).min(i64::MAX as usize);
+    let mut items: Vec<Row> = match &filter.state {
+        Some(state) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM fsm_instances
+                 WHERE machine = ?1 AND state = ?2 AND id > ifnull(?3, '') ORDER BY id LIMIT ?4"
+            ))?
+            .query_map(params![filter.machine, state, filter.after, wanted], to_row)?
+            .collect::<rusqlite::Result<_>>()?,
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM fsm_instances
+                 WHERE machine = ?1 AND id > ifnull(?2, '') ORDER BY id LIMIT ?3"
+            ))?
+            .query_map(params![filter.machine, filter.after, wanted], to_row)?
+            .collect::<rusqlite::Result<_>>()?,
+    };
+    let more = items.len() > filter.limit;
+    items.truncate(filter.limit);
+    let next = items.last().filter(|_| more).map(|row| row.key.id.to_string());
+    Ok(Page::new(items, next))
+}
+
+const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, fence, from_state, event, to_state, \
+                     payload, data, cause, key, at FROM fsm_history";
+
+pub(super) fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
+    connection
+        .prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?
+        .query_row([sequence], to_entry)
+        .optional()
+}
+
+pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
+    match &query.key {
+        Some(key) => connection
+            .prepare_cached(&format!(
+                "{ENTRY} WHERE machine = ?1 AND id = ?2 AND sequence > ?3 ORDER BY sequence LIMIT ?4"
+            ))?
+            .query_map(params![key.machine, key.id, query.after, query.limit], to_entry)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!("{ENTRY} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"))?
+            .query_map(params![query.after, query.limit], to_entry)?
+            .collect(),
+    }
+}
+
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT ifnull(max(sequence), 0) FROM fsm_history")?
+        .query_row([], |row| row.get(0))
+}
+
+pub(super) fn due(
+    connection: &Connection,
+    machines: &[String],
+    until: SystemTime,
+    after: Option<&Due>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Due>> {
+    let mut found = Vec::new();
+    for machine in machines {
+        let mut statement = connection.prepare_cached(
+            "SELECT machine, id, wake_at FROM fsm_instances
+             WHERE machine = ?1 AND wake_at IS NOT NULL AND wake_at BETWEEN ?2 AND ?3
+               AND (wake_at, machine, id) > (?2, ?4, ?5)
+             ORDER BY wake_at, id LIMIT ?6",
+        )?;
+        let (from, last_machine, last_id) = match after {
+            Some(due) => (micros(due.at), &*due.key.machine, &*due.key.id),
+            None => (i64::MIN, "", ""),
+        };
+        let rows = statement.query_map(
+            params![machine, from, micros(until), last_machine, last_id, limit],
+            |row| {
+                Ok(Due {
+                    key: to_key(row, 0)?,
+                    at: time(row, 2)?,
+                })
+            },
+        )?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    found.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+    found.truncate(limit);
+    Ok(found)
+}
+
+pub(super) fn held_by_others(
+    connection: &Connection,
+    machines: &[String],
+    me: &str,
+    after: Option<&Key>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Key>> {
+    let mut found = Vec::new();
+    for machine in machines {
+        let last_id = match after {
+            Some(last) if **machine < *last.machine => continue,
+            Some(last) if **machine == *last.machine => &*last.id,
+            _ => "",
+        };
+        let mut statement = connection.prepare_cached(
+            "SELECT machine, id FROM fsm_instances
+             WHERE machine = ?1 AND owner IS NOT NULL AND owner != ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+        )?;
+        let rows = statement.query_map(params![machine, me, last_id, limit], |row| to_key(row, 0))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    found.sort();
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// One index look-up for each state, not one for each row.
+pub(super) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<(String, Key)>> {
+    let mut next = connection.prepare_cached(
+        "SELECT state, machine, id FROM fsm_instances
+         WHERE machine = ?1 AND (?2 IS NULL OR state > ?2) ORDER BY state, id LIMIT 1",
+    )?;
+    let mut found: Vec<(String, Key)> = Vec::new();
+    while let Some(state) = next
+        .query_row(params![machine, found.last().map(|(state, _)| state)], |row| {
+            Ok((row.get(0)?, to_key(row, 1)?))
+        })
+        .optional()?
+    {
+        found.push(state);
+    }
+    Ok(found)
+}
+
+/// Only a process that has stored a newer definition can have written newer rows: without one there is nothing to look for.
+pub(super) fn newer_than(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<Option<Row>> {
+    let defined: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM fsm_machines WHERE name = ?1 AND version > ?2)")?
+        .query_row(params![machine, schema], |row| row.get(0))?;
+    if !defined {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND schema > ?2 ORDER BY id LIMIT 1"
+        ))?
+        .query_row(params![machine, schema], to_row)
+        .optional()
+}
+
+/// Microseconds since 1970: the form in which times are stored.
+pub(super) fn micros(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.min(FOREVER).as_micros()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().min(FOREVER).as_micros()).map_or(i64::MIN, |micros| -micros),
+    }
+}
+
+/// The shard of a key: FNV-1a over machine and id. It is stored, so the function must never change; the standard
+/// library's hashers do not promise that.
+pub(super) fn shard(key: &Key) -> u16 {
+    let hash = key
+        .machine
+        .bytes()
+        .chain([0])
+        .chain(key.id.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    (hash >> 48) as u16
+}
+
+fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        key: to_key(row, 0)?,
+        incarnation: uuid(row, 2)?,
+        state: row.get(3)?,
+        version: row.get(4)?,
+        entered: row.get(5)?,
+        schema: row.get(6)?,
+        data: row.get(7)?,
+        context: row.get(8)?,
+        timer_at: optional_time(row, 9)?,
+        retry_at: optional_time(row, 10)?,
+        owner: row.get(11)?,
+        fence: row.get(12)?,
+        attempt: row.get(13)?,
+        checkpoint: row.get(14)?,
+        parked: row.get(15)?,
+        error: row.get(16)?,
+        shard: row.get(17)?,
+        created: time(row, 18)?,
+        updated: time(row, 19)?,
+    })
+}
+
+fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
+    let kind: String = row.get(4)?;
+    Ok(HistoryEntry {
+        sequence: row.get(0)?,
+        key: to_key(row, 1)?,
+        incarnation: uuid(row, 3)?,
+        kind: kind
+            .parse()
+            .map_err(|why: String| damaged(4, Type::Text, Damage(why)))?,
+        version: row.get(5)?,
+        fence: row.get(6)?,
+        from: row.get(7)?,
+        event: row.get(8)?,
+        to: row.get(9)?,
+        payload: row.get(10)?,
+        data: row.get(11)?,
+        cause: row.get(12)?,
+        idempotency_key: row.get(13)?,
+        at: time(row, 14)?,
+    })
+}
+
+fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
+    Ok(Key::new(
+        row.get::<_, String>(column)?,
+        row.get::<_, String>(column + 1)?,
+    ))
+}
+
+fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    let bytes: Vec<u8> = row.get(column)?;
+    Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, Damage(error.to_string())))
+}
+
+fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
+    from_micros(row.get(column)?)
+        .ok_or_else(|| damaged(column, Type::Integer, Damage("a time outside the calendar".into())))
+}
+
+fn optional_time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<SystemTime>> {
+    match row.get::<_, Option<i64>>(column)? {
+        None => Ok(None),
+        Some(_) => time(row, column).map(Some),
+    }
+}
+
+fn from_micros(micros: i64) -> Option<SystemTime> {
+    let distance = Duration::from_micros(micros.unsigned_abs());
+    if micros < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    }
+}
+
+/// A column that does not hold what was written there.
+#[derive(Debug)]
+struct Damage(String);
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damage {}
+
+fn damaged(column: usize, of: Type, why: Damage) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, of, Box::new(why))
+}

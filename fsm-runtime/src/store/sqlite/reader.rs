@@ -1,0 +1,67 @@
+//! Owns the readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
+
+use super::{error, schema};
+use crate::store::{OpenError, StoreError};
+use rusqlite::Connection;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
+
+/// More readers than this would only queue for the disk.
+const READERS: usize = 4;
+
+pub(super) struct Readers {
+    file: Arc<Path>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    free: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(file: Arc<Path>) -> Self {
+        Self {
+            file,
+            idle: Arc::default(),
+            free: Arc::new(Semaphore::new(READERS)),
+        }
+    }
+
+    /// Runs `query` on an idle connection, or on a new one. A future dropped half-way lets the query finish unheard.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self
+            .free
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| error::closed(&self.file))?;
+        let (file, idle) = (self.file.clone(), self.idle.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match taken {
+                Some(connection) => connection,
+                None => open(&file)?,
+            };
+            let answer = query(&connection).map_err(|e| error::running(&file, &e));
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            answer
+        });
+        reading.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+}
+
+fn open(file: &Path) -> Result<Connection, StoreError> {
+    let failed = |cause: String| StoreError::Failed {
+        store: file.display().to_string(),
+        cause,
+    };
+    let connection = schema::connect(file).map_err(|e: OpenError| failed(e.to_string()))?;
+    connection
+        .execute_batch("PRAGMA query_only = ON")
+        .map_err(|e| error::running(file, &e))?;
+    Ok(connection)
+}

@@ -1,0 +1,157 @@
+//! Owns the connection's settings and the tables.
+
+use super::{BUSY_TIMEOUT, error};
+use crate::store::OpenError;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// The layout of the tables that this release writes. Kept in a table of ours and not in SQLite's `user_version`,
+/// because the file may be the application's own, whose migrations use that.
+const LAYOUT: i64 = 1;
+
+/// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+const TABLES: &str = "
+CREATE TABLE fsm_meta (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO fsm_meta VALUES ('layout', 1), ('fence', 0);
+
+CREATE TABLE fsm_machines (
+    name        TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    graph       TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT;
+
+CREATE TABLE fsm_instances (
+    machine     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    incarnation BLOB NOT NULL,
+    state       TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    entered     INTEGER NOT NULL,
+    schema      INTEGER NOT NULL,
+    data        TEXT NOT NULL,
+    context     TEXT,
+    timer_at    INTEGER,
+    retry_at    INTEGER,
+    wake_at     INTEGER GENERATED ALWAYS AS (min(ifnull(timer_at, retry_at), ifnull(retry_at, timer_at))) VIRTUAL,
+    owner       TEXT,
+    fence       INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL,
+    checkpoint  TEXT,
+    parked      TEXT,
+    error       TEXT,
+    shard       INTEGER NOT NULL,
+    created     INTEGER NOT NULL,
+    updated     INTEGER NOT NULL,
+    PRIMARY KEY (machine, id)
+) STRICT;
+CREATE INDEX fsm_instances_state ON fsm_instances (machine, state, id);
+CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id) WHERE wake_at IS NOT NULL;
+CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner) WHERE owner IS NOT NULL;
+
+CREATE TABLE fsm_history (
+    sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
+    machine     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    incarnation BLOB NOT NULL,
+    kind        TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    fence       INTEGER NOT NULL,
+    from_state  TEXT,
+    event       TEXT,
+    to_state    TEXT NOT NULL,
+    payload     TEXT,
+    data        TEXT,
+    cause       TEXT NOT NULL,
+    key         TEXT,
+    at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX fsm_history_instance ON fsm_history (machine, id, sequence);
+
+CREATE TABLE fsm_keys (
+    machine     TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    incarnation BLOB NOT NULL,
+    key         TEXT NOT NULL,
+    sequence    INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (machine, id, incarnation, key)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Opens `path` and sets the connection up for reading and writing.
+pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::SqliteTooOld {
+            found: rusqlite::version(),
+        });
+    }
+    let connection = Connection::open(path).map_err(|e| error::opening(path, &e))?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .map_err(|e| error::opening(path, &e))?;
+    // Two processes that switch a new file to WAL at once: SQLite answers one of them at once, without its busy timeout.
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => break,
+            Ok(mode) => {
+                let cause = format!("its journal mode stays `{mode}`; WAL needs a local disk");
+                return Err(OpenError::Unusable {
+                    file: path.to_owned(),
+                    cause,
+                });
+            }
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(e) => return Err(error::opening(path, &e)),
+        }
+    }
+    connection
+        .execute_batch("PRAGMA synchronous = FULL")
+        .map_err(|e| error::opening(path, &e))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Makes the tables where there are none, and refuses those of a newer release. Safe when several processes do it at once.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |e: rusqlite::Error| error::opening(path, &e);
+    let transaction =
+        rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
+    let ours = transaction
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+        .map_err(failed)?;
+    if ours == 0 {
+        transaction.execute_batch(TABLES).map_err(failed)?;
+    } else {
+        let found = transaction
+            .query_row("SELECT value FROM fsm_meta WHERE name = 'layout'", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map_err(failed)?;
+        if found > LAYOUT {
+            return Err(OpenError::Newer {
+                file: path.to_owned(),
+                found,
+                known: LAYOUT,
+            });
+        }
+    }
+    transaction.commit().map_err(failed)
+}

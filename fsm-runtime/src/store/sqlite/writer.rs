@@ -1,0 +1,231 @@
+//! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
+
+use super::{apply, error};
+use crate::store::{ControlError, Group, StoreError, Verdict};
+use rusqlite::{Connection, TransactionBehavior};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+/// Jobs that may wait before callers are held back.
+const QUEUE: usize = 4_096;
+/// Groups that share one transaction at most: past this, latency grows and throughput does not.
+const BATCH: usize = 256;
+/// How often an idle writer looks whether another process has committed (1.9 µs a look).
+const FOREIGN_POLL: Duration = Duration::from_millis(5);
+
+/// A job, and its place in the queue.
+type Queued = (Job, OwnedSemaphorePermit);
+
+enum Job {
+    Commit(Commit),
+    /// Anything else that needs the writer's connection; it answers its caller itself.
+    Run(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+struct Commit {
+    groups: Vec<Group>,
+    now: SystemTime,
+    reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+}
+
+pub(super) struct Writer {
+    file: Arc<Path>,
+    /// None once the writer is told to end.
+    jobs: Option<mpsc::Sender<Queued>>,
+    places: Arc<Semaphore>,
+    foreign: watch::Receiver<u64>,
+    thread: Option<JoinHandle<()>>,
+    /// The controller's lock of a database in memory.
+    controlled: Arc<AtomicBool>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let (changed, foreign) = watch::channel(0);
+        let state = State {
+            connection,
+            file: file.clone(),
+            changed,
+            seen: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("fsm-writer".into())
+            .spawn(move || state.run(&queue))?;
+        Ok(Self {
+            file,
+            jobs: Some(jobs),
+            places: Arc::new(Semaphore::new(QUEUE)),
+            foreign,
+            thread: Some(thread),
+            controlled: Arc::default(),
+        })
+    }
+
+    /// Cancel safe: dropped before its place in the queue is taken, nothing happens; after it, the groups are decided
+    /// as if the caller still listened.
+    pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::Commit(Commit { groups, now, reply })).await?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(error::indeterminate(&self.file, "the writer ended")))
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let file = self.file.clone();
+        let job = move |connection: &Connection| {
+            // A caller that has gone does not want the answer.
+            let _ = reply.send(job(connection).map_err(|e| error::running(&file, &e)));
+        };
+        self.enqueue(Job::Run(Box::new(job))).await?;
+        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        let closed = || error::closed(&self.file);
+        let place = self.places.clone().acquire_owned().await.map_err(|_| closed())?;
+        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send((job, place)).map_err(|_| closed())
+    }
+
+    pub(super) fn foreign_changes(&self) -> watch::Receiver<u64> {
+        self.foreign.clone()
+    }
+
+    /// The controller's lock of a database that nobody else can see.
+    pub(super) fn lock(&self, file: &Path, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError> {
+        if self.controlled.swap(true, Ordering::AcqRel) {
+            return Err(ControlError::Held {
+                store: file.display().to_string(),
+                holder: format!("{holder}, this one"),
+            });
+        }
+        Ok(Box::new(Held(self.controlled.clone())))
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the thread, so that the file is closed when the last handle is gone.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(store = %self.file.display(), "the writer thread panicked");
+        }
+    }
+}
+
+struct Held(Arc<AtomicBool>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// What the thread has to itself.
+struct State {
+    connection: Connection,
+    file: Arc<Path>,
+    changed: watch::Sender<u64>,
+    /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
+    seen: Option<i64>,
+}
+
+impl State {
+    fn run(mut self, queue: &mpsc::Receiver<Queued>) {
+        self.seen = self.data_version();
+        loop {
+            match queue.recv_timeout(FOREIGN_POLL) {
+                Ok(first) => self.serve(first, queue),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.look_for_foreign_changes();
+        }
+    }
+
+    /// Serves `first` and what waits behind it, commits together.
+    fn serve(&mut self, first: Queued, queue: &mpsc::Receiver<Queued>) {
+        let mut batch = Vec::new();
+        let mut groups = 0;
+        let mut next = Some(first);
+        while let Some((job, _place)) = next.take() {
+            match job {
+                Job::Commit(commit) => {
+                    groups += commit.groups.len();
+                    batch.push(commit);
+                }
+                Job::Run(job) => job(&self.connection),
+            }
+            if groups < BATCH {
+                next = queue.try_recv().ok();
+            }
+        }
+        if batch.is_empty() {
+            return;
+        }
+        match self.commit(&batch) {
+            Ok(verdicts) => {
+                for (commit, verdicts) in batch.into_iter().zip(verdicts) {
+                    // A caller that has gone does not want the answer; the change stands.
+                    let _ = commit.reply.send(Ok(verdicts));
+                }
+            }
+            Err(error) => {
+                tracing::error!(store = %self.file.display(), %error, changes = groups, "commit failed");
+                for commit in batch {
+                    let _ = commit.reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction for the whole batch; nobody gets an answer before it is durable.
+    fn commit(&mut self, batch: &[Commit]) -> Result<Vec<Vec<Verdict>>, StoreError> {
+        let failed = |e: rusqlite::Error| error::running(&self.file, &e);
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for commit in batch {
+            let each = commit
+                .groups
+                .iter()
+                .map(|group| apply::group(&transaction, group, commit.now));
+            verdicts.push(each.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?);
+        }
+        transaction.commit().map_err(|e| error::indeterminate(&self.file, e))?;
+        Ok(verdicts)
+    }
+
+    fn data_version(&self) -> Option<i64> {
+        // What cannot be read now is read at the next look.
+        self.connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .ok()
+    }
+
+    fn look_for_foreign_changes(&mut self) {
+        let now = self.data_version();
+        if now.is_some() && now != self.seen {
+            self.seen = now;
+            self.changed.send_modify(|count| *count += 1);
+        }
+    }
+}

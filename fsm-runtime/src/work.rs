@@ -1,0 +1,272 @@
+//! Owns what a worker sees and says: its task, the outcome it ends with, and the error it can fail with.
+
+use crate::{
+    clock::Clock,
+    codec::to_json,
+    durable::{Durable, DurableState},
+    store::{Key, Row},
+};
+use fsm_core::{Accepts, Target};
+use serde::Serialize;
+use std::{error::Error, fmt, future::Future, marker::PhantomData, time::Duration};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What a worker's method returns: a declared event by way of the task's methods, or [`again`](RawTask::again), or an error.
+pub type Outcome<S> = Result<Done<S>, WorkError>;
+
+/// The claim under which a worker runs. Only a controller makes one.
+pub struct Lease<M> {
+    key: Key,
+    incarnation: Uuid,
+    version: u64,
+    entered: u64,
+    attempt: u32,
+    fence: u64,
+    signals: Signals,
+    machine: PhantomData<fn() -> M>,
+}
+
+/// What a controller tells a running worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    /// The result is not wanted any more.
+    pub(crate) cancelled: CancellationToken,
+    /// The process wants to stop.
+    pub(crate) draining: CancellationToken,
+    pub(crate) clock: Clock,
+}
+
+impl<M> Lease<M> {
+    pub(crate) fn new(row: &Row, signals: Signals) -> Self {
+        Self {
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version: row.version,
+            entered: row.entered,
+            attempt: row.attempt,
+            fence: row.fence,
+            signals,
+            machine: PhantomData,
+        }
+    }
+}
+
+/// One piece of work, typed by the state it was claimed in: what a generated `Task<S>` holds.
+pub struct RawTask<S: DurableState> {
+    state: S,
+    lease: Lease<S::Machine>,
+}
+
+impl<S: DurableState> RawTask<S> {
+    /// Only a controller can make a [`Lease`], so only it can make this.
+    #[doc(hidden)]
+    pub fn new(state: S, lease: Lease<S::Machine>) -> Self {
+        Self { state, lease }
+    }
+
+    /// What the instance holds in this state.
+    pub fn data(&self) -> &S {
+        &self.state
+    }
+
+    /// The instance's id.
+    pub fn id(&self) -> &str {
+        &self.lease.key.id
+    }
+
+    /// The instance's version; it stays while the worker runs, or the worker is cancelled.
+    pub fn version(&self) -> u64 {
+        self.lease.version
+    }
+
+    /// Which attempt this is at this stay in the state, from 1. Attempts that ended with the process count.
+    pub fn attempt(&self) -> u32 {
+        self.lease.attempt
+    }
+
+    /// Grows with every claim in the store. Give it to systems that check fences: they can then refuse a worker that was
+    /// replaced while it stood still.
+    pub fn fence(&self) -> u64 {
+        self.lease.fence
+    }
+
+    /// The same for every attempt at this stay in the state, and for no other: the idempotency key for calls that may
+    /// happen once in this stay.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.instance_key(), self.lease.entered)
+    }
+
+    /// The same for the instance's whole life, and for no other, not even a later one under the same id: the name for
+    /// what belongs to the instance.
+    pub fn instance_key(&self) -> String {
+        let Lease { key, incarnation, .. } = &self.lease;
+        format!("{}/{}/{incarnation}", key.machine, key.id)
+    }
+
+    /// Ends when the result is not wanted any more: the instance has moved on, or the process stops. Clean up and
+    /// return then; after the grace period the worker is aborted at its next `await`.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.lease.signals.cancelled.clone().cancelled_owned()
+    }
+
+    /// Whether [`cancelled`](Self::cancelled) has ended.
+    pub fn is_cancelled(&self) -> bool {
+        self.lease.signals.cancelled.is_cancelled()
+    }
+
+    /// Ends when the process wants to stop: a worker that would go on for long should end with
+    /// [`again`](Self::again) now, to be taken up by the next process.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.lease.signals.draining.clone().cancelled_owned()
+    }
+
+    /// Ends after `duration` by the runtime's clock, which tests can drive.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.lease.signals.clock.sleep(duration)
+    }
+
+    /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no
+    /// failure and counts as no attempt: the way to poll, and to watch.
+    ///
+    /// # Errors
+    /// None; the return type is that of the worker's method.
+    pub fn again(self, after: Duration) -> Outcome<S> {
+        Ok(Done(Finished(End::Again(after)), PhantomData))
+    }
+
+    /// Ends the work with an event that the state declares.
+    ///
+    /// # Errors
+    /// A permanent [`WorkError`] when a guard refuses, or the event cannot be written as JSON.
+    pub fn fire<E>(self, event: E) -> Outcome<S>
+    where
+        S::Machine: Accepts<S, E>,
+        E: Serialize,
+    {
+        let payload = to_json(&event).map_err(WorkError::permanent)?;
+        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event)
+            .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
+        let event = <S::Machine as Accepts<S, E>>::EVENT;
+        Ok(Done(
+            Finished(End::Fired {
+                machine: target.into_enum(),
+                event,
+                payload,
+            }),
+            PhantomData,
+        ))
+    }
+}
+
+/// Everything but the data, which is never printed.
+impl<S: DurableState> fmt::Debug for RawTask<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Lease {
+            key, version, attempt, ..
+        } = &self.lease;
+        write!(
+            f,
+            "work on {key} in `{}`, version {version}, attempt {attempt}",
+            S::STATE
+        )
+    }
+}
+
+/// How work on state `S` ended well. Only a task's own methods make one.
+#[must_use = "a worker returns it: `Ok(done)`"]
+pub struct Done<S: DurableState>(Finished<S::Machine>, PhantomData<fn() -> S>);
+
+impl<S: DurableState> Done<S> {
+    #[doc(hidden)]
+    pub fn into_finished(self) -> Finished<S::Machine> {
+        self.0
+    }
+}
+
+impl<S: DurableState> fmt::Debug for Done<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.0 {
+            End::Fired { event, .. } => write!(f, "Done({event})"),
+            End::Again(after) => write!(f, "Done(again after {after:?})"),
+        }
+    }
+}
+
+/// A [`Done`] of any state of `M`.
+pub struct Finished<M: Durable>(pub(crate) End<M>);
+
+pub(crate) enum End<M: Durable> {
+    Fired {
+        machine: M,
+        event: M::EventKind,
+        payload: String,
+    },
+    Again(Duration),
+}
+
+/// A worker's failure. `?` makes one of every error, of `&str` and of `String`: the work is tried again, with backoff.
+///
+/// It is not itself an [`Error`], so that `?` can take every error.
+pub struct WorkError {
+    source: Box<dyn Error + Send + Sync>,
+    permanent: bool,
+    delay: Option<Duration>,
+}
+
+impl WorkError {
+    /// Trying again would not help: the instance is parked at once, with this as the reason.
+    pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            permanent: true,
+            ..Self::from(source)
+        }
+    }
+
+    /// Try again after `delay` instead of the backoff's own; the attempt counts.
+    pub fn retry_after(delay: Duration, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            delay: Some(delay),
+            ..Self::from(source)
+        }
+    }
+
+    /// Whether trying again would not help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
+    fn from(source: E) -> Self {
+        Self {
+            source: source.into(),
+            permanent: false,
+            delay: None,
+        }
+    }
+}
+
+/// The error and what caused it, outermost first.
+impl fmt::Display for WorkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.source)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WorkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({})", if self.permanent { "permanent" } else { "retryable" })
+    }
+}
