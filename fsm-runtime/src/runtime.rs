@@ -213,7 +213,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("machines", &self.drivers.keys())
             .field("settings", &self.settings)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

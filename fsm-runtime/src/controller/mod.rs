@@ -43,7 +43,7 @@ impl Default for Settings {
             grace: Duration::from_secs(5),
             backoff: Backoff {
                 first: Duration::from_secs(1),
-                longest: Duration::from_secs(300),
+                longest: Duration::from_mins(5),
             },
             attempts: 10,
             concurrency: 256,

@@ -114,8 +114,8 @@ mod tests {
         }
     }
 
-    fn in_secs(seconds: u64) -> Option<SystemTime> {
-        Some(NOW + Duration::from_secs(seconds))
+    fn in_secs(seconds: u64) -> SystemTime {
+        NOW + Duration::from_secs(seconds)
     }
 
     #[test]
@@ -129,8 +129,8 @@ mod tests {
             Plan::Claim(Box::new(due))
         );
         let later = Row {
-            retry_at: in_secs(5),
-            timer_at: in_secs(9),
+            retry_at: Some(in_secs(5)),
+            timer_at: Some(in_secs(9)),
             ..row()
         };
         assert_eq!(
@@ -201,7 +201,7 @@ mod tests {
         let parked = Row {
             parked: Some("why".into()),
             retry_at: Some(NOW),
-            timer_at: in_secs(9),
+            timer_at: Some(in_secs(9)),
             ..row()
         };
         assert_eq!(

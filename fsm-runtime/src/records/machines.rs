@@ -309,7 +309,7 @@ impl<M: Durable> Machines<M> {
         wanted: impl Fn(M::State) -> bool,
     ) -> Result<M::AnyRecord, WaitError> {
         let key = Self::key(id);
-        let mut changes = self.shared.changes.subscribe();
+        let mut word = self.shared.changes.subscribe();
         let deadline = self.shared.clock.elapsed().saturating_add(timeout);
         loop {
             let (row, machine) = self.load(id).await?;
@@ -317,17 +317,17 @@ impl<M: Durable> Machines<M> {
                 return Ok(machine.wrap_any(Meta::of(&self.shared, &row)));
             }
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
-            let changed = async {
+            let told = async {
                 loop {
-                    match changes.recv().await {
-                        Ok(changed) if changed != key => {}
+                    match word.recv().await {
+                        Ok(other) if other != key => {}
                         // Missed some: look.
                         Ok(_) | Err(RecvError::Lagged(_)) => return,
                         Err(RecvError::Closed) => std::future::pending().await,
                     }
                 }
             };
-            if self.shared.clock.timeout(left, changed).await.is_none() {
+            if self.shared.clock.timeout(left, told).await.is_none() {
                 let state = machine.state().as_str();
                 return Err(WaitError::Timeout {
                     key,

@@ -120,11 +120,10 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
 fn judge(connection: &Connection, place: usize, change: &Change) -> rusqlite::Result<Verdict> {
     let current = read::row(connection, key(change))?.map(Box::new);
     let read_as = match change {
-        Change::Create(_) => None,
+        Change::Create(_) | Change::Disarm(_) => None,
         Change::Transition(t) => t.fence.map(|_| (t.incarnation, t.version)),
         Change::Claim(c) => Some((c.incarnation, c.version)),
         Change::Release(r) => Some((r.incarnation, r.version)),
-        Change::Disarm(_) => None,
     };
     Ok(match current {
         Some(current) if read_as == Some((current.incarnation, current.version)) => {

@@ -3,7 +3,7 @@
 use super::BUSY_TIMEOUT;
 use crate::store::{OpenError, StoreError};
 use rusqlite::{Error, ErrorCode};
-use std::{io, path::Path};
+use std::{fmt::Display, io, path::Path};
 
 pub(super) fn opening(file: &Path, error: &Error) -> OpenError {
     let file = file.to_owned();
@@ -51,7 +51,7 @@ pub(super) fn running(file: &Path, error: &Error) -> StoreError {
     }
 }
 
-pub(super) fn indeterminate(file: &Path, cause: impl ToString) -> StoreError {
+pub(super) fn indeterminate(file: &Path, cause: &dyn Display) -> StoreError {
     StoreError::Indeterminate {
         store: file.display().to_string(),
         cause: cause.to_string(),

@@ -78,7 +78,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`OpenError`] when SQLite cannot be used at all.
-    pub async fn in_memory() -> Result<Self, OpenError> {
+    pub fn in_memory() -> Result<Self, OpenError> {
         let file: Arc<Path> = PathBuf::from(":memory:").into();
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
         schema::prepare(&connection, &file)?;

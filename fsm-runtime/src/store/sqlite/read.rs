@@ -8,8 +8,8 @@ use std::{
 };
 use uuid::Uuid;
 
-/// As far as times are kept: 100,000 years after 1970.
-pub(super) const FOREVER: Duration = Duration::from_secs(100_000 * 366 * 86_400);
+/// As far as times are kept: some 100,000 years after 1970.
+pub(super) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
 const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
                        owner, fence, attempt, checkpoint, parked, error, shard, created, updated";
@@ -25,7 +25,7 @@ pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option
 
 pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
     // One more than asked for tells whether there is a next page.
-    let wanted = filter.limit.saturating_add(1).min(i64::MAX as usize);
+    let wanted = u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1);
     let mut items: Vec<Row> = match &filter.state {
         Some(state) => connection
             .prepare_cached(&format!(
@@ -59,16 +59,17 @@ pub(super) fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<
 }
 
 pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
+    let limit = u32::try_from(query.limit).unwrap_or(u32::MAX);
     match &query.key {
         Some(key) => connection
             .prepare_cached(&format!(
                 "{ENTRY} WHERE machine = ?1 AND id = ?2 AND sequence > ?3 ORDER BY sequence LIMIT ?4"
             ))?
-            .query_map(params![key.machine, key.id, query.after, query.limit], to_entry)?
+            .query_map(params![key.machine, key.id, query.after, limit], to_entry)?
             .collect(),
         None => connection
             .prepare_cached(&format!("{ENTRY} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"))?
-            .query_map(params![query.after, query.limit], to_entry)?
+            .query_map(params![query.after, limit], to_entry)?
             .collect(),
     }
 }

@@ -79,7 +79,7 @@ impl Writer {
         self.enqueue(Job::Commit(Commit { groups, now, reply })).await?;
         answer
             .await
-            .unwrap_or_else(|_| Err(error::indeterminate(&self.file, "the writer ended")))
+            .unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -210,7 +210,7 @@ impl State {
                 .map(|group| apply::group(&transaction, group, commit.now));
             verdicts.push(each.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?);
         }
-        transaction.commit().map_err(|e| error::indeterminate(&self.file, e))?;
+        transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
         Ok(verdicts)
     }
 
