@@ -1,1 +1,1 @@
-//! To come.
+//! What the test binaries share.

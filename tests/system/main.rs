@@ -1,0 +1,7 @@
+//! The whole-system tests: the store contract, records, the controller, and real machines. One binary, since each costs
+//! everybody's build.
+
+mod contract;
+mod controller;
+mod records;
+mod sqlite;

@@ -1,0 +1,240 @@
+//! The SQLite store: the contract, and what is its own: files, several processes, files that are not ours.
+
+use super::contract;
+use fsm_runtime::store::{
+    Cause, Change, ControlError, Create, Entering, HistoryQuery, Key, OpenError, Store, StoreError, Verdict,
+    sqlite::Sqlite,
+};
+use std::{path::Path, time::SystemTime};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+fn create(id: &str) -> Change {
+    Change::Create(Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: Entering {
+            state: "Open".into(),
+            data: "null".into(),
+            context: None,
+            schema: 1,
+            timer: None,
+            work: false,
+        },
+        cause: Cause::Caller,
+        idempotency_key: None,
+    })
+}
+
+async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
+    Ok(store.commit(vec![change.into()], SystemTime::now()).await?.remove(0))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_a_file() {
+    let dir = TempDir::new().unwrap();
+    let count = std::cell::Cell::new(0);
+    contract::holds(async || {
+        count.set(count.get() + 1);
+        Sqlite::open(dir.path().join(format!("{}.db", count.get())))
+            .await
+            .unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_in_memory() {
+    contract::holds(async || Sqlite::in_memory().unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    drop(store);
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(store.get(Key::new("Door", "a")).await.unwrap().unwrap().state, "Open");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("notes.txt");
+    let text = "Dear diary, ".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let error = Sqlite::open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} is not an SQLite database; give the path of a new file, or of one that this library made",
+            path.display()
+        )
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_named() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("no/such/folder/doors.db");
+    let error = Sqlite::open(&path).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{} cannot be opened: ", path.display())),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_release_are_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    drop(Sqlite::open(&path).await.unwrap());
+    sql(&path, "UPDATE fsm_meta SET value = 99 WHERE name = 'layout'");
+    let error = Sqlite::open(&path).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OpenError::Newer {
+                found: 99,
+                known: 1,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_application_s_own_tables_share_the_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("app.db");
+    sql(
+        &path,
+        "CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada'); PRAGMA user_version = 42",
+    );
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let name: String = connection
+        .query_row("SELECT name FROM users", [], |row| row.get(0))
+        .unwrap();
+    let version: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((name.as_str(), version), ("ada", 42));
+}
+
+#[tokio::test]
+async fn a_second_controller_is_refused_by_name_until_the_first_is_gone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let first = store.control("process 7 (first)").unwrap();
+    // The same file by another name.
+    let link = dir.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let other = Sqlite::open(&link).await.unwrap();
+    match other.control("process 8 (second)").map(drop) {
+        Err(error @ ControlError::Held { .. }) => {
+            assert!(error.to_string().contains("process 7 (first)"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(first);
+    other.control("process 8 (second)").unwrap();
+}
+
+#[tokio::test]
+async fn changes_by_another_handle_are_told() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
+    let mut told = mine.foreign_changes();
+    told.mark_unchanged();
+    commit(&other, create("a")).await.unwrap();
+    told.changed().await.unwrap();
+    let all = mine
+        .history(HistoryQuery {
+            key: None,
+            after: 0,
+            limit: 10,
+        })
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = commit(&store, create("a")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    blocker.execute_batch("ROLLBACK").unwrap();
+    assert!(matches!(
+        commit(&store, create("a")).await.unwrap(),
+        Verdict::Committed { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_an_error_of_its_own() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    commit(&store, create("b")).await.unwrap();
+    sql(&path, "UPDATE fsm_instances SET incarnation = x'00' WHERE id = 'a'");
+    let error = store.get(Key::new("Door", "a")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    assert!(store.get(Key::new("Door", "b")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn rows_are_found_by_index() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    drop(Sqlite::open(&path).await.unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for (query, index) in [
+        (
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND id > '' ORDER BY id",
+            "fsm_instances_state",
+        ),
+        (
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND wake_at IS NOT NULL AND wake_at BETWEEN 0 AND 1
+             ORDER BY wake_at, id",
+            "fsm_instances_due",
+        ),
+        (
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND owner IS NOT NULL AND owner != 'me' AND id > ''
+             ORDER BY id",
+            "fsm_instances_owner",
+        ),
+        (
+            "SELECT 1 FROM fsm_history WHERE machine = 'M' AND id = 'a' AND sequence > 0",
+            "fsm_history_instance",
+        ),
+    ] {
+        let plan: Vec<String> = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+            .unwrap()
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
+    }
+}
+
+fn sql(path: &Path, text: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
+}
