@@ -1,0 +1,20 @@
+//! What must hold of a machine before anything is generated.
+
+mod carry;
+mod durable;
+mod graph;
+mod names;
+
+pub(crate) use names::{DURABLE_TYPES, TYPES};
+
+use crate::{errors::Errors, model::Machine};
+
+/// Reports all that is wrong with a machine.
+pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
+    names::check(machine, errors);
+    carry::check(machine, errors);
+    durable::check(machine, errors);
+    if machine.whole && !machine.states.is_empty() {
+        graph::check(machine, errors);
+    }
+}

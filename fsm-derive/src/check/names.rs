@@ -1,0 +1,157 @@
+//! No name that the user chose is also the name of something generated, and no two mean different things.
+
+use std::collections::HashMap;
+
+use syn::Ident;
+
+use crate::{
+    errors::Errors,
+    model::{Kind, Machine, plain, snake},
+};
+
+/// Types of every generated module.
+pub(crate) const TYPES: [&str; 9] = [
+    "ALL",
+    "Any",
+    "Event",
+    "EventKind",
+    "EventOf",
+    "Initial",
+    "Machine",
+    "Seal",
+    "State",
+];
+/// More types with `durable`.
+pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
+
+/// Methods of every generated `Machine`.
+const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
+/// Methods of `Record` and `Task`, with those to come.
+const DURABLE_METHODS: [&str; 19] = [
+    "again",
+    "attempt",
+    "cancelled",
+    "checkpoint",
+    "context",
+    "draining",
+    "fence",
+    "heartbeat",
+    "id",
+    "instance_key",
+    "is_cancelled",
+    "key",
+    "meta",
+    "progress",
+    "refresh",
+    "sleep",
+    "version",
+    "with_key",
+    "work",
+];
+
+pub(super) fn check(machine: &Machine, errors: &mut Errors) {
+    let durable = machine.durable.is_some();
+    for state in &machine.states {
+        let name = plain(&state.ident);
+        if TYPES.contains(&name.as_str()) || durable && DURABLE_TYPES.contains(&name.as_str()) {
+            let module = plain(&machine.module);
+            let message = format!(
+                "`{module}::{name}` is generated for every machine: call the state otherwise; `#[state(name = \"{name}\")]` \
+                 still stores and draws it under this name"
+            );
+            errors.at(&state.ident, message);
+        }
+    }
+    for event in &machine.events {
+        if METHODS.contains(&event.name.as_str()) || durable && DURABLE_METHODS.contains(&event.name.as_str()) {
+            let message = format!(
+                "`{}` is a method of every generated machine: call the event otherwise",
+                event.name
+            );
+            errors.at(&event.ident, message);
+        }
+        if event.ty == "ALL" {
+            errors.at(
+                &event.ident,
+                "`EventKind::ALL` is generated for every machine: call the event otherwise",
+            );
+        }
+    }
+    stored_names(machine, errors);
+    event_types(machine, errors);
+    if durable {
+        worker_methods(machine, errors);
+    }
+    choices(machine, errors);
+}
+
+fn stored_names(machine: &Machine, errors: &mut Errors) {
+    let mut owners: HashMap<&str, &Ident> = HashMap::new();
+    for state in &machine.states {
+        if let Some(other) = owners.insert(&state.name, &state.ident) {
+            let message = format!(
+                "`{}` is stored and drawn as \"{}\" already: names are unique",
+                plain(other),
+                state.name
+            );
+            errors.at(&state.ident, message);
+        }
+    }
+    for state in &machine.states {
+        for was in &state.was {
+            if let Some(other) = owners.insert(was, &state.ident) {
+                let message = format!(
+                    "`{}` was not \"{was}\": that name is taken by `{}`, and a stored row would be read as either",
+                    plain(&state.ident),
+                    plain(other)
+                );
+                errors.at(&state.ident, message);
+            }
+        }
+    }
+}
+
+fn event_types(machine: &Machine, errors: &mut Errors) {
+    let mut owners = HashMap::new();
+    for event in &machine.events {
+        if let Some(other) = owners.insert(event.ty.to_string(), &event.name) {
+            let message = format!(
+                "`{}` and `{other}` both become the type `{}`: rename one",
+                event.name, event.ty
+            );
+            errors.at(&event.ident, message);
+        }
+    }
+}
+
+fn worker_methods(machine: &Machine, errors: &mut Errors) {
+    let mut owners = HashMap::new();
+    for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
+        let method = snake(&plain(&state.ident));
+        if let Some(other) = owners.insert(method.clone(), &state.ident) {
+            let message = format!(
+                "the workers of `{}` and `{}` would both be `{method}`: rename one",
+                state.ident, other
+            );
+            errors.at(&state.ident, message);
+        }
+    }
+}
+
+fn choices(machine: &Machine, errors: &mut Errors) {
+    let mut owners = HashMap::new();
+    for transition in machine.transitions.iter().filter(|transition| transition.to.len() > 1) {
+        let (state, event) = (
+            &machine.states[transition.from].ident,
+            &machine.events[transition.event],
+        );
+        let choice = machine.choice(transition);
+        if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {
+            let message = format!(
+                "the choice of `{}` in `{state}` would be called `{choice}`, as that of `{on}` in `{other}`: rename one",
+                event.name
+            );
+            errors.at(&transition.ident, message);
+        }
+    }
+}

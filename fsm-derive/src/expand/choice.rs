@@ -1,0 +1,112 @@
+//! The choice of a branching transition: an enum of its targets, as states, machines or records.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::Ident;
+
+use super::{
+    cx::{Cx, param_name},
+    docs,
+    states::{enum_path, pattern},
+};
+use crate::model::{Transition, plain};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let branching: Vec<_> = cx
+        .machine
+        .transitions
+        .iter()
+        .filter(|transition| transition.to.len() > 1)
+        .collect();
+    if branching.is_empty() {
+        return TokenStream::new();
+    }
+    let vis = cx.vis(1);
+    let choices = branching.iter().map(|transition| choice(cx, transition));
+    let targets = branching.iter().map(|transition| target(cx, transition));
+    quote! {
+        /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+        #vis mod choice {
+            #(#choices)*
+        }
+        #(#targets)*
+    }
+}
+
+fn choice(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
+    let (vis, ident) = (cx.vis(2), cx.machine.choice(transition));
+    let doc = docs::transition(cx.machine, transition);
+    let doc = format!("`{}`: {doc}", cx.machine.events[transition.event].name);
+    let variants: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to].ident).collect();
+    let docs = transition.to.iter().map(|to| {
+        let state = &cx.machine.states[*to];
+        super::states::docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident)))
+    });
+    let params = params(cx, transition.to.len());
+    let types: Vec<_> = transition.to.iter().map(|to| cx.state_ty(*to)).collect();
+    let plain_states = transition.to.iter().all(|to| cx.state_scope(*to).is_empty());
+    let declared = if plain_states {
+        quote!(#(#params = super::#types),*)
+    } else {
+        quote!(#(#params),*)
+    };
+    let from = plain_states.then(|| {
+        quote! {
+            #(
+                #[automatically_derived]
+                impl ::core::convert::From<super::#types> for #ident {
+                    fn from(state: super::#types) -> Self {
+                        Self::#variants(state)
+                    }
+                }
+            )*
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug, PartialEq)]
+        #[must_use = "it says where the transition led"]
+        #vis enum #ident<#declared> {
+            #(#docs #variants(#params),)*
+        }
+        #from
+    }
+}
+
+fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
+    let (core, enum_ty) = (&cx.core, &cx.enum_ty);
+    let ty = cx.target_ty(transition, |state| state);
+    let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
+    let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
+    let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();
+    let patterns: Vec<_> = targets.iter().map(|state| pattern(state)).collect();
+    let enum_path = enum_path(cx);
+    let otherwise =
+        (targets.len() < cx.machine.states.len()).then(|| quote!(other => ::core::result::Result::Err(other),));
+    quote! {
+        #[automatically_derived]
+        impl #params #core::Target<#enum_ty> for #ty #clause {
+            fn into_enum(self) -> #enum_ty {
+                match self {
+                    #(Self::#idents(state) => #core::Target::into_enum(state),)*
+                }
+            }
+            fn from_enum(machine: #enum_ty) -> ::core::result::Result<Self, #enum_ty> {
+                match machine {
+                    #(#enum_path::#idents #patterns => ::core::result::Result::Ok(Self::#idents(#idents #patterns)),)*
+                    #otherwise
+                }
+            }
+        }
+    }
+}
+
+/// `A`, `B`, …, without the names that the enum's own generics take.
+fn params(cx: &Cx<'_>, count: usize) -> Vec<Ident> {
+    let taken: Vec<_> = cx.machine.generics.params.iter().map(param_name).collect();
+    let names = ('A'..='Z').map(String::from).chain((0..).map(|n| format!("Target{n}")));
+    let free = names.filter(|name| !taken.contains(name));
+    free.take(count)
+        .map(|name| Ident::new(&name, Span::call_site()))
+        .collect()
+}

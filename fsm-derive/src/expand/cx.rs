@@ -1,0 +1,345 @@
+//! What every part of the expansion needs to name: paths, types with their generics, visibilities.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _};
+
+use super::{
+    rewrite::{Move, mentions, mentions_lifetime, respan},
+    scope::Scope,
+};
+use crate::{
+    check::{DURABLE_TYPES, TYPES},
+    model::{Event, Field, Kind, Machine, Transition, plain},
+};
+
+/// The machine, and how its parts are named in the generated module (depth 1) and in the modules inside it (depth 2).
+pub(super) struct Cx<'m> {
+    pub(super) machine: &'m Machine,
+    /// Path of `fsm-core`.
+    pub(super) core: TokenStream,
+    /// Path of `fsm-runtime`.
+    pub(super) runtime: TokenStream,
+    /// `super::Server<…>`
+    pub(super) enum_ty: TokenStream,
+    /// All generics of the enum.
+    pub(super) all: Scope,
+    /// A generic parameter for a state, an event, a worker, that the enum has not.
+    pub(super) s: Ident,
+    pub(super) e: Ident,
+    pub(super) w: Ident,
+    /// What the module defines at its top.
+    taken: HashSet<String>,
+    /// What its `event` module defines.
+    taken_events: HashSet<String>,
+}
+
+impl<'m> Cx<'m> {
+    pub(super) fn new(machine: &'m Machine) -> Self {
+        let here = |path: &Path| {
+            Move {
+                depth: 1,
+                enum_ty: &TokenStream::new(),
+            }
+            .tokens(path)
+        };
+        let (core, runtime) = match (&machine.krate, machine.durable) {
+            (Some(krate), Some(_)) => {
+                let runtime = here(krate);
+                (quote!(#runtime::core), runtime)
+            }
+            (Some(krate), None) => (here(krate), TokenStream::new()),
+            (None, Some(_)) => (quote!(::fsm_runtime::core), quote!(::fsm_runtime)),
+            (None, None) => (quote!(::fsm_core), TokenStream::new()),
+        };
+        let ident = &machine.ident;
+        let (_, args, _) = machine.generics.split_for_impl();
+        let enum_ty = quote!(super::#ident #args);
+        let fresh = |name: &str| {
+            let used = |name: &str| machine.generics.params.iter().any(|param| param_name(param) == name);
+            let mut candidates = (0..).map(|n| if n == 0 { name.to_owned() } else { format!("{name}{n}") });
+            let name = candidates.find(|name| !used(name)).unwrap_or_default();
+            Ident::new(&name, Span::call_site())
+        };
+        let mut taken: HashSet<String> = TYPES
+            .iter()
+            .chain(&["GRAPH", "choice", "event", "outside", "seal"])
+            .map(ToString::to_string)
+            .collect();
+        if machine.durable.is_some() {
+            taken.extend(DURABLE_TYPES.iter().map(ToString::to_string));
+        }
+        taken.extend(machine.states.iter().map(|state| plain(&state.ident)));
+        let taken_events = machine.events.iter().map(|event| plain(&event.ty)).collect();
+        let mut cx = Self {
+            machine,
+            core,
+            runtime,
+            enum_ty,
+            all: Scope::default(),
+            s: fresh("S"),
+            e: fresh("E"),
+            w: fresh("W"),
+            taken,
+            taken_events,
+        };
+        cx.all = Scope::new(&cx, &machine.generics, &|_| true);
+        cx
+    }
+
+    pub(super) fn durable(&self) -> bool {
+        self.machine.durable.is_some()
+    }
+
+    /// The visibility of the enum, seen from `depth` modules further in.
+    pub(super) fn vis(&self, depth: usize) -> TokenStream {
+        let up = vec![quote!(super); depth];
+        match &self.machine.vis {
+            Visibility::Public(public) => public.to_token_stream(),
+            Visibility::Inherited if depth == 1 => quote!(pub(super)),
+            Visibility::Inherited => quote!(pub(in #(#up)::*)),
+            Visibility::Restricted(restricted) => {
+                let path = &restricted.path;
+                if path.is_ident("crate") {
+                    quote!(pub(crate))
+                } else if path.is_ident("self") {
+                    if depth == 1 {
+                        quote!(pub(super))
+                    } else {
+                        quote!(pub(in #(#up)::*))
+                    }
+                } else {
+                    let path = self.moved(depth, path);
+                    quote!(pub(in #path))
+                }
+            }
+        }
+    }
+
+    /// The user's tokens, as they read `depth` modules further in.
+    pub(super) fn moved(&self, depth: usize, tokens: impl ToTokens) -> TokenStream {
+        let enum_ty = self.enum_at(depth);
+        Move {
+            depth,
+            enum_ty: &enum_ty,
+        }
+        .tokens(tokens)
+    }
+
+    /// The enum, named `depth` modules further in.
+    pub(super) fn enum_at(&self, depth: usize) -> TokenStream {
+        let up = vec![quote!(super::); depth.saturating_sub(1)];
+        let ty = &self.enum_ty;
+        quote!(#(#up)* #ty)
+    }
+
+    /// The generics that `tokens` use, with what those need.
+    pub(super) fn scope(&self, tokens: &[TokenStream]) -> Scope {
+        let used = |param: &GenericParam| {
+            let name = param_name(param);
+            tokens.iter().any(|tokens| match param {
+                GenericParam::Lifetime(_) => mentions_lifetime(tokens, &name),
+                _ => mentions(tokens, &|word| word == name),
+            })
+        };
+        Scope::new(self, &self.machine.generics, &used)
+    }
+
+    fn fields_scope<'f>(&self, fields: impl IntoIterator<Item = &'f Field>) -> Scope {
+        let generic = !self.machine.generics.params.is_empty();
+        let types: Vec<_> = fields
+            .into_iter()
+            .filter(|_| generic)
+            .map(|field| self.moved(1, &field.ty))
+            .collect();
+        self.scope(&types)
+    }
+
+    pub(super) fn state_scope(&self, state: usize) -> Scope {
+        self.fields_scope(&self.machine.states[state].fields)
+    }
+
+    pub(super) fn event_scope(&self, event: usize) -> Scope {
+        self.fields_scope(&self.machine.events[event].fields)
+    }
+
+    /// The generics of `Event`.
+    pub(super) fn events_scope(&self) -> Scope {
+        self.fields_scope(self.machine.events.iter().flat_map(|event| &event.fields))
+    }
+
+    /// `Creating<…>`
+    pub(super) fn state_ty(&self, state: usize) -> TokenStream {
+        let (ident, args) = (&self.machine.states[state].ident, self.state_scope(state).args(&[]));
+        quote!(#ident #args)
+    }
+
+    /// `event::Ready<…>`
+    pub(super) fn event_ty(&self, event: usize) -> TokenStream {
+        let (ident, args) = (&self.machine.events[event].ty, self.event_scope(event).args(&[]));
+        quote!(event::#ident #args)
+    }
+
+    /// `Event<…>`
+    pub(super) fn events_ty(&self) -> TokenStream {
+        let args = self.events_scope().args(&[]);
+        quote!(Event #args)
+    }
+
+    /// `Machine<…>` in a state.
+    pub(super) fn machine_ty(&self, state: impl ToTokens) -> TokenStream {
+        let args = self.all.args(&[state.to_token_stream()]);
+        quote!(Machine #args)
+    }
+
+    /// `Machine { … }` around a state.
+    pub(super) fn machine_value(&self, state: impl ToTokens) -> TokenStream {
+        if self.all.is_empty() {
+            quote!(Machine { state: #state })
+        } else {
+            quote!(Machine { state: #state, of: ::core::marker::PhantomData })
+        }
+    }
+
+    /// `EventOf<…>` for a state.
+    pub(super) fn event_of(&self, state: impl ToTokens) -> TokenStream {
+        let args = self.all.args(&[state.to_token_stream()]);
+        quote!(EventOf #args)
+    }
+
+    /// The alias in `outside` of a field whose type has a name that a generated item takes.
+    pub(super) fn alias(&self, owner: &Ident, field: &Field, event: bool) -> Option<Ident> {
+        let taken = |name: &str| {
+            let name = name.strip_prefix("r#").unwrap_or(name);
+            self.taken.contains(name) || event && self.taken_events.contains(name)
+        };
+        let clashes = mentions(&field.ty, &taken);
+        let prefix = if event { "event" } else { "state" };
+        clashes.then(|| {
+            format_ident!(
+                "{prefix}_{}_{}",
+                owner.unraw(),
+                field.name(),
+                span = syn::spanned::Spanned::span(&field.ty)
+            )
+        })
+    }
+
+    fn field_ty(&self, owner: &Ident, field: &Field, event: bool, depth: usize) -> TokenStream {
+        match self.alias(owner, field, event) {
+            None => self.moved(depth, &field.ty),
+            Some(alias) => {
+                let args = self.fields_scope([field]).args(&[]);
+                let up = vec![quote!(super::); depth - 1];
+                respan(quote!(#(#up)* outside::#alias #args), alias.span())
+            }
+        }
+    }
+
+    /// The type of a state's field, in the module.
+    pub(super) fn state_field_ty(&self, state: usize, field: &Field) -> TokenStream {
+        self.field_ty(&self.machine.states[state].ident, field, false, 1)
+    }
+
+    /// The type of a payload's field, `depth` modules further in.
+    pub(super) fn event_field_ty(&self, event: &Event, field: &Field, depth: usize) -> TokenStream {
+        self.field_ty(&event.ty, field, true, depth)
+    }
+
+    /// `#[derive(…)]` as the user asked for it, `depth` modules further in.
+    pub(super) fn derives(&self, depth: usize, keep: impl Fn(&str) -> bool) -> Option<TokenStream> {
+        let wanted = self
+            .machine
+            .derives
+            .iter()
+            .filter(|path| path.segments.last().is_some_and(|last| keep(&last.ident.to_string())));
+        let derives: Vec<_> = wanted.map(|path| self.moved(depth, path)).collect();
+        (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
+    }
+
+    /// The attributes of a field that its generated twin can carry: docs, lints, and the helpers of derives that it has too.
+    pub(super) fn field_attrs<'f>(
+        &self,
+        attrs: &'f [Attribute],
+    ) -> impl Iterator<Item = &'f Attribute> + use<'f, '_, 'm> {
+        const STD: [&str; 11] = [
+            "Clone",
+            "Copy",
+            "Debug",
+            "Default",
+            "Deserialize",
+            "Eq",
+            "Hash",
+            "Ord",
+            "PartialEq",
+            "PartialOrd",
+            "Serialize",
+        ];
+        let derived = |name: &str| {
+            self.machine
+                .derives
+                .iter()
+                .any(|path| path.segments.last().is_some_and(|last| last.ident == name))
+        };
+        let serde = derived("Serialize") || derived("Deserialize");
+        let other = self.machine.derives.iter().any(|path| {
+            path.segments
+                .last()
+                .is_some_and(|last| !STD.iter().any(|std| last.ident == std))
+        });
+        attrs.iter().filter(
+            move |attr| match attr.path().get_ident().map(ToString::to_string).as_deref() {
+                Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => {
+                    true
+                }
+                Some("serde") => serde,
+                _ => other,
+            },
+        )
+    }
+
+    pub(super) fn work_states(&self) -> impl Iterator<Item = usize> {
+        (0..self.machine.states.len()).filter(|state| self.machine.states[*state].kind == Kind::Work)
+    }
+
+    /// What a transition leads to, as a type: the state, or the choice of states.
+    pub(super) fn target_ty(&self, transition: &Transition, wrap: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
+        let targets: Vec<_> = transition.to.iter().map(|to| wrap(self.state_ty(*to))).collect();
+        match &targets[..] {
+            [target] => target.clone(),
+            targets => {
+                let choice = self.machine.choice(transition);
+                quote!(choice::#choice<#(#targets),*>)
+            }
+        }
+    }
+}
+
+/// The name of a generic parameter, a lifetime's without its quote.
+pub(super) fn param_name(param: &GenericParam) -> String {
+    match param {
+        GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
+        GenericParam::Type(param) => param.ident.to_string(),
+        GenericParam::Const(param) => param.ident.to_string(),
+    }
+}
+
+/// Generics as the user wrote them, with paths that read in the module.
+pub(super) fn moved_generics(cx: &Cx<'_>, generics: &Generics) -> Generics {
+    let mut moved = generics.clone();
+    for param in &mut moved.params {
+        if let Ok(param_moved) = syn::parse2(cx.moved(1, &*param)) {
+            *param = param_moved;
+        }
+    }
+    if let Some(clause) = &mut moved.where_clause {
+        for predicate in &mut clause.predicates {
+            if let Ok(predicate_moved) = syn::parse2(cx.moved(1, &*predicate)) {
+                *predicate = predicate_moved;
+            }
+        }
+    }
+    moved
+}

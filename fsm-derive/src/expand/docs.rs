@@ -1,0 +1,143 @@
+//! Texts about the machine: doc comments of what is generated, and the notes of its compile errors.
+
+use std::fmt::Write as _;
+
+use crate::model::{Kind, Machine, Transition};
+
+/// Of the generated module: what it is, the table of transitions, the diagram.
+pub(super) fn module(machine: &Machine) -> String {
+    let name = machine.name();
+    let mut out = format!("The state machine `{name}`.\n");
+    if !machine.doc.is_empty() {
+        let _ = write!(out, "\n{}\n", machine.doc);
+    }
+    out.push_str("\n| from | event | to |\n| --- | --- | --- |\n");
+    for transition in &machine.transitions {
+        let state = &machine.states[transition.from];
+        let mut event = format!("`{}`", machine.events[transition.event].name);
+        if transition.guard.is_some() {
+            event.push_str(", guarded");
+        }
+        if state
+            .timer
+            .as_ref()
+            .is_some_and(|timer| timer.event == transition.event)
+        {
+            event.push_str(", also by a timer");
+        }
+        let _ = writeln!(
+            out,
+            "| `{}` | {event} | {} |",
+            state.name,
+            to(machine, transition).join(" or ")
+        );
+    }
+    let _ = write!(out, "\n```mermaid\n{}```\n", picture(machine));
+    out
+}
+
+/// Of an event: where it leads from where.
+pub(super) fn event(machine: &Machine, event: usize) -> String {
+    let mut ways: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for transition in machine
+        .transitions
+        .iter()
+        .filter(|transition| transition.event == event)
+    {
+        let (from, to) = (
+            format!("`{}`", machine.states[transition.from].name),
+            to(machine, transition),
+        );
+        match ways.iter_mut().find(|(_, other)| *other == to) {
+            Some((sources, _)) => sources.push(from),
+            None => ways.push((vec![from], to)),
+        }
+    }
+    let ways: Vec<_> = ways
+        .into_iter()
+        .map(|(from, to)| format!("{} → {}", from.join(", "), to.join(" or ")))
+        .collect();
+    format!("`{}`: {}.", machine.events[event].name, ways.join("; "))
+}
+
+/// Of a transition: `` `Creating` → `Running` ``.
+pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
+    format!(
+        "`{}` → {}.",
+        machine.states[transition.from].name,
+        to(machine, transition).join(" or ")
+    )
+}
+
+fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
+    transition
+        .to
+        .iter()
+        .map(|to| format!("`{}`", machine.states[*to].name))
+        .collect()
+}
+
+/// All transitions, for the note of an illegal one; braces would be read as placeholders.
+pub(super) fn note(machine: &Machine) -> String {
+    const SHOWN: usize = 40;
+    let rows: Vec<_> = machine
+        .transitions
+        .iter()
+        .map(|transition| {
+            let to: Vec<_> = transition
+                .to
+                .iter()
+                .map(|to| machine.states[*to].name.as_str())
+                .collect();
+            (
+                &machine.states[transition.from].name,
+                &machine.events[transition.event].name,
+                to.join(" | "),
+            )
+        })
+        .collect();
+    let width = |name: &dyn Fn(usize) -> usize| (0..rows.len().min(SHOWN)).map(name).max().unwrap_or_default();
+    let from_width = width(&|row| rows[row].0.chars().count());
+    let event_width = width(&|row| rows[row].1.chars().count());
+    let mut out = format!("the transitions of `{}` are:", machine.name());
+    for (from, event, to) in rows.iter().take(SHOWN) {
+        let dashes = "-".repeat(event_width - event.chars().count());
+        let _ = write!(out, "\n  {from:from_width$} --{event}--{dashes}> {to}");
+    }
+    if rows.len() > SHOWN {
+        let _ = write!(
+            out,
+            "\n  and {} more, see the documentation of `{}`",
+            rows.len() - SHOWN,
+            machine.module
+        );
+    }
+    out.replace('{', "{{").replace('}', "}}")
+}
+
+/// The diagram for rustdoc; `Graph::mermaid` in `fsm-core`, which this crate cannot use, draws the full one.
+fn picture(machine: &Machine) -> String {
+    let id = |state: usize| format!("s{state}");
+    let mut out = String::from("stateDiagram-v2\n");
+    for (index, state) in machine.states.iter().enumerate() {
+        let _ = writeln!(out, "    state \"{}\" as {}", state.name.replace('"', "'"), id(index));
+    }
+    for (index, _) in machine.states.iter().enumerate().filter(|(_, state)| state.initial) {
+        let _ = writeln!(out, "    [*] --> {}", id(index));
+    }
+    for transition in &machine.transitions {
+        for to in &transition.to {
+            let event = &machine.events[transition.event].name;
+            let _ = writeln!(out, "    {} --> {} : {event}", id(transition.from), id(*to));
+        }
+    }
+    for (index, _) in machine
+        .states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| state.kind == Kind::End)
+    {
+        let _ = writeln!(out, "    {} --> [*]", id(index));
+    }
+    out
+}

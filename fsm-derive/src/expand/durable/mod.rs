@@ -1,0 +1,120 @@
+//! What a durable machine has besides: records, tasks, workers, and the way to and from a stored row.
+
+mod record;
+mod work;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{cx::Cx, outside, states::pattern};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    if !cx.durable() {
+        return TokenStream::new();
+    }
+    let (record, work, rows) = (record::expand(cx), work::expand(cx), rows(cx));
+    quote!(#record #work #rows)
+}
+
+/// `impl Durable`
+fn rows(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        runtime,
+        enum_ty,
+        s,
+        core,
+        ..
+    } = cx;
+    let states = &cx.machine.states;
+    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let patterns: Vec<_> = states.iter().map(pattern).collect();
+    let events: Vec<_> = cx.machine.events.iter().map(|event| &event.ty).collect();
+    let (encode_event, decode_event) = if events.is_empty() {
+        (quote!(match *event {}), quote!(match kind {}))
+    } else {
+        (
+            quote!(match event { #(Event::#events(event) => #runtime::codec::to_json(event),)* }),
+            quote!(match kind {
+                #(EventKind::#events => #runtime::codec::from_json(payload).map(Event::#events),)*
+            }),
+        )
+    };
+    let payload = if events.is_empty() {
+        quote!(_payload)
+    } else {
+        quote!(payload)
+    };
+    let timed: Vec<_> = (0..states.len())
+        .filter(|state| states[*state].timer.is_some())
+        .collect();
+    let timers = timed.iter().map(|state| {
+        let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
+        quote!(State::#ident => ::core::option::Option::Some(outside::#timer()),)
+    });
+    let timers = if timed.is_empty() {
+        quote!(
+            fn timer_event(_: State) -> ::core::option::Option<Event> {
+                ::core::option::Option::None
+            }
+        )
+    } else {
+        let otherwise = (timed.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
+        quote! {
+            fn timer_event(state: State) -> ::core::option::Option<Event> {
+                match state {
+                    #(#timers)*
+                    #otherwise
+                }
+            }
+        }
+    };
+    let codec_error = quote!(#runtime::CodecError);
+    quote! {
+        #[automatically_derived]
+        impl #runtime::Durable for #enum_ty {
+            type Record<#s: #runtime::DurableState<Machine = Self>> = Record<#s>;
+            type AnyRecord = AnyRecord;
+            fn wrap<#s: #runtime::DurableState<Machine = Self>>(raw: #runtime::RawRecord<#s>) -> Record<#s> {
+                Record { raw }
+            }
+            fn wrap_any(self, meta: #runtime::Meta<Self>) -> AnyRecord {
+                match self {
+                    #(Self::#idents #patterns => {
+                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, meta) })
+                    })*
+                }
+            }
+            fn unwrap_any(record: AnyRecord) -> (Self, #runtime::Meta<Self>) {
+                match record {
+                    #(AnyRecord::#idents(record) => {
+                        let (state, meta) = record.raw.into_parts();
+                        (#core::Target::into_enum(state), meta)
+                    })*
+                }
+            }
+            fn encode(self) -> ::core::result::Result<(Self, ::std::string::String), #codec_error> {
+                match self {
+                    #(Self::#idents #patterns => {
+                        let state = #idents #patterns;
+                        let data = #runtime::codec::to_json(&state)?;
+                        ::core::result::Result::Ok((#core::Target::into_enum(state), data))
+                    })*
+                }
+            }
+            fn decode(state: State, data: &str) -> ::core::result::Result<Self, #codec_error> {
+                match state {
+                    #(State::#idents => {
+                        #runtime::codec::from_json::<#idents>(data).map(#core::Target::into_enum)
+                    })*
+                }
+            }
+            fn encode_event(event: &Event) -> ::core::result::Result<::std::string::String, #codec_error> {
+                #encode_event
+            }
+            fn decode_event(kind: EventKind, #payload: &str) -> ::core::result::Result<Event, #codec_error> {
+                #decode_event
+            }
+            #timers
+        }
+    }
+}

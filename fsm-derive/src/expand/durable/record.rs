@@ -1,0 +1,177 @@
+//! `Record<S>`, the stored machine whose state is known at compile time, and `AnyRecord` to match on.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::super::{cx::Cx, states::docs, transitions::Method};
+use crate::model::plain;
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let (record, any) = (record(cx), any(cx));
+    let methods = (0..cx.machine.states.len()).map(|state| methods(cx, state));
+    quote!(#record #(#methods)* #any)
+}
+
+fn record(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        runtime, enum_ty, s, e, ..
+    } = cx;
+    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let failure = format!("Why a [`Record`] of a `{name}` did not move; what was refused comes back inside.");
+    let doc = format!(
+        "A stored `{name}` whose state `{s}` is known at compile time.\n\nEach transition is one compare-and-swap from the \
+         version that was read. The data of the state are its fields, through `Deref`."
+    );
+    let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
+    quote! {
+        #[doc = #failure]
+        #vis type Failure = #runtime::Failure<#enum_ty>;
+
+        #[doc = #doc]
+        #[must_use = "a record is what its transitions are fired on"]
+        #vis struct Record #bounded {
+            raw: #runtime::RawRecord<#s>,
+        }
+        impl #bounded Record<#s> {
+            /// Its id.
+            #[must_use]
+            #vis fn id(&self) -> &str {
+                self.raw.id()
+            }
+            /// Its version, which changes exactly with a transition.
+            #[must_use]
+            #vis fn version(&self) -> u64 {
+                self.raw.version()
+            }
+            /// The name of its state.
+            #[must_use]
+            #vis const fn state(&self) -> State {
+                #s::STATE
+            }
+            /// What it holds in this state.
+            #[must_use]
+            #vis fn data(&self) -> &#s {
+                self.raw.data()
+            }
+            /// What it holds in this state, without the record.
+            #[must_use]
+            #vis fn into_data(self) -> #s {
+                self.raw.into_data()
+            }
+            /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+            #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
+                Self { raw: self.raw.with_key(key) }
+            }
+            /// Fires an event that its state declares: nothing happens until it is awaited.
+            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
+                self.raw.commit(event, |target, meta| #e::wrap(target, meta, Seal))
+            }
+        }
+        #[automatically_derived]
+        impl #bounded ::core::ops::Deref for Record<#s> {
+            type Target = #s;
+            fn deref(&self) -> &#s {
+                self.raw.data()
+            }
+        }
+        /// Everything but the data, which is never printed.
+        #[automatically_derived]
+        impl #bounded ::core::fmt::Debug for Record<#s> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct("Record")
+                    .field("id", &self.id())
+                    .field("version", &self.version())
+                    .field("state", &self.state())
+                    .finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
+    if cx.machine.from(state).next().is_none() {
+        return TokenStream::new();
+    }
+    let Cx { runtime, enum_ty, .. } = cx;
+    let (vis, ty) = (cx.vis(1), cx.state_ty(state));
+    let methods = cx.machine.from(state).map(|transition| {
+        let Method {
+            ident,
+            params,
+            event,
+            doc,
+        } = Method::new(cx, transition);
+        let next = cx.target_ty(transition, |state| quote!(Record<#state>));
+        quote! {
+            #[doc = #doc]
+            #vis fn #ident(self, #params) -> #runtime::Firing<#next, #enum_ty> {
+                self.fire(#event)
+            }
+        }
+    });
+    quote! {
+        impl Record<#ty> {
+            #(#methods)*
+        }
+    }
+}
+
+fn any(cx: &Cx<'_>) -> TokenStream {
+    let vis = cx.vis(1);
+    let states = &cx.machine.states;
+    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let docs = states
+        .iter()
+        .map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
+    let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
+    quote! {
+        /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+        #[derive(Debug)]
+        #[must_use = "a record is what its transitions are fired on"]
+        #non_exhaustive
+        #vis enum AnyRecord {
+            #(#docs #idents(Record<#idents>),)*
+        }
+        impl AnyRecord {
+            /// Its id.
+            #[must_use]
+            #vis fn id(&self) -> &str {
+                match self {
+                    #(Self::#idents(record) => record.id(),)*
+                }
+            }
+            /// Its version, which changes exactly with a transition.
+            #[must_use]
+            #vis fn version(&self) -> u64 {
+                match self {
+                    #(Self::#idents(record) => record.version(),)*
+                }
+            }
+            /// The name of its state.
+            #[must_use]
+            #vis const fn state(&self) -> State {
+                match self {
+                    #(Self::#idents(_) => State::#idents,)*
+                }
+            }
+            /// The events that its state declares. A guard can still refuse one.
+            #[must_use]
+            #vis const fn accepts(&self) -> &'static [EventKind] {
+                self.state().accepts()
+            }
+            /// Whether its state declares `event`.
+            #[must_use]
+            #vis fn can(&self, event: EventKind) -> bool {
+                self.accepts().contains(&event)
+            }
+        }
+        #(
+            #[automatically_derived]
+            impl ::core::convert::From<Record<#idents>> for AnyRecord {
+                fn from(record: Record<#idents>) -> Self {
+                    Self::#idents(record)
+                }
+            }
+        )*
+    }
+}

@@ -1,0 +1,253 @@
+//! `Task<S>`, what a worker is given, and `Workers`, one method per `work` state.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::super::{
+    cx::Cx,
+    states::{docs, pattern},
+    transitions::Method,
+};
+use crate::{
+    hint,
+    model::{plain, snake},
+};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let (task, workers) = (task(cx), workers(cx));
+    let methods = cx.work_states().map(|state| methods(cx, state));
+    quote!(#task #(#methods)* #workers)
+}
+
+fn task(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        runtime, enum_ty, s, e, ..
+    } = cx;
+    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let doc = format!(
+        "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
+         [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`."
+    );
+    let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
+    let future = quote!(impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static);
+    quote! {
+        #[doc = #doc]
+        #[must_use = "a worker ends with one of its task's methods"]
+        #vis struct Task #bounded {
+            raw: #runtime::RawTask<#s>,
+        }
+        impl #bounded Task<#s> {
+            /// The instance's id.
+            #[must_use]
+            #vis fn id(&self) -> &str {
+                self.raw.id()
+            }
+            /// The instance's version; it stays while the worker runs, or the worker is cancelled.
+            #[must_use]
+            #vis fn version(&self) -> u64 {
+                self.raw.version()
+            }
+            /// The name of the state that is worked on.
+            #[must_use]
+            #vis const fn state(&self) -> State {
+                #s::STATE
+            }
+            /// What the instance holds in this state.
+            #[must_use]
+            #vis fn data(&self) -> &#s {
+                self.raw.data()
+            }
+            /// Which attempt this is at this stay in the state, from 1.
+            #[must_use]
+            #vis fn attempt(&self) -> u32 {
+                self.raw.attempt()
+            }
+            /// Grows with every claim in the store: for systems that check fences.
+            #[must_use]
+            #vis fn fence(&self) -> u64 {
+                self.raw.fence()
+            }
+            /// The same for every attempt at this stay in the state, and for no other: an idempotency key.
+            #[must_use]
+            #vis fn key(&self) -> ::std::string::String {
+                self.raw.key()
+            }
+            /// The same for the instance's whole life, and for no other.
+            #[must_use]
+            #vis fn instance_key(&self) -> ::std::string::String {
+                self.raw.instance_key()
+            }
+            /// Ends when the result is not wanted any more: clean up and return then.
+            #vis fn cancelled(&self) -> #future {
+                self.raw.cancelled()
+            }
+            /// Whether [`cancelled`](Self::cancelled) has ended.
+            #[must_use]
+            #vis fn is_cancelled(&self) -> bool {
+                self.raw.is_cancelled()
+            }
+            /// Ends when the process wants to stop.
+            #vis fn draining(&self) -> #future {
+                self.raw.draining()
+            }
+            /// Ends after `duration`, by the runtime's clock.
+            #vis fn sleep(&self, duration: ::core::time::Duration) -> #future {
+                self.raw.sleep(duration)
+            }
+            /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+            ///
+            /// # Errors
+            /// None; the return type is that of a worker.
+            #vis fn again(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
+                self.raw.again(after)
+            }
+            /// Ends the work with an event that its state declares.
+            ///
+            /// # Errors
+            /// When a guard refuses, or the event cannot be stored.
+            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Outcome<#s> {
+                self.raw.fire(event)
+            }
+        }
+        #[automatically_derived]
+        impl #bounded ::core::ops::Deref for Task<#s> {
+            type Target = #s;
+            fn deref(&self) -> &#s {
+                self.raw.data()
+            }
+        }
+        /// Everything but the data, which is never printed.
+        #[automatically_derived]
+        impl #bounded ::core::fmt::Debug for Task<#s> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct("Task")
+                    .field("id", &self.id())
+                    .field("version", &self.version())
+                    .field("state", &self.state())
+                    .field("attempt", &self.attempt())
+                    .finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
+    let runtime = &cx.runtime;
+    let (vis, ty) = (cx.vis(1), cx.state_ty(state));
+    let methods = cx.machine.from(state).map(|transition| {
+        let Method {
+            ident,
+            params,
+            event,
+            doc,
+        } = Method::new(cx, transition);
+        quote! {
+            #[doc = #doc]
+            ///
+            /// # Errors
+            /// When a guard refuses, or the event cannot be stored.
+            #vis fn #ident(self, #params) -> #runtime::Outcome<#ty> {
+                self.fire(#event)
+            }
+        }
+    });
+    quote! {
+        impl Task<#ty> {
+            #(#methods)*
+        }
+    }
+}
+
+fn workers(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        runtime, enum_ty, w, ..
+    } = cx;
+    let (vis, name, module) = (cx.vis(1), cx.machine.name(), plain(&cx.machine.module));
+    let states: Vec<_> = cx.work_states().map(|state| &cx.machine.states[state]).collect();
+    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let patterns = states.iter().map(|state| pattern(state));
+    let methods: Vec<_> = states
+        .iter()
+        .map(|state| format_ident!("r#{}", snake(&plain(&state.ident)), span = state.ident.span()))
+        .collect();
+    let docs = states
+        .iter()
+        .map(|state| docs(&state.attrs, &format!("The work of state `{}`.", plain(&state.ident))));
+    let message = format!("`{{Self}}` cannot work on `{name}`");
+    let label = format!("it does not implement `{module}::Workers`");
+    let note = if states.is_empty() {
+        format!("`{name}` has no `work` states: `()` works on it")
+    } else {
+        let names = hint::list(states.iter().map(|state| plain(&state.ident)));
+        let methods = states.iter().map(|state| {
+            let (state, method) = (plain(&state.ident), snake(&plain(&state.ident)));
+            format!(
+                "\n  async fn {method}(&self, task: {module}::Task<{module}::{state}>) -> Outcome<{module}::{state}>"
+            )
+        });
+        format!(
+            "the `work` states are {names}: write `impl {module}::Workers for …` with{}",
+            methods.collect::<String>()
+        )
+    };
+    let doc = format!("The async work of `{name}`: one method per `work` state.");
+    let for_nothing = states.is_empty().then(|| {
+        quote! {
+            #[automatically_derived]
+            impl Workers for () {}
+        }
+    });
+    let none = quote!(::core::result::Result::Err(#runtime::WorkError::permanent(
+        ::std::format!("`{}` is not a work state", self.state())
+    )));
+    let body = if states.is_empty() {
+        quote! {
+            async fn work(
+                self,
+                _: &#w,
+                _: #runtime::Lease<Self>,
+            ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
+                #none
+            }
+        }
+    } else {
+        let otherwise = (states.len() < cx.machine.states.len()).then(|| {
+            quote!(other => ::core::result::Result::Err(#runtime::WorkError::permanent(
+                ::std::format!("`{}` is not a work state", other.state())
+            )),)
+        });
+        quote! {
+            async fn work(
+                self,
+                workers: &#w,
+                lease: #runtime::Lease<Self>,
+            ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
+                match self {
+                    #(Self::#idents #patterns => {
+                        let task = Task { raw: #runtime::RawTask::new(#idents #patterns, lease) };
+                        workers.#methods(task).await.map(#runtime::Done::into_finished)
+                    })*
+                    #otherwise
+                }
+            }
+        }
+    };
+    quote! {
+        #[doc = #doc]
+        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
+        #vis trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
+            #(
+                #docs
+                fn #methods(
+                    &self,
+                    task: Task<#idents>,
+                ) -> impl ::core::future::Future<Output = #runtime::Outcome<#idents>> + ::core::marker::Send;
+            )*
+        }
+        #for_nothing
+        #[automatically_derived]
+        impl<#w: Workers> #runtime::WorkedBy<#w> for #enum_ty {
+            #body
+        }
+    }
+}

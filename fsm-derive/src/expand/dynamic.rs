@@ -1,0 +1,139 @@
+//! The enum itself as a machine: what holds when state and event are only known at run time.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{
+    cx::Cx,
+    outside,
+    states::{any_data, pattern},
+};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let Cx {
+        core, enum_ty, s, e, ..
+    } = cx;
+    let (vis, machine) = (cx.vis(1), cx.machine);
+    let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
+    let event = cx.events_ty();
+    let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
+    let any_data = machine.states.iter().map(any_data);
+    let result = quote!(::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>>);
+    let steps = machine.transitions.iter().map(|transition| {
+        let state = &machine.states[transition.from];
+        let (ident, pattern) = (&state.ident, pattern(state));
+        let event = &machine.events[transition.event].ty;
+        quote!((Self::#ident #pattern, Event::#event(event)) => step(#ident #pattern, event))
+    });
+    let all_pairs =
+        machine.transitions.len() == machine.states.len() * machine.events.len() && !machine.events.is_empty();
+    let otherwise = (!all_pairs).then(|| {
+        quote! {
+            (machine, event) => ::core::result::Result::Err(#core::Rejected {
+                machine,
+                event,
+                reason: ::core::option::Option::None,
+            }),
+        }
+    });
+    let event_of = cx.event_of(s);
+    let step_params = cx.all.params(&[
+        quote!(#s: #core::StateOf<#enum_ty>),
+        quote!(#e: #event_of + ::core::convert::Into<#event>),
+    ]);
+    let step = (!machine.transitions.is_empty()).then(|| {
+        quote! {
+            fn step #step_params(state: #s, event: #e) -> #result #clause {
+                match event.transition(state, Seal) {
+                    ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
+                    ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
+                        ::core::result::Result::Err(#core::Rejected {
+                            machine: machine.into_enum(),
+                            event: event.into(),
+                            reason: ::core::option::Option::Some(reason),
+                        })
+                    }
+                }
+            }
+        }
+    });
+    let timer = timer(cx);
+    quote! {
+        impl #params #enum_ty #clause {
+            /// The graph of this machine.
+            #vis const GRAPH: &'static #core::Graph = GRAPH;
+            /// The name of the state it is in.
+            #[must_use]
+            #vis const fn state(&self) -> State {
+                match self {
+                    #(Self::#idents #any_data => State::#idents,)*
+                }
+            }
+            /// The events that its state declares. A guard can still refuse one.
+            #[must_use]
+            #vis const fn accepts(&self) -> &'static [EventKind] {
+                self.state().accepts()
+            }
+            /// Whether its state declares `event`.
+            #[must_use]
+            #vis fn can(&self, event: EventKind) -> bool {
+                self.accepts().contains(&event)
+            }
+            /// The transition when state and event are only known at run time.
+            ///
+            /// # Errors
+            /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+            #vis fn apply(self, event: impl ::core::convert::Into<#event>) -> #result {
+                match (self, event.into()) {
+                    #(#steps,)*
+                    #otherwise
+                }
+            }
+            #timer
+        }
+        #step
+        #[automatically_derived]
+        impl #params #core::StateMachine for #enum_ty #clause {
+            type State = State;
+            type EventKind = EventKind;
+            type Event = #event;
+            const GRAPH: &'static #core::Graph = GRAPH;
+            fn state(&self) -> State {
+                self.state()
+            }
+            fn accepts(&self) -> &'static [EventKind] {
+                self.accepts()
+            }
+            fn apply(self, event: #event) -> #result {
+                self.apply(event)
+            }
+            fn kind_of(event: &#event) -> EventKind {
+                event.kind()
+            }
+        }
+    }
+}
+
+/// `timer_event`, where a state has a timer.
+fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
+    let (vis, event) = (cx.vis(1), cx.events_ty());
+    let timed: Vec<_> = (0..cx.machine.states.len())
+        .filter(|state| cx.machine.states[*state].timer.is_some())
+        .collect();
+    let idents = timed.iter().map(|state| &cx.machine.states[*state].ident);
+    let fns = timed.iter().map(|state| outside::timer_fn(cx, *state));
+    let otherwise = (timed.len() < cx.machine.states.len()).then(|| quote!(_ => ::core::option::Option::None,));
+    (!timed.is_empty()).then(|| {
+        quote! {
+            /// The event that fires when it stays in its state for longer than the state's timer, which
+            /// [`GRAPH`](Self::GRAPH) holds, allows.
+            #[must_use]
+            #vis fn timer_event(&self) -> ::core::option::Option<#event> {
+                match self.state() {
+                    #(State::#idents => ::core::option::Option::Some(outside::#fns()),)*
+                    #otherwise
+                }
+            }
+        }
+    })
+}

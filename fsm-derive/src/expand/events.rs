@@ -1,0 +1,110 @@
+//! A struct per event, the enum of all of them, and the enum of their names.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::{cx::Cx, docs, names::Names};
+use crate::model::Member;
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
+    let (vis, name) = (cx.vis(1), machine.name());
+    let structs = (0..machine.events.len()).map(|event| event_struct(cx, event));
+    let doc = format!("The events of `{name}`, with their payloads.");
+    let all = all(cx);
+    let variants = machine.events.iter().enumerate().map(|(index, event)| {
+        let doc = docs::event(machine, index);
+        (event.ty.clone(), event.name.clone(), quote!(#[doc = #doc]))
+    });
+    let names = Names {
+        ident: format_ident!("EventKind"),
+        of: format!("event of `{name}`"),
+        doc: format!("The names of the events of `{name}`."),
+        non_exhaustive: machine.non_exhaustive,
+        variants: variants.collect(),
+    };
+    let names = names.expand(cx);
+    quote! {
+        #[doc = #doc]
+        #vis mod event {
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::super::*;
+
+            #(#structs)*
+        }
+        #all
+        #names
+    }
+}
+
+fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
+    let event = &cx.machine.events[index];
+    let (vis, ident, scope) = (cx.vis(2), &event.ty, cx.event_scope(index));
+    let derives = cx.derives(2, |_| true);
+    let doc = docs::event(cx.machine, index);
+    let fields = event.fields.iter().map(|field| {
+        let ty = cx.event_field_ty(event, field, 2);
+        let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
+        let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
+            let doc = format!("The `{}` that comes with the event.", field.name());
+            quote!(#[doc = #doc])
+        });
+        let Member::Named(name) = &field.member else {
+            return TokenStream::new();
+        };
+        quote!(#doc #(#attrs)* #vis #name: #ty,)
+    });
+    let (declared, clause) = (scope.declared_deeper(), scope.clause_deeper());
+    let body = if event.fields.is_empty() {
+        quote!(;)
+    } else {
+        quote!(#clause { #(#fields)* })
+    };
+    quote! {
+        #[doc = #doc]
+        #derives
+        #vis struct #ident #declared #body
+    }
+}
+
+/// `Event`, the enum of all events.
+fn all(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
+    let (vis, scope, ty) = (cx.vis(1), cx.events_scope(), cx.events_ty());
+    let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
+    let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
+    let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
+    let derives = cx.derives(1, |name| {
+        name != "Default" && !(idents.is_empty() && name.contains("Ord"))
+    });
+    let doc = format!("Any event of `{}`, with its payload.", machine.name());
+    let (declared, params, clause) = (scope.declared(&[]), scope.params(&[]), scope.clause(&[]));
+    let kind = if idents.is_empty() {
+        quote!(match *self {})
+    } else {
+        quote!(match self { #(Self::#idents(_) => EventKind::#idents,)* })
+    };
+    quote! {
+        #[doc = #doc]
+        #derives
+        #vis enum Event #declared #clause {
+            #(#[doc = #docs] #idents(#types),)*
+        }
+        impl #params #ty #clause {
+            /// Which event this is.
+            #[must_use]
+            #vis const fn kind(&self) -> EventKind {
+                #kind
+            }
+        }
+        #(
+            #[automatically_derived]
+            impl #params ::core::convert::From<#types> for #ty #clause {
+                #[inline]
+                fn from(event: #types) -> Self {
+                    Self::#idents(event)
+                }
+            }
+        )*
+    }
+}

@@ -1,0 +1,105 @@
+//! The graph as `const` data.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{cx::Cx, outside};
+use crate::{
+    model::{Field, Kind, State},
+    parse::Delay,
+    text,
+};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let core = &cx.core;
+    let machine = cx.machine;
+    let (vis, name, doc, version) = (cx.vis(1), machine.name(), &machine.doc, machine.version);
+    let states = machine
+        .states
+        .iter()
+        .enumerate()
+        .map(|(index, state)| self::state(cx, index, state));
+    let events = machine.events.iter().map(|event| {
+        let (name, fields) = (&event.name, fields(cx, &event.fields));
+        quote!(#core::EventInfo { name: #name, fields: &[#(#fields),*] })
+    });
+    let transitions = machine.transitions.iter().map(|transition| {
+        let from = &machine.states[transition.from].name;
+        let event = &machine.events[transition.event].name;
+        let to = transition.to.iter().map(|to| &machine.states[*to].name);
+        let guarded = transition.guard.is_some();
+        quote! {
+            #core::TransitionInfo {
+                from: #from, event: #event, to: &[#(#to),*], guarded: #guarded, auto: false, doc: "",
+            }
+        }
+    });
+    let graph_doc = format!("The graph of `{name}`.");
+    quote! {
+        #[doc = #graph_doc]
+        #vis const GRAPH: &#core::Graph = &#core::Graph {
+            machine: #name,
+            doc: #doc,
+            version: #version,
+            states: &[#(#states),*],
+            events: &[#(#events),*],
+            transitions: &[#(#transitions),*],
+            groups: &[],
+        };
+    }
+}
+
+fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
+    let core = &cx.core;
+    let State {
+        name,
+        doc,
+        initial,
+        was,
+        ..
+    } = state;
+    let kind = match state.kind {
+        Kind::Rest => quote!(Rest),
+        Kind::Work => quote!(Work),
+        Kind::End => quote!(End),
+    };
+    let fields = fields(cx, &state.fields);
+    let timer = match &state.timer {
+        None => quote!(::core::option::Option::None),
+        Some(timer) => {
+            let event = &cx.machine.events[timer.event].name;
+            let after = match &timer.delay {
+                Delay::Known(delay) => {
+                    let (seconds, nanos) = (delay.as_secs(), delay.subsec_nanos());
+                    quote!(::core::time::Duration::new(#seconds, #nanos))
+                }
+                Delay::Const(_) => {
+                    let delay = outside::delay_const(cx, index);
+                    quote!(outside::#delay)
+                }
+            };
+            quote!(::core::option::Option::Some(#core::TimerInfo { after: #after, event: #event }))
+        }
+    };
+    quote! {
+        #core::StateInfo {
+            name: #name,
+            doc: #doc,
+            kind: #core::Kind::#kind,
+            initial: #initial,
+            remove: false,
+            was: &[#(#was),*],
+            group: ::core::option::Option::None,
+            fields: &[#(#fields),*],
+            timer: #timer,
+        }
+    }
+}
+
+fn fields<'f>(cx: &Cx<'_>, fields: &'f [Field]) -> impl Iterator<Item = TokenStream> + use<'f> {
+    let core = cx.core.clone();
+    fields.iter().map(move |field| {
+        let (name, ty) = (field.name(), text::of(&field.ty));
+        quote!(#core::FieldInfo { name: #name, ty: #ty })
+    })
+}

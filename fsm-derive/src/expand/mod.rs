@@ -1,0 +1,70 @@
+//! From a machine to the code that is generated for it: one module beside the enum.
+
+mod broken;
+mod choice;
+mod cx;
+mod docs;
+mod durable;
+mod dynamic;
+mod events;
+mod graph;
+mod machine;
+mod names;
+mod outside;
+mod rewrite;
+mod scope;
+mod states;
+mod transitions;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::model::Machine;
+use cx::Cx;
+
+pub(crate) use broken::broken;
+
+/// The generated module.
+pub(crate) fn expand(machine: &Machine) -> TokenStream {
+    let cx = Cx::new(machine);
+    let Machine { vis, module, .. } = machine;
+    let doc = docs::module(machine);
+    let parts = [
+        outside::expand(&cx),
+        states::expand(&cx),
+        events::expand(&cx),
+        choice::expand(&cx),
+        machine::expand(&cx),
+        transitions::expand(&cx),
+        graph::expand(&cx),
+        dynamic::expand(&cx),
+        durable::expand(&cx),
+    ];
+    quote! {
+        #[doc = #doc]
+        #[allow(
+            dead_code,
+            deprecated,
+            unreachable_pub,
+            unused_qualifications,
+            rustdoc::broken_intra_doc_links,
+            rustdoc::private_intra_doc_links,
+            clippy::elidable_lifetime_names,
+            clippy::enum_variant_names,
+            clippy::large_enum_variant,
+            clippy::needless_pass_by_value,
+            clippy::result_large_err,
+            clippy::should_implement_trait,
+            clippy::struct_excessive_bools,
+            clippy::struct_field_names,
+            clippy::too_many_arguments,
+            clippy::wrong_self_convention,
+        )]
+        #vis mod #module {
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::*;
+
+            #(#parts)*
+        }
+    }
+}

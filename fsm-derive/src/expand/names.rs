@@ -1,0 +1,83 @@
+//! A fieldless enum of names: `State` and `EventKind`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Ident;
+
+use super::cx::Cx;
+
+/// What such an enum is made of.
+pub(super) struct Names {
+    pub(super) ident: Ident,
+    /// What they are names of, for errors.
+    pub(super) of: String,
+    pub(super) doc: String,
+    pub(super) non_exhaustive: bool,
+    /// Identifier, name, docs.
+    pub(super) variants: Vec<(Ident, String, TokenStream)>,
+}
+
+impl Names {
+    pub(super) fn expand(&self, cx: &Cx<'_>) -> TokenStream {
+        let Self { ident, of, doc, .. } = self;
+        let (vis, core) = (cx.vis(1), &cx.core);
+        let idents: Vec<_> = self.variants.iter().map(|(ident, ..)| ident).collect();
+        let names = self.variants.iter().map(|(_, name, _)| name);
+        let docs = self.variants.iter().map(|(.., doc)| doc);
+        let non_exhaustive = self.non_exhaustive.then(|| quote!(#[non_exhaustive]));
+        let (as_str, index) = if idents.is_empty() {
+            (quote!(match self {}), quote!(match self {}))
+        } else {
+            (
+                quote!(match self { #(Self::#idents => #names,)* }),
+                quote!(self as usize),
+            )
+        };
+        quote! {
+            #[doc = #doc]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            #non_exhaustive
+            #vis enum #ident {
+                #(#docs #idents,)*
+            }
+            impl #ident {
+                /// All of them, in declaration order.
+                #vis const ALL: &'static [Self] = &[#(Self::#idents),*];
+                /// The name, as it is stored and drawn.
+                #[must_use]
+                #vis const fn as_str(self) -> &'static str {
+                    #as_str
+                }
+                /// Its place in [`ALL`](Self::ALL).
+                #[must_use]
+                #vis const fn index(self) -> usize {
+                    #index
+                }
+            }
+            #[automatically_derived]
+            impl #core::Name for #ident {
+                const ALL: &'static [Self] = Self::ALL;
+                fn as_str(self) -> &'static str {
+                    self.as_str()
+                }
+                fn index(self) -> usize {
+                    self.index()
+                }
+            }
+            #[automatically_derived]
+            impl ::core::fmt::Display for #ident {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.pad(self.as_str())
+                }
+            }
+            #[automatically_derived]
+            impl ::core::str::FromStr for #ident {
+                type Err = #core::UnknownName;
+                fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownName> {
+                    let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+                    found.ok_or_else(|| #core::UnknownName::new::<Self>(#of, name))
+                }
+            }
+        }
+    }
+}

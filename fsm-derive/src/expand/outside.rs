@@ -1,0 +1,171 @@
+//! `mod outside`: what the user wrote as code, and types whose names generated items take, where the user's names mean what
+//! they mean beside the enum.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, spanned::Spanned as _};
+
+use super::cx::Cx;
+use crate::{
+    model::{Timer, Transition, plain},
+    parse::Delay,
+};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
+    let mut items: Vec<TokenStream> = Vec::new();
+    for state in &machine.states {
+        items.extend(
+            state
+                .fields
+                .iter()
+                .filter_map(|field| alias(cx, &state.ident, field, false)),
+        );
+    }
+    for event in &machine.events {
+        items.extend(
+            event
+                .fields
+                .iter()
+                .filter_map(|field| alias(cx, &event.ty, field, true)),
+        );
+    }
+    items.extend(
+        machine
+            .transitions
+            .iter()
+            .filter_map(|transition| guard(cx, transition)),
+    );
+    items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
+    for (index, state) in machine.states.iter().enumerate() {
+        items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
+    }
+    if items.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
+        mod outside {
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::super::*;
+
+            #(#items)*
+        }
+    }
+}
+
+/// The function that calls a transition's guard.
+pub(super) fn guard_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
+    name(cx, "guard", transition)
+}
+
+/// The function that calls a transition's `with`.
+pub(super) fn with_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
+    name(cx, "with", transition)
+}
+
+/// The function that makes the event of a state's timer.
+pub(super) fn timer_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("timer_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The constant that holds a timer's duration.
+pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("after_{}", plain(&cx.machine.states[state].ident))
+}
+
+fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
+    let (state, event) = (
+        &cx.machine.states[transition.from],
+        &cx.machine.events[transition.event],
+    );
+    format_ident!("{what}_{}_{}", plain(&state.ident), event.name)
+}
+
+fn alias(cx: &Cx<'_>, owner: &Ident, field: &crate::model::Field, event: bool) -> Option<TokenStream> {
+    let alias = cx.alias(owner, field, event)?;
+    let ty = cx.moved(2, &field.ty);
+    let declared = cx.scope(&[cx.moved(1, &field.ty)]).params_deeper();
+    Some(quote!(pub(super) type #alias #declared = #ty;))
+}
+
+fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
+    let path = transition.guard.as_ref()?;
+    let (core, ident) = (&cx.core, guard_fn(cx, transition));
+    let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
+    let scope = cx.scope(&[state.clone(), event.clone()]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let path = cx.moved(2, path);
+    let body = quote_spanned! {transition.guard.span()=>
+        let guard: fn(&super::#state, &super::#event) -> ::core::result::Result<(), _> = #path;
+    };
+    Some(quote! {
+        pub(super) fn #ident #params(
+            state: &super::#state,
+            event: &super::#event,
+        ) -> ::core::result::Result<(), #core::Reason> #clause {
+            #body
+            guard(state, event).map_err(::core::convert::Into::into)
+        }
+    })
+}
+
+fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
+    let path = transition.with.as_ref()?;
+    let ident = with_fn(cx, transition);
+    let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
+    let target = match transition.to[..] {
+        [target] => {
+            let target = cx.state_ty(target);
+            quote!(super::#target)
+        }
+        _ => {
+            let (choice, targets) = (
+                cx.machine.choice(transition),
+                transition.to.iter().map(|to| cx.state_ty(*to)),
+            );
+            quote!(super::choice::#choice<#(super::#targets),*>)
+        }
+    };
+    let scope = cx.scope(&[state.clone(), event.clone(), target.clone()]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let path = cx.moved(2, path);
+    let body = quote_spanned! {transition.with.span()=>
+        let with: fn(super::#state, super::#event) -> #target = #path;
+    };
+    Some(quote! {
+        pub(super) fn #ident #params(state: super::#state, event: super::#event) -> #target #clause {
+            #body
+            with(state, event)
+        }
+    })
+}
+
+fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
+    let (ident, ty) = (timer_fn(cx, state), cx.events_ty());
+    let scope = cx.events_scope();
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let event = &cx.machine.events[timer.event].ty;
+    let values = timer.payload.iter().map(|value| {
+        let (attrs, member, expr) = (&value.attrs, &value.member, cx.moved(2, &value.expr));
+        quote!(#(#attrs)* #member: #expr)
+    });
+    let value = if timer.payload.is_empty() {
+        quote!(super::event::#event)
+    } else {
+        quote!(super::event::#event { #(#values),* })
+    };
+    let delay = match &timer.delay {
+        Delay::Known(_) => None,
+        Delay::Const(expr) => {
+            let (ident, expr) = (delay_const(cx, state), cx.moved(2, expr));
+            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #expr;))
+        }
+    };
+    quote! {
+        #delay
+        pub(super) fn #ident #params() -> super::#ty #clause {
+            super::Event::#event(#value)
+        }
+    }
+}

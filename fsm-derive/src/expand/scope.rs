@@ -1,0 +1,143 @@
+//! The generics that a generated item uses: a part of the enum's, in the forms that Rust wants them.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{GenericParam, Generics, WherePredicate};
+
+use super::{
+    cx::{Cx, moved_generics, param_name},
+    rewrite::{Move, mentions, mentions_lifetime},
+};
+
+/// Some of the enum's generics, with the bounds between them.
+#[derive(Clone, Default)]
+pub(super) struct Scope {
+    params: Vec<GenericParam>,
+    predicates: Vec<WherePredicate>,
+}
+
+impl Scope {
+    /// Those that `used` picks, and those that their bounds mention.
+    pub(super) fn new(cx: &Cx<'_>, generics: &Generics, used: &dyn Fn(&GenericParam) -> bool) -> Self {
+        if generics.params.is_empty() {
+            return Self::default();
+        }
+        let generics = moved_generics(cx, generics);
+        let all: Vec<_> = generics.params.into_iter().collect();
+        let mut kept: Vec<_> = all.iter().map(used).collect();
+        loop {
+            let more: Vec<_> = (0..all.len())
+                .filter(|i| !kept[*i] && (0..all.len()).any(|j| kept[j] && names(&all[j], &all[*i])))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            more.into_iter().for_each(|i| kept[i] = true);
+        }
+        let predicates = generics.where_clause.into_iter().flat_map(|clause| clause.predicates);
+        let predicates = predicates.filter(|predicate| {
+            all.iter()
+                .zip(&kept)
+                .all(|(param, kept)| *kept || !names(predicate, param))
+        });
+        let predicates = predicates.collect();
+        let params = all
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(param, _)| param.clone())
+            .collect();
+        Self { params, predicates }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.params.is_empty()
+    }
+
+    /// `<'a, S, T: Clone>` for an `impl` or a function, with parameters of our own between lifetimes and types.
+    pub(super) fn params(&self, own: &[TokenStream]) -> TokenStream {
+        self.list(own, |param| {
+            let mut param = param.clone();
+            match &mut param {
+                GenericParam::Type(param) => param.default = None,
+                GenericParam::Const(param) => param.default = None,
+                GenericParam::Lifetime(_) => {}
+            }
+            quote!(#param)
+        })
+    }
+
+    /// `<'a, S, T: Clone = u8>` for a type.
+    pub(super) fn declared(&self, own: &[TokenStream]) -> TokenStream {
+        self.list(own, |param| quote!(#param))
+    }
+
+    /// `<'a, S, T>`
+    pub(super) fn args(&self, own: &[TokenStream]) -> TokenStream {
+        self.list(own, |param| match param {
+            GenericParam::Lifetime(param) => {
+                let lifetime = &param.lifetime;
+                quote!(#lifetime)
+            }
+            GenericParam::Type(param) => {
+                let ident = &param.ident;
+                quote!(#ident)
+            }
+            GenericParam::Const(param) => {
+                let ident = &param.ident;
+                quote!(#ident)
+            }
+        })
+    }
+
+    /// `where …`, with predicates of our own.
+    pub(super) fn clause(&self, own: &[TokenStream]) -> Option<TokenStream> {
+        let predicates = &self.predicates;
+        let any = !(predicates.is_empty() && own.is_empty());
+        any.then(|| quote!(where #(#own,)* #(#predicates),*))
+    }
+
+    /// [`declared`](Self::declared), one module further in: the bounds were moved by one already.
+    pub(super) fn declared_deeper(&self) -> TokenStream {
+        deeper(self.declared(&[]))
+    }
+
+    /// [`params`](Self::params), one module further in.
+    pub(super) fn params_deeper(&self) -> TokenStream {
+        deeper(self.params(&[]))
+    }
+
+    /// [`clause`](Self::clause), one module further in.
+    pub(super) fn clause_deeper(&self) -> Option<TokenStream> {
+        self.clause(&[]).map(deeper)
+    }
+
+    fn list(&self, own: &[TokenStream], print: impl Fn(&GenericParam) -> TokenStream) -> TokenStream {
+        let is_lifetime = |param: &&GenericParam| matches!(param, GenericParam::Lifetime(_));
+        let lifetimes = self.params.iter().filter(is_lifetime).map(&print);
+        let types = self.params.iter().filter(|param| !is_lifetime(param)).map(&print);
+        let all: Vec<_> = lifetimes.chain(own.iter().cloned()).chain(types).collect();
+        if all.is_empty() {
+            TokenStream::new()
+        } else {
+            quote!(<#(#all),*>)
+        }
+    }
+}
+
+fn deeper(tokens: TokenStream) -> TokenStream {
+    Move {
+        depth: 1,
+        enum_ty: &TokenStream::new(),
+    }
+    .tokens(tokens)
+}
+
+/// Whether `tokens` name `param`.
+fn names(tokens: &dyn quote::ToTokens, param: &GenericParam) -> bool {
+    let name = param_name(param);
+    match param {
+        GenericParam::Lifetime(_) => mentions_lifetime(tokens, &name),
+        _ => mentions(tokens, &|word| word == name),
+    }
+}

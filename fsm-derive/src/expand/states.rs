@@ -1,0 +1,164 @@
+//! A struct per state, and the enum of their names.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::Attribute;
+
+use super::{cx::Cx, names::Names};
+use crate::model::{Member, Shape, State, plain};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, state));
+    let impls = (0..cx.machine.states.len()).map(|state| links(cx, state));
+    let names = names(cx);
+    quote!(#(#structs)* #names #(#impls)*)
+}
+
+fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
+    let state = &cx.machine.states[index];
+    let vis = cx.vis(1);
+    let (ident, scope) = (&state.ident, cx.state_scope(index));
+    let derives = cx.derives(1, |_| true);
+    let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
+    let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
+    let fields = state.fields.iter().map(|field| {
+        let ty = cx.state_field_ty(index, field);
+        let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
+        let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
+            let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
+            quote!(#[doc = #doc])
+        });
+        match &field.member {
+            Member::Named(name) => quote!(#doc #(#attrs)* #vis #name: #ty),
+            Member::Unnamed(_) => quote!(#doc #(#attrs)* #vis #ty),
+        }
+    });
+    let (declared, clause) = (scope.declared(&[]), scope.clause(&[]));
+    let body = match state.shape {
+        Shape::Struct => quote!(#clause { #(#fields),* }),
+        Shape::Tuple => quote!((#(#fields),*) #clause;),
+        Shape::Unit => quote!(#clause;),
+    };
+    quote! {
+        #attrs
+        #(#non_exhaustive)*
+        #derives
+        #vis struct #ident #declared #body
+    }
+}
+
+/// Into the enum and out of it.
+fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
+    let state = &cx.machine.states[index];
+    let (core, enum_ty, ty) = (&cx.core, &cx.enum_ty, cx.state_ty(index));
+    let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
+    let (ident, pattern) = (&state.ident, pattern(state));
+    let enum_path = enum_path(cx);
+    let only = cx.machine.states.len() == 1;
+    let otherwise = (!only).then(|| quote!(other => ::core::result::Result::Err(other),));
+    let durable = cx.durable().then(|| {
+        let runtime = &cx.runtime;
+        quote! {
+            #[automatically_derived]
+            impl #runtime::DurableState for #ty {
+                type Machine = #enum_ty;
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #params #core::Target<#enum_ty> for #ty #clause {
+            #[inline]
+            fn into_enum(self) -> #enum_ty {
+                let #ident #pattern = self;
+                #enum_path::#ident #pattern
+            }
+            #[inline]
+            fn from_enum(machine: #enum_ty) -> ::core::result::Result<Self, #enum_ty> {
+                match machine {
+                    #enum_path::#ident #pattern => ::core::result::Result::Ok(#ident #pattern),
+                    #otherwise
+                }
+            }
+        }
+        #[automatically_derived]
+        impl #params #core::StateOf<#enum_ty> for #ty #clause {
+            const STATE: State = State::#ident;
+        }
+        #durable
+    }
+}
+
+/// `super::Server`, as a path into which `::Variant` goes.
+pub(super) fn enum_path(cx: &Cx<'_>) -> TokenStream {
+    let ident = &cx.machine.ident;
+    quote!(super::#ident)
+}
+
+/// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, nothing.
+pub(super) fn pattern(state: &State) -> TokenStream {
+    let names = state.fields.iter().map(|field| match &field.member {
+        Member::Named(name) => name.to_token_stream(),
+        Member::Unnamed(index) => format_ident!("field_{}", index.index).to_token_stream(),
+    });
+    match state.shape {
+        Shape::Struct => quote!({ #(#names),* }),
+        Shape::Tuple => quote!((#(#names),*)),
+        Shape::Unit => TokenStream::new(),
+    }
+}
+
+/// A pattern that takes any data of a variant.
+pub(super) fn any_data(state: &State) -> TokenStream {
+    match state.shape {
+        Shape::Struct => quote!({ .. }),
+        Shape::Tuple => quote!((..)),
+        Shape::Unit => TokenStream::new(),
+    }
+}
+
+/// The doc comments among `attrs`, or `instead`.
+pub(super) fn docs(attrs: &[Attribute], instead: &str) -> TokenStream {
+    let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+    if docs.is_empty() {
+        quote!(#[doc = #instead])
+    } else {
+        quote!(#(#docs)*)
+    }
+}
+
+fn names(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
+    let variants = machine.states.iter().map(|state| {
+        let doc = docs(&state.attrs, &format!("`{}`", state.name));
+        (state.ident.clone(), state.name.clone(), doc)
+    });
+    let names = Names {
+        ident: format_ident!("State"),
+        of: format!("state of `{}`", machine.name()),
+        doc: format!("The names of the states of `{}`.", machine.name()),
+        non_exhaustive: machine.non_exhaustive,
+        variants: variants.collect(),
+    };
+    let names = names.expand(cx);
+    let vis = cx.vis(1);
+    let accepts = machine.states.iter().enumerate().map(|(index, state)| {
+        let ident = &state.ident;
+        let events = machine
+            .from(index)
+            .map(|transition| &machine.events[transition.event].ty);
+        quote!(Self::#ident => &[#(EventKind::#events),*])
+    });
+    quote! {
+        #names
+        impl State {
+            /// The events that this state declares. A guard can still refuse one.
+            #[must_use]
+            #vis const fn accepts(self) -> &'static [EventKind] {
+                match self {
+                    #(#accepts,)*
+                }
+            }
+        }
+    }
+}

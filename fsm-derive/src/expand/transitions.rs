@@ -1,0 +1,350 @@
+//! The transitions: `EventOf` for each declared pair, and a method per event on the machine in each state.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::Ident;
+
+use super::{cx::Cx, docs, outside, rewrite::respan};
+use crate::model::{Field, Member, Shape, State, Supply, Transition};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let impls = cx.machine.transitions.iter().map(|transition| event_of(cx, transition));
+    let methods = (0..cx.machine.states.len()).map(|state| methods(cx, state));
+    quote!(#(#methods)* #(#impls)*)
+}
+
+/// The method of a transition: its name, its parameters, and the event that it fires.
+pub(super) struct Method {
+    pub(super) ident: Ident,
+    pub(super) params: TokenStream,
+    pub(super) event: TokenStream,
+    pub(super) doc: String,
+}
+
+impl Method {
+    pub(super) fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+        let event = &cx.machine.events[transition.event];
+        let names: Vec<_> = event.fields.iter().map(|field| &field.member).collect();
+        let types = event.fields.iter().map(|field| cx.event_field_ty(event, field, 1));
+        let ty = &event.ty;
+        let value = if names.is_empty() {
+            quote!(event::#ty)
+        } else {
+            quote!(event::#ty { #(#names),* })
+        };
+        Self {
+            ident: transition.ident.clone(),
+            params: quote!(#(#names: #types),*),
+            event: value,
+            doc: docs::transition(cx.machine, transition),
+        }
+    }
+}
+
+fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
+    if cx.machine.from(state).next().is_none() {
+        return TokenStream::new();
+    }
+    let (vis, ty) = (cx.vis(1), cx.machine_ty(cx.state_ty(state)));
+    let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
+    let methods = cx.machine.from(state).map(|transition| {
+        let Method {
+            ident,
+            params,
+            event,
+            doc,
+        } = Method::new(cx, transition);
+        let next = next(cx, transition, &quote!(Self));
+        let errors = transition.guard.as_ref().map(|_| {
+            quote! {
+                ///
+                /// # Errors
+                /// Machine and event come back when the guard refuses.
+            }
+        });
+        quote! {
+            #[doc = #doc]
+            #errors
+            #[inline]
+            #vis fn #ident(self, #params) -> #next {
+                self.fire(#event)
+            }
+        }
+    });
+    quote! {
+        impl #params #ty #clause {
+            #(#methods)*
+        }
+    }
+}
+
+/// What firing returns on a machine, which is called `machine` there.
+fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStream {
+    let target = cx.target_ty(transition, |state| cx.machine_ty(state));
+    if transition.guard.is_none() {
+        return target;
+    }
+    let (core, event) = (&cx.core, cx.event_ty(transition.event));
+    quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
+}
+
+fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
+    let Cx {
+        core, runtime, enum_ty, ..
+    } = cx;
+    let span = transition.span;
+    let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
+    let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
+    let event_of = cx.event_of(&state);
+    let kind = &cx.machine.events[transition.event].ty;
+    let header = respan(quote!(impl #params #event_of for #event #clause), span);
+    let target = cx.target_ty(transition, |state| state);
+    let machine = cx.machine_ty(&state);
+    let next = next(cx, transition, &machine);
+    let bodies = Bodies::new(cx, transition);
+    let record = cx.durable().then(|| {
+        let record = cx.target_ty(transition, |state| quote!(Record<#state>));
+        let wrapped = rewrap(
+            cx,
+            transition,
+            quote!(target),
+            |state| quote!(Record { raw: #runtime::RawRecord::new(#state, meta) }),
+        );
+        quote_spanned! {span=>
+            type NextRecord = #record;
+            fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: Seal) -> #record {
+                #wrapped
+            }
+        }
+    });
+    let Bodies {
+        fire_machine,
+        fire_seal,
+        fire,
+        state: state_pattern,
+        seal,
+        transition,
+    } = bodies;
+    quote_spanned! {span=>
+        #[automatically_derived]
+        #header {
+            type Next = #next;
+            type Target = #target;
+            const EVENT: EventKind = EventKind::#kind;
+            #[inline]
+            fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
+                #fire
+            }
+            #[inline]
+            fn transition(
+                self,
+                #state_pattern: #state,
+                #seal: Seal,
+            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+                #transition
+            }
+            #record
+        }
+    }
+}
+
+/// Parameters and bodies of `fire` and `transition`.
+struct Bodies {
+    fire_machine: TokenStream,
+    fire_seal: TokenStream,
+    fire: TokenStream,
+    state: TokenStream,
+    seal: TokenStream,
+    transition: TokenStream,
+}
+
+impl Bodies {
+    fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+        let core = &cx.core;
+        let span = transition.span;
+        let machine = |state: TokenStream| cx.machine_value(state);
+        if transition.guard.is_some() {
+            let guard = outside::guard_fn(cx, transition);
+            let target = match &transition.with {
+                Some(_) => with(cx, transition, &quote_spanned!(span=> state)),
+                None => {
+                    let carry = carry(cx, transition, &quote_spanned!(span=> state));
+                    quote_spanned!(span=> { #carry })
+                }
+            };
+            let wrapped = rewrap(cx, transition, quote!(target), machine);
+            let back = machine(quote!(state));
+            return Self {
+                fire_machine: quote_spanned!(span=> machine),
+                fire_seal: quote_spanned!(span=> seal),
+                fire: quote_spanned! {span=>
+                    match EventOf::transition(self, machine.state, seal) {
+                        ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#wrapped),
+                        ::core::result::Result::Err(refused) => ::core::result::Result::Err(refused.map(|state| #back)),
+                    }
+                },
+                state: quote_spanned!(span=> state),
+                seal: quote_spanned!(span=> _),
+                transition: quote_spanned! {span=>
+                    match outside::#guard(&state, &self) {
+                        ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
+                        ::core::result::Result::Err(reason) => {
+                            ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })
+                        }
+                    }
+                },
+            };
+        }
+        if transition.with.is_some() {
+            let fired = with(cx, transition, &quote_spanned!(span=> machine.state));
+            let target = with(cx, transition, &quote_spanned!(span=> state));
+            return Self {
+                fire_machine: quote_spanned!(span=> machine),
+                fire_seal: quote_spanned!(span=> _),
+                fire: rewrap(cx, transition, fired, machine),
+                state: quote_spanned!(span=> state),
+                seal: quote_spanned!(span=> _),
+                transition: quote_spanned!(span=> ::core::result::Result::Ok(#target)),
+            };
+        }
+        let carried = carry(cx, transition, &quote_spanned!(span=> machine.state));
+        let Carried { bind, target } = &carried;
+        let target = machine(target.clone());
+        let moved = machine(quote_spanned!(span=> state));
+        Self {
+            fire_machine: if carried.takes_source(cx, transition) {
+                quote_spanned!(span=> machine)
+            } else {
+                quote_spanned!(span=> _)
+            },
+            fire_seal: quote_spanned!(span=> _),
+            fire: quote_spanned!(span=> #bind #target),
+            state: quote_spanned!(span=> state),
+            seal: quote_spanned!(span=> seal),
+            transition: quote_spanned!(span=> ::core::result::Result::Ok(EventOf::fire(self, #moved, seal).state)),
+        }
+    }
+}
+
+fn with(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> TokenStream {
+    let with = outside::with_fn(cx, transition);
+    quote_spanned!(transition.span=> outside::#with(#state, self))
+}
+
+/// Puts each possible target, which `value` holds, into something else.
+fn rewrap(
+    cx: &Cx<'_>,
+    transition: &Transition,
+    value: TokenStream,
+    wrap: impl Fn(TokenStream) -> TokenStream,
+) -> TokenStream {
+    let span = transition.span;
+    if transition.to.len() == 1 {
+        return wrap(value);
+    }
+    let choice = cx.machine.choice(transition);
+    let targets = transition.to.iter().map(|to| &cx.machine.states[*to].ident);
+    let wrapped = wrap(quote_spanned!(span=> state));
+    quote_spanned! {span=>
+        match #value {
+            #(choice::#choice::#targets(state) => choice::#choice::#targets(#wrapped),)*
+        }
+    }
+}
+
+/// The target of a transition, built from what is carried over: statements that bind its fields, and the value itself.
+struct Carried {
+    bind: TokenStream,
+    target: TokenStream,
+}
+
+impl quote::ToTokens for Carried {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.bind.to_tokens(tokens);
+        self.target.to_tokens(tokens);
+    }
+}
+
+impl Carried {
+    fn takes_source(&self, cx: &Cx<'_>, transition: &Transition) -> bool {
+        let supplies = cx.machine.supplies(transition, transition.to[0]);
+        supplies
+            .iter()
+            .any(|(_, supply)| matches!(supply, Some(Supply::Source(_))))
+    }
+}
+
+/// Each value is bound to the target's type, at the user's own tokens, so that a mismatch is reported there.
+fn carry(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> Carried {
+    let span = transition.span;
+    let target_index = transition.to[0];
+    let target = &cx.machine.states[target_index];
+    let supplies = cx.machine.supplies(transition, target_index);
+    let (mut from_source, mut from_payload) = (Vec::new(), Vec::new());
+    let (mut lets, mut locals) = (Vec::new(), Vec::new());
+    for (field, supply) in supplies {
+        let value = match supply {
+            Some(Supply::Source(field)) => {
+                from_source.push(field.name());
+                local(field)
+            }
+            Some(Supply::Payload(field)) => {
+                from_payload.push(field.name());
+                local(field)
+            }
+            None => continue,
+        };
+        let (bound, ty) = (local(field), cx.state_field_ty(target_index, field));
+        lets.push(quote_spanned!(span=> let #bound: #ty = #value;));
+        locals.push(bound);
+    }
+    let source = &cx.machine.states[transition.from];
+    let source = take(source.ident.clone(), source.shape, &source.fields, &from_source)
+        .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
+    let event = &cx.machine.events[transition.event];
+    let payload = take(format_ident!("Self"), Shape::Struct, &event.fields, &from_payload)
+        .map(|pattern| quote_spanned!(span=> let #pattern = self;));
+    Carried {
+        bind: quote!(#source #payload #(#lets)*),
+        target: value(target, &locals),
+    }
+}
+
+/// A pattern that takes the fields in `names`; `None` if there are none to take.
+fn take(ident: Ident, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
+    if names.is_empty() {
+        return None;
+    }
+    let taken = fields.iter().filter(|field| names.contains(&field.name())).map(local);
+    let rest = (names.len() < fields.len()).then(|| quote!(..));
+    Some(match shape {
+        Shape::Tuple => {
+            let places = fields.iter().map(|field| {
+                if names.contains(&field.name()) {
+                    local(field).to_token_stream()
+                } else {
+                    quote!(_)
+                }
+            });
+            quote!(#ident(#(#places),*))
+        }
+        Shape::Struct | Shape::Unit => quote!(#ident { #(#taken,)* #rest }),
+    })
+}
+
+/// The local variable that holds a field.
+fn local(field: &Field) -> Ident {
+    match &field.member {
+        Member::Named(ident) => ident.clone(),
+        Member::Unnamed(index) => format_ident!("field_{}", index.index, span = index.span),
+    }
+}
+
+fn value(state: &State, locals: &[Ident]) -> TokenStream {
+    let ident = &state.ident;
+    match state.shape {
+        Shape::Struct => quote!(#ident { #(#locals),* }),
+        Shape::Tuple => quote!(#ident(#(#locals),*)),
+        Shape::Unit => quote!(#ident),
+    }
+}

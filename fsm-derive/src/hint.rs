@@ -1,0 +1,71 @@
+//! The words around a wrong name: the nearest right one, and lists.
+
+/// What to say about names that are likely meant: "; did you mean `Running`?", or the whole list, or nothing.
+pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    let near = names
+        .iter()
+        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= (wrong.chars().count().max(name.chars().count()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance);
+    match near {
+        Some((_, name)) => format!("; did you mean `{name}`?"),
+        None if names.is_empty() => String::new(),
+        None => format!("; there are {}", list(names)),
+    }
+}
+
+/// `` `a`, `b` and `c` ``
+pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    join(names, "and")
+}
+
+/// `` `a`, `b` or `c` ``
+pub(crate) fn join<T: AsRef<str>>(names: impl IntoIterator<Item = T>, word: &str) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.split_last() {
+        None => "none".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} {word} {last}", rest.join(", ")),
+    }
+}
+
+/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        assert_eq!(nearest("Runing", ["Idle", "Running"]), "; did you mean `Running`?");
+        assert_eq!(nearest("running", ["Idle", "Running"]), "; did you mean `Running`?");
+        assert_eq!(nearest("Ilde", ["Idle", "Running"]), "; did you mean `Idle`?");
+    }
+
+    #[test]
+    fn a_strange_name_gets_the_list() {
+        assert_eq!(
+            nearest("Zebra", ["Idle", "Running"]),
+            "; there are `Idle` and `Running`"
+        );
+        assert_eq!(nearest("Zebra", []), "");
+    }
+}

@@ -1,0 +1,29 @@
+//! Where each field of a target comes from: the event's payload, else the source state's field of the same name.
+
+use super::{Field, Machine, Transition};
+
+/// What supplies a field of a target.
+pub(crate) enum Supply<'m> {
+    Payload(&'m Field),
+    Source(&'m Field),
+}
+
+impl Machine {
+    /// For each field of `target`, in order, what supplies it on `transition`; `None` where nothing does.
+    pub(crate) fn supplies(&self, transition: &Transition, target: usize) -> Vec<(&Field, Option<Supply<'_>>)> {
+        let find = |fields: &'_ [Field], name: &str| fields.iter().position(|field| field.name() == name);
+        let payload = &self.events[transition.event].fields;
+        let source = &self.states[transition.from].fields;
+        let supply = |field: &Field| {
+            let name = field.name();
+            find(payload, &name)
+                .map(|at| Supply::Payload(&payload[at]))
+                .or_else(|| find(source, &name).map(|at| Supply::Source(&source[at])))
+        };
+        self.states[target]
+            .fields
+            .iter()
+            .map(|field| (field, supply(field)))
+            .collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! The machine that a declaration means: names resolved to indices, defaults filled in.
+
+mod carry;
+mod names;
+mod resolve;
+
+use proc_macro2::Span;
+use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
+
+pub(crate) use syn::Member;
+
+use crate::parse::Delay;
+
+pub(crate) use carry::Supply;
+pub(crate) use names::{plain, snake};
+pub(crate) use resolve::{machine, module};
+
+/// A machine, ready to be checked and expanded.
+pub(crate) struct Machine {
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) generics: Generics,
+    pub(crate) doc: String,
+    pub(crate) non_exhaustive: bool,
+    /// The generated module.
+    pub(crate) module: Ident,
+    /// Where the library is, if not at its usual place.
+    pub(crate) krate: Option<Path>,
+    pub(crate) derives: Vec<Path>,
+    pub(crate) version: u32,
+    /// The word `durable`, if it is given.
+    pub(crate) durable: Option<Span>,
+    pub(crate) states: Vec<State>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) transitions: Vec<Transition>,
+    /// All that was named could be found, so that questions about the graph have answers.
+    pub(crate) whole: bool,
+}
+
+/// What a state is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rest,
+    Work,
+    End,
+}
+
+/// How a variant's fields are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Struct,
+    Tuple,
+    Unit,
+}
+
+/// A state.
+pub(crate) struct State {
+    pub(crate) ident: Ident,
+    /// To store and to draw.
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) kind: Kind,
+    /// The word `work` or `end`.
+    pub(crate) kind_span: Option<Span>,
+    pub(crate) initial: bool,
+    pub(crate) was: Vec<String>,
+    pub(crate) shape: Shape,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) timer: Option<Timer>,
+}
+
+/// A field of a state or of a payload.
+#[derive(Clone)]
+pub(crate) struct Field {
+    pub(crate) member: Member,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) ty: Type,
+}
+
+/// A state's timer.
+pub(crate) struct Timer {
+    pub(crate) span: Span,
+    pub(crate) delay: Delay,
+    pub(crate) event: usize,
+    pub(crate) payload: Vec<syn::FieldValue>,
+}
+
+/// An event.
+pub(crate) struct Event {
+    /// As the method is called.
+    pub(crate) ident: Ident,
+    /// As the type is called.
+    pub(crate) ty: Ident,
+    /// To store and to draw.
+    pub(crate) name: String,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// A transition.
+pub(crate) struct Transition {
+    /// Of the whole `#[on(…)]`.
+    pub(crate) span: Span,
+    /// The event's name as this `#[on(…)]` writes it.
+    pub(crate) ident: Ident,
+    /// Whether the `#[on(…)]` stands on the enum.
+    pub(crate) wide: bool,
+    pub(crate) from: usize,
+    pub(crate) event: usize,
+    pub(crate) to: Vec<usize>,
+    pub(crate) guard: Option<Path>,
+    pub(crate) with: Option<Path>,
+}
+
+impl Machine {
+    /// The transitions out of a state.
+    pub(crate) fn from(&self, state: usize) -> impl Iterator<Item = &Transition> {
+        self.transitions
+            .iter()
+            .filter(move |transition| transition.from == state)
+    }
+
+    /// The enum's name without `r#`.
+    pub(crate) fn name(&self) -> String {
+        plain(&self.ident)
+    }
+}
+
+impl Field {
+    /// The name, or the position in a tuple.
+    pub(crate) fn name(&self) -> String {
+        match &self.member {
+            Member::Named(ident) => plain(ident),
+            Member::Unnamed(index) => index.index.to_string(),
+        }
+    }
+}
+
+impl Machine {
+    /// The generated choice of a transition with several targets: `ReviewDecide`.
+    pub(crate) fn choice(&self, transition: &Transition) -> Ident {
+        let name = format!(
+            "{}{}",
+            plain(&self.states[transition.from].ident),
+            plain(&self.events[transition.event].ty)
+        );
+        Ident::new(&name, transition.ident.span())
+    }
+}

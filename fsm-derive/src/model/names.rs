@@ -1,0 +1,70 @@
+//! Names between the cases that Rust uses.
+
+use proc_macro2::Span;
+use syn::{Ident, ext::IdentExt as _};
+
+/// Without `r#`.
+pub(crate) fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// `HttpServer2` → `http_server2`, `TCPConn` → `tcp_conn`.
+pub(crate) fn snake(name: &str) -> String {
+    let chars: Vec<_> = name.chars().collect();
+    let mut out = String::with_capacity(name.len() + 4);
+    for (i, c) in chars.iter().enumerate() {
+        if c.is_uppercase() {
+            let before = i.checked_sub(1).and_then(|before| chars.get(before));
+            let ends_a_word = before.is_some_and(|before| before.is_lowercase() || before.is_numeric());
+            let begins_a_word = before.is_some_and(|before| before.is_uppercase())
+                && chars.get(i + 1).is_some_and(|after| after.is_lowercase());
+            if ends_a_word || begins_a_word {
+                out.push('_');
+            }
+            out.extend(c.to_lowercase());
+        } else {
+            out.push(*c);
+        }
+    }
+    out
+}
+
+/// `power_off` → `PowerOff`.
+pub(super) fn pascal(name: &str) -> String {
+    name.split('_')
+        .flat_map(|word| {
+            let mut chars = word.chars();
+            chars.next().into_iter().flat_map(char::to_uppercase).chain(chars)
+        })
+        .collect()
+}
+
+/// An identifier for `name`, raw where it is a keyword; `None` where no identifier can be made of it.
+pub(super) fn ident(name: &str, span: Span) -> Option<Ident> {
+    let plain = syn::parse_str::<Ident>(name);
+    let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
+    plain.or_else(|_| raw()).ok().map(|mut ident| {
+        ident.set_span(span);
+        ident
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_translated() {
+        for (camel, expected) in [
+            ("Server", "server"),
+            ("HttpServer2", "http_server2"),
+            ("TCPConn", "tcp_conn"),
+            ("Ec2State", "ec2_state"),
+            ("ÄrgerMachine", "ärger_machine"),
+        ] {
+            assert_eq!(snake(camel), expected);
+        }
+        assert_eq!(pascal("power_off"), "PowerOff");
+        assert_eq!(pascal("syn_ack2"), "SynAck2");
+    }
+}

@@ -1,0 +1,136 @@
+//! `#[after("15m", event { field: value })]` on a variant.
+
+use std::time::Duration;
+
+use proc_macro2::Span;
+use syn::{
+    Attribute, Expr, FieldValue, Ident, LitStr, Member, Token, braced, parse::ParseStream, punctuated::Punctuated,
+    token,
+};
+
+use super::span;
+use crate::errors::Errors;
+
+/// A timer of a state.
+pub(crate) struct After {
+    /// Of the whole attribute.
+    pub(crate) span: Span,
+    pub(crate) delay: Delay,
+    pub(crate) event: Ident,
+    pub(crate) payload: Vec<FieldValue>,
+}
+
+/// How long it runs.
+pub(crate) enum Delay {
+    /// A literal, as in `"15m"`.
+    Known(Duration),
+    /// A constant expression of type `Duration`.
+    Const(Expr),
+}
+
+pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
+    let parsed = attr.parse_args_with(|input: ParseStream<'_>| after(input, span(attr)));
+    parsed.map_err(|error| errors.push(error)).ok()
+}
+
+fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
+    let delay = if input.peek(LitStr) {
+        let text: LitStr = input.parse()?;
+        Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
+    } else {
+        Delay::Const(input.parse()?)
+    };
+    if input.is_empty() {
+        return Err(input.error("a timer fires an event: `#[after(\"15m\", event)]`"));
+    }
+    input.parse::<Token![,]>()?;
+    let event: Ident = input.parse()?;
+    let mut payload = Vec::new();
+    if input.peek(token::Brace) {
+        let content;
+        braced!(content in input);
+        payload.extend(Punctuated::<FieldValue, Token![,]>::parse_terminated(&content)?);
+    }
+    for value in &payload {
+        if let Member::Unnamed(_) = value.member {
+            return Err(syn::Error::new_spanned(
+                value,
+                "a payload's fields have names: `event { field: value }`",
+            ));
+        }
+    }
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    if !input.is_empty() {
+        return Err(input.error("nothing follows the event of a timer"));
+    }
+    Ok(After {
+        span,
+        delay,
+        event,
+        payload,
+    })
+}
+
+/// `15m`, `1h 30m`, `250ms`. Own code, as the forms are few and a date library would be a dependency of every declaration.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration: write `15m`, `1h30m` or `250ms` (units: ms, s, m, h, d)");
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let count: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = rest[digits..].trim_start();
+        let end = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let millis: u64 = match &unit[..end] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let part = count.checked_mul(millis).map(Duration::from_millis);
+        total = part
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(|| format!("`{text}` is too long"))?;
+        rest = unit[end..].trim_start();
+    }
+    if total.is_zero() {
+        return Err("a timer of no length would leave the state at once: give it some time".to_owned());
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("2d1ms"), Ok(Duration::from_millis(172_800_001)));
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in [
+            "",
+            "m",
+            "15",
+            "15 minutes",
+            "-3s",
+            "1.5h",
+            "0s",
+            "99999999999999999999s",
+            "9999999999999999d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
