@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (initial, event_of) = (initial(cx), event_of(cx));
-    let (machine, any) = (machine(cx), any(cx));
+    let (machine, machine_traits, any) = (machine(cx), machine_traits(cx), any(cx));
     quote! {
         mod seal {
             /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
@@ -27,6 +27,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         #initial
         #event_of
         #machine
+        #machine_traits
         #any
     }
 }
@@ -148,18 +149,9 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let bounded = [quote!(#s: #core::StateOf<#enum_ty>)];
     let (declared, clause) = (cx.all.declared(&own), cx.all.clause(&[]));
     let (params, bounded) = (cx.all.params(&own), cx.all.params(&bounded));
-    let with = |bound: TokenStream| cx.all.params(&[quote!(#s: #bound)]);
-    let (debug, clone, eq) = (
-        with(quote!(::core::fmt::Debug)),
-        with(quote!(::core::clone::Clone)),
-        with(quote!(::core::cmp::PartialEq)),
-    );
     let (ty, event_of, initial_args) = (cx.machine_ty(s), cx.event_of(s), cx.all.args(&[]));
     let of = (!cx.all.is_empty()).then(|| quote!(of: ::core::marker::PhantomData<fn() -> #enum_ty>,));
-    let (value, cloned) = (
-        cx.machine_value(quote!(state)),
-        cx.machine_value(quote!(self.state.clone())),
-    );
+    let value = cx.machine_value(quote!(state));
     quote! {
         #[doc = #doc]
         #[must_use = "a machine that is dropped is lost"]
@@ -202,6 +194,26 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
                 #s::STATE
             }
         }
+    }
+}
+
+/// What std's traits make of a machine: data, copies, and the ways to and from the enum.
+fn machine_traits(cx: &Cx<'_>) -> TokenStream {
+    let Cx { core, enum_ty, s, .. } = cx;
+    let clause = cx.all.clause(&[]);
+    let with = |bound: TokenStream| cx.all.params(&[quote!(#s: #bound)]);
+    let (params, bounded) = (cx.all.params(&[quote!(#s)]), with(quote!(#core::StateOf<#enum_ty>)));
+    let (debug, clone, eq) = (
+        with(quote!(::core::fmt::Debug)),
+        with(quote!(::core::clone::Clone)),
+        with(quote!(::core::cmp::PartialEq)),
+    );
+    let ty = cx.machine_ty(s);
+    let (value, cloned) = (
+        cx.machine_value(quote!(state)),
+        cx.machine_value(quote!(self.state.clone())),
+    );
+    quote! {
         #[automatically_derived]
         impl #params ::core::ops::Deref for #ty #clause {
             type Target = #s;

@@ -114,18 +114,15 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let path = transition.with.as_ref()?;
     let ident = with_fn(cx, transition);
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
-    let target = match transition.to[..] {
-        [target] => {
-            let target = cx.state_ty(target);
-            quote!(super::#target)
-        }
-        _ => {
-            let (choice, targets) = (
-                cx.machine.choice(transition),
-                transition.to.iter().map(|to| cx.state_ty(*to)),
-            );
-            quote!(super::choice::#choice<#(super::#targets),*>)
-        }
+    let target = if let [target] = transition.to[..] {
+        let target = cx.state_ty(target);
+        quote!(super::#target)
+    } else {
+        let (choice, targets) = (
+            cx.machine.choice(transition),
+            transition.to.iter().map(|to| cx.state_ty(*to)),
+        );
+        quote!(super::choice::#choice<#(super::#targets),*>)
     };
     let scope = cx.scope(&[state.clone(), event.clone(), target.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());

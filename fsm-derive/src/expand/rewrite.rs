@@ -19,7 +19,7 @@ impl Move<'_> {
         for (i, token) in tokens.iter().enumerate() {
             match token {
                 TokenTree::Ident(ident) if !after_colons(&tokens, i) => {
-                    out.extend(self.ident(ident, colons(&tokens, i + 1)))
+                    out.extend(self.ident(ident, colons(&tokens, i + 1)));
                 }
                 TokenTree::Group(group) => {
                     let mut moved = Group::new(group.delimiter(), self.tokens(group.stream()));

@@ -32,7 +32,9 @@ impl Scope {
             if more.is_empty() {
                 break;
             }
-            more.into_iter().for_each(|i| kept[i] = true);
+            for i in more {
+                kept[i] = true;
+            }
         }
         let predicates = generics.where_clause.into_iter().flat_map(|clause| clause.predicates);
         let predicates = predicates.filter(|predicate| {

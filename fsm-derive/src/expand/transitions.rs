@@ -165,12 +165,11 @@ impl Bodies {
         let machine = |state: TokenStream| cx.machine_value(state);
         if transition.guard.is_some() {
             let guard = outside::guard_fn(cx, transition);
-            let target = match &transition.with {
-                Some(_) => with(cx, transition, &quote_spanned!(span=> state)),
-                None => {
-                    let carry = carry(cx, transition, &quote_spanned!(span=> state));
-                    quote_spanned!(span=> { #carry })
-                }
+            let target = if transition.with.is_some() {
+                with(cx, transition, &quote_spanned!(span=> state))
+            } else {
+                let carried = carry(cx, transition, &quote_spanned!(span=> state));
+                quote_spanned!(span=> { #carried })
             };
             let wrapped = rewrap(cx, transition, quote!(target), machine);
             let back = machine(quote!(state));
@@ -208,11 +207,15 @@ impl Bodies {
             };
         }
         let carried = carry(cx, transition, &quote_spanned!(span=> machine.state));
-        let Carried { bind, target } = &carried;
+        let Carried {
+            from_source,
+            bind,
+            target,
+        } = &carried;
         let target = machine(target.clone());
         let moved = machine(quote_spanned!(span=> state));
         Self {
-            fire_machine: if carried.takes_source(cx, transition) {
+            fire_machine: if *from_source {
                 quote_spanned!(span=> machine)
             } else {
                 quote_spanned!(span=> _)
@@ -254,6 +257,8 @@ fn rewrap(
 
 /// The target of a transition, built from what is carried over: statements that bind its fields, and the value itself.
 struct Carried {
+    /// Something comes from the source.
+    from_source: bool,
     bind: TokenStream,
     target: TokenStream,
 }
@@ -262,15 +267,6 @@ impl quote::ToTokens for Carried {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.bind.to_tokens(tokens);
         self.target.to_tokens(tokens);
-    }
-}
-
-impl Carried {
-    fn takes_source(&self, cx: &Cx<'_>, transition: &Transition) -> bool {
-        let supplies = cx.machine.supplies(transition, transition.to[0]);
-        supplies
-            .iter()
-            .any(|(_, supply)| matches!(supply, Some(Supply::Source(_))))
     }
 }
 
@@ -299,19 +295,20 @@ fn carry(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> Carried {
         locals.push(bound);
     }
     let source = &cx.machine.states[transition.from];
-    let source = take(source.ident.clone(), source.shape, &source.fields, &from_source)
+    let source = take(&source.ident, source.shape, &source.fields, &from_source)
         .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
     let event = &cx.machine.events[transition.event];
-    let payload = take(format_ident!("Self"), Shape::Struct, &event.fields, &from_payload)
+    let payload = take(&format_ident!("Self"), Shape::Struct, &event.fields, &from_payload)
         .map(|pattern| quote_spanned!(span=> let #pattern = self;));
     Carried {
+        from_source: !from_source.is_empty(),
         bind: quote!(#source #payload #(#lets)*),
         target: value(target, &locals),
     }
 }
 
 /// A pattern that takes the fields in `names`; `None` if there are none to take.
-fn take(ident: Ident, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
+fn take(ident: &Ident, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
     if names.is_empty() {
         return None;
     }

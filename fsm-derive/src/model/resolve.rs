@@ -45,30 +45,30 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         whole: true,
         ident,
     };
-    let mut resolver = Resolver {
+    let mut resolve = Resolver {
         machine: &mut machine,
         errors,
     };
-    resolver.initial(&options.initial);
+    resolve.initial(&options.initial);
     for (from, variant) in variants.iter().enumerate() {
-        resolver.kind(from, &variant.options);
+        resolve.kind(from, &variant.options);
         for on in &variant.ons {
             if let Some(except) = &on.except {
                 let at = except.first().unwrap_or(&on.event);
-                resolver.errors.at(
+                resolve.errors.at(
                     at,
                     "`except(…)` belongs to an `#[on(…)]` on the enum; here it excepts nothing",
                 );
             }
-            let resolved = resolver.on(on);
-            resolver.transition(from, on, resolved.as_ref(), false);
+            let found = resolve.on(on);
+            resolve.transition(from, on, found.as_ref(), false);
         }
     }
     for on in &wide {
-        resolver.wide(on);
+        resolve.wide(on);
     }
     for (state, variant) in variants.into_iter().enumerate() {
-        resolver.timers(state, variant.afters);
+        resolve.timers(state, variant.afters);
     }
     machine
 }

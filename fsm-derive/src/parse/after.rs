@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
         assert_eq!(duration("2d1ms"), Ok(Duration::from_millis(172_800_001)));
     }
 

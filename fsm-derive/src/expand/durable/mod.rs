@@ -44,21 +44,21 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     } else {
         quote!(payload)
     };
-    let timed: Vec<_> = (0..states.len())
+    let with_timer: Vec<_> = (0..states.len())
         .filter(|state| states[*state].timer.is_some())
         .collect();
-    let timers = timed.iter().map(|state| {
+    let timers = with_timer.iter().map(|state| {
         let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
         quote!(State::#ident => ::core::option::Option::Some(outside::#timer()),)
     });
-    let timers = if timed.is_empty() {
+    let timers = if with_timer.is_empty() {
         quote!(
             fn timer_event(_: State) -> ::core::option::Option<Event> {
                 ::core::option::Option::None
             }
         )
     } else {
-        let otherwise = (timed.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
+        let otherwise = (with_timer.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
         quote! {
             fn timer_event(state: State) -> ::core::option::Option<Event> {
                 match state {

@@ -197,7 +197,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             impl Workers for () {}
         }
     });
-    let none = quote!(::core::result::Result::Err(#runtime::WorkError::permanent(
+    let no_work = quote!(::core::result::Result::Err(#runtime::WorkError::permanent(
         ::std::format!("`{}` is not a work state", self.state())
     )));
     let body = if states.is_empty() {
@@ -207,7 +207,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
                 _: &#w,
                 _: #runtime::Lease<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
-                #none
+                #no_work
             }
         }
     } else {
