@@ -3,5 +3,6 @@
 
 mod contract;
 mod controller;
+mod job;
 mod records;
 mod sqlite;

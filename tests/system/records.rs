@@ -1,1 +1,223 @@
-//! To come.
+//! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
+
+use super::job::{Job, job, queued};
+use fsm_runtime::{Failure, Machines, ReadError, Runtime, WaitError, store::sqlite::Sqlite};
+use std::time::Duration;
+
+async fn client() -> (Runtime, Machines<Job>) {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let jobs = runtime.machines();
+    (runtime, jobs)
+}
+
+#[tokio::test]
+async fn a_record_goes_from_state_to_state() {
+    let (_runtime, jobs) = client().await;
+    let queued = jobs.create("a", queued()).await.unwrap();
+    assert_eq!(
+        (queued.id(), queued.version(), queued.state()),
+        ("a", 1, job::State::Queued)
+    );
+    assert_eq!(queued.name, "n");
+    let running = queued.start().await.unwrap();
+    let failed = running.fail("disk".into()).await.unwrap();
+    assert_eq!(
+        (failed.reason.as_str(), failed.name.as_str(), failed.version()),
+        ("disk", "n", 3)
+    );
+    let running = failed.fire(job::event::Retry).await.unwrap();
+    assert_eq!(running.version(), 4);
+    assert_eq!(
+        format!("{running:?}").contains("\"n\""),
+        false,
+        "data is never printed: {running:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_is_given_the_winner_s_record() {
+    let (_runtime, jobs) = client().await;
+    let mine = jobs.create("a", queued()).await.unwrap();
+    let job::AnyRecord::Queued(other) = jobs.get("a").await.unwrap() else {
+        panic!()
+    };
+    other.start().await.unwrap();
+    let failure = mine.cancel().await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "Job `a` was changed by somebody else: it is in `Running`, version 2 now; match on the record inside and \
+         decide again"
+    );
+    let Failure::Conflict(conflict) = failure else { panic!() };
+    assert_eq!((conflict.state(), conflict.version()), (job::State::Running, 2));
+    let job::AnyRecord::Running(running) = conflict.into_current() else {
+        panic!()
+    };
+    running.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_is_given_with_its_record() {
+    let (_runtime, jobs) = client().await;
+    jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let failure = jobs.create("a", queued()).await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "Job `a` exists already: it is in `Running`, version 2"
+    );
+    assert_eq!(failure.into_record().unwrap().state(), job::State::Running);
+}
+
+#[tokio::test]
+async fn ids_that_cannot_be_are_refused() {
+    let (_runtime, jobs) = client().await;
+    let said = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
+    assert_eq!(said("").await, "an instance's id cannot be empty");
+    assert_eq!(
+        said(&"x".repeat(513)).await,
+        "an instance's id can have 512 bytes, and this one has 513"
+    );
+    assert!(said("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
+    jobs.create(&"x".repeat(512), queued()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let (_runtime, jobs) = client().await;
+    assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
+    let failure = jobs.fire("a", job::event::Start).await.unwrap_err();
+    assert!(matches!(failure, Failure::NotFound { .. }), "{failure:?}");
+    assert!(jobs.history("a", 0, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_by_id_is_checked_against_the_state() {
+    let (_runtime, jobs) = client().await;
+    jobs.create("a", queued()).await.unwrap();
+    let failure = jobs.fire("a", job::event::Cleaned).await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "`cleaned` is not accepted in state `Queued`, which accepts `start`, `cancel`"
+    );
+    assert_eq!(failure.into_record().unwrap().version(), 1);
+    let event: job::Event = job::event::Start.into();
+    assert_eq!(jobs.fire("a", event).await.unwrap().state(), job::State::Running);
+}
+
+#[tokio::test]
+async fn a_guard_gives_the_record_back_unchanged() {
+    let (_runtime, jobs) = client().await;
+    let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let failed = running.fail(String::new()).await.unwrap();
+    let failure = failed.reopen().await.unwrap_err();
+    assert_eq!(failure.to_string(), "refused: nobody said why it failed");
+    let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else {
+        panic!()
+    };
+    assert_eq!(failed.version(), 3);
+    assert!(matches!(
+        jobs.fire("a", job::event::Reopen).await.unwrap_err(),
+        Failure::Refused { .. }
+    ));
+    failed
+        .retry()
+        .await
+        .unwrap()
+        .fail("disk".into())
+        .await
+        .unwrap()
+        .reopen()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_key_gives_the_first_answer_again() {
+    let (_runtime, jobs) = client().await;
+    let first = jobs.create_with_key("a", queued(), "c").await.unwrap();
+    assert_eq!(jobs.create_with_key("a", queued(), "c").await.unwrap().version(), 1);
+    let job::AnyRecord::Queued(again) = jobs.get("a").await.unwrap() else {
+        panic!()
+    };
+    let running = first.with_key("s").start().await.unwrap();
+    running.fail("disk".into()).await.unwrap();
+    let replayed = again.with_key("s").start().await.unwrap();
+    assert_eq!((replayed.version(), replayed.state()), (2, job::State::Running));
+    assert!(matches!(
+        replayed.fail("late".into()).await.unwrap_err(),
+        Failure::Conflict(_)
+    ));
+    assert_eq!(jobs.history("a", 0, 10).await.unwrap().len(), 3);
+    let other = job::Queued { name: "m".into() };
+    let failure = jobs.create_with_key("a", other, "c").await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "the idempotency key `c` of Job `a` was used before, for its creation with other data; use a new key for a new \
+         request"
+    );
+}
+
+#[tokio::test]
+async fn lists_are_typed_and_paged() {
+    let (_runtime, jobs) = client().await;
+    for n in 0..5 {
+        let queued = jobs.create(&n.to_string(), queued()).await.unwrap();
+        if n % 2 == 0 {
+            queued.start().await.unwrap();
+        }
+    }
+    let page = jobs.list(Some(job::State::Running), None, 2).await.unwrap();
+    assert_eq!(
+        page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(),
+        ["0", "2"]
+    );
+    let rest = jobs
+        .list(Some(job::State::Running), page.next.as_deref(), 2)
+        .await
+        .unwrap();
+    assert_eq!((rest.items.len(), rest.next), (1, None));
+    assert_eq!(jobs.list(None, None, 10).await.unwrap().items.len(), 5);
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
+    let (_runtime, jobs) = client().await;
+    let queued = jobs.create("a", queued()).await.unwrap();
+    let error = jobs
+        .wait_for("a", job::State::Running, Duration::from_millis(5))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Job `a` did not reach `Running` within 5ms; it is in `Queued`, version 1"
+    );
+    assert!(matches!(error, WaitError::Timeout { .. }));
+    let waiting = {
+        let jobs = jobs.clone();
+        tokio::spawn(async move { jobs.wait_for("a", job::State::Running, Duration::from_secs(20)).await })
+    };
+    queued.start().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().version(), 2);
+}
+
+#[tokio::test]
+async fn history_says_what_happened() {
+    let (_runtime, jobs) = client().await;
+    let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    running.fail("disk".into()).await.unwrap();
+    let history = jobs.history("a", 0, 10).await.unwrap();
+    let last = history.last().unwrap();
+    assert_eq!(
+        (
+            last.version,
+            last.from.as_deref(),
+            last.event.as_deref(),
+            last.to.as_str()
+        ),
+        (3, Some("Running"), Some("fail"), "Failed")
+    );
+    assert_eq!(last.payload.as_deref(), Some("{\"reason\":\"disk\"}"));
+    assert_eq!(last.data.as_deref(), Some("{\"name\":\"n\",\"reason\":\"disk\"}"));
+    let after = jobs.history("a", history[0].sequence, 1).await.unwrap();
+    assert_eq!(after, history[1..2]);
+}

@@ -28,7 +28,6 @@ fn record(cx: &Cx<'_>) -> TokenStream {
         #vis type Failure = #runtime::Failure<#enum_ty>;
 
         #[doc = #doc]
-        #[must_use = "a record is what its transitions are fired on"]
         #vis struct Record #bounded {
             raw: #runtime::RawRecord<#s>,
         }
@@ -127,7 +126,6 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     quote! {
         /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
         #[derive(Debug)]
-        #[must_use = "a record is what its transitions are fired on"]
         #non_exhaustive
         #vis enum AnyRecord {
             #(#docs #idents(Record<#idents>),)*

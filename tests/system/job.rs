@@ -1,0 +1,250 @@
+//! The machine of these tests, and workers that do what a test tells them.
+
+use fsm_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashSet,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// A job, from the queue to its result.
+#[derive(StateMachine, Clone, Debug, PartialEq)]
+#[fsm(initial = Queued, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
+#[on(cancel => Cancelling, except(Cancelling))]
+pub(crate) enum Job {
+    /// Waits for its start.
+    #[on(start => Running)]
+    Queued { name: String },
+    /// A worker is at it.
+    #[state(work)]
+    #[on(finish { result: u32 } => Finished)]
+    #[on(fail { reason: String } => Failed)]
+    #[on(restart => Running)]
+    #[after("1h", fail { reason: "too slow".into() })]
+    Running { name: String },
+    /// It can be tried again.
+    #[on(retry => Running)]
+    #[on(reopen => Queued, guard = has_reason)]
+    Failed { name: String, reason: String },
+    /// A worker is cleaning up.
+    #[state(work)]
+    #[on(cleaned => Cancelled)]
+    Cancelling { name: String },
+    /// Done.
+    #[state(end)]
+    Finished { name: String, result: u32 },
+    /// Given up.
+    #[state(end)]
+    Cancelled { name: String },
+}
+
+fn has_reason(failed: &job::Failed, _: &job::event::Reopen) -> Result<(), &'static str> {
+    if failed.reason.is_empty() {
+        Err("nobody said why it failed")
+    } else {
+        Ok(())
+    }
+}
+
+pub(crate) fn queued() -> job::Queued {
+    job::Queued { name: "n".into() }
+}
+
+/// What a worker is to do.
+pub(crate) enum Do {
+    Finish(u32),
+    /// Ignores that it is told to end until the other end speaks, and then finishes all the same.
+    FinishWhen(oneshot::Receiver<()>, u32),
+    Fail(&'static str),
+    FailFor(Duration),
+    Permanent(&'static str),
+    Panic(&'static str),
+    PanicWithString(String),
+    PanicWithNumber(u8),
+    Again(Duration),
+    /// Nothing, whatever it is told.
+    Hang,
+    /// Nothing, and keeps the thread, until the other end is dropped.
+    Block(std::sync::mpsc::Receiver<()>),
+}
+
+/// One execution of a worker, in the test's hands.
+pub(crate) struct Call {
+    pub(crate) state: job::State,
+    pub(crate) id: String,
+    pub(crate) attempt: u32,
+    pub(crate) version: u64,
+    pub(crate) fence: u64,
+    pub(crate) key: String,
+    tell: oneshot::Sender<Do>,
+    cancelled: Signal,
+    draining: Signal,
+}
+
+pub(crate) type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Call {
+    pub(crate) fn tell(self, what: Do) {
+        drop(self.tell_and_watch(what));
+    }
+
+    /// The same; what is returned ends when the worker is told to end.
+    pub(crate) fn tell_and_watch(self, what: Do) -> Signal {
+        let _ = self.tell.send(what);
+        self.cancelled
+    }
+
+    /// Ends when the worker is told to end.
+    pub(crate) async fn cancelled(&mut self) {
+        (&mut self.cancelled).await;
+    }
+
+    /// Ends when the worker is told that the process stops.
+    pub(crate) async fn draining(&mut self) {
+        (&mut self.draining).await;
+    }
+}
+
+/// Workers that announce themselves and wait to be told; told nothing, they end when they are cancelled.
+#[derive(Clone)]
+pub(crate) struct Puppets {
+    calls: mpsc::UnboundedSender<Call>,
+    alive: Arc<Mutex<Alive>>,
+}
+
+#[derive(Default)]
+struct Alive {
+    now: HashSet<String>,
+    most: usize,
+    overlaps: Vec<String>,
+}
+
+/// The test's end of [`Puppets`].
+pub(crate) struct Calls {
+    calls: mpsc::UnboundedReceiver<Call>,
+    alive: Arc<Mutex<Alive>>,
+}
+
+pub(crate) fn puppets() -> (Puppets, Calls) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let alive = Arc::<Mutex<Alive>>::default();
+    (
+        Puppets {
+            calls: sender,
+            alive: alive.clone(),
+        },
+        Calls { calls: receiver, alive },
+    )
+}
+
+impl Calls {
+    /// The next execution that begins.
+    pub(crate) async fn next(&mut self) -> Call {
+        tokio::time::timeout(Duration::from_secs(20), self.calls.recv())
+            .await
+            .expect("no worker began")
+            .unwrap()
+    }
+
+    /// Whether none has begun that was not taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// The greatest number of workers at one time; panics if there ever were two for one instance.
+    pub(crate) fn most_at_once(&self) -> usize {
+        let alive = self.alive.lock().unwrap();
+        assert!(
+            alive.overlaps.is_empty(),
+            "two workers at once for {:?}",
+            alive.overlaps
+        );
+        alive.most
+    }
+
+    pub(crate) fn running_now(&self) -> usize {
+        self.alive.lock().unwrap().now.len()
+    }
+}
+
+/// Counts an execution from its first poll to its drop, however it ends.
+struct Presence(Arc<Mutex<Alive>>, String);
+
+impl Presence {
+    fn of(alive: &Arc<Mutex<Alive>>, id: &str) -> Self {
+        let mut all = alive.lock().unwrap();
+        if !all.now.insert(id.to_owned()) {
+            all.overlaps.push(id.to_owned());
+        }
+        all.most = all.most.max(all.now.len());
+        Self(alive.clone(), id.to_owned())
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().now.remove(&self.1);
+    }
+}
+
+impl Puppets {
+    async fn told<S>(&self, task: &job::Task<S>) -> Result<Do, WorkError>
+    where
+        S: fsm_runtime::DurableState<Machine = Job>,
+    {
+        let (tell, told) = oneshot::channel();
+        let call = Call {
+            state: task.state(),
+            id: task.id().to_owned(),
+            attempt: task.attempt(),
+            version: task.version(),
+            fence: task.fence(),
+            key: task.key(),
+            tell,
+            cancelled: Box::pin(task.cancelled()),
+            draining: Box::pin(task.draining()),
+        };
+        let _ = self.calls.send(call);
+        tokio::select! {
+            biased;
+            Ok(what) = told => Ok(what),
+            () = task.cancelled() => Err("cancelled".into()),
+        }
+    }
+}
+
+impl job::Workers for Puppets {
+    async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
+        let _presence = Presence::of(&self.alive, task.id());
+        match self.told(&task).await? {
+            Do::Finish(result) => task.finish(result),
+            Do::FinishWhen(told, result) => {
+                let _ = told.await;
+                task.finish(result)
+            }
+            Do::Fail(why) => Err(why.into()),
+            Do::FailFor(delay) => Err(WorkError::retry_after(delay, "not now")),
+            Do::Permanent(why) => Err(WorkError::permanent(why)),
+            Do::Panic(why) => panic!("{why}"),
+            Do::PanicWithString(why) => std::panic::panic_any(why),
+            Do::PanicWithNumber(number) => std::panic::panic_any(number),
+            Do::Again(after) => task.again(after),
+            Do::Hang => std::future::pending().await,
+            Do::Block(until) => {
+                let _ = until.recv();
+                Err("unblocked".into())
+            }
+        }
+    }
+
+    async fn cancelling(&self, task: job::Task<job::Cancelling>) -> Outcome<job::Cancelling> {
+        let _presence = Presence::of(&self.alive, task.id());
+        match self.told(&task).await? {
+            Do::Fail(why) => Err(why.into()),
+            _ => task.cleaned(),
+        }
+    }
+}
