@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _};
+use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _, parse::Parse};
 
 use super::{
+    implied,
     rewrite::{Move, mentions, mentions_lifetime, respan},
     scope::Scope,
 };
@@ -24,7 +25,8 @@ pub(super) struct Cx<'m> {
     pub(super) runtime: TokenStream,
     /// `super::Server<…>`
     pub(super) enum_ty: TokenStream,
-    /// All generics of the enum.
+    /// All generics of the enum, as they read in the module, with the bounds that its fields imply.
+    generics: Generics,
     pub(super) all: Scope,
     /// A generic parameter for a state, an event, a worker, that the enum has not.
     pub(super) s: Ident,
@@ -78,6 +80,7 @@ impl<'m> Cx<'m> {
             core,
             runtime,
             enum_ty,
+            generics: Generics::default(),
             all: Scope::default(),
             s: fresh("S"),
             e: fresh("E"),
@@ -85,7 +88,8 @@ impl<'m> Cx<'m> {
             taken,
             taken_events,
         };
-        cx.all = Scope::new(&cx, &machine.generics, &|_| true);
+        cx.generics = generics(&cx);
+        cx.all = Scope::new(&cx.generics, &|_| true);
         cx
     }
 
@@ -144,7 +148,7 @@ impl<'m> Cx<'m> {
                 _ => mentions(tokens, &|word| word == name),
             })
         };
-        Scope::new(self, &self.machine.generics, &used)
+        Scope::new(&self.generics, &used)
     }
 
     fn fields_scope<'f>(&self, fields: impl IntoIterator<Item = &'f Field>) -> Scope {
@@ -326,20 +330,34 @@ pub(super) fn param_name(param: &GenericParam) -> String {
     }
 }
 
-/// Generics as the user wrote them, with paths that read in the module.
-pub(super) fn moved_generics(cx: &Cx<'_>, generics: &Generics) -> Generics {
-    let mut moved = generics.clone();
-    for param in &mut moved.params {
-        if let Ok(param_moved) = syn::parse2(cx.moved(1, &*param)) {
-            *param = param_moved;
-        }
+/// The enum's generics, as they read in the module, with the bounds that its fields imply.
+fn generics(cx: &Cx<'_>) -> Generics {
+    let mut generics = cx.machine.generics.clone();
+    if generics.params.is_empty() {
+        return generics;
     }
-    if let Some(clause) = &mut moved.where_clause {
-        for predicate in &mut clause.predicates {
-            if let Ok(predicate_moved) = syn::parse2(cx.moved(1, &*predicate)) {
-                *predicate = predicate_moved;
-            }
-        }
+    let fields = cx.machine.states.iter().flat_map(|state| &state.fields);
+    let payloads = cx.machine.events.iter().flat_map(|event| &event.fields);
+    let implied = implied::outlives(&generics, fields.chain(payloads).map(|field| &field.ty));
+    if !implied.is_empty() {
+        generics.make_where_clause().predicates.extend(implied);
     }
-    moved
+    for param in &mut generics.params {
+        moved(cx, param);
+    }
+    for predicate in generics
+        .where_clause
+        .iter_mut()
+        .flat_map(|clause| &mut clause.predicates)
+    {
+        moved(cx, predicate);
+    }
+    generics
+}
+
+/// The same syntax with moved paths; what does not parse again stays, and rustc says why.
+fn moved<T: Parse + ToTokens>(cx: &Cx<'_>, syntax: &mut T) {
+    if let Ok(moved) = syn::parse2(cx.moved(1, &*syntax)) {
+        *syntax = moved;
+    }
 }

@@ -8,6 +8,7 @@ mod durable;
 mod dynamic;
 mod events;
 mod graph;
+mod implied;
 mod machine;
 mod names;
 mod outside;
@@ -45,6 +46,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         #[allow(
             dead_code,
             deprecated,
+            explicit_outlives_requirements,
             unreachable_pub,
             unused_qualifications,
             rustdoc::broken_intra_doc_links,

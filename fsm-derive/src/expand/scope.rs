@@ -1,11 +1,11 @@
 //! The generics that a generated item uses: a part of the enum's, in the forms that Rust wants them.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{GenericParam, Generics, WherePredicate};
+use quote::{ToTokens, quote};
+use syn::{GenericParam, Generics, Token, WherePredicate, punctuated::Punctuated};
 
 use super::{
-    cx::{Cx, moved_generics, param_name},
+    cx::param_name,
     rewrite::{Move, mentions, mentions_lifetime},
 };
 
@@ -17,39 +17,38 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Those that `used` picks, and those that their bounds mention.
-    pub(super) fn new(cx: &Cx<'_>, generics: &Generics, used: &dyn Fn(&GenericParam) -> bool) -> Self {
+    /// Those that `used` picks, with the bounds that mention no others: a type cannot declare a parameter that only a
+    /// bound uses.
+    pub(super) fn new(generics: &Generics, used: &dyn Fn(&GenericParam) -> bool) -> Self {
         if generics.params.is_empty() {
             return Self::default();
         }
-        let generics = moved_generics(cx, generics);
-        let all: Vec<_> = generics.params.into_iter().collect();
-        let mut kept: Vec<_> = all.iter().map(used).collect();
-        loop {
-            let more: Vec<_> = (0..all.len())
-                .filter(|i| !kept[*i] && (0..all.len()).any(|j| kept[j] && names(&all[j], &all[*i])))
-                .collect();
-            if more.is_empty() {
-                break;
-            }
-            for i in more {
-                kept[i] = true;
+        let generics = generics.clone();
+        let (mut params, dropped): (Vec<_>, Vec<_>) = generics.params.into_iter().partition(used);
+        let kept = |tokens: &dyn ToTokens| !dropped.iter().any(|param| names(tokens, param));
+        for param in &mut params {
+            match param {
+                GenericParam::Type(param) => param.bounds = filtered(&param.bounds, &kept),
+                GenericParam::Lifetime(param) => param.bounds = filtered(&param.bounds, &kept),
+                GenericParam::Const(_) => {}
             }
         }
         let predicates = generics.where_clause.into_iter().flat_map(|clause| clause.predicates);
-        let predicates = predicates.filter(|predicate| {
-            all.iter()
-                .zip(&kept)
-                .all(|(param, kept)| *kept || !names(predicate, param))
+        let predicates = predicates.filter_map(|mut predicate| match &mut predicate {
+            WherePredicate::Type(of) => {
+                of.bounds = filtered(&of.bounds, &kept);
+                (kept(&of.bounded_ty) && !of.bounds.is_empty()).then_some(predicate)
+            }
+            WherePredicate::Lifetime(of) => {
+                of.bounds = filtered(&of.bounds, &kept);
+                (kept(&of.lifetime) && !of.bounds.is_empty()).then_some(predicate)
+            }
+            _ => kept(&predicate).then_some(predicate),
         });
-        let predicates = predicates.collect();
-        let params = all
-            .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| **kept)
-            .map(|(param, _)| param.clone())
-            .collect();
-        Self { params, predicates }
+        Self {
+            predicates: predicates.collect(),
+            params,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -135,8 +134,15 @@ fn deeper(tokens: TokenStream) -> TokenStream {
     .tokens(tokens)
 }
 
+fn filtered<T: ToTokens + Clone>(
+    bounds: &Punctuated<T, Token![+]>,
+    kept: &dyn Fn(&dyn ToTokens) -> bool,
+) -> Punctuated<T, Token![+]> {
+    bounds.iter().filter(|bound| kept(bound)).cloned().collect()
+}
+
 /// Whether `tokens` name `param`.
-fn names(tokens: &dyn quote::ToTokens, param: &GenericParam) -> bool {
+fn names(tokens: &dyn ToTokens, param: &GenericParam) -> bool {
     let name = param_name(param);
     match param {
         GenericParam::Lifetime(_) => mentions_lifetime(tokens, &name),

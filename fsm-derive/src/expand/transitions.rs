@@ -162,6 +162,7 @@ impl Bodies {
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let core = &cx.core;
         let span = transition.span;
+        let event_of = cx.event_of(cx.state_ty(transition.from));
         let machine = |state: TokenStream| cx.machine_value(state);
         if transition.guard.is_some() {
             let guard = outside::guard_fn(cx, transition);
@@ -177,7 +178,7 @@ impl Bodies {
                 fire_machine: quote_spanned!(span=> machine),
                 fire_seal: quote_spanned!(span=> seal),
                 fire: quote_spanned! {span=>
-                    match EventOf::transition(self, machine.state, seal) {
+                    match <Self as #event_of>::transition(self, machine.state, seal) {
                         ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#wrapped),
                         ::core::result::Result::Err(refused) => ::core::result::Result::Err(refused.map(|state| #back)),
                     }
@@ -224,7 +225,7 @@ impl Bodies {
             fire: quote_spanned!(span=> #bind #target),
             state: quote_spanned!(span=> state),
             seal: quote_spanned!(span=> seal),
-            transition: quote_spanned!(span=> ::core::result::Result::Ok(EventOf::fire(self, #moved, seal).state)),
+            transition: quote_spanned!(span=> ::core::result::Result::Ok(<Self as #event_of>::fire(self, #moved, seal).state)),
         }
     }
 }

@@ -6,9 +6,7 @@ mod on;
 mod state;
 
 use proc_macro2::{Span, TokenTree};
-use syn::{
-    Attribute, Data, DeriveInput, Fields, Generics, Ident, Token, Visibility, parse::ParseStream, spanned::Spanned as _,
-};
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Token, Visibility, parse::ParseStream};
 
 pub(crate) use after::{After, Delay};
 pub(crate) use fsm::Options;
@@ -124,9 +122,9 @@ fn name(attr: &Attribute) -> String {
     attr.path().get_ident().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The span of what stands in an attribute's brackets: where rustc shall point for the whole `#[on(…)]`.
+/// The span of an attribute's brackets: where rustc shall point for the whole `#[on(…)]`.
 fn span(attr: &Attribute) -> Span {
-    attr.meta.span()
+    attr.bracket_token.span.join()
 }
 
 /// Runs `content` over the arguments of `attr`.

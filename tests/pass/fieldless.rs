@@ -1,0 +1,97 @@
+//! A fieldless enum, typed and as a plain value.
+
+use fsm_core::{Kind, Name, StateMachine};
+
+/// Where an order stands.
+#[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
+#[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq, Eq))]
+#[on(cancel => Cancelled, except(Shipped))]
+pub enum OrderStatus {
+    /// It came in.
+    #[on(pay => Paid)]
+    Placed,
+    /// The money is there.
+    #[on(ship => Shipped)]
+    Paid,
+    /// On its way.
+    #[on(arrive => Delivered)]
+    #[on(lose => Paid)]
+    Shipped,
+    /// The customer has it.
+    #[state(end)]
+    Delivered,
+    /// Nobody wants it any more.
+    #[state(end)]
+    Cancelled,
+}
+
+#[test]
+fn typed() {
+    let placed = order_status::Machine::new(order_status::Placed);
+    let shipped = placed.pay().ship();
+    assert_eq!(shipped.state(), order_status::State::Shipped);
+    let paid = shipped.fire(order_status::event::Lose);
+    let order: OrderStatus = paid.cancel().into();
+    assert_eq!(order, OrderStatus::Cancelled);
+}
+
+#[test]
+fn as_a_value() {
+    let order = OrderStatus::Paid;
+    assert!(order.can(order_status::EventKind::Ship) && !order.can(order_status::EventKind::Pay));
+    assert_eq!(order.apply(order_status::event::Ship).unwrap(), OrderStatus::Shipped);
+    let rejected = order.apply(order_status::event::Arrive).unwrap_err();
+    assert_eq!(rejected.machine, order);
+    assert_eq!(
+        rejected.to_string(),
+        "`arrive` is not accepted in state `Paid` of `OrderStatus`, which accepts `ship` and `cancel`"
+    );
+}
+
+#[test]
+fn restored() {
+    let paid = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::Paid).unwrap();
+    let order_status::Any::Shipped(shipped) = order_status::Any::from(OrderStatus::from(paid.ship())) else {
+        panic!("it was shipped")
+    };
+    let wrong = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::from(shipped)).unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "the `OrderStatus` is in state `Shipped`, not in `Paid`"
+    );
+}
+
+#[test]
+fn names_and_graph() {
+    use order_status::{EventKind, State};
+    assert_eq!("Shipped".parse(), Ok(State::Shipped));
+    let unknown = "Shiped".parse::<State>().unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "`Shiped` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, `Delivered` and `Cancelled`"
+    );
+    assert_eq!(
+        EventKind::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>(),
+        ["pay", "ship", "arrive", "lose", "cancel"]
+    );
+    assert_eq!(<State as Name>::ALL[State::Paid.index()], State::Paid);
+    assert_eq!(format!("{:>8}", State::Paid), "    Paid");
+    let graph = OrderStatus::GRAPH;
+    assert_eq!(graph.state("Delivered").unwrap().kind, Kind::End);
+    assert_eq!(graph.transition("Paid", "ship").unwrap().to, ["Shipped"]);
+    assert_eq!(
+        graph
+            .transitions_from("Shipped")
+            .map(|transition| transition.event)
+            .collect::<Vec<_>>(),
+        ["arrive", "lose"]
+    );
+    for state in State::ALL {
+        let accepted = state.accepts().iter().map(|event| event.as_str());
+        assert!(
+            accepted.eq(graph
+                .transitions_from(state.as_str())
+                .map(|transition| transition.event))
+        );
+    }
+}

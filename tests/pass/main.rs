@@ -1,0 +1,18 @@
+//! Shapes that a declaration can have: each module declares one, and uses what is generated for it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs, private_interfaces, private_bounds, unused_lifetimes)]
+#![allow(
+    unreachable_pub,
+    reason = "public enums are a shape of their own, and a test binary exports nothing"
+)]
+
+mod attributes;
+mod branches;
+mod clashes;
+mod fieldless;
+mod generics;
+mod guards;
+mod nested;
+mod private;
+mod timers;
+mod tuples;

@@ -1,0 +1,7 @@
+//! Wrong declarations and wrong uses: what the compiler says, in full.
+
+#[test]
+fn compile_fail() {
+    trybuild::TestCases::new().compile_fail("ui/declare/*.rs");
+    trybuild::TestCases::new().compile_fail("ui/misuse/*.rs");
+}

@@ -1,0 +1,14 @@
+use fsm_core::StateMachine;
+
+#[derive(StateMachine)]
+#[fsm(initial = Idle)]
+enum Job {
+    #[on(start => Running)]
+    Idle,
+    #[on(stop => Idle)]
+    Running,
+    #[on(thaw => Idle)]
+    Frozen,
+}
+
+fn main() {}

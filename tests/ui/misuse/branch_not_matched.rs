@@ -1,0 +1,10 @@
+#[path = "../job.rs"]
+mod job_machine;
+use job_machine::*;
+
+fn main() {
+    let running = job::Machine::new(job::Idle { id: 1 }).start(1);
+    match running.check() {
+        job::choice::RunningCheck::Idle(_) => {}
+    }
+}

@@ -1,0 +1,9 @@
+#[path = "../job.rs"]
+mod job_machine;
+use job_machine::*;
+
+fn late(done: job::Machine<job::Done>) {
+    let _ = done.fire(job::event::Start { at: 1 });
+}
+
+fn main() {}

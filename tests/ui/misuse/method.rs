@@ -1,0 +1,8 @@
+#[path = "../job.rs"]
+mod job_machine;
+use job_machine::*;
+
+fn main() {
+    let idle = job::Machine::new(job::Idle { id: 1 });
+    let _ = idle.stop();
+}
