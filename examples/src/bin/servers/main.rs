@@ -4,23 +4,47 @@ mod cli;
 mod config;
 mod health;
 mod lock;
+mod machine;
 mod process;
+mod render;
 mod serve;
+mod session;
+mod steps;
+mod tail;
+mod tour;
+mod wish;
+mod workers;
 
 use clap::Parser as _;
-use std::process::ExitCode;
+use cli::{Cli, Command};
+use std::{io, process::ExitCode};
+use tracing_subscriber::filter::LevelFilter;
 
-fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let done = match cli.command {
-        Some(cli::Command::Serve(serve)) => serve::run(serve),
-        _ => Ok(()),
-    };
-    match done {
+// One thread is enough: whatever is done here is waiting.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::WARN)
+        .with_writer(io::stderr)
+        .init();
+    match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(Cli { places, command }: Cli) -> anyhow::Result<()> {
+    match command {
+        None => tour::run(&places).await,
+        Some(Command::Up { ids }) => steps::up(&places, &ids).await,
+        Some(Command::Down { ids }) => steps::down(&places, &ids).await,
+        Some(Command::Manage) => steps::manage(&places).await,
+        Some(Command::Ls) => steps::ls(&places).await,
+        Some(Command::Log { id }) => steps::log(&places, &id).await,
+        Some(Command::Graph { id }) => steps::graph(&places, id.as_deref()).await,
+        Some(Command::Serve(serve)) => serve::run(serve).await,
     }
 }

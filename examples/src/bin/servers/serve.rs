@@ -28,7 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONGEST_HEAD: usize = 8 * 1024;
 
 /// Serves until SIGTERM. The lock is held until the process is gone.
-#[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let mut told_to_end = signal(SignalKind::terminate())?;
     let mut lock = Held::inherited().context("standard input is not this server's lock file")?;

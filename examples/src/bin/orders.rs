@@ -1,0 +1,97 @@
+//! `orders`: a plain enum without data, its transitions checked by the compiler where the state is known, and checked at
+//! run time where it came out of a table. Nothing but `fsm-core`: no run time, no database of ours.
+
+use fsm_core::StateMachine;
+use std::error::Error;
+
+/// What has become of an order.
+#[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
+#[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq, Eq))]
+enum OrderStatus {
+    /// The customer has not paid yet.
+    #[on(pay => Paid)]
+    #[on(cancel => Cancelled)]
+    Placed,
+
+    /// The warehouse packs it.
+    #[on(ship => Shipped)]
+    #[on(cancel => Cancelled)]
+    Paid,
+
+    /// It is on its way.
+    #[on(deliver => Delivered)]
+    Shipped,
+
+    /// The customer has it.
+    #[state(end)]
+    Delivered,
+
+    /// Nobody will have it.
+    #[state(end)]
+    Cancelled,
+}
+
+/// A row of your own table, which knows nothing of state machines.
+struct Order {
+    id: u32,
+    status: String,
+}
+
+impl Order {
+    /// Moves the order on; the row stays as it is when that is not legal.
+    fn advance(&mut self, event: impl Into<order_status::Event>) -> Result<(), Box<dyn Error>> {
+        let next = status(self.status.parse()?).apply(event)?;
+        self.status = next.state().to_string();
+        Ok(())
+    }
+}
+
+/// The value of a name; forget a state and it does not compile.
+fn status(name: order_status::State) -> OrderStatus {
+    match name {
+        order_status::State::Placed => OrderStatus::Placed,
+        order_status::State::Paid => OrderStatus::Paid,
+        order_status::State::Shipped => OrderStatus::Shipped,
+        order_status::State::Delivered => OrderStatus::Delivered,
+        order_status::State::Cancelled => OrderStatus::Cancelled,
+    }
+}
+
+fn main() {
+    typed();
+    plain();
+    println!("\n{}", OrderStatus::GRAPH.mermaid());
+}
+
+/// Where the code itself knows the state, an illegal transition does not compile.
+fn typed() {
+    let placed = order_status::Machine::new(order_status::Placed);
+    let paid = placed.pay();
+    let shipped = paid.ship();
+    // shipped.cancel(); // error[E0599]: no method named `cancel` found for struct `Machine<Shipped>`
+    let delivered = shipped.deliver();
+    println!("typed: an order ends as {}", delivered.state());
+}
+
+/// Where the state comes out of a table, it is checked when the program runs, and the row is only changed if it is legal.
+fn plain() {
+    use order_status::{Event, event};
+    let table = ["Placed", "Paid", "Shipped", "Lost"];
+    let events: [Event; 4] = [
+        event::Pay.into(),
+        event::Cancel.into(),
+        event::Cancel.into(),
+        event::Deliver.into(),
+    ];
+    for ((id, status), event) in (1..).zip(table).zip(events) {
+        let mut order = Order {
+            id,
+            status: status.into(),
+        };
+        let kind = event.kind();
+        match order.advance(event) {
+            Ok(()) => println!("order {}: {status} --{kind}--> {}", order.id, order.status),
+            Err(error) => println!("order {}: stays {}, {error}", order.id, order.status),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Owns what people read: a line for each change, and a line for each server.
+
+use crate::machine::server::{AnyRecord, event};
+use fsm_runtime::store::{HistoryEntry, HistoryKind, Row};
+use serde::de::DeserializeOwned;
+use std::time::{Duration, SystemTime};
+
+/// A change of a server: when, which, what, and by whom.
+pub(crate) fn entry(entry: &HistoryEntry) -> String {
+    let HistoryEntry { version, at, cause, .. } = entry;
+    let (time, id) = (humantime::format_rfc3339_millis(*at), &entry.key.id);
+    let event = entry.event.as_deref().unwrap_or("created");
+    let what = match (&entry.kind, &entry.from) {
+        (HistoryKind::Note, _) => format!("{event}: {}", entry.payload.as_deref().unwrap_or_default()),
+        (_, None) => format!("{event} --> {}", entry.to),
+        (_, Some(from)) => format!("{from} --{event}--> {}", entry.to),
+    };
+    let by = if cause == "caller" {
+        String::new()
+    } else {
+        format!(" ({cause})")
+    };
+    let detail = detail(entry).map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{time}  {id:<8} v{version:<3} {what}{by}{detail}")
+}
+
+/// What an event brought along.
+fn detail(entry: &HistoryEntry) -> Option<String> {
+    let payload = entry.payload.as_deref()?;
+    match entry.event.as_deref()? {
+        "ready" => read(payload).map(|event::Ready { pid, port }| place(port, pid)),
+        "fail" => read(payload).map(|event::Fail { reason, failures }| format!("failure {failures}: {reason}")),
+        "give_up" => read(payload).map(|event::GiveUp { reason }| reason),
+        _ => None,
+    }
+}
+
+/// An entry of an older layout is shown without its details.
+fn read<E: DeserializeOwned>(payload: &str) -> Option<E> {
+    serde_json::from_str(payload).ok()
+}
+
+/// A server as it stands.
+pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
+    let detail = match record {
+        AnyRecord::Running(running) => place(running.port, running.pid),
+        AnyRecord::Failed(failed) => format!("failure {}: {}", failed.failures, failed.reason),
+        AnyRecord::GivenUp(given_up) => given_up.reason.clone(),
+        _ => String::new(),
+    };
+    let since = SystemTime::now().duration_since(row.updated).unwrap_or_default();
+    let since = humantime::format_duration(Duration::from_secs(since.as_secs())).to_string();
+    let parked = row
+        .parked
+        .as_ref()
+        .map(|why| format!("  parked: {why}"))
+        .unwrap_or_default();
+    let line = format!(
+        "{:<16} {:<10} v{:<5} {since:<16} {detail}{parked}",
+        record.id(),
+        record.state(),
+        record.version()
+    );
+    line.trim_end().to_owned()
+}
+
+/// The head of the list of servers.
+pub(crate) fn head() -> String {
+    format!("{:<16} {:<10} {:<6} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE")
+        .trim_end()
+        .to_owned()
+}
+
+fn place(port: u16, pid: u32) -> String {
+    format!("http://127.0.0.1:{port}/ pid {pid}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsm_runtime::store::Key;
+    use std::time::UNIX_EPOCH;
+
+    fn change(kind: HistoryKind, from: Option<&str>, event: Option<&str>, to: &str, payload: &str) -> String {
+        entry(&HistoryEntry {
+            sequence: 1,
+            key: Key::new("Server", "docs"),
+            incarnation: uuid::Uuid::nil(),
+            kind,
+            version: 3,
+            fence: 1,
+            from: from.map(str::to_owned),
+            event: event.map(str::to_owned),
+            to: to.to_owned(),
+            payload: Some(payload.to_owned()),
+            data: None,
+            cause: if event.is_some() { "worker" } else { "caller" }.to_owned(),
+            idempotency_key: None,
+            at: UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn a_change_tells_what_its_event_brought_along() {
+        let moved = |event, to, payload| change(HistoryKind::Transition, Some("Starting"), Some(event), to, payload);
+        assert_eq!(
+            moved("ready", "Running", r#"{"pid":7,"port":80}"#),
+            "1970-01-01T00:00:00.000Z  docs     v3   Starting --ready--> Running (worker): http://127.0.0.1:80/ pid 7"
+        );
+        let failed = moved("fail", "Failed", r#"{"reason":"no folder","failures":2}"#);
+        assert!(
+            failed.ends_with("Starting --fail--> Failed (worker): failure 2: no folder"),
+            "{failed}"
+        );
+        let given_up = moved("give_up", "GivenUp", r#"{"reason":"no folder"}"#);
+        assert!(
+            given_up.ends_with("Starting --give_up--> GivenUp (worker): no folder"),
+            "{given_up}"
+        );
+        let other = moved("ready", "Running", r#"{"of another layout":1}"#);
+        assert!(other.ends_with("Starting --ready--> Running (worker)"), "{other}");
+    }
+
+    #[test]
+    fn births_and_notes_are_told_apart() {
+        let born = change(HistoryKind::Transition, None, None, "Requested", "null");
+        assert!(born.ends_with("v3   created --> Requested"), "{born}");
+        let note = change(
+            HistoryKind::Note,
+            None,
+            Some("parked"),
+            "Stopping",
+            "10 attempts failed",
+        );
+        assert!(note.ends_with("v3   parked: 10 attempts failed (worker)"), "{note}");
+    }
+}

@@ -1,0 +1,158 @@
+//! Owns the single steps: `up`, `down`, `manage`, `ls`, `log` and `graph`.
+
+use crate::{
+    cli::Places,
+    config::{Config, Entry, shown},
+    lock::{Claim, Sighting},
+    machine::Server,
+    render,
+    session::{Session, processes},
+    tail::{history, rows},
+    wish::Wish,
+};
+use anyhow::{bail, ensure};
+use std::{io, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Brings servers up, and waits for it.
+pub(crate) async fn up(places: &Places, ids: &[String]) -> anyhow::Result<()> {
+    let config = load(places)?;
+    let entries = chosen(&config, ids, places)?;
+    let mut session = Session::join(places).await?;
+    let settled = fulfil(&mut session, entries.into_iter().map(wish).collect()).await;
+    session.close().await;
+    settled?;
+    ensure!(
+        !ids.is_empty() || config.problems.is_empty(),
+        "the other entries have to be mended, see above"
+    );
+    Ok(())
+}
+
+/// Takes servers down, and waits for it.
+pub(crate) async fn down(places: &Places, ids: &[String]) -> anyhow::Result<()> {
+    let mut session = Session::join(places).await?;
+    let settled = fulfil(&mut session, ids.iter().map(|id| Wish::down(id)).collect()).await;
+    session.close().await;
+    settled
+}
+
+/// Keeps the file's servers up until Ctrl-C or SIGTERM.
+pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
+    let told_to_end = told_to_end()?;
+    let config = load(places)?;
+    let mut session = Session::manage(places).await?;
+    println!(
+        "managing the servers of {}; Ctrl-C ends the manager, not the servers",
+        shown(&places.file)
+    );
+    let keep = async {
+        if let Err(error) = fulfil(&mut session, config.entries.iter().map(wish).collect()).await {
+            eprintln!("error: {error:#}");
+        }
+        session.watch(Duration::MAX).await
+    };
+    let ended = tokio::select! {
+        ended = keep => ended,
+        () = told_to_end => Ok(()),
+    };
+    session.close().await;
+    ended
+}
+
+/// Lists the servers of the store.
+pub(crate) async fn ls(places: &Places) -> anyhow::Result<()> {
+    let servers = Session::read(places).await?.servers();
+    println!("{}", render::head());
+    for row in rows(&servers).await? {
+        println!("{}", render::server(&servers.get(&row.key.id).await?, &row));
+    }
+    Ok(())
+}
+
+/// Prints the history of a server.
+pub(crate) async fn log(places: &Places, id: &str) -> anyhow::Result<()> {
+    let servers = Session::read(places).await?.servers();
+    let entries = history(&servers, id, 0).await?;
+    ensure!(
+        !entries.is_empty(),
+        "there is no server `{id}`; `servers ls` lists those there are"
+    );
+    entries.iter().for_each(|entry| println!("{}", render::entry(entry)));
+    Ok(())
+}
+
+/// Prints the diagram; with a server's state pointed out, if one is named.
+pub(crate) async fn graph(places: &Places, id: Option<&str>) -> anyhow::Result<()> {
+    let diagram = Server::GRAPH.mermaid();
+    match id {
+        None => print!("{diagram}"),
+        Some(id) => {
+            let record = Session::read(places).await?.servers().get(id).await?;
+            print!("{}", diagram.highlight(record.state().as_str()));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the file of servers, and says what is wrong with it.
+pub(crate) fn load(places: &Places) -> anyhow::Result<Config> {
+    let processes = processes(places)?;
+    let config = Config::load(
+        &places.file,
+        |id, port| matches!(processes.look(id), Ok(Sighting::Alive(Claim { port: Some(held), .. })) if held == port),
+    );
+    for problem in &config.problems {
+        eprintln!("error: {problem}");
+    }
+    ensure!(
+        !config.entries.is_empty(),
+        "no server of {} can be used",
+        shown(&places.file)
+    );
+    Ok(config)
+}
+
+fn chosen<'c>(config: &'c Config, ids: &[String], places: &Places) -> anyhow::Result<Vec<&'c Entry>> {
+    if ids.is_empty() {
+        return Ok(config.entries.iter().collect());
+    }
+    let find = |id: &String| match config.entries.iter().find(|entry| entry.id == *id) {
+        Some(entry) => Ok(entry),
+        None => {
+            let usable: Vec<_> = config.entries.iter().map(|entry| entry.id.as_str()).collect();
+            bail!(
+                "{} has no server `{id}` that can be used; it has {}",
+                shown(&places.file),
+                usable.join(", ")
+            )
+        }
+    };
+    ids.iter().map(find).collect()
+}
+
+/// That the server of an entry runs.
+pub(crate) fn wish(entry: &Entry) -> Wish {
+    Wish::up(&entry.id, entry.spec.clone())
+}
+
+/// Waits until all wishes have come true; an error if some have not.
+pub(crate) async fn fulfil(session: &mut Session, wishes: Vec<Wish>) -> anyhow::Result<()> {
+    let unfulfilled = session.settle(wishes).await?;
+    for wish in &unfulfilled {
+        eprintln!("error: `{}`: {}", wish.id, wish.why);
+    }
+    ensure!(unfulfilled.is_empty(), "{} not as wished for", unfulfilled.len());
+    Ok(())
+}
+
+/// Ends at Ctrl-C or SIGTERM, which do not end the process any more.
+pub(crate) fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

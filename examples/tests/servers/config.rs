@@ -1,0 +1,105 @@
+//! Wrong files, and servers that cannot be started.
+
+use crate::{
+    history,
+    place::{Place, kill},
+};
+use rustix::process::Signal;
+use std::{fs, net::TcpListener};
+
+#[test]
+fn a_wrong_entry_is_named_and_the_others_run() {
+    let place = Place::with(&["one"]);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its address").port();
+    let (good, late) = (place.entry("one", 0), place.entry("late", port));
+    place.write(&format!(
+        "{good}{late}{good}[[server]]\nid = \"lost\"\nport = 0\nroot = \"nowhere\"\n{}",
+        place.entry("two", 0)
+    ));
+
+    let told = place.refused(&["up"]);
+    for expected in [
+        &format!("servers.toml:7: server `late`: port {port} is taken by another program\n  remedy: stop that program"),
+        "servers.toml:10: server `one`: line 2 has this id already\n  remedy: give one of them another id",
+        "servers.toml:16: server `lost`: there is no folder ",
+        "  remedy: create the folder, or correct `root`",
+    ] {
+        assert!(told.contains(expected), "`{expected}` is not in\n{told}");
+    }
+    for id in ["one", "two"] {
+        assert!(place.ls(id).contains("Running"), "the others run");
+    }
+    assert_eq!(
+        place.ok(&["ls"]).lines().count(),
+        3,
+        "and nothing was made for the wrong ones"
+    );
+    place.ok(&["down", "one", "two"]);
+}
+
+#[test]
+fn a_missing_or_broken_file_disturbs_nobody() {
+    let place = Place::with(&["one"]);
+    let _manager = place.manage();
+    place.reaches("one", "Running");
+    let file = place.path("servers.toml");
+    let text = fs::read_to_string(&file).expect("the file");
+
+    fs::remove_file(&file).expect("it was there");
+    let told = place.refused(&["up"]);
+    assert!(
+        told.contains("servers.toml: it cannot be read: No such file") && told.contains("remedy: create it"),
+        "{told}"
+    );
+
+    place.write(&format!("{text}[[server]\n"));
+    let told = place.refused(&["up"]);
+    assert!(
+        told.contains("servers.toml:5: broken TOML: ") && told.contains("remedy: mend this line"),
+        "{told}"
+    );
+
+    assert!(place.ls("one").contains("Running"));
+    place.ok(&["down", "one"]);
+}
+
+#[test]
+fn a_data_folder_that_holds_something_else_is_left_alone() {
+    let place = Place::with(&["one"]);
+    fs::create_dir(place.path("data")).expect("a folder");
+    let note = "this is no database, but somebody may need it";
+    fs::write(place.path("data/servers.db"), note).expect("a file");
+    let told = place.refused(&["up"]);
+    assert!(told.contains("servers.db is not an SQLite database"), "{told}");
+    assert_eq!(
+        fs::read_to_string(place.path("data/servers.db")).expect("the file"),
+        note
+    );
+}
+
+#[test]
+fn who_cannot_be_started_is_given_up_and_can_be_wished_for_again() {
+    let place = Place::with(&["one"]);
+    let manager = place.manage();
+    place.reaches("one", "Running");
+    let (pid, _) = place.alive("one").expect("it runs");
+    fs::rename(place.path("one"), place.path("away")).expect("a folder");
+    kill(pid, Signal::KILL);
+    let line = place.reaches("one", "GivenUp");
+    assert!(
+        line.contains("the folder ") && line.contains("No such file or directory"),
+        "{line}"
+    );
+
+    fs::rename(place.path("away"), place.path("one")).expect("a folder");
+    place.ok(&["up", "one"]);
+    place.ok(&["down", "one"]);
+    drop(manager);
+    let passed = history::check(&place);
+    assert_eq!(
+        passed["one"].iter().filter(|state| *state == "Failed").count(),
+        4,
+        "and the fifth failure ended it"
+    );
+}

@@ -1,0 +1,109 @@
+//! SIGKILL of whoever manages, at random moments, while servers are taken up and down, and killed.
+
+use crate::{
+    history,
+    place::{Place, Started, kill},
+};
+use fastrand::Rng;
+use rustix::process::Signal;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread::{scope, sleep},
+    time::Duration,
+};
+
+const IDS: [&str; 3] = ["one", "two", "three"];
+
+/// How often the manager is killed.
+const KILLS: u32 = 24;
+
+/// How often the children of a server are killed, all in all: a server that fails too often in a row is given up.
+const ACCIDENTS: usize = 3;
+
+#[test]
+fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = Rng::with_seed(seed);
+    let place = Place::with(&IDS);
+    let over = AtomicBool::new(false);
+    scope(|threads| {
+        let watcher = threads.spawn(|| two_at_once(&place, &over));
+        let mut accidents = [0; IDS.len()];
+        for _ in 0..KILLS {
+            let manager = place.manage();
+            let enough = AtomicBool::new(false);
+            let (of_load, until_killed) = (random.fork(), Duration::from_millis(random.u64(..400)));
+            scope(|round| {
+                round.spawn(|| load(&place, &enough, of_load, &mut accidents));
+                sleep(until_killed);
+                manager.kill();
+                enough.store(true, Relaxed);
+            });
+            history::check(&place);
+        }
+        // To the end: it goes on from the rows.
+        place.ok(&[]);
+        over.store(true, Relaxed);
+        assert_eq!(
+            watcher.join().expect("the watcher"),
+            None,
+            "two processes of one server"
+        );
+    });
+    let passed = history::check(&place);
+    println!("{} transitions", passed.values().map(Vec::len).sum::<usize>());
+    for id in IDS {
+        assert_eq!(passed[id].last().map(String::as_str), Some("Stopped"));
+        assert!(place.serving(id).is_empty());
+    }
+}
+
+/// Takes servers up and down, as clients, and kills children, until it is enough.
+fn load(place: &Place, enough: &AtomicBool, mut random: Rng, accidents: &mut [usize; IDS.len()]) {
+    while !enough.load(Relaxed) {
+        let which = random.usize(..IDS.len());
+        let id = IDS[which];
+        match random.u8(..5) {
+            0 if accidents[which] < ACCIDENTS => {
+                if let Some((pid, _)) = place.alive(id) {
+                    kill(pid, Signal::KILL);
+                    accidents[which] += 1;
+                }
+            }
+            1 | 2 => client(place.start(&["down", id]), enough, &mut random),
+            _ => client(place.start(&["up", id]), enough, &mut random),
+        }
+    }
+}
+
+/// Lets a client come to its end, also when the manager dies under it; or has it die too.
+fn client(mut client: Started, enough: &AtomicBool, random: &mut Rng) {
+    while !client.has_ended() && !enough.load(Relaxed) {
+        sleep(Duration::from_millis(2));
+    }
+    if random.bool() {
+        client.kill();
+    } else {
+        client.ended();
+    }
+}
+
+/// Looks all the time whether a server has two processes.
+fn two_at_once(place: &Place, over: &AtomicBool) -> Option<(&'static str, Vec<i32>)> {
+    while !over.load(Relaxed) {
+        for id in IDS {
+            let seen = place.serving(id);
+            if seen.len() > 1 {
+                // One of them may have ended, and another begun, while the list of processes was read.
+                let mut both = place.serving(id);
+                both.retain(|pid| seen.contains(pid));
+                if both.len() > 1 {
+                    return Some((id, both));
+                }
+            }
+        }
+        sleep(Duration::from_millis(10));
+    }
+    None
+}

@@ -1,0 +1,8 @@
+//! The `servers` example as its user meets it: the program itself, real processes, and what is left in the store.
+
+mod config;
+mod crash;
+mod guided;
+mod history;
+mod place;
+mod steps;

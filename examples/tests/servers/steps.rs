@@ -1,0 +1,150 @@
+//! The single steps, with a manager and without one.
+
+use crate::{
+    history,
+    place::{Place, get, kill, wait_for},
+};
+use rustix::process::Signal;
+
+#[test]
+fn beside_a_manager() {
+    let place = Place::with(&["one", "two"]);
+    let manager = place.manage();
+    place.reaches("one", "Running");
+    assert!(place.reaches("two", "Running").contains("http://127.0.0.1:"));
+    let (pid, port) = place.alive("one").expect("it runs");
+    assert!(get(port, "/").ends_with("\r\n\r\npage of one"));
+    assert!(get(port, "/two").starts_with("HTTP/1.1 404 "));
+    assert!(get(port, "/health").contains(&format!("\"id\":\"one\",\"pid\":{pid}")));
+
+    let told = place.ok(&["down", "one"]);
+    assert!(
+        told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"),
+        "{told}"
+    );
+    assert!(place.serving("one").is_empty());
+    assert!(place.ls("one").contains("Stopped"));
+    assert!(place.ls("two").contains("Running"), "the other is not disturbed");
+
+    let told = place.ok(&["up", "one"]);
+    assert!(
+        told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"),
+        "{told}"
+    );
+    let log = place.ok(&["log", "one"]);
+    assert_eq!(log.lines().count(), 8, "{log}");
+    assert!(place.ok(&["graph", "one"]).contains("class Running here"));
+
+    // The manager goes, the servers stay.
+    let (pid, _) = place.alive("one").expect("it runs");
+    manager.signal(Signal::TERM);
+    let ended = manager.ended();
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert_eq!(place.serving("one"), [pid]);
+
+    // Nobody manages: a step does the work itself.
+    place.ok(&["down", "one", "two"]);
+    assert_eq!((place.serving("one"), place.serving("two")), (vec![], vec![]));
+    history::check(&place);
+}
+
+#[test]
+fn without_a_manager() {
+    let place = Place::with(&["one", "two"]);
+    assert_eq!(
+        place.ok(&["ls"]).lines().count(),
+        1,
+        "only the head: nothing has happened yet"
+    );
+    place.ok(&["up", "two"]);
+    let (pid, port) = place
+        .alive("two")
+        .expect("a server outlives the command that started it");
+    assert!(get(port, "/").ends_with("page of two"));
+    place.ok(&["up"]);
+    assert_eq!(place.alive("two").expect("it runs").0, pid, "who runs is left alone");
+
+    // Killed while nobody looks, it is seen and mended by the next who does the work.
+    kill(pid, Signal::KILL);
+    wait_for("its end", || place.alive("two").is_none().then_some(()));
+    let manager = place.manage();
+    place.alive_other("two", pid);
+    place.reaches("two", "Running");
+    place.ok(&["down", "one", "two"]);
+    drop(manager);
+    history::check(&place);
+}
+
+#[test]
+fn a_client_takes_over_when_the_manager_dies_under_it() {
+    let place = Place::with(&["one"]);
+    let manager = place.manage();
+    place.reaches("one", "Running");
+    let (pid, _) = place.alive("one").expect("it runs");
+    // A server that stands still does not end at SIGTERM, which leaves time to lose the manager.
+    kill(pid, Signal::STOP);
+    let mut down = place.start(&["down", "one"]);
+    down.wait_for_output("--stop--> Stopping");
+    manager.kill();
+    let ended = down.ended();
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert!(place.serving("one").is_empty(), "SIGKILL has helped");
+    history::check(&place);
+}
+
+#[test]
+fn a_server_that_hangs_is_replaced() {
+    let place = Place::with(&["one"]);
+    let _manager = place.manage();
+    place.reaches("one", "Running");
+    let (pid, _) = place.alive("one").expect("it runs");
+    kill(pid, Signal::STOP);
+    place.alive_other("one", pid);
+    place.reaches("one", "Running");
+    assert!(
+        place
+            .ok(&["log", "one"])
+            .contains("failure 1: 3 answers in a row were missing: ")
+    );
+    place.ok(&["down", "one"]);
+    history::check(&place);
+}
+
+#[test]
+fn a_second_manager_is_refused_by_name() {
+    let place = Place::with(&["one"]);
+    let manager = place.manage();
+    for words in [&["manage"][..], &[]] {
+        let told = place.refused(words);
+        assert!(
+            told.contains(&format!(
+                "already has a controller: process {} (servers)",
+                manager.pid()
+            )),
+            "{told}"
+        );
+    }
+    place.ok(&["down", "one"]);
+}
+
+#[test]
+fn wrong_ids_are_errors() {
+    let place = Place::with(&["one", "two"]);
+    let told = place.refused(&["up", "thre"]);
+    assert!(
+        told.contains("servers.toml has no server `thre` that can be used; it has one, two"),
+        "{told}"
+    );
+    assert!(
+        place
+            .refused(&["down", "one"])
+            .contains("there is no server `one`; `servers ls` lists")
+    );
+    assert!(
+        place
+            .refused(&["log", "one"])
+            .contains("there is no server `one`; `servers ls` lists")
+    );
+    assert!(place.refused(&["graph", "one"]).contains("there is no Server `one`"));
+    assert_eq!(place.run(&["up", "--colour"]).status.code(), Some(2));
+}
