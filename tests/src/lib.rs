@@ -1,1 +1,7 @@
-//! What the test binaries share.
+//! Compiles and runs every block of Rust in the README and in `docs/`: `cargo test --doc -p tests`.
+
+#[doc = include_str!("../../README.md")]
+pub mod readme {}
+
+#[doc = include_str!("../../docs/guide.md")]
+pub mod guide {}
