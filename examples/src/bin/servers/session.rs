@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How often the store is looked at while something is awaited.
 const GLANCE: Duration = Duration::from_millis(25);
@@ -109,12 +109,15 @@ impl Session {
 
     /// Prints what happens for a while.
     pub(crate) async fn watch(&mut self, time: Duration) -> anyhow::Result<()> {
-        let until = Instant::now() + time;
-        while Instant::now() < until {
+        timeout(time, self.follow()).await.unwrap_or(Ok(()))
+    }
+
+    /// Prints what happens, without end.
+    pub(crate) async fn follow(&mut self) -> anyhow::Result<()> {
+        loop {
             self.tail.print(&self.servers()).await?;
             sleep(GLANCE).await;
         }
-        Ok(())
     }
 
     /// Does the work from now on, if nobody else does any more.

@@ -11,7 +11,7 @@ use crate::{
     wish::Wish,
 };
 use anyhow::{bail, ensure};
-use std::{io, time::Duration};
+use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Brings servers up, and waits for it.
@@ -50,7 +50,7 @@ pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
         if let Err(error) = fulfil(&mut session, config.entries.iter().map(wish).collect()).await {
             eprintln!("error: {error:#}");
         }
-        session.watch(Duration::MAX).await
+        session.follow().await
     };
     let ended = tokio::select! {
         ended = keep => ended,
