@@ -4,4 +4,5 @@
 fn compile_fail() {
     trybuild::TestCases::new().compile_fail("ui/declare/*.rs");
     trybuild::TestCases::new().compile_fail("ui/misuse/*.rs");
+    trybuild::TestCases::new().compile_fail("ui/durable/*.rs");
 }

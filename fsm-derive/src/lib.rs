@@ -27,6 +27,9 @@ fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
     let declaration = parse::declaration(input, &mut errors);
     let module = model::module(&declaration);
     let broken = expand::broken(&declaration, &module);
+    if declaration.variants.is_empty() {
+        return broken.expand(&errors);
+    }
     let machine = model::machine(declaration, module, &mut errors);
     check::check(&machine, &mut errors);
     if errors.is_empty() {

@@ -14,7 +14,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
     durable::check(machine, errors);
-    if machine.whole && !machine.states.is_empty() {
+    if machine.whole {
         graph::check(machine, errors);
     }
 }

@@ -27,7 +27,7 @@ pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "
 /// Methods of every generated `Machine`.
 const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
 /// Methods of `Record` and `Task`, with those to come.
-const DURABLE_METHODS: [&str; 19] = [
+const DURABLE_METHODS: [&str; 18] = [
     "again",
     "attempt",
     "cancelled",
@@ -46,7 +46,6 @@ const DURABLE_METHODS: [&str; 19] = [
     "sleep",
     "version",
     "with_key",
-    "work",
 ];
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
@@ -63,11 +62,14 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         }
     }
     for event in &machine.events {
-        if METHODS.contains(&event.name.as_str()) || durable && DURABLE_METHODS.contains(&event.name.as_str()) {
-            let message = format!(
-                "`{}` is a method of every generated machine: call the event otherwise",
-                event.name
-            );
+        let name = event.name.as_str();
+        let owner = if METHODS.contains(&name) {
+            Some("machine")
+        } else {
+            (durable && DURABLE_METHODS.contains(&name)).then_some("record or task")
+        };
+        if let Some(owner) = owner {
+            let message = format!("`{name}` is a method of every generated {owner}: call the event otherwise");
             errors.at(&event.ident, message);
         }
         if event.ty == "ALL" {

@@ -1,18 +1,25 @@
 //! What a wrong declaration becomes: its errors, and nothing that would cause more.
 //!
-//! rustc says nothing of names that it does not find in a module in which a macro failed, nor of types that it could not
-//! resolve there. So the errors stand inside the generated module, which holds nothing else, and stubs beside the enum, all
+//! rustc says nothing of names that it does not find in a module in which a macro failed, nor of what it cannot know of
+//! their types. So the errors stand in the generated module and in one inside it, from which every name that is generated
+//! otherwise is imported, for those who import it further; the repeated errors are printed once. Stubs beside the enum, all
 //! of a type of that module, take the place of what is generated on the enum itself.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::Path;
 
-use crate::{errors::Errors, parse::Declaration};
+use crate::{
+    check::{DURABLE_TYPES, TYPES},
+    errors::Errors,
+    parse::Declaration,
+};
 
 /// Names of the declaration that the stubs need.
 pub(crate) struct Broken {
     module: TokenStream,
+    /// What the module would hold.
+    names: Vec<syn::Ident>,
     stubs: TokenStream,
 }
 
@@ -34,8 +41,18 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             impl #params #runtime::Durable for #ident #args #clause {
                 type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
                 type AnyRecord = #ty;
+                fn wrap<S: #runtime::DurableState<Machine = Self>>(raw: #ty) -> #ty { loop {} }
+                fn wrap_any(self, meta: #ty) -> #ty { loop {} }
+                fn unwrap_any(record: #ty) -> #ty { loop {} }
+                fn encode(self) -> #ty { loop {} }
+                fn decode(state: #ty, data: #ty) -> #ty { loop {} }
+                fn encode_event(event: #ty) -> #ty { loop {} }
+                fn decode_event(kind: #ty, payload: #ty) -> #ty { loop {} }
+                fn timer_event(state: #ty) -> #ty { loop {} }
             }
-            impl<W> #runtime::WorkedBy<W> for #ident {}
+            impl<W> #runtime::WorkedBy<W> for #ident {
+                fn work(self, workers: #ty, lease: #ty) -> #ty { loop {} }
+            }
             impl<S> #runtime::BornIn<S> for #ident {}
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))
@@ -55,11 +72,27 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             type EventKind = #ty;
             type Event = #ty;
             const GRAPH: #ty = loop {};
+            fn state(&self) -> #ty { loop {} }
+            fn accepts(&self) -> #ty { loop {} }
+            fn apply(self, event: #ty) -> #ty { loop {} }
+            fn kind_of(event: &#ty) -> #ty { loop {} }
         }
         #durable
     };
+    let durable_types = if options.durable.is_some() {
+        &DURABLE_TYPES[..]
+    } else {
+        &[]
+    };
+    let fixed = TYPES
+        .iter()
+        .chain(durable_types)
+        .chain(&["choice", "event"])
+        .map(|name| format_ident!("{name}"));
+    let states = declaration.variants.iter().map(|variant| variant.ident.clone());
     Broken {
         module: quote!(#vis mod #module),
+        names: fixed.chain(states).collect(),
         stubs,
     }
 }
@@ -67,10 +100,15 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
 impl Broken {
     /// The errors and the stubs.
     pub(crate) fn expand(self, errors: &Errors) -> TokenStream {
-        let Self { module, stubs } = self;
+        let Self { module, names, stubs } = self;
         let errors = errors.to_tokens();
         quote! {
-            #module { #errors }
+            #[allow(unused_imports)]
+            #module {
+                #errors
+                pub mod broken { #errors }
+                pub use self::broken::{#(#names),*};
+            }
             #stubs
         }
     }

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, spanned::Spanned as _};
 
-use super::cx::Cx;
+use super::{cx::Cx, rewrite::respan};
 use crate::{
     model::{Timer, Transition, plain},
     parse::Delay,
@@ -95,16 +95,17 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let scope = cx.scope(&[state.clone(), event.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let signature = respan(
+        quote!(fn(&super::#state, &super::#event) -> ::core::result::Result<(), _>),
+        path.span(),
+    );
     let path = cx.moved(2, path);
-    let body = quote_spanned! {transition.guard.span()=>
-        let guard: fn(&super::#state, &super::#event) -> ::core::result::Result<(), _> = #path;
-    };
     Some(quote! {
         pub(super) fn #ident #params(
             state: &super::#state,
             event: &super::#event,
         ) -> ::core::result::Result<(), #core::Reason> #clause {
-            #body
+            let guard: #signature = #path;
             guard(state, event).map_err(::core::convert::Into::into)
         }
     })
@@ -126,13 +127,11 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     };
     let scope = cx.scope(&[state.clone(), event.clone(), target.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let signature = respan(quote!(fn(super::#state, super::#event) -> #target), path.span());
     let path = cx.moved(2, path);
-    let body = quote_spanned! {transition.with.span()=>
-        let with: fn(super::#state, super::#event) -> #target = #path;
-    };
     Some(quote! {
         pub(super) fn #ident #params(state: super::#state, event: super::#event) -> #target #clause {
-            #body
+            let with: #signature = #path;
             with(state, event)
         }
     })

@@ -1,6 +1,6 @@
 //! The transitions: `EventOf` for each declared pair, and a method per event on the machine in each state.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
@@ -170,7 +170,7 @@ impl Bodies {
                 with(cx, transition, &quote_spanned!(span=> state))
             } else {
                 let carried = carry(cx, transition, &quote_spanned!(span=> state));
-                quote_spanned!(span=> { #carried })
+                carried.expression(span)
             };
             let wrapped = rewrap(cx, transition, quote!(target), machine);
             let back = machine(quote!(state));
@@ -264,10 +264,15 @@ struct Carried {
     target: TokenStream,
 }
 
-impl quote::ToTokens for Carried {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        self.bind.to_tokens(tokens);
-        self.target.to_tokens(tokens);
+impl Carried {
+    /// All of it as one expression.
+    fn expression(&self, span: Span) -> TokenStream {
+        let Self { bind, target, .. } = self;
+        if bind.is_empty() {
+            target.clone()
+        } else {
+            quote_spanned!(span=> { #bind #target })
+        }
     }
 }
 

@@ -110,7 +110,8 @@ impl Resolver<'_> {
                 .machine
                 .states
                 .first()
-                .map_or_else(|| "First".to_owned(), |state| plain(&state.ident));
+                .map(|state| plain(&state.ident))
+                .unwrap_or_default();
             let message = format!("where does a machine begin? Say `#[fsm(initial = {first})]`, or several: `A | B`");
             self.errors.at(&self.machine.ident, message);
         }
@@ -130,7 +131,7 @@ impl Resolver<'_> {
             (Some(_), Some(end)) => {
                 self.errors.at_span(
                     end,
-                    "a state is either one of `work` or an `end`: work moves it on, an end stays",
+                    "a state is either `work`, which moves it on, or an `end`, where it stays: leave one",
                 );
                 (Kind::Rest, None)
             }

@@ -41,7 +41,10 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         Delay::Const(input.parse()?)
     };
     if input.is_empty() {
-        return Err(input.error("a timer fires an event: `#[after(\"15m\", event)]`"));
+        return Err(syn::Error::new(
+            span,
+            "a timer fires an event: `#[after(\"15m\", event)]`",
+        ));
     }
     input.parse::<Token![,]>()?;
     let event: Ident = input.parse()?;

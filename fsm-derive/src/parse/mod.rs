@@ -55,6 +55,13 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         }
     }
     let variants = match input.data {
+        Data::Enum(data) if data.variants.is_empty() => {
+            errors.at(
+                &input.ident,
+                "a state machine has at least one state: declare a variant",
+            );
+            Vec::new()
+        }
         Data::Enum(data) => data
             .variants
             .into_iter()

@@ -39,7 +39,11 @@ fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On
     let event: Ident = input.parse()?;
     let payload = payload(input)?;
     if !input.peek(Token![=>]) {
-        return Err(input.error(format!("`{event}` leads nowhere: expected `=> Target`")));
+        let at = if input.is_empty() { event.span() } else { input.span() };
+        return Err(syn::Error::new(
+            at,
+            format!("`{event}` leads nowhere: expected `=> Target`"),
+        ));
     }
     input.parse::<Token![=>]>()?;
     let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?

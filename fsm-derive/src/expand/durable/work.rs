@@ -1,7 +1,7 @@
 //! `Task<S>`, what a worker is given, and `Workers`, one method per `work` state.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 use super::super::{
     cx::Cx,
@@ -170,9 +170,17 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
         .iter()
         .map(|state| format_ident!("r#{}", snake(&plain(&state.ident)), span = state.ident.span()))
         .collect();
-    let docs = states
-        .iter()
-        .map(|state| docs(&state.attrs, &format!("The work of state `{}`.", plain(&state.ident))));
+    let declared = states.iter().zip(&methods).map(|(state, method)| {
+        let ident = &state.ident;
+        let docs = docs(&state.attrs, &format!("The work of state `{}`.", plain(ident)));
+        quote_spanned! {ident.span()=>
+            #docs
+            fn #method(
+                &self,
+                task: Task<#ident>,
+            ) -> impl ::core::future::Future<Output = #runtime::Outcome<#ident>> + ::core::marker::Send;
+        }
+    });
     let message = format!("`{{Self}}` cannot work on `{name}`");
     let label = format!("it does not implement `{module}::Workers`");
     let note = if states.is_empty() {
@@ -236,13 +244,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
         #vis trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
-            #(
-                #docs
-                fn #methods(
-                    &self,
-                    task: Task<#idents>,
-                ) -> impl ::core::future::Future<Output = #runtime::Outcome<#idents>> + ::core::marker::Send;
-            )*
+            #(#declared)*
         }
         #for_nothing
         #[automatically_derived]

@@ -1,0 +1,9 @@
+#[path = "../stored.rs"]
+mod stored;
+use stored::*;
+
+async fn run(runtime: Runtime) {
+    let _ = runtime.machines::<Job>().create("a", job::Cleaning).await;
+}
+
+fn main() {}
