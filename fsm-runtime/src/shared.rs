@@ -18,8 +18,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Commits one change, and tells of it if it was made.
+    /// Commits one change, and tells everybody of it if it was made.
     pub(crate) async fn commit(&self, change: Change) -> Result<Verdict, StoreError> {
+        let verdict = self.commit_own(change).await?;
+        if let Verdict::Committed { rows } = &verdict {
+            self.changes.publish(rows.iter().map(|row| row.key.clone()));
+        }
+        Ok(verdict)
+    }
+
+    /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
+    pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
         let mut verdicts = self.store.commit(vec![Group::from(change)], self.clock.now()).await?;
         let Some(verdict) = verdicts.pop() else {
             let cause = "the store gave no verdict for a group".to_owned();
@@ -29,7 +38,7 @@ impl Shared {
             });
         };
         if let Verdict::Committed { rows } = &verdict {
-            self.changes.publish(rows.iter().map(|row| row.key.clone()));
+            self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
         }
         Ok(verdict)
     }
@@ -63,18 +72,25 @@ impl Changes {
         }
     }
 
-    /// Says that `keys` have changed.
+    /// Tells the controller that `keys` have changed.
     pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pending) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            pending.extend(keys);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Tells callers that wait.
+    pub(crate) fn tell_waiting(&self, keys: impl Iterator<Item = Key>) {
         for key in keys {
-            if let Some(pending) = pending.as_mut() {
-                pending.insert(key.clone());
-            }
             // Nobody may be waiting.
             let _ = self.waiting.send(key);
         }
-        drop(pending);
-        self.wake.notify_one();
+    }
+
+    /// Whether anybody, controller or caller, wants to know of changes.
+    pub(crate) fn anybody_listens(&self) -> bool {
+        self.waiting.receiver_count() > 0 || self.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// For a caller that waits for one instance.

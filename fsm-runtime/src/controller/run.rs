@@ -304,7 +304,7 @@ impl Run {
         if !has_slot || self.draining.is_cancelled() {
             return;
         }
-        if let Some(owner) = &row.owner {
+        if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
             if row.attempt >= self.settings.attempts {
                 let error = WorkError::from("the process ended during the attempt");
                 let change = failure(&row, &error, self.settings);

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 
 /// What one read of the store fetches at most.
 const PAGE: usize = 500;
+/// When the history is read again that could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// Sends what is held by processes that are gone, once, and then, every `interval`, what is due until the next scan.
 ///
@@ -91,32 +93,43 @@ async fn due(
     }
 }
 
-/// Publishes what other processes change, from the entry after `newest` on, until the store is closed.
+/// Tells of what other processes change, from the entry after `newest` on, until the store is closed.
 pub(crate) async fn follow(shared: Arc<Shared>, mut newest: u64) {
     let mut foreign = shared.store.foreign_changes();
     let mut away = false;
     while foreign.changed().await.is_ok() {
-        loop {
-            let query = HistoryQuery {
-                key: None,
-                after: newest,
-                limit: PAGE,
-            };
-            match shared.store.history(query).await {
-                Ok(entries) => {
-                    away = false;
-                    let Some(last) = entries.last() else { break };
-                    newest = last.sequence;
-                    shared.changes.publish(entries.into_iter().map(|entry| entry.key));
-                }
-                Err(error) => {
-                    if !away {
-                        away = true;
-                        tracing::error!(%error, "what other processes change cannot be read; trying again");
-                    }
-                    shared.clock.sleep(Duration::from_secs(1)).await;
-                }
+        while let Err(error) = catch_up(&shared, &mut newest).await {
+            if !away {
+                away = true;
+                tracing::error!(%error, "what other processes change cannot be read; trying again");
             }
+            shared.clock.sleep(READ_AGAIN).await;
         }
+        away = false;
+    }
+}
+
+async fn catch_up(shared: &Shared, newest: &mut u64) -> Result<(), StoreError> {
+    // Read before it is asked who listens: who begins to after that reads rows at least as new.
+    let now = shared.store.newest().await?;
+    if !shared.changes.anybody_listens() {
+        *newest = now;
+        return Ok(());
+    }
+    loop {
+        let entries = shared
+            .store
+            .history(HistoryQuery {
+                key: None,
+                after: *newest,
+                limit: PAGE,
+            })
+            .await?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        *newest = last.sequence;
+        shared
+            .changes
+            .tell_waiting(entries.iter().map(|entry| entry.key.clone()));
+        shared.changes.publish(entries.into_iter().map(|entry| entry.key));
     }
 }

@@ -91,7 +91,7 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
 pub(crate) async fn persist(shared: &Shared, change: Change, giving_up: &CancellationToken) {
     let mut tries = 0;
     loop {
-        let error = match shared.commit(change.clone()).await {
+        let error = match shared.commit_own(change.clone()).await {
             Ok(Verdict::Committed { .. }) => return,
             Ok(verdict) => return lost(&change, &verdict),
             Err(error) => error,
