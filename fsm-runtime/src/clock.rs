@@ -18,13 +18,8 @@ pub struct Clock(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    System {
-        start: Instant,
-    },
-    Manual {
-        start: SystemTime,
-        elapsed: Arc<watch::Sender<Duration>>,
-    },
+    System { start: Instant },
+    Manual { start: SystemTime, elapsed: Arc<watch::Sender<Duration>> },
 }
 
 impl Clock {
@@ -113,33 +108,24 @@ impl ManualClock {
     /// A clock that stands still at `start`.
     #[must_use]
     pub fn new(start: SystemTime) -> Self {
-        Self {
-            start,
-            elapsed: Arc::new(watch::Sender::new(Duration::ZERO)),
-        }
+        Self { start, elapsed: Arc::new(watch::Sender::new(Duration::ZERO)) }
     }
 
     /// The clock to give to [`Builder::clock`](crate::Builder::clock).
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock(Kind::Manual {
-            start: self.start,
-            elapsed: self.elapsed.clone(),
-        })
+        Clock(Kind::Manual { start: self.start, elapsed: self.elapsed.clone() })
     }
 
     /// Moves time on, and wakes every sleep that this ends.
     pub fn advance(&self, by: Duration) {
-        self.elapsed
-            .send_modify(|elapsed| *elapsed = elapsed.saturating_add(by));
+        self.elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(by));
     }
 }
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManualClock")
-            .field("elapsed", &*self.elapsed.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("ManualClock").field("elapsed", &*self.elapsed.borrow()).finish_non_exhaustive()
     }
 }
 

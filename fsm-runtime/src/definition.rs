@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn json(graph: &Graph) -> String {
     let fields = |fields: &[FieldInfo]| -> Vec<Value> {
-        fields
-            .iter()
-            .map(|field| json!({ "name": field.name, "type": field.ty }))
-            .collect()
+        fields.iter().map(|field| json!({ "name": field.name, "type": field.ty })).collect()
     };
     let states: Vec<Value> = graph
         .states
@@ -31,11 +28,8 @@ pub(crate) fn json(graph: &Graph) -> String {
             })
         })
         .collect();
-    let events: Vec<Value> = graph
-        .events
-        .iter()
-        .map(|event| json!({ "name": event.name, "fields": fields(event.fields) }))
-        .collect();
+    let events: Vec<Value> =
+        graph.events.iter().map(|event| json!({ "name": event.name, "fields": fields(event.fields) })).collect();
     let transitions: Vec<Value> = graph
         .transitions
         .iter()

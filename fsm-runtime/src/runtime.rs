@@ -69,11 +69,7 @@ impl Drop for Inner {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.controller.is_some() {
-            "Runtime(controller)"
-        } else {
-            "Runtime(client)"
-        })
+        f.write_str(if self.0.controller.is_some() { "Runtime(controller)" } else { "Runtime(client)" })
     }
 }
 
@@ -93,9 +89,7 @@ impl Builder {
     pub fn machine<M: WorkedBy<W>, W: Send + Sync + 'static>(mut self, workers: W) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(Machine::<M, W>::new(workers));
         if self.drivers.insert(M::GRAPH.machine, driver).is_some() {
-            self.wrong.get_or_insert(StartError::MachineTwice {
-                machine: M::GRAPH.machine,
-            });
+            self.wrong.get_or_insert(StartError::MachineTwice { machine: M::GRAPH.machine });
         }
         self
     }
@@ -108,11 +102,7 @@ impl Builder {
 
     /// How often the store is scanned for due work that no notification told of; 5 s, if not set.
     pub fn scan_every(mut self, interval: Duration) -> Self {
-        self.check(
-            "scan_every",
-            !interval.is_zero(),
-            "an interval of zero would scan without end",
-        );
+        self.check("scan_every", !interval.is_zero(), "an interval of zero would scan without end");
         self.settings.scan = interval;
         self
     }
@@ -126,11 +116,7 @@ impl Builder {
     /// The wait before another attempt: up to `first` after the first failure, twice as much after each further one,
     /// `longest` at most; 1 s and 5 min, if not set. Each wait is anything between nothing and that (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.check(
-            "backoff",
-            first <= longest,
-            "the first wait cannot be longer than the longest",
-        );
+        self.check("backoff", first <= longest, "the first wait cannot be longer than the longest");
         self.settings.backoff.first = first;
         self.settings.backoff.longest = longest;
         self
@@ -145,11 +131,7 @@ impl Builder {
 
     /// How many workers of one machine run at once; 256, if not set. Others wait, and are served in order.
     pub fn workers_at_once(mut self, limit: usize) -> Self {
-        self.check(
-            "workers_at_once",
-            limit > 0,
-            "without a slot no work would ever be done",
-        );
+        self.check("workers_at_once", limit > 0, "without a slot no work would ever be done");
         self.settings.concurrency = limit;
         self
     }
@@ -168,21 +150,11 @@ impl Builder {
     /// # Cancel safety
     /// Dropped half-way, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self {
-            store,
-            clock,
-            settings,
-            drivers,
-            wrong,
-        } = self;
+        let Self { store, clock, settings, drivers, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        let shared = Arc::new(Shared {
-            store,
-            clock,
-            changes: Changes::new(),
-        });
+        let shared = Arc::new(Shared { store, clock, changes: Changes::new() });
         let store = &shared.store;
         let newest = store.newest().await?;
         let controller = if drivers.is_empty() {
@@ -200,11 +172,7 @@ impl Builder {
             Some(Controller::start(shared.clone(), drivers, settings, me, control))
         };
         let follower = tokio::spawn(follow(shared.clone(), newest)).abort_handle();
-        Ok(Runtime(Arc::new(Inner {
-            shared,
-            controller,
-            follower,
-        })))
+        Ok(Runtime(Arc::new(Inner { shared, controller, follower })))
     }
 }
 
@@ -274,23 +242,11 @@ pub enum StartError {
 async fn check(store: &dyn Store, graph: &'static Graph) -> Result<(), StartError> {
     let (machine, known) = (graph.machine, graph.version);
     if let Some(row) = store.newer_than(machine.to_owned(), known).await? {
-        return Err(StartError::Newer {
-            machine,
-            example: row.key,
-            found: row.schema,
-            known,
-        });
+        return Err(StartError::Newer { machine, example: row.key, found: row.schema, known });
     }
     let in_use = store.states_in_use(machine.to_owned()).await?;
-    let states: Vec<_> = in_use
-        .into_iter()
-        .filter(|(state, _)| graph.state_was(state).is_none())
-        .collect();
-    if states.is_empty() {
-        Ok(())
-    } else {
-        Err(StartError::UnknownStates { machine, states })
-    }
+    let states: Vec<_> = in_use.into_iter().filter(|(state, _)| graph.state_was(state).is_none()).collect();
+    if states.is_empty() { Ok(()) } else { Err(StartError::UnknownStates { machine, states }) }
 }
 
 fn definition(graph: &'static Graph) -> Definition {

@@ -32,10 +32,7 @@ impl Shared {
         let mut verdicts = self.store.commit(vec![Group::from(change)], self.clock.now()).await?;
         let Some(verdict) = verdicts.pop() else {
             let cause = "the store gave no verdict for a group".to_owned();
-            return Err(StoreError::Failed {
-                store: "this store".to_owned(),
-                cause,
-            });
+            return Err(StoreError::Failed { store: "this store".to_owned(), cause });
         };
         if let Verdict::Committed { rows } = &verdict {
             self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
@@ -65,11 +62,7 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn new() -> Self {
-        Self {
-            waiting: broadcast::Sender::new(1_024),
-            pending: Mutex::default(),
-            wake: Notify::new(),
-        }
+        Self { waiting: broadcast::Sender::new(1_024), pending: Mutex::default(), wake: Notify::new() }
     }
 
     /// Tells the controller that `keys` have changed.
@@ -100,10 +93,7 @@ impl Changes {
 
     /// From now on changes are kept for the controller.
     pub(crate) fn listen(&self) {
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_default();
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
     }
 
     /// What has changed since the last call; waits until something has. Cancel safe: nothing is taken before it returns.

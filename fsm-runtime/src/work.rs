@@ -148,28 +148,15 @@ impl<S: DurableState> RawTask<S> {
         let target = <S::Machine as Accepts<S, E>>::transition(self.state, event)
             .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
         let event = <S::Machine as Accepts<S, E>>::EVENT;
-        Ok(Done(
-            Finished(End::Fired {
-                machine: target.into_enum(),
-                event,
-                payload,
-            }),
-            PhantomData,
-        ))
+        Ok(Done(Finished(End::Fired { machine: target.into_enum(), event, payload }), PhantomData))
     }
 }
 
 /// Everything but the data, which is never printed.
 impl<S: DurableState> fmt::Debug for RawTask<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Lease {
-            key, version, attempt, ..
-        } = &self.lease;
-        write!(
-            f,
-            "work on {key} in `{}`, version {version}, attempt {attempt}",
-            S::STATE
-        )
+        let Lease { key, version, attempt, .. } = &self.lease;
+        write!(f, "work on {key} in `{}`, version {version}, attempt {attempt}", S::STATE)
     }
 }
 
@@ -197,11 +184,7 @@ impl<S: DurableState> fmt::Debug for Done<S> {
 pub struct Finished<M: Durable>(pub(crate) End<M>);
 
 pub(crate) enum End<M: Durable> {
-    Fired {
-        machine: M,
-        event: M::EventKind,
-        payload: String,
-    },
+    Fired { machine: M, event: M::EventKind, payload: String },
     Again(Duration),
 }
 
@@ -217,18 +200,12 @@ pub struct WorkError {
 impl WorkError {
     /// Trying again would not help: the instance is parked at once, with this as the reason.
     pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            permanent: true,
-            ..Self::from(source)
-        }
+        Self { permanent: true, ..Self::from(source) }
     }
 
     /// Try again after `delay` instead of the backoff's own; the attempt counts.
     pub fn retry_after(delay: Duration, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            delay: Some(delay),
-            ..Self::from(source)
-        }
+        Self { delay: Some(delay), ..Self::from(source) }
     }
 
     /// Whether trying again would not help.
@@ -244,11 +221,7 @@ impl WorkError {
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
     fn from(source: E) -> Self {
-        Self {
-            source: source.into(),
-            permanent: false,
-            delay: None,
-        }
+        Self { source: source.into(), permanent: false, delay: None }
     }
 }
 

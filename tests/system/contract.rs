@@ -1,8 +1,8 @@
 //! The contract of `Store`, held against every store: one function for each promise.
 
 use fsm_runtime::store::{
-    Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Page,
-    Release, Row, Store, StoreFuture, Transition, Verdict,
+    Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
+    Page, Release, Row, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -26,24 +26,11 @@ fn key(id: &str) -> Key {
 }
 
 fn entering(state: &str) -> Entering {
-    Entering {
-        state: state.into(),
-        data: "{\"n\":1}".into(),
-        context: None,
-        schema: 1,
-        timer: None,
-        work: false,
-    }
+    Entering { state: state.into(), data: "{\"n\":1}".into(), context: None, schema: 1, timer: None, work: false }
 }
 
 fn create(id: &str, into: Entering) -> Create {
-    Create {
-        key: key(id),
-        incarnation: Uuid::now_v7(),
-        into,
-        cause: Cause::Caller,
-        idempotency_key: None,
-    }
+    Create { key: key(id), incarnation: Uuid::now_v7(), into, cause: Cause::Caller, idempotency_key: None }
 }
 
 fn fire(row: &Row, event: &str, to: &str) -> Transition {
@@ -103,20 +90,9 @@ async fn get(store: &dyn Store, id: &str) -> Row {
 }
 
 async fn history(store: &dyn Store, id: &str) -> Vec<(u64, Option<String>, Option<String>, String)> {
-    let query = HistoryQuery {
-        key: Some(key(id)),
-        after: 0,
-        limit: 100,
-    };
+    let query = HistoryQuery { key: Some(key(id)), after: 0, limit: 100 };
     let entries = store.history(query).await.unwrap();
-    entries
-        .into_iter()
-        .map(|entry| (entry.version, entry.from, entry.event, entry.to))
-        .collect()
-}
-
-fn some(text: &str) -> Option<String> {
-    Some(text.into())
+    entries.into_iter().map(|entry| (entry.version, entry.from, entry.event, entry.to)).collect()
 }
 
 /// Runs every promise against stores made by `open`.
@@ -146,26 +122,13 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
 
 async fn a_birth_is_a_row_and_a_history_entry(store: &dyn Store) {
     assert_eq!(store.get(key("a")).await.unwrap(), None);
-    let birth = create(
-        "a",
-        Entering {
-            timer: Some(Duration::from_secs(60)),
-            work: true,
-            ..entering("Closed")
-        },
-    );
+    let birth = create("a", Entering { timer: Some(Duration::from_mins(1)), work: true, ..entering("Closed") });
     let row = committed(store, Change::Create(birth.clone())).await;
     assert_eq!(row, get(store, "a").await);
     assert_eq!((row.version, row.entered, row.fence, row.attempt), (1, 1, 0, 0));
-    assert_eq!(
-        (row.state.as_str(), row.data.as_str(), row.schema),
-        ("Closed", "{\"n\":1}", 1)
-    );
+    assert_eq!((row.state.as_str(), row.data.as_str(), row.schema), ("Closed", "{\"n\":1}", 1));
     assert_eq!(row.incarnation, birth.incarnation);
-    assert_eq!(
-        (row.timer_at, row.retry_at, row.wake_at()),
-        (Some(later(60)), Some(now()), Some(now()))
-    );
+    assert_eq!((row.timer_at, row.retry_at, row.wake_at()), (Some(later(60)), Some(now()), Some(now())));
     assert_eq!((row.created, row.updated), (now(), now()));
     assert_eq!(history(store, "a").await, [(1, None, None, "Closed".into())]);
     assert_eq!(store.newest().await.unwrap(), 1);
@@ -174,10 +137,7 @@ async fn a_birth_is_a_row_and_a_history_entry(store: &dyn Store) {
 async fn an_id_is_born_once(store: &dyn Store) {
     let first = committed(store, Change::Create(create("a", entering("Closed")))).await;
     match verdict(store, vec![Change::Create(create("a", entering("Open")))]).await {
-        Verdict::Conflict {
-            change: 0,
-            current: Some(current),
-        } => assert_eq!(*current, first),
+        Verdict::Conflict { change: 0, current: Some(current) } => assert_eq!(*current, first),
         other => panic!("{other:?}"),
     }
     assert_eq!(history(store, "a").await.len(), 1);
@@ -191,8 +151,8 @@ async fn a_transition_moves_the_version_by_one(store: &dyn Store) {
     assert_eq!((again.version, again.entered), (3, 3), "a self-transition enters anew");
     let expected = [
         (1, None, None, "Closed".into()),
-        (2, some("Closed"), some("open"), "Open".into()),
-        (3, some("Open"), some("knock"), "Open".into()),
+        (2, Some("Closed".to_owned()), Some("open".to_owned()), "Open".into()),
+        (3, Some("Open".to_owned()), Some("knock".to_owned()), "Open".into()),
     ];
     assert_eq!(history(store, "a").await, expected);
 }
@@ -201,29 +161,17 @@ async fn a_stale_transition_changes_nothing(store: &dyn Store) {
     let born = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let open = committed(store, Change::Transition(fire(&born, "open", "Open"))).await;
     match verdict(store, vec![Change::Transition(fire(&born, "lock", "Locked"))]).await {
-        Verdict::Conflict {
-            change: 0,
-            current: Some(current),
-        } => assert_eq!(*current, open),
+        Verdict::Conflict { change: 0, current: Some(current) } => assert_eq!(*current, open),
         other => panic!("{other:?}"),
     }
-    let former_life = Row {
-        incarnation: Uuid::now_v7(),
-        ..open.clone()
-    };
+    let former_life = Row { incarnation: Uuid::now_v7(), ..open.clone() };
     match verdict(store, vec![Change::Transition(fire(&former_life, "close", "Closed"))]).await {
-        Verdict::Conflict {
-            change: 0,
-            current: Some(current),
-        } => assert_eq!(*current, open),
+        Verdict::Conflict { change: 0, current: Some(current) } => assert_eq!(*current, open),
         other => panic!("{other:?}"),
     }
     let unborn = Row { key: key("b"), ..born };
     match verdict(store, vec![Change::Transition(fire(&unborn, "open", "Open"))]).await {
-        Verdict::Conflict {
-            change: 0,
-            current: None,
-        } => {}
+        Verdict::Conflict { change: 0, current: None } => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(get(store, "a").await, open);
@@ -231,74 +179,33 @@ async fn a_stale_transition_changes_nothing(store: &dyn Store) {
 }
 
 async fn a_claim_moves_the_fence_and_leaves_the_version(store: &dyn Store) {
-    let born = committed(
-        store,
-        Change::Create(create(
-            "a",
-            Entering {
-                work: true,
-                ..entering("Opening")
-            },
-        )),
-    )
-    .await;
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let claimed = committed(store, Change::Claim(claim(&born))).await;
-    assert_eq!(
-        (claimed.version, claimed.attempt, claimed.owner.as_deref()),
-        (1, 1, Some("me"))
-    );
+    assert_eq!((claimed.version, claimed.attempt, claimed.owner.as_deref()), (1, 1, Some("me")));
     assert!(claimed.fence > born.fence);
     assert_eq!(claimed.retry_at, None, "nothing is due while somebody is at it");
     match verdict(store, vec![Change::Claim(claim(&born))]).await {
         Verdict::Fenced { change: 0, current } => assert_eq!(*current, claimed),
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        history(store, "a").await.len(),
-        1,
-        "a claim is no change of the instance"
-    );
+    assert_eq!(history(store, "a").await.len(), 1, "a claim is no change of the instance");
     let moved = committed(store, Change::Transition(fire(&born, "stop", "Closed"))).await;
-    assert_eq!(
-        moved.owner.as_deref(),
-        Some("me"),
-        "the owner stays until its worker has ended"
-    );
+    assert_eq!(moved.owner.as_deref(), Some("me"), "the owner stays until its worker has ended");
     assert_eq!((moved.fence, moved.attempt), (claimed.fence, 0));
 }
 
 async fn a_worker_that_lost_its_claim_is_fenced(store: &dyn Store) {
-    let born = committed(
-        store,
-        Change::Create(create(
-            "a",
-            Entering {
-                work: true,
-                ..entering("Opening")
-            },
-        )),
-    )
-    .await;
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let first = committed(store, Change::Claim(claim(&born))).await;
     let second = committed(store, Change::Claim(claim(&first))).await;
-    let late = Transition {
-        fence: Some(first.fence),
-        ..fire(&first, "done", "Open")
-    };
+    let late = Transition { fence: Some(first.fence), ..fire(&first, "done", "Open") };
     match verdict(store, vec![Change::Transition(late)]).await {
         Verdict::Fenced { change: 0, current } => assert_eq!(*current, second),
         other => panic!("{other:?}"),
     }
-    let done = Transition {
-        fence: Some(second.fence),
-        ..fire(&second, "done", "Open")
-    };
+    let done = Transition { fence: Some(second.fence), ..fire(&second, "done", "Open") };
     let open = committed(store, Change::Transition(done)).await;
-    assert_eq!(
-        (open.version, open.owner.as_deref()),
-        (2, None),
-        "its own commit gives the claim back"
-    );
+    assert_eq!((open.version, open.owner.as_deref()), (2, None), "its own commit gives the claim back");
 }
 
 async fn fences_never_repeat(store: &dyn Store) {
@@ -316,32 +223,15 @@ async fn fences_never_repeat(store: &dyn Store) {
 }
 
 async fn a_release_gives_the_row_back(store: &dyn Store) {
-    let born = committed(
-        store,
-        Change::Create(create(
-            "a",
-            Entering {
-                work: true,
-                ..entering("Opening")
-            },
-        )),
-    )
-    .await;
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let claimed = committed(store, Change::Claim(claim(&born))).await;
-    let failed = Release {
-        retry: Some(Duration::from_secs(9)),
-        error: some("jammed"),
-        ..release(&claimed)
-    };
+    let failed = Release { retry: Some(Duration::from_secs(9)), error: Some("jammed".to_owned()), ..release(&claimed) };
     let row = committed(store, Change::Release(failed)).await;
     assert_eq!((row.version, row.owner.as_deref(), row.attempt), (1, None, 1));
     assert_eq!((row.retry_at, row.error.as_deref()), (Some(later(9)), Some("jammed")));
     let claimed = committed(store, Change::Claim(claim(&row))).await;
     assert_eq!(claimed.attempt, 2);
-    let back = Release {
-        attempts: Attempts::GiveBack,
-        ..release(&claimed)
-    };
+    let back = Release { attempts: Attempts::GiveBack, ..release(&claimed) };
     assert_eq!(committed(store, Change::Release(back.clone())).await.attempt, 1);
     let other_fence = Release { fence: 0, ..back };
     match verdict(store, vec![Change::Release(other_fence)]).await {
@@ -351,67 +241,33 @@ async fn a_release_gives_the_row_back(store: &dyn Store) {
 }
 
 async fn a_parked_row_is_not_due_and_is_noted(store: &dyn Store) {
-    let born = committed(
-        store,
-        Change::Create(create(
-            "a",
-            Entering {
-                work: true,
-                ..entering("Opening")
-            },
-        )),
-    )
-    .await;
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let claimed = committed(store, Change::Claim(claim(&born))).await;
     let parked = Release {
         retry: None,
-        parked: some("it is jammed"),
-        note: Some(("parked", "it is jammed".into())),
+        parked: Some("it is jammed".to_owned()),
+        note: Some(Note { about: "parked", text: "it is jammed".into(), cause: Cause::Worker }),
         ..release(&claimed)
     };
     let row = committed(store, Change::Release(parked)).await;
-    assert_eq!(
-        (row.parked.as_deref(), row.wake_at(), row.version),
-        (Some("it is jammed"), None, 1)
-    );
-    assert!(
-        store
-            .due(vec!["Door".into()], later(1_000), None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!((row.parked.as_deref(), row.wake_at(), row.version), (Some("it is jammed"), None, 1));
+    assert!(store.due(vec!["Door".into()], later(1_000), None, 10).await.unwrap().is_empty());
     match verdict(store, vec![Change::Claim(claim(&row))]).await {
         Verdict::Fenced { .. } | Verdict::Conflict { .. } => {}
         other => panic!("a parked row was claimed: {other:?}"),
     }
-    let entries = store
-        .history(HistoryQuery {
-            key: Some(key("a")),
-            after: 1,
-            limit: 10,
-        })
-        .await
-        .unwrap();
+    let entries = store.history(HistoryQuery { key: Some(key("a")), after: 1, limit: 10 }).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].kind, entries[0].version), (HistoryKind::Note, 1));
     assert_eq!(entries[0].payload.as_deref(), Some("it is jammed"));
 }
 
 async fn a_new_state_clears_what_belonged_to_the_old_one(store: &dyn Store) {
-    let timed = Entering {
-        timer: Some(Duration::from_secs(5)),
-        work: true,
-        ..entering("Opening")
-    };
+    let timed = Entering { timer: Some(Duration::from_secs(5)), work: true, ..entering("Opening") };
     let born = committed(store, Change::Create(create("a", timed))).await;
     let claimed = committed(store, Change::Claim(claim(&born))).await;
-    let parked = Release {
-        retry: None,
-        error: some("e"),
-        parked: some("p"),
-        ..release(&claimed)
-    };
+    let parked =
+        Release { retry: None, error: Some("e".to_owned()), parked: Some("p".to_owned()), ..release(&claimed) };
     let parked = committed(store, Change::Release(parked)).await;
     let row = committed(store, Change::Transition(fire(&parked, "stop", "Closed"))).await;
     assert_eq!((row.timer_at, row.retry_at, row.attempt), (None, None, 0));
@@ -419,10 +275,7 @@ async fn a_new_state_clears_what_belonged_to_the_old_one(store: &dyn Store) {
 }
 
 async fn a_timer_can_be_dropped(store: &dyn Store) {
-    let timed = Entering {
-        timer: Some(Duration::from_secs(5)),
-        ..entering("Open")
-    };
+    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
     let born = committed(store, Change::Create(create("a", timed))).await;
     let disarm = Disarm {
         key: born.key.clone(),
@@ -441,29 +294,20 @@ async fn a_timer_can_be_dropped(store: &dyn Store) {
 
 async fn a_group_is_all_or_nothing(store: &dyn Store) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
-    let stale = Row {
-        version: 9,
-        ..a.clone()
-    };
+    let stale = Row { version: 9, ..a.clone() };
     let group = vec![
         Change::Create(create("b", entering("Closed"))),
         Change::Transition(fire(&a, "open", "Open")),
         Change::Transition(fire(&stale, "open", "Open")),
     ];
     match verdict(store, group).await {
-        Verdict::Conflict {
-            change: 2,
-            current: Some(current),
-        } => assert_eq!(*current, a),
+        Verdict::Conflict { change: 2, current: Some(current) } => assert_eq!(*current, a),
         other => panic!("{other:?}"),
     }
     assert_eq!(get(store, "a").await, a);
     assert_eq!(store.get(key("b")).await.unwrap(), None);
     assert_eq!(history(store, "a").await.len() + history(store, "b").await.len(), 1);
-    let group = vec![
-        Change::Create(create("b", entering("Closed"))),
-        Change::Transition(fire(&a, "open", "Open")),
-    ];
+    let group = vec![Change::Create(create("b", entering("Closed"))), Change::Transition(fire(&a, "open", "Open"))];
     match verdict(store, group).await {
         Verdict::Committed { rows } => assert_eq!(rows.iter().map(|r| r.version).collect::<Vec<_>>(), [1, 2]),
         other => panic!("{other:?}"),
@@ -472,10 +316,7 @@ async fn a_group_is_all_or_nothing(store: &dyn Store) {
 
 async fn groups_do_not_share_their_fate(store: &dyn Store) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
-    let stale = Row {
-        version: 9,
-        ..a.clone()
-    };
+    let stale = Row { version: 9, ..a.clone() };
     let groups = vec![
         Change::Transition(fire(&stale, "open", "Open")).into(),
         Change::Transition(fire(&a, "open", "Open")).into(),
@@ -485,44 +326,22 @@ async fn groups_do_not_share_their_fate(store: &dyn Store) {
     assert!(matches!(verdicts[0], Verdict::Conflict { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[1], Verdict::Committed { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[2], Verdict::Committed { .. }), "{verdicts:?}");
-    let all = store
-        .history(HistoryQuery {
-            key: None,
-            after: 0,
-            limit: 10,
-        })
-        .await
-        .unwrap();
+    let all = store.history(HistoryQuery { key: None, after: 0, limit: 10 }).await.unwrap();
     assert_eq!(all.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 async fn due_work_comes_earliest_first_and_by_page(store: &dyn Store) {
     for n in (0..25).rev() {
         let timer = Some(Duration::from_secs(n / 2));
-        let into = Entering {
-            timer,
-            ..entering("Open")
-        };
+        let into = Entering { timer, ..entering("Open") };
         committed(store, Change::Create(create(&format!("{n:02}"), into))).await;
     }
     committed(store, Change::Create(create("resting", entering("Closed")))).await;
-    let other = Create {
-        key: Key::new("Window", "w"),
-        ..create(
-            "w",
-            Entering {
-                work: true,
-                ..entering("Open")
-            },
-        )
-    };
+    let other = Create { key: Key::new("Window", "w"), ..create("w", Entering { work: true, ..entering("Open") }) };
     committed(store, Change::Create(other)).await;
     let mut all: Vec<Due> = Vec::new();
     loop {
-        let page = store
-            .due(vec!["Door".into()], later(10), all.last().cloned(), 4)
-            .await
-            .unwrap();
+        let page = store.due(vec!["Door".into()], later(10), all.last().cloned(), 4).await.unwrap();
         assert!(page.len() <= 4);
         if page.is_empty() {
             break;
@@ -532,10 +351,7 @@ async fn due_work_comes_earliest_first_and_by_page(store: &dyn Store) {
     let ids: Vec<_> = all.iter().map(|due| due.key.id.to_string()).collect();
     assert_eq!(ids, (0..22).map(|n| format!("{n:02}")).collect::<Vec<_>>());
     assert!(all.is_sorted_by_key(|due| due.at));
-    let both = store
-        .due(vec!["Door".into(), "Window".into()], now(), None, 10)
-        .await
-        .unwrap();
+    let both = store.due(vec!["Door".into(), "Window".into()], now(), None, 10).await.unwrap();
     assert_eq!(both.len(), 3);
 }
 
@@ -543,22 +359,12 @@ async fn what_others_hold_comes_by_page(store: &dyn Store) {
     for n in 0..7 {
         let row = committed(store, Change::Create(create(&n.to_string(), entering("Opening")))).await;
         let owner = if n == 3 { "me" } else { "other" };
-        committed(
-            store,
-            Change::Claim(Claim {
-                owner: owner.into(),
-                ..claim(&row)
-            }),
-        )
-        .await;
+        committed(store, Change::Claim(Claim { owner: owner.into(), ..claim(&row) })).await;
     }
     let mut all: Vec<Key> = Vec::new();
     loop {
         let machines = vec!["Door".to_owned(), "Window".to_owned()];
-        let page = store
-            .held_by_others(machines, "me".into(), all.last().cloned(), 2)
-            .await
-            .unwrap();
+        let page = store.held_by_others(machines, "me".into(), all.last().cloned(), 2).await.unwrap();
         if page.is_empty() {
             break;
         }
@@ -573,109 +379,47 @@ async fn lists_are_paged_and_filtered(store: &dyn Store) {
         committed(store, Change::Create(create(&n.to_string(), entering(state)))).await;
     }
     let ids = |page: &Page<Row>| page.items.iter().map(|row| row.key.id.to_string()).collect::<Vec<_>>();
-    let filter = Filter {
-        machine: "Door".into(),
-        state: None,
-        after: None,
-        limit: 4,
-    };
+    let filter = Filter { machine: "Door".into(), state: None, after: None, limit: 4 };
     let first = store.list(filter.clone()).await.unwrap();
-    assert_eq!(
-        (ids(&first), first.next.as_deref()),
-        (vec!["0".into(), "1".into(), "2".into(), "3".into()], Some("3"))
-    );
-    let last = store
-        .list(Filter {
-            after: some("5"),
-            ..filter.clone()
-        })
-        .await
-        .unwrap();
+    assert_eq!((ids(&first), first.next.as_deref()), (vec!["0".into(), "1".into(), "2".into(), "3".into()], Some("3")));
+    let last = store.list(Filter { after: Some("5".to_owned()), ..filter.clone() }).await.unwrap();
     assert_eq!((ids(&last).len(), last.next), (4, None));
     let open = store
-        .list(Filter {
-            state: some("Open"),
-            after: some("2"),
-            limit: 2,
-            ..filter.clone()
-        })
+        .list(Filter { state: Some("Open".to_owned()), after: Some("2".to_owned()), limit: 2, ..filter.clone() })
         .await
         .unwrap();
-    assert_eq!(
-        (ids(&open), open.next.as_deref()),
-        (vec!["4".into(), "6".into()], Some("6"))
-    );
-    assert!(
-        store
-            .list(Filter {
-                machine: "Window".into(),
-                ..filter
-            })
-            .await
-            .unwrap()
-            .items
-            .is_empty()
-    );
+    assert_eq!((ids(&open), open.next.as_deref()), (vec!["4".into(), "6".into()], Some("6")));
+    assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
     let states = store.states_in_use("Door".into()).await.unwrap();
     assert_eq!(states, [("Closed".into(), key("1")), ("Open".into(), key("0"))]);
 }
 
 async fn an_idempotency_key_is_used_once(store: &dyn Store) {
-    let birth = Create {
-        idempotency_key: some("k0"),
-        ..create("a", entering("Closed"))
-    };
+    let birth = Create { idempotency_key: Some("k0".to_owned()), ..create("a", entering("Closed")) };
     let born = committed(store, Change::Create(birth.clone())).await;
-    let again = Create {
-        incarnation: Uuid::now_v7(),
-        ..birth.clone()
-    };
+    let again = Create { incarnation: Uuid::now_v7(), ..birth.clone() };
     match verdict(store, vec![Change::Create(again)]).await {
         Verdict::Duplicate { change: 0, first } => {
-            assert_eq!((first.version, first.incarnation), (1, born.incarnation))
+            assert_eq!((first.version, first.incarnation), (1, born.incarnation));
         }
         other => panic!("{other:?}"),
     }
-    let otherwise = Create {
-        into: entering("Open"),
-        ..birth
-    };
-    assert!(matches!(
-        verdict(store, vec![Change::Create(otherwise)]).await,
-        Verdict::KeyReused { .. }
-    ));
+    let otherwise = Create { into: entering("Open"), ..birth };
+    assert!(matches!(verdict(store, vec![Change::Create(otherwise)]).await, Verdict::KeyReused { .. }));
 
-    let open = Transition {
-        idempotency_key: some("k1"),
-        ..fire(&born, "open", "Open")
-    };
+    let open = Transition { idempotency_key: Some("k1".to_owned()), ..fire(&born, "open", "Open") };
     let opened = committed(store, Change::Transition(open.clone())).await;
     committed(store, Change::Transition(fire(&opened, "close", "Closed"))).await;
     match verdict(store, vec![Change::Transition(open.clone())]).await {
         Verdict::Duplicate { change: 0, first } => {
-            assert_eq!(
-                (first.version, first.to.as_str(), first.data.as_deref()),
-                (2, "Open", Some("{\"n\":1}"))
-            );
+            assert_eq!((first.version, first.to.as_str(), first.data.as_deref()), (2, "Open", Some("{\"n\":1}")));
         }
         other => panic!("{other:?}"),
     }
-    let other_payload = Transition {
-        payload: "1".into(),
-        ..open.clone()
-    };
-    assert!(matches!(
-        verdict(store, vec![Change::Transition(other_payload)]).await,
-        Verdict::KeyReused { .. }
-    ));
-    let other_event = Transition {
-        event: "lock".into(),
-        ..open
-    };
-    assert!(matches!(
-        verdict(store, vec![Change::Transition(other_event)]).await,
-        Verdict::KeyReused { .. }
-    ));
+    let other_payload = Transition { payload: "1".into(), ..open.clone() };
+    assert!(matches!(verdict(store, vec![Change::Transition(other_payload)]).await, Verdict::KeyReused { .. }));
+    let other_event = Transition { event: "lock".into(), ..open };
+    assert!(matches!(verdict(store, vec![Change::Transition(other_event)]).await, Verdict::KeyReused { .. }));
     assert_eq!(history(store, "a").await.len(), 3);
 }
 
@@ -690,28 +434,20 @@ async fn one_of_many_wins(store: Arc<dyn Store>) {
     for caller in callers.collect::<Vec<_>>() {
         match caller.await.unwrap() {
             Verdict::Committed { mut rows } => assert!(winner.replace(rows.remove(0)).is_none(), "two won"),
-            Verdict::Conflict {
-                current: Some(current), ..
-            } => losers.push(*current),
+            Verdict::Conflict { current: Some(current), .. } => losers.push(*current),
             other => panic!("{other:?}"),
         }
     }
     let winner = winner.unwrap();
     assert_eq!(losers.len(), 31);
-    assert!(
-        losers.iter().all(|row| *row == winner),
-        "each loser is shown the winner"
-    );
+    assert!(losers.iter().all(|row| *row == winner), "each loser is shown the winner");
     assert_eq!(history(&*store, "a").await.len(), 2);
 }
 
 async fn one_key_from_many_callers_is_one_change(store: Arc<dyn Store>) {
     let born = committed(&*store, Change::Create(create("a", entering("Closed")))).await;
     let callers = (0..32).map(|_| {
-        let change = Transition {
-            idempotency_key: some("k"),
-            ..fire(&born, "open", "Open")
-        };
+        let change = Transition { idempotency_key: Some("k".to_owned()), ..fire(&born, "open", "Open") };
         let store = store.clone();
         tokio::spawn(async move { verdict(&*store, vec![Change::Transition(change)]).await })
     });
@@ -723,39 +459,20 @@ async fn one_key_from_many_callers_is_one_change(store: Arc<dyn Store>) {
             other => panic!("{other:?}"),
         });
     }
-    assert!(
-        answers.iter().all(|answer| *answer == (2, "Open".to_owned())),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| *answer == (2, "Open".to_owned())), "{answers:?}");
     assert_eq!(history(&*store, "a").await.len(), 2);
 }
 
 async fn odd_text_comes_back_as_it_was(store: &dyn Store) {
-    let ids = [
-        "it's",
-        "\"quoted\"",
-        "🦀",
-        "\u{202e}rtl",
-        " ",
-        "a/b\\c",
-        "%_",
-        "\n",
-        "'; DROP TABLE fsm_instances; --",
-    ];
+    let ids = ["it's", "\"quoted\"", "🦀", "\u{202e}rtl", " ", "a/b\\c", "%_", "\n", "'; DROP TABLE fsm_instances; --"];
     for id in ids {
-        let into = Entering {
-            data: format!("{:?}", "x'\"\\🦀\u{202e}".repeat(3)),
-            ..entering(id)
-        };
+        let into = Entering { data: format!("{:?}", "x'\"\\🦀\u{202e}".repeat(3)), ..entering(id) };
         let row = committed(store, Change::Create(create(id, into.clone()))).await;
         let read = get(store, id).await;
         assert_eq!(row, read);
         assert_eq!((&*read.key.id, read.state, read.data), (id, into.state, into.data));
     }
-    let big = Entering {
-        data: format!("\"{}\"", "x".repeat(1 << 20)),
-        ..entering("Open")
-    };
+    let big = Entering { data: format!("\"{}\"", "x".repeat(1 << 20)), ..entering("Open") };
     committed(store, Change::Create(create("big", big.clone()))).await;
     assert_eq!(get(store, "big").await.data, big.data);
 }
@@ -770,11 +487,7 @@ async fn a_dropped_call_is_whole_or_absent(store: &dyn Store) {
         drop(call);
         let row = store.get(key(&id)).await.unwrap();
         // The next change waits behind the dropped one, so that it is decided by now.
-        committed(
-            store,
-            Change::Create(create(&format!("after-{id}"), entering("Closed"))),
-        )
-        .await;
+        committed(store, Change::Create(create(&format!("after-{id}"), entering("Closed")))).await;
         let decided = store.get(key(&id)).await.unwrap();
         assert!(row.is_none() || row == decided);
         assert_eq!(history(store, &id).await.len(), usize::from(decided.is_some()));

@@ -35,13 +35,7 @@ impl World {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (runtime, calls) = start(&dir.path().join("jobs.db"), &clock, configure).await.unwrap();
         let jobs = runtime.machines();
-        Self {
-            runtime,
-            jobs,
-            calls,
-            clock,
-            dir,
-        }
+        Self { runtime, jobs, calls, clock, dir }
     }
 
     /// A job that is running, and its worker.
@@ -76,13 +70,7 @@ impl World {
         let entries = self.jobs.history(id, 0, 100).await.unwrap();
         let line = |e: &fsm_runtime::store::HistoryEntry| match e.kind {
             HistoryKind::Note => format!("{}: {} ({})", e.version, e.event.as_deref().unwrap(), e.cause),
-            _ => format!(
-                "{}: {} -> {} ({})",
-                e.version,
-                e.event.as_deref().unwrap_or("born"),
-                e.to,
-                e.cause
-            ),
+            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("born"), e.to, e.cause),
         };
         entries.iter().map(line).collect()
     }
@@ -106,17 +94,11 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
     assert!(call.fence > 0);
     call.tell(Do::Finish(7));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
-    let job::AnyRecord::Finished(finished) = world.jobs.get("a").await.unwrap() else {
-        panic!()
-    };
+    let job::AnyRecord::Finished(finished) = world.jobs.get("a").await.unwrap() else { panic!() };
     assert_eq!((finished.result, finished.version()), (7, 3));
     assert_eq!(
         world.history("a").await,
-        [
-            "1: born -> Queued (caller)",
-            "2: start -> Running (caller)",
-            "3: finish -> Finished (worker)"
-        ]
+        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.row("a", |_| true).await.owner, None);
 }
@@ -125,9 +107,7 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
 async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
-    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else {
-        panic!()
-    };
+    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
     let cancelling = running.cancel().await.unwrap();
     assert_eq!(cancelling.version(), 3);
     old.cancelled().await;
@@ -199,11 +179,7 @@ async fn c3_an_event_from_another_process_stops_the_worker_too() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
-    let client = Runtime::builder(store)
-        .clock(world.clock.clock())
-        .start()
-        .await
-        .unwrap();
+    let client = Runtime::builder(store).clock(world.clock.clock()).start().await.unwrap();
     let jobs = client.machines::<Job>();
     jobs.fire("a", job::event::Cancel).await.unwrap();
     old.cancelled().await;
@@ -219,10 +195,7 @@ async fn a_failed_attempt_is_tried_again_after_its_delay_and_not_before() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(SECOND * 10));
     let row = world.row("a", |row| row.error.is_some()).await;
-    assert_eq!(
-        (row.error.as_deref(), row.attempt, row.owner),
-        (Some("not now"), 1, None)
-    );
+    assert_eq!((row.error.as_deref(), row.attempt, row.owner), (Some("not now"), 1, None));
     assert_eq!(row.retry_at, Some(world.clock.clock().now() + SECOND * 10));
     world.clock.advance(SECOND * 9);
     world.barrier("other").await;
@@ -238,18 +211,12 @@ async fn c6_a_failing_instance_backs_off_alone() {
     world.running("a").await.tell(Do::Fail("no"));
     let row = world.row("a", |row| row.error.is_some()).await;
     let now = world.clock.clock().now();
-    assert!(
-        row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND),
-        "{row:?}"
-    );
+    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND), "{row:?}");
     for id in ["b", "c", "d"] {
         let call = loop {
             // A backoff of nothing at all is possible: "a" may come again.
-            let call = if world.jobs.row(id).await.is_err() {
-                world.running(id).await
-            } else {
-                world.calls.next().await
-            };
+            let call =
+                if world.jobs.row(id).await.is_err() { world.running(id).await } else { world.calls.next().await };
             if call.id == id {
                 break call;
             }
@@ -300,9 +267,7 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
     let mut world = World::with(|builder| builder.attempts(3).backoff(SECOND, SECOND)).await;
     world.running("a").await.tell(Do::Fail("no"));
     for attempt in 2..=3 {
-        world
-            .row("a", |row| row.retry_at.is_some() && row.attempt == attempt - 1)
-            .await;
+        world.row("a", |row| row.retry_at.is_some() && row.attempt == attempt - 1).await;
         world.clock.advance(SECOND);
         let call = world.calls.next().await;
         assert_eq!(call.attempt, attempt);
@@ -353,15 +318,13 @@ async fn c8b_again_keeps_the_state_and_is_no_attempt() {
 async fn t1_a_timer_fires_once_and_not_before_its_time() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
-    world.clock.advance(HOUR - SECOND);
+    world.clock.advance(Duration::from_secs(3_599));
     world.barrier("other").await;
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Running);
     world.clock.advance(SECOND);
     call.cancelled().await;
     world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
-    let job::AnyRecord::Failed(failed) = world.jobs.get("a").await.unwrap() else {
-        panic!()
-    };
+    let job::AnyRecord::Failed(failed) = world.jobs.get("a").await.unwrap() else { panic!() };
     assert_eq!(failed.reason, "too slow");
     assert_eq!(world.history("a").await[2], "3: fail -> Failed (timer)");
     drop(call);
@@ -387,28 +350,15 @@ async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
     world.row("a", |row| row.error.is_some()).await;
     world.runtime.shutdown(Duration::ZERO).await;
     world.clock.advance(HOUR * 2);
-    let (runtime, _calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b)
-        .await
-        .unwrap();
-    runtime
-        .machines::<Job>()
-        .wait_for("a", job::State::Failed, PATIENCE)
-        .await
-        .unwrap();
+    let (runtime, _calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
+    runtime.machines::<Job>().wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
 async fn c6_with_one_slot_each_gets_its_turn() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
     for n in 0..40 {
-        world
-            .jobs
-            .create(&format!("{n:02}"), queued())
-            .await
-            .unwrap()
-            .start()
-            .await
-            .unwrap();
+        world.jobs.create(&format!("{n:02}"), queued()).await.unwrap().start().await.unwrap();
     }
     let mut done = Vec::new();
     for _ in 0..40 {
@@ -417,11 +367,7 @@ async fn c6_with_one_slot_each_gets_its_turn() {
         done.push(call.id.clone());
         call.tell(Do::Finish(1));
     }
-    world
-        .jobs
-        .wait_for(done.last().unwrap(), job::State::Finished, PATIENCE)
-        .await
-        .unwrap();
+    world.jobs.wait_for(done.last().unwrap(), job::State::Finished, PATIENCE).await.unwrap();
     assert_eq!(world.calls.most_at_once(), 1);
     done.sort();
     done.dedup();
@@ -433,14 +379,7 @@ async fn c1_many_triggers_are_one_worker() {
     let mut world = World::new().await;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..50 {
-        world
-            .jobs
-            .create(&format!("{n}"), queued())
-            .await
-            .unwrap()
-            .start()
-            .await
-            .unwrap();
+        world.jobs.create(&format!("{n}"), queued()).await.unwrap().start().await.unwrap();
         let (jobs, clock) = (world.jobs.clone(), world.clock.clone());
         tasks.spawn(async move {
             for _ in 0..10 {
@@ -460,11 +399,7 @@ async fn c1_many_triggers_are_one_worker() {
     }
     tasks.join_all().await;
     for n in 0..50 {
-        world
-            .jobs
-            .wait_for(&n.to_string(), job::State::Cancelled, PATIENCE)
-            .await
-            .unwrap();
+        world.jobs.wait_for(&n.to_string(), job::State::Cancelled, PATIENCE).await.unwrap();
     }
     world.calls.most_at_once();
 }
@@ -479,10 +414,7 @@ async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
     drop(call);
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let row = Row {
-        fence: store.get(row.key.clone()).await.unwrap().unwrap().fence,
-        ..row
-    };
+    let row = Row { fence: store.get(row.key.clone()).await.unwrap().unwrap().fence, ..row };
     let claim = Claim {
         key: row.key.clone(),
         incarnation: row.incarnation,
@@ -490,10 +422,7 @@ async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
         fence: row.fence,
         owner: "dead".into(),
     };
-    store
-        .commit(vec![Change::Claim(claim).into()], SystemTime::now())
-        .await
-        .unwrap();
+    store.commit(vec![Change::Claim(claim).into()], SystemTime::now()).await.unwrap();
     let (_runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 2));
@@ -512,16 +441,12 @@ async fn c8_a_graceful_stop_gives_the_attempt_back() {
     let report = stopping.await.unwrap();
     assert_eq!(cut(&report.cut), [("a", "Running", CutHow::Cancelled)]);
     assert_eq!(world.jobs.row("a").await.unwrap().attempt, 0);
-    let (_runtime, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b)
-        .await
-        .unwrap();
+    let (_runtime, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
     assert_eq!(calls.next().await.attempt, 1);
 }
 
 fn cut(cut: &[Cut]) -> Vec<(&str, &str, CutHow)> {
-    cut.iter()
-        .map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how))
-        .collect()
+    cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect()
 }
 
 #[tokio::test]
@@ -535,11 +460,7 @@ async fn c12_a_worker_may_finish_before_the_deadline() {
     let report = stopping.await.unwrap();
     assert!(report.cut.is_empty(), "{report:?}");
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Finished);
-    assert_eq!(
-        world.runtime.shutdown(HOUR).await,
-        report,
-        "a second stop answers the same"
-    );
+    assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop answers the same");
 }
 
 #[tokio::test]
@@ -585,10 +506,7 @@ async fn a_second_controller_is_refused_by_name_and_clients_are_not() {
         }
         other => panic!("{other:?}"),
     }
-    let client = Runtime::builder(Sqlite::open(&path).await.unwrap())
-        .start()
-        .await
-        .unwrap();
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
     client.machines::<Job>().create("a", queued()).await.unwrap();
     world.runtime.shutdown(Duration::ZERO).await;
     start(&path, &world.clock, |b| b).await.unwrap();
@@ -598,10 +516,7 @@ async fn a_second_controller_is_refused_by_name_and_clients_are_not() {
 async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
-    let client = Runtime::builder(Sqlite::open(&path).await.unwrap())
-        .start()
-        .await
-        .unwrap();
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
     client.machines::<Job>().create("a", queued()).await.unwrap();
     let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -624,22 +539,13 @@ async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
     sql("UPDATE fsm_instances SET state = 'Queued', schema = 2; \
          INSERT INTO fsm_machines VALUES ('Job', 2, 0, '{}', 0)");
     let error = start(&path, &clock, |b| b).await.map(drop).unwrap_err();
-    assert!(
-        matches!(error, StartError::Newer { found: 2, known: 1, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StartError::Newer { found: 2, known: 1, .. }), "{error:?}");
     let error = client.machines::<Job>().fire("a", job::event::Start).await.unwrap_err();
-    assert!(
-        matches!(error, Failure::Row(fsm_runtime::RowError::Newer { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Failure::Row(fsm_runtime::RowError::Newer { .. })), "{error:?}");
 
     sql("UPDATE fsm_instances SET schema = 1, data = '{\"nome\":1}'; DELETE FROM fsm_machines");
     let error = client.machines::<Job>().get("a").await.unwrap_err().to_string();
-    assert!(
-        error.starts_with("the stored data of Job `a` is not that of state `Queued` ("),
-        "{error}"
-    );
+    assert!(error.starts_with("the stored data of Job `a` is not that of state `Queued` ("), "{error}");
 }
 
 #[tokio::test]
@@ -653,48 +559,22 @@ async fn c11_machines_of_others_are_left_alone() {
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     world.runtime.shutdown(Duration::ZERO).await;
     let (runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
-    runtime
-        .machines::<Job>()
-        .create("a", queued())
-        .await
-        .unwrap()
-        .start()
-        .await
-        .unwrap();
+    runtime.machines::<Job>().create("a", queued()).await.unwrap().start().await.unwrap();
     calls.next().await.tell(Do::Finish(1));
-    runtime
-        .machines::<Job>()
-        .wait_for("a", job::State::Finished, PATIENCE)
-        .await
-        .unwrap();
+    runtime.machines::<Job>().wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
     let foreign = store.get(Key::new("Foreign", "x")).await.unwrap().unwrap();
-    assert_eq!(
-        (foreign.owner.as_deref(), foreign.version, foreign.fence),
-        (Some("somebody"), 1, 1)
-    );
+    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("somebody"), 1, 1));
 }
 
 #[tokio::test]
 async fn settings_that_cannot_be_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
     for (builder, said) in [
-        (
-            builder().scan_every(Duration::ZERO),
-            "`scan_every`: an interval of zero would scan without end",
-        ),
-        (
-            builder().attempts(0),
-            "`attempts`: without an attempt no work would ever be done",
-        ),
-        (
-            builder().workers_at_once(0),
-            "`workers_at_once`: without a slot no work would ever be done",
-        ),
-        (
-            builder().backoff(HOUR, SECOND),
-            "`backoff`: the first wait cannot be longer than the longest",
-        ),
+        (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
+        (builder().attempts(0), "`attempts`: without an attempt no work would ever be done"),
+        (builder().workers_at_once(0), "`workers_at_once`: without a slot no work would ever be done"),
+        (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),
             "a machine called `Job` is registered twice; rows are told apart by that name",

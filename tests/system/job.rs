@@ -42,11 +42,7 @@ pub(crate) enum Job {
 }
 
 fn has_reason(failed: &job::Failed, _: &job::event::Reopen) -> Result<(), &'static str> {
-    if failed.reason.is_empty() {
-        Err("nobody said why it failed")
-    } else {
-        Ok(())
-    }
+    if failed.reason.is_empty() { Err("nobody said why it failed") } else { Ok(()) }
 }
 
 pub(crate) fn queued() -> job::Queued {
@@ -131,22 +127,13 @@ pub(crate) struct Calls {
 pub(crate) fn puppets() -> (Puppets, Calls) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let alive = Arc::<Mutex<Alive>>::default();
-    (
-        Puppets {
-            calls: sender,
-            alive: alive.clone(),
-        },
-        Calls { calls: receiver, alive },
-    )
+    (Puppets { calls: sender, alive: alive.clone() }, Calls { calls: receiver, alive })
 }
 
 impl Calls {
     /// The next execution that begins.
     pub(crate) async fn next(&mut self) -> Call {
-        tokio::time::timeout(Duration::from_secs(20), self.calls.recv())
-            .await
-            .expect("no worker began")
-            .unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.calls.recv()).await.expect("no worker began").unwrap()
     }
 
     /// Whether none has begun that was not taken.
@@ -157,11 +144,7 @@ impl Calls {
     /// The greatest number of workers at one time; panics if there ever were two for one instance.
     pub(crate) fn most_at_once(&self) -> usize {
         let alive = self.alive.lock().unwrap();
-        assert!(
-            alive.overlaps.is_empty(),
-            "two workers at once for {:?}",
-            alive.overlaps
-        );
+        assert!(alive.overlaps.is_empty(), "two workers at once for {:?}", alive.overlaps);
         alive.most
     }
 

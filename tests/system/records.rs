@@ -14,33 +14,21 @@ async fn client() -> (Runtime, Machines<Job>) {
 async fn a_record_goes_from_state_to_state() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
-    assert_eq!(
-        (queued.id(), queued.version(), queued.state()),
-        ("a", 1, job::State::Queued)
-    );
+    assert_eq!((queued.id(), queued.version(), queued.state()), ("a", 1, job::State::Queued));
     assert_eq!(queued.name, "n");
     let running = queued.start().await.unwrap();
     let failed = running.fail("disk".into()).await.unwrap();
-    assert_eq!(
-        (failed.reason.as_str(), failed.name.as_str(), failed.version()),
-        ("disk", "n", 3)
-    );
+    assert_eq!((failed.reason.as_str(), failed.name.as_str(), failed.version()), ("disk", "n", 3));
     let running = failed.fire(job::event::Retry).await.unwrap();
     assert_eq!(running.version(), 4);
-    assert_eq!(
-        format!("{running:?}").contains("\"n\""),
-        false,
-        "data is never printed: {running:?}"
-    );
+    assert!(!format!("{running:?}").contains("\"n\""), "data is never printed: {running:?}");
 }
 
 #[tokio::test]
 async fn the_loser_of_a_race_is_given_the_winner_s_record() {
     let (_runtime, jobs) = client().await;
     let mine = jobs.create("a", queued()).await.unwrap();
-    let job::AnyRecord::Queued(other) = jobs.get("a").await.unwrap() else {
-        panic!()
-    };
+    let job::AnyRecord::Queued(other) = jobs.get("a").await.unwrap() else { panic!() };
     other.start().await.unwrap();
     let failure = mine.cancel().await.unwrap_err();
     assert_eq!(
@@ -50,9 +38,7 @@ async fn the_loser_of_a_race_is_given_the_winner_s_record() {
     );
     let Failure::Conflict(conflict) = failure else { panic!() };
     assert_eq!((conflict.state(), conflict.version()), (job::State::Running, 2));
-    let job::AnyRecord::Running(running) = conflict.into_current() else {
-        panic!()
-    };
+    let job::AnyRecord::Running(running) = conflict.into_current() else { panic!() };
     running.cancel().await.unwrap();
 }
 
@@ -61,10 +47,7 @@ async fn an_id_that_is_taken_is_given_with_its_record() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failure = jobs.create("a", queued()).await.unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "Job `a` exists already: it is in `Running`, version 2"
-    );
+    assert_eq!(failure.to_string(), "Job `a` exists already: it is in `Running`, version 2");
     assert_eq!(failure.into_record().unwrap().state(), job::State::Running);
 }
 
@@ -73,10 +56,7 @@ async fn ids_that_cannot_be_are_refused() {
     let (_runtime, jobs) = client().await;
     let said = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
     assert_eq!(said("").await, "an instance's id cannot be empty");
-    assert_eq!(
-        said(&"x".repeat(513)).await,
-        "an instance's id can have 512 bytes, and this one has 513"
-    );
+    assert_eq!(said(&"x".repeat(513)).await, "an instance's id can have 512 bytes, and this one has 513");
     assert!(said("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
     jobs.create(&"x".repeat(512), queued()).await.unwrap();
 }
@@ -95,10 +75,7 @@ async fn an_event_by_id_is_checked_against_the_state() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap();
     let failure = jobs.fire("a", job::event::Cleaned).await.unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "`cleaned` is not accepted in state `Queued`, which accepts `start`, `cancel`"
-    );
+    assert_eq!(failure.to_string(), "`cleaned` is not accepted in state `Queued`, which accepts `start`, `cancel`");
     assert_eq!(failure.into_record().unwrap().version(), 1);
     let event: job::Event = job::event::Start.into();
     assert_eq!(jobs.fire("a", event).await.unwrap().state(), job::State::Running);
@@ -111,24 +88,10 @@ async fn a_guard_gives_the_record_back_unchanged() {
     let failed = running.fail(String::new()).await.unwrap();
     let failure = failed.reopen().await.unwrap_err();
     assert_eq!(failure.to_string(), "refused: nobody said why it failed");
-    let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else {
-        panic!()
-    };
+    let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
-    assert!(matches!(
-        jobs.fire("a", job::event::Reopen).await.unwrap_err(),
-        Failure::Refused { .. }
-    ));
-    failed
-        .retry()
-        .await
-        .unwrap()
-        .fail("disk".into())
-        .await
-        .unwrap()
-        .reopen()
-        .await
-        .unwrap();
+    assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), Failure::Refused { .. }));
+    failed.retry().await.unwrap().fail("disk".into()).await.unwrap().reopen().await.unwrap();
 }
 
 #[tokio::test]
@@ -136,17 +99,12 @@ async fn a_key_gives_the_first_answer_again() {
     let (_runtime, jobs) = client().await;
     let first = jobs.create_with_key("a", queued(), "c").await.unwrap();
     assert_eq!(jobs.create_with_key("a", queued(), "c").await.unwrap().version(), 1);
-    let job::AnyRecord::Queued(again) = jobs.get("a").await.unwrap() else {
-        panic!()
-    };
+    let job::AnyRecord::Queued(again) = jobs.get("a").await.unwrap() else { panic!() };
     let running = first.with_key("s").start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
     let replayed = again.with_key("s").start().await.unwrap();
     assert_eq!((replayed.version(), replayed.state()), (2, job::State::Running));
-    assert!(matches!(
-        replayed.fail("late".into()).await.unwrap_err(),
-        Failure::Conflict(_)
-    ));
+    assert!(matches!(replayed.fail("late".into()).await.unwrap_err(), Failure::Conflict(_)));
     assert_eq!(jobs.history("a", 0, 10).await.unwrap().len(), 3);
     let other = job::Queued { name: "m".into() };
     let failure = jobs.create_with_key("a", other, "c").await.unwrap_err();
@@ -167,14 +125,8 @@ async fn lists_are_typed_and_paged() {
         }
     }
     let page = jobs.list(Some(job::State::Running), None, 2).await.unwrap();
-    assert_eq!(
-        page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(),
-        ["0", "2"]
-    );
-    let rest = jobs
-        .list(Some(job::State::Running), page.next.as_deref(), 2)
-        .await
-        .unwrap();
+    assert_eq!(page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(), ["0", "2"]);
+    let rest = jobs.list(Some(job::State::Running), page.next.as_deref(), 2).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
     assert_eq!(jobs.list(None, None, 10).await.unwrap().items.len(), 5);
 }
@@ -183,14 +135,8 @@ async fn lists_are_typed_and_paged() {
 async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
-    let error = jobs
-        .wait_for("a", job::State::Running, Duration::from_millis(5))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Job `a` did not reach `Running` within 5ms; it is in `Queued`, version 1"
-    );
+    let error = jobs.wait_for("a", job::State::Running, Duration::from_millis(5)).await.unwrap_err();
+    assert_eq!(error.to_string(), "Job `a` did not reach `Running` within 5ms; it is in `Queued`, version 1");
     assert!(matches!(error, WaitError::Timeout { .. }));
     let waiting = {
         let jobs = jobs.clone();
@@ -208,12 +154,7 @@ async fn history_says_what_happened() {
     let history = jobs.history("a", 0, 10).await.unwrap();
     let last = history.last().unwrap();
     assert_eq!(
-        (
-            last.version,
-            last.from.as_deref(),
-            last.event.as_deref(),
-            last.to.as_str()
-        ),
+        (last.version, last.from.as_deref(), last.event.as_deref(), last.to.as_str()),
         (3, Some("Running"), Some("fail"), "Failed")
     );
     assert_eq!(last.payload.as_deref(), Some("{\"reason\":\"disk\"}"));

@@ -36,9 +36,7 @@ async fn the_contract_holds_on_a_file() {
     let count = std::cell::Cell::new(0);
     contract::holds(async || {
         count.set(count.get() + 1);
-        Sqlite::open(dir.path().join(format!("{}.db", count.get())))
-            .await
-            .unwrap()
+        Sqlite::open(dir.path().join(format!("{}.db", count.get()))).await.unwrap()
     })
     .await;
 }
@@ -82,10 +80,7 @@ async fn a_folder_that_is_missing_is_named() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("no/such/folder/doors.db");
     let error = Sqlite::open(&path).await.unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!("{} cannot be opened: ", path.display())),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("{} cannot be opened: ", path.display())), "{error}");
 }
 
 #[tokio::test]
@@ -95,36 +90,19 @@ async fn tables_of_a_newer_release_are_refused_and_left_alone() {
     drop(Sqlite::open(&path).await.unwrap());
     sql(&path, "UPDATE fsm_meta SET value = 99 WHERE name = 'layout'");
     let error = Sqlite::open(&path).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            OpenError::Newer {
-                found: 99,
-                known: 1,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn the_application_s_own_tables_share_the_file() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("app.db");
-    sql(
-        &path,
-        "CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada'); PRAGMA user_version = 42",
-    );
+    sql(&path, "CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada'); PRAGMA user_version = 42");
     let store = Sqlite::open(&path).await.unwrap();
     commit(&store, create("a")).await.unwrap();
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let name: String = connection
-        .query_row("SELECT name FROM users", [], |row| row.get(0))
-        .unwrap();
-    let version: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .unwrap();
+    let name: String = connection.query_row("SELECT name FROM users", [], |row| row.get(0)).unwrap();
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!((name.as_str(), version), ("ada", 42));
 }
 
@@ -157,14 +135,7 @@ async fn changes_by_another_handle_are_told() {
     told.mark_unchanged();
     commit(&other, create("a")).await.unwrap();
     told.changed().await.unwrap();
-    let all = mine
-        .history(HistoryQuery {
-            key: None,
-            after: 0,
-            limit: 10,
-        })
-        .await
-        .unwrap();
+    let all = mine.history(HistoryQuery { key: None, after: 0, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
 }
 
@@ -178,10 +149,7 @@ async fn a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
     let error = commit(&store, create("a")).await.unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
     blocker.execute_batch("ROLLBACK").unwrap();
-    assert!(matches!(
-        commit(&store, create("a")).await.unwrap(),
-        Verdict::Committed { .. }
-    ));
+    assert!(matches!(commit(&store, create("a")).await.unwrap(), Verdict::Committed { .. }));
 }
 
 #[tokio::test]
@@ -218,10 +186,7 @@ async fn rows_are_found_by_index() {
              ORDER BY id",
             "fsm_instances_owner",
         ),
-        (
-            "SELECT 1 FROM fsm_history WHERE machine = 'M' AND id = 'a' AND sequence > 0",
-            "fsm_history_instance",
-        ),
+        ("SELECT 1 FROM fsm_history WHERE machine = 'M' AND id = 'a' AND sequence > 0", "fsm_history_instance"),
     ] {
         let plan: Vec<String> = connection
             .prepare(&format!("EXPLAIN QUERY PLAN {query}"))

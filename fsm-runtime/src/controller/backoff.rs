@@ -30,10 +30,7 @@ mod tests {
 
     #[test]
     fn it_doubles_up_to_its_longest() {
-        let backoff = Backoff {
-            first: Duration::from_secs(1),
-            longest: Duration::from_mins(5),
-        };
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) };
         let ceilings: Vec<u64> = (1..=11).map(|attempt| backoff.ceiling(attempt).as_secs()).collect();
         assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(backoff.ceiling(u32::MAX), Duration::from_mins(5));

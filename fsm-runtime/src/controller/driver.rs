@@ -35,10 +35,7 @@ pub(crate) struct Machine<M, W> {
 
 impl<M, W> Machine<M, W> {
     pub(crate) fn new(workers: W) -> Self {
-        Self {
-            workers: Arc::new(workers),
-            machine: PhantomData,
-        }
+        Self { workers: Arc::new(workers), machine: PhantomData }
     }
 }
 
@@ -54,11 +51,7 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
             let finished = machine.work(&workers, Lease::new(&row, signals)).await?;
             match finished.0 {
                 End::Again(after) => Ok(Ended::Again(after)),
-                End::Fired {
-                    machine,
-                    event,
-                    payload,
-                } => {
+                End::Fired { machine, event, payload } => {
                     let transition = transition(&row, machine, event, payload, Cause::Worker, Some(row.fence));
                     Ok(Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
                 }
@@ -101,16 +94,10 @@ fn transition<M: Durable>(
     cause: Cause,
     fence: Option<u64>,
 ) -> Result<Transition, String> {
-    let from = M::GRAPH
-        .state_was(&row.state)
-        .map_or(row.state.as_str(), |info| info.name);
+    let from = M::GRAPH.state_was(&row.state).map_or(row.state.as_str(), |info| info.name);
     let (_, into) = rows::entering(target).map_err(|error| error.to_string())?;
     if !rows::declared::<M>(from, event.as_str(), &into.state) {
-        return Err(format!(
-            "{} declares no transition `{from} --{event}-> {}`",
-            M::GRAPH.machine,
-            into.state
-        ));
+        return Err(format!("{} declares no transition `{from} --{event}-> {}`", M::GRAPH.machine, into.state));
     }
     Ok(Transition {
         key: row.key.clone(),

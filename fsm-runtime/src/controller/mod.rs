@@ -41,10 +41,7 @@ impl Default for Settings {
         Self {
             scan: Duration::from_secs(5),
             grace: Duration::from_secs(5),
-            backoff: Backoff {
-                first: Duration::from_secs(1),
-                longest: Duration::from_mins(5),
-            },
+            backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
             attempts: 10,
             concurrency: 256,
         }
@@ -78,22 +75,14 @@ impl Controller {
         let stop = CancellationToken::new();
         let (deadline, told) = oneshot::channel();
         let running = tokio::spawn(run::Run::new(shared, drivers, settings, me).run(stop.clone(), told, control));
-        Self {
-            stop,
-            deadline: std::sync::Mutex::new(Some(deadline)),
-            ended: Mutex::new(Ending::Running(running)),
-        }
+        Self { stop, deadline: std::sync::Mutex::new(Some(deadline)), ended: Mutex::new(Ending::Running(running)) }
     }
 
     /// Stops within `deadline` and the grace period; called again, it waits for the same end.
     ///
     /// Cancel safe: dropped half-way, the stop goes on.
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        let teller = self
-            .deadline
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
+        let teller = self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(teller) = teller {
             // The controller takes it when it sees `stop`.
             let _ = teller.send(deadline);

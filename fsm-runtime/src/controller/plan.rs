@@ -15,11 +15,7 @@ pub(crate) struct Stay {
 
 impl Stay {
     pub(crate) fn of(row: &Row) -> Self {
-        Self {
-            incarnation: row.incarnation,
-            entered: row.entered,
-            fence: row.fence,
-        }
+        Self { incarnation: row.incarnation, entered: row.entered, fence: row.fence }
     }
 }
 
@@ -56,18 +52,10 @@ pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, 
         return Plan::Fire(Box::new(row));
     }
     if let Some(running) = running {
-        return if running == Stay::of(&row) {
-            wait(row.timer_at)
-        } else {
-            Plan::Cancel
-        };
+        return if running == Stay::of(&row) { wait(row.timer_at) } else { Plan::Cancel };
     }
     if kind != Kind::Work {
-        return if row.owner.is_some() {
-            Plan::Disown(Box::new(row))
-        } else {
-            wait(row.timer_at)
-        };
+        return if row.owner.is_some() { Plan::Disown(Box::new(row)) } else { wait(row.timer_at) };
     }
     if row.parked.is_some() {
         return wait(row.timer_at);
@@ -120,43 +108,21 @@ mod tests {
 
     #[test]
     fn work_is_claimed_when_it_is_due_and_not_before() {
-        let due = Row {
-            retry_at: Some(NOW),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(due.clone()), Some(Kind::Work), None, NOW),
-            Plan::Claim(Box::new(due))
-        );
-        let later = Row {
-            retry_at: Some(in_secs(5)),
-            timer_at: Some(in_secs(9)),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(later), Some(Kind::Work), None, NOW),
-            Plan::Wait(NOW + Duration::from_secs(5))
-        );
+        let due = Row { retry_at: Some(NOW), ..row() };
+        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, NOW), Plan::Claim(Box::new(due)));
+        let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
+        assert_eq!(plan(Some(later), Some(Kind::Work), None, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
     }
 
     #[test]
     fn what_a_dead_process_held_is_claimed() {
-        let orphan = Row {
-            owner: Some("dead".into()),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(orphan.clone()), Some(Kind::Work), None, NOW),
-            Plan::Claim(Box::new(orphan))
-        );
+        let orphan = Row { owner: Some("dead".into()), ..row() };
+        assert_eq!(plan(Some(orphan.clone()), Some(Kind::Work), None, NOW), Plan::Claim(Box::new(orphan)));
     }
 
     #[test]
     fn a_worker_whose_stay_goes_on_is_left_alone() {
-        let mine = Row {
-            owner: Some("me".into()),
-            ..row()
-        };
+        let mine = Row { owner: Some("me".into()), ..row() };
         let stay = Some(Stay::of(&mine));
         assert_eq!(plan(Some(mine), Some(Kind::Work), stay, NOW), Plan::Rest);
     }
@@ -164,74 +130,38 @@ mod tests {
     #[test]
     fn a_worker_is_cancelled_when_its_stay_is_over() {
         let stay = Some(Stay::of(&row()));
-        let entered_anew = Row {
-            version: 4,
-            entered: 4,
-            ..row()
-        };
+        let entered_anew = Row { version: 4, entered: 4, ..row() };
         assert_eq!(plan(Some(entered_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
-        let created_anew = Row {
-            incarnation: Uuid::max(),
-            ..row()
-        };
+        let created_anew = Row { incarnation: Uuid::max(), ..row() };
         assert_eq!(plan(Some(created_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
         let claimed_by_another = Row { fence: 8, ..row() };
-        assert_eq!(
-            plan(Some(claimed_by_another), Some(Kind::Work), stay, NOW),
-            Plan::Cancel
-        );
+        assert_eq!(plan(Some(claimed_by_another), Some(Kind::Work), stay, NOW), Plan::Cancel);
         assert_eq!(plan(None, None, stay, NOW), Plan::Cancel);
     }
 
     #[test]
     fn a_timer_fires_beside_the_worker() {
-        let due = Row {
-            timer_at: Some(NOW),
-            ..row()
-        };
+        let due = Row { timer_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
-        assert_eq!(
-            plan(Some(due.clone()), Some(Kind::Work), stay, NOW),
-            Plan::Fire(Box::new(due))
-        );
+        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), stay, NOW), Plan::Fire(Box::new(due)));
     }
 
     #[test]
     fn a_parked_instance_waits_for_its_timer_only() {
-        let parked = Row {
-            parked: Some("why".into()),
-            retry_at: Some(NOW),
-            timer_at: Some(in_secs(9)),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(parked), Some(Kind::Work), None, NOW),
-            Plan::Wait(NOW + Duration::from_secs(9))
-        );
+        let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
+        assert_eq!(plan(Some(parked), Some(Kind::Work), None, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
     }
 
     #[test]
     fn an_owner_of_a_state_without_work_is_removed() {
-        let owned = Row {
-            owner: Some("me".into()),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(owned.clone()), Some(Kind::Rest), None, NOW),
-            Plan::Disown(Box::new(owned))
-        );
+        let owned = Row { owner: Some("me".into()), ..row() };
+        assert_eq!(plan(Some(owned.clone()), Some(Kind::Rest), None, NOW), Plan::Disown(Box::new(owned)));
         assert_eq!(plan(Some(row()), Some(Kind::End), None, NOW), Plan::Rest);
     }
 
     #[test]
     fn an_unknown_state_is_left_alone() {
-        let owned = Row {
-            owner: Some("me".into()),
-            ..row()
-        };
-        assert_eq!(
-            plan(Some(owned.clone()), None, None, NOW),
-            Plan::Unknown(Box::new(owned))
-        );
+        let owned = Row { owner: Some("me".into()), ..row() };
+        assert_eq!(plan(Some(owned.clone()), None, None, NOW), Plan::Unknown(Box::new(owned)));
     }
 }

@@ -77,10 +77,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(shared: Arc<Shared>, drivers: Drivers, settings: Settings, me: String) -> Self {
-        let slots = drivers
-            .keys()
-            .map(|machine| (*machine, Slots::new(settings.concurrency)))
-            .collect();
+        let slots = drivers.keys().map(|machine| (*machine, Slots::new(settings.concurrency))).collect();
         Self {
             shared,
             drivers,
@@ -111,13 +108,8 @@ impl Run {
     ) -> Shutdown {
         let (found, mut due) = mpsc::channel(2);
         let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scanner = tokio::spawn(scan::scan(
-            self.shared.clone(),
-            machines,
-            self.me.clone(),
-            self.settings.scan,
-            found,
-        ));
+        let scanner =
+            tokio::spawn(scan::scan(self.shared.clone(), machines, self.me.clone(), self.settings.scan, found));
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
@@ -162,11 +154,7 @@ impl Run {
     /// What waits for a slot is looked at when it gets one.
     fn plan_due(&mut self, page: Vec<Due>) {
         for Due { key, at } in page {
-            if !self
-                .slots
-                .get(&*key.machine)
-                .is_some_and(|slots| slots.is_waiting(&key))
-            {
+            if !self.slots.get(&*key.machine).is_some_and(|slots| slots.is_waiting(&key)) {
                 self.look_at(key, at);
             }
         }
@@ -297,10 +285,7 @@ impl Run {
     // ------------------------------------------------------------------------------------------------ working
 
     fn claim(&mut self, row: Row) {
-        let has_slot = self
-            .slots
-            .get_mut(&*row.key.machine)
-            .is_some_and(|slots| slots.take(&row.key));
+        let has_slot = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key));
         if !has_slot || self.draining.is_cancelled() {
             return;
         }
@@ -325,10 +310,7 @@ impl Run {
         let shared = self.shared.clone();
         self.step(row.key, async move {
             // Not announced as a change: nobody but this controller acts on it.
-            let verdicts = shared
-                .store
-                .commit(vec![Change::Claim(claim).into()], shared.clock.now())
-                .await;
+            let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
             Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
                 Some(Verdict::Committed { mut rows }) => rows.pop().map(Box::new),
                 _ => None,
@@ -345,11 +327,8 @@ impl Run {
             return;
         }
         let cancelled = CancellationToken::new();
-        let signals = Signals {
-            cancelled: cancelled.clone(),
-            draining: self.draining.clone(),
-            clock: self.shared.clock.clone(),
-        };
+        let signals =
+            Signals { cancelled: cancelled.clone(), draining: self.draining.clone(), clock: self.shared.clock.clone() };
         let span = tracing::info_span!(
             "work", machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
             attempt = row.attempt
@@ -361,15 +340,7 @@ impl Run {
         self.working.insert(abort.id(), row.key.clone());
         // The state may have been left between the claim and now.
         self.look_now(row.key.clone());
-        self.running.insert(
-            row.key.clone(),
-            Running {
-                row,
-                cancelled,
-                abort,
-                stopping: false,
-            },
-        );
+        self.running.insert(row.key.clone(), Running { row, cancelled, abort, stopping: false });
     }
 
     fn cancel(&mut self, key: &Key) {
@@ -382,8 +353,7 @@ impl Run {
             machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
             "the instance has moved on: its worker is told to end"
         );
-        self.aborts
-            .add(key.clone(), self.shared.clock.elapsed() + self.settings.grace);
+        self.aborts.add(key.clone(), self.shared.clock.elapsed() + self.settings.grace);
     }
 
     fn abort_overdue(&mut self) {

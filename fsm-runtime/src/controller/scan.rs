@@ -61,10 +61,7 @@ async fn orphans(
     let now = shared.clock.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = shared
-            .store
-            .held_by_others(machines.to_vec(), me.to_owned(), after.clone(), PAGE)
-            .await?;
+        let keys = shared.store.held_by_others(machines.to_vec(), me.to_owned(), after.clone(), PAGE).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
         let page = keys.into_iter().map(|key| Due { key, at: now }).collect();
@@ -117,19 +114,10 @@ async fn catch_up(shared: &Shared, newest: &mut u64) -> Result<(), StoreError> {
         return Ok(());
     }
     loop {
-        let entries = shared
-            .store
-            .history(HistoryQuery {
-                key: None,
-                after: *newest,
-                limit: PAGE,
-            })
-            .await?;
+        let entries = shared.store.history(HistoryQuery { key: None, after: *newest, limit: PAGE }).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         *newest = last.sequence;
-        shared
-            .changes
-            .tell_waiting(entries.iter().map(|entry| entry.key.clone()));
+        shared.changes.tell_waiting(entries.iter().map(|entry| entry.key.clone()));
         shared.changes.publish(entries.into_iter().map(|entry| entry.key));
     }
 }

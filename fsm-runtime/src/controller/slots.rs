@@ -12,12 +12,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            taken: HashSet::new(),
-            waiting: VecDeque::new(),
-            queued: HashSet::new(),
-        }
+        Self { limit, taken: HashSet::new(), waiting: VecDeque::new(), queued: HashSet::new() }
     }
 
     /// Whether `key` has a slot now; if not, it has a place in the queue.

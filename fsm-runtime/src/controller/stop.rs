@@ -63,8 +63,7 @@ impl Run {
             report.cut.sort_by(|a, b| a.key.cmp(&b.key));
             // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
             let leaked = self.still_running();
-            self.unused
-                .extend(aborted.into_iter().filter(|row| !leaked.contains(&row.key)));
+            self.unused.extend(aborted.into_iter().filter(|row| !leaked.contains(&row.key)));
         }
         self.give_back().await;
         for cut in &report.cut {
@@ -87,15 +86,9 @@ impl Run {
         if rows.is_empty() {
             return;
         }
-        let groups = rows
-            .iter()
-            .map(|row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into());
-        if let Err(error) = self
-            .shared
-            .store
-            .commit(groups.collect(), self.shared.clock.now())
-            .await
-        {
+        let groups =
+            rows.iter().map(|row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into());
+        if let Err(error) = self.shared.store.commit(groups.collect(), self.shared.clock.now()).await {
             tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
         }
     }

@@ -7,17 +7,14 @@ use super::{
 };
 use crate::{
     shared::Shared,
-    store::{Attempts, Change, Release, Row, Verdict},
+    store::{Attempts, Cause, Change, Note, Release, Row, Verdict},
     work::{Signals, WorkError},
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a result that could not be stored is tried again.
-const STORE_AGAIN: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    longest: Duration::from_secs(5),
-};
+const STORE_AGAIN: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 
 /// Runs the worker of `row`'s state, and stores its result.
 pub(crate) async fn work(
@@ -66,7 +63,7 @@ pub(crate) fn failure(row: &Row, error: &WorkError, settings: Settings) -> Chang
     Change::Release(Release {
         retry: None,
         parked: Some(why.clone()),
-        note: Some(("parked", why)),
+        note: Some(Note { about: "parked", text: why, cause: Cause::Worker }),
         ..release(row, retry, Attempts::Keep, Some(text))
     })
 }

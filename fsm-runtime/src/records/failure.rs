@@ -189,17 +189,11 @@ impl<M: Durable> fmt::Display for Failure<M> {
                 write!(f, "; match on the record inside and decide again")
             }
             Self::Exists(now) => {
-                write!(
-                    f,
-                    "{} exists already: it is in `{}`, version {}",
-                    now.key, now.state, now.version
-                )
+                write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)
             }
             Self::NotFound { key } => write!(f, "there is no {key}; it was removed, or never created"),
             Self::Refused { reason, .. } => write!(f, "refused: {reason}"),
-            Self::NotAccepted {
-                state, event, accepts, ..
-            } => {
+            Self::NotAccepted { state, event, accepts, .. } => {
                 write!(f, "`{event}` is not accepted in state `{state}`, which accepts ")?;
                 match accepts {
                     [] => write!(f, "nothing"),
@@ -209,16 +203,8 @@ impl<M: Durable> fmt::Display for Failure<M> {
                     }
                 }
             }
-            Self::KeyReused {
-                key,
-                idempotency_key,
-                first,
-            } => {
-                write!(
-                    f,
-                    "the idempotency key `{}` of {key} was used before, for ",
-                    idempotency_key.escape_debug()
-                )?;
+            Self::KeyReused { key, idempotency_key, first } => {
+                write!(f, "the idempotency key `{}` of {key} was used before, for ", idempotency_key.escape_debug())?;
                 match first {
                     Some(event) => write!(f, "`{event}`")?,
                     None => write!(f, "its creation")?,
@@ -226,11 +212,7 @@ impl<M: Durable> fmt::Display for Failure<M> {
                 write!(f, " with other data; use a new key for a new request")
             }
             Self::Undeclared { from, event, to } => {
-                write!(
-                    f,
-                    "{} declares no transition `{from} --{event}-> {to}`",
-                    M::GRAPH.machine
-                )?;
+                write!(f, "{} declares no transition `{from} --{event}-> {to}`", M::GRAPH.machine)?;
                 write!(f, "; `Accepts` is implemented by the derive, not by hand")
             }
             Self::InvalidId { why } => f.write_str(why),
@@ -299,12 +281,7 @@ pub struct Conflict<M: Durable> {
 impl<M: Durable> Conflict<M> {
     pub(crate) fn new(row: &Row, machine: M, meta: Meta<M>) -> Self {
         let state = machine.state();
-        Self {
-            key: row.key.clone(),
-            state,
-            version: row.version,
-            current: Box::new(machine.wrap_any(meta)),
-        }
+        Self { key: row.key.clone(), state, version: row.version, current: Box::new(machine.wrap_any(meta)) }
     }
 
     /// The record as it is now.
@@ -334,12 +311,6 @@ impl<M: Durable> Conflict<M> {
 
 impl<M: Durable> fmt::Debug for Conflict<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Conflict({} in `{}`, version {})",
-            self.key,
-            self.state.as_str(),
-            self.version
-        )
+        write!(f, "Conflict({} in `{}`, version {})", self.key, self.state.as_str(), self.version)
     }
 }

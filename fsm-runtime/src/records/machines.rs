@@ -9,7 +9,7 @@ use crate::{
     durable::{BornIn, Durable, DurableState},
     shared::Shared,
     store::{
-        Attempts, Cause, Change, Create, Filter, HistoryEntry, HistoryQuery, Key, Page, Release, Row, StoreError,
+        Attempts, Cause, Change, Create, Filter, HistoryEntry, HistoryQuery, Key, Note, Page, Release, Row, StoreError,
         Verdict,
     },
 };
@@ -32,10 +32,7 @@ pub struct Machines<M> {
 
 impl<M: Durable> Machines<M> {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            machine: PhantomData,
-        }
+        Self { shared, machine: PhantomData }
     }
 
     fn key(id: &str) -> Key {
@@ -100,10 +97,7 @@ impl<M: Durable> Machines<M> {
             };
             match S::from_enum(machine) {
                 Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
-                Err(_) => Err(Failure::Unstorable {
-                    key,
-                    reason: "it changed its state on the way".to_owned(),
-                }),
+                Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
             }
         })
     }
@@ -139,11 +133,7 @@ impl<M: Durable> Machines<M> {
     /// [`ReadError::NotFound`] and [`ReadError::Store`].
     pub async fn row(&self, id: &str) -> Result<Row, ReadError> {
         let key = Self::key(id);
-        self.shared
-            .store
-            .get(key.clone())
-            .await?
-            .ok_or(ReadError::NotFound { key })
+        self.shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })
     }
 
     async fn load(&self, id: &str) -> Result<(Row, M), ReadError> {
@@ -176,23 +166,12 @@ impl<M: Durable> Machines<M> {
                 let accepts = machine.accepts();
                 let target = match machine.apply(event) {
                     Ok(target) => target,
-                    Err(Rejected {
-                        machine,
-                        reason: Some(reason),
-                        ..
-                    }) => {
+                    Err(Rejected { machine, reason: Some(reason), .. }) => {
                         return Err(record::refuse(machine, meta, reason));
                     }
-                    Err(Rejected {
-                        machine, reason: None, ..
-                    }) => {
+                    Err(Rejected { machine, reason: None, .. }) => {
                         let record = Box::new(machine.wrap_any(meta));
-                        return Err(Failure::NotAccepted {
-                            record,
-                            state: from,
-                            event: kind,
-                            accepts,
-                        });
+                        return Err(Failure::NotAccepted { record, state: from, event: kind, accepts });
                     }
                 };
                 match meta.swap(from, kind, payload.clone(), target).await {
@@ -215,10 +194,7 @@ impl<M: Durable> Machines<M> {
         limit: usize,
     ) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(state, after, limit).await?;
-        let records = page
-            .items
-            .iter()
-            .map(|row| Ok(rows::decode::<M>(row)?.wrap_any(Meta::of(&self.shared, row))));
+        let records = page.items.iter().map(|row| Ok(rows::decode::<M>(row)?.wrap_any(Meta::of(&self.shared, row))));
         Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
     }
 
@@ -247,14 +223,7 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, id: &str, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.shared
-            .store
-            .history(HistoryQuery {
-                key: Some(Self::key(id)),
-                after,
-                limit,
-            })
-            .await
+        self.shared.store.history(HistoryQuery { key: Some(Self::key(id)), after, limit }).await
     }
 
     /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history.
@@ -277,7 +246,11 @@ impl<M: Durable> Machines<M> {
             attempts: Attempts::Reset,
             error: None,
             parked: None,
-            note: Some(("released", format!("after {} attempts", row.attempt))),
+            note: Some(Note {
+                about: "released",
+                text: format!("after {} attempts", row.attempt),
+                cause: Cause::Operator,
+            }),
         };
         match self.shared.commit_row(Change::Release(release)).await? {
             Ok(_) => Ok(()),
@@ -329,13 +302,7 @@ impl<M: Durable> Machines<M> {
             };
             if self.shared.clock.timeout(left, told).await.is_none() {
                 let state = machine.state().as_str();
-                return Err(WaitError::Timeout {
-                    key,
-                    wanted: what,
-                    waited: timeout,
-                    state,
-                    version: row.version,
-                });
+                return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version: row.version });
             }
         }
     }
@@ -346,10 +313,7 @@ fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         Err("an instance's id cannot be empty".to_owned())
     } else if id.len() > MAX_ID_BYTES {
-        Err(format!(
-            "an instance's id can have {MAX_ID_BYTES} bytes, and this one has {}",
-            id.len()
-        ))
+        Err(format!("an instance's id can have {MAX_ID_BYTES} bytes, and this one has {}", id.len()))
     } else if id.contains('\0') {
         Err(format!(
             "an instance's id cannot hold a NUL, which tools and other stores cut it at: `{}`",
@@ -362,10 +326,7 @@ fn check_id(id: &str) -> Result<(), String> {
 
 impl<M> Clone for Machines<M> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            machine: PhantomData,
-        }
+        Self { shared: self.shared.clone(), machine: PhantomData }
     }
 }
 

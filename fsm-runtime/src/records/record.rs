@@ -124,21 +124,9 @@ impl<M: Durable> Meta<M> {
 
     /// What the first call with the same idempotency key was given.
     fn replay(self, first: &HistoryEntry) -> Result<(M, Self), Failure<M>> {
-        let machine = rows::decode_stored(
-            &self.key,
-            &first.to,
-            M::GRAPH.version,
-            first.data.as_deref().unwrap_or("null"),
-        )?;
-        Ok((
-            machine,
-            Self {
-                incarnation: first.incarnation,
-                version: first.version,
-                updated: first.at,
-                ..self
-            },
-        ))
+        let machine =
+            rows::decode_stored(&self.key, &first.to, M::GRAPH.version, first.data.as_deref().unwrap_or("null"))?;
+        Ok((machine, Self { incarnation: first.incarnation, version: first.version, updated: first.at, ..self }))
     }
 }
 
@@ -157,16 +145,13 @@ pub(crate) fn missed<M: Durable>(
             }
         }
         Verdict::Conflict { current: None, .. } => Failure::NotFound { key },
-        Verdict::KeyReused { first, .. } => Failure::KeyReused {
-            key,
-            idempotency_key: idempotency_key.unwrap_or_default(),
-            first: first.event,
-        },
+        Verdict::KeyReused { first, .. } => {
+            Failure::KeyReused { key, idempotency_key: idempotency_key.unwrap_or_default(), first: first.event }
+        }
         Verdict::Refused { reason, .. } => Failure::Unstorable { key, reason },
-        Verdict::Committed { .. } | Verdict::Duplicate { .. } => Failure::Unstorable {
-            key,
-            reason: "the store's verdict does not fit the change".to_owned(),
-        },
+        Verdict::Committed { .. } | Verdict::Duplicate { .. } => {
+            Failure::Unstorable { key, reason: "the store's verdict does not fit the change".to_owned() }
+        }
     }
 }
 
@@ -246,21 +231,14 @@ impl<S: DurableState> RawRecord<S> {
             match Target::from_enum(machine) {
                 Ok(target) => Ok(wrap(target, meta)),
                 // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
-                Err(_) => Err(Failure::KeyReused {
-                    key,
-                    idempotency_key,
-                    first: Some(event.as_str().to_owned()),
-                }),
+                Err(_) => Err(Failure::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) }),
             }
         })
     }
 }
 
 pub(crate) fn refuse<M: Durable>(machine: M, meta: Meta<M>, reason: Reason) -> Failure<M> {
-    Failure::Refused {
-        record: Box::new(machine.wrap_any(meta)),
-        reason,
-    }
+    Failure::Refused { record: Box::new(machine.wrap_any(meta)), reason }
 }
 
 /// Everything but the data, which is never printed.

@@ -16,25 +16,15 @@ pub(crate) fn decode<M: Durable>(row: &Row) -> Result<M, RowError> {
 /// The machine in stored state `state`, by its name or one that it had earlier, with JSON `data`.
 pub(crate) fn decode_stored<M: Durable>(key: &Key, state: &str, schema: u32, data: &str) -> Result<M, RowError> {
     if schema > M::GRAPH.version {
-        return Err(RowError::Newer {
-            key: key.clone(),
-            found: schema,
-            known: M::GRAPH.version,
-        });
+        return Err(RowError::Newer { key: key.clone(), found: schema, known: M::GRAPH.version });
     }
-    let known = M::GRAPH
-        .state_was(state)
-        .and_then(|info| info.name.parse::<M::State>().ok());
+    let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
     let state = known.ok_or_else(|| RowError::UnknownState {
         key: key.clone(),
         state: state.to_owned(),
         known: M::State::ALL.iter().map(|state| state.as_str()).collect(),
     })?;
-    M::decode(state, data).map_err(|cause| RowError::Undecodable {
-        key: key.clone(),
-        state: state.as_str(),
-        cause,
-    })
+    M::decode(state, data).map_err(|cause| RowError::Undecodable { key: key.clone(), state: state.as_str(), cause })
 }
 
 /// What is stored when an instance enters the state that `machine` is in, and the machine again.
@@ -56,7 +46,5 @@ pub(crate) fn entering<M: Durable>(machine: M) -> Result<(M, Entering), CodecErr
 
 /// Whether the graph has this edge. The compiler has checked it already, except for a trait implemented by hand.
 pub(crate) fn declared<M: StateMachine>(from: &str, event: &str, to: &str) -> bool {
-    M::GRAPH
-        .transition(from, event)
-        .is_some_and(|transition| transition.to.contains(&to))
+    M::GRAPH.transition(from, event).is_some_and(|transition| transition.to.contains(&to))
 }

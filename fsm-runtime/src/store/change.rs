@@ -52,9 +52,7 @@ pub struct Entering {
 /// The user's data is never printed.
 impl fmt::Debug for Entering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entering")
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("Entering").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -127,11 +125,7 @@ pub struct Transition {
 /// The user's data is never printed.
 impl fmt::Debug for Transition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} v{}: {} --{}-> {}",
-            self.key, self.version, self.from, self.event, self.into.state
-        )
+        write!(f, "{} v{}: {} --{}-> {}", self.key, self.version, self.from, self.event, self.into.state)
     }
 }
 
@@ -169,8 +163,19 @@ pub struct Release {
     pub error: Option<String>,
     /// Why it is parked, where it is; noted in the history.
     pub parked: Option<String>,
-    /// Text of a history note, where the change deserves one.
-    pub note: Option<(&'static str, String)>,
+    /// What the history is to say of it, where it is worth to know.
+    pub note: Option<Note>,
+}
+
+/// What a history note says.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// What it is about: `parked`, `released`.
+    pub about: &'static str,
+    /// The text.
+    pub text: String,
+    /// Whose doing it was.
+    pub cause: Cause,
 }
 
 /// What a [`Release`] does with the count of attempts.

@@ -7,7 +7,7 @@ mod error;
 mod row;
 pub mod sqlite;
 
-pub use change::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Release, Transition, Verdict};
+pub use change::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Release, Transition, Verdict};
 pub use error::{ControlError, OpenError, StoreError};
 pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Row};
 

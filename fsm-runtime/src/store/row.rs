@@ -15,10 +15,7 @@ pub struct Key {
 impl Key {
     /// The key of instance `id` of `machine`.
     pub fn new(machine: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
-        Self {
-            machine: machine.into(),
-            id: id.into(),
-        }
+        Self { machine: machine.into(), id: id.into() }
     }
 }
 

@@ -12,32 +12,17 @@ pub(super) fn lock_file(file: &Path, holder: &str) -> Result<Box<dyn Send + Sync
     let mut path = file.as_os_str().to_owned();
     path.push(".controller");
     let path = PathBuf::from(path);
-    let unusable = |cause| ControlError::Unusable {
-        file: path.clone(),
-        cause,
-    };
-    let mut lock: File = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(unusable)?;
+    let unusable = |cause| ControlError::Unusable { file: path.clone(), cause };
+    let mut lock: File =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             // Whatever can be read of the holder's name will do: the lock itself is the answer.
             let _ = lock.read_to_string(&mut holder);
-            let holder = if holder.is_empty() {
-                "a process that is just starting".to_owned()
-            } else {
-                holder
-            };
-            return Err(ControlError::Held {
-                store: file.display().to_string(),
-                holder,
-            });
+            let holder = if holder.is_empty() { "a process that is just starting".to_owned() } else { holder };
+            return Err(ControlError::Held { store: file.display().to_string(), holder });
         }
         Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
     }

@@ -1,8 +1,10 @@
 //! Owns the embedded store: one SQLite file, one writer thread, a few readers.
 
 mod apply;
+mod change;
 mod control;
 mod error;
+mod journal;
 mod read;
 mod reader;
 mod schema;
@@ -64,14 +66,9 @@ impl Sqlite {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
         let shown = path.clone();
-        tokio::task::spawn_blocking(move || Self::open_file(&path))
-            .await
-            .unwrap_or_else(|ended| {
-                Err(OpenError::Unusable {
-                    file: shown,
-                    cause: format!("opening it did not end: {ended}"),
-                })
-            })
+        tokio::task::spawn_blocking(move || Self::open_file(&path)).await.unwrap_or_else(|ended| {
+            Err(OpenError::Unusable { file: shown, cause: format!("opening it did not end: {ended}") })
+        })
     }
 
     /// A store in memory, which ends with its last handle: for tests, and for machines that need not outlive the process.
@@ -83,11 +80,7 @@ impl Sqlite {
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
         schema::prepare(&connection, &file)?;
         let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner {
-            file,
-            writer,
-            readers: None,
-        })))
+        Ok(Self(Arc::new(Inner { file, writer, readers: None })))
     }
 
     fn open_file(path: &Path) -> Result<Self, OpenError> {
@@ -96,17 +89,10 @@ impl Sqlite {
         // One name for one file, however it was spelled: the controller's lock depends on it.
         let file: Arc<Path> = path
             .canonicalize()
-            .map_err(|cause| OpenError::Unusable {
-                file: path.to_owned(),
-                cause: cause.to_string(),
-            })?
+            .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?
             .into();
         let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner {
-            readers: Some(Readers::new(file.clone())),
-            file,
-            writer,
-        })))
+        Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer })))
     }
 
     /// Runs `query` where it may read: on a reader's connection, or on the writer's for a database in memory.
@@ -173,11 +159,7 @@ impl Store for Sqlite {
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.0
-                .writer
-                .run(move |connection| apply::define(connection, &definitions, now)),
-        )
+        Box::pin(self.0.writer.run(move |connection| apply::define(connection, &definitions, now)))
     }
 
     fn foreign_changes(&self) -> watch::Receiver<u64> {

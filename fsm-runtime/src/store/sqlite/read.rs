@@ -11,14 +11,12 @@ use uuid::Uuid;
 /// As far as times are kept: some 100,000 years after 1970.
 pub(super) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
-const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
+pub(super) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
                        owner, fence, attempt, checkpoint, parked, error, shard, created, updated";
 
 pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id = ?2"
-        ))?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id = ?2"))?
         .query_row(params![key.machine, key.id], to_row)
         .optional()
 }
@@ -52,10 +50,7 @@ const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, f
                      payload, data, cause, key, at FROM fsm_history";
 
 pub(super) fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
-    connection
-        .prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?
-        .query_row([sequence], to_entry)
-        .optional()
+    connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
 }
 
 pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
@@ -75,9 +70,7 @@ pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite
 }
 
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT ifnull(max(sequence), 0) FROM fsm_history")?
-        .query_row([], |row| row.get(0))
+    connection.prepare_cached("SELECT ifnull(max(sequence), 0) FROM fsm_history")?.query_row([], |row| row.get(0))
 }
 
 pub(super) fn due(
@@ -99,15 +92,9 @@ pub(super) fn due(
             Some(due) => (micros(due.at), &*due.key.machine, &*due.key.id),
             None => (i64::MIN, "", ""),
         };
-        let rows = statement.query_map(
-            params![machine, from, micros(until), last_machine, last_id, limit],
-            |row| {
-                Ok(Due {
-                    key: to_key(row, 0)?,
-                    at: time(row, 2)?,
-                })
-            },
-        )?;
+        let rows = statement.query_map(params![machine, from, micros(until), last_machine, last_id, limit], |row| {
+            Ok(Due { key: to_key(row, 0)?, at: time(row, 2)? })
+        })?;
         for row in rows {
             found.push(row?);
         }
@@ -153,9 +140,7 @@ pub(super) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite:
     )?;
     let mut found: Vec<(String, Key)> = Vec::new();
     while let Some(state) = next
-        .query_row(params![machine, found.last().map(|(state, _)| state)], |row| {
-            Ok((row.get(0)?, to_key(row, 1)?))
-        })
+        .query_row(params![machine, found.last().map(|(state, _)| state)], |row| Ok((row.get(0)?, to_key(row, 1)?)))
         .optional()?
     {
         found.push(state);
@@ -195,13 +180,11 @@ pub(super) fn shard(key: &Key) -> u16 {
         .bytes()
         .chain([0])
         .chain(key.id.bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (hash >> 48) as u16
 }
 
-fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+pub(super) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         key: to_key(row, 0)?,
         incarnation: uuid(row, 2)?,
@@ -231,9 +214,7 @@ fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
         sequence: row.get(0)?,
         key: to_key(row, 1)?,
         incarnation: uuid(row, 3)?,
-        kind: kind
-            .parse()
-            .map_err(|why: String| damaged(4, Type::Text, Damage(why)))?,
+        kind: kind.parse().map_err(|why: String| damaged(4, Type::Text, Damage(why)))?,
         version: row.get(5)?,
         fence: row.get(6)?,
         from: row.get(7)?,
@@ -248,10 +229,7 @@ fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
 }
 
 fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
-    Ok(Key::new(
-        row.get::<_, String>(column)?,
-        row.get::<_, String>(column + 1)?,
-    ))
+    Ok(Key::new(row.get::<_, String>(column)?, row.get::<_, String>(column + 1)?))
 }
 
 fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
@@ -273,11 +251,7 @@ fn optional_time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Opt
 
 fn from_micros(micros: i64) -> Option<SystemTime> {
     let distance = Duration::from_micros(micros.unsigned_abs());
-    if micros < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(distance)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(distance)
-    }
+    if micros < 0 { SystemTime::UNIX_EPOCH.checked_sub(distance) } else { SystemTime::UNIX_EPOCH.checked_add(distance) }
 }
 
 /// A column that does not hold what was written there.

@@ -20,11 +20,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(file: Arc<Path>) -> Self {
-        Self {
-            file,
-            idle: Arc::default(),
-            free: Arc::new(Semaphore::new(READERS)),
-        }
+        Self { file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Runs `query` on an idle connection, or on a new one. A future dropped half-way lets the query finish unheard.
@@ -32,12 +28,7 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = self
-            .free
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| error::closed(&self.file))?;
+        let permit = self.free.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
         let (file, idle) = (self.file.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -55,13 +46,8 @@ impl Readers {
 }
 
 fn open(file: &Path) -> Result<Connection, StoreError> {
-    let failed = |cause: String| StoreError::Failed {
-        store: file.display().to_string(),
-        cause,
-    };
+    let failed = |cause: String| StoreError::Failed { store: file.display().to_string(), cause };
     let connection = schema::connect(file).map_err(|e: OpenError| failed(e.to_string()))?;
-    connection
-        .execute_batch("PRAGMA query_only = ON")
-        .map_err(|e| error::running(file, &e))?;
+    connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
     Ok(connection)
 }

@@ -92,14 +92,10 @@ CREATE TABLE fsm_keys (
 /// Opens `path` and sets the connection up for reading and writing.
 pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::SqliteTooOld {
-            found: rusqlite::version(),
-        });
+        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
     let connection = Connection::open(path).map_err(|e| error::opening(path, &e))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(|e| error::opening(path, &e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| error::opening(path, &e))?;
     // Two processes that switch a new file to WAL at once: SQLite answers one of them at once, without its busy timeout.
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
@@ -107,10 +103,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
             Ok(mode) if mode == "wal" => break,
             Ok(mode) => {
                 let cause = format!("its journal mode stays `{mode}`; WAL needs a local disk");
-                return Err(OpenError::Unusable {
-                    file: path.to_owned(),
-                    cause,
-                });
+                return Err(OpenError::Unusable { file: path.to_owned(), cause });
             }
             Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5));
@@ -118,9 +111,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
             Err(e) => return Err(error::opening(path, &e)),
         }
     }
-    connection
-        .execute_batch("PRAGMA synchronous = FULL")
-        .map_err(|e| error::opening(path, &e))?;
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(|e| error::opening(path, &e))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -131,26 +122,16 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
     let transaction =
         rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
     let ours = transaction
-        .query_row(
-            "SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'",
-            [],
-            |row| row.get::<_, i64>(0),
-        )
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'", [], |row| row.get::<_, i64>(0))
         .map_err(failed)?;
     if ours == 0 {
         transaction.execute_batch(TABLES).map_err(failed)?;
     } else {
         let found = transaction
-            .query_row("SELECT value FROM fsm_meta WHERE name = 'layout'", [], |row| {
-                row.get::<_, i64>(0)
-            })
+            .query_row("SELECT value FROM fsm_meta WHERE name = 'layout'", [], |row| row.get::<_, i64>(0))
             .map_err(failed)?;
         if found > LAYOUT {
-            return Err(OpenError::Newer {
-                file: path.to_owned(),
-                found,
-                known: LAYOUT,
-            });
+            return Err(OpenError::Newer { file: path.to_owned(), found, known: LAYOUT });
         }
     }
     transaction.commit().map_err(failed)

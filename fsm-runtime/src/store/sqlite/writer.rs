@@ -53,15 +53,8 @@ impl Writer {
     pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (changed, foreign) = watch::channel(0);
-        let state = State {
-            connection,
-            file: file.clone(),
-            changed,
-            seen: None,
-        };
-        let thread = std::thread::Builder::new()
-            .name("fsm-writer".into())
-            .spawn(move || state.run(&queue))?;
+        let state = State { connection, file: file.clone(), changed, seen: None };
+        let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
         Ok(Self {
             file,
             jobs: Some(jobs),
@@ -77,9 +70,7 @@ impl Writer {
     pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Job::Commit(Commit { groups, now, reply })).await?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -204,10 +195,7 @@ impl State {
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for commit in batch {
-            let each = commit
-                .groups
-                .iter()
-                .map(|group| apply::group(&transaction, group, commit.now));
+            let each = commit.groups.iter().map(|group| apply::group(&transaction, group, commit.now));
             verdicts.push(each.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?);
         }
         transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
@@ -216,9 +204,7 @@ impl State {
 
     fn data_version(&self) -> Option<i64> {
         // What cannot be read now is read at the next look.
-        self.connection
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .ok()
+        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).ok()
     }
 
     fn look_for_foreign_changes(&mut self) {

@@ -1,0 +1,175 @@
+//! Owns how each change is written: a compare-and-swap on its row, with its history entry, in the caller's transaction.
+
+use super::{
+    journal::{self, Entry},
+    read::{self, COLUMNS, micros, to_row},
+};
+use crate::store::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Release, Row, Transition};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::{Duration, SystemTime};
+
+/// The row as the change leaves it; `None` where the row is not as the change had read it.
+pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    match change {
+        Change::Create(create) => self::create(connection, create, now),
+        Change::Transition(transition) => self::transition(connection, transition, now),
+        Change::Claim(claim) => self::claim(connection, claim),
+        Change::Release(release) => self::release(connection, release, now),
+        Change::Disarm(disarm) => self::disarm(connection, disarm, now),
+    }
+}
+
+fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Create { key, incarnation, into, cause, idempotency_key } = create;
+    let row = connection
+        .prepare_cached(&format!(
+            "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, context,
+                 timer_at, retry_at, fence, attempt, shard, created, updated)
+             VALUES (?1, ?2, ?3, ?4, 1, 1, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?11)
+             ON CONFLICT (machine, id) DO NOTHING RETURNING {COLUMNS}"
+        ))?
+        .query_row(
+            params![
+                key.machine,
+                key.id,
+                incarnation.as_bytes(),
+                into.state,
+                into.schema,
+                into.data,
+                into.context,
+                timer_at(into, now),
+                retry_at(into, now),
+                read::shard(key),
+                micros(now),
+            ],
+            to_row,
+        )
+        .optional()?;
+    if let Some(row) = &row {
+        let key = idempotency_key.as_deref();
+        let birth = Entry { from: None, event: None, payload: None, ..Entry::of(row, *cause) };
+        journal::write(connection, &Entry { idempotency_key: key, ..birth }, now)?;
+    }
+    Ok(row)
+}
+
+fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key } =
+        transition;
+    // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row.
+    let row = connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances
+             SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
+                 timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
+                 checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(
+            params![
+                key.machine,
+                key.id,
+                incarnation.as_bytes(),
+                version,
+                into.state,
+                into.schema,
+                into.data,
+                into.context,
+                timer_at(into, now),
+                retry_at(into, now),
+                fence,
+                micros(now),
+            ],
+            to_row,
+        )
+        .optional()?;
+    if let Some(row) = &row {
+        let entry = Entry {
+            from: Some(from),
+            event: Some(event),
+            payload: Some(payload),
+            idempotency_key: idempotency_key.as_deref(),
+            ..Entry::of(row, *cause)
+        };
+        journal::write(connection, &entry, now)?;
+    }
+    Ok(row)
+}
+
+fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Row>> {
+    let Claim { key, incarnation, version, fence, owner } = claim;
+    let next: u64 = connection
+        .prepare_cached("UPDATE fsm_meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
+        .query_row([], |row| row.get(0))?;
+    connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND parked IS NULL
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, fence, owner, next], to_row)
+        .optional()
+}
+
+fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Release { key, incarnation, version, fence, retry, attempts, error, parked, note } = release;
+    let attempt = match attempts {
+        Attempts::Keep => "attempt",
+        Attempts::GiveBack => "max(attempt - 1, 0)",
+        Attempts::Reset => "0",
+    };
+    let row = connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances
+             SET owner = NULL, retry_at = ?6, attempt = {attempt}, error = ifnull(?7, error), parked = ?8
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(
+            params![
+                key.machine,
+                key.id,
+                incarnation.as_bytes(),
+                version,
+                fence,
+                retry.map(|retry| micros(later(now, retry))),
+                error,
+                parked,
+            ],
+            to_row,
+        )
+        .optional()?;
+    if let (Some(row), Some(note)) = (&row, note) {
+        journal::write(connection, &Entry::note(row, note.about, &note.text, note.cause), now)?;
+    }
+    Ok(row)
+}
+
+fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Disarm { key, incarnation, version, reason } = disarm;
+    let row = connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances SET timer_at = NULL
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version], to_row)
+        .optional()?;
+    if let Some(row) = &row {
+        journal::write(connection, &Entry::note(row, "timer dropped", reason, Cause::Timer), now)?;
+    }
+    Ok(row)
+}
+
+fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
+    into.timer.map(|after| micros(later(now, after)))
+}
+
+fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
+    into.work.then(|| micros(now))
+}
+
+/// A delay too long for the calendar is as good as the far end of it.
+fn later(now: SystemTime, by: Duration) -> SystemTime {
+    now.checked_add(by).unwrap_or(SystemTime::UNIX_EPOCH + read::FOREVER)
+}

@@ -1,0 +1,82 @@
+//! Owns the writing of history: one entry for each change that it is worth to know of, and its idempotency key.
+
+use super::read::micros;
+use crate::store::{Cause, HistoryKind, Row};
+use rusqlite::{Connection, params};
+use std::time::SystemTime;
+
+/// An entry before it has its sequence.
+pub(super) struct Entry<'a> {
+    pub(super) row: &'a Row,
+    pub(super) kind: HistoryKind,
+    pub(super) from: Option<&'a str>,
+    pub(super) event: Option<&'a str>,
+    pub(super) payload: Option<&'a str>,
+    pub(super) data: Option<&'a str>,
+    pub(super) cause: Cause,
+    pub(super) idempotency_key: Option<&'a str>,
+}
+
+impl<'a> Entry<'a> {
+    /// A change that led to `row`.
+    pub(super) fn of(row: &'a Row, cause: Cause) -> Self {
+        Self {
+            row,
+            kind: HistoryKind::Transition,
+            from: None,
+            event: None,
+            payload: None,
+            data: Some(&row.data),
+            cause,
+            idempotency_key: None,
+        }
+    }
+
+    /// Something worth knowing that left the state and the version alone.
+    pub(super) fn note(row: &'a Row, about: &'a str, text: &'a str, cause: Cause) -> Self {
+        Self {
+            kind: HistoryKind::Note,
+            from: Some(&row.state),
+            event: Some(about),
+            payload: Some(text),
+            data: None,
+            ..Self::of(row, cause)
+        }
+    }
+}
+
+pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime) -> rusqlite::Result<()> {
+    let Entry { row, kind, from, event, payload, data, cause, idempotency_key } = entry;
+    let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
+    connection
+        .prepare_cached(
+            "INSERT INTO fsm_history (machine, id, incarnation, kind, version, fence, from_state, event, to_state,
+                 payload, data, cause, key, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            machine,
+            id,
+            incarnation,
+            kind.as_str(),
+            row.version,
+            row.fence,
+            from,
+            event,
+            row.state,
+            payload,
+            data,
+            cause.as_str(),
+            idempotency_key,
+            micros(now),
+        ])?;
+    if let Some(key) = idempotency_key {
+        connection
+            .prepare_cached(
+                "INSERT INTO fsm_keys (machine, id, incarnation, key, sequence, at)
+                 VALUES (?1, ?2, ?3, ?4, last_insert_rowid(), ?5)",
+            )?
+            .execute(params![machine, id, incarnation, key, micros(now)])?;
+    }
+    Ok(())
+}
