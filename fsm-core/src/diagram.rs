@@ -35,7 +35,7 @@ macro_rules! diagram {
                 let path = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path);
                 let failed = |what, error: ::std::io::Error| $crate::diagram::Failure::new(path, what, &error);
                 let text = ::std::fs::read_to_string(path).map_err(|error| failed("cannot be read", error))?;
-                let drift = $crate::diagram::check(&text, &$machine::GRAPH)
+                let drift = $crate::diagram::check(&text, $machine::GRAPH)
                     .map_err(|error| $crate::diagram::Failure::new(path, "cannot hold the diagram", &error))?;
                 if let ::core::option::Option::Some(drift) = drift {
                     if ::std::env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
@@ -66,10 +66,7 @@ pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, NoBlock> {
         return Ok(None);
     }
     let updated = format!("{}{declared}{}", &markdown[..start], &markdown[end..]);
-    Ok(Some(Drift {
-        diff: diff(found, &declared),
-        updated,
-    }))
+    Ok(Some(Drift { diff: diff(found, &declared), updated }))
 }
 
 /// The text and the declaration differ; displayed as a diff.
@@ -89,11 +86,7 @@ impl Drift {
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n{}",
-            self.diff
-        )
+        write!(f, "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n{}", self.diff)
     }
 }
 
@@ -107,11 +100,7 @@ pub struct NoBlock {
 
 impl fmt::Display for NoBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "write `{}` and below it `<!-- /fsm -->` where the diagram belongs",
-            self.open
-        )
+        write!(f, "write `{}` and below it `<!-- /fsm -->` where the diagram belongs", self.open)
     }
 }
 
@@ -148,11 +137,7 @@ fn diff(old: &str, new: &str) -> String {
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for (i, a) in old.iter().enumerate().rev() {
         for (j, b) in new.iter().enumerate().rev() {
-            common[i][j] = if a == b {
-                common[i + 1][j + 1] + 1
-            } else {
-                common[i + 1][j].max(common[i][j + 1])
-            };
+            common[i][j] = if a == b { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
         }
     }
     let (mut i, mut j, mut out) = (0, 0, Vec::new());
@@ -172,5 +157,41 @@ fn diff(old: &str, new: &str) -> String {
             }
             (_, None) => return out.join("\n"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    const GRAPH: Graph =
+        Graph { machine: "Door", doc: "", version: 1, states: &[], events: &[], transitions: &[], groups: &[] };
+
+    #[test]
+    fn a_true_diagram_passes() {
+        let text = "# Door\n<!-- fsm:Door -->\n```mermaid\nstateDiagram-v2\n```\n<!-- /fsm -->\n";
+        assert_eq!(check(text, &GRAPH), Ok(None));
+    }
+
+    #[test]
+    fn a_drifted_one_is_shown_line_by_line_and_replaced_alone() {
+        let text = "# Door\r\n<!-- fsm:Door -->\r\n```mermaid\r\nstateDiagram-v2\r\n    A --> B\r\n```\r\n<!-- /fsm -->\r\nend";
+        let drift = check(text, &GRAPH).unwrap().unwrap();
+        let expected = "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n  ```mermaid\n  stateDiagram-v2\n-     A --> B\n  ```";
+        assert_eq!(drift.to_string(), expected);
+        assert_eq!(drift.updated(), text.replace("    A --> B\r\n", ""));
+    }
+
+    #[test]
+    fn a_file_without_a_place_for_it_is_told_so() {
+        let expected = "write `<!-- fsm:Door -->` and below it `<!-- /fsm -->` where the diagram belongs";
+        assert_eq!(check("# Door", &GRAPH).unwrap_err().to_string(), expected);
+        assert_eq!(check("<!-- fsm:Door -->", &GRAPH).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn the_diff_is_the_shortest() {
+        assert_eq!(diff("a\nb\nc", "b\nx\nc\nd"), "- a\n  b\n+ x\n  c\n+ d");
     }
 }

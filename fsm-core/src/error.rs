@@ -60,19 +60,13 @@ pub struct Refused<S, E> {
 impl<S, E> Refused<S, E> {
     /// Puts what was to be moved on into something else, as a machine around its state.
     pub fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Refused<T, E> {
-        Refused {
-            machine: wrap(self.machine),
-            event: self.event,
-            reason: self.reason,
-        }
+        Refused { machine: wrap(self.machine), event: self.event, reason: self.reason }
     }
 }
 
 impl<S, E> fmt::Debug for Refused<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused")
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
+        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
@@ -117,10 +111,7 @@ impl<M: StateMachine> fmt::Display for Rejected<M> {
         if let Some(reason) = &self.reason {
             return write!(f, "`{event}` was refused in state `{state}` of `{machine}`: {reason}");
         }
-        write!(
-            f,
-            "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts "
-        )?;
+        write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
         list(f, self.accepts().iter().map(|event| event.as_str()))
     }
 }
@@ -138,10 +129,7 @@ pub struct WrongState<M: StateMachine> {
 impl<M: StateMachine> WrongState<M> {
     /// `machine` is not in state `S`.
     pub fn new<S: StateOf<M>>(machine: M) -> Self {
-        Self {
-            machine,
-            wanted: S::STATE,
-        }
+        Self { machine, wanted: S::STATE }
     }
 }
 
@@ -156,13 +144,7 @@ impl<M: StateMachine> fmt::Debug for WrongState<M> {
 
 impl<M: StateMachine> fmt::Display for WrongState<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the `{}` is in state `{}`, not in `{}`",
-            M::GRAPH.machine,
-            self.machine.state(),
-            self.wanted
-        )
+        write!(f, "the `{}` is in state `{}`, not in `{}`", M::GRAPH.machine, self.machine.state(), self.wanted)
     }
 }
 
@@ -180,11 +162,7 @@ impl UnknownName {
     /// `name` is none of `N`'s; `of` says what those are names of, as in "state of `Server`".
     #[must_use]
     pub fn new<N: Name>(of: &'static str, name: &str) -> Self {
-        Self {
-            of,
-            name: name.into(),
-            known: N::ALL.iter().map(|known| known.as_str()).collect(),
-        }
+        Self { of, name: name.into(), known: N::ALL.iter().map(|known| known.as_str()).collect() }
     }
 
     /// What was found.

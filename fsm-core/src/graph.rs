@@ -121,8 +121,7 @@ impl Graph {
     /// The state that is, or once was, called `name`: for what was stored under an earlier declaration.
     #[must_use]
     pub fn state_was(&self, name: &str) -> Option<&'static StateInfo> {
-        self.state(name)
-            .or_else(|| self.states.iter().find(|state| state.was.contains(&name)))
+        self.state(name).or_else(|| self.states.iter().find(|state| state.was.contains(&name)))
     }
 
     /// The event that is called `name`.
@@ -134,20 +133,85 @@ impl Graph {
     /// The transition out of `from` on `event`, if it is declared.
     #[must_use]
     pub fn transition(&self, from: &str, event: &str) -> Option<&'static TransitionInfo> {
-        self.transitions
-            .iter()
-            .find(|transition| transition.from == from && transition.event == event)
+        self.transitions.iter().find(|transition| transition.from == from && transition.event == event)
     }
 
     /// The transitions out of `from`.
     pub fn transitions_from<'n>(&self, from: &'n str) -> impl Iterator<Item = &'static TransitionInfo> + use<'n> {
-        self.transitions
-            .iter()
-            .filter(move |transition| transition.from == from)
+        self.transitions.iter().filter(move |transition| transition.from == from)
     }
 
     /// The states in which a machine can be born.
     pub fn initial(&self) -> impl Iterator<Item = &'static StateInfo> + use<> {
         self.states.iter().filter(|state| state.initial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const A: StateInfo = StateInfo {
+        name: "A",
+        doc: "",
+        kind: Kind::Rest,
+        initial: true,
+        remove: false,
+        was: &["Old", "B"],
+        group: None,
+        fields: &[FieldInfo { name: "x", ty: "u8" }],
+        timer: None,
+    };
+    const B: StateInfo = StateInfo { name: "B", initial: false, was: &[], ..A };
+    const GRAPH: Graph = Graph {
+        machine: "M",
+        doc: "",
+        version: 1,
+        states: &[A, B],
+        events: &[EventInfo { name: "go", fields: &[] }],
+        transitions: &[
+            TransitionInfo { from: "A", event: "go", to: &["B"], guarded: false, auto: false, doc: "" },
+            TransitionInfo { from: "B", event: "go", to: &["A", "B"], guarded: false, auto: false, doc: "" },
+        ],
+        groups: &[],
+    };
+
+    #[test]
+    fn names_are_found() {
+        assert_eq!(GRAPH.state("A"), Some(&A));
+        assert_eq!(GRAPH.state("Old"), None);
+        assert_eq!(GRAPH.state_was("Old"), Some(&A));
+        assert_eq!(
+            GRAPH.state_was("B").map(|state| state.name),
+            Some("B"),
+            "a present name goes before an earlier one"
+        );
+        assert_eq!(GRAPH.event("go").map(|event| event.name), Some("go"));
+        assert_eq!(GRAPH.transition("B", "go").map(|transition| transition.to), Some(&["A", "B"][..]));
+        assert_eq!(GRAPH.transition("B", "stop"), None);
+        assert_eq!(GRAPH.transitions_from("A").count(), 1);
+        assert_eq!(GRAPH.initial().map(|state| state.name).collect::<Vec<_>>(), ["A"]);
+    }
+
+    #[test]
+    fn the_fingerprint_sees_what_rows_depend_on_and_nothing_else() {
+        const STORED: u64 = GRAPH.fingerprint();
+        assert_eq!(STORED, 13_956_071_540_157_662_502, "the algorithm is a promise: stored values stay comparable");
+        let same = [
+            Graph { doc: "other", ..GRAPH },
+            Graph { transitions: &[], ..GRAPH },
+            Graph { states: &[StateInfo { doc: "other", was: &[], ..A }, B], ..GRAPH },
+        ];
+        assert!(same.iter().all(|graph| graph.fingerprint() == STORED));
+        let other = [
+            Graph { machine: "N", ..GRAPH },
+            Graph { version: 2, ..GRAPH },
+            Graph { states: &[A], ..GRAPH },
+            Graph { states: &[StateInfo { kind: Kind::Work, ..A }, B], ..GRAPH },
+            Graph { states: &[StateInfo { fields: &[FieldInfo { name: "x", ty: "u16" }], ..A }, B], ..GRAPH },
+            Graph { events: &[EventInfo { name: "go", fields: A.fields }], ..GRAPH },
+        ];
+        assert!(other.iter().all(|graph| graph.fingerprint() != STORED));
     }
 }

@@ -2,8 +2,9 @@
 
 use alloc::{
     borrow::Cow,
+    collections::BTreeMap,
     format,
-    string::{String, ToString},
+    string::{String, ToString as _},
     vec::Vec,
 };
 use core::{fmt, time::Duration};
@@ -37,11 +38,7 @@ pub struct Mermaid<'a> {
 impl Graph {
     /// The graph as a Mermaid state diagram.
     pub const fn mermaid(&self) -> Mermaid<'static> {
-        Mermaid {
-            graph: *self,
-            highlight: None,
-            docs: true,
-        }
+        Mermaid { graph: *self, highlight: None, docs: true }
     }
 }
 
@@ -51,16 +48,56 @@ impl<'a> Mermaid<'a> {
     where
         'a: 'b,
     {
-        Mermaid {
-            highlight: Some(state),
-            graph: self.graph,
-            docs: self.docs,
-        }
+        Mermaid { highlight: Some(state), graph: self.graph, docs: self.docs }
     }
 
     /// Whether each state carries the first line of its doc comment; it does unless this says no.
     pub const fn docs(self, docs: bool) -> Self {
         Self { docs, ..self }
+    }
+}
+
+impl fmt::Display for Mermaid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { graph, highlight, docs } = self;
+        let drawing = Drawing { graph, ids: ids(graph), docs: *docs };
+        writeln!(f, "stateDiagram-v2")?;
+        for state in graph.states.iter().filter(|state| state.group.is_none()) {
+            drawing.state(f, state, "    ")?;
+        }
+        for group in graph.groups {
+            writeln!(f, "    state \"{}\" as {} {{", text(group.name), drawing.id(group.name))?;
+            for state in graph.states.iter().filter(|state| state.group == Some(group.name)) {
+                drawing.state(f, state, "        ")?;
+            }
+            writeln!(f, "    }}")?;
+        }
+        for state in graph.initial() {
+            writeln!(f, "    [*] --> {}", drawing.id(state.name))?;
+        }
+        for transition in graph.transitions {
+            drawing.transition(f, transition)?;
+        }
+        for state in graph.states.iter().filter(|state| state.kind == Kind::End) {
+            writeln!(f, "    {} --> [*]", drawing.id(state.name))?;
+        }
+        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == Kind::Work)?;
+        drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == Kind::End)?;
+        drawing.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| Some(state.name) == *highlight)
+    }
+}
+
+/// A graph with the identifiers that stand for its names.
+struct Drawing<'g> {
+    graph: &'g Graph,
+    ids: BTreeMap<&'static str, String>,
+    docs: bool,
+}
+
+impl Drawing<'_> {
+    /// The identifier of a state or superstate; a name that the graph does not declare stands for itself.
+    fn id<'n>(&'n self, name: &'n str) -> &'n str {
+        self.ids.get(name).map_or(name, String::as_str)
     }
 
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
@@ -81,12 +118,7 @@ impl<'a> Mermaid<'a> {
             _ => String::new(),
         };
         for to in transition.to {
-            writeln!(
-                f,
-                "    {from} --> {} : {}{guard}{timer}",
-                self.id(to),
-                text(transition.event)
-            )?;
+            writeln!(f, "    {from} --> {} : {}{guard}{timer}", self.id(to), text(transition.event))?;
         }
         Ok(())
     }
@@ -98,73 +130,34 @@ impl<'a> Mermaid<'a> {
         style: &str,
         of: impl Fn(&StateInfo) -> bool,
     ) -> fmt::Result {
-        let ids: Vec<_> = self
-            .graph
-            .states
-            .iter()
-            .filter(|state| of(state))
-            .map(|state| self.id(state.name))
-            .collect();
+        let states = self.graph.states.iter().filter(|state| of(state));
+        let ids: Vec<_> = states.map(|state| self.id(state.name)).collect();
         if ids.is_empty() {
             return Ok(());
         }
         writeln!(f, "    classDef {name} {style}")?;
         writeln!(f, "    class {} {name}", ids.join(","))
     }
-
-    /// A name as Mermaid can write it: its lexer takes no `-` in an identifier and reads some words as its own.
-    fn id(&self, name: &str) -> String {
-        let plain = plain(name);
-        let names = self
-            .graph
-            .states
-            .iter()
-            .map(|state| state.name)
-            .chain(self.graph.groups.iter().map(|group| group.name));
-        let earlier = names
-            .take_while(|other| *other != name)
-            .filter(|other| self::plain(other) == plain)
-            .count();
-        if earlier == 0 {
-            plain.into_owned()
-        } else {
-            format!("{plain}_{earlier}")
-        }
-    }
 }
 
-impl fmt::Display for Mermaid<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "stateDiagram-v2")?;
-        for state in self.graph.states.iter().filter(|state| state.group.is_none()) {
-            self.state(f, state, "    ")?;
+/// Names as Mermaid can write them, each another: its lexer takes no `-` in an identifier and reads some words as its own.
+fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
+    let mut ids: BTreeMap<&'static str, String> = BTreeMap::new();
+    let names = graph.states.iter().map(|state| state.name);
+    for name in names.chain(graph.groups.iter().map(|group| group.name)) {
+        let mut id = plain(name).into_owned();
+        while ids.values().any(|taken| *taken == id) {
+            id.push('_');
         }
-        for group in self.graph.groups {
-            writeln!(f, "    state \"{}\" as {} {{", text(group.name), self.id(group.name))?;
-            for state in self.graph.states.iter().filter(|state| state.group == Some(group.name)) {
-                self.state(f, state, "        ")?;
-            }
-            writeln!(f, "    }}")?;
-        }
-        for state in self.graph.initial() {
-            writeln!(f, "    [*] --> {}", self.id(state.name))?;
-        }
-        for transition in self.graph.transitions {
-            self.transition(f, transition)?;
-        }
-        for state in self.graph.states.iter().filter(|state| state.kind == Kind::End) {
-            writeln!(f, "    {} --> [*]", self.id(state.name))?;
-        }
-        self.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == Kind::Work)?;
-        self.class(f, "ended", "stroke-width: 3px", |state| state.kind == Kind::End)?;
-        self.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| {
-            Some(state.name) == self.highlight
-        })
+        ids.insert(name, id);
     }
+    ids
 }
 
 /// Words that Mermaid's lexer, which ignores case, takes for its own where an identifier could stand.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
+    "accdescr",
+    "acctitle",
     "as",
     "class",
     "classdef",
@@ -189,11 +182,7 @@ fn plain(name: &str) -> Cow<'_, str> {
     if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return Cow::Borrowed(name);
     }
-    Cow::Owned(
-        name.chars()
-            .map(|c| if c.is_alphanumeric() { c } else { '_' })
-            .collect(),
-    )
+    Cow::Owned(name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect())
 }
 
 /// Free text: what Mermaid, Markdown or HTML would read as markup becomes an entity (`#58;` is a colon).
@@ -230,9 +219,85 @@ impl fmt::Display for Span {
             (u64::from(self.0.subsec_millis()), "ms"),
             (u64::from(self.0.subsec_nanos() % 1_000_000), "ns"),
         ];
-        parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
+        parts.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{GroupInfo, TimerInfo};
+
+    const fn state(name: &'static str) -> StateInfo {
+        StateInfo {
+            name,
+            doc: "",
+            kind: Kind::Rest,
+            initial: false,
+            remove: false,
+            was: &[],
+            group: None,
+            fields: &[],
+            timer: None,
+        }
+    }
+
+    const GRAPH: Graph = Graph {
+        machine: "Lease",
+        doc: "",
+        version: 1,
+        states: &[
+            StateInfo { initial: true, doc: "Waits; forever:\nor not.", ..state("INIT-REBOOT") },
+            StateInfo {
+                kind: Kind::Work,
+                timer: Some(TimerInfo { after: Duration::from_millis(5_400_250), event: "expire" }),
+                group: Some("Active"),
+                ..state("INIT_REBOOT")
+            },
+            StateInfo { kind: Kind::End, ..state("End") },
+        ],
+        events: &[],
+        transitions: &[
+            TransitionInfo {
+                from: "INIT-REBOOT",
+                event: "go",
+                to: &["INIT_REBOOT", "End"],
+                guarded: true,
+                auto: false,
+                doc: "",
+            },
+            TransitionInfo { from: "INIT_REBOOT", event: "expire", to: &["End"], guarded: false, auto: false, doc: "" },
+        ],
+        groups: &[GroupInfo { name: "Active", doc: "" }],
+    };
+
+    #[test]
+    fn everything_is_drawn() {
+        let expected = r#"stateDiagram-v2
+    state "INIT-REBOOT" as INIT_REBOOT
+    INIT_REBOOT : Waits#59; forever#58;
+    state "End" as End_
+    state "Active" as Active {
+        state "INIT_REBOOT" as INIT_REBOOT_
+    }
+    [*] --> INIT_REBOOT
+    INIT_REBOOT --> INIT_REBOOT_ : go [guarded]
+    INIT_REBOOT --> End_ : go [guarded]
+    INIT_REBOOT_ --> End_ : expire (after 1h30m250ms)
+    End_ --> [*]
+    classDef work stroke-dasharray: 5 3
+    class INIT_REBOOT_ work
+    classDef ended stroke-width: 3px
+    class End_ ended
+    classDef here fill:#fd6,color:#000,stroke-width: 3px
+    class End_ here
+"#;
+        assert_eq!(GRAPH.mermaid().highlight("End").to_string(), expected);
+    }
+
+    #[test]
+    fn docs_can_be_left_out_and_an_unknown_highlight_marks_nothing() {
+        let text = GRAPH.mermaid().docs(false).highlight("Nowhere").to_string();
+        assert!(!text.contains("Waits") && !text.contains("here"), "{text}");
     }
 }
