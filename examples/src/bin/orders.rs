@@ -77,21 +77,47 @@ fn typed() {
 fn plain() {
     use order_status::{Event, event};
     let table = ["Placed", "Paid", "Shipped", "Lost"];
-    let events: [Event; 4] = [
-        event::Pay.into(),
-        event::Cancel.into(),
-        event::Cancel.into(),
-        event::Deliver.into(),
-    ];
+    let events: [Event; 4] = [event::Pay.into(), event::Cancel.into(), event::Cancel.into(), event::Deliver.into()];
     for ((id, status), event) in (1..).zip(table).zip(events) {
-        let mut order = Order {
-            id,
-            status: status.into(),
-        };
+        let mut order = Order { id, status: status.into() };
         let kind = event.kind();
         match order.advance(event) {
             Ok(()) => println!("order {}: {status} --{kind}--> {}", order.id, order.status),
             Err(error) => println!("order {}: stays {}, {error}", order.id, order.status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fsm_core::diagram!(OrderStatus in "README.md");
+
+    #[test]
+    fn a_row_moves_only_as_declared() {
+        let mut order = Order { id: 1, status: "Paid".into() };
+        order.advance(order_status::event::Ship).expect("it is paid");
+        assert_eq!(order.status, "Shipped");
+        let error = order.advance(order_status::event::Cancel).expect_err("it is on its way");
+        assert_eq!(
+            error.to_string(),
+            "`cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts `deliver`"
+        );
+        assert_eq!(order.status, "Shipped", "the row stays as it is");
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_an_error() {
+        let mut order = Order { id: 1, status: "paid".into() };
+        let error = order.advance(order_status::event::Ship).expect_err("names are exact");
+        assert!(error.to_string().starts_with("`paid` is no state of `OrderStatus`; there are `Placed`, "), "{error}");
+    }
+
+    #[test]
+    fn every_name_has_its_value() {
+        for name in order_status::State::ALL {
+            assert_eq!(status(*name).state(), *name);
         }
     }
 }

@@ -30,11 +30,7 @@ fn a_wrong_entry_is_named_and_the_others_run() {
     for id in ["one", "two"] {
         assert!(place.ls(id).contains("Running"), "the others run");
     }
-    assert_eq!(
-        place.ok(&["ls"]).lines().count(),
-        3,
-        "and nothing was made for the wrong ones"
-    );
+    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was made for the wrong ones");
     place.ok(&["down", "one", "two"]);
 }
 
@@ -55,10 +51,7 @@ fn a_missing_or_broken_file_disturbs_nobody() {
 
     place.write(&format!("{text}[[server]\n"));
     let told = place.refused(&["up"]);
-    assert!(
-        told.contains("servers.toml:5: broken TOML: ") && told.contains("remedy: mend this line"),
-        "{told}"
-    );
+    assert!(told.contains("servers.toml:5: broken TOML: ") && told.contains("remedy: mend this line"), "{told}");
 
     assert!(place.ls("one").contains("Running"));
     place.ok(&["down", "one"]);
@@ -72,10 +65,7 @@ fn a_data_folder_that_holds_something_else_is_left_alone() {
     fs::write(place.path("data/servers.db"), note).expect("a file");
     let told = place.refused(&["up"]);
     assert!(told.contains("servers.db is not an SQLite database"), "{told}");
-    assert_eq!(
-        fs::read_to_string(place.path("data/servers.db")).expect("the file"),
-        note
-    );
+    assert_eq!(fs::read_to_string(place.path("data/servers.db")).expect("the file"), note);
 }
 
 #[test]
@@ -87,19 +77,12 @@ fn who_cannot_be_started_is_given_up_and_can_be_wished_for_again() {
     fs::rename(place.path("one"), place.path("away")).expect("a folder");
     kill(pid, Signal::KILL);
     let line = place.reaches("one", "GivenUp");
-    assert!(
-        line.contains("the folder ") && line.contains("No such file or directory"),
-        "{line}"
-    );
+    assert!(line.contains("the folder ") && line.contains("No such file or directory"), "{line}");
 
     fs::rename(place.path("away"), place.path("one")).expect("a folder");
     place.ok(&["up", "one"]);
     place.ok(&["down", "one"]);
     drop(manager);
     let passed = history::check(&place);
-    assert_eq!(
-        passed["one"].iter().filter(|state| *state == "Failed").count(),
-        4,
-        "and the fifth failure ended it"
-    );
+    assert_eq!(passed["one"].iter().filter(|state| *state == "Failed").count(), 4, "and the fifth failure ended it");
 }

@@ -45,11 +45,7 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
         // To the end: it goes on from the rows.
         place.ok(&[]);
         over.store(true, Relaxed);
-        assert_eq!(
-            watcher.join().expect("the watcher"),
-            None,
-            "two processes of one server"
-        );
+        assert_eq!(watcher.join().expect("the watcher"), None, "two processes of one server");
     });
     let passed = history::check(&place);
     println!("{} transitions", passed.values().map(Vec::len).sum::<usize>());

@@ -25,38 +25,20 @@ fn it_ends_by_itself_and_shows_what_it_says() {
         "== What the store kept of it",
         "examples/README.md",
     ] {
-        let at = rest
-            .find(expected)
-            .unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{told}"));
+        let at = rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{told}"));
         rest = &rest[at + expected.len()..];
     }
 
     let passed = history::check(&place);
     assert_eq!(
         passed["one"],
-        [
-            "Requested",
-            "Starting",
-            "Running",
-            "Failed",
-            "Starting",
-            "Running",
-            "Stopping",
-            "Stopped"
-        ]
+        ["Requested", "Starting", "Running", "Failed", "Starting", "Running", "Stopping", "Stopped"]
     );
     for other in ["two", "three"] {
-        assert_eq!(
-            passed[other],
-            ["Requested", "Starting", "Running", "Stopping", "Stopped"]
-        );
+        assert_eq!(passed[other], ["Requested", "Starting", "Running", "Stopping", "Stopped"]);
     }
     for id in ["one", "two", "three"] {
-        assert_eq!(
-            (place.alive(id), place.serving(id)),
-            (None, vec![]),
-            "nothing is left running"
-        );
+        assert_eq!((place.alive(id), place.serving(id)), (None, vec![]), "nothing is left running");
     }
 }
 
@@ -89,10 +71,6 @@ fn it_goes_on_where_a_killed_one_was() {
         "the same process, not a second one:\n{told}"
     );
     let passed = history::check(&place);
-    assert_eq!(
-        passed["one"].iter().filter(|state| *state == "Starting").count(),
-        2,
-        "one start, one restart"
-    );
+    assert_eq!(passed["one"].iter().filter(|state| *state == "Starting").count(), 2, "one start, one restart");
     assert_eq!(passed["two"].last().map(String::as_str), Some("Stopped"));
 }

@@ -20,9 +20,7 @@ struct Change {
 pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     let store = place.store();
     let graph: String = store
-        .query_row("SELECT graph FROM fsm_machines WHERE name = 'Server'", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT graph FROM fsm_machines WHERE name = 'Server'", [], |row| row.get(0))
         .expect("the graph in the store");
     let declared = edges(&graph);
     let mut query = store
@@ -49,55 +47,26 @@ pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     }
     for (id, chain) in &chains {
         for (i, change) in chain.iter().enumerate() {
-            assert_eq!(
-                change.version,
-                i as u64 + 1,
-                "{id}: a version is missing, or there twice"
-            );
-            match i.checked_sub(1).map(|before| &chain[before]) {
-                None => assert_eq!(
-                    (change.from.as_deref(), change.to.as_str()),
-                    (None, "Requested"),
-                    "{id}: its birth"
-                ),
-                Some(before) => {
-                    let (from, event) = (
-                        change.from.clone().expect("a state"),
-                        change.event.clone().expect("an event"),
-                    );
-                    assert_eq!(
-                        from, before.to,
-                        "{id} v{}: it begins where the one before ended",
-                        change.version
-                    );
-                    assert!(change.fence >= before.fence, "{id} v{}: an older fence", change.version);
-                    let edge = (from, event, change.to.clone());
-                    assert!(
-                        declared.contains(&edge),
-                        "{id} v{}: {edge:?} is not declared",
-                        change.version
-                    );
-                }
-            }
+            assert_eq!(change.version, i as u64 + 1, "{id}: a version is missing, or there twice");
+            let Some(before) = i.checked_sub(1).map(|before| &chain[before]) else {
+                assert_eq!((change.from.as_deref(), change.to.as_str()), (None, "Requested"), "{id}: its birth");
+                continue;
+            };
+            let (from, event) = (change.from.clone().expect("a state"), change.event.clone().expect("an event"));
+            assert_eq!(from, before.to, "{id} v{}: it begins where the one before ended", change.version);
+            assert!(change.fence >= before.fence, "{id} v{}: an older fence", change.version);
+            let edge = (from, event, change.to.clone());
+            assert!(declared.contains(&edge), "{id} v{}: {edge:?} is not declared", change.version);
         }
         let last = chain.last().expect("an entry");
         let row: (String, u64, Option<String>) = store
-            .query_row(
-                "SELECT state, version, data FROM fsm_instances WHERE id = ?",
-                [id],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
+            .query_row("SELECT state, version, data FROM fsm_instances WHERE id = ?", [id], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .expect("the row");
-        assert_eq!(
-            row,
-            (last.to.clone(), last.version, last.data.clone()),
-            "{id}: the row is the last entry"
-        );
+        assert_eq!(row, (last.to.clone(), last.version, last.data.clone()), "{id}: the row is the last entry");
     }
-    chains
-        .into_iter()
-        .map(|(id, chain)| (id, chain.into_iter().map(|change| change.to).collect()))
-        .collect()
+    chains.into_iter().map(|(id, chain)| (id, chain.into_iter().map(|change| change.to).collect())).collect()
 }
 
 /// The declared transitions, from the graph that the store holds.
@@ -107,11 +76,7 @@ fn edges(graph: &str) -> HashSet<(String, String, String)> {
     let list = |value: &serde_json::Value| value.as_array().expect("a list").clone();
     let mut edges = HashSet::new();
     for edge in list(&graph["transitions"]) {
-        edges.extend(
-            list(&edge["to"])
-                .iter()
-                .map(|to| (text(&edge["from"]), text(&edge["event"]), text(to))),
-        );
+        edges.extend(list(&edge["to"]).iter().map(|to| (text(&edge["from"]), text(&edge["event"]), text(to))));
     }
     assert!(edges.len() > 10, "the graph has its transitions");
     edges

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How long anything may take, on a slow machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Place {
     folder: tempfile::TempDir,
@@ -31,9 +31,7 @@ pub(crate) struct Ended {
 impl Place {
     /// With a file of these servers, each of which serves a page with its id.
     pub(crate) fn with(ids: &[&str]) -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        };
+        let place = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         let entries: Vec<_> = ids.iter().map(|id| place.entry(id, 0)).collect();
         place.write(&entries.concat());
         place
@@ -58,12 +56,7 @@ impl Place {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_servers"));
-        command
-            .args(words)
-            .arg("--file")
-            .arg(self.path("servers.toml"))
-            .arg("--data")
-            .arg(self.path("data"));
+        command.args(words).arg("--file").arg(self.path("servers.toml")).arg("--data").arg(self.path("data"));
         command.stdin(Stdio::null());
         command
     }
@@ -76,43 +69,24 @@ impl Place {
     /// The same for a command that has to succeed; what it printed.
     pub(crate) fn ok(&self, words: &[&str]) -> String {
         let ended = self.run(words);
-        assert!(
-            ended.status.success(),
-            "servers {words:?}: {}\n{}{}",
-            ended.status,
-            ended.stdout,
-            ended.stderr
-        );
+        assert!(ended.status.success(), "servers {words:?}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
         ended.stdout
     }
 
     /// The same for one that has to fail, with exit code 1; what it printed as errors.
     pub(crate) fn refused(&self, words: &[&str]) -> String {
         let ended = self.run(words);
-        assert_eq!(
-            ended.status.code(),
-            Some(1),
-            "servers {words:?}: {}{}",
-            ended.stdout,
-            ended.stderr
-        );
+        assert_eq!(ended.status.code(), Some(1), "servers {words:?}: {}{}", ended.stdout, ended.stderr);
         ended.stderr
     }
 
     /// Starts a command, whose output goes to files.
     pub(crate) fn start(&self, words: &[&str]) -> Started {
-        let output = tempfile::tempdir_in(self.folder.path())
-            .expect("a folder for the output")
-            .keep();
+        let output = tempfile::tempdir_in(self.folder.path()).expect("a folder for the output").keep();
         let (stdout, stderr) = (output.join("stdout"), output.join("stderr"));
         let file = |path| File::create(path).expect("a file for the output");
         let child = self.command(words).stdout(file(&stdout)).stderr(file(&stderr)).spawn();
-        Started {
-            child: child.expect("the program starts"),
-            words: format!("{words:?}"),
-            stdout,
-            stderr,
-        }
+        Started { child: child.expect("the program starts"), words: format!("{words:?}"), stdout, stderr }
     }
 
     /// Starts a manager, and waits until it manages.
@@ -129,9 +103,7 @@ impl Place {
 
     /// Waits until a server is alive with a pid other than `than`.
     pub(crate) fn alive_other(&self, id: &str, than: i32) -> (i32, u16) {
-        wait_for(&format!("another process of {id}"), || {
-            self.alive(id).filter(|(pid, _)| *pid != than)
-        })
+        wait_for(&format!("another process of {id}"), || self.alive(id).filter(|(pid, _)| *pid != than))
     }
 
     /// What `ls` says of a server.
@@ -143,9 +115,7 @@ impl Place {
 
     /// Waits until `ls` says that a server is in this state.
     pub(crate) fn reaches(&self, id: &str, state: &str) -> String {
-        wait_for(&format!("{id} in {state}"), || {
-            Some(self.ls(id)).filter(|line| line.contains(state))
-        })
+        wait_for(&format!("{id} in {state}"), || Some(self.ls(id)).filter(|line| line.contains(state)))
     }
 
     /// The processes that serve an id of this place, as the operating system sees them.
@@ -191,10 +161,7 @@ fn claim(lock: &Path) -> Option<(i32, Option<u16>)> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-    Some((
-        value("pid ")?.parse().ok()?,
-        value("port ").and_then(|port| port.parse().ok()),
-    ))
+    Some((value("pid ")?.parse().ok()?, value("port ").and_then(|port| port.parse().ok())))
 }
 
 /// A command that runs; killed if the test ends before it.
@@ -221,12 +188,7 @@ impl Started {
     pub(crate) fn wait_for_output(&mut self, text: &str) {
         wait_for(&format!("`{text}` from servers {}", self.words), || {
             let found = read(&self.stdout).contains(text);
-            assert!(
-                found || !self.has_ended(),
-                "servers {} ended: {}",
-                self.words,
-                read(&self.stderr)
-            );
+            assert!(found || !self.has_ended(), "servers {} ended: {}", self.words, read(&self.stderr));
             found.then_some(())
         });
     }
@@ -241,13 +203,7 @@ impl Started {
                 return Ended { status, stdout, stderr };
             }
             let (stdout, stderr) = (&self.stdout, &self.stderr);
-            assert!(
-                Instant::now() < until,
-                "servers {} hangs: {}{}",
-                self.words,
-                read(stdout),
-                read(stderr)
-            );
+            assert!(Instant::now() < until, "servers {} hangs: {}{}", self.words, read(stdout), read(stderr));
             sleep(Duration::from_millis(5));
         }
     }
@@ -256,11 +212,7 @@ impl Started {
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
         let ended = self.ended();
-        assert!(
-            ended.status.success() || ended.status.signal() == Some(9),
-            "it ended by itself: {}",
-            ended.stderr
-        );
+        assert!(ended.status.success() || ended.status.signal() == Some(9), "it ended by itself: {}", ended.stderr);
     }
 }
 
@@ -295,11 +247,7 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// What a server answers, head and body.
 pub(crate) fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )
-    .expect("a request");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer

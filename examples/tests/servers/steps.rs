@@ -18,19 +18,13 @@ fn beside_a_manager() {
     assert!(get(port, "/health").contains(&format!("\"id\":\"one\",\"pid\":{pid}")));
 
     let told = place.ok(&["down", "one"]);
-    assert!(
-        told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"),
-        "{told}"
-    );
+    assert!(told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"), "{told}");
     assert!(place.serving("one").is_empty());
     assert!(place.ls("one").contains("Stopped"));
     assert!(place.ls("two").contains("Running"), "the other is not disturbed");
 
     let told = place.ok(&["up", "one"]);
-    assert!(
-        told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"),
-        "{told}"
-    );
+    assert!(told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"), "{told}");
     let log = place.ok(&["log", "one"]);
     assert_eq!(log.lines().count(), 8, "{log}");
     assert!(place.ok(&["graph", "one"]).contains("class Running here"));
@@ -51,15 +45,13 @@ fn beside_a_manager() {
 #[test]
 fn without_a_manager() {
     let place = Place::with(&["one", "two"]);
-    assert_eq!(
-        place.ok(&["ls"]).lines().count(),
-        1,
-        "only the head: nothing has happened yet"
-    );
+    for words in [&["ls"][..], &["down", "one"], &["log", "one"], &["graph", "one"]] {
+        let told = place.refused(words);
+        assert!(told.contains("servers.db yet; `servers up` makes it"), "{told}");
+    }
+    assert!(!place.path("data").exists(), "to look makes nothing");
     place.ok(&["up", "two"]);
-    let (pid, port) = place
-        .alive("two")
-        .expect("a server outlives the command that started it");
+    let (pid, port) = place.alive("two").expect("a server outlives the command that started it");
     assert!(get(port, "/").ends_with("page of two"));
     place.ok(&["up"]);
     assert_eq!(place.alive("two").expect("it runs").0, pid, "who runs is left alone");
@@ -101,11 +93,7 @@ fn a_server_that_hangs_is_replaced() {
     kill(pid, Signal::STOP);
     place.alive_other("one", pid);
     place.reaches("one", "Running");
-    assert!(
-        place
-            .ok(&["log", "one"])
-            .contains("failure 1: 3 answers in a row were missing: ")
-    );
+    assert!(place.ok(&["log", "one"]).contains("failure 1: 3 answers in a row were missing: "));
     place.ok(&["down", "one"]);
     history::check(&place);
 }
@@ -116,35 +104,39 @@ fn a_second_manager_is_refused_by_name() {
     let manager = place.manage();
     for words in [&["manage"][..], &[]] {
         let told = place.refused(words);
-        assert!(
-            told.contains(&format!(
-                "already has a controller: process {} (servers)",
-                manager.pid()
-            )),
-            "{told}"
-        );
+        assert!(told.contains(&format!("already has a controller: process {} (servers)", manager.pid())), "{told}");
     }
     place.ok(&["down", "one"]);
 }
 
 #[test]
+fn a_changed_entry_does_not_change_a_server_that_runs() {
+    let place = Place::with(&["one"]);
+    place.ok(&["up"]);
+    let (pid, _) = place.alive("one").expect("it runs");
+    place.write(&place.entry("one", 0).replace("root = \"one\"", "root = \"other\""));
+    std::fs::create_dir(place.path("other")).expect("a folder");
+    let told = place.refused(&["up"]);
+    assert!(told.contains("`one`: it runs as it was wished for before, with port 0 and root "), "{told}");
+    assert!(told.contains("; take it `down` first, then `up` again"), "{told}");
+    assert_eq!(place.alive("one").expect("it runs").0, pid);
+    place.ok(&["down", "one"]);
+    place.ok(&["up", "one"]);
+    let (_, port) = place.alive("one").expect("it runs");
+    assert!(get(port, "/health").contains("/other\""));
+    place.ok(&["down", "one"]);
+    history::check(&place);
+}
+
+#[test]
 fn wrong_ids_are_errors() {
     let place = Place::with(&["one", "two"]);
+    place.ok(&["up", "two"]);
     let told = place.refused(&["up", "thre"]);
-    assert!(
-        told.contains("servers.toml has no server `thre` that can be used; it has one, two"),
-        "{told}"
-    );
-    assert!(
-        place
-            .refused(&["down", "one"])
-            .contains("there is no server `one`; `servers ls` lists")
-    );
-    assert!(
-        place
-            .refused(&["log", "one"])
-            .contains("there is no server `one`; `servers ls` lists")
-    );
+    assert!(told.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{told}");
+    assert!(place.refused(&["down", "one"]).contains("there is no server `one`; `servers ls` lists"));
+    assert!(place.refused(&["log", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["graph", "one"]).contains("there is no Server `one`"));
     assert_eq!(place.run(&["up", "--colour"]).status.code(), Some(2));
+    place.ok(&["down", "two"]);
 }

@@ -78,30 +78,13 @@ impl Config {
                     _ => "make it a readable text file, or name another with --file".into(),
                 };
                 let what = format!("it cannot be read: {error}");
-                let problem = Problem {
-                    place: shown(file),
-                    entry: None,
-                    what,
-                    remedy,
-                };
-                return Self {
-                    entries: Vec::new(),
-                    problems: vec![problem],
-                };
+                let problem = Problem { place: shown(file), entry: None, what, remedy };
+                return Self { entries: Vec::new(), problems: vec![problem] };
             }
         };
-        let mut reader = Reader {
-            file,
-            text: &text,
-            ids: HashMap::new(),
-            ports: HashMap::new(),
-            problems: Vec::new(),
-        };
+        let mut reader = Reader { file, text: &text, ids: HashMap::new(), ports: HashMap::new(), problems: Vec::new() };
         let entries = reader.entries(is_ours);
-        Self {
-            entries,
-            problems: reader.problems,
-        }
+        Self { entries, problems: reader.problems }
     }
 }
 
@@ -159,11 +142,7 @@ impl Reader<'_> {
 
     fn entry(&mut self, server: Spanned<DeValue<'_>>, is_ours: impl Fn(&str, u16) -> bool) -> Option<Entry> {
         let span = server.span();
-        let name = server
-            .get_ref()
-            .get("id")
-            .and_then(|id| id.get_ref().as_str())
-            .filter(|id| !id.is_empty());
+        let name = server.get_ref().get("id").and_then(|id| id.get_ref().as_str()).filter(|id| !id.is_empty());
         let name = Some(name.map_or_else(|| "a server without a name".into(), |id| format!("server `{id}`")));
         let Written { id, port, root } = match Written::deserialize(ValueDeserializer::from(server)) {
             Ok(written) => written,
@@ -181,13 +160,7 @@ impl Reader<'_> {
         (self.problems.len() == before)
             .then_some(())
             .and(root)
-            .map(|root| Entry {
-                id,
-                spec: Spec {
-                    port: port.into_inner(),
-                    root,
-                },
-            })
+            .map(|root| Entry { id, spec: Spec { port: port.into_inner(), root } })
     }
 
     fn check_id(&mut self, id: &Spanned<String>, name: Option<String>) {
@@ -202,20 +175,10 @@ impl Reader<'_> {
             );
         } else if !id.get_ref().chars().all(is_plain) || id.get_ref().len() > 64 {
             let what = "its id is not a plain name".into();
-            self.report(
-                Some(id.span()),
-                name,
-                what,
-                "use up to 64 letters, digits, `-` and `_`: it names files too",
-            );
+            self.report(Some(id.span()), name, what, "use up to 64 letters, digits, `-` and `_`: it names files too");
         } else if let Some(first) = self.ids.get(id.get_ref()) {
             let what = format!("line {first} has this id already");
-            self.report(
-                Some(id.span()),
-                name,
-                what,
-                "give one of them another id; the first one is used meanwhile",
-            );
+            self.report(Some(id.span()), name, what, "give one of them another id; the first one is used meanwhile");
         } else {
             self.ids.insert(id.get_ref().clone(), line);
         }
@@ -228,12 +191,7 @@ impl Reader<'_> {
         }
         if let Some(first) = self.ports.get(&number) {
             let what = format!("line {first} has port {number} already");
-            self.report(
-                Some(port.span()),
-                name,
-                what,
-                "give one of them another port, or 0 for any free one",
-            );
+            self.report(Some(port.span()), name, what, "give one of them another port, or 0 for any free one");
             return;
         }
         self.ports.insert(number, line);
@@ -246,14 +204,10 @@ impl Reader<'_> {
                     format!("port {number} is taken by another program"),
                     "stop that program, or choose another port, or 0 for any free one",
                 ),
-                ErrorKind::PermissionDenied => (
-                    format!("port {number} needs privileges"),
-                    "choose a port above 1023, or 0 for any free one",
-                ),
-                _ => (
-                    format!("port {number} cannot be used: {error}"),
-                    "choose another port, or 0 for any free one",
-                ),
+                ErrorKind::PermissionDenied => {
+                    (format!("port {number} needs privileges"), "choose a port above 1023, or 0 for any free one")
+                }
+                _ => (format!("port {number} cannot be used: {error}"), "choose another port, or 0 for any free one"),
             };
             self.report(Some(port.span()), name, what, remedy);
         }
@@ -274,12 +228,7 @@ impl Reader<'_> {
     fn report(&mut self, span: Option<Range<usize>>, entry: Option<String>, what: String, remedy: &str) {
         let file = shown(self.file);
         let place = span.map_or_else(|| file.clone(), |span| format!("{file}:{}", self.line(span)));
-        self.problems.push(Problem {
-            place,
-            entry,
-            what,
-            remedy: remedy.into(),
-        });
+        self.problems.push(Problem { place, entry, what, remedy: remedy.into() });
     }
 
     fn line(&self, span: Range<usize>) -> usize {
@@ -291,11 +240,7 @@ impl Reader<'_> {
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
-    below
-        .filter(|path| !path.as_os_str().is_empty())
-        .unwrap_or_else(|| path.to_path_buf())
-        .display()
-        .to_string()
+    below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_path_buf()).display().to_string()
 }
 
 #[cfg(test)]
@@ -309,12 +254,7 @@ mod tests {
         fs::write(folder.path().join("s.toml"), text).expect("a file");
         let config = Config::load(&folder.path().join("s.toml"), |_, _| is_ours);
         let problems: Vec<_> = config.problems.iter().map(ToString::to_string).collect();
-        (
-            config.entries,
-            problems
-                .join("\n")
-                .replace(&format!("{}/", folder.path().display()), ""),
-        )
+        (config.entries, problems.join("\n").replace(&format!("{}/", folder.path().display()), ""))
     }
 
     fn ids(entries: &[Entry]) -> Vec<&str> {
@@ -325,10 +265,7 @@ mod tests {
 
     #[test]
     fn the_file_of_the_example_is_right() {
-        let config = Config::load(
-            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/servers.toml")),
-            |_, _| false,
-        );
+        let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/servers.toml")), |_, _| false);
         assert_eq!(config.problems, []);
         assert_eq!(ids(&config.entries), ["hello", "docs", "shop"]);
     }
@@ -357,10 +294,7 @@ mod tests {
     #[test]
     fn a_file_without_servers_is_a_problem() {
         let (_, problems) = load("# nothing\n", false);
-        assert!(
-            problems.starts_with("s.toml: it names no server\n  remedy: write [[server]]"),
-            "{problems}"
-        );
+        assert!(problems.starts_with("s.toml: it names no server\n  remedy: write [[server]]"), "{problems}");
         let (_, problems) = load("[server]\nid = \"x\"\n", false);
         assert!(problems.contains("s.toml:1: `server` is not a list"), "{problems}");
     }
@@ -396,10 +330,7 @@ mod tests {
                 "s.toml:34: a server without a name: missing field `id`",
             ]
         );
-        assert_eq!(
-            problems.lines().filter(|line| line.starts_with("  remedy: ")).count(),
-            heads.len()
-        );
+        assert_eq!(problems.lines().filter(|line| line.starts_with("  remedy: ")).count(), heads.len());
     }
 
     #[test]
@@ -418,14 +349,8 @@ mod tests {
         );
         let (entries, problems) = load(&text, true);
         assert_eq!((ids(&entries), problems.as_str()), (vec!["good", "late"], ""));
-        let (entries, problems) = load(
-            &format!("{text}{}", text.replace("late", "twin").replace("good", "g2")),
-            true,
-        );
+        let (entries, problems) = load(&format!("{text}{}", text.replace("late", "twin").replace("good", "g2")), true);
         assert_eq!(ids(&entries), ["good", "late", "g2"]);
-        assert!(
-            problems.contains(&format!("server `twin`: line 7 has port {port} already")),
-            "{problems}"
-        );
+        assert!(problems.contains(&format!("server `twin`: line 7 has port {port} already")), "{problems}");
     }
 }

@@ -28,15 +28,11 @@ pub(crate) struct Health {
 
 /// Asks the process on a port of this machine.
 pub(crate) async fn ask(port: u16) -> anyhow::Result<Health> {
-    timeout(PATIENCE, exchange(port))
-        .await
-        .with_context(|| format!("port {port} gave no answer in {PATIENCE:?}"))?
+    timeout(PATIENCE, exchange(port)).await.with_context(|| format!("port {port} gave no answer in {PATIENCE:?}"))?
 }
 
 async fn exchange(port: u16) -> anyhow::Result<Health> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("port {port}"))?;
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("port {port}"))?;
     let request = format!("GET {PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -65,14 +61,7 @@ mod tests {
     #[test]
     fn an_answer_is_read() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n{\"id\":\"a\",\"pid\":7,\"root\":\"/srv\"}\n";
-        assert_eq!(
-            parse(answer).expect("it is right"),
-            Health {
-                id: "a".into(),
-                pid: 7,
-                root: "/srv".into()
-            }
-        );
+        assert_eq!(parse(answer).expect("it is right"), Health { id: "a".into(), pid: 7, root: "/srv".into() });
     }
 
     #[test]
@@ -80,10 +69,7 @@ mod tests {
         let wrong = |answer: &[u8]| format!("{:#}", parse(answer).expect_err("it is wrong"));
         assert_eq!(wrong(b""), "the answer is not HTTP");
         assert_eq!(wrong(b"SSH-2.0\r\n\r\n"), "the answer is not HTTP/1");
-        assert_eq!(
-            wrong(b"HTTP/1.1 404 Not Found\r\n\r\n"),
-            "it answers: HTTP/1.1 404 Not Found"
-        );
+        assert_eq!(wrong(b"HTTP/1.1 404 Not Found\r\n\r\n"), "it answers: HTTP/1.1 404 Not Found");
         assert!(wrong(b"HTTP/1.1 200 OK\r\n\r\n<html>").starts_with("this is not one of our servers: "));
     }
 

@@ -61,12 +61,7 @@ impl RunDir {
     /// Takes a server's lock, with nothing in it; `None` if somebody holds it, or is just looking.
     pub(crate) fn take(&self, id: &str) -> io::Result<Option<File>> {
         let mut options = OpenOptions::new();
-        let file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.lock_path(id))?;
+        let file = options.read(true).write(true).create(true).truncate(false).open(self.lock_path(id))?;
         match file.try_lock() {
             Ok(()) => file.set_len(0).map(|()| Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -135,10 +130,7 @@ mod tests {
         let held = run.take("a").expect("no error").expect("it is free");
         let copy = held.try_clone().expect("a copy, as a child process gets one");
         assert!(run.take("a").expect("no error").is_none(), "one holder at a time");
-        assert!(
-            run.take("b").expect("no error").is_some(),
-            "another server has another lock"
-        );
+        assert!(run.take("b").expect("no error").is_some(), "another server has another lock");
         drop(held);
         assert_eq!(run.look("a").expect("a look"), Sighting::Alive(Claim::default()));
         drop(copy);
@@ -150,17 +142,10 @@ mod tests {
         let (_folder, run) = run_dir();
         let mut held = run.take("a").expect("no error").expect("it is free");
         held.write_all(b"pid 7\nport 80\n").expect("a claim");
-        let said = Claim {
-            pid: Some(7),
-            port: Some(80),
-        };
+        let said = Claim { pid: Some(7), port: Some(80) };
         assert_eq!(run.look("a").expect("a look"), Sighting::Alive(said));
         drop(held);
-        assert_eq!(
-            run.look("a").expect("a look"),
-            Sighting::Gone,
-            "what a dead process said does not count"
-        );
+        assert_eq!(run.look("a").expect("a look"), Sighting::Gone, "what a dead process said does not count");
         let _held = run.take("a").expect("no error").expect("it is free");
         assert_eq!(run.look("a").expect("a look"), Sighting::Alive(Claim::default()));
     }
@@ -168,20 +153,8 @@ mod tests {
     #[test]
     fn half_a_line_is_not_there_yet() {
         assert_eq!(Claim::parse("pid 12"), Claim::default());
-        assert_eq!(
-            Claim::parse("pid 12\nport 80"),
-            Claim {
-                pid: Some(12),
-                port: None
-            }
-        );
-        assert_eq!(
-            Claim::parse("pid 12\nport 8080\n"),
-            Claim {
-                pid: Some(12),
-                port: Some(8080)
-            }
-        );
+        assert_eq!(Claim::parse("pid 12\nport 80"), Claim { pid: Some(12), port: None });
+        assert_eq!(Claim::parse("pid 12\nport 8080\n"), Claim { pid: Some(12), port: Some(8080) });
         assert_eq!(Claim::parse("pid x\n"), Claim::default());
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[fsm(initial = Requested, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 #[on(stop => Stopping, except(Stopping, Stopped))]
 pub(crate) enum Server {
-    /// Somebody wants it; nothing is started yet.
+    /// Somebody wants it, and nothing is started yet.
     #[on(start => Starting, with = first_try)]
     Requested { spec: Spec },
 
@@ -24,19 +24,14 @@ pub(crate) enum Server {
     #[state(work)]
     #[on(fail => Failed)]
     #[on(give_up => GivenUp)]
-    Running {
-        spec: Spec,
-        failures: u32,
-        pid: u32,
-        port: u16,
-    },
+    Running { spec: Spec, failures: u32, pid: u32, port: u16 },
 
-    /// It broke; after a pause it is tried again.
+    /// It broke, and is tried again after a pause.
     #[on(retry => Starting)]
     #[after("1s", retry)]
     Failed { spec: Spec, failures: u32, reason: String },
 
-    /// It broke too often in a row; somebody has to look after it.
+    /// It broke too often in a row: somebody has to look after it.
     #[on(request { spec: Spec } => Requested)]
     GivenUp { spec: Spec, reason: String },
 
@@ -52,10 +47,7 @@ pub(crate) enum Server {
 
 /// A server that is started on request has not failed yet.
 fn first_try(requested: server::Requested, _: server::event::Start) -> server::Starting {
-    server::Starting {
-        spec: requested.spec,
-        failures: 0,
-    }
+    server::Starting { spec: requested.spec, failures: 0 }
 }
 
 #[cfg(test)]

@@ -34,10 +34,7 @@ pub(crate) struct Processes {
 impl Processes {
     /// Those whose locks are in `run`; new ones run this same program.
     pub(crate) fn new(run: RunDir) -> io::Result<Self> {
-        Ok(Self {
-            run,
-            program: std::env::current_exe()?,
-        })
+        Ok(Self { run, program: std::env::current_exe()? })
     }
 
     /// Starts a process, which lives on when this one dies; `None` if there is one already.
@@ -46,20 +43,11 @@ impl Processes {
             return Ok(None);
         };
         let mut command = Command::new(&self.program);
-        command
-            .args(["serve", "--id", id, "--port", &spec.port.to_string(), "--root"])
-            .arg(&spec.root);
+        command.args(["serve", "--id", id, "--port", &spec.port.to_string(), "--root"]).arg(&spec.root);
         // Nothing of ours is left to it but the lock: not the terminal and its Ctrl-C, not our output, not our folder.
-        command
-            .stdin(lock)
-            .stdout(Stdio::null())
-            .stderr(File::create(self.run.stderr_path(id))?);
+        command.stdin(lock).stdout(Stdio::null()).stderr(File::create(self.run.stderr_path(id))?);
         command.process_group(0).current_dir("/");
-        Ok(Some(
-            command
-                .spawn()
-                .with_context(|| format!("starting {}", self.program.display()))?,
-        ))
+        Ok(Some(command.spawn().with_context(|| format!("starting {}", self.program.display()))?))
     }
 
     /// Whether a server's process is alive, and what it says of itself.

@@ -15,11 +15,7 @@ pub(crate) fn entry(entry: &HistoryEntry) -> String {
         (_, None) => format!("{event} --> {}", entry.to),
         (_, Some(from)) => format!("{from} --{event}--> {}", entry.to),
     };
-    let by = if cause == "caller" {
-        String::new()
-    } else {
-        format!(" ({cause})")
-    };
+    let by = if cause == "caller" { String::new() } else { format!(" ({cause})") };
     let detail = detail(entry).map(|detail| format!(": {detail}")).unwrap_or_default();
     format!("{time}  {id:<8} v{version:<3} {what}{by}{detail}")
 }
@@ -50,25 +46,15 @@ pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
     };
     let since = SystemTime::now().duration_since(row.updated).unwrap_or_default();
     let since = humantime::format_duration(Duration::from_secs(since.as_secs())).to_string();
-    let parked = row
-        .parked
-        .as_ref()
-        .map(|why| format!("  parked: {why}"))
-        .unwrap_or_default();
-    let line = format!(
-        "{:<16} {:<10} v{:<5} {since:<16} {detail}{parked}",
-        record.id(),
-        record.state(),
-        record.version()
-    );
+    let parked = row.parked.as_ref().map(|why| format!("  parked: {why}")).unwrap_or_default();
+    let line =
+        format!("{:<16} {:<10} v{:<5} {since:<16} {detail}{parked}", record.id(), record.state(), record.version());
     line.trim_end().to_owned()
 }
 
 /// The head of the list of servers.
 pub(crate) fn head() -> String {
-    format!("{:<16} {:<10} {:<6} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE")
-        .trim_end()
-        .to_owned()
+    format!("{:<16} {:<10} {:<6} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE").trim_end().to_owned()
 }
 
 fn place(port: u16, pid: u32) -> String {
@@ -108,15 +94,9 @@ mod tests {
             "1970-01-01T00:00:00.000Z  docs     v3   Starting --ready--> Running (worker): http://127.0.0.1:80/ pid 7"
         );
         let failed = moved("fail", "Failed", r#"{"reason":"no folder","failures":2}"#);
-        assert!(
-            failed.ends_with("Starting --fail--> Failed (worker): failure 2: no folder"),
-            "{failed}"
-        );
+        assert!(failed.ends_with("Starting --fail--> Failed (worker): failure 2: no folder"), "{failed}");
         let given_up = moved("give_up", "GivenUp", r#"{"reason":"no folder"}"#);
-        assert!(
-            given_up.ends_with("Starting --give_up--> GivenUp (worker): no folder"),
-            "{given_up}"
-        );
+        assert!(given_up.ends_with("Starting --give_up--> GivenUp (worker): no folder"), "{given_up}");
         let other = moved("ready", "Running", r#"{"of another layout":1}"#);
         assert!(other.ends_with("Starting --ready--> Running (worker)"), "{other}");
     }
@@ -125,13 +105,7 @@ mod tests {
     fn births_and_notes_are_told_apart() {
         let born = change(HistoryKind::Transition, None, None, "Requested", "null");
         assert!(born.ends_with("v3   created --> Requested"), "{born}");
-        let note = change(
-            HistoryKind::Note,
-            None,
-            Some("parked"),
-            "Stopping",
-            "10 attempts failed",
-        );
+        let note = change(HistoryKind::Note, None, Some("parked"), "Stopping", "10 attempts failed");
         assert!(note.ends_with("v3   parked: 10 attempts failed (worker)"), "{note}");
     }
 }

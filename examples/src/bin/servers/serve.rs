@@ -31,13 +31,9 @@ const LONGEST_HEAD: usize = 8 * 1024;
 pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     let mut told_to_end = signal(SignalKind::terminate())?;
     let mut lock = Held::inherited().context("standard input is not this server's lock file")?;
-    let root = serve
-        .root
-        .canonicalize()
-        .with_context(|| format!("the folder {}", serve.root.display()))?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port))
-        .await
-        .with_context(|| format!("port {}", serve.port))?;
+    let root = serve.root.canonicalize().with_context(|| format!("the folder {}", serve.root.display()))?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)).await.with_context(|| format!("port {}", serve.port))?;
     lock.name_port(listener.local_addr()?.port())?;
     let site = Arc::new(Site { id: serve.id, root });
     loop {
@@ -94,11 +90,7 @@ enum Body {
 
 impl Reply {
     fn text(status: &'static str, text: &str) -> Self {
-        Self {
-            status,
-            kind: "text/plain; charset=utf-8",
-            body: Body::Text(format!("{text}\n")),
-        }
+        Self { status, kind: "text/plain; charset=utf-8", body: Body::Text(format!("{text}\n")) }
     }
 
     async fn send(self, stream: &mut TcpStream, with_body: bool) -> io::Result<()> {
@@ -106,11 +98,7 @@ impl Reply {
             Body::Text(text) => text.len() as u64,
             Body::File(_, length) => *length,
         };
-        let allow = if self.status.starts_with("405") {
-            "Allow: GET, HEAD\r\n"
-        } else {
-            ""
-        };
+        let allow = if self.status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
         let Self { status, kind, .. } = self;
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}Connection: close\r\n\r\n"
@@ -140,26 +128,14 @@ impl Site {
             return (Reply::text("405 Method Not Allowed", "only GET and HEAD"), true);
         }
         let path = target.split(['?', '#']).next().unwrap_or_default();
-        let reply = if path == health::PATH {
-            self.health()
-        } else {
-            self.file(path).await
-        };
+        let reply = if path == health::PATH { self.health() } else { self.file(path).await };
         (reply, method == "GET")
     }
 
     fn health(&self) -> Reply {
-        let health = Health {
-            id: self.id.clone(),
-            pid: std::process::id(),
-            root: self.root.clone(),
-        };
+        let health = Health { id: self.id.clone(), pid: std::process::id(), root: self.root.clone() };
         match serde_json::to_string(&health) {
-            Ok(json) => Reply {
-                status: "200 OK",
-                kind: "application/json",
-                body: Body::Text(format!("{json}\n")),
-            },
+            Ok(json) => Reply { status: "200 OK", kind: "application/json", body: Body::Text(format!("{json}\n")) },
             Err(error) => Reply::text("500 Internal Server Error", &error.to_string()),
         }
     }
@@ -170,11 +146,9 @@ impl Site {
             None => Err(io::ErrorKind::NotFound.into()),
         };
         match opened {
-            Ok((path, file, length)) => Reply {
-                status: "200 OK",
-                kind: content_type(&path),
-                body: Body::File(file, length),
-            },
+            Ok((path, file, length)) => {
+                Reply { status: "200 OK", kind: content_type(&path), body: Body::File(file, length) }
+            }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Reply::text("403 Forbidden", "forbidden"),
             Err(_) => Reply::text("404 Not Found", "there is no such page"),
         }
@@ -191,20 +165,14 @@ impl Site {
         }
         let file = File::open(&path).await?;
         let metadata = file.metadata().await?;
-        if metadata.is_file() {
-            Ok((path, file, metadata.len()))
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
+        if metadata.is_file() { Ok((path, file, metadata.len())) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }
 
 /// The path of a request, relative to the root; `None` if it leads out of it.
 fn inside(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(decode(path.strip_prefix('/')?)?);
-    path.components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-        .then_some(path)
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(path)
 }
 
 /// Undoes `%20` and the like.
@@ -219,9 +187,7 @@ fn decode(text: &str) -> Option<String> {
                 if !digits.iter().all(u8::is_ascii_hexdigit) {
                     return None;
                 }
-                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16)
-                    .ok()
-                    .filter(|byte| *byte != 0)?
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok().filter(|byte| *byte != 0)?
             }
             _ => byte,
         });
@@ -252,19 +218,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().join("root");
         std::fs::create_dir_all(root.join("sub")).expect("folders");
-        for (file, text) in [
-            ("root/index.html", "home"),
-            ("root/a b.txt", "a b"),
-            ("root/sub/index.html", "sub"),
-            ("secret", "s"),
-        ] {
+        for (file, text) in
+            [("root/index.html", "home"), ("root/a b.txt", "a b"), ("root/sub/index.html", "sub"), ("secret", "s")]
+        {
             std::fs::write(folder.path().join(file), text).expect("a file");
         }
         std::os::unix::fs::symlink(folder.path().join("secret"), root.join("link")).expect("a link");
-        let site = Site {
-            id: "a".into(),
-            root: root.canonicalize().expect("a path"),
-        };
+        let site = Site { id: "a".into(), root: root.canonicalize().expect("a path") };
         let (reply, with_body) = site.reply(request).await;
         let body = match reply.body {
             Body::Text(text) => text,
@@ -281,10 +241,7 @@ mod tests {
     #[tokio::test]
     async fn files_below_the_root_are_served() {
         assert_eq!(get("GET / HTTP/1.1\r\n\r\n").await, ("200 OK", "home".into()));
-        assert_eq!(
-            get("GET /index.html?x=1 HTTP/1.1\r\n\r\n").await,
-            ("200 OK", "home".into())
-        );
+        assert_eq!(get("GET /index.html?x=1 HTTP/1.1\r\n\r\n").await, ("200 OK", "home".into()));
         assert_eq!(get("GET /a%20b.txt HTTP/1.0\r\n\r\n").await, ("200 OK", "a b".into()));
         assert_eq!(get("GET /sub/ HTTP/1.1\r\n\r\n").await, ("200 OK", "sub".into()));
         assert_eq!(get("HEAD / HTTP/1.1\r\n\r\n").await, ("200 OK", String::new()));
@@ -303,11 +260,7 @@ mod tests {
             "/%zz",
             "/%+5",
         ] {
-            assert_eq!(
-                get(&format!("GET {path} HTTP/1.1\r\n\r\n")).await.0,
-                "404 Not Found",
-                "{path}"
-            );
+            assert_eq!(get(&format!("GET {path} HTTP/1.1\r\n\r\n")).await.0, "404 Not Found", "{path}");
         }
         assert_eq!(get("POST / HTTP/1.1\r\n\r\n").await.0, "405 Method Not Allowed");
         for line in ["", "GET /", "GET / HTTP/2", "GET / b HTTP/1.1"] {
@@ -319,9 +272,6 @@ mod tests {
     async fn health_names_the_server_and_its_pid() {
         let (status, body) = get("GET /health HTTP/1.1\r\n\r\n").await;
         let health: Health = serde_json::from_str(&body).expect("it is JSON");
-        assert_eq!(
-            (status, health.id.as_str(), health.pid),
-            ("200 OK", "a", std::process::id())
-        );
+        assert_eq!((status, health.id.as_str(), health.pid), ("200 OK", "a", std::process::id()));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     wish::{Progress, Wish},
     workers::Keeper,
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use fsm_runtime::{
     Machines, Runtime, StartError,
     store::{ControlError, sqlite::Sqlite},
@@ -57,22 +57,19 @@ impl Session {
         }
     }
 
-    /// Leaves the work to others.
+    /// Leaves the work to others; an error if there is nothing yet to work on.
     pub(crate) async fn read(places: &Places) -> anyhow::Result<Self> {
-        let (store, processes) = (store(places), processes(places)?);
+        let store = store(places);
+        let is_there = store.try_exists().with_context(|| shown(&store))?;
+        ensure!(is_there, "there is no store {} yet; `servers up` makes it, --data names another", shown(&store));
+        let processes = processes(places)?;
         let runtime = Runtime::builder(Sqlite::open(&store).await?).start().await?;
         Self::new(store, processes, runtime, false).await
     }
 
     async fn new(store: PathBuf, processes: Arc<Processes>, runtime: Runtime, manages: bool) -> anyhow::Result<Self> {
         let tail = Tail::from_now(&runtime.machines()).await?;
-        Ok(Self {
-            store,
-            processes,
-            runtime,
-            manages,
-            tail,
-        })
+        Ok(Self { store, processes, runtime, manages, tail })
     }
 
     pub(crate) fn servers(&self) -> Machines<Server> {
@@ -132,10 +129,7 @@ impl Session {
     pub(crate) async fn close(self) {
         let report = self.runtime.shutdown(CLOSE).await;
         for cut in &report.cut {
-            eprintln!(
-                "cut: the work on {} in {} ({:?}); the next manager takes it up",
-                cut.key, cut.state, cut.how
-            );
+            eprintln!("cut: the work on {} in {} ({:?}); the next manager takes it up", cut.key, cut.state, cut.how);
         }
     }
 }
@@ -159,14 +153,8 @@ pub(crate) fn processes(places: &Places) -> anyhow::Result<Arc<Processes>> {
 
 /// A runtime that does the work, or the error of the one that does it already.
 async fn with_workers(store: &Path, processes: &Arc<Processes>) -> anyhow::Result<Result<Runtime, ControlError>> {
-    let keeper = Keeper {
-        processes: Arc::clone(processes),
-    };
-    match Runtime::builder(Sqlite::open(store).await?)
-        .machine::<Server, _>(keeper)
-        .start()
-        .await
-    {
+    let keeper = Keeper { processes: Arc::clone(processes) };
+    match Runtime::builder(Sqlite::open(store).await?).machine::<Server, _>(keeper).start().await {
         Ok(runtime) => Ok(Ok(runtime)),
         Err(StartError::Control(held @ ControlError::Held { .. })) => Ok(Err(held)),
         Err(error) => Err(error.into()),

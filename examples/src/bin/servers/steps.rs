@@ -3,14 +3,14 @@
 use crate::{
     cli::Places,
     config::{Config, Entry, shown},
-    lock::{Claim, Sighting},
+    lock::Sighting,
     machine::Server,
     render,
     session::{Session, processes},
     tail::{history, rows},
     wish::Wish,
 };
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, ensure};
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,15 +22,13 @@ pub(crate) async fn up(places: &Places, ids: &[String]) -> anyhow::Result<()> {
     let settled = fulfil(&mut session, entries.into_iter().map(wish).collect()).await;
     session.close().await;
     settled?;
-    ensure!(
-        !ids.is_empty() || config.problems.is_empty(),
-        "the other entries have to be mended, see above"
-    );
+    ensure!(!ids.is_empty() || config.problems.is_empty(), "the other entries have to be mended, see above");
     Ok(())
 }
 
 /// Takes servers down, and waits for it.
 pub(crate) async fn down(places: &Places, ids: &[String]) -> anyhow::Result<()> {
+    Session::read(places).await?;
     let mut session = Session::join(places).await?;
     let settled = fulfil(&mut session, ids.iter().map(|id| Wish::down(id)).collect()).await;
     session.close().await;
@@ -42,10 +40,7 @@ pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
     let told_to_end = told_to_end()?;
     let config = load(places)?;
     let mut session = Session::manage(places).await?;
-    println!(
-        "managing the servers of {}; Ctrl-C ends the manager, not the servers",
-        shown(&places.file)
-    );
+    println!("managing the servers of {}; Ctrl-C ends the manager, not the servers", shown(&places.file));
     let keep = async {
         if let Err(error) = fulfil(&mut session, config.entries.iter().map(wish).collect()).await {
             eprintln!("error: {error:#}");
@@ -74,11 +69,10 @@ pub(crate) async fn ls(places: &Places) -> anyhow::Result<()> {
 pub(crate) async fn log(places: &Places, id: &str) -> anyhow::Result<()> {
     let servers = Session::read(places).await?.servers();
     let entries = history(&servers, id, 0).await?;
-    ensure!(
-        !entries.is_empty(),
-        "there is no server `{id}`; `servers ls` lists those there are"
-    );
-    entries.iter().for_each(|entry| println!("{}", render::entry(entry)));
+    ensure!(!entries.is_empty(), "there is no server `{id}`; `servers ls` lists those there are");
+    for entry in &entries {
+        println!("{}", render::entry(entry));
+    }
     Ok(())
 }
 
@@ -98,18 +92,15 @@ pub(crate) async fn graph(places: &Places, id: Option<&str>) -> anyhow::Result<(
 /// Reads the file of servers, and says what is wrong with it.
 pub(crate) fn load(places: &Places) -> anyhow::Result<Config> {
     let processes = processes(places)?;
-    let config = Config::load(
-        &places.file,
-        |id, port| matches!(processes.look(id), Ok(Sighting::Alive(Claim { port: Some(held), .. })) if held == port),
-    );
+    // Who holds the lock and has not said where it listens may be about to say so.
+    let config = Config::load(&places.file, |id, port| {
+        let Ok(Sighting::Alive(claim)) = processes.look(id) else { return false };
+        claim.port.is_none_or(|held| held == port)
+    });
     for problem in &config.problems {
         eprintln!("error: {problem}");
     }
-    ensure!(
-        !config.entries.is_empty(),
-        "no server of {} can be used",
-        shown(&places.file)
-    );
+    ensure!(!config.entries.is_empty(), "no server of {} can be used", shown(&places.file));
     Ok(config)
 }
 
@@ -117,16 +108,13 @@ fn chosen<'c>(config: &'c Config, ids: &[String], places: &Places) -> anyhow::Re
     if ids.is_empty() {
         return Ok(config.entries.iter().collect());
     }
-    let find = |id: &String| match config.entries.iter().find(|entry| entry.id == *id) {
-        Some(entry) => Ok(entry),
-        None => {
+    let find = |id: &String| {
+        let found = config.entries.iter().find(|entry| entry.id == *id);
+        found.with_context(|| {
             let usable: Vec<_> = config.entries.iter().map(|entry| entry.id.as_str()).collect();
-            bail!(
-                "{} has no server `{id}` that can be used; it has {}",
-                shown(&places.file),
-                usable.join(", ")
-            )
-        }
+            let (file, usable) = (shown(&places.file), usable.join(", "));
+            format!("{file} has no server `{id}` that can be used; it has {usable}")
+        })
     };
     ids.iter().map(find).collect()
 }

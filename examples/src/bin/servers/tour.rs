@@ -36,11 +36,7 @@ pub(crate) async fn run(places: &Places) -> anyhow::Result<()> {
     let told = tell(&session, &config, places).await;
     session.close().await;
     shown_so_far.and(ended).and(told)?;
-    ensure!(
-        config.problems.is_empty(),
-        "some entries of {} have to be mended, see above",
-        shown(&places.file)
-    );
+    ensure!(config.problems.is_empty(), "some entries of {} have to be mended, see above", shown(&places.file));
     Ok(())
 }
 
@@ -59,14 +55,8 @@ async fn acts(session: &mut Session, config: &Config, places: &Places) -> anyhow
         let AnyRecord::Running(running) = session.servers().get(&first.id).await? else {
             bail!("`{}` does not run any more", first.id);
         };
-        let pid = session
-            .processes()
-            .kill(&first.id)?
-            .context("its process is gone already")?;
-        act(&format!(
-            "An accident: process {pid} of `{}` was killed, from outside",
-            first.id
-        ));
+        let pid = session.processes().kill(&first.id)?.context("its process is gone already")?;
+        act(&format!("An accident: process {pid} of `{}` was killed, from outside", first.id));
         fulfil(session, vec![Wish::back(&first.id, running.version())]).await?;
         session.watch(PAUSE).await?;
     }

@@ -4,7 +4,7 @@ use crate::{
     config::Spec,
     machine::{
         Server,
-        server::{AnyRecord, Failure, Requested},
+        server::{AnyRecord, Failure, Requested, event},
     },
 };
 use anyhow::bail;
@@ -15,14 +15,16 @@ use fsm_runtime::{Machines, ReadError};
 pub(crate) struct Wish {
     pub(crate) id: String,
     goal: Goal,
+    /// Whether it was tried on behalf of this wish: what came to nothing earlier is tried once more, and not again.
+    tried: bool,
 }
 
 #[derive(Debug)]
 enum Goal {
-    /// It runs. Once it has been asked for, giving up is an answer.
-    Up { spec: Spec, asked: bool },
+    /// It runs like this.
+    Up(Spec),
     /// It runs, and has changed since this version.
-    Back { version: u64 },
+    Back(u64),
     /// No process is left.
     Down,
 }
@@ -40,24 +42,19 @@ pub(crate) enum Progress {
 
 impl Wish {
     pub(crate) fn up(id: &str, spec: Spec) -> Self {
-        Self {
-            id: id.into(),
-            goal: Goal::Up { spec, asked: false },
-        }
+        Self::new(id, Goal::Up(spec))
     }
 
     pub(crate) fn back(id: &str, version: u64) -> Self {
-        Self {
-            id: id.into(),
-            goal: Goal::Back { version },
-        }
+        Self::new(id, Goal::Back(version))
     }
 
     pub(crate) fn down(id: &str) -> Self {
-        Self {
-            id: id.into(),
-            goal: Goal::Down,
-        }
+        Self::new(id, Goal::Down)
+    }
+
+    fn new(id: &str, goal: Goal) -> Self {
+        Self { id: id.into(), goal, tried: false }
     }
 
     /// Looks where the server stands, and fires the next event that is ours to fire.
@@ -67,54 +64,62 @@ impl Wish {
             Err(ReadError::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let fired = match (&mut self.goal, record) {
-            (Goal::Up { spec, .. }, None) => servers
-                .create(&self.id, Requested { spec: spec.clone() })
-                .await
-                .map(drop),
-            (Goal::Back { .. } | Goal::Down, None) => {
-                bail!("there is no server `{}`; `servers ls` lists them", self.id)
-            }
-
-            (Goal::Up { .. }, Some(AnyRecord::Running(_))) => return Ok(Progress::Fulfilled),
-            (Goal::Up { .. }, Some(AnyRecord::Requested(requested))) => requested.start().await.map(drop),
-            (Goal::Up { spec, asked }, Some(AnyRecord::Stopped(stopped))) => {
-                *asked = true;
-                stopped.request(spec.clone()).await.map(drop)
-            }
-            (Goal::Up { spec, asked }, Some(AnyRecord::GivenUp(given_up))) => {
-                if *asked {
-                    return Ok(Progress::Failed(format!("it was given up: {}", given_up.reason)));
-                }
-                *asked = true;
+        let fired = match (&self.goal, record) {
+            (Goal::Up(spec), None) => servers.create(&self.id, Requested { spec: spec.clone() }).await.map(drop),
+            (Goal::Up(_), Some(AnyRecord::Requested(requested))) => requested.start().await.map(drop),
+            (Goal::Up(spec), Some(AnyRecord::Stopped(stopped))) => stopped.request(spec.clone()).await.map(drop),
+            (Goal::Up(spec), Some(AnyRecord::GivenUp(given_up))) if !self.tried => {
                 given_up.request(spec.clone()).await.map(drop)
             }
-            (Goal::Up { asked, .. }, Some(AnyRecord::Starting(_) | AnyRecord::Failed(_))) => {
-                *asked = true;
-                Ok(())
-            }
-            (Goal::Up { .. }, Some(AnyRecord::Stopping(_))) => Ok(()),
+            (Goal::Up(spec), Some(AnyRecord::Running(running))) => return Ok(as_wished(spec, &running.spec)),
 
-            (Goal::Back { version }, Some(AnyRecord::Running(running))) if running.version() > *version => {
+            (Goal::Back(version), Some(AnyRecord::Running(running))) if running.version() > *version => {
                 return Ok(Progress::Fulfilled);
             }
-            (Goal::Back { .. }, Some(AnyRecord::GivenUp(given_up))) => {
+            (Goal::Up(_) | Goal::Back(_), Some(AnyRecord::GivenUp(given_up))) => {
                 return Ok(Progress::Failed(format!("it was given up: {}", given_up.reason)));
             }
-            (Goal::Back { .. }, Some(_)) => Ok(()),
 
             (Goal::Down, Some(AnyRecord::Stopped(_))) => return Ok(Progress::Fulfilled),
-            (Goal::Down, Some(AnyRecord::Stopping(_))) => Ok(()),
-            (Goal::Down, Some(AnyRecord::Requested(requested))) => requested.stop().await.map(drop),
-            (Goal::Down, Some(AnyRecord::Starting(starting))) => starting.stop().await.map(drop),
-            (Goal::Down, Some(AnyRecord::Running(running))) => running.stop().await.map(drop),
-            (Goal::Down, Some(AnyRecord::Failed(failed))) => failed.stop().await.map(drop),
-            (Goal::Down, Some(AnyRecord::GivenUp(given_up))) => given_up.stop().await.map(drop),
+            (Goal::Up(_) | Goal::Back(_), Some(_)) | (Goal::Down, Some(AnyRecord::Stopping(_))) => {
+                return self.under_way(servers).await;
+            }
+            // Whatever it is doing, it is to stop.
+            (Goal::Down, Some(_)) => servers.fire(&self.id, event::Stop).await.map(drop),
+
+            (Goal::Back(_) | Goal::Down, None) => {
+                bail!("there is no server `{}`; `servers ls` lists those there are", self.id)
+            }
         };
         match fired {
+            Ok(()) => self.tried = true,
             // Somebody else was first: the next step looks what it has become.
-            Ok(()) | Err(Failure::Conflict(_) | Failure::Exists(_)) => Ok(Progress::Waiting),
-            Err(failure) => Err(failure.into()),
+            Err(Failure::Conflict(_) | Failure::Exists(_) | Failure::NotAccepted { .. }) => {}
+            Err(failure) => return Err(failure.into()),
         }
+        Ok(Progress::Waiting)
     }
+
+    /// Waits for work that somebody does; what was parked after many failures is released once.
+    async fn under_way(&mut self, servers: &Machines<Server>) -> anyhow::Result<Progress> {
+        match servers.row(&self.id).await?.parked {
+            Some(why) if self.tried => return Ok(Progress::Failed(format!("work on it is parked: {why}"))),
+            Some(_) => {
+                servers.release(&self.id).await?;
+                self.tried = true;
+            }
+            None => {}
+        }
+        Ok(Progress::Waiting)
+    }
+}
+
+/// A server that runs is left alone; if it should run otherwise, that is for its user to decide.
+fn as_wished(wished: &Spec, spec: &Spec) -> Progress {
+    if wished == spec {
+        return Progress::Fulfilled;
+    }
+    let Spec { port, root } = spec;
+    let why = format!("it runs as it was wished for before, with port {port} and root {}", root.display());
+    Progress::Failed(format!("{why}; take it `down` first, then `up` again"))
 }

@@ -52,16 +52,8 @@ impl server::Workers for Keeper {
             () = task.cancelled() => return task.again(Duration::ZERO),
             () = task.draining() => return task.again(Duration::ZERO),
         };
-        let failures = if since.elapsed() < RECOVERED {
-            task.failures + 1
-        } else {
-            1
-        };
-        if failures < FAILURES {
-            task.fail(reason, failures)
-        } else {
-            task.give_up(reason)
-        }
+        let failures = if since.elapsed() < RECOVERED { task.failures + 1 } else { 1 };
+        if failures < FAILURES { task.fail(reason, failures) } else { task.give_up(reason) }
     }
 
     async fn stopping(&self, task: Task<Stopping>) -> Outcome<Stopping> {

@@ -1,0 +1,24 @@
+//! The `orders` example as its user meets it.
+
+use std::process::Command;
+
+#[test]
+fn it_prints_what_happened_to_each_order() {
+    let output = Command::new(env!("CARGO_BIN_EXE_orders")).output().expect("the program runs");
+    let told = String::from_utf8(output.stdout).expect("it is text");
+    assert!(output.status.success());
+    let (lines, diagram) = told.split_once("\n\n").expect("an empty line before the diagram");
+    assert_eq!(
+        lines.lines().collect::<Vec<_>>(),
+        [
+            "typed: an order ends as Delivered",
+            "order 1: Placed --pay--> Paid",
+            "order 2: Paid --cancel--> Cancelled",
+            "order 3: stays Shipped, `cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts \
+             `deliver`",
+            "order 4: stays Lost, `Lost` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, \
+             `Delivered` and `Cancelled`",
+        ]
+    );
+    assert!(diagram.starts_with("stateDiagram-v2\n"));
+}
