@@ -7,8 +7,7 @@
 //! <!-- /fsm -->
 //! ```
 //!
-//! [`diagram!`](crate::diagram!) writes the test. It fails with a diff when the declaration and the file differ, and
-//! rewrites the file under `FSM_UPDATE=1`.
+//! [`diagram!`](crate::diagram!) writes the test. [`check`] is the same for who wants to do it otherwise.
 
 use alloc::{format, string::String, vec, vec::Vec};
 use core::{error::Error, fmt};
@@ -20,11 +19,18 @@ use crate::graph::Graph;
 /// Paths are relative to the crate's own folder (where its `Cargo.toml` is). The test is called like the machine, so one
 /// machine has one `diagram!`, which can name several files.
 ///
-/// ```ignore
+/// ```
+/// # use fsm_core::StateMachine;
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = On)]
+/// # enum Server { #[state(end)] On }
+/// #[cfg(test)]
 /// fsm_core::diagram!(Server in "../README.md", "../docs/guide.md");
+/// # fn main() {}
 /// ```
 ///
-/// Run `FSM_UPDATE=1 cargo test` once to write the diagram, and again whenever the test says that it has drifted.
+/// Each file holds `<!-- fsm:Server -->` and below it `<!-- /fsm -->`, between which the diagram stands. When it is not what
+/// is declared, the test fails with a diff; `FSM_UPDATE=1 cargo test` writes it, the first time and whenever it has drifted.
 #[macro_export]
 macro_rules! diagram {
     ($machine:ident in $($path:literal),+ $(,)?) => {

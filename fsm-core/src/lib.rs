@@ -1,8 +1,77 @@
-//! State machines from one annotated enum: the graph, the typed machine, the pictures.
+//! State machines from one annotated enum: an illegal transition does not compile, and the diagram draws itself.
 //!
-//! `#[derive(StateMachine)]` on an ordinary enum generates a type per state, so that an illegal transition does not
-//! compile, and a [`Graph`] as `const` data, from which diagrams and run-time answers come. This crate holds what the
-//! generated code implements; it is `no_std` and depends on nothing but the derive (feature `derive`, on by default).
+//! ```
+//! use fsm_core::StateMachine;
+//!
+//! /// Where an order stands.
+//! #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
+//! #[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq))]
+//! #[on(cancel => Cancelled, except(Shipped))] // from every state that is not an end
+//! pub enum OrderStatus {
+//!     /// It came in.
+//!     #[on(pay { cents: u32 } => Paid)]
+//!     Placed,
+//!     /// The money is there.
+//!     #[on(ship => Shipped)]
+//!     Paid { cents: u32 },
+//!     /// On its way.
+//!     #[on(arrive => Delivered)]
+//!     Shipped,
+//!     /// The customer has it.
+//!     #[state(end)]
+//!     Delivered,
+//!     /// Nobody wants it any more.
+//!     #[state(end)]
+//!     Cancelled,
+//! }
+//!
+//! # fn main() {
+//! // Typed: the state is part of the type, and each state has the methods of its events, and no others.
+//! let placed = order_status::Machine::new(order_status::Placed);
+//! let paid = placed.pay(999);
+//! assert_eq!(paid.cents, 999);
+//! let shipped = paid.ship();
+//!
+//! // As a plain value, as it comes out of a file or a table: the same rules at run time.
+//! let order: OrderStatus = shipped.into();
+//! assert!(order.can(order_status::EventKind::Arrive));
+//! let rejected = order.apply(order_status::event::Cancel).unwrap_err();
+//! assert_eq!(
+//!     rejected.to_string(),
+//!     "`cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts `arrive`"
+//! );
+//!
+//! // And typed again.
+//! let order_status::Any::Shipped(shipped) = order_status::Any::from(order) else { panic!("it was shipped") };
+//! assert_eq!(shipped.arrive().state(), order_status::State::Delivered);
+//! # }
+//! ```
+//!
+//! What is not declared does not compile, as a method or through `fire`:
+//!
+//! ```compile_fail
+//! # use fsm_core::StateMachine;
+//! # #[derive(StateMachine)]
+//! # #[fsm(initial = Placed)]
+//! # enum OrderStatus {
+//! #     #[on(pay => Paid)] Placed,
+//! #     #[on(ship => Shipped)] Paid,
+//! #     #[state(end)] Shipped,
+//! # }
+//! # fn main() {
+//! let placed = order_status::Machine::new(order_status::Placed);
+//! placed.fire(order_status::event::Ship); // error: illegal transition: `Ship` is not accepted in state `Placed`
+//! # }
+//! ```
+//!
+//! # Where to read on
+//!
+//! - [The derive](macro@StateMachine): every attribute, every generated item, what is checked.
+//! - [`Graph`]: the machine as `const` data, to ask, to walk, and to [draw](Graph::mermaid).
+//! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file true.
+//! - `fsm-runtime`: machines that are stored, and workers that move them on.
+//!
+//! This crate is `no_std` and depends on nothing but the derive (feature `derive`, on by default).
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -62,10 +62,7 @@ mod tests {
 
     #[test]
     fn a_strange_name_gets_the_list() {
-        assert_eq!(
-            nearest("Zebra", ["Idle", "Running"]),
-            "; there are `Idle` and `Running`"
-        );
+        assert_eq!(nearest("Zebra", ["Idle", "Running"]), "; there are `Idle` and `Running`");
         assert_eq!(nearest("Zebra", []), "");
     }
 }

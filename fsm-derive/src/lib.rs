@@ -1,4 +1,8 @@
-//! The derive macro of `fsm-core` and `fsm-runtime`.
+//! The derive of `fsm-core` and `fsm-runtime`, which re-export it: use one of those.
+//!
+//! [`StateMachine`](macro@StateMachine) has the reference of all attributes. Inside, a declaration goes through four phases,
+//! each a pure function of what the one before made: *parse* reads the attributes, *model* resolves names, *check* looks at
+//! the graph, *expand* writes the code. Errors of all phases are gathered and reported together.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -15,7 +19,120 @@ use syn::{DeriveInput, parse_macro_input};
 
 use errors::Errors;
 
-/// Makes a state machine of an enum.
+/// Makes a state machine of an enum: its variants are the states, its attributes the transitions.
+///
+/// ```
+/// use fsm_core::StateMachine;
+///
+/// /// A text on its way to the reader.
+/// #[derive(StateMachine, Debug, PartialEq)]
+/// #[fsm(initial = Draft, derive(Debug, PartialEq))]
+/// #[on(withdraw => Withdrawn)] // from every state that is not an end
+/// pub enum Text {
+///     /// Being written.
+///     #[on(submit { by: String } => Review, guard = has_title)]
+///     Draft { title: String },
+///     /// Being read.
+///     #[on(decide { score: u8 } => Published | Draft, with = decide)]
+///     #[after("14d", withdraw)]
+///     Review { title: String, by: String },
+///     /// Out.
+///     #[state(end)]
+///     Published { title: String },
+///     /// Taken back.
+///     #[state(end, name = "WITHDRAWN")]
+///     Withdrawn,
+/// }
+///
+/// fn has_title(draft: &text::Draft, _: &text::event::Submit) -> Result<(), &'static str> {
+///     if draft.title.is_empty() { Err("it has no title") } else { Ok(()) }
+/// }
+///
+/// fn decide(review: text::Review, event: text::event::Decide) -> text::choice::ReviewDecide {
+///     let title = review.title;
+///     if event.score > 5 { text::Published { title }.into() } else { text::Draft { title }.into() }
+/// }
+///
+/// # fn main() {
+/// let draft = text::Machine::new(text::Draft { title: String::new() });
+/// let refused = draft.submit("Ada".into()).unwrap_err(); // machine and event come back
+/// assert_eq!(refused.reason.as_str(), "it has no title");
+///
+/// let draft = text::Machine::new(text::Draft { title: "On states".into() });
+/// let review = draft.submit(refused.event.by).unwrap();
+/// match review.decide(9) {
+///     text::choice::ReviewDecide::Published(published) => assert_eq!(published.title, "On states"),
+///     text::choice::ReviewDecide::Draft(_) => panic!("9 is enough"),
+/// }
+/// # }
+/// ```
+///
+/// # On the enum
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[fsm(initial = A \| B)]` | the states in which a machine can be born; required |
+/// | `#[fsm(derive(…))]` | derives for the generated state and event types |
+/// | `#[fsm(durable)]` | also generate what `fsm-runtime` needs: records, tasks, workers |
+/// | `#[fsm(version = N)]` | the schema version of stored rows, 1 if left out |
+/// | `#[fsm(module = name)]` | the generated module's name, else the enum's in snake case |
+/// | `#[fsm(crate = path)]` | where `fsm-core` is, or `fsm-runtime` with `durable`, if it was renamed or is re-exported |
+/// | `#[on(event => Target, except(A, B))]` | a transition from every state that is not an end, but for the exceptions |
+///
+/// # On a variant
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `#[on(event => Target)]` | a transition; becomes the method `event` and the type `event::Event` |
+/// | `#[on(event { field: Type } => Target)]` | with a payload, which is written once for each event |
+/// | `#[on(event => A \| B, with = path)]` | several targets: `path(state, event)` returns the generated choice of those |
+/// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target by hand |
+/// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the machine comes back |
+/// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant `Duration` |
+/// | `#[state(work)]` | async work moves the machine on (see `fsm-runtime`) |
+/// | `#[state(end)]` | the machine has ended |
+/// | `#[state(name = "INIT-REBOOT")]` | the name to store and draw, else the variant's |
+/// | `#[state(was = "Old")]` | an earlier name, still accepted from stored rows; may be repeated |
+///
+/// **Data is carried over.** A field of the target comes from the event's payload, else from the field of the same name in the
+/// source state (in tuple variants: at the same place). A field that neither supplies is an error at that field.
+///
+/// **Attributes on fields** go along to the generated types: docs, lints, serde's, and those of other derives that are listed
+/// in `derive(…)`. A variant that is configured out does not exist for a derive, so a transition to it is configured out with
+/// it: `#[cfg_attr(feature = "x", on(event => Target))]`.
+///
+/// # What is generated
+///
+/// For an enum `Server`, a module `server` beside it, as visible as the enum:
+///
+/// - `server::Creating { … }`…: a struct for each state, `server::event::Ready { … }`…: one for each event.
+/// - `server::Machine<S>`: the typestate, with a method for each event on exactly the states that declare it, and the generic
+///   `fire(event)`. It is born in an initial state (`new`), moved by a transition, or restored from a `Server` (`TryFrom`). It
+///   derefs to the state's data; `state()` is the name.
+/// - `server::Any`: an enum of `Machine<S>`, to match on after a restore.
+/// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
+/// - `server::choice::ReviewDecide`…: the choice of each branching transition.
+/// - on `Server` itself: `apply(event)`, `can(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` where a state has a
+///   timer. An inherent method of these names beside them is an error.
+/// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`, `server::Failure`.
+///
+/// # What is checked
+///
+/// Each with an error of its own at the tokens that cause it, all in one go: unknown targets, exceptions and initial states
+/// (with the nearest name), an event declared twice from a state, two payloads for one event, fields that nothing supplies, a
+/// branch without `with`, states that no machine comes to, dead ends that are not ends, ends that go on, states that can
+/// reach no end though the machine has ends, `work` states with no way out, timers that fire what the state does not declare,
+/// names that clash with each other or with what is generated.
+///
+/// # Limits
+///
+/// - An enum inside a function body is not supported: what is generated refers to it from a module, where rustc does not find
+///   it ("unresolved import `super::Server`"). Put it outside of the function; in a documentation test, write `fn main`
+///   yourself, after the enum.
+/// - `durable` excludes generics and lifetimes.
+/// - A bound that a field's type implies is found only for references, as in `&'a T`; for others write it: `T: 'a`.
+/// - Field attributes that hold a path as a string, as serde's `with = "…"`, are read in the generated module: write the path
+///   from `crate`.
 #[proc_macro_derive(StateMachine, attributes(fsm, state, on, after))]
 pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
@@ -32,9 +149,5 @@ fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
     }
     let machine = model::machine(declaration, module, &mut errors);
     check::check(&machine, &mut errors);
-    if errors.is_empty() {
-        expand::expand(&machine)
-    } else {
-        broken.expand(&errors)
-    }
+    if errors.is_empty() { expand::expand(&machine) } else { broken.expand(&errors) }
 }

@@ -36,12 +36,7 @@ fn serde_attributes_go_along() {
     let draft: letter::Draft = serde_json::from_str("{}").unwrap();
     let event: letter::event::Send = serde_json::from_str(r#"{"to": "Ada"}"#).unwrap();
     let sent = letter::Machine::new(draft).fire(event).into_data();
-    assert_eq!(
-        serde_json::to_string(&sent).unwrap(),
-        r#"{"body":"","addressee":"Ada"}"#
-    );
-    let event = letter::Event::from(letter::event::Send {
-        addressee: "Bob".into(),
-    });
+    assert_eq!(serde_json::to_string(&sent).unwrap(), r#"{"body":"","addressee":"Ada"}"#);
+    let event = letter::Event::from(letter::event::Send { addressee: "Bob".into() });
     assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"Send":{"to":"Bob"}}"#);
 }

@@ -40,38 +40,20 @@ fn decide(review: paper::Review, event: paper::event::Decide) -> paper::choice::
 }
 
 fn withdraw(review: paper::Review, _: paper::event::Withdraw) -> paper::Rejected {
-    paper::Rejected {
-        title: review.title,
-        why: "withdrawn",
-    }
+    paper::Rejected { title: review.title, why: "withdrawn" }
 }
 
 #[test]
 fn each_branch_is_typed() {
-    let review = paper::Machine::new(paper::Review {
-        title: "On rows".into(),
-    });
-    let paper::choice::ReviewDecide::Rejected(rejected) = review.decide(3) else {
-        panic!("3 is too low")
-    };
+    let review = paper::Machine::new(paper::Review { title: "On rows".into() });
+    let paper::choice::ReviewDecide::Rejected(rejected) = review.decide(3) else { panic!("3 is too low") };
     match rejected.reopen().fire(paper::event::Decide { score: 9 }) {
         paper::choice::ReviewDecide::Accepted(accepted) => {
             assert_eq!((accepted.title.as_str(), accepted.score), ("On rows", 9));
         }
         paper::choice::ReviewDecide::Rejected(_) => panic!("9 is enough"),
     }
-    let rejected = Paper::Review { title: String::new() }
-        .apply(paper::event::Withdraw)
-        .unwrap();
-    assert_eq!(
-        rejected,
-        Paper::Rejected {
-            title: String::new(),
-            why: "withdrawn"
-        }
-    );
-    assert_eq!(
-        Paper::GRAPH.transition("Review", "decide").unwrap().to,
-        ["Accepted", "Rejected"]
-    );
+    let rejected = Paper::Review { title: String::new() }.apply(paper::event::Withdraw).unwrap();
+    assert_eq!(rejected, Paper::Rejected { title: String::new(), why: "withdrawn" });
+    assert_eq!(Paper::GRAPH.transition("Review", "decide").unwrap().to, ["Accepted", "Rejected"]);
 }

@@ -75,8 +75,5 @@ fn names_mean_what_they_mean_beside_the_enum() {
     assert_eq!((some.state.0, some.state2.since), (3, 1));
     assert_eq!(some.state(), job::State::Some);
     let inner = Box::new(Job::None);
-    assert_eq!(
-        *job::Machine::new(job::Option { some: None }).wrap(inner).inner,
-        Job::None
-    );
+    assert_eq!(*job::Machine::new(job::Option { some: None }).wrap(inner).inner, Job::None);
 }

@@ -55,10 +55,7 @@ fn restored() {
         panic!("it was shipped")
     };
     let wrong = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::from(shipped)).unwrap_err();
-    assert_eq!(
-        wrong.to_string(),
-        "the `OrderStatus` is in state `Shipped`, not in `Paid`"
-    );
+    assert_eq!(wrong.to_string(), "the `OrderStatus` is in state `Shipped`, not in `Paid`");
 }
 
 #[test]
@@ -80,18 +77,11 @@ fn names_and_graph() {
     assert_eq!(graph.state("Delivered").unwrap().kind, Kind::End);
     assert_eq!(graph.transition("Paid", "ship").unwrap().to, ["Shipped"]);
     assert_eq!(
-        graph
-            .transitions_from("Shipped")
-            .map(|transition| transition.event)
-            .collect::<Vec<_>>(),
+        graph.transitions_from("Shipped").map(|transition| transition.event).collect::<Vec<_>>(),
         ["arrive", "lose"]
     );
     for state in State::ALL {
         let accepted = state.accepts().iter().map(|event| event.as_str());
-        assert!(
-            accepted.eq(graph
-                .transitions_from(state.as_str())
-                .map(|transition| transition.event))
-        );
+        assert!(accepted.eq(graph.transitions_from(state.as_str()).map(|transition| transition.event)));
     }
 }

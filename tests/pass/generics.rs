@@ -70,13 +70,9 @@ fn a_state_takes_the_parameters_that_it_uses() {
     let open = conn::Machine::new(conn::Idle).open(&peer, 5_u16);
     assert_eq!(open.peer, "ada");
     let closed: conn::Closed<u16> = open.close().into_data();
-    let value: Conn<'_, u16> = Conn::Closed {
-        payload: closed.payload,
-    };
+    let value: Conn<'_, u16> = Conn::Closed { payload: closed.payload };
     assert_eq!(value.state(), conn::State::Closed);
-    let value = Conn::<u16>::Idle
-        .apply(conn::event::Open { peer: "b", payload: 7 })
-        .unwrap();
+    let value = Conn::<u16>::Idle.apply(conn::event::Open { peer: "b", payload: 7 }).unwrap();
     assert!(value.can(conn::EventKind::Close));
     assert_eq!(conn::GRAPH.machine, "Conn");
     assert_eq!(size_of::<conn::Machine<'_, conn::Closed<u16>, u16>>(), size_of::<u16>());
@@ -86,8 +82,6 @@ fn a_state_takes_the_parameters_that_it_uses() {
 fn const_generics_and_branches() {
     type Even = ring::Machine<'static, ring::Empty, u8, std::vec::IntoIter<u8>, 2>;
     let full = Even::new(ring::Empty).push([1, 2]);
-    let ring::choice::FullEither::Empty(empty) = full.either() else {
-        panic!("two is even")
-    };
+    let ring::choice::FullEither::Empty(empty) = full.either() else { panic!("two is even") };
     assert_eq!(empty.read(vec![1_u8].into_iter(), &7).name, &7);
 }

@@ -4,11 +4,7 @@ use fsm_core::StateMachine;
 
 mod checks {
     pub(super) fn has_title(draft: &super::draft::Draft, _: &super::draft::event::Submit) -> Result<(), &'static str> {
-        if draft.title.is_empty() {
-            Err("it has no title")
-        } else {
-            Ok(())
-        }
+        if draft.title.is_empty() { Err("it has no title") } else { Ok(()) }
     }
 }
 
@@ -29,19 +25,11 @@ enum Text {
 
 impl Text {
     fn may(_: &draft::Draft, event: &draft::event::Publish) -> Result<(), String> {
-        if event.by == 0 {
-            Err(format!("{} may not", event.by))
-        } else {
-            Ok(())
-        }
+        if event.by == 0 { Err(format!("{} may not", event.by)) } else { Ok(()) }
     }
 
     fn publish(draft: draft::Draft, event: draft::event::Publish) -> draft::choice::DraftPublish {
-        if event.by > 9 {
-            draft::Out.into()
-        } else {
-            draft::Review { title: draft.title }.into()
-        }
+        if event.by > 9 { draft::Out.into() } else { draft::Review { title: draft.title }.into() }
     }
 }
 
@@ -57,15 +45,8 @@ fn what_is_refused_comes_back() {
     assert_eq!(review.publish(3).state(), draft::State::Out);
     let refused = refused.machine.fire(draft::event::Publish { by: 0 }).unwrap_err();
     assert_eq!(refused.event.by, 0);
-    let Ok(draft::choice::DraftPublish::Out(_)) = refused.machine.publish(10) else {
-        panic!("10 may")
-    };
-    let rejected = Text::Draft { title: String::new() }
-        .apply(draft::event::Submit)
-        .unwrap_err();
-    assert_eq!(
-        rejected.to_string(),
-        "`submit` was refused in state `Draft` of `Text`: it has no title"
-    );
+    let Ok(draft::choice::DraftPublish::Out(_)) = refused.machine.publish(10) else { panic!("10 may") };
+    let rejected = Text::Draft { title: String::new() }.apply(draft::event::Submit).unwrap_err();
+    assert_eq!(rejected.to_string(), "`submit` was refused in state `Draft` of `Text`: it has no title");
     assert!(Text::GRAPH.transition("Draft", "submit").unwrap().guarded);
 }

@@ -1,14 +1,8 @@
 //! Shapes that a declaration can have: each module declares one, and uses what is generated for it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, private_interfaces, private_bounds, unused_lifetimes)]
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "a `with` takes the event, though it only reads it"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "public enums are a shape of their own, and a test binary exports nothing"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]
+#![allow(unreachable_pub, reason = "public enums are a shape of their own, and a test binary exports nothing")]
 
 mod attributes;
 mod branches;

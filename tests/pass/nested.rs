@@ -43,17 +43,8 @@ mod within {
 
 #[test]
 fn they_do_not_meet() {
-    assert_eq!(
-        first::Machine::new(first::Idle).start().stop().state(),
-        first::State::Idle
-    );
-    assert_eq!(
-        other::Machine::new(other::Idle).start().stop().state(),
-        other::State::Idle
-    );
-    assert_eq!(
-        within::first::Machine::new(within::first::Idle).start().state(),
-        within::first::State::Busy
-    );
+    assert_eq!(first::Machine::new(first::Idle).start().stop().state(), first::State::Idle);
+    assert_eq!(other::Machine::new(other::Idle).start().stop().state(), other::State::Idle);
+    assert_eq!(within::first::Machine::new(within::first::Idle).start().state(), within::first::State::Busy);
     assert_ne!(First::GRAPH.fingerprint(), Second::GRAPH.fingerprint());
 }

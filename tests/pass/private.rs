@@ -19,9 +19,7 @@ mod inner {
     use super::{Door, Secret};
 
     pub(super) fn closed() -> Door {
-        Machine::new(Open(Secret(1)))
-            .fire(event::Close { by: Secret(2) })
-            .into()
+        Machine::new(Open(Secret(1))).fire(event::Close { by: Secret(2) }).into()
     }
 
     pub(super) mod deep {
@@ -69,22 +67,8 @@ mod inner {
 fn what_is_generated_is_as_visible_as_the_enum() {
     assert_eq!(inner::closed(), Door::Closed(Secret(1)));
     assert_eq!(inner::once(), "Only");
-    assert_eq!(
-        inner::deep::lamp::Machine::new(inner::deep::lamp::On)
-            .flip()
-            .state()
-            .to_string(),
-        "Off"
-    );
-    let off = inner::deep::fan::Machine::new(inner::deep::fan::On)
-        .flip(Secret(3))
-        .flip(Secret(4));
+    assert_eq!(inner::deep::lamp::Machine::new(inner::deep::lamp::On).flip().state().to_string(), "Off");
+    let off = inner::deep::fan::Machine::new(inner::deep::fan::On).flip(Secret(3)).flip(Secret(4));
     assert_eq!(off.speed, Secret(4));
-    assert_eq!(
-        inner::deep::wheel::Machine::new(inner::deep::wheel::Spin)
-            .turn()
-            .state()
-            .to_string(),
-        "Spin"
-    );
+    assert_eq!(inner::deep::wheel::Machine::new(inner::deep::wheel::Spin).turn().state().to_string(), "Spin");
 }

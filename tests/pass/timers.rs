@@ -41,12 +41,7 @@ fn timers_are_in_the_graph_and_make_their_event() {
     let event = Request::Open.timer_event().unwrap();
     assert_eq!(event.kind(), request::EventKind::Expire);
     let failed = Request::Open.apply(event).unwrap();
-    assert_eq!(
-        failed,
-        Request::Failed {
-            reason: "too slow".into()
-        }
-    );
+    assert_eq!(failed, Request::Failed { reason: "too slow".into() });
     assert_eq!(failed.timer_event(), Some(request::event::Retry.into()));
     assert_eq!(Request::Done.timer_event(), None);
 }

@@ -12,11 +12,7 @@ use crate::{
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-    for transition in machine
-        .transitions
-        .iter()
-        .filter(|transition| transition.with.is_none())
-    {
+    for transition in machine.transitions.iter().filter(|transition| transition.with.is_none()) {
         let event = &machine.events[transition.event].name;
         let [target] = transition.to[..] else {
             let targets = hint::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
@@ -27,10 +23,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         for (index, (_, supply)) in machine.supplies(transition, target).iter().enumerate() {
             if supply.is_none() {
                 let from = plain(&machine.states[transition.from].ident);
-                missing
-                    .entry((target, index))
-                    .or_default()
-                    .push(format!("`{event}` from `{from}`"));
+                missing.entry((target, index)).or_default().push(format!("`{event}` from `{from}`"));
             }
         }
     }

@@ -13,15 +13,9 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         errors.at(quote!(#params), message);
     }
     let has = |wanted: &str| {
-        machine
-            .derives
-            .iter()
-            .any(|path| path.segments.last().is_some_and(|segment| segment.ident == wanted))
+        machine.derives.iter().any(|path| path.segments.last().is_some_and(|segment| segment.ident == wanted))
     };
-    let missing: Vec<_> = ["Serialize", "Deserialize"]
-        .into_iter()
-        .filter(|name| !has(name))
-        .collect();
+    let missing: Vec<_> = ["Serialize", "Deserialize"].into_iter().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
         let message = format!(
             "a durable machine's states and events are stored as JSON: add {} to `#[fsm(derive(…))]`, from `serde`",

@@ -10,9 +10,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let backward: Vec<Vec<usize>> = neighbours(machine, |from, to| (to, from));
     let born = (0..machine.states.len()).filter(|state| machine.states[*state].initial);
     let reached = reachable(&forward, born);
-    let ends: Vec<_> = (0..machine.states.len())
-        .filter(|state| machine.states[*state].kind == Kind::End)
-        .collect();
+    let ends: Vec<_> = (0..machine.states.len()).filter(|state| machine.states[*state].kind == Kind::End).collect();
     let ending = reachable(&backward, ends.iter().copied());
     for (index, state) in machine.states.iter().enumerate() {
         let name = plain(&state.ident);

@@ -10,17 +10,8 @@ use crate::{
 };
 
 /// Types of every generated module.
-pub(crate) const TYPES: [&str; 9] = [
-    "ALL",
-    "Any",
-    "Event",
-    "EventKind",
-    "EventOf",
-    "Initial",
-    "Machine",
-    "Seal",
-    "State",
-];
+pub(crate) const TYPES: [&str; 9] =
+    ["ALL", "Any", "Event", "EventKind", "EventOf", "Initial", "Machine", "Seal", "State"];
 /// More types with `durable`.
 pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
 
@@ -73,10 +64,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             errors.at(&event.ident, message);
         }
         if event.ty == "ALL" {
-            errors.at(
-                &event.ident,
-                "`EventKind::ALL` is generated for every machine: call the event otherwise",
-            );
+            errors.at(&event.ident, "`EventKind::ALL` is generated for every machine: call the event otherwise");
         }
     }
     stored_names(machine, errors);
@@ -91,11 +79,8 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
     let mut owners: HashMap<&str, &Ident> = HashMap::new();
     for state in &machine.states {
         if let Some(other) = owners.insert(&state.name, &state.ident) {
-            let message = format!(
-                "`{}` is stored and drawn as \"{}\" already: names are unique",
-                plain(other),
-                state.name
-            );
+            let message =
+                format!("`{}` is stored and drawn as \"{}\" already: names are unique", plain(other), state.name);
             errors.at(&state.ident, message);
         }
     }
@@ -117,10 +102,7 @@ fn event_types(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
     for event in &machine.events {
         if let Some(other) = owners.insert(event.ty.to_string(), &event.name) {
-            let message = format!(
-                "`{}` and `{other}` both become the type `{}`: rename one",
-                event.name, event.ty
-            );
+            let message = format!("`{}` and `{other}` both become the type `{}`: rename one", event.name, event.ty);
             errors.at(&event.ident, message);
         }
     }
@@ -131,10 +113,8 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
     for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
         let method = snake(&plain(&state.ident));
         if let Some(other) = owners.insert(method.clone(), &state.ident) {
-            let message = format!(
-                "the workers of `{}` and `{}` would both be `{method}`: rename one",
-                state.ident, other
-            );
+            let message =
+                format!("the workers of `{}` and `{}` would both be `{method}`: rename one", state.ident, other);
             errors.at(&state.ident, message);
         }
     }
@@ -143,10 +123,7 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
 fn choices(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
     for transition in machine.transitions.iter().filter(|transition| transition.to.len() > 1) {
-        let (state, event) = (
-            &machine.states[transition.from].ident,
-            &machine.events[transition.event],
-        );
+        let (state, event) = (&machine.states[transition.from].ident, &machine.events[transition.event]);
         let choice = machine.choice(transition);
         if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {
             let message = format!(

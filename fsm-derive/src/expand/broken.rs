@@ -25,13 +25,7 @@ pub(crate) struct Broken {
 
 /// Takes what is needed of a declaration, before it is known to be wrong.
 pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
-    let Declaration {
-        ident,
-        vis,
-        generics,
-        options,
-        ..
-    } = declaration;
+    let Declaration { ident, vis, generics, options, .. } = declaration;
     let (params, args, clause) = generics.split_for_impl();
     let ty = quote!(#module::Broken);
     let path = |default: TokenStream| options.krate.as_ref().map_or(default, |krate: &Path| quote!(#krate));
@@ -79,22 +73,10 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
         }
         #durable
     };
-    let durable_types = if options.durable.is_some() {
-        &DURABLE_TYPES[..]
-    } else {
-        &[]
-    };
-    let fixed = TYPES
-        .iter()
-        .chain(durable_types)
-        .chain(&["choice", "event"])
-        .map(|name| format_ident!("{name}"));
+    let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
+    let fixed = TYPES.iter().chain(durable_types).chain(&["choice", "event"]).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
-    Broken {
-        module: quote!(#vis mod #module),
-        names: fixed.chain(states).collect(),
-        stubs,
-    }
+    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs }
 }
 
 impl Broken {

@@ -7,17 +7,12 @@ use syn::Ident;
 use super::{
     cx::{Cx, param_name},
     docs,
-    states::{enum_path, pattern},
+    states::pattern,
 };
 use crate::model::{Transition, plain};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let branching: Vec<_> = cx
-        .machine
-        .transitions
-        .iter()
-        .filter(|transition| transition.to.len() > 1)
-        .collect();
+    let branching: Vec<_> = cx.machine.transitions.iter().filter(|transition| transition.to.len() > 1).collect();
     if branching.is_empty() {
         return TokenStream::new();
     }
@@ -45,11 +40,7 @@ fn choice(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let params = params(cx, transition.to.len());
     let types: Vec<_> = transition.to.iter().map(|to| cx.state_ty(*to)).collect();
     let plain_states = transition.to.iter().all(|to| cx.state_scope(*to).is_empty());
-    let declared = if plain_states {
-        quote!(#(#params = super::#types),*)
-    } else {
-        quote!(#(#params),*)
-    };
+    let declared = if plain_states { quote!(#(#params = super::#types),*) } else { quote!(#(#params),*) };
     let from = plain_states.then(|| {
         quote! {
             #(
@@ -80,7 +71,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
     let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();
     let patterns: Vec<_> = targets.iter().map(|state| pattern(state)).collect();
-    let enum_path = enum_path(cx);
+    let enum_path = &cx.enum_path;
     let otherwise =
         (targets.len() < cx.machine.states.len()).then(|| quote!(other => ::core::result::Result::Err(other),));
     quote! {
@@ -106,7 +97,5 @@ fn params(cx: &Cx<'_>, count: usize) -> Vec<Ident> {
     let taken: Vec<_> = cx.machine.generics.params.iter().map(param_name).collect();
     let names = ('A'..='Z').map(String::from).chain((0..).map(|n| format!("Target{n}")));
     let free = names.filter(|name| !taken.contains(name));
-    free.take(count)
-        .map(|name| Ident::new(&name, Span::call_site()))
-        .collect()
+    free.take(count).map(|name| Ident::new(&name, Span::call_site())).collect()
 }

@@ -23,7 +23,9 @@ pub(super) struct Cx<'m> {
     pub(super) core: TokenStream,
     /// Path of `fsm-runtime`.
     pub(super) runtime: TokenStream,
-    /// `super::Server<…>`
+    /// `Server`, or its path where a state has the same name.
+    pub(super) enum_path: TokenStream,
+    /// `Server<…>`
     pub(super) enum_ty: TokenStream,
     /// All generics of the enum, as they read in the module, with the bounds that its fields imply.
     generics: Generics,
@@ -40,13 +42,7 @@ pub(super) struct Cx<'m> {
 
 impl<'m> Cx<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        let here = |path: &Path| {
-            Move {
-                depth: 1,
-                enum_ty: &TokenStream::new(),
-            }
-            .tokens(path)
-        };
+        let here = |path: &Path| Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(path);
         let (core, runtime) = match (&machine.krate, machine.durable) {
             (Some(krate), Some(_)) => {
                 let runtime = here(krate);
@@ -58,7 +54,8 @@ impl<'m> Cx<'m> {
         };
         let ident = &machine.ident;
         let (_, args, _) = machine.generics.split_for_impl();
-        let enum_ty = quote!(super::#ident #args);
+        let enum_path = if imports_enum(machine) { quote!(#ident) } else { quote!(super::#ident) };
+        let enum_ty = quote!(#enum_path #args);
         let fresh = |name: &str| {
             let used = |name: &str| machine.generics.params.iter().any(|param| param_name(param) == name);
             let mut candidates = (0..).map(|n| if n == 0 { name.to_owned() } else { format!("{name}{n}") });
@@ -67,7 +64,7 @@ impl<'m> Cx<'m> {
         };
         let mut taken: HashSet<String> = TYPES
             .iter()
-            .chain(&["GRAPH", "choice", "event", "outside", "seal"])
+            .chain(&["GRAPH", &machine.name(), "choice", "event", "outside", "seal"])
             .map(ToString::to_string)
             .collect();
         if machine.durable.is_some() {
@@ -79,6 +76,7 @@ impl<'m> Cx<'m> {
             machine,
             core,
             runtime,
+            enum_path,
             enum_ty,
             generics: Generics::default(),
             all: Scope::default(),
@@ -109,11 +107,7 @@ impl<'m> Cx<'m> {
                 if path.is_ident("crate") {
                     quote!(pub(crate))
                 } else if path.is_ident("self") {
-                    if depth == 1 {
-                        quote!(pub(super))
-                    } else {
-                        quote!(pub(in #(#up)::*))
-                    }
+                    if depth == 1 { quote!(pub(super)) } else { quote!(pub(in #(#up)::*)) }
                 } else {
                     let path = self.moved(depth, path);
                     quote!(pub(in #path))
@@ -125,11 +119,7 @@ impl<'m> Cx<'m> {
     /// The user's tokens, as they read `depth` modules further in.
     pub(super) fn moved(&self, depth: usize, tokens: impl ToTokens) -> TokenStream {
         let enum_ty = self.enum_at(depth);
-        Move {
-            depth,
-            enum_ty: &enum_ty,
-        }
-        .tokens(tokens)
+        Move { depth, enum_ty: &enum_ty }.tokens(tokens)
     }
 
     /// The enum, named `depth` modules further in.
@@ -153,11 +143,7 @@ impl<'m> Cx<'m> {
 
     fn fields_scope<'f>(&self, fields: impl IntoIterator<Item = &'f Field>) -> Scope {
         let generic = !self.machine.generics.params.is_empty();
-        let types: Vec<_> = fields
-            .into_iter()
-            .filter(|_| generic)
-            .map(|field| self.moved(1, &field.ty))
-            .collect();
+        let types: Vec<_> = fields.into_iter().filter(|_| generic).map(|field| self.moved(1, &field.ty)).collect();
         self.scope(&types)
     }
 
@@ -222,12 +208,7 @@ impl<'m> Cx<'m> {
         let clashes = mentions(&field.ty, &taken);
         let prefix = if event { "event" } else { "state" };
         clashes.then(|| {
-            format_ident!(
-                "{prefix}_{}_{}",
-                owner.unraw(),
-                field.name(),
-                span = syn::spanned::Spanned::span(&field.ty)
-            )
+            format_ident!("{prefix}_{}_{}", owner.unraw(), field.name(), span = syn::spanned::Spanned::span(&field.ty))
         })
     }
 
@@ -282,26 +263,19 @@ impl<'m> Cx<'m> {
             "Serialize",
         ];
         let derived = |name: &str| {
-            self.machine
-                .derives
-                .iter()
-                .any(|path| path.segments.last().is_some_and(|last| last.ident == name))
+            self.machine.derives.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == name))
         };
         let serde = derived("Serialize") || derived("Deserialize");
-        let other = self.machine.derives.iter().any(|path| {
-            path.segments
-                .last()
-                .is_some_and(|last| !STD.iter().any(|std| last.ident == std))
-        });
-        attrs.iter().filter(
-            move |attr| match attr.path().get_ident().map(ToString::to_string).as_deref() {
-                Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => {
-                    true
-                }
-                Some("serde") => serde,
-                _ => other,
-            },
-        )
+        let other = self
+            .machine
+            .derives
+            .iter()
+            .any(|path| path.segments.last().is_some_and(|last| !STD.iter().any(|std| last.ident == std)));
+        attrs.iter().filter(move |attr| match attr.path().get_ident().map(ToString::to_string).as_deref() {
+            Some("doc" | "cfg" | "cfg_attr" | "deprecated" | "allow" | "warn" | "deny" | "forbid" | "expect") => true,
+            Some("serde") => serde,
+            _ => other,
+        })
     }
 
     pub(super) fn work_states(&self) -> impl Iterator<Item = usize> {
@@ -319,6 +293,12 @@ impl<'m> Cx<'m> {
             }
         }
     }
+}
+
+/// Whether the module imports the enum by its name. One import, so that there is one error where rustc cannot find the enum,
+/// as in the body of a function.
+pub(super) fn imports_enum(machine: &Machine) -> bool {
+    machine.states.iter().all(|state| plain(&state.ident) != machine.name())
 }
 
 /// The name of a generic parameter, a lifetime's without its quote.
@@ -345,11 +325,7 @@ fn generics(cx: &Cx<'_>) -> Generics {
     for param in &mut generics.params {
         moved(cx, param);
     }
-    for predicate in generics
-        .where_clause
-        .iter_mut()
-        .flat_map(|clause| &mut clause.predicates)
-    {
+    for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
         moved(cx, predicate);
     }
     generics

@@ -18,19 +18,10 @@ pub(super) fn module(machine: &Machine) -> String {
         if transition.guard.is_some() {
             event.push_str(", guarded");
         }
-        if state
-            .timer
-            .as_ref()
-            .is_some_and(|timer| timer.event == transition.event)
-        {
+        if state.timer.as_ref().is_some_and(|timer| timer.event == transition.event) {
             event.push_str(", also by a timer");
         }
-        let _ = writeln!(
-            out,
-            "| `{}` | {event} | {} |",
-            state.name,
-            to(machine, transition).join(" or ")
-        );
+        let _ = writeln!(out, "| `{}` | {event} | {} |", state.name, to(machine, transition).join(" or "));
     }
     let _ = write!(out, "\n```mermaid\n{}```\n", picture(machine));
     out
@@ -39,42 +30,25 @@ pub(super) fn module(machine: &Machine) -> String {
 /// Of an event: where it leads from where.
 pub(super) fn event(machine: &Machine, event: usize) -> String {
     let mut ways: Vec<(Vec<String>, Vec<String>)> = Vec::new();
-    for transition in machine
-        .transitions
-        .iter()
-        .filter(|transition| transition.event == event)
-    {
-        let (from, to) = (
-            format!("`{}`", machine.states[transition.from].name),
-            to(machine, transition),
-        );
+    for transition in machine.transitions.iter().filter(|transition| transition.event == event) {
+        let (from, to) = (format!("`{}`", machine.states[transition.from].name), to(machine, transition));
         match ways.iter_mut().find(|(_, other)| *other == to) {
             Some((sources, _)) => sources.push(from),
             None => ways.push((vec![from], to)),
         }
     }
-    let ways: Vec<_> = ways
-        .into_iter()
-        .map(|(from, to)| format!("{} → {}", from.join(", "), to.join(" or ")))
-        .collect();
+    let ways: Vec<_> =
+        ways.into_iter().map(|(from, to)| format!("{} → {}", from.join(", "), to.join(" or "))).collect();
     format!("`{}`: {}.", machine.events[event].name, ways.join("; "))
 }
 
 /// Of a transition: `` `Creating` → `Running` ``.
 pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
-    format!(
-        "`{}` → {}.",
-        machine.states[transition.from].name,
-        to(machine, transition).join(" or ")
-    )
+    format!("`{}` → {}.", machine.states[transition.from].name, to(machine, transition).join(" or "))
 }
 
 fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
-    transition
-        .to
-        .iter()
-        .map(|to| format!("`{}`", machine.states[*to].name))
-        .collect()
+    transition.to.iter().map(|to| format!("`{}`", machine.states[*to].name)).collect()
 }
 
 /// All transitions, for the note of an illegal one; braces would be read as placeholders.
@@ -84,16 +58,8 @@ pub(super) fn note(machine: &Machine) -> String {
         .transitions
         .iter()
         .map(|transition| {
-            let to: Vec<_> = transition
-                .to
-                .iter()
-                .map(|to| machine.states[*to].name.as_str())
-                .collect();
-            (
-                &machine.states[transition.from].name,
-                &machine.events[transition.event].name,
-                to.join(" | "),
-            )
+            let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
+            (&machine.states[transition.from].name, &machine.events[transition.event].name, to.join(" | "))
         })
         .collect();
     let width = |name: &dyn Fn(usize) -> usize| (0..rows.len().min(SHOWN)).map(name).max().unwrap_or_default();
@@ -105,12 +71,7 @@ pub(super) fn note(machine: &Machine) -> String {
         let _ = write!(out, "\n  {from:from_width$} --{event}--{dashes}> {to}");
     }
     if rows.len() > SHOWN {
-        let _ = write!(
-            out,
-            "\n  and {} more, see the documentation of `{}`",
-            rows.len() - SHOWN,
-            machine.module
-        );
+        let _ = write!(out, "\n  and {} more, see the documentation of `{}`", rows.len() - SHOWN, machine.module);
     }
     out.replace('{', "{{").replace('}', "}}")
 }
@@ -131,12 +92,7 @@ fn picture(machine: &Machine) -> String {
             let _ = writeln!(out, "    {} --> {} : {event}", id(transition.from), id(*to));
         }
     }
-    for (index, _) in machine
-        .states
-        .iter()
-        .enumerate()
-        .filter(|(_, state)| state.kind == Kind::End)
-    {
+    for (index, _) in machine.states.iter().enumerate().filter(|(_, state)| state.kind == Kind::End) {
         let _ = writeln!(out, "    {} --> [*]", id(index));
     }
     out

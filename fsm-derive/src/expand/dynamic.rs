@@ -10,9 +10,7 @@ use super::{
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        core, enum_ty, s, e, ..
-    } = cx;
+    let Cx { core, enum_ty, s, e, .. } = cx;
     let (vis, machine) = (cx.vis(1), cx.machine);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let event = cx.events_ty();
@@ -37,10 +35,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         }
     });
     let event_of = cx.event_of(s);
-    let step_params = cx.all.params(&[
-        quote!(#s: #core::StateOf<#enum_ty>),
-        quote!(#e: #event_of + ::core::convert::Into<#event>),
-    ]);
+    let step_params =
+        cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#event>)]);
     let step = (!machine.transitions.is_empty()).then(|| {
         quote! {
             fn step #step_params(state: #s, event: #e) -> #result #clause {
@@ -117,9 +113,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 /// `timer_event`, where a state has a timer.
 fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
     let (vis, event) = (cx.vis(1), cx.events_ty());
-    let timed: Vec<_> = (0..cx.machine.states.len())
-        .filter(|state| cx.machine.states[*state].timer.is_some())
-        .collect();
+    let timed: Vec<_> =
+        (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].timer.is_some()).collect();
     let idents = timed.iter().map(|state| &cx.machine.states[*state].ident);
     let fns = timed.iter().map(|state| outside::timer_fn(cx, *state));
     let otherwise = (timed.len() < cx.machine.states.len()).then(|| quote!(_ => ::core::option::Option::None,));

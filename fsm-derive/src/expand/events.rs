@@ -55,11 +55,7 @@ fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
         quote!(#doc #(#attrs)* #vis #name: #ty,)
     });
     let (declared, clause) = (scope.declared_deeper(), scope.clause_deeper());
-    let body = if event.fields.is_empty() {
-        quote!(;)
-    } else {
-        quote!(#clause { #(#fields)* })
-    };
+    let body = if event.fields.is_empty() { quote!(;) } else { quote!(#clause { #(#fields)* }) };
     quote! {
         #[doc = #doc]
         #derives
@@ -74,9 +70,7 @@ fn all(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
     let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
     let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
-    let derives = cx.derives(1, |name| {
-        name != "Default" && !(idents.is_empty() && name.contains("Ord"))
-    });
+    let derives = cx.derives(1, |name| name != "Default" && !(idents.is_empty() && name.contains("Ord")));
     let doc = format!("Any event of `{}`, with its payload.", machine.name());
     let (declared, params, clause) = (scope.declared(&[]), scope.params(&[]), scope.clause(&[]));
     let kind = if idents.is_empty() {

@@ -14,11 +14,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
     let (vis, name, doc, version) = (cx.vis(1), machine.name(), &machine.doc, machine.version);
-    let states = machine
-        .states
-        .iter()
-        .enumerate()
-        .map(|(index, state)| self::state(cx, index, state));
+    let states = machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state));
     let events = machine.events.iter().map(|event| {
         let (name, fields) = (&event.name, fields(cx, &event.fields));
         quote!(#core::EventInfo { name: #name, fields: &[#(#fields),*] })
@@ -51,13 +47,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let core = &cx.core;
-    let State {
-        name,
-        doc,
-        initial,
-        was,
-        ..
-    } = state;
+    let State { name, doc, initial, was, .. } = state;
     let kind = match state.kind {
         Kind::Rest => quote!(Rest),
         Kind::Work => quote!(Work),

@@ -21,10 +21,7 @@ pub(super) fn outlives<'t>(generics: &Generics, types: impl Iterator<Item = &'t 
             }
         }
     }
-    pairs
-        .into_iter()
-        .map(|(param, lifetime)| parse_quote!(#param: #lifetime))
-        .collect()
+    pairs.into_iter().map(|(param, lifetime)| parse_quote!(#param: #lifetime)).collect()
 }
 
 fn collect<'t>(ty: &'t Type, out: &mut Vec<&'t TypeReference>) {
@@ -70,16 +67,9 @@ mod tests {
     #[test]
     fn references_to_a_parameter_imply_that_it_lives() {
         let generics: Generics = parse_quote!(<'a, 'b, T, U>);
-        let types: Vec<Type> = vec![
-            parse_quote!(Vec<(&'a [T], U)>),
-            parse_quote!(&'b str),
-            parse_quote!(&'a mut T),
-        ];
+        let types: Vec<Type> = vec![parse_quote!(Vec<(&'a [T], U)>), parse_quote!(&'b str), parse_quote!(&'a mut T)];
         let predicates = outlives(&generics, types.iter());
-        let texts: Vec<_> = predicates
-            .iter()
-            .map(|predicate| predicate.to_token_stream().to_string())
-            .collect();
+        let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
         assert_eq!(texts, ["T : 'a"]);
     }
 }

@@ -3,11 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    cx::Cx,
-    docs,
-    states::{enum_path, pattern},
-};
+use super::{cx::Cx, docs, states::pattern};
 use crate::{
     hint,
     model::{State, plain},
@@ -34,9 +30,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn initial(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
-    let born: Vec<_> = (0..cx.machine.states.len())
-        .filter(|state| cx.machine.states[*state].initial)
-        .collect();
+    let born: Vec<_> = (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].initial).collect();
     let names = born.iter().map(|state| &cx.machine.states[*state].name);
     let message = format!("no `{name}` is born in state `{{Self}}`");
     let note = match &born[..] {
@@ -75,14 +69,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn event_of(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        core,
-        runtime,
-        enum_ty,
-        s,
-        e,
-        ..
-    } = cx;
+    let Cx { core, runtime, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!("An event that a `{name}` accepts in state `{s}`: implemented for exactly the declared pairs.");
     let message = format!("illegal transition: `{{Self}}` is not accepted in state `{{{s}}}`");
@@ -99,10 +86,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             #[doc(hidden)]
             fn wrap(target: Self::Target, meta: #runtime::Meta<#enum_ty>, seal: Seal) -> Self::NextRecord;
         };
-        (
-            quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static),
-            record,
-        )
+        (quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static), record)
     } else {
         (quote!(::core::marker::Sized), TokenStream::new())
     };
@@ -136,9 +120,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn machine(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        core, enum_ty, s, e, ..
-    } = cx;
+    let Cx { core, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!(
         "A `{name}` whose state `{s}` is known at compile time.\n\nIt is born in an initial state, moved by the events that \
@@ -203,16 +185,10 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     let clause = cx.all.clause(&[]);
     let with = |bound: TokenStream| cx.all.params(&[quote!(#s: #bound)]);
     let (params, bounded) = (cx.all.params(&[quote!(#s)]), with(quote!(#core::StateOf<#enum_ty>)));
-    let (debug, clone, eq) = (
-        with(quote!(::core::fmt::Debug)),
-        with(quote!(::core::clone::Clone)),
-        with(quote!(::core::cmp::PartialEq)),
-    );
+    let (debug, clone, eq) =
+        (with(quote!(::core::fmt::Debug)), with(quote!(::core::clone::Clone)), with(quote!(::core::cmp::PartialEq)));
     let ty = cx.machine_ty(s);
-    let (value, cloned) = (
-        cx.machine_value(quote!(state)),
-        cx.machine_value(quote!(self.state.clone())),
-    );
+    let (value, cloned) = (cx.machine_value(quote!(state)), cx.machine_value(quote!(self.state.clone())));
     quote! {
         #[automatically_derived]
         impl #params ::core::ops::Deref for #ty #clause {
@@ -269,17 +245,12 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let derives = cx.derives(1, |name| ["Clone", "Debug", "PartialEq"].contains(&name));
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
-    let docs = states
-        .iter()
-        .map(|state| super::states::docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
+    let docs =
+        states.iter().map(|state| super::states::docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let machines = (0..states.len()).map(|state| cx.machine_ty(cx.state_ty(state)));
-    let (declared, params, args, clause) = (
-        cx.all.declared(&[]),
-        cx.all.params(&[]),
-        cx.all.args(&[]),
-        cx.all.clause(&[]),
-    );
-    let (enum_path, patterns) = (enum_path(cx), states.iter().map(pattern));
+    let (declared, params, args, clause) =
+        (cx.all.declared(&[]), cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
+    let (enum_path, patterns) = (&cx.enum_path, states.iter().map(pattern));
     let values = states.iter().map(|state: &State| {
         let (ident, pattern) = (&state.ident, pattern(state));
         cx.machine_value(quote!(#ident #pattern))

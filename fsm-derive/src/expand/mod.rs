@@ -29,6 +29,8 @@ pub(crate) use broken::broken;
 pub(crate) fn expand(machine: &Machine) -> TokenStream {
     let cx = Cx::new(machine);
     let Machine { vis, module, .. } = machine;
+    let ident = &machine.ident;
+    let import = cx::imports_enum(machine).then(|| quote!(use super::#ident;));
     let doc = docs::module(machine);
     let parts = [
         outside::expand(&cx),
@@ -65,6 +67,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         #vis mod #module {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use super::*;
+            #import
 
             #(#parts)*
         }

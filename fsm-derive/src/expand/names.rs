@@ -28,10 +28,7 @@ impl Names {
         let (as_str, index) = if idents.is_empty() {
             (quote!(match self {}), quote!(match self {}))
         } else {
-            (
-                quote!(match self { #(Self::#idents => #names,)* }),
-                quote!(self as usize),
-            )
+            (quote!(match self { #(Self::#idents => #names,)* }), quote!(self as usize))
         };
         quote! {
             #[doc = #doc]

@@ -15,27 +15,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let mut items: Vec<TokenStream> = Vec::new();
     for state in &machine.states {
-        items.extend(
-            state
-                .fields
-                .iter()
-                .filter_map(|field| alias(cx, &state.ident, field, false)),
-        );
+        items.extend(state.fields.iter().filter_map(|field| alias(cx, &state.ident, field, false)));
     }
     for event in &machine.events {
-        items.extend(
-            event
-                .fields
-                .iter()
-                .filter_map(|field| alias(cx, &event.ty, field, true)),
-        );
+        items.extend(event.fields.iter().filter_map(|field| alias(cx, &event.ty, field, true)));
     }
-    items.extend(
-        machine
-            .transitions
-            .iter()
-            .filter_map(|transition| guard(cx, transition)),
-    );
+    items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
         items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
@@ -75,10 +60,7 @@ pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
 }
 
 fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
-    let (state, event) = (
-        &cx.machine.states[transition.from],
-        &cx.machine.events[transition.event],
-    );
+    let (state, event) = (&cx.machine.states[transition.from], &cx.machine.events[transition.event]);
     format_ident!("{what}_{}_{}", plain(&state.ident), event.name)
 }
 
@@ -95,10 +77,7 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let scope = cx.scope(&[state.clone(), event.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let signature = respan(
-        quote!(fn(&super::#state, &super::#event) -> ::core::result::Result<(), _>),
-        path.span(),
-    );
+    let signature = respan(quote!(fn(&super::#state, &super::#event) -> ::core::result::Result<(), _>), path.span());
     let path = cx.moved(2, path);
     Some(quote! {
         pub(super) fn #ident #params(
@@ -119,10 +98,7 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
         let target = cx.state_ty(target);
         quote!(super::#target)
     } else {
-        let (choice, targets) = (
-            cx.machine.choice(transition),
-            transition.to.iter().map(|to| cx.state_ty(*to)),
-        );
+        let (choice, targets) = (cx.machine.choice(transition), transition.to.iter().map(|to| cx.state_ty(*to)));
         quote!(super::choice::#choice<#(super::#targets),*>)
     };
     let scope = cx.scope(&[state.clone(), event.clone(), target.clone()]);

@@ -42,15 +42,9 @@ impl Move<'_> {
             quote_spanned!(span=> #(#up)::*)
         } else if ident == "Self" {
             let ty = respan(self.enum_ty.clone(), span);
-            let generic = ty
-                .clone()
-                .into_iter()
-                .any(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '<'));
-            if path_follows && generic {
-                quote_spanned!(span=> <#ty>)
-            } else {
-                ty
-            }
+            let generic =
+                ty.clone().into_iter().any(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '<'));
+            if path_follows && generic { quote_spanned!(span=> <#ty>) } else { ty }
         } else {
             ident.to_token_stream()
         }
@@ -116,12 +110,9 @@ mod tests {
     #[test]
     fn relative_paths_go_up() {
         let enum_ty = quote!(super::Server);
-        let moved = Move {
-            depth: 1,
-            enum_ty: &enum_ty,
-        }
-        .tokens(quote!(Vec<(self::A, super::B, crate::C, a::D, Box<Self>)>))
-        .to_string();
+        let moved = Move { depth: 1, enum_ty: &enum_ty }
+            .tokens(quote!(Vec<(self::A, super::B, crate::C, a::D, Box<Self>)>))
+            .to_string();
         let expected = quote!(Vec<(super::A, super::super::B, crate::C, a::D, Box<super::Server>)>).to_string();
         assert_eq!(moved, expected);
     }

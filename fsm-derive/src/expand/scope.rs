@@ -45,10 +45,7 @@ impl Scope {
             }
             _ => kept(&predicate).then_some(predicate),
         });
-        Self {
-            predicates: predicates.collect(),
-            params,
-        }
+        Self { predicates: predicates.collect(), params }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -118,20 +115,12 @@ impl Scope {
         let lifetimes = self.params.iter().filter(is_lifetime).map(&print);
         let types = self.params.iter().filter(|param| !is_lifetime(param)).map(&print);
         let all: Vec<_> = lifetimes.chain(own.iter().cloned()).chain(types).collect();
-        if all.is_empty() {
-            TokenStream::new()
-        } else {
-            quote!(<#(#all),*>)
-        }
+        if all.is_empty() { TokenStream::new() } else { quote!(<#(#all),*>) }
     }
 }
 
 fn deeper(tokens: TokenStream) -> TokenStream {
-    Move {
-        depth: 1,
-        enum_ty: &TokenStream::new(),
-    }
-    .tokens(tokens)
+    Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(tokens)
 }
 
 fn filtered<T: ToTokens + Clone>(

@@ -53,7 +53,7 @@ fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     let (core, enum_ty, ty) = (&cx.core, &cx.enum_ty, cx.state_ty(index));
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let (ident, pattern) = (&state.ident, pattern(state));
-    let enum_path = enum_path(cx);
+    let enum_path = &cx.enum_path;
     let only = cx.machine.states.len() == 1;
     let otherwise = (!only).then(|| quote!(other => ::core::result::Result::Err(other),));
     let durable = cx.durable().then(|| {
@@ -89,12 +89,6 @@ fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// `super::Server`, as a path into which `::Variant` goes.
-pub(super) fn enum_path(cx: &Cx<'_>) -> TokenStream {
-    let ident = &cx.machine.ident;
-    quote!(super::#ident)
-}
-
 /// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, nothing.
 pub(super) fn pattern(state: &State) -> TokenStream {
     let names = state.fields.iter().map(|field| match &field.member {
@@ -120,11 +114,7 @@ pub(super) fn any_data(state: &State) -> TokenStream {
 /// The doc comments among `attrs`, or `instead`.
 pub(super) fn docs(attrs: &[Attribute], instead: &str) -> TokenStream {
     let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
-    if docs.is_empty() {
-        quote!(#[doc = #instead])
-    } else {
-        quote!(#(#docs)*)
-    }
+    if docs.is_empty() { quote!(#[doc = #instead]) } else { quote!(#(#docs)*) }
 }
 
 fn names(cx: &Cx<'_>) -> TokenStream {
@@ -144,9 +134,7 @@ fn names(cx: &Cx<'_>) -> TokenStream {
     let vis = cx.vis(1);
     let accepts = machine.states.iter().enumerate().map(|(index, state)| {
         let ident = &state.ident;
-        let events = machine
-            .from(index)
-            .map(|transition| &machine.events[transition.event].ty);
+        let events = machine.from(index).map(|transition| &machine.events[transition.event].ty);
         quote!(Self::#ident => &[#(EventKind::#events),*])
     });
     quote! {

@@ -27,11 +27,7 @@ impl Method {
         let names: Vec<_> = event.fields.iter().map(|field| &field.member).collect();
         let types = event.fields.iter().map(|field| cx.event_field_ty(event, field, 1));
         let ty = &event.ty;
-        let value = if names.is_empty() {
-            quote!(event::#ty)
-        } else {
-            quote!(event::#ty { #(#names),* })
-        };
+        let value = if names.is_empty() { quote!(event::#ty) } else { quote!(event::#ty { #(#names),* }) };
         Self {
             ident: transition.ident.clone(),
             params: quote!(#(#names: #types),*),
@@ -48,12 +44,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let (vis, ty) = (cx.vis(1), cx.machine_ty(cx.state_ty(state)));
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let methods = cx.machine.from(state).map(|transition| {
-        let Method {
-            ident,
-            params,
-            event,
-            doc,
-        } = Method::new(cx, transition);
+        let Method { ident, params, event, doc } = Method::new(cx, transition);
         let next = next(cx, transition, &quote!(Self));
         let errors = transition.guard.as_ref().map(|_| {
             quote! {
@@ -89,9 +80,7 @@ fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStr
 }
 
 fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
-    let Cx {
-        core, runtime, enum_ty, ..
-    } = cx;
+    let Cx { core, runtime, enum_ty, .. } = cx;
     let span = transition.span;
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
@@ -117,14 +106,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
         }
     });
-    let Bodies {
-        fire_machine,
-        fire_seal,
-        fire,
-        state: state_pattern,
-        seal,
-        transition,
-    } = bodies;
+    let Bodies { fire_machine, fire_seal, fire, state: state_pattern, seal, transition } = bodies;
     quote_spanned! {span=>
         #[automatically_derived]
         #header {
@@ -208,19 +190,11 @@ impl Bodies {
             };
         }
         let carried = carry(cx, transition, &quote_spanned!(span=> machine.state));
-        let Carried {
-            from_source,
-            bind,
-            target,
-        } = &carried;
+        let Carried { from_source, bind, target } = &carried;
         let target = machine(target.clone());
         let moved = machine(quote_spanned!(span=> state));
         Self {
-            fire_machine: if *from_source {
-                quote_spanned!(span=> machine)
-            } else {
-                quote_spanned!(span=> _)
-            },
+            fire_machine: if *from_source { quote_spanned!(span=> machine) } else { quote_spanned!(span=> _) },
             fire_seal: quote_spanned!(span=> _),
             fire: quote_spanned!(span=> #bind #target),
             state: quote_spanned!(span=> state),
@@ -268,11 +242,7 @@ impl Carried {
     /// All of it as one expression.
     fn expression(&self, span: Span) -> TokenStream {
         let Self { bind, target, .. } = self;
-        if bind.is_empty() {
-            target.clone()
-        } else {
-            quote_spanned!(span=> { #bind #target })
-        }
+        if bind.is_empty() { target.clone() } else { quote_spanned!(span=> { #bind #target }) }
     }
 }
 
@@ -322,13 +292,9 @@ fn take(ident: &Ident, shape: Shape, fields: &[Field], names: &[String]) -> Opti
     let rest = (names.len() < fields.len()).then(|| quote!(..));
     Some(match shape {
         Shape::Tuple => {
-            let places = fields.iter().map(|field| {
-                if names.contains(&field.name()) {
-                    local(field).to_token_stream()
-                } else {
-                    quote!(_)
-                }
-            });
+            let places = fields
+                .iter()
+                .map(|field| if names.contains(&field.name()) { local(field).to_token_stream() } else { quote!(_) });
             quote!(#ident(#(#places),*))
         }
         Shape::Struct | Shape::Unit => quote!(#ident { #(#taken,)* #rest }),

@@ -20,10 +20,6 @@ impl Machine {
                 .map(|at| Supply::Payload(&payload[at]))
                 .or_else(|| find(source, &name).map(|at| Supply::Source(&source[at])))
         };
-        self.states[target]
-            .fields
-            .iter()
-            .map(|field| (field, supply(field)))
-            .collect()
+        self.states[target].fields.iter().map(|field| (field, supply(field))).collect()
     }
 }

@@ -115,9 +115,7 @@ pub(crate) struct Transition {
 impl Machine {
     /// The transitions out of a state.
     pub(crate) fn from(&self, state: usize) -> impl Iterator<Item = &Transition> {
-        self.transitions
-            .iter()
-            .filter(move |transition| transition.from == state)
+        self.transitions.iter().filter(move |transition| transition.from == state)
     }
 
     /// The enum's name without `r#`.
@@ -139,11 +137,8 @@ impl Field {
 impl Machine {
     /// The generated choice of a transition with several targets: `ReviewDecide`.
     pub(crate) fn choice(&self, transition: &Transition) -> Ident {
-        let name = format!(
-            "{}{}",
-            plain(&self.states[transition.from].ident),
-            plain(&self.events[transition.event].ty)
-        );
+        let name =
+            format!("{}{}", plain(&self.states[transition.from].ident), plain(&self.events[transition.event].ty));
         Ident::new(&name, transition.ident.span())
     }
 }

@@ -20,15 +20,7 @@ pub(crate) fn module(declaration: &Declaration) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration {
-        ident,
-        vis,
-        generics,
-        attrs,
-        options,
-        wide,
-        variants,
-    } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, wide, variants } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -45,20 +37,14 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         whole: true,
         ident,
     };
-    let mut resolve = Resolver {
-        machine: &mut machine,
-        errors,
-    };
+    let mut resolve = Resolver { machine: &mut machine, errors };
     resolve.initial(&options.initial);
     for (from, variant) in variants.iter().enumerate() {
         resolve.kind(from, &variant.options);
         for on in &variant.ons {
             if let Some(except) = &on.except {
                 let at = except.first().unwrap_or(&on.event);
-                resolve.errors.at(
-                    at,
-                    "`except(…)` belongs to an `#[on(…)]` on the enum; here it excepts nothing",
-                );
+                resolve.errors.at(at, "`except(…)` belongs to an `#[on(…)]` on the enum; here it excepts nothing");
             }
             let found = resolve.on(on);
             resolve.transition(from, on, found.as_ref(), false);
@@ -86,19 +72,12 @@ struct Resolved {
 
 impl Resolver<'_> {
     fn state(&mut self, ident: &Ident) -> Option<usize> {
-        let found = self
-            .machine
-            .states
-            .iter()
-            .position(|state| plain(&state.ident) == plain(ident));
+        let found = self.machine.states.iter().position(|state| plain(&state.ident) == plain(ident));
         if found.is_none() {
             self.machine.whole = false;
             let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
             let hint = hint::nearest(&plain(ident), names.iter().map(String::as_str));
-            self.errors.at(
-                ident,
-                format!("`{}` has no state `{}`{hint}", self.machine.name(), plain(ident)),
-            );
+            self.errors.at(ident, format!("`{}` has no state `{}`{hint}", self.machine.name(), plain(ident)));
         }
         found
     }
@@ -106,20 +85,14 @@ impl Resolver<'_> {
     fn initial(&mut self, initial: &[Ident]) {
         if initial.is_empty() {
             self.machine.whole = false;
-            let first = self
-                .machine
-                .states
-                .first()
-                .map(|state| plain(&state.ident))
-                .unwrap_or_default();
+            let first = self.machine.states.first().map(|state| plain(&state.ident)).unwrap_or_default();
             let message = format!("where does a machine begin? Say `#[fsm(initial = {first})]`, or several: `A | B`");
             self.errors.at(&self.machine.ident, message);
         }
         for ident in initial {
             if let Some(state) = self.state(ident) {
                 if self.machine.states[state].initial {
-                    self.errors
-                        .at(ident, format!("`{}` is named twice: leave one", plain(ident)));
+                    self.errors.at(ident, format!("`{}` is named twice: leave one", plain(ident)));
                 }
                 self.machine.states[state].initial = true;
             }
@@ -150,8 +123,7 @@ impl Resolver<'_> {
         for target in &on.targets {
             match self.state(target) {
                 Some(state) if to.contains(&state) => {
-                    self.errors
-                        .at(target, format!("`{}` is named twice: leave one", plain(target)));
+                    self.errors.at(target, format!("`{}` is named twice: leave one", plain(target)));
                 }
                 Some(state) => to.push(state),
                 None => known = false,
@@ -163,10 +135,7 @@ impl Resolver<'_> {
     fn event(&mut self, on: &On) -> Option<usize> {
         let name = plain(&on.event);
         if name.chars().any(char::is_uppercase) {
-            let message = format!(
-                "event names are in snake case, as the methods that they become: `{}`",
-                snake(&name)
-            );
+            let message = format!("event names are in snake case, as the methods that they become: `{}`", snake(&name));
             self.errors.at(&on.event, message);
             self.machine.whole = false;
             return None;
@@ -181,12 +150,7 @@ impl Resolver<'_> {
                 self.machine.whole = false;
                 return None;
             };
-            self.machine.events.push(Event {
-                ident: on.event.clone(),
-                ty,
-                name,
-                fields: Vec::new(),
-            });
+            self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
             self.machine.events.len() - 1
         };
         if let Some(payload) = &on.payload {
@@ -246,14 +210,11 @@ impl Resolver<'_> {
         for ident in on.except.iter().flatten() {
             let Some(state) = self.state(ident) else { continue };
             if self.machine.states[state].kind == Kind::End {
-                let message = format!(
-                    "`{}` is an end, which an `#[on(…)]` on the enum leaves out anyway",
-                    plain(ident)
-                );
+                let message =
+                    format!("`{}` is an end, which an `#[on(…)]` on the enum leaves out anyway", plain(ident));
                 self.errors.at(ident, message);
             } else if except.contains(&state) {
-                self.errors
-                    .at(ident, format!("`{}` is named twice: leave one", plain(ident)));
+                self.errors.at(ident, format!("`{}` is named twice: leave one", plain(ident)));
             }
             except.push(state);
         }
@@ -274,16 +235,10 @@ impl Resolver<'_> {
         }
         let name = plain(&after.event);
         let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
-        let found = accepted
-            .iter()
-            .copied()
-            .find(|event| self.machine.events[*event].name == name);
+        let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
         let Some(event) = found else {
             let state = plain(&self.machine.states[state].ident);
-            let hint = hint::nearest(
-                &name,
-                accepted.iter().map(|event| self.machine.events[*event].name.as_str()),
-            );
+            let hint = hint::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
             if self.machine.whole {
                 let message = format!("`{state}` declares no event `{name}` that its timer could fire{hint}");
                 self.errors.at(&after.event, message);
@@ -291,12 +246,8 @@ impl Resolver<'_> {
             return;
         };
         self.timer_payload(&after, event);
-        self.machine.states[state].timer = Some(Timer {
-            span: after.span,
-            delay: after.delay,
-            event,
-            payload: after.payload,
-        });
+        self.machine.states[state].timer =
+            Some(Timer { span: after.span, delay: after.delay, event, payload: after.payload });
     }
 
     fn timer_payload(&mut self, after: &After, event: usize) {
@@ -308,21 +259,13 @@ impl Resolver<'_> {
             if !event.fields.iter().any(|field| field.name() == plain) {
                 let names: Vec<_> = event.fields.iter().map(Field::name).collect();
                 let hint = hint::nearest(&plain, names.iter().map(String::as_str));
-                self.errors.at(
-                    name,
-                    format!("the payload of `{}` has no field `{plain}`{hint}", event.name),
-                );
+                self.errors.at(name, format!("the payload of `{}` has no field `{plain}`{hint}", event.name));
             } else if given.contains(&plain) {
                 self.errors.at(name, format!("`{plain}` is given twice: leave one"));
             }
             given.push(plain);
         }
-        let missing: Vec<_> = event
-            .fields
-            .iter()
-            .map(Field::name)
-            .filter(|name| !given.contains(name))
-            .collect();
+        let missing: Vec<_> = event.fields.iter().map(Field::name).filter(|name| !given.contains(name)).collect();
         if !missing.is_empty() {
             let message = format!(
                 "the timer fires `{}` without {}: write `{} {{ {}: … }}`",
@@ -345,10 +288,7 @@ fn state(variant: &Variant) -> State {
     let options = &variant.options;
     State {
         ident: variant.ident.clone(),
-        name: options
-            .name
-            .as_ref()
-            .map_or_else(|| plain(&variant.ident), syn::LitStr::value),
+        name: options.name.as_ref().map_or_else(|| plain(&variant.ident), syn::LitStr::value),
         doc: doc(&variant.attrs),
         attrs: variant.attrs.clone(),
         kind: Kind::Rest,
@@ -369,29 +309,18 @@ fn field((index, field): (usize, &syn::Field)) -> Field {
             span: syn::spanned::Spanned::span(&field.ty),
         }),
     };
-    Field {
-        member,
-        attrs: field.attrs.clone(),
-        ty: field.ty.clone(),
-    }
+    Field { member, attrs: field.attrs.clone(), ty: field.ty.clone() }
 }
 
 /// The text of the doc comments, without the space that `///` leaves before each line.
 fn doc(attrs: &[Attribute]) -> String {
-    let lines = attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("doc"))
-        .filter_map(|attr| match &attr.meta {
-            Meta::NameValue(meta) => match &meta.value {
-                Expr::Lit(ExprLit {
-                    lit: Lit::Str(text), ..
-                }) => Some(text.value()),
-                _ => None,
-            },
+    let lines = attrs.iter().filter(|attr| attr.path().is_ident("doc")).filter_map(|attr| match &attr.meta {
+        Meta::NameValue(meta) => match &meta.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
-        });
-    let text: Vec<_> = lines
-        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
-        .collect();
+        },
+        _ => None,
+    });
+    let text: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     text.join("\n").trim().to_owned()
 }

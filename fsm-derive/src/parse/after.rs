@@ -41,10 +41,7 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         Delay::Const(input.parse()?)
     };
     if input.is_empty() {
-        return Err(syn::Error::new(
-            span,
-            "a timer fires an event: `#[after(\"15m\", event)]`",
-        ));
+        return Err(syn::Error::new(span, "a timer fires an event: `#[after(\"15m\", event)]`"));
     }
     input.parse::<Token![,]>()?;
     let event: Ident = input.parse()?;
@@ -56,10 +53,7 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
     }
     for value in &payload {
         if let Member::Unnamed(_) = value.member {
-            return Err(syn::Error::new_spanned(
-                value,
-                "a payload's fields have names: `event { field: value }`",
-            ));
+            return Err(syn::Error::new_spanned(value, "a payload's fields have names: `event { field: value }`"));
         }
     }
     if !input.is_empty() {
@@ -68,12 +62,7 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
     if !input.is_empty() {
         return Err(input.error("nothing follows the event of a timer"));
     }
-    Ok(After {
-        span,
-        delay,
-        event,
-        payload,
-    })
+    Ok(After { span, delay, event, payload })
 }
 
 /// `15m`, `1h 30m`, `250ms`. Own code, as the forms are few and a date library would be a dependency of every declaration.
@@ -98,9 +87,7 @@ fn duration(text: &str) -> Result<Duration, String> {
             _ => return Err(wrong()),
         };
         let part = count.checked_mul(millis).map(Duration::from_millis);
-        total = part
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("`{text}` is too long"))?;
+        total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| format!("`{text}` is too long"))?;
         rest = unit[end..].trim_start();
     }
     if total.is_zero() {
@@ -122,17 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in [
-            "",
-            "m",
-            "15",
-            "15 minutes",
-            "-3s",
-            "1.5h",
-            "0s",
-            "99999999999999999999s",
-            "9999999999999999d",
-        ] {
+        for text in ["", "m", "15", "15 minutes", "-3s", "1.5h", "0s", "99999999999999999999s", "9999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

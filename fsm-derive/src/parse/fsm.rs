@@ -38,17 +38,13 @@ impl Options {
         match name.as_str() {
             "initial" => {
                 input.parse::<Token![=]>()?;
-                self.initial
-                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?);
+                self.initial.extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?);
             }
             "derive" => {
                 let content;
                 parenthesized!(content in input);
                 self.derives
-                    .extend(Punctuated::<Path, Token![,]>::parse_terminated_with(
-                        &content,
-                        Path::parse_mod_style,
-                    )?);
+                    .extend(Punctuated::<Path, Token![,]>::parse_terminated_with(&content, Path::parse_mod_style)?);
             }
             "durable" => self.durable = Some(key.span()),
             "version" => {
@@ -72,10 +68,7 @@ impl Options {
             }
             other => {
                 let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(
-                    key.span(),
-                    format!("`#[fsm(…)]` knows no `{other}`{hint}"),
-                ));
+                return Err(syn::Error::new(key.span(), format!("`#[fsm(…)]` knows no `{other}`{hint}")));
             }
         }
         Ok(())

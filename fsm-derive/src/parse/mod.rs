@@ -46,27 +46,17 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             "fsm" => read(attr, errors, |input, errors| options.read(input, errors)),
             "on" => wide.extend(on::read(attr, errors)),
             other @ ("state" | "after") => {
-                errors.at(
-                    attr,
-                    format!("`#[{other}(…)]` belongs on a variant, the state that it is about"),
-                );
+                errors.at(attr, format!("`#[{other}(…)]` belongs on a variant, the state that it is about"));
             }
             _ => {}
         }
     }
     let variants = match input.data {
         Data::Enum(data) if data.variants.is_empty() => {
-            errors.at(
-                &input.ident,
-                "a state machine has at least one state: declare a variant",
-            );
+            errors.at(&input.ident, "a state machine has at least one state: declare a variant");
             Vec::new()
         }
-        Data::Enum(data) => data
-            .variants
-            .into_iter()
-            .map(|variant| self::variant(variant, errors))
-            .collect(),
+        Data::Enum(data) => data.variants.into_iter().map(|variant| self::variant(variant, errors)).collect(),
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
     };
@@ -82,10 +72,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
 }
 
 fn not_an_enum(span: Span, errors: &mut Errors) -> Vec<Variant> {
-    errors.at_span(
-        span,
-        "a state machine is declared on an enum, with one variant per state",
-    );
+    errors.at_span(span, "a state machine is declared on an enum, with one variant per state");
     Vec::new()
 }
 
@@ -97,10 +84,7 @@ fn variant(variant: syn::Variant, errors: &mut Errors) -> Variant {
             "state" => read(attr, errors, |input, errors| options.read(input, errors)),
             "on" => ons.extend(on::read(attr, errors)),
             "after" => afters.extend(after::read(attr, errors)),
-            "fsm" => errors.at(
-                attr,
-                "`#[fsm(…)]` belongs on the enum; a state is described by `#[state(…)]`",
-            ),
+            "fsm" => errors.at(attr, "`#[fsm(…)]` belongs on the enum; a state is described by `#[state(…)]`"),
             _ => {}
         }
     }
@@ -114,14 +98,7 @@ fn variant(variant: syn::Variant, errors: &mut Errors) -> Variant {
             }
         }
     }
-    Variant {
-        ident: variant.ident,
-        attrs: variant.attrs,
-        fields: variant.fields,
-        options,
-        ons,
-        afters,
-    }
+    Variant { ident: variant.ident, attrs: variant.attrs, fields: variant.fields, options, ons, afters }
 }
 
 /// The attribute's name, if it is a single word.
@@ -154,11 +131,7 @@ fn items(
 ) -> syn::Result<()> {
     while !input.is_empty() {
         let read = item(input, errors).and_then(|()| {
-            if input.is_empty() || input.peek(Token![,]) {
-                Ok(())
-            } else {
-                Err(input.error("expected `,`"))
-            }
+            if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
         });
         if let Err(error) = read {
             errors.push(error);

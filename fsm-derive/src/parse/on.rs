@@ -40,24 +40,11 @@ fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On
     let payload = payload(input)?;
     if !input.peek(Token![=>]) {
         let at = if input.is_empty() { event.span() } else { input.span() };
-        return Err(syn::Error::new(
-            at,
-            format!("`{event}` leads nowhere: expected `=> Target`"),
-        ));
+        return Err(syn::Error::new(at, format!("`{event}` leads nowhere: expected `=> Target`")));
     }
     input.parse::<Token![=>]>()?;
-    let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?
-        .into_iter()
-        .collect();
-    let mut on = On {
-        span,
-        event,
-        payload,
-        targets,
-        guard: None,
-        with: None,
-        except: None,
-    };
+    let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?.into_iter().collect();
+    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None };
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
@@ -95,10 +82,7 @@ impl On {
             }
             other => {
                 let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(
-                    key.span(),
-                    format!("`#[on(…)]` knows no `{other}`{hint}"),
-                ));
+                return Err(syn::Error::new(key.span(), format!("`#[on(…)]` knows no `{other}`{hint}")));
             }
         };
         if twice {

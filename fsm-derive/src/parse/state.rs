@@ -31,10 +31,7 @@ impl StateOptions {
             "name" => {
                 let name = text(input)?;
                 if self.name.replace(name).is_some() {
-                    errors.at(
-                        &key,
-                        "`name` is given twice: a state is stored and drawn under one name",
-                    );
+                    errors.at(&key, "`name` is given twice: a state is stored and drawn under one name");
                 }
             }
             "was" => self.was.push(text(input)?),
@@ -43,10 +40,7 @@ impl StateOptions {
             }
             other => {
                 let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(
-                    key.span(),
-                    format!("`#[state(…)]` knows no `{other}`{hint}"),
-                ));
+                return Err(syn::Error::new(key.span(), format!("`#[state(…)]` knows no `{other}`{hint}")));
             }
         }
         Ok(())

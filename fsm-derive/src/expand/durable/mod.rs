@@ -18,13 +18,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 /// `impl Durable`
 fn rows(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        runtime,
-        enum_ty,
-        s,
-        core,
-        ..
-    } = cx;
+    let Cx { runtime, enum_ty, s, core, .. } = cx;
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let patterns: Vec<_> = states.iter().map(pattern).collect();
@@ -39,14 +33,8 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }),
         )
     };
-    let payload = if events.is_empty() {
-        quote!(_payload)
-    } else {
-        quote!(payload)
-    };
-    let with_timer: Vec<_> = (0..states.len())
-        .filter(|state| states[*state].timer.is_some())
-        .collect();
+    let payload = if events.is_empty() { quote!(_payload) } else { quote!(payload) };
+    let with_timer: Vec<_> = (0..states.len()).filter(|state| states[*state].timer.is_some()).collect();
     let timers = with_timer.iter().map(|state| {
         let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
         quote!(State::#ident => ::core::option::Option::Some(outside::#timer()),)

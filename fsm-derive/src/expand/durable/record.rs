@@ -13,9 +13,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn record(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        runtime, enum_ty, s, e, ..
-    } = cx;
+    let Cx { runtime, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let failure = format!("Why a [`Record`] of a `{name}` did not move; what was refused comes back inside.");
     let doc = format!(
@@ -94,12 +92,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
     let (vis, ty) = (cx.vis(1), cx.state_ty(state));
     let methods = cx.machine.from(state).map(|transition| {
-        let Method {
-            ident,
-            params,
-            event,
-            doc,
-        } = Method::new(cx, transition);
+        let Method { ident, params, event, doc } = Method::new(cx, transition);
         let next = cx.target_ty(transition, |state| quote!(Record<#state>));
         quote! {
             #[doc = #doc]
@@ -119,9 +112,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let vis = cx.vis(1);
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
-    let docs = states
-        .iter()
-        .map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
+    let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     quote! {
         /// A [`Record`] in any state, to match on after a load. It prints everything but the data.

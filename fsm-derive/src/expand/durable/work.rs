@@ -20,9 +20,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn task(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        runtime, enum_ty, s, e, ..
-    } = cx;
+    let Cx { runtime, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
@@ -135,12 +133,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let runtime = &cx.runtime;
     let (vis, ty) = (cx.vis(1), cx.state_ty(state));
     let methods = cx.machine.from(state).map(|transition| {
-        let Method {
-            ident,
-            params,
-            event,
-            doc,
-        } = Method::new(cx, transition);
+        let Method { ident, params, event, doc } = Method::new(cx, transition);
         quote! {
             #[doc = #doc]
             ///
@@ -159,9 +152,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 }
 
 fn workers(cx: &Cx<'_>) -> TokenStream {
-    let Cx {
-        runtime, enum_ty, w, ..
-    } = cx;
+    let Cx { runtime, enum_ty, w, .. } = cx;
     let (vis, name, module) = (cx.vis(1), cx.machine.name(), plain(&cx.machine.module));
     let states: Vec<_> = cx.work_states().map(|state| &cx.machine.states[state]).collect();
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
