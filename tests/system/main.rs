@@ -4,5 +4,6 @@
 mod contract;
 mod controller;
 mod job;
+mod machines;
 mod records;
 mod sqlite;

@@ -1,0 +1,78 @@
+//! Reads a Mermaid state diagram back, as far as this project draws: a line that is not understood fails the test.
+
+use std::collections::BTreeMap;
+
+use super::{
+    check::Problems,
+    spec::{Edge, Spec},
+};
+
+#[derive(Default)]
+struct Drawing {
+    /// The names, by the identifiers that stand for them in the text.
+    states: BTreeMap<String, String>,
+    initial: Vec<String>,
+    finals: Vec<String>,
+    edges: Vec<Edge>,
+}
+
+pub(crate) fn check(spec: &Spec, text: &str) {
+    let drawing = read(text);
+    let mut problems = Problems::default();
+    problems.same("state", drawing.states.into_values(), &spec.states);
+    problems.same("initial state", drawing.initial, &spec.initial());
+    problems.same("end", drawing.finals, &spec.finals);
+    problems.same("edge", drawing.edges, &spec.edges());
+    problems.none_in(&format!("the diagram of {}", spec.name));
+}
+
+fn read(text: &str) -> Drawing {
+    let mut drawing = Drawing::default();
+    let mut lines = text.lines().map(str::trim);
+    assert_eq!(lines.next(), Some("stateDiagram-v2"));
+    for line in lines {
+        drawing.read(line).unwrap_or_else(|| panic!("not understood: `{line}` in\n{text}"));
+    }
+    drawing
+}
+
+impl Drawing {
+    fn read(&mut self, line: &str) -> Option<()> {
+        if let Some(rest) = line.strip_prefix("state ") {
+            let (name, id) = rest.strip_prefix('"')?.split_once("\" as ")?;
+            let plain = |c: char| c.is_alphanumeric() || c == '_';
+            let fresh = self.states.insert(id.to_owned(), name.to_owned()).is_none();
+            return (fresh && id.chars().all(plain)).then_some(());
+        }
+        if line.starts_with("classDef ") || line.starts_with("class ") {
+            return Some(());
+        }
+        if let Some((from, rest)) = line.split_once(" --> ") {
+            return self.arrow(from, rest);
+        }
+        let (described, _) = line.split_once(" : ")?;
+        self.name(described).map(drop)
+    }
+
+    fn arrow(&mut self, from: &str, rest: &str) -> Option<()> {
+        match (from, rest.split_once(" : ")) {
+            ("[*]", None) => self.initial.push(self.name(rest)?),
+            (_, None) if rest == "[*]" => self.finals.push(self.name(from)?),
+            (_, None) => return None,
+            (_, Some((to, label))) => {
+                let event = label.strip_suffix(" [guarded]");
+                self.edges.push(Edge {
+                    from: self.name(from)?,
+                    event: event.unwrap_or(label).to_owned(),
+                    to: self.name(to)?,
+                    guarded: event.is_some(),
+                });
+            }
+        }
+        Some(())
+    }
+
+    fn name(&self, id: &str) -> Option<String> {
+        self.states.get(id).cloned()
+    }
+}

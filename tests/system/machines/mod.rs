@@ -1,0 +1,17 @@
+//! Real machines, declared as users declare theirs, and what the derive makes of them held against `tests/machines`.
+
+mod check;
+mod mermaid;
+mod spec;
+mod typed;
+
+mod breaker;
+mod dhcp;
+mod ec2;
+mod github;
+mod kubernetes;
+mod raft;
+mod solidus;
+#[allow(clippy::type_complexity, reason = "the derive names the choice of five states in full")]
+mod stripe;
+mod tcp;

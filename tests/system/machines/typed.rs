@@ -1,0 +1,176 @@
+//! The types' side: which pairs compile, what firing leads to, and the macro that observes both for a machine.
+
+use fsm_core::{Refused, Rejected, StateMachine};
+use std::marker::PhantomData;
+
+/// One value of a state and one of an event, and all that the derive says about the two.
+pub(crate) struct Pair<M: StateMachine> {
+    pub(crate) state: M,
+    pub(crate) event: M::Event,
+    /// `E: EventOf<S>`
+    pub(crate) declared: bool,
+    /// `Machine::fire`, where that compiles.
+    pub(crate) fired: Option<Result<M, Rejected<M>>>,
+    pub(crate) can: bool,
+    pub(crate) accepts: &'static [M::EventKind],
+    pub(crate) applied: Result<M, Rejected<M>>,
+}
+
+/// Asks the compiler about a state and an event of `M`: the machine's own inherent items, which [`hold!`] adds for declared
+/// pairs only, go before those of [`Undeclared`].
+pub(crate) struct Ask<M, S, E>(PhantomData<(M, S, E)>);
+
+pub(crate) trait Undeclared<M: StateMachine, S, E> {
+    const DECLARED: bool = false;
+
+    fn fire(_: S, _: E) -> Option<Result<M, Rejected<M>>> {
+        None
+    }
+}
+
+impl<M: StateMachine, S, E> Undeclared<M, S, E> for Ask<M, S, E> {}
+
+/// The same for `S: Initial`.
+pub(crate) struct AskBorn<M, S>(PhantomData<(M, S)>);
+
+pub(crate) trait Unborn {
+    const INITIAL: bool = false;
+}
+
+impl<M, S> Unborn for AskBorn<M, S> {}
+
+/// What `Machine::fire` returns, whatever its type, as `apply` would return it.
+pub(crate) trait Landed<M: StateMachine> {
+    fn landed(self) -> Result<M, Rejected<M>>;
+}
+
+impl<M, T, S, E> Landed<M> for Result<T, Refused<S, E>>
+where
+    M: StateMachine<Event: From<E>> + From<S>,
+    T: Landed<M>,
+{
+    fn landed(self) -> Result<M, Rejected<M>> {
+        match self {
+            Ok(target) => target.landed(),
+            Err(Refused { machine, event, reason }) => {
+                Err(Rejected { machine: machine.into(), event: event.into(), reason: Some(reason) })
+            }
+        }
+    }
+}
+
+/// Holds a machine against its file, which is called like its module.
+///
+/// `states` and `events` list values, at least one of each: several where the data decide. `choices` names each branching
+/// transition's choice with its targets.
+macro_rules! hold {
+    (
+        $machine:ident in $module:ident;
+        states: [$($state:ident $({ $($data:tt)* })?),+ $(,)?];
+        events: $events:tt;
+        $(choices: [$($choice:ident($($target:ident),+)),+ $(,)?];)?
+    ) => {
+        impl<S> super::typed::Landed<$machine> for $module::Machine<S>
+        where
+            S: fsm_core::StateOf<$machine>,
+        {
+            fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+                Ok(self.into())
+            }
+        }
+
+        $($(
+            impl<$($target: Into<$machine>),+> super::typed::Landed<$machine> for $module::choice::$choice<$($target),+> {
+                fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+                    match self {
+                        $(Self::$target(machine) => Ok(machine.into()),)+
+                    }
+                }
+            }
+        )+)?
+
+        impl<S, E: $module::EventOf<S>> super::typed::Ask<$machine, S, E> {
+            const DECLARED: bool = true;
+
+            fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::Rejected<$machine>>>
+            where
+                S: fsm_core::StateOf<$machine>,
+                E::Next: super::typed::Landed<$machine>,
+            {
+                let machine = $module::Machine::<S>::try_from(state.into_enum()).expect("a state is in its own state");
+                Some(super::typed::Landed::landed(machine.fire(event)))
+            }
+        }
+
+        impl<S: $module::Initial> super::typed::AskBorn<$machine, S> {
+            const INITIAL: bool = true;
+        }
+
+        fn spec() -> super::spec::Spec {
+            super::spec::Spec::parse(include_str!(concat!("../../machines/", stringify!($module), ".json")))
+        }
+
+        fn pairs() -> Vec<super::typed::Pair<$machine>> {
+            #[allow(unused_imports, reason = "not every machine has an illegal pair")]
+            use super::typed::Undeclared as _;
+            let mut pairs = Vec::new();
+            $(super::typed::hold!(@state pairs $machine $module $state { $($($data)*)? } $events);)+
+            pairs
+        }
+
+        #[test]
+        fn graph_is_as_in_the_file() {
+            super::check::graph(&spec(), $machine::GRAPH);
+        }
+
+        #[test]
+        fn counts_are_as_in_the_file() {
+            super::check::counts(&spec(), $machine::GRAPH);
+        }
+
+        #[test]
+        fn diagram_reads_back() {
+            super::mermaid::check(&spec(), &$machine::GRAPH.mermaid().to_string());
+        }
+
+        #[test]
+        fn names_round_trip() {
+            super::check::names::<$machine>(&spec());
+        }
+
+        #[test]
+        fn born_as_in_the_file() {
+            use super::typed::Unborn as _;
+            let born = [$((
+                $module::State::$state.as_str(),
+                super::typed::AskBorn::<$machine, $module::$state>::INITIAL,
+            )),+];
+            super::check::born(&spec(), born);
+        }
+
+        #[test]
+        fn legal_pairs_move_and_illegal_ones_are_refused() {
+            super::check::pairs(&spec(), &pairs());
+        }
+    };
+    (
+        @state $pairs:ident $machine:ident $module:ident $state:ident $data:tt
+        [$($event:ident $({ $($payload:tt)* })?),+ $(,)?]
+    ) => {
+        $({
+            let state = || $module::$state $data;
+            let event = || $module::event::$event { $($($payload)*)? };
+            let machine = || -> $machine { fsm_core::Target::into_enum(state()) };
+            $pairs.push(super::typed::Pair {
+                state: machine(),
+                event: event().into(),
+                declared: super::typed::Ask::<$machine, $module::$state, $module::event::$event>::DECLARED,
+                fired: super::typed::Ask::<$machine, $module::$state, $module::event::$event>::fire(state(), event()),
+                can: machine().can($module::EventKind::$event),
+                accepts: machine().accepts(),
+                applied: machine().apply(event()),
+            });
+        })+
+    };
+}
+pub(crate) use hold;
