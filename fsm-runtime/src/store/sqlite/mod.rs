@@ -27,6 +27,44 @@ use tokio::sync::watch;
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What an acknowledged transition survives; SQLite's own names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Synchronous {
+    /// A power cut: every commit waits for the disk. The default.
+    #[default]
+    Full,
+    /// The end of the process, by `kill -9` too. After a power cut, or a crash of the operating system, the file is whole,
+    /// but the last transitions before it may be gone. Commits are several times as fast.
+    Normal,
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is opened before `open`"]
+pub struct SqliteOptions {
+    synchronous: Synchronous,
+}
+
+impl SqliteOptions {
+    /// What an acknowledged transition survives; a power cut, if not set.
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Opens the store in `path`, and makes the file and its tables where there are none.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+        let path = path.as_ref().to_owned();
+        let shown = path.clone();
+        tokio::task::spawn_blocking(move || Sqlite::open_file(&path, &self)).await.unwrap_or_else(|ended| {
+            Err(OpenError::Unusable { file: shown, cause: format!("opening it did not end: {ended}") })
+        })
+    }
+}
+
 /// Rows in one SQLite file, for the processes of one machine.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: a transition that was acknowledged survives a power cut. All
@@ -64,11 +102,12 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`] says what is wrong with the file; nothing was changed then.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref().to_owned();
-        let shown = path.clone();
-        tokio::task::spawn_blocking(move || Self::open_file(&path)).await.unwrap_or_else(|ended| {
-            Err(OpenError::Unusable { file: shown, cause: format!("opening it did not end: {ended}") })
-        })
+        Self::options().open(path).await
+    }
+
+    /// For a store that is to be opened otherwise than [`open`](Self::open) does.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
     }
 
     /// A store in memory, which ends with its last handle: for tests, and for machines that need not outlive the process.
@@ -83,8 +122,8 @@ impl Sqlite {
         Ok(Self(Arc::new(Inner { file, writer, readers: None })))
     }
 
-    fn open_file(path: &Path) -> Result<Self, OpenError> {
-        let connection = schema::connect(path)?;
+    fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        let connection = schema::connect(path, options.synchronous)?;
         schema::prepare(&connection, path)?;
         // One name for one file, however it was spelled: the controller's lock depends on it.
         let file: Arc<Path> = path

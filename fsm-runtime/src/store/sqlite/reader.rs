@@ -1,6 +1,6 @@
 //! Owns the readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
 
-use super::{error, schema};
+use super::{Synchronous, error, schema};
 use crate::store::{OpenError, StoreError};
 use rusqlite::Connection;
 use std::{
@@ -47,7 +47,7 @@ impl Readers {
 
 fn open(file: &Path) -> Result<Connection, StoreError> {
     let failed = |cause: String| StoreError::Failed { store: file.display().to_string(), cause };
-    let connection = schema::connect(file).map_err(|e: OpenError| failed(e.to_string()))?;
+    let connection = schema::connect(file, Synchronous::Full).map_err(|e: OpenError| failed(e.to_string()))?;
     connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
     Ok(connection)
 }

@@ -1,6 +1,6 @@
 //! Owns the connection's settings and the tables.
 
-use super::{BUSY_TIMEOUT, error};
+use super::{BUSY_TIMEOUT, Synchronous, error};
 use crate::store::OpenError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::{
@@ -90,7 +90,7 @@ CREATE TABLE fsm_keys (
 ";
 
 /// Opens `path` and sets the connection up for reading and writing.
-pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
@@ -111,7 +111,11 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
             Err(e) => return Err(error::opening(path, &e)),
         }
     }
-    connection.execute_batch("PRAGMA synchronous = FULL").map_err(|e| error::opening(path, &e))?;
+    let synchronous = match synchronous {
+        Synchronous::Full => "PRAGMA synchronous = FULL",
+        Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+    };
+    connection.execute_batch(synchronous).map_err(|e| error::opening(path, &e))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -1,0 +1,202 @@
+//! How many durable transitions a second, beside a bare `rusqlite` loop with the same statements and batch size.
+//!
+//! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS]`: prints, for 1, 16, 64 and 256 callers, our rate and the
+//! bare loop's, the ratio of their medians over paired runs, and our latency (p50 and p99) beside a bare batch's.
+
+use fsm_runtime::{prelude::*, store::sqlite::Synchronous};
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+
+/// A switch with some weight.
+#[derive(StateMachine)]
+#[fsm(initial = Off, durable, derive(Serialize, Deserialize))]
+enum Switch {
+    /// Dark.
+    #[on(on => On)]
+    Off { ballast: String },
+    /// Light.
+    #[on(off => Off)]
+    On { ballast: String },
+}
+
+const PAIRS: usize = 5;
+const BALLAST: usize = 186;
+
+/// What one run saw.
+struct Run {
+    rate: f64,
+    p50: Duration,
+    p99: Duration,
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let seconds = Duration::from_secs(arguments.next().unwrap_or(2));
+    let rows = usize::try_from(arguments.next().unwrap_or(10_000)).expect("a number of rows");
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    println!("{rows} rows of 200 bytes, {seconds:?} a run, medians of {PAIRS} pairs; rates in transitions a second");
+    println!("bare loop, for each transition:\n{UPDATE}\n{INSERT}\n");
+    for synchronous in [Synchronous::Full, Synchronous::Normal] {
+        println!("{synchronous:?}");
+        println!("callers      ours      bare   ratio   p50        p99        bare batch p50 / p99");
+        for callers in [1, 16, 64, 256] {
+            let (mut ours, mut bare) = (Vec::new(), Vec::new());
+            for _ in 0..PAIRS {
+                let dir = tempfile::tempdir().expect("a folder");
+                let path = dir.path().join("ours.db");
+                ours.push(executor.block_on(measure_ours(&path, synchronous, callers, rows, seconds)));
+                let path = dir.path().join("bare.db");
+                bare.push(executor.block_on(measure_bare(&path, synchronous, callers, rows, seconds)));
+            }
+            let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| ours.rate / bare.rate).collect());
+            println!(
+                "{callers:>7} {:>9.0} {:>9.0}   {ratio:>4.2}x   {:<10.2?} {:<10.2?} {:.2?} / {:.2?}",
+                median(ours.iter().map(|run| run.rate).collect()),
+                median(bare.iter().map(|run| run.rate).collect()),
+                median(ours.iter().map(|run| run.p50).collect()),
+                median(ours.iter().map(|run| run.p99).collect()),
+                median(bare.iter().map(|run| run.p50).collect()),
+                median(bare.iter().map(|run| run.p99).collect()),
+            );
+        }
+    }
+}
+
+fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+    values[values.len() / 2]
+}
+
+fn summary(began: Instant, transitions: usize, mut latencies: Vec<Duration>) -> Run {
+    let rate = f64::from(u32::try_from(transitions).expect("a run is short")) / began.elapsed().as_secs_f64();
+    latencies.sort();
+    let at = |share: usize| latencies[(latencies.len() - 1) * share / 100];
+    Run { rate, p50: at(50), p99: at(99) }
+}
+
+async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
+    let store = Sqlite::options().synchronous(synchronous).open(path).await.expect("a store");
+    let runtime = Runtime::builder(store).start().await.expect("a runtime");
+    let switches = runtime.machines::<Switch>();
+    let mut creating = JoinSet::new();
+    for n in 0..rows {
+        let (switches, off) = (switches.clone(), switch::Off { ballast: "x".repeat(BALLAST) });
+        creating.spawn(async move { switches.create(&format!("{n:08}"), off).await.expect("a row") });
+    }
+    creating.join_all().await;
+    runtime
+}
+
+async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, rows: usize, time: Duration) -> Run {
+    let runtime = fill(path, synchronous, rows).await;
+    let switches = runtime.machines::<Switch>();
+    // Each caller has rows of its own, and takes them in a shuffled order.
+    let mut shares: Vec<Vec<switch::AnyRecord>> = (0..callers).map(|_| Vec::new()).collect();
+    let mut order: Vec<usize> = (0..rows).collect();
+    fastrand::shuffle(&mut order);
+    for (place, n) in order.into_iter().enumerate() {
+        shares[place % callers].push(switches.get(&format!("{n:08}")).await.expect("it is there"));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for share in shares {
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let mut latencies = Vec::new();
+            let mut records: std::collections::VecDeque<_> = share.into();
+            while !stop.load(Ordering::Relaxed) {
+                let Some(record) = records.pop_front() else { break };
+                let began = Instant::now();
+                let record = match record {
+                    switch::AnyRecord::Off(off) => switch::AnyRecord::On(off.on().await.expect("on")),
+                    switch::AnyRecord::On(on) => switch::AnyRecord::Off(on.off().await.expect("off")),
+                };
+                latencies.push(began.elapsed());
+                records.push_back(record);
+            }
+            latencies
+        });
+    }
+    tokio::time::sleep(time).await;
+    stop.store(true, Ordering::Relaxed);
+    let latencies: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
+    summary(began, latencies.len(), latencies)
+}
+
+const UPDATE: &str = "UPDATE fsm_instances
+    SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
+        timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
+        checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
+    WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
+    RETURNING fence, data";
+const INSERT: &str =
+    "INSERT INTO fsm_history (machine, id, incarnation, kind, version, fence, from_state, event, to_state,
+        payload, data, cause, key, at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
+/// The same tables and statements without us: one thread, `batch` transitions in each transaction.
+async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, time: Duration) -> Run {
+    drop(fill(path, synchronous, rows).await);
+    let path = path.to_owned();
+    let run = move || -> rusqlite::Result<Run> {
+        let connection = Connection::open(path)?;
+        connection.execute_batch(match synchronous {
+            Synchronous::Full => "PRAGMA synchronous = FULL",
+            Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+        })?;
+        let mut all: Vec<(String, Vec<u8>, u64)> = connection
+            .prepare("SELECT id, incarnation, version FROM fsm_instances")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        fastrand::shuffle(&mut all);
+        let data = format!("{{\"ballast\":\"{}\"}}", "x".repeat(BALLAST));
+        let (mut update, mut insert) = (connection.prepare(UPDATE)?, connection.prepare(INSERT)?);
+        let (mut done, mut latencies, began) = (0, Vec::new(), Instant::now());
+        while began.elapsed() < time {
+            let batch_began = Instant::now();
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            for _ in 0..batch {
+                let (id, incarnation, version) = &all[done % rows];
+                let (from, event, to) = if *version % 2 == 1 { ("Off", "on", "On") } else { ("On", "off", "Off") };
+                let none = None::<i64>;
+                let fence: u64 = update.query_row(
+                    params!["Switch", id, incarnation, version, to, 1, data, none, none, none, none, 1],
+                    |row| row.get(0),
+                )?;
+                let version = *version + 1;
+                insert.execute(params![
+                    "Switch",
+                    id,
+                    incarnation,
+                    "transition",
+                    version,
+                    fence,
+                    from,
+                    event,
+                    to,
+                    "null",
+                    data,
+                    "caller",
+                    none,
+                    1
+                ])?;
+                all[done % rows].2 = version;
+                done += 1;
+            }
+            connection.execute_batch("COMMIT")?;
+            latencies.push(batch_began.elapsed());
+        }
+        Ok(summary(began, done, latencies))
+    };
+    tokio::task::spawn_blocking(run).await.expect("a thread").expect("SQLite")
+}
