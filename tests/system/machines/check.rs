@@ -17,8 +17,12 @@ pub(crate) struct Problems(Vec<String>);
 
 impl Problems {
     fn unless(&mut self, holds: bool, problem: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(problem());
+        if holds {
+            return;
+        }
+        let problem = problem();
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
         }
     }
 
@@ -157,7 +161,10 @@ fn names_of<N: Name>(what: &str, expected: &BTreeSet<String>, problems: &mut Pro
             format!("{what} `{name}` has index {} and text `{}`", name.index(), name.as_str())
         });
     }
-    for wrong in ["", "no such name", &N::ALL[0].to_string().to_uppercase().repeat(2)] {
+    let first = N::ALL[0].as_str();
+    let other_case: String =
+        first.chars().map(|c| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() }).collect();
+    for wrong in ["", "no such name", &first[1..], &format!(" {first}"), &other_case] {
         let unknown = wrong.parse::<N>().map_err(|unknown| unknown.known().len());
         problems.unless(unknown == Err(N::ALL.len()), || format!("{what} `{wrong}` is parsed as {unknown:?}"));
     }
