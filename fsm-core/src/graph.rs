@@ -56,6 +56,8 @@ pub struct StateInfo {
     pub fields: &'static [FieldInfo],
     /// What fires when the machine stays too long.
     pub timer: Option<TimerInfo>,
+    /// The event that is fired when the worker's attempts are used up, `#[state(work, exhausted = event)]`.
+    pub exhausted: Option<&'static str>,
 }
 
 /// One field of a state or of an event.
@@ -162,6 +164,7 @@ mod tests {
         group: None,
         fields: &[FieldInfo { name: "x", ty: "u8" }],
         timer: None,
+        exhausted: None,
     };
     const B: StateInfo = StateInfo { name: "B", initial: false, was: &[], ..A };
     const GRAPH: Graph = Graph {

@@ -22,7 +22,7 @@ use crate::graph::{Graph, Kind, StateInfo, TransitionInfo};
 /// #     machine: "Door", doc: "", version: 1, events: &[], transitions: &[], groups: &[],
 /// #     states: &[StateInfo {
 /// #         name: "Open", doc: "", kind: Kind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
-/// #         timer: None,
+/// #         timer: None, exhausted: None,
 /// #     }],
 /// # };
 /// assert_eq!(DOOR.mermaid().to_string(), "stateDiagram-v2\n    state \"Open\" as Open\n    [*] --> Open\n");
@@ -239,6 +239,7 @@ mod tests {
             group: None,
             fields: &[],
             timer: None,
+            exhausted: None,
         }
     }
 

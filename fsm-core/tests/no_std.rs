@@ -2,6 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]
 
 use fsm_core::StateMachine;
 

@@ -12,5 +12,6 @@ mod generics;
 mod guards;
 mod nested;
 mod private;
+mod superstates;
 mod timers;
 mod tuples;

@@ -2,10 +2,24 @@
 
 use quote::quote;
 
-use crate::{errors::Errors, model::Machine};
+use crate::{
+    errors::Errors,
+    model::{Kind, Machine},
+};
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
-    let Some(durable) = machine.durable else { return };
+    let Some(durable) = machine.durable else {
+        for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
+            if let Some(exhausted) = &state.exhausted {
+                let event = &machine.events[exhausted.event].name;
+                let message = format!(
+                    "`{event}` would never be fired: only a `durable` machine has workers, whose attempts count"
+                );
+                errors.at_span(exhausted.span, message);
+            }
+        }
+        return;
+    };
     if !machine.generics.params.is_empty() {
         let params = &machine.generics.params;
         let message =

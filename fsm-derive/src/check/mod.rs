@@ -4,6 +4,7 @@ mod carry;
 mod durable;
 mod graph;
 mod names;
+mod require;
 
 pub(crate) use names::{DURABLE_TYPES, TYPES};
 
@@ -16,5 +17,6 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     durable::check(machine, errors);
     if machine.whole {
         graph::check(machine, errors);
+        require::check(machine, errors);
     }
 }

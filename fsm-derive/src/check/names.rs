@@ -67,12 +67,25 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             errors.at(&event.ident, "`EventKind::ALL` is generated for every machine: call the event otherwise");
         }
     }
+    groups(machine, errors);
     stored_names(machine, errors);
     event_types(machine, errors);
     if durable {
         worker_methods(machine, errors);
     }
     choices(machine, errors);
+}
+
+fn groups(machine: &Machine, errors: &mut Errors) {
+    for (index, group) in machine.groups.iter().enumerate() {
+        let name = plain(&group.ident);
+        if machine.states.iter().any(|state| state.name == name || plain(&state.ident) == name) {
+            errors.at(&group.ident, format!("`{name}` is a state: call the superstate otherwise"));
+        } else if machine.members(index).next().is_none() {
+            let message = format!("no state is in `{name}`: put some in it, `#[state(in = {name})]`, or remove it");
+            errors.at(&group.ident, message);
+        }
+    }
 }
 
 fn stored_names(machine: &Machine, errors: &mut Errors) {

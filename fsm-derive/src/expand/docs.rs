@@ -18,7 +18,7 @@ pub(super) fn module(machine: &Machine) -> String {
         if transition.guard.is_some() {
             event.push_str(", guarded");
         }
-        if state.timer.as_ref().is_some_and(|timer| timer.event == transition.event) {
+        if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
         let _ = writeln!(out, "| `{}` | {event} | {} |", state.name, to(machine, transition).join(" or "));

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{cx::Cx, outside};
 use crate::{
-    model::{Field, Kind, State},
+    model::{Field, Kind, State, plain},
     parse::Delay,
     text,
 };
@@ -23,13 +23,14 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let from = &machine.states[transition.from].name;
         let event = &machine.events[transition.event].name;
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
-        let guarded = transition.guard.is_some();
+        let (guarded, auto) = (transition.guard.is_some(), transition.auto);
         quote! {
             #core::TransitionInfo {
-                from: #from, event: #event, to: &[#(#to),*], guarded: #guarded, auto: false, doc: "",
+                from: #from, event: #event, to: &[#(#to),*], guarded: #guarded, auto: #auto, doc: "",
             }
         }
     });
+    let groups = machine.groups.iter().map(|group| plain(&group.ident));
     let graph_doc = format!("The graph of `{name}`.");
     quote! {
         #[doc = #graph_doc]
@@ -40,24 +41,26 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             states: &[#(#states),*],
             events: &[#(#events),*],
             transitions: &[#(#transitions),*],
-            groups: &[],
+            groups: &[#(#core::GroupInfo { name: #groups, doc: "" }),*],
         };
     }
 }
 
 fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let core = &cx.core;
-    let State { name, doc, initial, was, .. } = state;
+    let State { name, doc, initial, was, remove, .. } = state;
     let kind = match state.kind {
         Kind::Rest => quote!(Rest),
         Kind::Work => quote!(Work),
         Kind::End => quote!(End),
     };
     let fields = fields(cx, &state.fields);
+    let group = option(state.group.map(|group| plain(&cx.machine.groups[group].ident)));
+    let exhausted = option(state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name));
     let timer = match &state.timer {
         None => quote!(::core::option::Option::None),
         Some(timer) => {
-            let event = &cx.machine.events[timer.event].name;
+            let event = &cx.machine.events[timer.fires.event].name;
             let after = match &timer.delay {
                 Delay::Known(delay) => {
                     let (seconds, nanos) = (delay.as_secs(), delay.subsec_nanos());
@@ -77,11 +80,12 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
             doc: #doc,
             kind: #core::Kind::#kind,
             initial: #initial,
-            remove: false,
+            remove: #remove,
             was: &[#(#was),*],
-            group: ::core::option::Option::None,
+            group: #group,
             fields: &[#(#fields),*],
             timer: #timer,
+            exhausted: #exhausted,
         }
     }
 }
@@ -92,4 +96,8 @@ fn fields<'f>(cx: &Cx<'_>, fields: &'f [Field]) -> impl Iterator<Item = TokenStr
         let (name, ty) = (field.name(), text::of(&field.ty));
         quote!(#core::FieldInfo { name: #name, ty: #ty })
     })
+}
+
+fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+    value.map_or_else(|| quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
 }

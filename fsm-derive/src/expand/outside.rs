@@ -7,7 +7,7 @@ use syn::{Ident, spanned::Spanned as _};
 
 use super::{cx::Cx, rewrite::respan};
 use crate::{
-    model::{Timer, Transition, plain},
+    model::{Fires, Timer, Transition, plain},
     parse::Delay,
 };
 
@@ -24,6 +24,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
         items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
+        items.extend(state.exhausted.iter().map(|exhausted| {
+            let runtime = &cx.runtime;
+            fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
+        }));
     }
     if items.is_empty() {
         return TokenStream::new();
@@ -52,6 +56,11 @@ pub(super) fn with_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
 /// The function that makes the event of a state's timer.
 pub(super) fn timer_fn(cx: &Cx<'_>, state: usize) -> Ident {
     format_ident!("timer_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The function that makes the event of a worker whose attempts are used up.
+pub(super) fn exhausted_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("exhausted_{}", plain(&cx.machine.states[state].ident))
 }
 
 /// The constant that holds a timer's duration.
@@ -114,19 +123,6 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
 }
 
 fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
-    let (ident, ty) = (timer_fn(cx, state), cx.events_ty());
-    let scope = cx.events_scope();
-    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let event = &cx.machine.events[timer.event].ty;
-    let values = timer.payload.iter().map(|value| {
-        let (attrs, member, expr) = (&value.attrs, &value.member, cx.moved(2, &value.expr));
-        quote!(#(#attrs)* #member: #expr)
-    });
-    let value = if timer.payload.is_empty() {
-        quote!(super::event::#event)
-    } else {
-        quote!(super::event::#event { #(#values),* })
-    };
     let delay = match &timer.delay {
         Delay::Known(_) => None,
         Delay::Const(expr) => {
@@ -134,9 +130,26 @@ fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
             Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #expr;))
         }
     };
+    let event = fires(cx, &timer_fn(cx, state), &TokenStream::new(), &timer.fires);
+    quote!(#delay #event)
+}
+
+/// A function that makes an event which is fired for a state.
+fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &Fires) -> TokenStream {
+    let (ty, scope) = (cx.events_ty(), cx.events_scope());
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let event = &cx.machine.events[fires.event].ty;
+    let values = fires.payload.iter().map(|value| {
+        let (attrs, member, expr) = (&value.attrs, &value.member, cx.moved(2, &value.expr));
+        quote!(#(#attrs)* #member: #expr)
+    });
+    let value = if fires.payload.is_empty() {
+        quote!(super::event::#event)
+    } else {
+        quote!(super::event::#event { #(#values),* })
+    };
     quote! {
-        #delay
-        pub(super) fn #ident #params() -> super::#ty #clause {
+        pub(super) fn #ident #params(#error) -> super::#ty #clause {
             super::Event::#event(#value)
         }
     }

@@ -9,7 +9,7 @@ use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
 
-use crate::parse::Delay;
+use crate::parse::{Delay, Property};
 
 pub(crate) use carry::Supply;
 pub(crate) use names::{plain, snake};
@@ -31,8 +31,11 @@ pub(crate) struct Machine {
     /// The word `durable`, if it is given.
     pub(crate) durable: Option<Span>,
     pub(crate) states: Vec<State>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) events: Vec<Event>,
     pub(crate) transitions: Vec<Transition>,
+    /// What was asked to hold.
+    pub(crate) requires: Vec<Require>,
     /// All that was named could be found, so that questions about the graph have answers.
     pub(crate) whole: bool,
 }
@@ -64,10 +67,20 @@ pub(crate) struct State {
     /// The word `work` or `end`.
     pub(crate) kind_span: Option<Span>,
     pub(crate) initial: bool,
+    pub(crate) remove: bool,
     pub(crate) was: Vec<String>,
+    /// The superstate it is in.
+    pub(crate) group: Option<usize>,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field>,
     pub(crate) timer: Option<Timer>,
+    /// What is fired when the worker's attempts are used up.
+    pub(crate) exhausted: Option<Fires>,
+}
+
+/// A superstate.
+pub(crate) struct Group {
+    pub(crate) ident: Ident,
 }
 
 /// A field of a state or of a payload.
@@ -82,6 +95,13 @@ pub(crate) struct Field {
 pub(crate) struct Timer {
     pub(crate) span: Span,
     pub(crate) delay: Delay,
+    pub(crate) fires: Fires,
+}
+
+/// An event that is fired for a state, with its payload.
+pub(crate) struct Fires {
+    /// Of the event's name.
+    pub(crate) span: Span,
     pub(crate) event: usize,
     pub(crate) payload: Vec<syn::FieldValue>,
 }
@@ -103,19 +123,42 @@ pub(crate) struct Transition {
     pub(crate) span: Span,
     /// The event's name as this `#[on(…)]` writes it.
     pub(crate) ident: Ident,
-    /// Whether the `#[on(…)]` stands on the enum.
-    pub(crate) wide: bool,
+    pub(crate) origin: Origin,
     pub(crate) from: usize,
     pub(crate) event: usize,
     pub(crate) to: Vec<usize>,
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
+    pub(crate) auto: bool,
+}
+
+/// Where a transition is declared.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    State,
+    Group(usize),
+    Enum,
+}
+
+/// A property that was asked to hold.
+pub(crate) struct Require {
+    pub(crate) property: Property,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// The states as they are written there.
+    pub(crate) first: Ident,
+    pub(crate) second: Ident,
 }
 
 impl Machine {
     /// The transitions out of a state.
     pub(crate) fn from(&self, state: usize) -> impl Iterator<Item = &Transition> {
         self.transitions.iter().filter(move |transition| transition.from == state)
+    }
+
+    /// The states of a superstate.
+    pub(crate) fn members(&self, group: usize) -> impl Iterator<Item = usize> {
+        (0..self.states.len()).filter(move |state| self.states[*state].group == Some(group))
     }
 
     /// The enum's name without `r#`.

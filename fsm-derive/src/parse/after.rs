@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use proc_macro2::Span;
-use syn::{
-    Attribute, Expr, FieldValue, Ident, LitStr, Member, Token, braced, parse::ParseStream, punctuated::Punctuated,
-    token,
-};
+use syn::{Attribute, Expr, LitStr, Token, parse::ParseStream};
 
-use super::span;
+use super::{Fires, span};
 use crate::errors::Errors;
 
 /// A timer of a state.
@@ -16,8 +13,7 @@ pub(crate) struct After {
     /// Of the whole attribute.
     pub(crate) span: Span,
     pub(crate) delay: Delay,
-    pub(crate) event: Ident,
-    pub(crate) payload: Vec<FieldValue>,
+    pub(crate) fires: Fires,
 }
 
 /// How long it runs.
@@ -44,25 +40,14 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         return Err(syn::Error::new(span, "a timer fires an event: `#[after(\"15m\", event)]`"));
     }
     input.parse::<Token![,]>()?;
-    let event: Ident = input.parse()?;
-    let mut payload = Vec::new();
-    if input.peek(token::Brace) {
-        let content;
-        braced!(content in input);
-        payload.extend(Punctuated::<FieldValue, Token![,]>::parse_terminated(&content)?);
-    }
-    for value in &payload {
-        if let Member::Unnamed(_) = value.member {
-            return Err(syn::Error::new_spanned(value, "a payload's fields have names: `event { field: value }`"));
-        }
-    }
+    let fires = Fires::read(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     if !input.is_empty() {
         return Err(input.error("nothing follows the event of a timer"));
     }
-    Ok(After { span, delay, event, payload })
+    Ok(After { span, delay, fires })
 }
 
 /// `15m`, `1h 30m`, `250ms`. Own code, as the forms are few and a date library would be a dependency of every declaration.

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Ident, LitInt, Path, Token, parenthesized, parse::ParseStream, punctuated::Punctuated};
 
-use super::{items, word};
+use super::{On, items, on, word};
 use crate::{errors::Errors, hint};
 
 /// What `#[fsm(…)]` says.
@@ -15,11 +15,39 @@ pub(crate) struct Options {
     pub(crate) version: Option<u32>,
     pub(crate) module: Option<Ident>,
     pub(crate) krate: Option<Path>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) requires: Vec<Require>,
     seen: Vec<String>,
 }
 
-const KNOWN: [&str; 6] = ["initial", "derive", "durable", "version", "module", "crate"];
-const LATER: [&str; 3] = ["context", "group", "require"];
+/// A superstate, with the transitions of all its members.
+pub(crate) struct Group {
+    pub(crate) ident: Ident,
+    pub(crate) ons: Vec<On>,
+}
+
+/// A property that shall hold.
+pub(crate) struct Require {
+    pub(crate) property: Property,
+    pub(crate) first: Ident,
+    pub(crate) second: Ident,
+}
+
+/// What shall hold of two states.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Property {
+    /// Every way to the second passes the first.
+    Before,
+    /// No way leads from the first to the second.
+    Never,
+    /// A way leads from the first to the second.
+    Reaches,
+}
+
+const KNOWN: [&str; 8] = ["initial", "derive", "durable", "version", "module", "crate", "group", "require"];
+/// What may be given several times.
+const REPEATED: [&str; 3] = ["derive", "group", "require"];
+const LATER: [&str; 1] = ["context"];
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -29,7 +57,7 @@ impl Options {
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         let key = word(input)?;
         let name = key.to_string();
-        if KNOWN.contains(&name.as_str()) && name != "derive" {
+        if KNOWN.contains(&name.as_str()) && !REPEATED.contains(&name.as_str()) {
             if self.seen.contains(&name) {
                 errors.at(&key, format!("`{name}` is given twice: leave one"));
             }
@@ -63,6 +91,24 @@ impl Options {
                 input.parse::<Token![=]>()?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             }
+            "group" => {
+                let content;
+                parenthesized!(content in input);
+                let group = group(&content, errors)?;
+                if self.groups.iter().any(|other| other.ident == group.ident) {
+                    let message = format!("`{}` is declared twice: put both into one `group(…)`", group.ident);
+                    return Err(syn::Error::new(group.ident.span(), message));
+                }
+                self.groups.push(group);
+            }
+            "require" => {
+                let content;
+                parenthesized!(content in input);
+                items(&content, errors, |input, _| {
+                    self.requires.push(require(input)?);
+                    Ok(())
+                })?;
+            }
             later if LATER.contains(&later) => {
                 return Err(syn::Error::new(key.span(), format!("`{later}` is not supported yet")));
             }
@@ -73,4 +119,46 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// `Active, on(suspend => Suspended), …`
+fn group(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Group> {
+    let mut group = Group { ident: input.parse()?, ons: Vec::new() };
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    items(input, errors, |input, errors| {
+        let key = word(input)?;
+        if key != "on" {
+            let message = format!("a superstate knows no `{key}`: write `group({}, on(event => Target))`", group.ident);
+            return Err(syn::Error::new(key.span(), message));
+        }
+        let content;
+        let parens = parenthesized!(content in input);
+        group.ons.push(on::on(&content, parens.span.join(), errors)?);
+        Ok(())
+    })?;
+    Ok(group)
+}
+
+/// `before(A, B)`
+fn require(input: ParseStream<'_>) -> syn::Result<Require> {
+    const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
+    let key = word(input)?;
+    let property = match key.to_string().as_str() {
+        "before" => Property::Before,
+        "never" => Property::Never,
+        "reaches" => Property::Reaches,
+        other => {
+            let hint = hint::nearest(other, PROPERTIES);
+            return Err(syn::Error::new(key.span(), format!("`require(…)` knows no `{other}`{hint}")));
+        }
+    };
+    let content;
+    parenthesized!(content in input);
+    let states: Vec<Ident> = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+    let Ok([first, second]) = <[Ident; 2]>::try_from(states) else {
+        return Err(syn::Error::new(key.span(), format!("`{key}` is about two states: `{key}(A, B)`")));
+    };
+    Ok(Require { property, first, second })
 }

@@ -1,6 +1,7 @@
 //! From tokens to a declaration: what the user wrote, with nothing resolved yet.
 
 mod after;
+mod fires;
 mod fsm;
 mod on;
 mod state;
@@ -9,7 +10,8 @@ use proc_macro2::{Span, TokenTree};
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Token, Visibility, parse::ParseStream};
 
 pub(crate) use after::{After, Delay};
-pub(crate) use fsm::Options;
+pub(crate) use fires::Fires;
+pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use on::On;
 pub(crate) use state::StateOptions;
 

@@ -21,10 +21,10 @@ pub(crate) struct On {
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
     pub(crate) except: Option<Vec<Ident>>,
+    pub(crate) auto: bool,
 }
 
-const KNOWN: [&str; 3] = ["guard", "with", "except"];
-const LATER: [&str; 1] = ["auto"];
+const KNOWN: [&str; 4] = ["guard", "with", "except", "auto"];
 
 /// Reads one attribute; `None` when it names no event or no target.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
@@ -35,7 +35,8 @@ pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
     parsed.map_err(|error| errors.push(error)).ok()
 }
 
-fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
+/// Reads what stands in the parentheses.
+pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
     let event: Ident = input.parse()?;
     let payload = payload(input)?;
     if !input.peek(Token![=>]) {
@@ -44,7 +45,7 @@ fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On
     }
     input.parse::<Token![=>]>()?;
     let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?.into_iter().collect();
-    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None };
+    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None, auto: false };
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
@@ -77,9 +78,7 @@ impl On {
                 let states = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
                 self.except.replace(states.into_iter().collect()).is_some()
             }
-            later if LATER.contains(&later) => {
-                return Err(syn::Error::new(key.span(), format!("`{later}` is not supported yet")));
-            }
+            "auto" => std::mem::replace(&mut self.auto, true),
             other => {
                 let hint = hint::nearest(other, KNOWN);
                 return Err(syn::Error::new(key.span(), format!("`#[on(…)]` knows no `{other}`{hint}")));

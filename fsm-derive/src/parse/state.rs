@@ -1,9 +1,9 @@
 //! `#[state(…)]` on a variant.
 
 use proc_macro2::Span;
-use syn::{LitStr, Token, parse::ParseStream};
+use syn::{Ident, LitStr, Token, parse::ParseStream};
 
-use super::{items, word};
+use super::{Fires, items, word};
 use crate::{errors::Errors, hint};
 
 /// What `#[state(…)]` says.
@@ -13,10 +13,13 @@ pub(crate) struct StateOptions {
     pub(crate) end: Option<Span>,
     pub(crate) name: Option<LitStr>,
     pub(crate) was: Vec<LitStr>,
+    pub(crate) remove: Option<Span>,
+    pub(crate) group: Option<Ident>,
+    pub(crate) exhausted: Option<Fires>,
 }
 
-const KNOWN: [&str; 4] = ["work", "end", "name", "was"];
-const LATER: [&str; 4] = ["exhausted", "progress", "remove", "in"];
+const KNOWN: [&str; 7] = ["work", "end", "name", "was", "remove", "in", "exhausted"];
+const LATER: [&str; 1] = ["progress"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -25,16 +28,23 @@ impl StateOptions {
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
         let key = word(input)?;
-        match key.to_string().as_str() {
-            "work" => self.work = Some(key.span()),
-            "end" => self.end = Some(key.span()),
-            "name" => {
-                let name = text(input)?;
-                if self.name.replace(name).is_some() {
-                    errors.at(&key, "`name` is given twice: a state is stored and drawn under one name");
-                }
+        let twice = match key.to_string().as_str() {
+            "work" => self.work.replace(key.span()).is_some(),
+            "end" => self.end.replace(key.span()).is_some(),
+            "remove" => self.remove.replace(key.span()).is_some(),
+            "name" => self.name.replace(text(input)?).is_some(),
+            "was" => {
+                self.was.push(text(input)?);
+                false
             }
-            "was" => self.was.push(text(input)?),
+            "in" => {
+                input.parse::<Token![=]>()?;
+                self.group.replace(input.parse()?).is_some()
+            }
+            "exhausted" => {
+                input.parse::<Token![=]>()?;
+                self.exhausted.replace(Fires::read(input)?).is_some()
+            }
             later if LATER.contains(&later) => {
                 return Err(syn::Error::new(key.span(), format!("`{later}` is not supported yet")));
             }
@@ -42,6 +52,9 @@ impl StateOptions {
                 let hint = hint::nearest(other, KNOWN);
                 return Err(syn::Error::new(key.span(), format!("`#[state(…)]` knows no `{other}`{hint}")));
             }
+        };
+        if twice {
+            errors.at(&key, format!("`{key}` is given twice: leave one"));
         }
         Ok(())
     }

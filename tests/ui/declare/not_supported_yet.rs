@@ -1,12 +1,11 @@
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]
-#[fsm(initial = Idle, context = u8, require(never(A, B)), group(Active))]
+#[fsm(initial = Idle, context = u8)]
 enum Job {
-    #[on(start => Running, auto)]
+    #[on(start => Running)]
     Idle,
-    #[state(work, progress = u8, exhausted = stop)]
-    #[state(in = Active, remove)]
+    #[state(work, progress = u8)]
     #[on(stop => Idle)]
     Running,
 }

@@ -56,6 +56,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
         }
     };
+    let exhausted = exhausted(cx);
     let codec_error = quote!(#runtime::CodecError);
     quote! {
         #[automatically_derived]
@@ -103,6 +104,26 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
                 #decode_event
             }
             #timers
+            #exhausted
         }
     }
+}
+
+/// `exhausted_event`, where a state declares one.
+fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
+    let (runtime, states) = (&cx.runtime, &cx.machine.states);
+    let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();
+    let idents = declared.iter().map(|state| &states[*state].ident);
+    let makers = declared.iter().map(|state| outside::exhausted_fn(cx, *state));
+    let otherwise = (declared.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
+    (!declared.is_empty()).then(|| {
+        quote! {
+            fn exhausted_event(state: State, error: &#runtime::WorkError) -> ::core::option::Option<Event> {
+                match state {
+                    #(State::#idents => ::core::option::Option::Some(outside::#makers(error)),)*
+                    #otherwise
+                }
+            }
+        }
+    })
 }

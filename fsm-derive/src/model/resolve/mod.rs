@@ -1,0 +1,169 @@
+//! From a declaration to a machine: every name is looked up; what is not found is reported and left out.
+
+mod fires;
+mod states;
+mod transitions;
+
+use syn::Ident;
+
+use super::{Group, Kind, Machine, Origin, Require, names, plain, snake};
+use crate::{
+    errors::Errors,
+    hint,
+    parse::{self, Declaration, StateOptions},
+};
+
+/// The generated module's name: the one given, or the enum's in snake case.
+pub(crate) fn module(declaration: &Declaration) -> Ident {
+    let ident = &declaration.ident;
+    declaration.options.module.clone().unwrap_or_else(|| {
+        let name = snake(&plain(ident));
+        names::ident(&name, ident.span()).unwrap_or_else(|| Ident::new(&format!("{name}_"), ident.span()))
+    })
+}
+
+/// Resolves a declaration.
+pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
+    let Declaration { ident, vis, generics, attrs, options, wide, variants } = declaration;
+    let mut machine = Machine {
+        vis,
+        generics,
+        doc: states::doc(&attrs),
+        non_exhaustive: attrs.iter().any(|attr| attr.path().is_ident("non_exhaustive")),
+        module,
+        krate: options.krate,
+        derives: options.derives,
+        version: options.version.unwrap_or(1),
+        durable: options.durable,
+        states: variants.iter().map(states::state).collect(),
+        groups: options.groups.iter().map(|group| Group { ident: group.ident.clone() }).collect(),
+        events: Vec::new(),
+        transitions: Vec::new(),
+        requires: Vec::new(),
+        whole: true,
+        ident,
+    };
+    let mut resolve = Resolver { machine: &mut machine, errors };
+    resolve.initial(&options.initial);
+    for (state, variant) in variants.iter().enumerate() {
+        resolve.kind(state, &variant.options);
+        resolve.group(state, &variant.options);
+    }
+    for (from, variant) in variants.iter().enumerate() {
+        for on in &variant.ons {
+            resolve.own(from, on);
+        }
+    }
+    for (group, declared) in options.groups.iter().enumerate() {
+        for on in &declared.ons {
+            resolve.shared(on, Origin::Group(group));
+        }
+    }
+    for on in &wide {
+        resolve.shared(on, Origin::Enum);
+    }
+    for (state, variant) in variants.into_iter().enumerate() {
+        resolve.timers(state, variant.afters);
+        resolve.exhausted(state, variant.options.exhausted);
+    }
+    resolve.requires(options.requires);
+    machine
+}
+
+struct Resolver<'a> {
+    machine: &'a mut Machine,
+    errors: &'a mut Errors,
+}
+
+impl Resolver<'_> {
+    fn state(&mut self, ident: &Ident) -> Option<usize> {
+        let name = plain(ident);
+        let found = self.machine.states.iter().position(|state| plain(&state.ident) == name);
+        if found.is_none() {
+            self.machine.whole = false;
+            let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
+            let message = if let Some(group) = group {
+                let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
+                let members = hint::join(members, "or");
+                format!(
+                    "`{name}` is a superstate, where no machine can be by itself: name one of its states, {members}"
+                )
+            } else {
+                let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
+                let hint = hint::nearest(&name, names.iter().map(String::as_str));
+                format!("`{}` has no state `{name}`{hint}", self.machine.name())
+            };
+            self.errors.at(ident, message);
+        }
+        found
+    }
+
+    fn initial(&mut self, initial: &[Ident]) {
+        if initial.is_empty() {
+            self.machine.whole = false;
+            let first = self.machine.states.first().map(|state| plain(&state.ident)).unwrap_or_default();
+            let message = format!("where does a machine begin? Say `#[fsm(initial = {first})]`, or several: `A | B`");
+            self.errors.at(&self.machine.ident, message);
+        }
+        for ident in initial {
+            if let Some(state) = self.state(ident) {
+                if self.machine.states[state].initial {
+                    self.errors.at(ident, format!("`{}` is named twice: leave one", plain(ident)));
+                }
+                self.machine.states[state].initial = true;
+            }
+        }
+    }
+
+    fn kind(&mut self, state: usize, options: &StateOptions) {
+        let (kind, span) = match (options.work, options.end) {
+            (Some(_), Some(end)) => {
+                let message = "a state is either `work`, which moves it on, or an `end`, where it stays: leave one";
+                self.errors.at_span(end, message);
+                (Kind::Rest, None)
+            }
+            (Some(work), None) => (Kind::Work, Some(work)),
+            (None, Some(end)) => (Kind::End, Some(end)),
+            (None, None) => (Kind::Rest, None),
+        };
+        if let Some(remove) = options.remove.filter(|_| options.end.is_none()) {
+            self.errors.at_span(remove, "only a machine that has ended is removed: `#[state(end, remove)]`");
+        }
+        let state = &mut self.machine.states[state];
+        (state.kind, state.kind_span, state.remove) = (kind, span, options.remove.is_some());
+    }
+
+    fn group(&mut self, state: usize, options: &StateOptions) {
+        let Some(ident) = &options.group else { return };
+        let name = plain(ident);
+        let found = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
+        if found.is_none() {
+            let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
+            let hint = if names.is_empty() {
+                format!(": declare it, `#[fsm(group({name}))]`")
+            } else {
+                hint::nearest(&name, names.iter().map(String::as_str))
+            };
+            self.errors.at(ident, format!("`{}` has no superstate `{name}`{hint}", self.machine.name()));
+        }
+        self.machine.states[state].group = found;
+    }
+
+    fn exhausted(&mut self, state: usize, exhausted: Option<parse::Fires>) {
+        let Some(exhausted) = exhausted else { return };
+        if self.machine.states[state].kind != Kind::Work {
+            let name = plain(&self.machine.states[state].ident);
+            let message = format!("`{name}` is no `work` state, so that no attempts can be used up in it");
+            self.errors.at(&exhausted.event, message);
+        }
+        self.machine.states[state].exhausted = self.fires(state, exhausted, "its `exhausted`");
+    }
+
+    fn requires(&mut self, requires: Vec<parse::Require>) {
+        for parse::Require { property, first, second } in requires {
+            if let (Some(from), Some(to)) = (self.state(&first), self.state(&second)) {
+                self.machine.requires.push(Require { property, from, to, first, second });
+            }
+        }
+    }
+}

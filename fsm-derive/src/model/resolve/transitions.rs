@@ -1,0 +1,149 @@
+//! `#[on(…)]` as transitions: of one state, of a superstate's members, of all states.
+
+use super::{Resolver, states};
+use crate::{
+    model::{Event, Kind, Origin, Transition, names, plain, snake},
+    parse::On,
+};
+
+/// What the names in an `#[on(…)]` mean.
+struct Resolved {
+    event: usize,
+    to: Vec<usize>,
+}
+
+impl Resolver<'_> {
+    /// An `#[on(…)]` on a variant.
+    pub(super) fn own(&mut self, from: usize, on: &On) {
+        if let Some(except) = &on.except {
+            let at = except.first().unwrap_or(&on.event);
+            self.errors.at(at, "`except(…)` belongs to an `#[on(…)]` on the enum; here it excepts nothing");
+        }
+        if let Some(resolved) = self.on(on) {
+            self.transition(from, on, &resolved, Origin::State);
+        }
+    }
+
+    /// One that several states share.
+    pub(super) fn shared(&mut self, on: &On, origin: Origin) {
+        let member = |this: &Self, state: usize| match origin {
+            Origin::Group(group) => this.machine.states[state].group == Some(group),
+            Origin::State | Origin::Enum => true,
+        };
+        let mut except = Vec::new();
+        for ident in on.except.iter().flatten() {
+            let Some(state) = self.state(ident) else { continue };
+            let name = plain(ident);
+            if self.machine.states[state].kind == Kind::End {
+                self.errors.at(ident, format!("`{name}` is an end, which is left out anyway: remove it here"));
+            } else if !member(self, state) {
+                self.errors.at(ident, format!("`{name}` is not in this superstate: remove it here"));
+            } else if except.contains(&state) {
+                self.errors.at(ident, format!("`{name}` is named twice: leave one"));
+            }
+            except.push(state);
+        }
+        let Some(resolved) = self.on(on) else { return };
+        for from in 0..self.machine.states.len() {
+            let ended = self.machine.states[from].kind == Kind::End;
+            if member(self, from) && !ended && !except.contains(&from) {
+                self.transition(from, on, &resolved, origin);
+            }
+        }
+    }
+
+    fn on(&mut self, on: &On) -> Option<Resolved> {
+        let event = self.event(on);
+        let mut to = Vec::new();
+        let mut known = true;
+        for target in &on.targets {
+            match self.state(target) {
+                Some(state) if to.contains(&state) => {
+                    self.errors.at(target, format!("`{}` is named twice: leave one", plain(target)));
+                }
+                Some(state) => to.push(state),
+                None => known = false,
+            }
+        }
+        event.filter(|_| known).map(|event| Resolved { event, to })
+    }
+
+    fn event(&mut self, on: &On) -> Option<usize> {
+        let name = plain(&on.event);
+        if name.chars().any(char::is_uppercase) {
+            let message = format!("event names are in snake case, as the methods that they become: `{}`", snake(&name));
+            self.errors.at(&on.event, message);
+            self.machine.whole = false;
+            return None;
+        }
+        let known = self.machine.events.iter().position(|event| event.name == name);
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let Some(ty) = names::ident(&names::pascal(&name), on.event.span()) else {
+                self.errors.at(&on.event, format!("`{name}` cannot become a type: name the event otherwise"));
+                self.machine.whole = false;
+                return None;
+            };
+            self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
+            self.machine.events.len() - 1
+        };
+        if let Some(payload) = &on.payload {
+            self.payload(index, on, payload);
+        }
+        Some(index)
+    }
+
+    fn payload(&mut self, event: usize, on: &On, payload: &[syn::Field]) {
+        let event = &mut self.machine.events[event];
+        if event.fields.is_empty() {
+            event.fields = payload.iter().enumerate().map(states::field).collect();
+        } else {
+            let name = &event.name;
+            let message = format!(
+                "the payload of `{name}` is written a second time: one event has one payload, which is written once; here \
+                 `{name} => …` is enough"
+            );
+            self.errors.at(&on.event, message);
+        }
+    }
+
+    fn transition(&mut self, from: usize, on: &On, resolved: &Resolved, origin: Origin) {
+        let Resolved { event, to } = resolved;
+        let earlier = self.machine.from(from).find(|transition| transition.event == *event);
+        if let Some(earlier) = earlier {
+            let state = plain(&self.machine.states[from].ident);
+            let event = &self.machine.events[*event].name;
+            let message = match (origin, earlier.origin) {
+                (Origin::State, _) => {
+                    format!(
+                        "`{state}` declares `{event}` twice: leave one, or name both targets in one, `{event} => A | B`"
+                    )
+                }
+                (_, Origin::State) => format!("`{state}` declares `{event}` itself: add `{state}` to `except(…)` here"),
+                (_, Origin::Group(group)) => format!(
+                    "`{event}` is declared for `{state}` by the superstate `{}`: leave one, or add `{state}` to `except(…)`",
+                    plain(&self.machine.groups[group].ident)
+                ),
+                (_, Origin::Enum) => {
+                    format!(
+                        "`{event}` is already declared on the enum for `{state}`: leave one, or add `{state}` to `except(…)`"
+                    )
+                }
+            };
+            self.errors.at(&on.event, message);
+            return;
+        }
+        self.machine.transitions.push(Transition {
+            span: on.span,
+            ident: on.event.clone(),
+            origin,
+            from,
+            event: *event,
+            to: to.clone(),
+            guard: on.guard.clone(),
+            with: on.with.clone(),
+            auto: on.auto,
+        });
+    }
+}
