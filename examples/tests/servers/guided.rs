@@ -23,7 +23,7 @@ fn it_ends_by_itself_and_shows_what_it_says() {
         "== Down: the servers that are left",
         "one      v8   Stopping --gone--> Stopped (worker)",
         "== What the store kept of it",
-        "examples/README.md",
+        "is in README.md",
     ] {
         let at = rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{told}"));
         rest = &rest[at + expected.len()..];

@@ -155,12 +155,9 @@ impl Reader<'_> {
         let before = self.problems.len();
         self.check_id(&id, name.clone());
         self.check_port(&port, id.get_ref(), name.clone(), is_ours);
-        let root = self.check_root(&root, name);
-        let id = id.into_inner();
-        (self.problems.len() == before)
-            .then_some(())
-            .and(root)
-            .map(|root| Entry { id, spec: Spec { port: port.into_inner(), root } })
+        let root = self.check_root(&root, name)?;
+        let right = self.problems.len() == before;
+        right.then(|| Entry { id: id.into_inner(), spec: Spec { port: port.into_inner(), root } })
     }
 
     fn check_id(&mut self, id: &Spanned<String>, name: Option<String>) {

@@ -30,7 +30,7 @@ pub(crate) enum Sighting {
 /// What a process says of itself in its lock file; as yet nothing, while it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Claim {
-    pub(crate) pid: Option<i32>,
+    pub(crate) pid: Option<u32>,
     pub(crate) port: Option<u16>,
 }
 

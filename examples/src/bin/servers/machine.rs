@@ -54,5 +54,5 @@ fn first_try(requested: server::Requested, _: server::event::Start) -> server::S
 mod tests {
     use super::*;
 
-    fsm_core::diagram!(Server in "README.md");
+    fsm_core::diagram!(Server in "README.md", "../README.md");
 }

@@ -88,7 +88,7 @@ impl Processes {
     }
 
     /// Kills a server's process as an accident would; tells its pid, if there was one.
-    pub(crate) fn kill(&self, id: &str) -> anyhow::Result<Option<i32>> {
+    pub(crate) fn kill(&self, id: &str) -> anyhow::Result<Option<u32>> {
         let Sighting::Alive(Claim { pid: Some(pid), .. }) = self.look(id)? else {
             return Ok(None);
         };
@@ -98,8 +98,8 @@ impl Processes {
 }
 
 /// Only to be called with a pid whose lock was just seen held: a held lock's process is alive, so its pid is its own.
-fn send(pid: i32, signal: Signal) -> anyhow::Result<()> {
-    let target = Pid::from_raw(pid).with_context(|| format!("{pid} is no pid"))?;
+fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(|| format!("{pid} is no pid"))?;
     match kill_process(target, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("a signal to process {pid}")),

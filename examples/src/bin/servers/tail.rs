@@ -28,6 +28,7 @@ impl Tail {
         self.advance(servers, |line| println!("{line}")).await
     }
 
+    // All of them each time: there are a handful.
     async fn advance(&mut self, servers: &Machines<Server>, mut line: impl FnMut(String)) -> Result<(), StoreError> {
         let mut new = Vec::new();
         for row in rows(servers).await? {

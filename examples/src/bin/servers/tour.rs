@@ -6,11 +6,11 @@ use crate::{
     machine::server::AnyRecord,
     render,
     session::Session,
-    steps::{fulfil, load, told_to_end, wish},
+    steps::{self, fulfil, load, wish},
     tail::history,
     wish::Wish,
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use fsm_runtime::ReadError;
 use std::time::Duration;
 
@@ -22,17 +22,21 @@ const SHOWN: usize = 16;
 
 /// Runs it; whatever happens, none of its servers is left running.
 pub(crate) async fn run(places: &Places) -> anyhow::Result<()> {
-    let told_to_end = told_to_end()?;
+    let told_to_end = steps::told_to_end()?;
     let config = load(places)?;
     let mut session = Session::manage(places)
         .await
         .context("the guided run manages the servers itself; end the other manager, or use another --data FOLDER")?;
     let shown_so_far = tokio::select! {
         acted = acts(&mut session, &config, places) => acted,
-        () = told_to_end => Err(anyhow::anyhow!("interrupted")),
+        () = told_to_end => Err(anyhow!("interrupted")),
     };
     act("Down: the servers that are left");
-    let ended = take_down(&mut session, &config).await;
+    let told_again = steps::told_to_end()?;
+    let ended = tokio::select! {
+        ended = take_down(&mut session, &config) => ended,
+        () = told_again => Err(anyhow!("interrupted while servers were taken down: see `servers ls`")),
+    };
     let told = tell(&session, &config, places).await;
     session.close().await;
     shown_so_far.and(ended).and(told)?;
@@ -89,7 +93,7 @@ async fn tell(session: &Session, config: &Config, places: &Places) -> anyhow::Re
             println!("  {}", render::entry(entry));
         }
     }
-    println!("\nThe diagram of these states is in examples/README.md; `servers graph` prints it.");
+    println!("\nThe diagram of these states is in README.md; `servers graph` prints it.");
     Ok(())
 }
 

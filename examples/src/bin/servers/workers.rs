@@ -21,7 +21,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(200);
 const STRIKES: u32 = 3;
 
 /// How many failures in a row end in `GivenUp`.
-pub(crate) const FAILURES: u32 = 5;
+const FAILURES: u32 = 5;
 
 /// Who has been well for so long starts to count failures from one again.
 const RECOVERED: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ impl server::Workers for Keeper {
     async fn running(&self, task: Task<Running>) -> Outcome<Running> {
         let since = Instant::now();
         let reason = tokio::select! {
-            reason = self.watch(task.id(), &task.spec, task.port) => reason?,
+            reason = self.watch(task.id(), &task.spec, task.pid, task.port) => reason?,
             () = task.cancelled() => return task.again(Duration::ZERO),
             () = task.draining() => return task.again(Duration::ZERO),
         };
@@ -72,8 +72,8 @@ impl Keeper {
             match self.processes.look(id)? {
                 Sighting::Gone if child.is_some() => return Ok(Err(self.processes.last_words(id))),
                 Sighting::Gone => child = self.processes.spawn(id, spec)?,
-                Sighting::Alive(Claim { port: Some(port), .. }) => match health::ask(port).await {
-                    Ok(health) if fits(&health, id, spec, port) => return Ok(Ok((health.pid, port))),
+                Sighting::Alive(Claim { pid: Some(pid), port: Some(port) }) => match health::ask(port).await {
+                    Ok(health) if fits(&health, id, spec, pid, port) => return Ok(Ok((pid, port))),
                     // Left over from another wish: it makes room for one that does what is wanted now.
                     Ok(_) => self.processes.terminate(id).await?,
                     Err(error) => last = format!("{error:#}"),
@@ -87,11 +87,11 @@ impl Keeper {
     }
 
     /// Asks a server for its health until it is not well any more, ends what is left of it, and says what was wrong.
-    async fn watch(&self, id: &str, spec: &Spec, port: u16) -> anyhow::Result<String> {
+    async fn watch(&self, id: &str, spec: &Spec, pid: u32, port: u16) -> anyhow::Result<String> {
         let mut strikes = 0;
         loop {
             let wrong = match health::ask(port).await {
-                Ok(health) if fits(&health, id, spec, port) => {
+                Ok(health) if fits(&health, id, spec, pid, port) => {
                     strikes = 0;
                     sleep(WATCH_EVERY).await;
                     continue;
@@ -112,7 +112,7 @@ impl Keeper {
     }
 }
 
-/// Whether it is this server that answers, and it does what is wanted.
-fn fits(health: &Health, id: &str, spec: &Spec, port: u16) -> bool {
-    health.id == id && health.root == spec.root && (spec.port == 0 || spec.port == port)
+/// Whether it is this server's own process that answers, and it does what is wanted.
+fn fits(health: &Health, id: &str, spec: &Spec, pid: u32, port: u16) -> bool {
+    health.id == id && health.pid == pid && health.root == spec.root && (spec.port == 0 || spec.port == port)
 }
