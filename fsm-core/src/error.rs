@@ -188,17 +188,12 @@ impl fmt::Display for UnknownName {
 impl Error for UnknownName {}
 
 /// `` `a`, `b` and `c` ``, or `none`.
-fn list(f: &mut fmt::Formatter<'_>, names: impl ExactSizeIterator<Item = &'static str>) -> fmt::Result {
-    let count = names.len();
-    if count == 0 {
-        return f.write_str("none");
-    }
-    for (i, name) in names.enumerate() {
-        let separator = match i {
-            0 => "",
-            i if i + 1 == count => " and ",
-            _ => ", ",
-        };
+pub(crate) fn list(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {
+    let mut names = names.peekable();
+    let Some(first) = names.next() else { return f.write_str("none") };
+    write!(f, "`{first}`")?;
+    while let Some(name) = names.next() {
+        let separator = if names.peek().is_some() { ", " } else { " and " };
         write!(f, "{separator}`{name}`")?;
     }
     Ok(())

@@ -67,7 +67,9 @@
 //! # Where to read on
 //!
 //! - [The derive](macro@StateMachine): every attribute, every generated item, what is checked.
-//! - [`Graph`]: the machine as `const` data, to ask, to walk, and to [draw](Graph::mermaid).
+//! - [`Graph`]: the machine as `const` data, to ask, to [walk](Graph::path), and to draw as [Mermaid](Graph::mermaid),
+//!   [DOT](Graph::dot), [table](Graph::table) or [JSON](Graph::json).
+//! - [`WhyNot`]: why an event is not accepted, and what would help.
 //! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file true.
 //! - `fsm-runtime`: machines that are stored, and workers that move them on.
 //!
@@ -79,17 +81,27 @@
 extern crate alloc;
 
 pub mod diagram;
+mod dot;
 mod error;
+mod explain;
 mod fingerprint;
 mod graph;
+mod json;
 mod machine;
 mod mermaid;
 mod names;
+mod table;
+mod walk;
 
+pub use dot::Dot;
 pub use error::{Reason, Refused, Rejected, UnknownName, WrongState};
+pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
 pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, Kind, StateInfo, TimerInfo, TransitionInfo};
+pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
+pub use table::Table;
+pub use walk::Step;

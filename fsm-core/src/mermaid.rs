@@ -203,7 +203,7 @@ fn text(text: &str) -> String {
 }
 
 /// A duration as people write it: `15m`, `1h30m`, `250ms`.
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

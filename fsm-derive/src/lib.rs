@@ -77,6 +77,10 @@ use errors::Errors;
 /// | `#[fsm(version = N)]` | the schema version of stored rows, 1 if left out |
 /// | `#[fsm(module = name)]` | the generated module's name, else the enum's in snake case |
 /// | `#[fsm(crate = path)]` | where `fsm-core` is, or `fsm-runtime` with `durable`, if it was renamed or is re-exported |
+/// | `#[fsm(group(Active, on(suspend => Suspended)))]` | a superstate, whose transitions all its members have; never a target itself |
+/// | `#[fsm(require(before(A, B)))]` | proved at compile time: every way to `B` passes `A` |
+/// | `#[fsm(require(never(A, B)))]` | no way leads from `A` to `B` |
+/// | `#[fsm(require(reaches(A, B)))]` | a way leads from `A` to `B` |
 /// | `#[on(event => Target, except(A, B))]` | a transition from every state that is not an end, but for the exceptions |
 ///
 /// # On a variant
@@ -88,11 +92,18 @@ use errors::Errors;
 /// | `#[on(event => A \| B, with = path)]` | several targets: `path(state, event)` returns the generated choice of those |
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target by hand |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the machine comes back |
+/// | `#[on(event => Target, auto)]` | the system itself may fire it on the way to a wished-for state |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant `Duration` |
 /// | `#[state(work)]` | async work moves the machine on (see `fsm-runtime`) |
+/// | `#[state(work, exhausted = event { field: value })]` | the event that is fired when the worker's attempts are used up; `error` is the last one |
 /// | `#[state(end)]` | the machine has ended |
+/// | `#[state(end, remove)]` | and a stored one is removed then |
+/// | `#[state(in = Active)]` | a member of a superstate |
 /// | `#[state(name = "INIT-REBOOT")]` | the name to store and draw, else the variant's |
 /// | `#[state(was = "Old")]` | an earlier name, still accepted from stored rows; may be repeated |
+///
+/// An `#[on(…)]` on the enum and one of a superstate take `guard`, `with` and `auto` like one on a variant; their functions are
+/// called with each source state in turn, so make them generic over it. A self-transition leaves the state and enters it anew.
 ///
 /// **Data is carried over.** A field of the target comes from the event's payload, else from the field of the same name in the
 /// source state (in tuple variants: at the same place). A field that neither supplies is an error at that field.
@@ -112,7 +123,7 @@ use errors::Errors;
 /// - `server::Any`: an enum of `Machine<S>`, to match on after a restore.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
 /// - `server::choice::ReviewDecide`…: the choice of each branching transition.
-/// - on `Server` itself: `apply(event)`, `can(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` where a state has a
+/// - on `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` where a state has a
 ///   timer. An inherent method of these names beside them is an error.
 /// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`, `server::Failure`.
 ///
@@ -122,7 +133,26 @@ use errors::Errors;
 /// (with the nearest name), an event declared twice from a state, two payloads for one event, fields that nothing supplies, a
 /// branch without `with`, states that no machine comes to, dead ends that are not ends, ends that go on, states that can
 /// reach no end though the machine has ends, `work` states with no way out, timers that fire what the state does not declare,
-/// names that clash with each other or with what is generated.
+/// names that clash with each other or with what is generated, and the properties of `require(…)`, with the way that breaks one:
+///
+/// ```compile_fail
+/// # use fsm_core::StateMachine;
+/// #[derive(StateMachine)]
+/// #[fsm(initial = Placed, require(before(Paid, Shipped)))] // a machine comes to `Shipped` without `Paid`: Placed → Shipped
+/// enum Order {
+///     #[on(pay => Paid)]
+///     #[on(trust => Shipped)]
+///     Placed,
+///     #[on(ship => Shipped)]
+///     Paid,
+///     #[state(end)]
+///     Shipped,
+/// }
+/// # fn main() {}
+/// ```
+///
+/// A use that the declaration does not allow is one error, too: an illegal transition names the state, the event and what is
+/// declared, as a method and through `fire`.
 ///
 /// # Limits
 ///

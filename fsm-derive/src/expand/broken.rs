@@ -59,6 +59,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             #vis fn state(&self) -> #ty { loop {} }
             #vis fn accepts(&self) -> #ty { loop {} }
             #vis fn can(&self, event: #ty) -> #ty { loop {} }
+            #vis fn why_not(&self, event: #ty) -> #ty { loop {} }
             #vis fn apply(self, event: #ty) -> #ty { loop {} }
         }
         impl #params #core::StateMachine for #ident #args #clause {

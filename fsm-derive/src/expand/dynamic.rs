@@ -75,6 +75,11 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
             }
+            /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+            #[must_use]
+            #vis fn why_not(&self, event: EventKind) -> ::core::option::Option<#core::WhyNot> {
+                #core::WhyNot::of(self, event)
+            }
             /// The transition when state and event are only known at run time.
             ///
             /// # Errors

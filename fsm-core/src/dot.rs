@@ -1,0 +1,104 @@
+//! The graph for Graphviz.
+
+use core::fmt;
+
+use crate::{
+    graph::{Graph, Kind, StateInfo},
+    mermaid::Span,
+};
+
+/// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display). `work` states are dashed, ends have two lines.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "it is written by `Display`"]
+pub struct Dot<'a> {
+    graph: Graph,
+    highlight: Option<&'a str>,
+}
+
+impl Graph {
+    /// The graph for Graphviz.
+    pub const fn dot(&self) -> Dot<'static> {
+        Dot { graph: *self, highlight: None }
+    }
+}
+
+impl Dot<'_> {
+    /// Marks a state, such as the one an instance is in. A name that the graph does not have marks nothing.
+    pub const fn highlight(self, state: &str) -> Dot<'_> {
+        Dot { graph: self.graph, highlight: Some(state) }
+    }
+
+    fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
+        let style = match state.kind {
+            Kind::Rest => "rounded",
+            Kind::Work => "rounded,dashed",
+            Kind::End => "rounded,bold",
+        };
+        write!(f, "{indent}{}", Quoted(state.name))?;
+        if self.highlight == Some(state.name) {
+            writeln!(f, " [style=\"{style},filled\", fillcolor=\"#ffdd66\"];")
+        } else if state.kind == Kind::End {
+            writeln!(f, " [style=\"{style}\", peripheries=2];")
+        } else {
+            writeln!(f, " [style=\"{style}\"];")
+        }
+    }
+}
+
+impl fmt::Display for Dot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let graph = &self.graph;
+        writeln!(f, "digraph {} {{\n    rankdir=LR;\n    node [shape=box];", Quoted(graph.machine))?;
+        writeln!(f, "    \"\" [shape=point];")?;
+        for state in graph.states.iter().filter(|state| state.group.is_none()) {
+            self.state(f, state, "    ")?;
+        }
+        for (i, group) in graph.groups.iter().enumerate() {
+            writeln!(f, "    subgraph cluster_{i} {{\n        label={};", Quoted(group.name))?;
+            for state in graph.states.iter().filter(|state| state.group == Some(group.name)) {
+                self.state(f, state, "        ")?;
+            }
+            writeln!(f, "    }}")?;
+        }
+        for state in graph.initial() {
+            writeln!(f, "    \"\" -> {};", Quoted(state.name))?;
+        }
+        for transition in graph.transitions {
+            for to in transition.to {
+                let (from, to) = (Quoted(transition.from), Quoted(to));
+                write!(f, "    {from} -> {to} [label=\"{}", Escaped(transition.event))?;
+                if transition.guarded {
+                    f.write_str(" [guarded]")?;
+                }
+                let timer = graph.state(transition.from).and_then(|state| state.timer);
+                if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
+                    write!(f, " (after {})", Span(timer.after))?;
+                }
+                writeln!(f, "\"];")?;
+            }
+        }
+        writeln!(f, "}}")
+    }
+}
+
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", Escaped(self.0))
+    }
+}
+
+/// Text within quotes; a backslash begins one of Graphviz's own escapes.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' => f.write_str("\\\""),
+            '\\' => f.write_str("\\\\"),
+            c if c.is_control() => f.write_str(" "),
+            c => write!(f, "{c}"),
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! Why an event is not accepted, and what would help.
+
+use core::fmt;
+
+use crate::{error::list, graph::Graph, machine::StateMachine, names::Name};
+
+/// Why a state does not accept an event, for people: what it accepts instead, and how one comes to a state that does.
+///
+/// Made by the generated `why_not`, or for any machine by [`WhyNot::of`].
+#[derive(Clone, Copy, Debug)]
+pub struct WhyNot {
+    graph: &'static Graph,
+    state: &'static str,
+    event: &'static str,
+}
+
+impl WhyNot {
+    /// Why `machine` does not accept `event`; `None` where its state declares it. A guard can still refuse then.
+    pub fn of<M: StateMachine>(machine: &M, event: M::EventKind) -> Option<Self> {
+        let why = Self { graph: M::GRAPH, state: machine.state().as_str(), event: event.as_str() };
+        (!machine.can(event)).then_some(why)
+    }
+
+    /// The events that the state accepts instead.
+    pub fn accepts(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let (graph, state) = (self.graph, self.state);
+        graph.transitions.iter().filter(move |transition| transition.from == state).map(|transition| transition.event)
+    }
+
+    /// The states that accept the event.
+    pub fn accepted_in(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let (graph, event) = (self.graph, self.event);
+        graph.transitions.iter().filter(move |transition| transition.event == event).map(|transition| transition.from)
+    }
+}
+
+impl fmt::Display for WhyNot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { graph, state, event } = self;
+        write!(f, "`{event}` is not accepted in state `{state}` of `{}`, which accepts ", graph.machine)?;
+        list(f, self.accepts())?;
+        f.write_str("; it is accepted in ")?;
+        list(f, self.accepted_in())?;
+        let ways = self.accepted_in().filter_map(|to| graph.path(state, to));
+        match ways.min_by_key(alloc::vec::Vec::len) {
+            None => f.write_str(", to which no way leads from here"),
+            Some(way) => {
+                f.write_str(", by way of ")?;
+                list(f, way.iter().map(|step| step.transition.event))
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The graph as JSON, for tools that never saw the code.
+
+use core::fmt;
+
+use crate::graph::{EventInfo, FieldInfo, Graph, Kind, StateInfo, TransitionInfo};
+
+/// A graph as JSON on one line, written by [`Display`](fmt::Display): all that [`Graph`] holds, under the same names, and the
+/// [fingerprint](Graph::fingerprint) as a text of sixteen hexadecimal digits. A timer's `after` is `{"secs", "nanos"}`.
+///
+/// Written by hand: a serialiser would be a dependency of every crate that declares a machine.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "it is written by `Display`"]
+pub struct Json(Graph);
+
+impl Graph {
+    /// The graph as JSON.
+    pub const fn json(&self) -> Json {
+        Json(*self)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Graph { machine, doc, version, states, events, transitions, groups } = &self.0;
+        write!(f, "{{\"machine\":{},\"doc\":{},\"version\":{version}", Text(machine), Text(doc))?;
+        write!(f, ",\"fingerprint\":\"{:016x}\",\"states\":", self.0.fingerprint())?;
+        array(f, states, state)?;
+        f.write_str(",\"events\":")?;
+        array(f, events, |f, EventInfo { name, fields }| {
+            write!(f, "{{\"name\":{},\"fields\":", Text(name))?;
+            array(f, fields, field)?;
+            f.write_str("}")
+        })?;
+        f.write_str(",\"transitions\":")?;
+        array(f, transitions, |f, TransitionInfo { from, event, to, guarded, auto, doc }| {
+            write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
+            array(f, to, |f, to| write!(f, "{}", Text(to)))?;
+            write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
+        })?;
+        f.write_str(",\"groups\":")?;
+        array(f, groups, |f, group| write!(f, "{{\"name\":{},\"doc\":{}}}", Text(group.name), Text(group.doc)))?;
+        f.write_str("}")
+    }
+}
+
+fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted } = state;
+    let kind = match kind {
+        Kind::Rest => "rest",
+        Kind::Work => "work",
+        Kind::End => "end",
+    };
+    write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
+    write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
+    array(f, was, |f, was| write!(f, "{}", Text(was)))?;
+    write!(f, ",\"group\":{},\"fields\":", Optional(*group))?;
+    array(f, fields, field)?;
+    f.write_str(",\"timer\":")?;
+    match timer {
+        None => f.write_str("null")?,
+        Some(timer) => {
+            let (secs, nanos, event) = (timer.after.as_secs(), timer.after.subsec_nanos(), Text(timer.event));
+            write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
+        }
+    }
+    write!(f, ",\"exhausted\":{}}}", Optional(*exhausted))
+}
+
+fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
+    write!(f, "{{\"name\":{},\"ty\":{}}}", Text(field.name), Text(field.ty))
+}
+
+fn array<T>(
+    f: &mut fmt::Formatter<'_>,
+    items: &[T],
+    mut item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_str("[")?;
+    for (i, one) in items.iter().enumerate() {
+        if i > 0 {
+            f.write_str(",")?;
+        }
+        item(f, one)?;
+    }
+    f.write_str("]")
+}
+
+struct Optional<'a>(Option<&'a str>);
+
+impl fmt::Display for Optional<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("null"),
+            Some(text) => Text(text).fmt(f),
+        }
+    }
+}
+
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        self.0.chars().try_for_each(|c| match c {
+            '"' => f.write_str("\\\""),
+            '\\' => f.write_str("\\\\"),
+            '\n' => f.write_str("\\n"),
+            c if u32::from(c) < 0x20 => write!(f, "\\u{:04x}", u32::from(c)),
+            c => write!(f, "{c}"),
+        })?;
+        f.write_str("\"")
+    }
+}

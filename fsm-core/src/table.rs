@@ -1,0 +1,67 @@
+//! The transitions as a Markdown table.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::graph::{Graph, Kind};
+
+/// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display): from, event, to, and what is special.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "it is written by `Display`"]
+pub struct Table(Graph);
+
+impl Graph {
+    /// The transitions as a Markdown table.
+    pub const fn table(&self) -> Table {
+        Table(*self)
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("| from | event | to | |\n| --- | --- | --- | --- |\n")?;
+        for transition in self.0.transitions {
+            let state = self.0.state(transition.from);
+            write!(f, "| {} | {} | ", code(transition.from), code(transition.event))?;
+            for (i, to) in transition.to.iter().enumerate() {
+                let separator = if i == 0 { "" } else { " or " };
+                write!(f, "{separator}{}", code(to))?;
+            }
+            f.write_str(" | ")?;
+            let timer = state.and_then(|state| state.timer).filter(|timer| timer.event == transition.event);
+            let work = state.is_some_and(|state| state.kind == Kind::Work);
+            let exhausted = state.and_then(|state| state.exhausted) == Some(transition.event);
+            let notes = [
+                (transition.guarded, "guarded"),
+                (transition.auto, "auto"),
+                (exhausted, "when attempts are used up"),
+                (work, "by work"),
+            ];
+            let mut separator = "";
+            for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
+                write!(f, "{separator}{note}")?;
+                separator = ", ";
+            }
+            if let Some(timer) = timer {
+                write!(f, "{separator}after {}", crate::mermaid::Span(timer.after))?;
+            }
+            f.write_str(" |\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// A name as code; one that would end the cell or the code is escaped.
+fn code(name: &str) -> String {
+    let fence = if name.contains('`') { "``" } else { "`" };
+    let mut out = String::from(fence);
+    for c in name.chars() {
+        match c {
+            '|' => out.push_str("\\|"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out.push_str(fence);
+    out
+}
