@@ -77,3 +77,37 @@ fn names_mean_what_they_mean_beside_the_enum() {
     let inner = Box::new(Job::None);
     assert_eq!(*job::Machine::new(job::Option { some: None }).wrap(inner).inner, Job::None);
 }
+
+mod named_like_what_is_generated {
+    pub(super) mod reexport {
+        pub(crate) use fsm_core as core;
+    }
+
+    pub(super) mod inner {
+        use fsm_core::StateMachine;
+
+        #[derive(StateMachine)]
+        #[fsm(initial = A, module = event_machine, crate = super::reexport::core)]
+        pub(crate) enum Event {
+            #[on(go => Other, guard = never)]
+            A,
+            #[on(go => A)]
+            B,
+            #[state(name = "Event")]
+            #[on(go => B)]
+            Other,
+        }
+
+        fn never(_: &event_machine::A, _: &event_machine::event::Go) -> Result<(), &'static str> {
+            Err("never")
+        }
+    }
+}
+
+#[test]
+fn an_enum_can_be_called_like_what_is_generated() {
+    use named_like_what_is_generated::inner::{Event, event_machine};
+    let refused = Event::A.apply(event_machine::event::Go).err().map(|rejected| rejected.to_string());
+    assert_eq!(refused.as_deref(), Some("`go` was refused in state `A` of `Event`: never"));
+    assert_eq!(event_machine::Any::from(Event::Other).state().as_str(), "Event");
+}

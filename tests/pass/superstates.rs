@@ -48,6 +48,7 @@ fn members_share_the_transitions_of_their_superstate() {
     assert_eq!(graph.state("Paid").unwrap().group, Some("Active"));
     assert!(graph.transition("Suspended", "resume").unwrap().auto && graph.state("Forgotten").unwrap().remove);
     let drawn = graph.mermaid().docs(false).to_string();
-    let nested = "    state \"Active\" as Active {\n        state \"Trial\" as Trial\n        state \"Paid\" as Paid\n    }\n";
+    let nested =
+        "    state \"Active\" as Active {\n        state \"Trial\" as Trial\n        state \"Paid\" as Paid\n    }\n";
     assert!(drawn.contains(nested), "{drawn}");
 }

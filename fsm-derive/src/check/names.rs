@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use syn::Ident;
+use syn::{GenericParam, Ident};
 
 use crate::{
     errors::Errors,
@@ -67,6 +67,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             errors.at(&event.ident, "`EventKind::ALL` is generated for every machine: call the event otherwise");
         }
     }
+    generics(machine, errors);
     groups(machine, errors);
     stored_names(machine, errors);
     event_types(machine, errors);
@@ -74,6 +75,22 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         worker_methods(machine, errors);
     }
     choices(machine, errors);
+}
+
+fn generics(machine: &Machine, errors: &mut Errors) {
+    for param in &machine.generics.params {
+        let ident = match param {
+            GenericParam::Type(param) => &param.ident,
+            GenericParam::Const(param) => &param.ident,
+            GenericParam::Lifetime(_) => continue,
+        };
+        let name = plain(ident);
+        if TYPES.contains(&name.as_str()) || machine.states.iter().any(|state| plain(&state.ident) == name) {
+            let message =
+                format!("`{}::{name}` is a type of the generated module: call the parameter otherwise", machine.module);
+            errors.at(ident, message);
+        }
+    }
 }
 
 fn groups(machine: &Machine, errors: &mut Errors) {

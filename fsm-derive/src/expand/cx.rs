@@ -42,16 +42,7 @@ pub(super) struct Cx<'m> {
 
 impl<'m> Cx<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        let here = |path: &Path| Move { depth: 1, enum_ty: &TokenStream::new() }.tokens(path);
-        let (core, runtime) = match (&machine.krate, machine.durable) {
-            (Some(krate), Some(_)) => {
-                let runtime = here(krate);
-                (quote!(#runtime::core), runtime)
-            }
-            (Some(krate), None) => (here(krate), TokenStream::new()),
-            (None, Some(_)) => (quote!(::fsm_runtime::core), quote!(::fsm_runtime)),
-            (None, None) => (quote!(::fsm_core), TokenStream::new()),
-        };
+        let (core, runtime) = libraries(machine, 1);
         let ident = &machine.ident;
         let (_, args, _) = machine.generics.split_for_impl();
         let enum_path = if imports_enum(machine) { quote!(#ident) } else { quote!(super::#ident) };
@@ -89,6 +80,11 @@ impl<'m> Cx<'m> {
         cx.generics = generics(&cx);
         cx.all = Scope::new(&cx.generics, &|_| true);
         cx
+    }
+
+    /// Paths of `fsm-core` and `fsm-runtime`, `depth` modules further in.
+    pub(super) fn libraries_at(&self, depth: usize) -> (TokenStream, TokenStream) {
+        libraries(self.machine, depth)
     }
 
     pub(super) fn durable(&self) -> bool {
@@ -184,12 +180,14 @@ impl<'m> Cx<'m> {
         quote!(Machine #args)
     }
 
-    /// `Machine { … }` around a state.
+    /// `Machine { … }` around the state that `state` evaluates to.
     pub(super) fn machine_value(&self, state: impl ToTokens) -> TokenStream {
+        let state = state.to_token_stream();
+        let field = if state.to_string() == "state" { state } else { quote!(state: #state) };
         if self.all.is_empty() {
-            quote!(Machine { state: #state })
+            quote!(Machine { #field })
         } else {
-            quote!(Machine { state: #state, of: ::core::marker::PhantomData })
+            quote!(Machine { #field, of: ::core::marker::PhantomData })
         }
     }
 
@@ -295,10 +293,26 @@ impl<'m> Cx<'m> {
     }
 }
 
+/// Paths of `fsm-core` and, with `durable`, of `fsm-runtime`, `depth` modules further in.
+fn libraries(machine: &Machine, depth: usize) -> (TokenStream, TokenStream) {
+    let at = |path: &Path| Move { depth, enum_ty: &TokenStream::new() }.tokens(path);
+    match (&machine.krate, machine.durable) {
+        (Some(krate), Some(_)) => {
+            let runtime = at(krate);
+            (quote!(#runtime::core), runtime)
+        }
+        (Some(krate), None) => (at(krate), TokenStream::new()),
+        (None, Some(_)) => (quote!(::fsm_runtime::core), quote!(::fsm_runtime)),
+        (None, None) => (quote!(::fsm_core), TokenStream::new()),
+    }
+}
+
 /// Whether the module imports the enum by its name. One import, so that there is one error where rustc cannot find the enum,
 /// as in the body of a function.
 pub(super) fn imports_enum(machine: &Machine) -> bool {
-    machine.states.iter().all(|state| plain(&state.ident) != machine.name())
+    let name = machine.name();
+    let generated = TYPES.contains(&name.as_str()) || DURABLE_TYPES.contains(&name.as_str());
+    !generated && machine.states.iter().all(|state| plain(&state.ident) != name)
 }
 
 /// The name of a generic parameter, a lifetime's without its quote.

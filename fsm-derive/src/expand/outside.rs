@@ -25,7 +25,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     for (index, state) in machine.states.iter().enumerate() {
         items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
         items.extend(state.exhausted.iter().map(|exhausted| {
-            let runtime = &cx.runtime;
+            let (_, runtime) = cx.libraries_at(2);
             fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
         }));
     }
@@ -82,7 +82,7 @@ fn alias(cx: &Cx<'_>, owner: &Ident, field: &crate::model::Field, event: bool) -
 
 fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let path = transition.guard.as_ref()?;
-    let (core, ident) = (&cx.core, guard_fn(cx, transition));
+    let ((core, _), ident) = (cx.libraries_at(2), guard_fn(cx, transition));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let scope = cx.scope(&[state.clone(), event.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());

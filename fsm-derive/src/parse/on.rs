@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::{
-    Attribute, Field, Ident, Path, Token, braced, parenthesized,
+    Attribute, Field, Ident, Path, Token, Visibility, braced, parenthesized,
     parse::{ParseStream, Parser as _},
     punctuated::Punctuated,
     token,
@@ -63,6 +63,17 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
     let content;
     braced!(content in input);
     let fields = Punctuated::<Field, Token![,]>::parse_terminated_with(&content, Field::parse_named)?;
+    for field in &fields {
+        if let Some(attr) =
+            field.attrs.iter().find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+        {
+            let message = "rustc configures nothing inside an attribute: configure the whole `#[on(…)]`, with `#[cfg_attr(…, on(…))]`";
+            return Err(syn::Error::new_spanned(attr, message));
+        }
+        if !matches!(field.vis, Visibility::Inherited) {
+            return Err(syn::Error::new_spanned(&field.vis, "a payload is as visible as its machine: remove this"));
+        }
+    }
     Ok(Some(fields.into_iter().collect()))
 }
 

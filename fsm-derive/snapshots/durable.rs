@@ -1,0 +1,1291 @@
+//! Generated; see `src/tests/snapshots.rs`.
+
+/**The state machine `Report`.
+
+A report, from the request to its text.
+
+| from | event | to |
+| --- | --- | --- |
+| `Requested` | `begin` | `Writing` |
+| `Writing` | `finish`, also by a timer | `Written` |
+
+```mermaid
+stateDiagram-v2
+    state "Requested" as s0
+    state "Writing" as s1
+    state "Written" as s2
+    [*] --> s0
+    s0 --> s1 : begin
+    s1 --> s2 : finish
+    s2 --> [*]
+```
+*/
+#[allow(
+    dead_code,
+    deprecated,
+    explicit_outlives_requirements,
+    unreachable_pub,
+    unused_qualifications,
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    clippy::elidable_lifetime_names,
+    clippy::enum_variant_names,
+    clippy::large_enum_variant,
+    clippy::needless_pass_by_value,
+    clippy::result_large_err,
+    clippy::should_implement_trait,
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    clippy::too_many_arguments,
+    clippy::wrong_self_convention,
+)]
+pub mod report {
+    #[allow(unused_imports, clippy::wildcard_imports)]
+    use super::*;
+    use super::Report;
+    #[allow(
+        non_camel_case_types,
+        non_snake_case,
+        non_upper_case_globals,
+        type_alias_bounds
+    )]
+    mod outside {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        pub(super) fn timer_Writing() -> super::Event {
+            super::Event::Finish(super::event::Finish {
+                text: String::new(),
+            })
+        }
+    }
+    /// Somebody wants it.
+    #[derive(Serialize, Deserialize)]
+    pub struct Requested {
+        ///The `title` of `Requested`.
+        pub title: String,
+    }
+    /// A worker is writing it.
+    #[derive(Serialize, Deserialize)]
+    pub struct Writing {
+        ///The `title` of `Writing`.
+        pub title: String,
+    }
+    /// It can be read.
+    #[derive(Serialize, Deserialize)]
+    pub struct Written {
+        ///The `title` of `Written`.
+        pub title: String,
+        ///The `text` of `Written`.
+        pub text: String,
+    }
+    ///The names of the states of `Report`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum State {
+        /// Somebody wants it.
+        Requested,
+        /// A worker is writing it.
+        Writing,
+        /// It can be read.
+        Written,
+    }
+    impl State {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[
+            Self::Requested,
+            Self::Writing,
+            Self::Written,
+        ];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Requested => "Requested",
+                Self::Writing => "Writing",
+                Self::Written => "Written",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::Name for State {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for State {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for State {
+        type Err = ::fsm_runtime::core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                    Self,
+                >("state of `Report`", name))
+        }
+    }
+    impl State {
+        /// The events that this state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(self) -> &'static [EventKind] {
+            match self {
+                Self::Requested => &[EventKind::Begin],
+                Self::Writing => &[EventKind::Finish],
+                Self::Written => &[],
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::Target<Report> for Requested {
+        #[inline]
+        fn into_enum(self) -> Report {
+            let Requested { title } = self;
+            Report::Requested { title }
+        }
+        #[inline]
+        fn from_enum(machine: Report) -> ::core::result::Result<Self, Report> {
+            match machine {
+                Report::Requested { title } => {
+                    ::core::result::Result::Ok(Requested { title })
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::StateOf<Report> for Requested {
+        const STATE: State = State::Requested;
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::DurableState for Requested {
+        type Machine = Report;
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::Target<Report> for Writing {
+        #[inline]
+        fn into_enum(self) -> Report {
+            let Writing { title } = self;
+            Report::Writing { title }
+        }
+        #[inline]
+        fn from_enum(machine: Report) -> ::core::result::Result<Self, Report> {
+            match machine {
+                Report::Writing { title } => {
+                    ::core::result::Result::Ok(Writing { title })
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::StateOf<Report> for Writing {
+        const STATE: State = State::Writing;
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::DurableState for Writing {
+        type Machine = Report;
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::Target<Report> for Written {
+        #[inline]
+        fn into_enum(self) -> Report {
+            let Written { title, text } = self;
+            Report::Written { title, text }
+        }
+        #[inline]
+        fn from_enum(machine: Report) -> ::core::result::Result<Self, Report> {
+            match machine {
+                Report::Written { title, text } => {
+                    ::core::result::Result::Ok(Written { title, text })
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::StateOf<Report> for Written {
+        const STATE: State = State::Written;
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::DurableState for Written {
+        type Machine = Report;
+    }
+    ///The events of `Report`, with their payloads.
+    pub mod event {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        ///`begin`: `Requested` → `Writing`.
+        #[derive(Serialize, Deserialize)]
+        pub struct Begin;
+        ///`finish`: `Writing` → `Written`.
+        #[derive(Serialize, Deserialize)]
+        pub struct Finish {
+            ///The `text` that comes with the event.
+            pub text: String,
+        }
+    }
+    ///Any event of `Report`, with its payload.
+    #[derive(Serialize, Deserialize)]
+    pub enum Event {
+        ///`begin`: `Requested` → `Writing`.
+        Begin(event::Begin),
+        ///`finish`: `Writing` → `Written`.
+        Finish(event::Finish),
+    }
+    impl Event {
+        /// Which event this is.
+        #[must_use]
+        pub const fn kind(&self) -> EventKind {
+            match self {
+                Self::Begin(_) => EventKind::Begin,
+                Self::Finish(_) => EventKind::Finish,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Begin> for Event {
+        #[inline]
+        fn from(event: event::Begin) -> Self {
+            Self::Begin(event)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Finish> for Event {
+        #[inline]
+        fn from(event: event::Finish) -> Self {
+            Self::Finish(event)
+        }
+    }
+    ///The names of the events of `Report`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum EventKind {
+        ///`begin`: `Requested` → `Writing`.
+        Begin,
+        ///`finish`: `Writing` → `Written`.
+        Finish,
+    }
+    impl EventKind {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Begin => "begin",
+                Self::Finish => "finish",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::Name for EventKind {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for EventKind {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for EventKind {
+        type Err = ::fsm_runtime::core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                    Self,
+                >("event of `Report`", name))
+        }
+    }
+    mod seal {
+        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Seal;
+    }
+    use self::seal::Seal;
+    ///A state in which a `Report` can be born.
+    #[diagnostic::on_unimplemented(
+        message = "no `Report` is born in state `{Self}`",
+        label = "not an initial state",
+        note = "the initial state of `Report` is `Requested`"
+    )]
+    pub trait Initial {
+        #[doc(hidden)]
+        fn seal(&self) -> Seal;
+    }
+    #[automatically_derived]
+    impl Initial for Requested {
+        fn seal(&self) -> Seal {
+            Seal
+        }
+    }
+    #[automatically_derived]
+    impl<S: Initial> ::fsm_runtime::BornIn<S> for Report {}
+    ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
+    #[diagnostic::on_unimplemented(
+        message = "illegal transition: `{Self}` is not accepted in state `{S}`",
+        label = "`{S}` declares no transition on this event",
+        note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written"
+    )]
+    pub trait EventOf<
+        S,
+    >: ::fsm_runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static {
+        /// What [`Machine::fire`] returns.
+        type Next;
+        #[doc(hidden)]
+        type Target: ::fsm_runtime::core::Target<Report>;
+        #[doc(hidden)]
+        const EVENT: EventKind;
+        #[doc(hidden)]
+        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn transition(
+            self,
+            state: S,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+        /// What [`Record::fire`] leads to.
+        type NextRecord: ::core::marker::Send + 'static;
+        #[doc(hidden)]
+        fn wrap(
+            target: Self::Target,
+            meta: ::fsm_runtime::Meta<Report>,
+            seal: Seal,
+        ) -> Self::NextRecord;
+    }
+    #[automatically_derived]
+    impl<S, E: EventOf<S>> ::fsm_runtime::core::Accepts<S, E> for Report {
+        type Target = E::Target;
+        const EVENT: EventKind = E::EVENT;
+        #[inline]
+        fn transition(
+            state: S,
+            event: E,
+        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
+            event.transition(state, Seal)
+        }
+    }
+    /**A `Report` whose state `S` is known at compile time.
+
+It is born in an initial state, moved by the events that its state declares, and restored from a `Report` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+    #[must_use = "a machine that is dropped is lost"]
+    pub struct Machine<S> {
+        state: S,
+    }
+    impl<S> Machine<S> {
+        /// A new machine, in a state in which one can be born.
+        #[inline]
+        pub fn new(state: S) -> Self
+        where
+            S: Initial,
+        {
+            Machine { state }
+        }
+        /// What it holds in this state.
+        #[must_use]
+        #[inline]
+        pub const fn data(&self) -> &S {
+            &self.state
+        }
+        /// What it holds in this state, without the machine.
+        #[must_use]
+        #[inline]
+        pub fn into_data(self) -> S {
+            self.state
+        }
+        /// Fires an event that its state declares.
+        #[inline]
+        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, Seal)
+        }
+    }
+    impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
+        /// The name of its state.
+        #[must_use]
+        #[inline]
+        pub const fn state(&self) -> State {
+            S::STATE
+        }
+    }
+    #[automatically_derived]
+    impl<S> ::core::ops::Deref for Machine<S> {
+        type Target = S;
+        #[inline]
+        fn deref(&self) -> &S {
+            &self.state
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_tuple("Machine").field(&self.state).finish()
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::clone::Clone> ::core::clone::Clone for Machine<S> {
+        #[inline]
+        fn clone(&self) -> Self {
+            Machine {
+                state: self.state.clone(),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::cmp::PartialEq> ::core::cmp::PartialEq for Machine<S> {
+        #[inline]
+        fn eq(&self, other: &Self) -> bool {
+            self.state == other.state
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Report>
+    for Machine<S> {
+        type Error = ::fsm_runtime::core::WrongState<Report>;
+        fn try_from(
+            machine: Report,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongState<Report>> {
+            match S::from_enum(machine) {
+                ::core::result::Result::Ok(state) => {
+                    ::core::result::Result::Ok(Machine { state })
+                }
+                ::core::result::Result::Err(machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_runtime::core::WrongState::new::<S>(machine),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::From<Machine<S>>
+    for Report {
+        #[inline]
+        fn from(machine: Machine<S>) -> Self {
+            machine.state.into_enum()
+        }
+    }
+    /// A [`Machine`] in any state, to match on after a restore.
+    #[must_use = "a machine that is dropped is lost"]
+    pub enum Any {
+        /// Somebody wants it.
+        Requested(Machine<Requested>),
+        /// A worker is writing it.
+        Writing(Machine<Writing>),
+        /// It can be read.
+        Written(Machine<Written>),
+    }
+    impl Any {
+        /// The name of its state.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Requested(_) => State::Requested,
+                Self::Writing(_) => State::Writing,
+                Self::Written(_) => State::Written,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Report> for Any {
+        fn from(machine: Report) -> Self {
+            match machine {
+                Report::Requested { title } => {
+                    Self::Requested(Machine {
+                        state: Requested { title },
+                    })
+                }
+                Report::Writing { title } => {
+                    Self::Writing(Machine {
+                        state: Writing { title },
+                    })
+                }
+                Report::Written { title, text } => {
+                    Self::Written(Machine {
+                        state: Written { title, text },
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Any> for Report {
+        fn from(machine: Any) -> Self {
+            match machine {
+                Any::Requested(machine) => {
+                    ::fsm_runtime::core::Target::into_enum(machine.state)
+                }
+                Any::Writing(machine) => {
+                    ::fsm_runtime::core::Target::into_enum(machine.state)
+                }
+                Any::Written(machine) => {
+                    ::fsm_runtime::core::Target::into_enum(machine.state)
+                }
+            }
+        }
+    }
+    impl Machine<Requested> {
+        ///`Requested` → `Writing`.
+        #[inline]
+        pub fn begin(self) -> Machine<Writing> {
+            self.fire(event::Begin)
+        }
+    }
+    impl Machine<Writing> {
+        ///`Writing` → `Written`.
+        #[inline]
+        pub fn finish(self, text: String) -> Machine<Written> {
+            self.fire(event::Finish { text })
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Requested> for event::Begin {
+        type Next = Machine<Writing>;
+        type Target = Writing;
+        const EVENT: EventKind = EventKind::Begin;
+        #[inline]
+        fn fire(self, machine: Machine<Requested>, _: Seal) -> Self::Next {
+            let Requested { title } = machine.state;
+            let title: String = title;
+            Machine {
+                state: Writing { title },
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Requested,
+            seal: Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::Refused<Requested, Self>,
+        > {
+            ::core::result::Result::Ok(
+                <Self as EventOf<Requested>>::fire(self, Machine { state }, seal).state,
+            )
+        }
+        type NextRecord = Record<Writing>;
+        fn wrap(
+            target: Writing,
+            meta: ::fsm_runtime::Meta<Report>,
+            _: Seal,
+        ) -> Record<Writing> {
+            Record {
+                raw: ::fsm_runtime::RawRecord::new(target, meta),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Writing> for event::Finish {
+        type Next = Machine<Written>;
+        type Target = Written;
+        const EVENT: EventKind = EventKind::Finish;
+        #[inline]
+        fn fire(self, machine: Machine<Writing>, _: Seal) -> Self::Next {
+            let Writing { title } = machine.state;
+            let Self { text } = self;
+            let title: String = title;
+            let text: String = text;
+            Machine {
+                state: Written { title, text },
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Writing,
+            seal: Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::Refused<Writing, Self>,
+        > {
+            ::core::result::Result::Ok(
+                <Self as EventOf<Writing>>::fire(self, Machine { state }, seal).state,
+            )
+        }
+        type NextRecord = Record<Written>;
+        fn wrap(
+            target: Written,
+            meta: ::fsm_runtime::Meta<Report>,
+            _: Seal,
+        ) -> Record<Written> {
+            Record {
+                raw: ::fsm_runtime::RawRecord::new(target, meta),
+            }
+        }
+    }
+    ///The graph of `Report`.
+    pub const GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
+        machine: "Report",
+        doc: "A report, from the request to its text.",
+        version: 2u32,
+        states: &[
+            ::fsm_runtime::core::StateInfo {
+                name: "Requested",
+                doc: "Somebody wants it.",
+                kind: ::fsm_runtime::core::Kind::Rest,
+                initial: true,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_runtime::core::FieldInfo {
+                        name: "title",
+                        ty: "String",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_runtime::core::StateInfo {
+                name: "Writing",
+                doc: "A worker is writing it.",
+                kind: ::fsm_runtime::core::Kind::Work,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_runtime::core::FieldInfo {
+                        name: "title",
+                        ty: "String",
+                    },
+                ],
+                timer: ::core::option::Option::Some(::fsm_runtime::core::TimerInfo {
+                    after: ::core::time::Duration::new(3600u64, 0u32),
+                    event: "finish",
+                }),
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_runtime::core::StateInfo {
+                name: "Written",
+                doc: "It can be read.",
+                kind: ::fsm_runtime::core::Kind::End,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_runtime::core::FieldInfo {
+                        name: "title",
+                        ty: "String",
+                    },
+                    ::fsm_runtime::core::FieldInfo {
+                        name: "text",
+                        ty: "String",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+        ],
+        events: &[
+            ::fsm_runtime::core::EventInfo {
+                name: "begin",
+                fields: &[],
+            },
+            ::fsm_runtime::core::EventInfo {
+                name: "finish",
+                fields: &[
+                    ::fsm_runtime::core::FieldInfo {
+                        name: "text",
+                        ty: "String",
+                    },
+                ],
+            },
+        ],
+        transitions: &[
+            ::fsm_runtime::core::TransitionInfo {
+                from: "Requested",
+                event: "begin",
+                to: &["Writing"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_runtime::core::TransitionInfo {
+                from: "Writing",
+                event: "finish",
+                to: &["Written"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+        ],
+        groups: &[],
+    };
+    impl Report {
+        /// The graph of this machine.
+        pub const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        /// The name of the state it is in.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Requested { .. } => State::Requested,
+                Self::Writing { .. } => State::Writing,
+                Self::Written { .. } => State::Written,
+            }
+        }
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares `event`.
+        #[must_use]
+        pub fn can(&self, event: EventKind) -> bool {
+            self.accepts().contains(&event)
+        }
+        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            event: EventKind,
+        ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
+            ::fsm_runtime::core::WhyNot::of(self, event)
+        }
+        /// The transition when state and event are only known at run time.
+        ///
+        /// # Errors
+        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        pub fn apply(
+            self,
+            event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+            match (self, event.into()) {
+                (Self::Requested { title }, Event::Begin(event)) => {
+                    step(Requested { title }, event)
+                }
+                (Self::Writing { title }, Event::Finish(event)) => {
+                    step(Writing { title }, event)
+                }
+                (machine, event) => {
+                    ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                        machine,
+                        event,
+                        reason: ::core::option::Option::None,
+                    })
+                }
+            }
+        }
+        /// The event that fires when it stays in its state for longer than the state's timer, which
+        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        #[must_use]
+        pub fn timer_event(&self) -> ::core::option::Option<Event> {
+            match self.state() {
+                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+    fn step<
+        S: ::fsm_runtime::core::StateOf<Report>,
+        E: EventOf<S> + ::core::convert::Into<Event>,
+    >(
+        state: S,
+        event: E,
+    ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        match event.transition(state, Seal) {
+            ::core::result::Result::Ok(target) => {
+                ::core::result::Result::Ok(
+                    ::fsm_runtime::core::Target::into_enum(target),
+                )
+            }
+            ::core::result::Result::Err(
+                ::fsm_runtime::core::Refused { machine, event, reason },
+            ) => {
+                ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                    machine: machine.into_enum(),
+                    event: event.into(),
+                    reason: ::core::option::Option::Some(reason),
+                })
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::core::StateMachine for Report {
+        type State = State;
+        type EventKind = EventKind;
+        type Event = Event;
+        const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        fn state(&self) -> State {
+            self.state()
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            self.accepts()
+        }
+        fn apply(
+            self,
+            event: Event,
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+            self.apply(event)
+        }
+        fn kind_of(event: &Event) -> EventKind {
+            event.kind()
+        }
+    }
+    ///Why a [`Record`] of a `Report` did not move; what was refused comes back inside.
+    pub type Failure = ::fsm_runtime::Failure<Report>;
+    /**A stored `Report` whose state `S` is known at compile time.
+
+Each transition is one compare-and-swap from the version that was read. The data of the state are its fields, through `Deref`.*/
+    pub struct Record<S: ::fsm_runtime::DurableState<Machine = Report>> {
+        raw: ::fsm_runtime::RawRecord<S>,
+    }
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> Record<S> {
+        /// Its id.
+        #[must_use]
+        pub fn id(&self) -> &str {
+            self.raw.id()
+        }
+        /// Its version, which changes exactly with a transition.
+        #[must_use]
+        pub fn version(&self) -> u64 {
+            self.raw.version()
+        }
+        /// The name of its state.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            S::STATE
+        }
+        /// What it holds in this state.
+        #[must_use]
+        pub fn data(&self) -> &S {
+            self.raw.data()
+        }
+        /// What it holds in this state, without the record.
+        #[must_use]
+        pub fn into_data(self) -> S {
+            self.raw.into_data()
+        }
+        /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+        pub fn with_key(
+            self,
+            key: impl ::core::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                raw: self.raw.with_key(key),
+            }
+        }
+        /// Fires an event that its state declares: nothing happens until it is awaited.
+        pub fn fire<E: EventOf<S>>(
+            self,
+            event: E,
+        ) -> ::fsm_runtime::Firing<E::NextRecord, Report> {
+            self.raw.commit(event, |target, meta| E::wrap(target, meta, Seal))
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
+    for Record<S> {
+        type Target = S;
+        fn deref(&self) -> &S {
+            self.raw.data()
+        }
+    }
+    /// Everything but the data, which is never printed.
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
+    for Record<S> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_struct("Record")
+                .field("id", &self.id())
+                .field("version", &self.version())
+                .field("state", &self.state())
+                .finish_non_exhaustive()
+        }
+    }
+    impl Record<Requested> {
+        ///`Requested` → `Writing`.
+        pub fn begin(self) -> ::fsm_runtime::Firing<Record<Writing>, Report> {
+            self.fire(event::Begin)
+        }
+    }
+    impl Record<Writing> {
+        ///`Writing` → `Written`.
+        pub fn finish(
+            self,
+            text: String,
+        ) -> ::fsm_runtime::Firing<Record<Written>, Report> {
+            self.fire(event::Finish { text })
+        }
+    }
+    /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+    #[derive(Debug)]
+    pub enum AnyRecord {
+        /// Somebody wants it.
+        Requested(Record<Requested>),
+        /// A worker is writing it.
+        Writing(Record<Writing>),
+        /// It can be read.
+        Written(Record<Written>),
+    }
+    impl AnyRecord {
+        /// Its id.
+        #[must_use]
+        pub fn id(&self) -> &str {
+            match self {
+                Self::Requested(record) => record.id(),
+                Self::Writing(record) => record.id(),
+                Self::Written(record) => record.id(),
+            }
+        }
+        /// Its version, which changes exactly with a transition.
+        #[must_use]
+        pub fn version(&self) -> u64 {
+            match self {
+                Self::Requested(record) => record.version(),
+                Self::Writing(record) => record.version(),
+                Self::Written(record) => record.version(),
+            }
+        }
+        /// The name of its state.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Requested(_) => State::Requested,
+                Self::Writing(_) => State::Writing,
+                Self::Written(_) => State::Written,
+            }
+        }
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares `event`.
+        #[must_use]
+        pub fn can(&self, event: EventKind) -> bool {
+            self.accepts().contains(&event)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Record<Requested>> for AnyRecord {
+        fn from(record: Record<Requested>) -> Self {
+            Self::Requested(record)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Record<Writing>> for AnyRecord {
+        fn from(record: Record<Writing>) -> Self {
+            Self::Writing(record)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Record<Written>> for AnyRecord {
+        fn from(record: Record<Written>) -> Self {
+            Self::Written(record)
+        }
+    }
+    /**One piece of work on a `Report` in state `S`.
+
+A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`.*/
+    #[must_use = "a worker ends with one of its task's methods"]
+    pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
+        raw: ::fsm_runtime::RawTask<S>,
+    }
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> Task<S> {
+        /// The instance's id.
+        #[must_use]
+        pub fn id(&self) -> &str {
+            self.raw.id()
+        }
+        /// The instance's version; it stays while the worker runs, or the worker is cancelled.
+        #[must_use]
+        pub fn version(&self) -> u64 {
+            self.raw.version()
+        }
+        /// The name of the state that is worked on.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            S::STATE
+        }
+        /// What the instance holds in this state.
+        #[must_use]
+        pub fn data(&self) -> &S {
+            self.raw.data()
+        }
+        /// Which attempt this is at this stay in the state, from 1.
+        #[must_use]
+        pub fn attempt(&self) -> u32 {
+            self.raw.attempt()
+        }
+        /// Grows with every claim in the store: for systems that check fences.
+        #[must_use]
+        pub fn fence(&self) -> u64 {
+            self.raw.fence()
+        }
+        /// The same for every attempt at this stay in the state, and for no other: an idempotency key.
+        #[must_use]
+        pub fn key(&self) -> ::std::string::String {
+            self.raw.key()
+        }
+        /// The same for the instance's whole life, and for no other.
+        #[must_use]
+        pub fn instance_key(&self) -> ::std::string::String {
+            self.raw.instance_key()
+        }
+        /// Ends when the result is not wanted any more: clean up and return then.
+        pub fn cancelled(
+            &self,
+        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
+            self.raw.cancelled()
+        }
+        /// Whether [`cancelled`](Self::cancelled) has ended.
+        #[must_use]
+        pub fn is_cancelled(&self) -> bool {
+            self.raw.is_cancelled()
+        }
+        /// Ends when the process wants to stop.
+        pub fn draining(
+            &self,
+        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
+            self.raw.draining()
+        }
+        /// Ends after `duration`, by the runtime's clock.
+        pub fn sleep(
+            &self,
+            duration: ::core::time::Duration,
+        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
+            self.raw.sleep(duration)
+        }
+        /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+        ///
+        /// # Errors
+        /// None; the return type is that of a worker.
+        pub fn again(self, after: ::core::time::Duration) -> ::fsm_runtime::Outcome<S> {
+            self.raw.again(after)
+        }
+        /// Ends the work with an event that its state declares.
+        ///
+        /// # Errors
+        /// When a guard refuses, or the event cannot be stored.
+        pub fn fire<E: EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
+            self.raw.fire(event)
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
+    for Task<S> {
+        type Target = S;
+        fn deref(&self) -> &S {
+            self.raw.data()
+        }
+    }
+    /// Everything but the data, which is never printed.
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
+    for Task<S> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_struct("Task")
+                .field("id", &self.id())
+                .field("version", &self.version())
+                .field("state", &self.state())
+                .field("attempt", &self.attempt())
+                .finish_non_exhaustive()
+        }
+    }
+    impl Task<Writing> {
+        ///`Writing` → `Written`.
+        ///
+        /// # Errors
+        /// When a guard refuses, or the event cannot be stored.
+        pub fn finish(self, text: String) -> ::fsm_runtime::Outcome<Writing> {
+            self.fire(event::Finish { text })
+        }
+    }
+    ///The async work of `Report`: one method per `work` state.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot work on `Report`",
+        label = "it does not implement `report::Workers`",
+        note = "the `work` states are `Writing`: write `impl report::Workers for …` with\n  async fn writing(&self, task: report::Task<report::Writing>) -> Outcome<report::Writing>"
+    )]
+    pub trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
+        /// A worker is writing it.
+        fn r#writing(
+            &self,
+            task: Task<Writing>,
+        ) -> impl ::core::future::Future<
+            Output = ::fsm_runtime::Outcome<Writing>,
+        > + ::core::marker::Send;
+    }
+    #[automatically_derived]
+    impl<W: Workers> ::fsm_runtime::WorkedBy<W> for Report {
+        async fn work(
+            self,
+            workers: &W,
+            lease: ::fsm_runtime::Lease<Self>,
+        ) -> ::core::result::Result<
+            ::fsm_runtime::Finished<Self>,
+            ::fsm_runtime::WorkError,
+        > {
+            match self {
+                Self::Writing { title } => {
+                    let task = Task {
+                        raw: ::fsm_runtime::RawTask::new(Writing { title }, lease),
+                    };
+                    workers.r#writing(task).await.map(::fsm_runtime::Done::into_finished)
+                }
+                other => {
+                    ::core::result::Result::Err(
+                        ::fsm_runtime::WorkError::permanent(
+                            ::std::format!("`{}` is not a work state", other.state()),
+                        ),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::Durable for Report {
+        type Record<S: ::fsm_runtime::DurableState<Machine = Self>> = Record<S>;
+        type AnyRecord = AnyRecord;
+        fn wrap<S: ::fsm_runtime::DurableState<Machine = Self>>(
+            raw: ::fsm_runtime::RawRecord<S>,
+        ) -> Record<S> {
+            Record { raw }
+        }
+        fn wrap_any(self, meta: ::fsm_runtime::Meta<Self>) -> AnyRecord {
+            match self {
+                Self::Requested { title } => {
+                    AnyRecord::Requested(Record {
+                        raw: ::fsm_runtime::RawRecord::new(Requested { title }, meta),
+                    })
+                }
+                Self::Writing { title } => {
+                    AnyRecord::Writing(Record {
+                        raw: ::fsm_runtime::RawRecord::new(Writing { title }, meta),
+                    })
+                }
+                Self::Written { title, text } => {
+                    AnyRecord::Written(Record {
+                        raw: ::fsm_runtime::RawRecord::new(Written { title, text }, meta),
+                    })
+                }
+            }
+        }
+        fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::Meta<Self>) {
+            match record {
+                AnyRecord::Requested(record) => {
+                    let (state, meta) = record.raw.into_parts();
+                    (::fsm_runtime::core::Target::into_enum(state), meta)
+                }
+                AnyRecord::Writing(record) => {
+                    let (state, meta) = record.raw.into_parts();
+                    (::fsm_runtime::core::Target::into_enum(state), meta)
+                }
+                AnyRecord::Written(record) => {
+                    let (state, meta) = record.raw.into_parts();
+                    (::fsm_runtime::core::Target::into_enum(state), meta)
+                }
+            }
+        }
+        fn encode(
+            self,
+        ) -> ::core::result::Result<
+            (Self, ::std::string::String),
+            ::fsm_runtime::CodecError,
+        > {
+            match self {
+                Self::Requested { title } => {
+                    let state = Requested { title };
+                    let data = ::fsm_runtime::codec::to_json(&state)?;
+                    ::core::result::Result::Ok((
+                        ::fsm_runtime::core::Target::into_enum(state),
+                        data,
+                    ))
+                }
+                Self::Writing { title } => {
+                    let state = Writing { title };
+                    let data = ::fsm_runtime::codec::to_json(&state)?;
+                    ::core::result::Result::Ok((
+                        ::fsm_runtime::core::Target::into_enum(state),
+                        data,
+                    ))
+                }
+                Self::Written { title, text } => {
+                    let state = Written { title, text };
+                    let data = ::fsm_runtime::codec::to_json(&state)?;
+                    ::core::result::Result::Ok((
+                        ::fsm_runtime::core::Target::into_enum(state),
+                        data,
+                    ))
+                }
+            }
+        }
+        fn decode(
+            state: State,
+            data: &str,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::CodecError> {
+            match state {
+                State::Requested => {
+                    ::fsm_runtime::codec::from_json::<Requested>(data)
+                        .map(::fsm_runtime::core::Target::into_enum)
+                }
+                State::Writing => {
+                    ::fsm_runtime::codec::from_json::<Writing>(data)
+                        .map(::fsm_runtime::core::Target::into_enum)
+                }
+                State::Written => {
+                    ::fsm_runtime::codec::from_json::<Written>(data)
+                        .map(::fsm_runtime::core::Target::into_enum)
+                }
+            }
+        }
+        fn encode_event(
+            event: &Event,
+        ) -> ::core::result::Result<::std::string::String, ::fsm_runtime::CodecError> {
+            match event {
+                Event::Begin(event) => ::fsm_runtime::codec::to_json(event),
+                Event::Finish(event) => ::fsm_runtime::codec::to_json(event),
+            }
+        }
+        fn decode_event(
+            kind: EventKind,
+            payload: &str,
+        ) -> ::core::result::Result<Event, ::fsm_runtime::CodecError> {
+            match kind {
+                EventKind::Begin => {
+                    ::fsm_runtime::codec::from_json(payload).map(Event::Begin)
+                }
+                EventKind::Finish => {
+                    ::fsm_runtime::codec::from_json(payload).map(Event::Finish)
+                }
+            }
+        }
+        fn timer_event(state: State) -> ::core::option::Option<Event> {
+            match state {
+                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+}

@@ -1,0 +1,618 @@
+//! Generated; see `src/tests/snapshots.rs`.
+
+/**The state machine `Switch`.
+
+A light switch.
+
+| from | event | to |
+| --- | --- | --- |
+| `Off` | `flip` | `On` |
+| `On` | `flip` | `Off` |
+
+```mermaid
+stateDiagram-v2
+    state "Off" as s0
+    state "On" as s1
+    [*] --> s0
+    s0 --> s1 : flip
+    s1 --> s0 : flip
+```
+*/
+#[allow(
+    dead_code,
+    deprecated,
+    explicit_outlives_requirements,
+    unreachable_pub,
+    unused_qualifications,
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    clippy::elidable_lifetime_names,
+    clippy::enum_variant_names,
+    clippy::large_enum_variant,
+    clippy::needless_pass_by_value,
+    clippy::result_large_err,
+    clippy::should_implement_trait,
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    clippy::too_many_arguments,
+    clippy::wrong_self_convention,
+)]
+pub mod switch {
+    #[allow(unused_imports, clippy::wildcard_imports)]
+    use super::*;
+    use super::Switch;
+    /// Dark.
+    pub struct Off;
+    /// Lit.
+    pub struct On;
+    ///The names of the states of `Switch`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum State {
+        /// Dark.
+        Off,
+        /// Lit.
+        On,
+    }
+    impl State {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[Self::Off, Self::On];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Off => "Off",
+                Self::On => "On",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for State {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for State {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for State {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("state of `Switch`", name))
+        }
+    }
+    impl State {
+        /// The events that this state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(self) -> &'static [EventKind] {
+            match self {
+                Self::Off => &[EventKind::Flip],
+                Self::On => &[EventKind::Flip],
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Target<Switch> for Off {
+        #[inline]
+        fn into_enum(self) -> Switch {
+            let Off = self;
+            Switch::Off
+        }
+        #[inline]
+        fn from_enum(machine: Switch) -> ::core::result::Result<Self, Switch> {
+            match machine {
+                Switch::Off => ::core::result::Result::Ok(Off),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateOf<Switch> for Off {
+        const STATE: State = State::Off;
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Target<Switch> for On {
+        #[inline]
+        fn into_enum(self) -> Switch {
+            let On = self;
+            Switch::On
+        }
+        #[inline]
+        fn from_enum(machine: Switch) -> ::core::result::Result<Self, Switch> {
+            match machine {
+                Switch::On => ::core::result::Result::Ok(On),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateOf<Switch> for On {
+        const STATE: State = State::On;
+    }
+    ///The events of `Switch`, with their payloads.
+    pub mod event {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        ///`flip`: `Off` → `On`; `On` → `Off`.
+        pub struct Flip;
+    }
+    ///Any event of `Switch`, with its payload.
+    pub enum Event {
+        ///`flip`: `Off` → `On`; `On` → `Off`.
+        Flip(event::Flip),
+    }
+    impl Event {
+        /// Which event this is.
+        #[must_use]
+        pub const fn kind(&self) -> EventKind {
+            match self {
+                Self::Flip(_) => EventKind::Flip,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Flip> for Event {
+        #[inline]
+        fn from(event: event::Flip) -> Self {
+            Self::Flip(event)
+        }
+    }
+    ///The names of the events of `Switch`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum EventKind {
+        ///`flip`: `Off` → `On`; `On` → `Off`.
+        Flip,
+    }
+    impl EventKind {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[Self::Flip];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Flip => "flip",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for EventKind {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for EventKind {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for EventKind {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("event of `Switch`", name))
+        }
+    }
+    mod seal {
+        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Seal;
+    }
+    use self::seal::Seal;
+    ///A state in which a `Switch` can be born.
+    #[diagnostic::on_unimplemented(
+        message = "no `Switch` is born in state `{Self}`",
+        label = "not an initial state",
+        note = "the initial state of `Switch` is `Off`"
+    )]
+    pub trait Initial {
+        #[doc(hidden)]
+        fn seal(&self) -> Seal;
+    }
+    #[automatically_derived]
+    impl Initial for Off {
+        fn seal(&self) -> Seal {
+            Seal
+        }
+    }
+    ///An event that a `Switch` accepts in state `S`: implemented for exactly the declared pairs.
+    #[diagnostic::on_unimplemented(
+        message = "illegal transition: `{Self}` is not accepted in state `{S}`",
+        label = "`{S}` declares no transition on this event",
+        note = "the transitions of `Switch` are:\n  Off --flip--> On\n  On  --flip--> Off"
+    )]
+    pub trait EventOf<S>: ::core::marker::Sized {
+        /// What [`Machine::fire`] returns.
+        type Next;
+        #[doc(hidden)]
+        type Target: ::fsm_core::Target<Switch>;
+        #[doc(hidden)]
+        const EVENT: EventKind;
+        #[doc(hidden)]
+        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn transition(
+            self,
+            state: S,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+    }
+    #[automatically_derived]
+    impl<S, E: EventOf<S>> ::fsm_core::Accepts<S, E> for Switch {
+        type Target = E::Target;
+        const EVENT: EventKind = E::EVENT;
+        #[inline]
+        fn transition(
+            state: S,
+            event: E,
+        ) -> ::core::result::Result<E::Target, ::fsm_core::Refused<S, E>> {
+            event.transition(state, Seal)
+        }
+    }
+    /**A `Switch` whose state `S` is known at compile time.
+
+It is born in an initial state, moved by the events that its state declares, and restored from a `Switch` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+    #[must_use = "a machine that is dropped is lost"]
+    pub struct Machine<S> {
+        state: S,
+    }
+    impl<S> Machine<S> {
+        /// A new machine, in a state in which one can be born.
+        #[inline]
+        pub fn new(state: S) -> Self
+        where
+            S: Initial,
+        {
+            Machine { state }
+        }
+        /// What it holds in this state.
+        #[must_use]
+        #[inline]
+        pub const fn data(&self) -> &S {
+            &self.state
+        }
+        /// What it holds in this state, without the machine.
+        #[must_use]
+        #[inline]
+        pub fn into_data(self) -> S {
+            self.state
+        }
+        /// Fires an event that its state declares.
+        #[inline]
+        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, Seal)
+        }
+    }
+    impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
+        /// The name of its state.
+        #[must_use]
+        #[inline]
+        pub const fn state(&self) -> State {
+            S::STATE
+        }
+    }
+    #[automatically_derived]
+    impl<S> ::core::ops::Deref for Machine<S> {
+        type Target = S;
+        #[inline]
+        fn deref(&self) -> &S {
+            &self.state
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_tuple("Machine").field(&self.state).finish()
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::clone::Clone> ::core::clone::Clone for Machine<S> {
+        #[inline]
+        fn clone(&self) -> Self {
+            Machine {
+                state: self.state.clone(),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::cmp::PartialEq> ::core::cmp::PartialEq for Machine<S> {
+        #[inline]
+        fn eq(&self, other: &Self) -> bool {
+            self.state == other.state
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::TryFrom<Switch>
+    for Machine<S> {
+        type Error = ::fsm_core::WrongState<Switch>;
+        fn try_from(
+            machine: Switch,
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Switch>> {
+            match S::from_enum(machine) {
+                ::core::result::Result::Ok(state) => {
+                    ::core::result::Result::Ok(Machine { state })
+                }
+                ::core::result::Result::Err(machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::WrongState::new::<S>(machine),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::From<Machine<S>> for Switch {
+        #[inline]
+        fn from(machine: Machine<S>) -> Self {
+            machine.state.into_enum()
+        }
+    }
+    /// A [`Machine`] in any state, to match on after a restore.
+    #[must_use = "a machine that is dropped is lost"]
+    pub enum Any {
+        /// Dark.
+        Off(Machine<Off>),
+        /// Lit.
+        On(Machine<On>),
+    }
+    impl Any {
+        /// The name of its state.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Off(_) => State::Off,
+                Self::On(_) => State::On,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Switch> for Any {
+        fn from(machine: Switch) -> Self {
+            match machine {
+                Switch::Off => Self::Off(Machine { state: Off }),
+                Switch::On => Self::On(Machine { state: On }),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Any> for Switch {
+        fn from(machine: Any) -> Self {
+            match machine {
+                Any::Off(machine) => ::fsm_core::Target::into_enum(machine.state),
+                Any::On(machine) => ::fsm_core::Target::into_enum(machine.state),
+            }
+        }
+    }
+    impl Machine<Off> {
+        ///`Off` → `On`.
+        #[inline]
+        pub fn flip(self) -> Machine<On> {
+            self.fire(event::Flip)
+        }
+    }
+    impl Machine<On> {
+        ///`On` → `Off`.
+        #[inline]
+        pub fn flip(self) -> Machine<Off> {
+            self.fire(event::Flip)
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Off> for event::Flip {
+        type Next = Machine<On>;
+        type Target = On;
+        const EVENT: EventKind = EventKind::Flip;
+        #[inline]
+        fn fire(self, _: Machine<Off>, _: Seal) -> Self::Next {
+            Machine { state: On }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Off,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Off, Self>> {
+            ::core::result::Result::Ok(
+                <Self as EventOf<Off>>::fire(self, Machine { state }, seal).state,
+            )
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<On> for event::Flip {
+        type Next = Machine<Off>;
+        type Target = Off;
+        const EVENT: EventKind = EventKind::Flip;
+        #[inline]
+        fn fire(self, _: Machine<On>, _: Seal) -> Self::Next {
+            Machine { state: Off }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: On,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<On, Self>> {
+            ::core::result::Result::Ok(
+                <Self as EventOf<On>>::fire(self, Machine { state }, seal).state,
+            )
+        }
+    }
+    ///The graph of `Switch`.
+    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+        machine: "Switch",
+        doc: "A light switch.",
+        version: 1u32,
+        states: &[
+            ::fsm_core::StateInfo {
+                name: "Off",
+                doc: "Dark.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: true,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "On",
+                doc: "Lit.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+        ],
+        events: &[
+            ::fsm_core::EventInfo {
+                name: "flip",
+                fields: &[],
+            },
+        ],
+        transitions: &[
+            ::fsm_core::TransitionInfo {
+                from: "Off",
+                event: "flip",
+                to: &["On"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "On",
+                event: "flip",
+                to: &["Off"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+        ],
+        groups: &[],
+    };
+    impl Switch {
+        /// The graph of this machine.
+        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        /// The name of the state it is in.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Off => State::Off,
+                Self::On => State::On,
+            }
+        }
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares `event`.
+        #[must_use]
+        pub fn can(&self, event: EventKind) -> bool {
+            self.accepts().contains(&event)
+        }
+        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            ::fsm_core::WhyNot::of(self, event)
+        }
+        /// The transition when state and event are only known at run time.
+        ///
+        /// # Errors
+        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        pub fn apply(
+            self,
+            event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+            match (self, event.into()) {
+                (Self::Off, Event::Flip(event)) => step(Off, event),
+                (Self::On, Event::Flip(event)) => step(On, event),
+            }
+        }
+    }
+    fn step<
+        S: ::fsm_core::StateOf<Switch>,
+        E: EventOf<S> + ::core::convert::Into<Event>,
+    >(
+        state: S,
+        event: E,
+    ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+        match event.transition(state, Seal) {
+            ::core::result::Result::Ok(target) => {
+                ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
+            }
+            ::core::result::Result::Err(
+                ::fsm_core::Refused { machine, event, reason },
+            ) => {
+                ::core::result::Result::Err(::fsm_core::Rejected {
+                    machine: machine.into_enum(),
+                    event: event.into(),
+                    reason: ::core::option::Option::Some(reason),
+                })
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateMachine for Switch {
+        type State = State;
+        type EventKind = EventKind;
+        type Event = Event;
+        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        fn state(&self) -> State {
+            self.state()
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            self.accepts()
+        }
+        fn apply(
+            self,
+            event: Event,
+        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+            self.apply(event)
+        }
+        fn kind_of(event: &Event) -> EventKind {
+            event.kind()
+        }
+    }
+}

@@ -1,0 +1,1128 @@
+//! Generated; see `src/tests/snapshots.rs`.
+
+/**The state machine `Text`.
+
+A text on its way to the reader.
+
+| from | event | to |
+| --- | --- | --- |
+| `Draft` | `submit`, guarded | `Review` |
+| `Review` | `decide` | `Published` or `Draft` |
+| `Draft` | `withdraw` | `WITHDRAWN` |
+| `Review` | `withdraw`, also by a timer | `WITHDRAWN` |
+
+```mermaid
+stateDiagram-v2
+    state "Draft" as s0
+    state "Review" as s1
+    state "Published" as s2
+    state "WITHDRAWN" as s3
+    [*] --> s0
+    s0 --> s1 : submit
+    s1 --> s2 : decide
+    s1 --> s0 : decide
+    s0 --> s3 : withdraw
+    s1 --> s3 : withdraw
+    s2 --> [*]
+    s3 --> [*]
+```
+*/
+#[allow(
+    dead_code,
+    deprecated,
+    explicit_outlives_requirements,
+    unreachable_pub,
+    unused_qualifications,
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    clippy::elidable_lifetime_names,
+    clippy::enum_variant_names,
+    clippy::large_enum_variant,
+    clippy::needless_pass_by_value,
+    clippy::result_large_err,
+    clippy::should_implement_trait,
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    clippy::too_many_arguments,
+    clippy::wrong_self_convention,
+)]
+pub(crate) mod text {
+    #[allow(unused_imports, clippy::wildcard_imports)]
+    use super::*;
+    use super::Text;
+    #[allow(
+        non_camel_case_types,
+        non_snake_case,
+        non_upper_case_globals,
+        type_alias_bounds
+    )]
+    mod outside {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        pub(super) fn guard_Draft_submit<'a, T: Clone>(
+            state: &super::Draft<T>,
+            event: &super::event::Submit<'a>,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            let guard: fn(
+                &super::Draft<T>,
+                &super::event::Submit<'a>,
+            ) -> ::core::result::Result<(), _> = has_title;
+            guard(state, event).map_err(::core::convert::Into::into)
+        }
+        pub(super) fn with_Review_decide<'a, T: Clone>(
+            state: super::Review<'a, T>,
+            event: super::event::Decide,
+        ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> {
+            let with: fn(
+                super::Review<'a, T>,
+                super::event::Decide,
+            ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> = decide;
+            with(state, event)
+        }
+        pub(super) fn timer_Review<'a>() -> super::Event<'a> {
+            super::Event::Withdraw(super::event::Withdraw)
+        }
+    }
+    /// Being written.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Draft<T: Clone> {
+        ///The `title` of `Draft`.
+        pub(crate) title: T,
+    }
+    /// Being read.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Review<'a, T: Clone> {
+        ///The `title` of `Review`.
+        pub(crate) title: T,
+        ///The `by` of `Review`.
+        pub(crate) by: &'a str,
+    }
+    /// Out.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Published<T: Clone>(
+        ///The `0` of `Published`.
+        pub(crate) T,
+    );
+    ///State `Withdrawn`.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Withdrawn;
+    ///The names of the states of `Text`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub(crate) enum State {
+        /// Being written.
+        Draft,
+        /// Being read.
+        Review,
+        /// Out.
+        Published,
+        ///`WITHDRAWN`
+        Withdrawn,
+    }
+    impl State {
+        /// All of them, in declaration order.
+        pub(crate) const ALL: &'static [Self] = &[
+            Self::Draft,
+            Self::Review,
+            Self::Published,
+            Self::Withdrawn,
+        ];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub(crate) const fn as_str(self) -> &'static str {
+            match self {
+                Self::Draft => "Draft",
+                Self::Review => "Review",
+                Self::Published => "Published",
+                Self::Withdrawn => "WITHDRAWN",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub(crate) const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for State {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for State {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for State {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("state of `Text`", name))
+        }
+    }
+    impl State {
+        /// The events that this state declares. A guard can still refuse one.
+        #[must_use]
+        pub(crate) const fn accepts(self) -> &'static [EventKind] {
+            match self {
+                Self::Draft => &[EventKind::Submit, EventKind::Withdraw],
+                Self::Review => &[EventKind::Decide, EventKind::Withdraw],
+                Self::Published => &[],
+                Self::Withdrawn => &[],
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::Target<Text<'a, T>> for Draft<T> {
+        #[inline]
+        fn into_enum(self) -> Text<'a, T> {
+            let Draft { title } = self;
+            Text::Draft { title }
+        }
+        #[inline]
+        fn from_enum(machine: Text<'a, T>) -> ::core::result::Result<Self, Text<'a, T>> {
+            match machine {
+                Text::Draft { title } => ::core::result::Result::Ok(Draft { title }),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::StateOf<Text<'a, T>> for Draft<T> {
+        const STATE: State = State::Draft;
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::Target<Text<'a, T>> for Review<'a, T> {
+        #[inline]
+        fn into_enum(self) -> Text<'a, T> {
+            let Review { title, by } = self;
+            Text::Review { title, by }
+        }
+        #[inline]
+        fn from_enum(machine: Text<'a, T>) -> ::core::result::Result<Self, Text<'a, T>> {
+            match machine {
+                Text::Review { title, by } => {
+                    ::core::result::Result::Ok(Review { title, by })
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::StateOf<Text<'a, T>> for Review<'a, T> {
+        const STATE: State = State::Review;
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::Target<Text<'a, T>> for Published<T> {
+        #[inline]
+        fn into_enum(self) -> Text<'a, T> {
+            let Published(field_0) = self;
+            Text::Published(field_0)
+        }
+        #[inline]
+        fn from_enum(machine: Text<'a, T>) -> ::core::result::Result<Self, Text<'a, T>> {
+            match machine {
+                Text::Published(field_0) => {
+                    ::core::result::Result::Ok(Published(field_0))
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::StateOf<Text<'a, T>> for Published<T> {
+        const STATE: State = State::Published;
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::Target<Text<'a, T>> for Withdrawn {
+        #[inline]
+        fn into_enum(self) -> Text<'a, T> {
+            let Withdrawn = self;
+            Text::Withdrawn
+        }
+        #[inline]
+        fn from_enum(machine: Text<'a, T>) -> ::core::result::Result<Self, Text<'a, T>> {
+            match machine {
+                Text::Withdrawn => ::core::result::Result::Ok(Withdrawn),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::StateOf<Text<'a, T>> for Withdrawn {
+        const STATE: State = State::Withdrawn;
+    }
+    ///The events of `Text`, with their payloads.
+    pub(crate) mod event {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        ///`submit`: `Draft` → `Review`.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Submit<'a> {
+            ///The `by` that comes with the event.
+            pub(crate) by: &'a str,
+        }
+        ///`decide`: `Review` → `Published` or `Draft`.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Decide {
+            ///The `score` that comes with the event.
+            pub(crate) score: u8,
+        }
+        ///`withdraw`: `Draft`, `Review` → `WITHDRAWN`.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Withdraw;
+    }
+    ///Any event of `Text`, with its payload.
+    #[derive(Clone, Debug)]
+    pub(crate) enum Event<'a> {
+        ///`submit`: `Draft` → `Review`.
+        Submit(event::Submit<'a>),
+        ///`decide`: `Review` → `Published` or `Draft`.
+        Decide(event::Decide),
+        ///`withdraw`: `Draft`, `Review` → `WITHDRAWN`.
+        Withdraw(event::Withdraw),
+    }
+    impl<'a> Event<'a> {
+        /// Which event this is.
+        #[must_use]
+        pub(crate) const fn kind(&self) -> EventKind {
+            match self {
+                Self::Submit(_) => EventKind::Submit,
+                Self::Decide(_) => EventKind::Decide,
+                Self::Withdraw(_) => EventKind::Withdraw,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a> ::core::convert::From<event::Submit<'a>> for Event<'a> {
+        #[inline]
+        fn from(event: event::Submit<'a>) -> Self {
+            Self::Submit(event)
+        }
+    }
+    #[automatically_derived]
+    impl<'a> ::core::convert::From<event::Decide> for Event<'a> {
+        #[inline]
+        fn from(event: event::Decide) -> Self {
+            Self::Decide(event)
+        }
+    }
+    #[automatically_derived]
+    impl<'a> ::core::convert::From<event::Withdraw> for Event<'a> {
+        #[inline]
+        fn from(event: event::Withdraw) -> Self {
+            Self::Withdraw(event)
+        }
+    }
+    ///The names of the events of `Text`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub(crate) enum EventKind {
+        ///`submit`: `Draft` → `Review`.
+        Submit,
+        ///`decide`: `Review` → `Published` or `Draft`.
+        Decide,
+        ///`withdraw`: `Draft`, `Review` → `WITHDRAWN`.
+        Withdraw,
+    }
+    impl EventKind {
+        /// All of them, in declaration order.
+        pub(crate) const ALL: &'static [Self] = &[
+            Self::Submit,
+            Self::Decide,
+            Self::Withdraw,
+        ];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub(crate) const fn as_str(self) -> &'static str {
+            match self {
+                Self::Submit => "submit",
+                Self::Decide => "decide",
+                Self::Withdraw => "withdraw",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub(crate) const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for EventKind {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for EventKind {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for EventKind {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("event of `Text`", name))
+        }
+    }
+    /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+    pub(crate) mod choice {
+        ///`decide`: `Review` → `Published` or `Draft`.
+        #[derive(Clone, Debug, PartialEq)]
+        #[must_use = "it says where the transition led"]
+        pub(crate) enum ReviewDecide<A, B> {
+            /// Out.
+            Published(A),
+            /// Being written.
+            Draft(B),
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::Target<Text<'a, T>>
+    for choice::ReviewDecide<Published<T>, Draft<T>> {
+        fn into_enum(self) -> Text<'a, T> {
+            match self {
+                Self::Published(state) => ::fsm_core::Target::into_enum(state),
+                Self::Draft(state) => ::fsm_core::Target::into_enum(state),
+            }
+        }
+        fn from_enum(machine: Text<'a, T>) -> ::core::result::Result<Self, Text<'a, T>> {
+            match machine {
+                Text::Published(field_0) => {
+                    ::core::result::Result::Ok(Self::Published(Published(field_0)))
+                }
+                Text::Draft { title } => {
+                    ::core::result::Result::Ok(Self::Draft(Draft { title }))
+                }
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    mod seal {
+        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Seal;
+    }
+    use self::seal::Seal;
+    ///A state in which a `Text` can be born.
+    #[diagnostic::on_unimplemented(
+        message = "no `Text` is born in state `{Self}`",
+        label = "not an initial state",
+        note = "the initial state of `Text` is `Draft`"
+    )]
+    pub(crate) trait Initial<'a, T: Clone> {
+        #[doc(hidden)]
+        fn seal(&self) -> Seal;
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> Initial<'a, T> for Draft<T> {
+        fn seal(&self) -> Seal {
+            Seal
+        }
+    }
+    ///An event that a `Text` accepts in state `S`: implemented for exactly the declared pairs.
+    #[diagnostic::on_unimplemented(
+        message = "illegal transition: `{Self}` is not accepted in state `{S}`",
+        label = "`{S}` declares no transition on this event",
+        note = "the transitions of `Text` are:\n  Draft  --submit----> Review\n  Review --decide----> Published | Draft\n  Draft  --withdraw--> WITHDRAWN\n  Review --withdraw--> WITHDRAWN"
+    )]
+    pub(crate) trait EventOf<'a, S, T: Clone>: ::core::marker::Sized {
+        /// What [`Machine::fire`] returns.
+        type Next;
+        #[doc(hidden)]
+        type Target: ::fsm_core::Target<Text<'a, T>>;
+        #[doc(hidden)]
+        const EVENT: EventKind;
+        #[doc(hidden)]
+        fn fire(self, machine: Machine<'a, S, T>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn transition(
+            self,
+            state: S,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+    }
+    #[automatically_derived]
+    impl<'a, S, E: EventOf<'a, S, T>, T: Clone> ::fsm_core::Accepts<S, E>
+    for Text<'a, T> {
+        type Target = E::Target;
+        const EVENT: EventKind = E::EVENT;
+        #[inline]
+        fn transition(
+            state: S,
+            event: E,
+        ) -> ::core::result::Result<E::Target, ::fsm_core::Refused<S, E>> {
+            event.transition(state, Seal)
+        }
+    }
+    /**A `Text` whose state `S` is known at compile time.
+
+It is born in an initial state, moved by the events that its state declares, and restored from a `Text` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+    #[must_use = "a machine that is dropped is lost"]
+    pub(crate) struct Machine<'a, S, T: Clone> {
+        state: S,
+        of: ::core::marker::PhantomData<fn() -> Text<'a, T>>,
+    }
+    impl<'a, S, T: Clone> Machine<'a, S, T> {
+        /// A new machine, in a state in which one can be born.
+        #[inline]
+        pub(crate) fn new(state: S) -> Self
+        where
+            S: Initial<'a, T>,
+        {
+            Machine {
+                state,
+                of: ::core::marker::PhantomData,
+            }
+        }
+        /// What it holds in this state.
+        #[must_use]
+        #[inline]
+        pub(crate) const fn data(&self) -> &S {
+            &self.state
+        }
+        /// What it holds in this state, without the machine.
+        #[must_use]
+        #[inline]
+        pub(crate) fn into_data(self) -> S {
+            self.state
+        }
+        /// Fires an event that its state declares.
+        #[inline]
+        pub(crate) fn fire<E: EventOf<'a, S, T>>(self, event: E) -> E::Next {
+            event.fire(self, Seal)
+        }
+    }
+    impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
+        /// The name of its state.
+        #[must_use]
+        #[inline]
+        pub(crate) const fn state(&self) -> State {
+            S::STATE
+        }
+    }
+    #[automatically_derived]
+    impl<'a, S, T: Clone> ::core::ops::Deref for Machine<'a, S, T> {
+        type Target = S;
+        #[inline]
+        fn deref(&self) -> &S {
+            &self.state
+        }
+    }
+    #[automatically_derived]
+    impl<'a, S: ::core::fmt::Debug, T: Clone> ::core::fmt::Debug for Machine<'a, S, T> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_tuple("Machine").field(&self.state).finish()
+        }
+    }
+    #[automatically_derived]
+    impl<'a, S: ::core::clone::Clone, T: Clone> ::core::clone::Clone
+    for Machine<'a, S, T> {
+        #[inline]
+        fn clone(&self) -> Self {
+            Machine {
+                state: self.state.clone(),
+                of: ::core::marker::PhantomData,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, S: ::core::cmp::PartialEq, T: Clone> ::core::cmp::PartialEq
+    for Machine<'a, S, T> {
+        #[inline]
+        fn eq(&self, other: &Self) -> bool {
+            self.state == other.state
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        S: ::fsm_core::StateOf<Text<'a, T>>,
+        T: Clone,
+    > ::core::convert::TryFrom<Text<'a, T>> for Machine<'a, S, T> {
+        type Error = ::fsm_core::WrongState<Text<'a, T>>;
+        fn try_from(
+            machine: Text<'a, T>,
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Text<'a, T>>> {
+            match S::from_enum(machine) {
+                ::core::result::Result::Ok(state) => {
+                    ::core::result::Result::Ok(Machine {
+                        state,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                ::core::result::Result::Err(machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::WrongState::new::<S>(machine),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        S: ::fsm_core::StateOf<Text<'a, T>>,
+        T: Clone,
+    > ::core::convert::From<Machine<'a, S, T>> for Text<'a, T> {
+        #[inline]
+        fn from(machine: Machine<'a, S, T>) -> Self {
+            machine.state.into_enum()
+        }
+    }
+    /// A [`Machine`] in any state, to match on after a restore.
+    #[derive(Clone, Debug)]
+    #[must_use = "a machine that is dropped is lost"]
+    pub(crate) enum Any<'a, T: Clone> {
+        /// Being written.
+        Draft(Machine<'a, Draft<T>, T>),
+        /// Being read.
+        Review(Machine<'a, Review<'a, T>, T>),
+        /// Out.
+        Published(Machine<'a, Published<T>, T>),
+        ///In state `Withdrawn`.
+        Withdrawn(Machine<'a, Withdrawn, T>),
+    }
+    impl<'a, T: Clone> Any<'a, T> {
+        /// The name of its state.
+        #[must_use]
+        pub(crate) const fn state(&self) -> State {
+            match self {
+                Self::Draft(_) => State::Draft,
+                Self::Review(_) => State::Review,
+                Self::Published(_) => State::Published,
+                Self::Withdrawn(_) => State::Withdrawn,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
+        fn from(machine: Text<'a, T>) -> Self {
+            match machine {
+                Text::Draft { title } => {
+                    Self::Draft(Machine {
+                        state: Draft { title },
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                Text::Review { title, by } => {
+                    Self::Review(Machine {
+                        state: Review { title, by },
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                Text::Published(field_0) => {
+                    Self::Published(Machine {
+                        state: Published(field_0),
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                Text::Withdrawn => {
+                    Self::Withdrawn(Machine {
+                        state: Withdrawn,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::core::convert::From<Any<'a, T>> for Text<'a, T> {
+        fn from(machine: Any<'a, T>) -> Self {
+            match machine {
+                Any::Draft(machine) => ::fsm_core::Target::into_enum(machine.state),
+                Any::Review(machine) => ::fsm_core::Target::into_enum(machine.state),
+                Any::Published(machine) => ::fsm_core::Target::into_enum(machine.state),
+                Any::Withdrawn(machine) => ::fsm_core::Target::into_enum(machine.state),
+            }
+        }
+    }
+    impl<'a, T: Clone> Machine<'a, Draft<T>, T> {
+        ///`Draft` → `Review`.
+        ///
+        /// # Errors
+        /// Machine and event come back when the guard refuses.
+        #[inline]
+        pub(crate) fn submit(
+            self,
+            by: &'a str,
+        ) -> ::core::result::Result<
+            Machine<'a, Review<'a, T>, T>,
+            ::fsm_core::Refused<Self, event::Submit<'a>>,
+        > {
+            self.fire(event::Submit { by })
+        }
+        ///`Draft` → `WITHDRAWN`.
+        #[inline]
+        pub(crate) fn withdraw(self) -> Machine<'a, Withdrawn, T> {
+            self.fire(event::Withdraw)
+        }
+    }
+    impl<'a, T: Clone> Machine<'a, Review<'a, T>, T> {
+        ///`Review` → `Published` or `Draft`.
+        #[inline]
+        pub(crate) fn decide(
+            self,
+            score: u8,
+        ) -> choice::ReviewDecide<
+            Machine<'a, Published<T>, T>,
+            Machine<'a, Draft<T>, T>,
+        > {
+            self.fire(event::Decide { score })
+        }
+        ///`Review` → `WITHDRAWN`.
+        #[inline]
+        pub(crate) fn withdraw(self) -> Machine<'a, Withdrawn, T> {
+            self.fire(event::Withdraw)
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+        type Next = ::core::result::Result<
+            Machine<'a, Review<'a, T>, T>,
+            ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
+        >;
+        type Target = Review<'a, T>;
+        const EVENT: EventKind = EventKind::Submit;
+        #[inline]
+        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
+            match <Self as EventOf<
+                'a,
+                Draft<T>,
+                T,
+            >>::transition(self, machine.state, seal) {
+                ::core::result::Result::Ok(target) => {
+                    ::core::result::Result::Ok(Machine {
+                        state: target,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                ::core::result::Result::Err(refused) => {
+                    ::core::result::Result::Err(
+                        refused
+                            .map(|state| Machine {
+                                state,
+                                of: ::core::marker::PhantomData,
+                            }),
+                    )
+                }
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Draft<T>,
+            _: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+            match outside::guard_Draft_submit(&state, &self) {
+                ::core::result::Result::Ok(()) => {
+                    ::core::result::Result::Ok({
+                        let Draft { title } = state;
+                        let Self { by } = self;
+                        let title: T = title;
+                        let by: &'a str = by;
+                        Review { title, by }
+                    })
+                }
+                ::core::result::Result::Err(reason) => {
+                    ::core::result::Result::Err(::fsm_core::Refused {
+                        machine: state,
+                        event: self,
+                        reason,
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Decide {
+        type Next = choice::ReviewDecide<
+            Machine<'a, Published<T>, T>,
+            Machine<'a, Draft<T>, T>,
+        >;
+        type Target = choice::ReviewDecide<Published<T>, Draft<T>>;
+        const EVENT: EventKind = EventKind::Decide;
+        #[inline]
+        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
+            match outside::with_Review_decide(machine.state, self) {
+                choice::ReviewDecide::Published(state) => {
+                    choice::ReviewDecide::Published(Machine {
+                        state,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                choice::ReviewDecide::Draft(state) => {
+                    choice::ReviewDecide::Draft(Machine {
+                        state,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Review<'a, T>,
+            _: Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::Refused<Review<'a, T>, Self>,
+        > {
+            ::core::result::Result::Ok(outside::with_Review_decide(state, self))
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Withdraw {
+        type Next = Machine<'a, Withdrawn, T>;
+        type Target = Withdrawn;
+        const EVENT: EventKind = EventKind::Withdraw;
+        #[inline]
+        fn fire(self, _: Machine<'a, Draft<T>, T>, _: Seal) -> Self::Next {
+            Machine {
+                state: Withdrawn,
+                of: ::core::marker::PhantomData,
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Draft<T>,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+            ::core::result::Result::Ok(
+                <Self as EventOf<
+                    'a,
+                    Draft<T>,
+                    T,
+                >>::fire(
+                        self,
+                        Machine {
+                            state,
+                            of: ::core::marker::PhantomData,
+                        },
+                        seal,
+                    )
+                    .state,
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Withdraw {
+        type Next = Machine<'a, Withdrawn, T>;
+        type Target = Withdrawn;
+        const EVENT: EventKind = EventKind::Withdraw;
+        #[inline]
+        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
+            Machine {
+                state: Withdrawn,
+                of: ::core::marker::PhantomData,
+            }
+        }
+        #[inline]
+        fn transition(
+            self,
+            state: Review<'a, T>,
+            seal: Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::Refused<Review<'a, T>, Self>,
+        > {
+            ::core::result::Result::Ok(
+                <Self as EventOf<
+                    'a,
+                    Review<'a, T>,
+                    T,
+                >>::fire(
+                        self,
+                        Machine {
+                            state,
+                            of: ::core::marker::PhantomData,
+                        },
+                        seal,
+                    )
+                    .state,
+            )
+        }
+    }
+    ///The graph of `Text`.
+    pub(crate) const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+        machine: "Text",
+        doc: "A text on its way to the reader.",
+        version: 1u32,
+        states: &[
+            ::fsm_core::StateInfo {
+                name: "Draft",
+                doc: "Being written.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: true,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::Some("Open"),
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "title",
+                        ty: "T",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "Review",
+                doc: "Being read.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::Some("Open"),
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "title",
+                        ty: "T",
+                    },
+                    ::fsm_core::FieldInfo {
+                        name: "by",
+                        ty: "&'a str",
+                    },
+                ],
+                timer: ::core::option::Option::Some(::fsm_core::TimerInfo {
+                    after: ::core::time::Duration::new(1209600u64, 0u32),
+                    event: "withdraw",
+                }),
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "Published",
+                doc: "Out.",
+                kind: ::fsm_core::Kind::End,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "0",
+                        ty: "T",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "WITHDRAWN",
+                doc: "",
+                kind: ::fsm_core::Kind::End,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+        ],
+        events: &[
+            ::fsm_core::EventInfo {
+                name: "submit",
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "by",
+                        ty: "&'a str",
+                    },
+                ],
+            },
+            ::fsm_core::EventInfo {
+                name: "decide",
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "score",
+                        ty: "u8",
+                    },
+                ],
+            },
+            ::fsm_core::EventInfo {
+                name: "withdraw",
+                fields: &[],
+            },
+        ],
+        transitions: &[
+            ::fsm_core::TransitionInfo {
+                from: "Draft",
+                event: "submit",
+                to: &["Review"],
+                guarded: true,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "Review",
+                event: "decide",
+                to: &["Published", "Draft"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "Draft",
+                event: "withdraw",
+                to: &["WITHDRAWN"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "Review",
+                event: "withdraw",
+                to: &["WITHDRAWN"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+        ],
+        groups: &[
+            ::fsm_core::GroupInfo {
+                name: "Open",
+                doc: "",
+            },
+        ],
+    };
+    impl<'a, T: Clone> Text<'a, T> {
+        /// The graph of this machine.
+        pub(crate) const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        /// The name of the state it is in.
+        #[must_use]
+        pub(crate) const fn state(&self) -> State {
+            match self {
+                Self::Draft { .. } => State::Draft,
+                Self::Review { .. } => State::Review,
+                Self::Published(..) => State::Published,
+                Self::Withdrawn => State::Withdrawn,
+            }
+        }
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub(crate) const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares `event`.
+        #[must_use]
+        pub(crate) fn can(&self, event: EventKind) -> bool {
+            self.accepts().contains(&event)
+        }
+        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        #[must_use]
+        pub(crate) fn why_not(
+            &self,
+            event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            ::fsm_core::WhyNot::of(self, event)
+        }
+        /// The transition when state and event are only known at run time.
+        ///
+        /// # Errors
+        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        pub(crate) fn apply(
+            self,
+            event: impl ::core::convert::Into<Event<'a>>,
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+            match (self, event.into()) {
+                (Self::Draft { title }, Event::Submit(event)) => {
+                    step(Draft { title }, event)
+                }
+                (Self::Review { title, by }, Event::Decide(event)) => {
+                    step(Review { title, by }, event)
+                }
+                (Self::Draft { title }, Event::Withdraw(event)) => {
+                    step(Draft { title }, event)
+                }
+                (Self::Review { title, by }, Event::Withdraw(event)) => {
+                    step(Review { title, by }, event)
+                }
+                (machine, event) => {
+                    ::core::result::Result::Err(::fsm_core::Rejected {
+                        machine,
+                        event,
+                        reason: ::core::option::Option::None,
+                    })
+                }
+            }
+        }
+        /// The event that fires when it stays in its state for longer than the state's timer, which
+        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        #[must_use]
+        pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
+            match self.state() {
+                State::Review => ::core::option::Option::Some(outside::timer_Review()),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+    fn step<
+        'a,
+        S: ::fsm_core::StateOf<Text<'a, T>>,
+        E: EventOf<'a, S, T> + ::core::convert::Into<Event<'a>>,
+        T: Clone,
+    >(
+        state: S,
+        event: E,
+    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        match event.transition(state, Seal) {
+            ::core::result::Result::Ok(target) => {
+                ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
+            }
+            ::core::result::Result::Err(
+                ::fsm_core::Refused { machine, event, reason },
+            ) => {
+                ::core::result::Result::Err(::fsm_core::Rejected {
+                    machine: machine.into_enum(),
+                    event: event.into(),
+                    reason: ::core::option::Option::Some(reason),
+                })
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::fsm_core::StateMachine for Text<'a, T> {
+        type State = State;
+        type EventKind = EventKind;
+        type Event = Event<'a>;
+        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        fn state(&self) -> State {
+            self.state()
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            self.accepts()
+        }
+        fn apply(
+            self,
+            event: Event<'a>,
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+            self.apply(event)
+        }
+        fn kind_of(event: &Event<'a>) -> EventKind {
+            event.kind()
+        }
+    }
+}

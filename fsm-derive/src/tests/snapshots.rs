@@ -1,0 +1,97 @@
+//! The expansions of three machines, as files that a reviewer can read; `FSM_UPDATE=1` writes them.
+
+use std::{env, fs, path::Path};
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+fn holds(name: &str, declaration: TokenStream) {
+    let expansion = crate::derive(syn::parse2(declaration).expect("it is an enum"));
+    let file = syn::parse2(expansion).expect("it is Rust");
+    let written = format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
+    if env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
+        fs::write(&path, &written).expect("the snapshot can be written");
+    }
+    let held = fs::read_to_string(&path).unwrap_or_default();
+    let difference = held.lines().zip(written.lines()).position(|(held, written)| held != written);
+    let line = difference.unwrap_or_else(|| held.lines().count().min(written.lines().count()));
+    let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
+    assert!(
+        held == written,
+        "{name} differs in line {}; FSM_UPDATE=1 rewrites it\n- {}\n+ {}",
+        line + 1,
+        at(&held),
+        at(&written)
+    );
+}
+
+#[test]
+fn plain() {
+    holds(
+        "plain.rs",
+        quote! {
+            /// A light switch.
+            #[fsm(initial = Off)]
+            pub enum Switch {
+                /// Dark.
+                #[on(flip => On)]
+                Off,
+                /// Lit.
+                #[on(flip => Off)]
+                On,
+            }
+        },
+    );
+}
+
+#[test]
+fn with_data() {
+    holds(
+        "with_data.rs",
+        quote! {
+            /// A text on its way to the reader.
+            #[fsm(initial = Draft, derive(Clone, Debug), group(Open, on(withdraw => Withdrawn)))]
+            pub(crate) enum Text<'a, T: Clone> {
+                /// Being written.
+                #[on(submit { by: &'a str } => Review, guard = has_title)]
+                #[state(in = Open)]
+                Draft { title: T },
+                /// Being read.
+                #[on(decide { score: u8 } => Published | Draft, with = decide)]
+                #[after("14d", withdraw)]
+                #[state(in = Open)]
+                Review { title: T, by: &'a str },
+                /// Out.
+                #[state(end)]
+                Published(T),
+                #[state(end, name = "WITHDRAWN")]
+                Withdrawn,
+            }
+        },
+    );
+}
+
+#[test]
+fn durable() {
+    holds(
+        "durable.rs",
+        quote! {
+            /// A report, from the request to its text.
+            #[fsm(initial = Requested, durable, version = 2, derive(Serialize, Deserialize))]
+            pub enum Report {
+                /// Somebody wants it.
+                #[on(begin => Writing)]
+                Requested { title: String },
+                /// A worker is writing it.
+                #[state(work)]
+                #[on(finish { text: String } => Written)]
+                #[after("1h", finish { text: String::new() })]
+                Writing { title: String },
+                /// It can be read.
+                #[state(end)]
+                Written { title: String, text: String },
+            }
+        },
+    );
+}

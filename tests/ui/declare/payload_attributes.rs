@@ -1,0 +1,13 @@
+use fsm_core::StateMachine;
+
+#[derive(StateMachine)]
+#[fsm(initial = Idle)]
+enum Job<State> {
+    #[on(start { #[cfg(unix)] at: u32 } => Running)]
+    #[on(skip { pub at: u32 } => Running)]
+    Idle,
+    #[on(stop { state: State } => Idle)]
+    Running,
+}
+
+fn main() {}
