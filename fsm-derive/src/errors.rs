@@ -27,6 +27,13 @@ impl Errors {
         self.0.is_empty()
     }
 
+    /// Runs `step`, and says whether it went without errors.
+    pub(crate) fn none_in(&mut self, step: impl FnOnce(&mut Self)) -> bool {
+        let before = self.0.len();
+        step(self);
+        self.0.len() == before
+    }
+
     /// A `compile_error!` for each.
     pub(crate) fn to_tokens(&self) -> TokenStream {
         self.0.iter().map(syn::Error::to_compile_error).collect()

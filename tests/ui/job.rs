@@ -3,17 +3,17 @@
 use fsm_core::StateMachine;
 
 #[derive(StateMachine, Debug)]
-#[fsm(initial = Idle, derive(Debug))]
+#[fsm(initial = Ordered, derive(Debug))]
 pub enum Job {
-    #[on(start { at: u64 } => Running)]
-    Idle { id: u32 },
-    #[on(stop => Idle)]
-    #[on(check => Idle | Done, with = check)]
-    Running { id: u32, at: u64 },
+    #[on(start { at: u64 } => Baking)]
+    Ordered { id: u32 },
+    #[on(stop => Ordered)]
+    #[on(check => Ordered | Baked, with = check)]
+    Baking { id: u32, at: u64 },
     #[state(end)]
-    Done,
+    Baked,
 }
 
-fn check(running: job::Running, _: job::event::Check) -> job::choice::RunningCheck {
-    if running.at == 0 { job::Done.into() } else { job::Idle { id: running.id }.into() }
+fn check(running: job::Baking, _: job::event::Check) -> job::choice::BakingCheck {
+    if running.at == 0 { job::Baked.into() } else { job::Ordered { id: running.id }.into() }
 }

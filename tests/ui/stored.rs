@@ -4,17 +4,17 @@ pub use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
 #[derive(StateMachine)]
-#[fsm(initial = Idle, durable, derive(Serialize, Deserialize))]
+#[fsm(initial = Ordered, durable, derive(Serialize, Deserialize))]
 pub enum Job {
-    #[on(start { at: u64 } => Running)]
-    Idle { id: u32 },
+    #[on(start { at: u64 } => Baking)]
+    Ordered { id: u32 },
     #[state(work)]
-    #[on(stop => Idle)]
-    #[on(clean => Cleaning)]
-    Running { id: u32, at: u64 },
+    #[on(stop => Ordered)]
+    #[on(cool => Cooling)]
+    Baking { id: u32, at: u64 },
     #[state(work)]
-    #[on(done => Done)]
-    Cleaning,
+    #[on(baked => Baked)]
+    Cooling,
     #[state(end)]
-    Done,
+    Baked,
 }

@@ -130,6 +130,8 @@ pub(crate) struct Transition {
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
     pub(crate) auto: bool,
+    /// All that its `#[on(…)]` says could be read.
+    pub(crate) sound: bool,
 }
 
 /// Where a transition is declared.

@@ -20,6 +20,13 @@ pub(crate) struct Options {
     seen: Vec<String>,
 }
 
+impl Options {
+    /// `initial` is given, whether or not it could be read.
+    pub(crate) fn says_initial(&self) -> bool {
+        self.seen.iter().any(|name| name == "initial")
+    }
+}
+
 /// A superstate, with the transitions of all its members.
 pub(crate) struct Group {
     pub(crate) ident: Ident,

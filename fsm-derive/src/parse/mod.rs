@@ -27,6 +27,8 @@ pub(crate) struct Declaration {
     /// `#[on(…)]` on the enum itself.
     pub(crate) wide: Vec<On>,
     pub(crate) variants: Vec<Variant>,
+    /// All that makes the graph could be read.
+    pub(crate) whole: bool,
 }
 
 /// An annotated variant.
@@ -43,10 +45,11 @@ pub(crate) struct Variant {
 pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaration {
     let mut options = Options::default();
     let mut wide = Vec::new();
+    let mut whole = true;
     for attr in &input.attrs {
         match name(attr).as_str() {
             "fsm" => read(attr, errors, |input, errors| options.read(input, errors)),
-            "on" => wide.extend(on::read(attr, errors)),
+            "on" => whole &= errors.none_in(|errors| wide.extend(on::read(attr, errors))),
             other @ ("state" | "after") => {
                 errors.at(attr, format!("`#[{other}(…)]` belongs on a variant, the state that it is about"));
             }
@@ -58,7 +61,9 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             errors.at(&input.ident, "a state machine has at least one state: declare a variant");
             Vec::new()
         }
-        Data::Enum(data) => data.variants.into_iter().map(|variant| self::variant(variant, errors)).collect(),
+        Data::Enum(data) => {
+            data.variants.into_iter().map(|variant| self::variant(variant, &mut whole, errors)).collect()
+        }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
     };
@@ -70,6 +75,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         options,
         wide,
         variants,
+        whole,
     }
 }
 
@@ -78,13 +84,15 @@ fn not_an_enum(span: Span, errors: &mut Errors) -> Vec<Variant> {
     Vec::new()
 }
 
-fn variant(variant: syn::Variant, errors: &mut Errors) -> Variant {
+fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Variant {
     let mut options = StateOptions::default();
     let (mut ons, mut afters) = (Vec::new(), Vec::new());
     for attr in &variant.attrs {
         match name(attr).as_str() {
-            "state" => read(attr, errors, |input, errors| options.read(input, errors)),
-            "on" => ons.extend(on::read(attr, errors)),
+            "state" => {
+                *whole &= errors.none_in(|errors| read(attr, errors, |input, errors| options.read(input, errors)));
+            }
+            "on" => *whole &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
             "after" => afters.extend(after::read(attr, errors)),
             "fsm" => errors.at(attr, "`#[fsm(…)]` belongs on the enum; a state is described by `#[state(…)]`"),
             _ => {}

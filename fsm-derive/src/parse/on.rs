@@ -22,6 +22,8 @@ pub(crate) struct On {
     pub(crate) with: Option<Path>,
     pub(crate) except: Option<Vec<Ident>>,
     pub(crate) auto: bool,
+    /// Everything in it could be read.
+    pub(crate) sound: bool,
 }
 
 const KNOWN: [&str; 4] = ["guard", "with", "except", "auto"];
@@ -45,12 +47,13 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     }
     input.parse::<Token![=>]>()?;
     let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?.into_iter().collect();
-    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None, auto: false };
+    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None, auto: false, sound: true };
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    items(input, errors, |input, errors| on.item(input, errors))?;
-    Ok(on)
+    let mut rest = Ok(());
+    on.sound = errors.none_in(|errors| rest = items(input, errors, |input, errors| on.item(input, errors)));
+    rest.map(|()| on)
 }
 
 fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {

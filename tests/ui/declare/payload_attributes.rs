@@ -6,8 +6,8 @@ enum Job<State> {
     #[on(start { #[cfg(unix)] at: u32 } => Running)]
     #[on(skip { pub at: u32 } => Running)]
     Idle,
-    #[on(stop { state: State } => Idle)]
-    Running,
+    #[on(stop => Idle)]
+    Running { state: State },
 }
 
 fn main() {}

@@ -2,7 +2,7 @@
 mod stored;
 use stored::*;
 
-fn forge(raw: fsm_runtime::RawRecord<job::Done>) -> job::Record<job::Done> {
+fn forge(raw: fsm_runtime::RawRecord<job::Baked>) -> job::Record<job::Baked> {
     job::Record { raw }
 }
 

@@ -5,7 +5,7 @@ use stored::*;
 struct Mine;
 
 impl job::Workers for Mine {
-    async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
+    async fn baking(&self, task: job::Task<job::Baking>) -> Outcome<job::Baking> {
         task.stop()
     }
 }

@@ -3,7 +3,7 @@
 mod stored;
 use stored::*;
 
-async fn run(record: job::Record<job::Idle>) {
+async fn run(record: job::Record<job::Ordered>) {
     record.start(1);
 }
 

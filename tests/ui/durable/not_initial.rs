@@ -3,7 +3,7 @@ mod stored;
 use stored::*;
 
 async fn run(runtime: Runtime) {
-    let _ = runtime.machines::<Job>().create("a", job::Cleaning).await;
+    let _ = runtime.machines::<Job>().create("a", job::Cooling).await;
 }
 
 fn main() {}

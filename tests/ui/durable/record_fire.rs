@@ -2,9 +2,9 @@
 mod stored;
 use stored::*;
 
-async fn run(record: job::Record<job::Running>) -> Result<(), job::Failure> {
-    let done = record.fire(job::event::Done).await?;
-    println!("{}", done.version());
+async fn run(record: job::Record<job::Baking>) -> Result<(), job::Failure> {
+    let baked = record.fire(job::event::Baked).await?;
+    println!("{}", baked.version());
     Ok(())
 }
 

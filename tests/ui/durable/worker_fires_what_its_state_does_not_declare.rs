@@ -5,11 +5,11 @@ use stored::*;
 struct Mine;
 
 impl job::Workers for Mine {
-    async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
-        task.fire(job::event::Done)
+    async fn baking(&self, task: job::Task<job::Baking>) -> Outcome<job::Baking> {
+        task.fire(job::event::Baked)
     }
 
-    async fn cleaning(&self, task: job::Task<job::Cleaning>) -> Outcome<job::Cleaning> {
+    async fn cooling(&self, task: job::Task<job::Cooling>) -> Outcome<job::Cooling> {
         task.stop()
     }
 }

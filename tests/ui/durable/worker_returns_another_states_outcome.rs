@@ -5,12 +5,12 @@ use stored::*;
 struct Mine;
 
 impl job::Workers for Mine {
-    async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Cleaning> {
+    async fn baking(&self, task: job::Task<job::Baking>) -> Outcome<job::Cooling> {
         task.stop()
     }
 
-    async fn cleaning(&self, task: job::Task<job::Cleaning>) -> Outcome<job::Cleaning> {
-        task.done()
+    async fn cooling(&self, task: job::Task<job::Cooling>) -> Outcome<job::Cooling> {
+        task.baked()
     }
 }
 

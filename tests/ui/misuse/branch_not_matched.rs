@@ -3,8 +3,8 @@ mod job_machine;
 use job_machine::*;
 
 fn main() {
-    let running = job::Machine::new(job::Idle { id: 1 }).start(1);
+    let running = job::Machine::new(job::Ordered { id: 1 }).start(1);
     match running.check() {
-        job::choice::RunningCheck::Idle(_) => {}
+        job::choice::BakingCheck::Ordered(_) => {}
     }
 }

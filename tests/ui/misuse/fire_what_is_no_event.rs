@@ -3,5 +3,5 @@ mod job_machine;
 use job_machine::*;
 
 fn main() {
-    let _ = job::Machine::new(job::Idle { id: 1 }).fire("start");
+    let _ = job::Machine::new(job::Ordered { id: 1 }).fire("start");
 }

@@ -4,13 +4,13 @@ use job_machine::*;
 
 struct Jump;
 
-impl job::EventOf<job::Idle> for Jump {
+impl job::EventOf<job::Ordered> for Jump {
     type Next = ();
-    type Target = job::Done;
+    type Target = job::Baked;
     const EVENT: job::EventKind = job::EventKind::Stop;
-    fn fire(self, _: job::Machine<job::Idle>, _: job::seal::Seal) {}
-    fn transition(self, _: job::Idle, _: job::seal::Seal) -> Result<job::Done, fsm_core::Refused<job::Idle, Self>> {
-        Ok(job::Done)
+    fn fire(self, _: job::Machine<job::Ordered>, _: job::seal::Seal) {}
+    fn transition(self, _: job::Ordered, _: job::seal::Seal) -> Result<job::Baked, fsm_core::Refused<job::Ordered, Self>> {
+        Ok(job::Baked)
     }
 }
 

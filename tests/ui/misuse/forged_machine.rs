@@ -3,5 +3,5 @@ mod job_machine;
 use job_machine::*;
 
 fn main() {
-    let _ = job::Machine { state: job::Running { id: 1, at: 2 } };
+    let _ = job::Machine { state: job::Baking { id: 1, at: 2 } };
 }

@@ -3,6 +3,6 @@ mod job_machine;
 use job_machine::*;
 
 fn main() {
-    let idle = job::Machine::new(job::Idle { id: 1 });
+    let idle = job::Machine::new(job::Ordered { id: 1 });
     let _ = idle.stop();
 }

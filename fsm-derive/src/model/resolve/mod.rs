@@ -24,7 +24,8 @@ pub(crate) fn module(declaration: &Declaration) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, wide, variants } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, wide, variants, whole } = declaration;
+    let says_initial = options.says_initial();
     let mut machine = Machine {
         vis,
         generics,
@@ -40,11 +41,11 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
-        whole: true,
+        whole,
         ident,
     };
     let mut resolve = Resolver { machine: &mut machine, errors };
-    resolve.initial(&options.initial);
+    resolve.initial(&options.initial, says_initial);
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
         resolve.group(state, &variant.options);
@@ -98,9 +99,9 @@ impl Resolver<'_> {
         found
     }
 
-    fn initial(&mut self, initial: &[Ident]) {
-        if initial.is_empty() {
-            self.machine.whole = false;
+    fn initial(&mut self, initial: &[Ident], given: bool) {
+        self.machine.whole &= !initial.is_empty();
+        if !given {
             let first = self.machine.states.first().map(|state| plain(&state.ident)).unwrap_or_default();
             let message = format!("where does a machine begin? Say `#[fsm(initial = {first})]`, or several: `A | B`");
             self.errors.at(&self.machine.ident, message);

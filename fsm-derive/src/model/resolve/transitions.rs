@@ -144,6 +144,7 @@ impl Resolver<'_> {
             guard: on.guard.clone(),
             with: on.with.clone(),
             auto: on.auto,
+            sound: on.sound,
         });
     }
 }
