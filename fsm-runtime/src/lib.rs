@@ -76,6 +76,7 @@ mod records;
 mod runtime;
 mod shared;
 pub mod store;
+pub mod supervisor;
 mod work;
 
 pub use codec::CodecError;

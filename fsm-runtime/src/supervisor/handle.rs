@@ -1,0 +1,181 @@
+//! Owns the handle of a running supervisor: its commands, and the wait for its end.
+
+use super::{
+    builder::Builder,
+    child::Child,
+    error::{ChildError, SupervisorError},
+    report::{ChildInfo, Counts, Shutdown},
+};
+use std::{fmt, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A running supervisor. Clones are handles of the same one.
+///
+/// When the last handle of one that is nobody's child is dropped, it stops its children, each in its own time.
+///
+/// Commands are cancel safe in this sense: dropped before it was sent, a command does nothing; dropped later, it is
+/// carried out all the same, and only its answer is lost.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use fsm_runtime::supervisor::{Child, Restarts, Strategy, Supervisor};
+/// use std::time::Duration;
+///
+/// let supervisor = Supervisor::builder()
+///     .strategy(Strategy::OneForOne)
+///     .restarts(Restarts::Intensity { max: 3, window: Duration::from_secs(5) })
+///     .child(Child::new("waits", |ctx| async move {
+///         ctx.cancelled().await;
+///         Ok(())
+///     }))
+///     .start()
+///     .await?;
+///
+/// supervisor.start_child(Child::new("fails", |_| async { Err("no luck".into()) }).temporary()).await?;
+/// assert_eq!(supervisor.children().await?[0].id, "waits");
+///
+/// let report = supervisor.shutdown(Duration::from_secs(5)).await;
+/// assert!(report.cut.is_empty(), "every child ended by itself");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Supervisor {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) ended: watch::Receiver<Option<End>>,
+}
+
+/// How a supervisor ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) result: Result<(), SupervisorError>,
+    pub(super) report: Shutdown,
+}
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, ChildError>>;
+
+pub(super) enum Command {
+    Start(Child, Answer<()>),
+    Terminate(String, Answer<()>),
+    Restart(String, Answer<()>),
+    Remove(String, Answer<()>),
+    Children(Answer<Vec<ChildInfo>>),
+    Counts(Answer<Counts>),
+    Supervisor(String, Answer<Supervisor>),
+    Shutdown(Duration),
+}
+
+impl Supervisor {
+    /// A supervisor without children, one for one, with OTP's default of one restart in five seconds.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Adds a child at the end and starts it; ends when it has started. A child that fails to start is not kept, and
+    /// that does not count as a failure.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::AlreadyStarted`] or [`AlreadyPresent`](ChildError::AlreadyPresent) if the id is known,
+    /// [`Invalid`](ChildError::Invalid), [`Failed`](ChildError::Failed) with the cause,
+    /// [`Stopping`](ChildError::Stopping) if it was terminated before it had started, or [`Ended`](ChildError::Ended).
+    pub async fn start_child(&self, child: Child) -> Result<(), ChildError> {
+        self.ask(|answer| Command::Start(child, answer)).await
+    }
+
+    /// Stops a child and keeps its entry, so that it can be restarted; a temporary one's is gone. Ends when the child is
+    /// gone. It does not count as a failure, and works at once while the child is restarting. A stopped child stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::NotFound`], [`Leaked`](ChildError::Leaked) if it cannot be stopped, or [`Ended`](ChildError::Ended).
+    pub async fn terminate(&self, id: impl Into<String>) -> Result<(), ChildError> {
+        self.ask(|answer| Command::Terminate(id.into(), answer)).await
+    }
+
+    /// Starts a child that is stopped or has finished; ends when it has started. If that fails it stays stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::NotFound`], [`Running`](ChildError::Running), [`Restarting`](ChildError::Restarting),
+    /// [`Stopping`](ChildError::Stopping), [`Leaked`](ChildError::Leaked), [`Failed`](ChildError::Failed) with the cause,
+    /// or [`Ended`](ChildError::Ended).
+    pub async fn restart(&self, id: impl Into<String>) -> Result<(), ChildError> {
+        self.ask(|answer| Command::Restart(id.into(), answer)).await
+    }
+
+    /// Forgets a child that is stopped or has finished, and the position it saved.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::NotFound`], [`Running`](ChildError::Running), [`Restarting`](ChildError::Restarting),
+    /// [`Stopping`](ChildError::Stopping), [`Leaked`](ChildError::Leaked) or [`Ended`](ChildError::Ended).
+    pub async fn remove(&self, id: impl Into<String>) -> Result<(), ChildError> {
+        self.ask(|answer| Command::Remove(id.into(), answer)).await
+    }
+
+    /// All children, in the order of their starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::Ended`].
+    pub async fn children(&self) -> Result<Vec<ChildInfo>, ChildError> {
+        self.ask(Command::Children).await
+    }
+
+    /// How many children there are, exactly.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::Ended`].
+    pub async fn counts(&self) -> Result<Counts, ChildError> {
+        self.ask(Command::Counts).await
+    }
+
+    /// The handle of a child that is a supervisor, in its present run; the next run has another one.
+    ///
+    /// # Errors
+    ///
+    /// [`ChildError::NotFound`], [`NoSupervisor`](ChildError::NoSupervisor), [`Restarting`](ChildError::Restarting) or
+    /// [`Stopping`](ChildError::Stopping) if it does not run, or [`Ended`](ChildError::Ended).
+    pub async fn supervisor(&self, id: impl Into<String>) -> Result<Self, ChildError> {
+        self.ask(|answer| Command::Supervisor(id.into(), answer)).await
+    }
+
+    /// Stops all children in reverse order, each within its timeout, and all of them within `deadline` from now: what
+    /// still runs then is aborted, and given one second to go. Tells what had to be cut. Called again, it may shorten
+    /// the deadline; once the supervisor has ended, it tells the same again.
+    ///
+    /// Of a supervisor that is a child, this is a return, which its policy judges like any other.
+    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
+        // One that has ended needs no command.
+        let _ = self.commands.send(Command::Shutdown(deadline)).await;
+        self.end().await.report
+    }
+
+    /// Ends when the supervisor has: after a shutdown, or because it gave up. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError`], if it was not a shutdown.
+    pub async fn ended(&self) -> Result<(), SupervisorError> {
+        self.end().await.result
+    }
+
+    async fn end(&self) -> End {
+        let mut ended = self.ended.clone();
+        let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        end.unwrap_or(End { result: Err(SupervisorError::Gone), report: Shutdown::default() })
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ChildError> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).await.map_err(|_| ChildError::Ended)?;
+        answered.await.unwrap_or(Err(ChildError::Ended))
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("ended", &self.ended.borrow().is_some()).finish_non_exhaustive()
+    }
+}

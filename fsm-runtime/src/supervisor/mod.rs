@@ -1,0 +1,29 @@
+//! Supervised tasks: children that are started in order, watched, restarted, and stopped in reverse order.
+//!
+//! A [`Supervisor`] is OTP's for tokio tasks, and knows nothing of state machines. See [`Supervisor`] for a whole
+//! program, [`Child`] for what can be said of a child, and [`Context`] for what a child can do.
+
+mod builder;
+mod child;
+mod commands;
+mod context;
+mod entry;
+mod error;
+mod family;
+mod handle;
+mod lifecycle;
+mod position;
+mod pulse;
+mod report;
+mod restarts;
+mod round;
+mod run;
+mod tree;
+
+pub use builder::{Builder, Strategy};
+pub use child::{Child, Policy};
+pub use context::Context;
+pub use error::{BoxError, ChildError, Failure, Invalid, Refused, StartError, SupervisorError, WrongType};
+pub use handle::Supervisor;
+pub use report::{ChildInfo, Counts, Cut, How, Shutdown, State};
+pub use restarts::Restarts;

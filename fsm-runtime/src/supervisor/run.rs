@@ -1,0 +1,117 @@
+//! Owns one run of a child: its task, from the call of its closure until nothing of it is left.
+
+use super::{
+    context::{Context, Run},
+    error::{BoxError, Chain, Failure},
+    family::Membership,
+    report::Cut,
+};
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+use tracing::Instrument as _;
+
+/// What a child's future ends with: its result, and what a supervisor had to cut when it ended.
+pub(super) struct Outcome {
+    pub(super) result: Result<(), BoxError>,
+    pub(super) cut: Vec<Cut>,
+}
+
+pub(super) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(super) type Make = Arc<dyn Fn(Context) -> Work + Send + Sync>;
+
+/// What a run tells its supervisor.
+pub(super) struct Event {
+    pub(super) key: u64,
+    pub(super) run: u64,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Started,
+    /// Its own future is gone.
+    Ended(Ended),
+    /// Its task and all below it are gone: its place is free.
+    Gone,
+}
+
+/// How a run came to its end.
+#[derive(Default)]
+pub(super) struct Ended {
+    /// `None` for a return, and for an abort.
+    pub(super) failure: Option<Failure>,
+    pub(super) cut: Vec<Cut>,
+}
+
+/// Spawns a run. Its supervisor is told when it has ended, and when it is gone.
+pub(super) fn spawn(make: Make, run: Arc<Run>, place: Membership) {
+    let span = tracing::info_span!("child", id = %run.id, run = run.number);
+    let task = async move {
+        let ended = live(make, run.clone()).await;
+        run.tell(What::Ended(ended));
+        if let Some(family) = &run.family {
+            family.emptied().await;
+        }
+        drop(place);
+        run.tell(What::Gone);
+    };
+    tokio::spawn(task.instrument(span));
+}
+
+/// Everything of the user's that can panic or block is called in here, none of it in the supervisor's own task.
+async fn live(make: Make, run: Arc<Run>) -> Ended {
+    let mut work = match catch_unwind(AssertUnwindSafe(|| make(Context(run.clone())))) {
+        Ok(work) => work,
+        Err(payload) => return panicked(&*payload),
+    };
+    let mut aborted = pin!(run.aborted.cancelled());
+    let ended = poll_fn(|cx| {
+        if aborted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ended::default());
+        }
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).map(read))) {
+            Ok(polled) => polled,
+            Err(payload) => Poll::Ready(panicked(&*payload)),
+        }
+    })
+    .await;
+    match catch_unwind(AssertUnwindSafe(|| drop(work))) {
+        Ok(()) => ended,
+        Err(payload) => panicked(&*payload),
+    }
+}
+
+/// An error's text is its own code too, and may panic: called where that is caught.
+fn read(outcome: Outcome) -> Ended {
+    let failure = outcome.result.err().map(|error| {
+        let error: Arc<dyn std::error::Error + Send + Sync> = Arc::from(error);
+        Failure::Failed { text: Chain(&*error).to_string(), error }
+    });
+    Ended { failure, cut: outcome.cut }
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Ended {
+    Ended { failure: Some(Failure::Panicked { message: payload_text(payload) }), cut: Vec::new() }
+}
+
+/// What a panic said: both kinds of text, errors, and the numbers; of other types, that they are others.
+fn payload_text(payload: &(dyn Any + Send)) -> String {
+    macro_rules! first_that_fits {
+        ($($text:ty),*; $($typed:ty),*) => {
+            $(if let Some(text) = payload.downcast_ref::<$text>() { return text.to_string(); })*
+            $(if let Some(value) = payload.downcast_ref::<$typed>() {
+                return format!("{value} (a payload of type {})", stringify!($typed));
+            })*
+        };
+    }
+    first_that_fits!(
+        &'static str, String, Box<str>, std::borrow::Cow<'static, str>, BoxError, std::io::Error;
+        i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char
+    );
+    "a payload that is neither text nor a number".to_owned()
+}
