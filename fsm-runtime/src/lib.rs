@@ -84,7 +84,10 @@ pub use controller::{Cut, CutHow, Shutdown};
 pub use durable::{BornIn, Durable, DurableState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-pub use records::{Conflict, Failure, Firing, MAX_ID_BYTES, Machines, Meta, RawRecord, ReadError, RowError, WaitError};
+pub use records::{
+    Conflict, Failure, Firing, Group, GroupFailure, MAX_ID_BYTES, Machines, Meta, Pending, RawRecord, ReadError,
+    RowError, Ticket, Together, WaitError,
+};
 pub use runtime::{Builder, Runtime, StartError};
 pub use work::{Done, Finished, Lease, Outcome, RawTask, WorkError};
 

@@ -4,7 +4,7 @@ use crate::{
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Settings, Shutdown, follow},
     durable::{Durable, WorkedBy},
-    records::Machines,
+    records::{Group, Machines},
     shared::{Changes, Shared},
     store::{ControlError, Definition, Key, Store, StoreError},
 };
@@ -43,6 +43,11 @@ impl Runtime {
     #[must_use]
     pub fn machines<M: Durable>(&self) -> Machines<M> {
         Machines::new(self.0.shared.clone())
+    }
+
+    /// Begins a group of changes that are made all or none.
+    pub fn group(&self) -> Group {
+        Group::new(self.0.shared.clone())
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to

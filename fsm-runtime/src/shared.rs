@@ -27,6 +27,12 @@ impl Shared {
         Ok(verdict)
     }
 
+    /// Tells everybody that `rows` have changed.
+    pub(crate) fn announce(&self, rows: &[Row]) {
+        self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
+        self.changes.publish(rows.iter().map(|row| row.key.clone()));
+    }
+
     /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
         let mut verdicts = self.store.commit(vec![Group::from(change)], self.clock.now()).await?;

@@ -3,6 +3,7 @@
 
 mod contract;
 mod controller;
+mod groups;
 mod job;
 mod machines;
 mod records;

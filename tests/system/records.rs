@@ -162,3 +162,52 @@ async fn history_says_what_happened() {
     let after = jobs.history("a", history[0].sequence, 1).await.unwrap();
     assert_eq!(after, history[1..2]);
 }
+
+#[tokio::test]
+async fn an_event_by_id_with_a_key_is_fired_once_though_the_instance_has_moved_on() {
+    let (_runtime, jobs) = client().await;
+    jobs.create("a", queued()).await.unwrap();
+    assert_eq!(jobs.fire_with_key("a", job::event::Start, "k").await.unwrap().version(), 2);
+    jobs.fire("a", job::event::Cancel).await.unwrap();
+    let again = jobs.fire_with_key("a", job::event::Start, "k").await.unwrap();
+    assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is not accepted any more");
+    let other = jobs.fire_with_key("a", job::event::Cleaned, "k").await.unwrap_err();
+    assert!(matches!(other, Failure::KeyReused { .. }), "{other:?}");
+    assert_eq!(jobs.get("a").await.unwrap().version(), 3);
+}
+
+#[tokio::test]
+async fn a_retry_decides_again_and_gives_up_with_the_last_conflict() {
+    let (_runtime, jobs) = client().await;
+    jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let disturb = async || jobs.fire("a", job::event::Restart).await.map(drop);
+    let mut calls = 0;
+    let version = jobs
+        .retry("a", 5, async |record| {
+            calls += 1;
+            let job::AnyRecord::Running(running) = record else { panic!() };
+            if calls < 3 {
+                disturb().await?;
+            }
+            Ok(running.cancel().await?.version())
+        })
+        .await
+        .unwrap();
+    assert_eq!((calls, version), (3, 5));
+    jobs.create("b", queued()).await.unwrap();
+    let mut calls = 0;
+    let failure = jobs
+        .retry("b", 3, async |record| {
+            calls += 1;
+            let job::AnyRecord::Queued(queued) = record else {
+                return Err(jobs.fire("b", job::event::Start).await.unwrap_err());
+            };
+            let job::AnyRecord::Queued(other) = jobs.get("b").await? else { panic!() };
+            other.start().await?.fail("x".into()).await?.reopen().await?;
+            queued.start().await.map(drop)
+        })
+        .await
+        .unwrap_err();
+    assert!(matches!(failure, Failure::Conflict(_)), "{failure:?}");
+    assert_eq!(calls, 3);
+}

@@ -1,8 +1,9 @@
 //! Owns the handle on all instances of one machine: create, read, list, history, events by id, waiting.
 
 use super::{
-    failure::{Conflict, Failure, ReadError, WaitError},
-    record::{self, Firing, Meta, RawRecord},
+    failure::{Failure, ReadError, WaitError},
+    firing::{self, Firing, Pending, Prepared, Stored},
+    record::{self, Meta, RawRecord},
     rows,
 };
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
     shared::Shared,
     store::{
         Attempts, Cause, Change, Create, Filter, HistoryEntry, HistoryQuery, Key, Note, Page, Release, Row, StoreError,
-        Verdict,
     },
 };
 use fsm_core::{Name, Rejected, StateMachine};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub const MAX_ID_BYTES: usize = 512;
 
 /// How often an event given by id is tried again when others keep changing the instance under it.
-const FIRE_TRIES: usize = 16;
+const FIRE_TRIES: u32 = 16;
 
 /// All instances of machine `M` in a runtime's store. Cheap to clone.
 pub struct Machines<M> {
@@ -76,29 +76,27 @@ impl<M: Durable> Machines<M> {
         idempotency_key: Option<String>,
     ) -> Firing<M::Record<S>, M> {
         let (shared, key, checked) = (self.shared.clone(), Self::key(id), check_id(id));
-        Firing::new(async move {
+        Firing::new(move || {
             checked.map_err(|why| Failure::InvalidId { why })?;
             let (machine, into) = rows::entering::<M>(state.into_enum())?;
-            let create = Create {
+            let change = Change::Create(Create {
                 key: key.clone(),
                 incarnation: Uuid::now_v7(),
                 into,
                 cause: Cause::Caller,
                 idempotency_key: idempotency_key.clone(),
-            };
-            let (machine, meta) = match shared.commit_row(Change::Create(create)).await? {
-                Ok(row) => (machine, Meta::of(&shared, &row)),
-                Err(Verdict::Duplicate { first, .. }) => (machine, Meta::of_first(&shared, &first)),
-                Err(Verdict::Conflict { current: Some(row), .. }) => {
-                    let machine = rows::decode::<M>(&row)?;
-                    return Err(Failure::Exists(Conflict::new(&row, machine, Meta::of(&shared, &row))));
+            });
+            let to = shared.clone();
+            Ok(Prepared::new(shared, key.clone(), change, idempotency_key, move |stored| {
+                let meta = match stored {
+                    Stored::Now(row) => Meta::of(&to, &row),
+                    Stored::Before(first) => Meta::of_first(&to, &first, first.at),
+                };
+                match S::from_enum(machine) {
+                    Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+                    Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
                 }
-                Err(verdict) => return Err(record::missed(&shared, key, idempotency_key, verdict)),
-            };
-            match S::from_enum(machine) {
-                Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
-                Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
-            }
+            }))
         })
     }
 
@@ -107,8 +105,15 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// [`ReadError::NotFound`]; [`ReadError::Row`] when what is stored does not fit the declaration; [`ReadError::Store`].
     pub async fn get(&self, id: &str) -> Result<M::AnyRecord, ReadError> {
-        let (row, machine) = self.load(id).await?;
-        Ok(machine.wrap_any(Meta::of(&self.shared, &row)))
+        self.read(Self::key(id)).await
+    }
+
+    pub(super) fn read(&self, key: Key) -> Pending<Result<M::AnyRecord, ReadError>> {
+        let shared = self.shared.clone();
+        Pending::new(async move {
+            let row = shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
+            Ok(rows::decode::<M>(&row)?.wrap_any(Meta::of(&shared, &row)))
+        })
     }
 
     /// The instance if it stands in `S`, otherwise whatever it is.
@@ -153,17 +158,52 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Cancel safety
     /// Dropped half-way, the event is fired or not; read the instance to see which.
-    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Firing<M::AnyRecord, M> {
-        let (this, id, mut event) = (self.clone(), id.to_owned(), event.into());
-        Firing::new(async move {
+    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        self.seek(id, event.into(), None)
+    }
+
+    /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash and though
+    /// the instance has moved on, it answers as it did the first time.
+    ///
+    /// # Errors
+    /// As [`fire`](Self::fire); [`Failure::KeyReused`] where the key stands for another event or payload.
+    pub fn fire_with_key(
+        &self,
+        id: &str,
+        event: impl Into<M::Event>,
+        key: impl Into<String>,
+    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        self.seek(id, event.into(), Some(key.into()))
+    }
+
+    fn seek(
+        &self,
+        id: &str,
+        mut event: M::Event,
+        idempotency_key: Option<String>,
+    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        let (this, id) = (self.clone(), id.to_owned());
+        Pending::new(async move {
             let kind = M::kind_of(&event);
             let payload = M::encode_event(&event)?;
             let mut tries = 0;
             loop {
                 tries += 1;
                 let (row, machine) = this.load(&id).await?;
-                let (meta, from) = (Meta::of(&this.shared, &row), machine.state());
-                let accepts = machine.accepts();
+                let mut meta = Meta::<M>::of(&this.shared, &row);
+                // Before legality: the first call may have moved the instance to where the event is not accepted.
+                if let Some(key) = &idempotency_key
+                    && let Some(first) = this.shared.store.first(row.key.clone(), row.incarnation, key.clone()).await?
+                {
+                    if first.event.as_deref() != Some(kind.as_str()) || first.payload.as_ref() != Some(&payload) {
+                        let (key, idempotency_key) = (meta.key().clone(), key.clone());
+                        return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
+                    }
+                    let machine = meta.replay(&first)?;
+                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &first, row.created)));
+                }
+                meta.set_key(idempotency_key.clone());
+                let (from, accepts) = (machine.state(), machine.accepts());
                 let target = match machine.apply(event) {
                     Ok(target) => target,
                     Err(Rejected { machine, reason: Some(reason), .. }) => {
@@ -174,13 +214,54 @@ impl<M: Durable> Machines<M> {
                         return Err(Failure::NotAccepted { record, state: from, event: kind, accepts });
                     }
                 };
-                match meta.swap(from, kind, payload.clone(), target).await {
-                    Ok((machine, meta)) => return Ok(machine.wrap_any(meta)),
+                let plan =
+                    meta.plan(from, kind, payload.clone(), target, |machine, meta| Ok(machine.wrap_any(meta)))?;
+                match plan.commit().await {
                     Err(Failure::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
-                    Err(failure) => return Err(failure),
+                    decided => return decided,
                 }
             }
         })
+    }
+
+    /// Reads the instance and lets `decide` act on it, again and again while others are faster: `tries` times at most,
+    /// after which the last conflict is the answer.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Failure, Machines, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
+    /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
+    /// # async fn example(tabs: Machines<Tab>) -> Result<(), tab::Failure> {
+    /// tabs.retry("table 7", 10, async |tab| match tab {
+    ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
+    ///     _ => Ok(()), // nothing to pay
+    /// })
+    /// .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `decide` fails with, but for a conflict before the last try; [`Failure::NotFound`]; [`Failure::Store`].
+    ///
+    /// # Cancel safety
+    /// As that of `decide`.
+    pub async fn retry<T>(
+        &self,
+        id: &str,
+        tries: u32,
+        mut decide: impl AsyncFnMut(M::AnyRecord) -> Result<T, Failure<M>>,
+    ) -> Result<T, Failure<M>> {
+        let mut left = tries;
+        loop {
+            left = left.saturating_sub(1);
+            match decide(self.get(id).await?).await {
+                Err(Failure::Conflict(_)) if left > 0 => {}
+                decided => return decided,
+            }
+        }
     }
 
     /// Instances in order of their ids, `limit` at most, from the one after `after`; of one state, if one is given.
@@ -254,7 +335,7 @@ impl<M: Durable> Machines<M> {
         };
         match self.shared.commit_row(Change::Release(release)).await? {
             Ok(_) => Ok(()),
-            Err(verdict) => Err(record::missed(&self.shared, row.key, None, verdict)),
+            Err(verdict) => Err(firing::missed(&self.shared, row.key, None, verdict)),
         }
     }
 

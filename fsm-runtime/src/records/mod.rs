@@ -1,10 +1,14 @@
 //! Owns the typed view of rows: an instance's record, its transitions as compare-and-swaps, and what can refuse them.
 
 mod failure;
+mod firing;
+mod group;
 mod machines;
 mod record;
 pub(crate) mod rows;
 
 pub use failure::{Conflict, Failure, ReadError, RowError, WaitError};
+pub use firing::{Firing, Pending};
+pub use group::{Group, GroupFailure, Ticket, Together};
 pub use machines::{MAX_ID_BYTES, Machines};
-pub use record::{Firing, Meta, RawRecord};
+pub use record::{Meta, RawRecord};

@@ -1,26 +1,20 @@
 //! Owns one instance's typed record: where its row stands, and the transition of it as one compare-and-swap.
 
 use super::{
-    failure::{Conflict, Failure},
+    failure::{Failure, ReadError},
+    firing::{Firing, Pending, Prepared, Stored},
+    machines::Machines,
     rows,
 };
 use crate::{
     codec::to_json,
     durable::{Durable, DurableState},
     shared::Shared,
-    store::{Cause, Change, HistoryEntry, Key, Row, Transition, Verdict},
+    store::{Cause, Change, HistoryEntry, Key, Row, Transition},
 };
 use fsm_core::{Accepts, Name, Reason, Target};
 use serde::Serialize;
-use std::{
-    fmt,
-    future::Future,
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::SystemTime,
-};
+use std::{fmt, marker::PhantomData, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 /// Where a record's row stands. Only a runtime makes one.
@@ -49,14 +43,14 @@ impl<M: Durable> Meta<M> {
         }
     }
 
-    /// Where the row stood after `first`, which created it.
-    pub(crate) fn of_first(shared: &Arc<Shared>, first: &HistoryEntry) -> Self {
+    /// Where the row stood after `first`.
+    pub(super) fn of_first(shared: &Arc<Shared>, first: &HistoryEntry, created: SystemTime) -> Self {
         Self {
             shared: shared.clone(),
             key: first.key.clone(),
             incarnation: first.incarnation,
             version: first.version,
-            created: first.at,
+            created,
             updated: first.at,
             idempotency_key: None,
             machine: PhantomData,
@@ -87,23 +81,24 @@ impl<M: Durable> Meta<M> {
         self.updated
     }
 
-    /// Moves the row on to `target`, and gives the machine back with its new place.
-    pub(crate) async fn swap(
+    /// The change that moves the row on to `target`; `finish` says what the machine in its new place is to the caller.
+    pub(super) fn plan<R: 'static>(
         mut self,
         from: M::State,
         event: M::EventKind,
         payload: String,
         target: M,
-    ) -> Result<(M, Self), Failure<M>> {
+        finish: impl FnOnce(M, Self) -> Result<R, Failure<M>> + Send + 'static,
+    ) -> Result<Prepared<R, M>, Failure<M>> {
         let (from, event) = (from.as_str(), event.as_str());
         let (target, into) = rows::entering(target)?;
         let to = target.state().as_str();
         if !rows::declared::<M>(from, event, to) {
             return Err(Failure::Undeclared { from, event, to });
         }
-        let idempotency_key = self.idempotency_key.take();
-        let transition = Transition {
-            key: self.key.clone(),
+        let (shared, key, idempotency_key) = (self.shared.clone(), self.key.clone(), self.idempotency_key.take());
+        let change = Change::Transition(Transition {
+            key: key.clone(),
             incarnation: self.incarnation,
             version: self.version,
             fence: None,
@@ -113,45 +108,32 @@ impl<M: Durable> Meta<M> {
             into,
             cause: Cause::Caller,
             idempotency_key: idempotency_key.clone(),
-        };
-        let row = match self.shared.commit_row(Change::Transition(transition)).await? {
-            Ok(row) => row,
-            Err(Verdict::Duplicate { first, .. }) => return self.replay(&first),
-            Err(verdict) => return Err(missed(&self.shared, self.key, idempotency_key, verdict)),
-        };
-        Ok((target, Self::of(&self.shared, &row)))
-    }
-
-    /// What the first call with the same idempotency key was given.
-    fn replay(self, first: &HistoryEntry) -> Result<(M, Self), Failure<M>> {
-        let machine =
-            rows::decode_stored(&self.key, &first.to, M::GRAPH.version, first.data.as_deref().unwrap_or("null"))?;
-        Ok((machine, Self { incarnation: first.incarnation, version: first.version, updated: first.at, ..self }))
-    }
-}
-
-/// The failure that a verdict other than `Committed` is to the caller.
-pub(crate) fn missed<M: Durable>(
-    shared: &Arc<Shared>,
-    key: Key,
-    idempotency_key: Option<String>,
-    verdict: Verdict,
-) -> Failure<M> {
-    match verdict {
-        Verdict::Conflict { current: Some(row), .. } | Verdict::Fenced { current: row, .. } => {
-            match rows::decode::<M>(&row) {
-                Ok(machine) => Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, &row))),
-                Err(error) => Failure::Row(error),
+        });
+        Ok(Prepared::new(shared, key, change, idempotency_key, move |stored| match stored {
+            Stored::Now(row) => finish(target, Self::of(&self.shared, &row)),
+            Stored::Before(first) => {
+                let machine = self.replay(&first)?;
+                finish(machine, Self::of_first(&self.shared, &first, self.created))
             }
-        }
-        Verdict::Conflict { current: None, .. } => Failure::NotFound { key },
-        Verdict::KeyReused { first, .. } => {
-            Failure::KeyReused { key, idempotency_key: idempotency_key.unwrap_or_default(), first: first.event }
-        }
-        Verdict::Refused { reason, .. } => Failure::Unstorable { key, reason },
-        Verdict::Committed { .. } | Verdict::Duplicate { .. } => {
-            Failure::Unstorable { key, reason: "the store's verdict does not fit the change".to_owned() }
-        }
+        }))
+    }
+
+    /// What the first call with the same idempotency key led to.
+    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<M, Failure<M>> {
+        let data = first.data.as_deref().unwrap_or("null");
+        Ok(rows::decode_stored(&self.key, &first.to, M::GRAPH.version, data)?)
+    }
+
+    pub(super) fn set_key(&mut self, idempotency_key: Option<String>) {
+        self.idempotency_key = idempotency_key;
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 
@@ -218,7 +200,7 @@ impl<S: DurableState> RawRecord<S> {
         E: Serialize + Send + 'static,
         R: Send + 'static,
     {
-        Firing::new(async move {
+        Firing::new(move || {
             let Self { state, meta } = self;
             let payload = to_json(&event)?;
             let target = match <S::Machine as Accepts<S, E>>::transition(state, event) {
@@ -227,17 +209,24 @@ impl<S: DurableState> RawRecord<S> {
             };
             let event = <S::Machine as Accepts<S, E>>::EVENT;
             let (key, idempotency_key) = (meta.key.clone(), meta.idempotency_key.clone().unwrap_or_default());
-            let (machine, meta) = meta.swap(S::STATE, event, payload, target).await?;
-            match Target::from_enum(machine) {
+            meta.plan(S::STATE, event, payload, target, move |machine, meta| match Target::from_enum(machine) {
                 Ok(target) => Ok(wrap(target, meta)),
                 // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
                 Err(_) => Err(Failure::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) }),
-            }
+            })
         })
+    }
+
+    /// The instance as it stands now, to match on.
+    ///
+    /// # Errors
+    /// [`ReadError::NotFound`] when it was removed; [`ReadError::Row`]; [`ReadError::Store`].
+    pub fn refresh(self) -> Pending<Result<<S::Machine as Durable>::AnyRecord, ReadError>> {
+        Machines::<S::Machine>::new(self.meta.shared().clone()).read(self.meta.key().clone())
     }
 }
 
-pub(crate) fn refuse<M: Durable>(machine: M, meta: Meta<M>, reason: Reason) -> Failure<M> {
+pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, reason: Reason) -> Failure<M> {
     Failure::Refused { record: Box::new(machine.wrap_any(meta)), reason }
 }
 
@@ -246,32 +235,5 @@ impl<S: DurableState> fmt::Debug for RawRecord<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Meta { key, version, .. } = &self.meta;
         write!(f, "{key} in `{}`, version {version}", S::STATE)
-    }
-}
-
-/// A change on its way to the store.
-///
-/// Nothing happens until it is awaited. Dropped half-way, the change is made whole or not at all; read the instance to
-/// see which, or use an idempotency key and ask again.
-#[must_use = "nothing happens until it is awaited"]
-pub struct Firing<R, M: Durable>(Pin<Box<dyn Future<Output = Result<R, Failure<M>>> + Send>>);
-
-impl<R, M: Durable> Firing<R, M> {
-    pub(crate) fn new(change: impl Future<Output = Result<R, Failure<M>>> + Send + 'static) -> Self {
-        Self(Box::pin(change))
-    }
-}
-
-impl<R, M: Durable> Future for Firing<R, M> {
-    type Output = Result<R, Failure<M>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<R, M: Durable> fmt::Debug for Firing<R, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Firing")
     }
 }

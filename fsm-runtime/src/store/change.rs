@@ -202,6 +202,21 @@ pub struct Disarm {
     pub reason: String,
 }
 
+impl Verdict {
+    /// The place of the change that was in the way; `None` where none was.
+    #[must_use]
+    pub fn change(&self) -> Option<usize> {
+        match self {
+            Self::Committed { .. } => None,
+            Self::Conflict { change, .. }
+            | Self::Fenced { change, .. }
+            | Self::Duplicate { change, .. }
+            | Self::KeyReused { change, .. }
+            | Self::Refused { change, .. } => Some(*change),
+        }
+    }
+}
+
 /// What became of a group.
 #[derive(Clone, Debug)]
 pub enum Verdict {

@@ -11,8 +11,9 @@ pub use change::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group
 pub use error::{ControlError, OpenError, StoreError};
 pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Row};
 
-use std::{future::Future, pin::Pin, time::SystemTime};
+use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -35,7 +36,7 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 ///   its own clock in its place, because delays come as durations.
 /// - **Reads** see everything that was acknowledged before they began. No read walks through a whole table: lists are
 ///   paged by key, due work by its time.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Any + Send + Sync {
     /// Applies each group whole or not at all, in order; one verdict for each group, in the same order.
     fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>>;
 
@@ -47,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// History entries by sequence, from the one after `query.after`; `query.limit` of them at most.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>>;
+
+    /// What was made under an idempotency key in this life of `key`, if anything was.
+    fn first(&self, key: Key, incarnation: Uuid, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>>;
 
     /// The sequence of the newest history entry, 0 in an empty store.
     fn newest(&self) -> StoreFuture<'_, u64>;

@@ -1,9 +1,9 @@
 //! Owns the fate of a group: all of its changes under one savepoint, or the verdict of the one that missed.
 
-use super::{change, read};
+use super::{Sql, change, read};
 use crate::store::{Change, Create, Definition, Group, HistoryEntry, Key, Row, Transition, Verdict};
-use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, params};
-use std::time::SystemTime;
+use rusqlite::{Connection, Error, ErrorCode, params};
+use std::{convert::Infallible, time::SystemTime};
 
 /// Why a change was not made.
 enum Missed {
@@ -20,6 +20,19 @@ enum Missed {
 /// # Errors
 /// Those that concern the whole transaction; what concerns this group alone is a verdict.
 pub(super) fn group(connection: &Connection, group: &Group, now: SystemTime) -> rusqlite::Result<Verdict> {
+    match group_with(connection, group, now, |_| Ok::<_, Infallible>(()))? {
+        Ok(verdict) => Ok(verdict),
+        Err(never) => match never {},
+    }
+}
+
+/// The same, with `statements` after the changes in the same savepoint; their error undoes both.
+pub(super) fn group_with<E>(
+    connection: &Connection,
+    group: &Group,
+    now: SystemTime,
+    statements: impl FnOnce(&Sql<'_>) -> Result<(), E>,
+) -> rusqlite::Result<Result<Verdict, E>> {
     connection.prepare_cached("SAVEPOINT fsm_group")?.execute([])?;
     let mut rows = Vec::with_capacity(group.changes.len());
     for (place, change) in group.changes.iter().enumerate() {
@@ -32,12 +45,21 @@ pub(super) fn group(connection: &Connection, group: &Group, now: SystemTime) -> 
             Err(error) if concerns_the_change_alone(&error) => Missed::Refused(error.to_string()),
             Err(error) => return Err(error),
         };
-        connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([])?;
-        connection.prepare_cached("RELEASE fsm_group")?.execute([])?;
-        return judge(connection, place, change, missed);
+        undo(connection)?;
+        return judge(connection, place, change, missed).map(Ok);
+    }
+    if let Err(error) = statements(&Sql::new(connection)) {
+        undo(connection)?;
+        return Ok(Err(error));
     }
     connection.prepare_cached("RELEASE fsm_group")?.execute([])?;
-    Ok(Verdict::Committed { rows })
+    Ok(Ok(Verdict::Committed { rows }))
+}
+
+fn undo(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([])?;
+    connection.prepare_cached("RELEASE fsm_group")?.execute([])?;
+    Ok(())
 }
 
 fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {
@@ -84,19 +106,13 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
         // Who creates again does not know under which incarnation it was created.
         Change::Create(Create { key, idempotency_key: Some(used), .. }) => (key, None, used),
         Change::Transition(Transition { key, incarnation, idempotency_key: Some(used), .. }) => {
-            (key, Some(incarnation.as_bytes()), used)
+            (key, Some(*incarnation), used)
         }
         _ => return Ok(None),
     };
-    let sequence: Option<u64> = connection
-        .prepare_cached(
-            "SELECT sequence FROM fsm_keys WHERE machine = ?1 AND id = ?2 AND key = ?4
-             AND incarnation = ifnull(?3, (SELECT incarnation FROM fsm_instances WHERE machine = ?1 AND id = ?2))",
-        )?
-        .query_row(params![key.machine, key.id, incarnation, idempotency_key], |row| row.get(0))
-        .optional()?;
-    let Some(sequence) = sequence else { return Ok(None) };
-    let Some(first) = read::entry(connection, sequence)?.map(Box::new) else { return Ok(None) };
+    let Some(first) = read::first(connection, key, incarnation, idempotency_key)?.map(Box::new) else {
+        return Ok(None);
+    };
     let same = match change {
         Change::Create(Create { into, .. }) => {
             first.event.is_none() && first.to == into.state && first.data.as_ref() == Some(&into.data)

@@ -8,21 +8,28 @@ mod journal;
 mod read;
 mod reader;
 mod schema;
+mod statements;
 mod writer;
 
-use self::{reader::Readers, writer::Writer};
+pub use self::statements::{Sql, SqlError, SqlValue};
+use self::{
+    reader::Readers,
+    writer::{Statements, Writer},
+};
 use super::{
     ControlError, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, Key, OpenError, Page, Row, Store,
-    StoreFuture, Verdict,
+    StoreError, StoreFuture, Verdict,
 };
 use rusqlite::Connection;
 use std::{
+    error::Error,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -148,6 +155,18 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Commits `group` and runs `statements` in its savepoint; their error undoes both.
+    pub(crate) async fn commit_with(
+        &self,
+        group: Group,
+        statements: Statements,
+        now: SystemTime,
+    ) -> Result<Result<Verdict, Box<dyn Error + Send + Sync>>, StoreError> {
+        self.0.writer.commit_with(group, statements, now).await
+    }
+}
+
 impl Store for Sqlite {
     fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
         Box::pin(self.0.writer.commit(groups, now))
@@ -163,6 +182,10 @@ impl Store for Sqlite {
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
         self.read(move |connection| read::history(connection, &query))
+    }
+
+    fn first(&self, key: Key, incarnation: Uuid, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.read(move |connection| read::first(connection, &key, Some(incarnation), &idempotency_key))
     }
 
     fn newest(&self) -> StoreFuture<'_, u64> {

@@ -49,8 +49,26 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result
 const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, fence, from_state, event, to_state, \
                      payload, data, cause, key, at FROM fsm_history";
 
-pub(super) fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
+fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
     connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
+}
+
+/// What was made first under an idempotency key, in this life of `key` or in the present one.
+pub(super) fn first(
+    connection: &Connection,
+    key: &Key,
+    incarnation: Option<Uuid>,
+    idempotency_key: &str,
+) -> rusqlite::Result<Option<HistoryEntry>> {
+    let incarnation = incarnation.as_ref().map(Uuid::as_bytes);
+    let sequence: Option<u64> = connection
+        .prepare_cached(
+            "SELECT sequence FROM fsm_keys WHERE machine = ?1 AND id = ?2 AND key = ?4
+             AND incarnation = ifnull(?3, (SELECT incarnation FROM fsm_instances WHERE machine = ?1 AND id = ?2))",
+        )?
+        .query_row(params![key.machine, key.id, incarnation, idempotency_key], |row| row.get(0))
+        .optional()?;
+    sequence.map_or(Ok(None), |sequence| entry(connection, sequence))
 }
 
 pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {

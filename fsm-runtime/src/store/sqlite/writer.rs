@@ -1,10 +1,12 @@
 //! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
 
-use super::{apply, error};
+use super::{Sql, apply, error};
 use crate::store::{ControlError, Group, StoreError, Verdict};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
+    error::Error,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc,
@@ -28,6 +30,7 @@ type Queued = (Job, OwnedSemaphorePermit);
 
 enum Job {
     Commit(Commit),
+    CommitWith(CommitWith),
     /// Anything else that needs the writer's connection; it answers its caller itself.
     Run(Box<dyn FnOnce(&Connection) + Send>),
 }
@@ -36,6 +39,17 @@ struct Commit {
     groups: Vec<Group>,
     now: SystemTime,
     reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+}
+
+/// The caller's own SQL, to run after a group's changes.
+pub(crate) type Statements = Box<dyn FnOnce(&Sql<'_>) -> Result<(), BoxError> + Send>;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+struct CommitWith {
+    group: Group,
+    statements: Statements,
+    now: SystemTime,
+    reply: oneshot::Sender<Result<Result<Verdict, BoxError>, StoreError>>,
 }
 
 pub(super) struct Writer {
@@ -70,6 +84,18 @@ impl Writer {
     pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Job::Commit(Commit { groups, now, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+    }
+
+    /// Cancel safe, as [`commit`](Self::commit).
+    pub(super) async fn commit_with(
+        &self,
+        group: Group,
+        statements: Statements,
+        now: SystemTime,
+    ) -> Result<Result<Verdict, BoxError>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::CommitWith(CommitWith { group, statements, now, reply })).await?;
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
@@ -163,6 +189,7 @@ impl State {
                     groups += commit.groups.len();
                     batch.push(commit);
                 }
+                Job::CommitWith(commit) => self.commit_with(commit),
                 Job::Run(job) => job(&self.connection),
             }
             if groups < BATCH {
@@ -192,7 +219,7 @@ impl State {
     fn commit(&mut self, batch: &[Commit]) -> Result<Vec<Vec<Verdict>>, StoreError> {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
         let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for commit in batch {
             let each = commit.groups.iter().map(|group| apply::group(&transaction, group, commit.now));
@@ -200,6 +227,25 @@ impl State {
         }
         transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
         Ok(verdicts)
+    }
+
+    /// A transaction of its own: foreign code runs in it, which may take its time, or fail.
+    fn commit_with(&self, commit: CommitWith) {
+        let CommitWith { group, statements, now, reply } = commit;
+        let failed = |e: rusqlite::Error| error::running(&self.file, &e);
+        let answer = (|| {
+            let transaction =
+                Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+            let statements = |sql: &Sql<'_>| {
+                catch_unwind(AssertUnwindSafe(|| statements(sql)))
+                    .unwrap_or_else(|_| Err("the statements panicked".into()))
+            };
+            let answer = apply::group_with(&transaction, &group, now, statements).map_err(failed)?;
+            transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
+            Ok(answer)
+        })();
+        // A caller that has gone does not want the answer.
+        let _ = reply.send(answer);
     }
 
     fn data_version(&self) -> Option<i64> {

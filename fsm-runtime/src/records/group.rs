@@ -1,0 +1,216 @@
+//! Owns changes that are made all or none: of one machine or of several, with the caller's own SQL where the store is SQLite.
+
+use super::firing::Firing;
+use crate::{
+    durable::Durable,
+    shared::Shared,
+    store::{
+        self, Change, Row, StoreError, Verdict,
+        sqlite::{Sql, Sqlite},
+    },
+};
+use std::{any::Any, error::Error, fmt, marker::PhantomData, sync::Arc};
+use tokio::sync::oneshot;
+
+/// Changes that are made all or none.
+///
+/// ```
+/// # use fsm_runtime::{GroupFailure, Runtime, prelude::*};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+/// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Packed, durable, derive(Serialize, Deserialize))]
+/// # enum Parcel { #[on(send => Sent)] Packed, #[state(end)] Sent }
+/// # async fn example(
+/// #     runtime: Runtime, order: order::Record<order::Open>, parcel: parcel::Record<parcel::Packed>,
+/// # ) -> Result<(), GroupFailure> {
+/// let mut group = runtime.group();
+/// let paid = group.add(order.pay());
+/// let sent = group.add(parcel.send());
+/// let mut done = group.commit().await?; // both, or neither
+/// let (paid, sent) = (done.take(paid), done.take(sent)); // their records, in the new states
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing happens until it is committed"]
+pub struct Group {
+    shared: Arc<Shared>,
+    members: Vec<Member>,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Decide = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, BoxError> + Send>;
+/// Runs the guards; gives the change, and what a verdict on it is to the caller.
+type Member = Box<dyn FnOnce() -> Result<(Change, Decide), BoxError> + Send>;
+
+/// Stands for the result of one change of a [`Group`].
+#[derive(Debug)]
+pub struct Ticket<R>(usize, PhantomData<fn() -> R>);
+
+impl Group {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, members: Vec::new() }
+    }
+
+    /// Adds a change: a record's transition, or a creation. Its guard runs when the group is committed.
+    pub fn add<R: Send + 'static, M: Durable>(&mut self, firing: Firing<R, M>) -> Ticket<R> {
+        let place = self.members.len();
+        self.members.push(Box::new(move || {
+            let prepared =
+                firing.prepare().ok_or("this change was awaited already; a group takes it before that")??;
+            let (_, change, decide) = prepared.split();
+            let decide: Decide = Box::new(move |verdict| match decide(verdict) {
+                Ok(result) => Ok(Box::new(result)),
+                Err(failure) => Err(failure.into()),
+            });
+            Ok((change, decide))
+        }));
+        Ticket(place, PhantomData)
+    }
+
+    /// Makes all of the changes, or none.
+    ///
+    /// # Errors
+    /// [`GroupFailure`]; nothing was changed then, unless it says that this is not known.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, all of the changes are made or none.
+    pub async fn commit(self) -> Result<Together, GroupFailure> {
+        let Self { shared, members } = self;
+        let (changes, decides) = prepare(members)?;
+        let group = vec![store::Group { changes }];
+        let verdict = shared.store.commit(group, shared.clock.now()).await?.pop();
+        decide(&shared, decides, verdict)
+    }
+
+    /// Makes all of the changes and runs `statements` in the same transaction, or does nothing. Only on the SQLite store.
+    ///
+    /// `statements` runs on the writer's thread after the changes, while everybody else's changes wait: keep it short. When
+    /// it fails, the changes are not made either.
+    ///
+    /// ```
+    /// # use fsm_runtime::{GroupFailure, Runtime, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+    /// # async fn example(runtime: Runtime, order: order::Record<order::Open>) -> Result<(), GroupFailure> {
+    /// let mut group = runtime.group();
+    /// let paid = group.add(order.pay());
+    /// let (mut done, _) = group
+    ///     .commit_with(|sql| Ok(sql.execute("INSERT INTO receipts (text) VALUES (?1)", &["paid".into()])?))
+    ///     .await?;
+    /// let paid = done.take(paid);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); [`GroupFailure::Statements`] with the error of `statements`;
+    /// [`GroupFailure::NotSqlite`] on another store.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, everything is done or nothing.
+    pub async fn commit_with<T: Send + 'static>(
+        self,
+        statements: impl FnOnce(&Sql<'_>) -> Result<T, BoxError> + Send + 'static,
+    ) -> Result<(Together, T), GroupFailure> {
+        let Self { shared, members } = self;
+        let (changes, decides) = prepare(members)?;
+        let store: &dyn Any = &*shared.store;
+        let sqlite = store.downcast_ref::<Sqlite>().ok_or(GroupFailure::NotSqlite)?;
+        // The writer's closure cannot return more than success: what it made waits here.
+        let (put, mut made) = oneshot::channel();
+        let statements = move |sql: &Sql<'_>| {
+            let _ = put.send(statements(sql)?);
+            Ok(())
+        };
+        let verdict = sqlite.commit_with(store::Group { changes }, Box::new(statements), shared.clock.now()).await?;
+        let verdict = verdict.map_err(GroupFailure::Statements)?;
+        let together = decide(&shared, decides, Some(verdict))?;
+        match made.try_recv() {
+            Ok(made) => Ok((together, made)),
+            Err(_) => Err(GroupFailure::Statements("they did not run".into())),
+        }
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group of {}", self.members.len())
+    }
+}
+
+fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupFailure> {
+    let prepared = members
+        .into_iter()
+        .enumerate()
+        .map(|(change, member)| member().map_err(|cause| GroupFailure::Change { change, cause }));
+    Ok(prepared.collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
+}
+
+fn decide(shared: &Shared, mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together, GroupFailure> {
+    let verdict = match verdict {
+        Some(Verdict::Committed { rows }) => {
+            shared.announce(&rows);
+            let results = decides.into_iter().zip(rows).enumerate().map(|(change, (decide, row))| {
+                decide(Ok(row)).map(Some).map_err(|cause| GroupFailure::Change { change, cause })
+            });
+            return Ok(Together(results.collect::<Result<_, _>>()?));
+        }
+        Some(verdict) => verdict,
+        None => return Err(GroupFailure::Empty),
+    };
+    let change = verdict.change().unwrap_or_default();
+    // One that was made before under its idempotency key cannot be made again with the others.
+    let cause = if let Verdict::Duplicate { first, .. } = &verdict {
+        format!("it was made before, under the same idempotency key (history entry {})", first.sequence).into()
+    } else if change < decides.len() {
+        match decides.swap_remove(change)(Err(verdict)) {
+            Err(cause) => cause,
+            Ok(_) => "the store's verdict does not fit the change".into(),
+        }
+    } else {
+        "the store's verdict is on no change of the group".into()
+    };
+    Err(GroupFailure::Change { change, cause })
+}
+
+/// The results of a [`Group`] that was committed.
+#[derive(Debug)]
+pub struct Together(Vec<Option<Box<dyn Any + Send>>>);
+
+impl Together {
+    /// The result that `ticket` stands for; `None` for a ticket of another group.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is good for one result")]
+    pub fn take<R: Send + 'static>(&mut self, ticket: Ticket<R>) -> Option<R> {
+        let result = self.0.get_mut(ticket.0)?.take()?;
+        result.downcast().ok().map(|result| *result)
+    }
+}
+
+/// Why a [`Group`] was not committed. Nothing was changed, unless the store's error says that this is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupFailure {
+    /// One of the changes could not be made: its cause is the machine's own `Failure`, to be had by `downcast_ref`.
+    #[error("change {change} of the group was not made, and so none was: {cause}")]
+    Change {
+        /// Its place in the group, from 0.
+        change: usize,
+        /// Why.
+        cause: BoxError,
+    },
+    /// The caller's own statements failed.
+    #[error("the statements of the group failed, and so nothing was changed: {0}")]
+    Statements(BoxError),
+    /// The caller's own statements need the SQLite store.
+    #[error("the caller's own statements run on the SQLite store only; this runtime has another one")]
+    NotSqlite,
+    /// There is nothing to commit.
+    #[error("the group is empty")]
+    Empty,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,179 @@
+//! Owns the caller's own SQL in a change's transaction; rusqlite's types stay out of sight.
+
+use rusqlite::{Connection, params_from_iter, types::Value};
+use std::marker::PhantomData;
+
+/// The transaction in which a group's changes are made, for the caller's own statements.
+pub struct Sql<'a> {
+    connection: &'a Connection,
+    /// Stays on the writer's thread.
+    thread: PhantomData<*const ()>,
+}
+
+/// A value of SQLite.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlValue {
+    /// Nothing.
+    Null,
+    /// A signed integer.
+    Integer(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// Why a statement failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlError {
+    /// It would end or change the transaction, which is the store's.
+    #[error("`{statement}` is the store's to say: the group's transaction begins and ends by itself")]
+    NotYours {
+        /// Its first word.
+        statement: String,
+    },
+    /// SQLite refused it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl<'a> Sql<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, thread: PhantomData }
+    }
+
+    /// Runs one statement, and says how many rows it changed.
+    ///
+    /// # Errors
+    /// [`SqlError`]; when it is passed on, the whole group is undone.
+    pub fn execute(&self, statement: &str, values: &[SqlValue]) -> Result<usize, SqlError> {
+        check(statement)?;
+        let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
+        prepared.execute(params_from_iter(values.iter().map(to_sqlite))).map_err(|e| refused(&e))
+    }
+
+    /// Runs one query, and gives all of its rows.
+    ///
+    /// # Errors
+    /// [`SqlError`]; when it is passed on, the whole group is undone.
+    pub fn query(&self, statement: &str, values: &[SqlValue]) -> Result<Vec<Vec<SqlValue>>, SqlError> {
+        check(statement)?;
+        let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
+        let columns = prepared.column_count();
+        let rows = prepared
+            .query_map(params_from_iter(values.iter().map(to_sqlite)), |row| {
+                (0..columns).map(|column| Ok(from_sqlite(row.get(column)?))).collect()
+            })
+            .map_err(|e| refused(&e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| refused(&e))
+    }
+}
+
+impl std::fmt::Debug for Sql<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sql")
+    }
+}
+
+/// What would end the transaction, or the connection's settings that everybody's changes depend on.
+fn check(statement: &str) -> Result<(), SqlError> {
+    const STORES: [&str; 9] =
+        ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "ATTACH", "DETACH"];
+    let word = first_word(statement).to_ascii_uppercase();
+    if STORES.contains(&word.as_str()) { Err(SqlError::NotYours { statement: word }) } else { Ok(()) }
+}
+
+/// The first word behind white space, semicolons and comments.
+fn first_word(mut statement: &str) -> &str {
+    loop {
+        statement = statement.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        if let Some(rest) = statement.strip_prefix("--") {
+            statement = rest.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(rest) = statement.strip_prefix("/*") {
+            statement = rest.split_once("*/").map_or("", |(_, rest)| rest);
+        } else {
+            let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
+            return &statement[..end];
+        }
+    }
+}
+
+fn refused(error: &rusqlite::Error) -> SqlError {
+    SqlError::Refused(error.to_string())
+}
+
+fn to_sqlite(value: &SqlValue) -> Value {
+    match value {
+        SqlValue::Null => Value::Null,
+        SqlValue::Integer(number) => Value::Integer(*number),
+        SqlValue::Real(number) => Value::Real(*number),
+        SqlValue::Text(text) => Value::Text(text.clone()),
+        SqlValue::Blob(bytes) => Value::Blob(bytes.clone()),
+    }
+}
+
+fn from_sqlite(value: Value) -> SqlValue {
+    match value {
+        Value::Null => SqlValue::Null,
+        Value::Integer(number) => SqlValue::Integer(number),
+        Value::Real(number) => SqlValue::Real(number),
+        Value::Text(text) => SqlValue::Text(text),
+        Value::Blob(bytes) => SqlValue::Blob(bytes),
+    }
+}
+
+impl From<i64> for SqlValue {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<f64> for SqlValue {
+    fn from(number: f64) -> Self {
+        Self::Real(number)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for SqlValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for SqlValue {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+impl<T: Into<SqlValue>> From<Option<T>> for SqlValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_the_transaction_is_refused_however_it_is_written() {
+        for statement in ["COMMIT", " commit;", "-- x\nRollback", "/* a */ ;end", "PRAGMA synchronous = OFF"] {
+            assert!(check(statement).is_err(), "{statement}");
+        }
+        for statement in
+            ["/*", "--", "", "INSERT INTO t VALUES ('COMMIT')", "SELECT 1", "WITH x AS (SELECT 1) SELECT * FROM x"]
+        {
+            assert!(check(statement).is_ok(), "{statement}");
+        }
+    }
+}

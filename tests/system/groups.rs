@@ -1,0 +1,109 @@
+//! Groups: changes of several instances and the caller's own SQL, all or none.
+
+use super::job::{Job, job, queued};
+use fsm_runtime::{
+    Failure, GroupFailure, Machines, Runtime,
+    store::sqlite::{SqlValue, Sqlite},
+};
+use tempfile::TempDir;
+
+async fn world() -> (TempDir, Runtime, Machines<Job>) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE mails (text TEXT UNIQUE)").unwrap();
+    let runtime = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    let jobs = runtime.machines();
+    (dir, runtime, jobs)
+}
+
+async fn mails(runtime: &Runtime) -> Vec<Vec<SqlValue>> {
+    let (_, rows) = runtime.group().commit_with(|sql| Ok(sql.query("SELECT text FROM mails", &[])?)).await.unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn all_changes_are_made_together() {
+    let (_dir, runtime, jobs) = world().await;
+    let a = jobs.create("a", queued()).await.unwrap();
+    let mut group = runtime.group();
+    let running = group.add(a.start());
+    let born = group.add(jobs.create("b", queued()));
+    let mut done = group.commit().await.unwrap();
+    assert_eq!(done.take(running).unwrap().version(), 2);
+    assert_eq!(done.take(born).unwrap().id(), "b");
+}
+
+#[tokio::test]
+async fn one_conflict_is_that_of_all() {
+    let (_dir, runtime, jobs) = world().await;
+    let (a, b) = (jobs.create("a", queued()).await.unwrap(), jobs.create("b", queued()).await.unwrap());
+    jobs.fire("b", job::event::Start).await.unwrap();
+    let mut group = runtime.group();
+    group.add(a.start());
+    group.add(b.start());
+    let failure = group.commit().await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "change 1 of the group was not made, and so none was: Job `b` was changed by somebody else: it is in `Running`, \
+         version 2 now; match on the record inside and decide again"
+    );
+    let GroupFailure::Change { change: 1, cause } = failure else { panic!() };
+    assert!(matches!(*cause.downcast::<job::Failure>().unwrap(), Failure::Conflict(_)));
+    assert_eq!(jobs.get("a").await.unwrap().version(), 1);
+}
+
+#[tokio::test]
+async fn a_guard_that_refuses_is_that_of_all() {
+    let (_dir, runtime, jobs) = world().await;
+    let failed = jobs.create("a", queued()).await.unwrap().start().await.unwrap().fail(String::new()).await.unwrap();
+    let mut group = runtime.group();
+    group.add(jobs.create("b", queued()));
+    group.add(failed.reopen());
+    let failure = group.commit().await.unwrap_err().to_string();
+    assert_eq!(failure, "change 1 of the group was not made, and so none was: refused: nobody said why it failed");
+    assert!(jobs.get("b").await.is_err());
+}
+
+#[tokio::test]
+async fn the_caller_s_statements_share_the_transaction() {
+    let (_dir, runtime, jobs) = world().await;
+    let a = jobs.create("a", queued()).await.unwrap();
+    let mut group = runtime.group();
+    let running = group.add(a.start());
+    let mail = |sql: &fsm_runtime::store::sqlite::Sql<'_>| {
+        Ok(sql.execute("INSERT INTO mails VALUES (?1)", &["a has started".into()])?)
+    };
+    let (mut done, changed) = group.commit_with(mail).await.unwrap();
+    assert_eq!((done.take(running).unwrap().version(), changed), (2, 1));
+    assert_eq!(mails(&runtime).await, [[SqlValue::from("a has started")]]);
+
+    // A conflict undoes the statements, an error of theirs the changes.
+    let stale = jobs.get("a").await.unwrap();
+    jobs.fire("a", job::event::Restart).await.unwrap();
+    let job::AnyRecord::Running(stale) = stale else { panic!() };
+    let mut group = runtime.group();
+    group.add(stale.cancel());
+    let other = |sql: &fsm_runtime::store::sqlite::Sql<'_>| Ok(sql.execute("INSERT INTO mails VALUES ('b')", &[])?);
+    assert!(matches!(group.commit_with(other).await.unwrap_err(), GroupFailure::Change { change: 0, .. }));
+    let job::AnyRecord::Running(fresh) = jobs.get("a").await.unwrap() else { panic!() };
+    let mut group = runtime.group();
+    group.add(fresh.cancel());
+    let failure = group.commit_with(mail).await.unwrap_err().to_string();
+    assert!(failure.contains("UNIQUE constraint failed: mails.text"), "{failure}");
+    assert_eq!(mails(&runtime).await.len(), 1);
+    assert_eq!(jobs.get("a").await.unwrap().version(), 3);
+}
+
+#[tokio::test]
+async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
+    let (_dir, runtime, jobs) = world().await;
+    let failure = runtime.group().commit_with(|sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "the statements of the group failed, and so nothing was changed: `COMMIT` is the store's to say: the group's \
+         transaction begins and ends by itself"
+    );
+    let failure = runtime.group().commit_with(|_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();
+    assert!(failure.to_string().contains("the statements panicked"), "{failure}");
+    jobs.create("a", queued()).await.unwrap();
+}
