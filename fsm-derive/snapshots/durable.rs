@@ -780,7 +780,8 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
-            match (self, event.into()) {
+            let event = event.into();
+            match (self, event) {
                 (Self::Requested { title }, Event::Begin(event)) => {
                     step(Requested { title }, event)
                 }

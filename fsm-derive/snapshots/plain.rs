@@ -565,34 +565,38 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
-            match (self, event.into()) {
-                (Self::Off, Event::Flip(event)) => step(Off, event),
-                (Self::On, Event::Flip(event)) => step(On, event),
+            let event = event.into();
+            match NEXT[self.state().index()][event.kind().index()] {
+                ::core::option::Option::Some(State::Off) => {
+                    ::core::result::Result::Ok(Self::Off)
+                }
+                ::core::option::Option::Some(State::On) => {
+                    ::core::result::Result::Ok(Self::On)
+                }
+                _ => {
+                    ::core::result::Result::Err(::fsm_core::Rejected {
+                        machine: self,
+                        event,
+                        reason: ::core::option::Option::None,
+                    })
+                }
             }
         }
     }
-    fn step<
-        S: ::fsm_core::StateOf<Switch>,
-        E: EventOf<S> + ::core::convert::Into<Event>,
-    >(
-        state: S,
-        event: E,
-    ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
-        match event.transition(state, Seal) {
-            ::core::result::Result::Ok(target) => {
-                ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
-            }
-            ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
-            ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
-                    machine: machine.into_enum(),
-                    event: event.into(),
-                    reason: ::core::option::Option::Some(reason),
-                })
-            }
-        }
-    }
+    /// The state that follows each state on each event.
+    static NEXT: [[::core::option::Option<
+        State,
+    >; EventKind::ALL.len()]; State::ALL.len()] = {
+        let mut next = [[::core::option::Option::None; EventKind::ALL
+            .len()]; State::ALL.len()];
+        next[State::Off.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
+            State::On,
+        );
+        next[State::On.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
+            State::Off,
+        );
+        next
+    };
     #[automatically_derived]
     impl ::fsm_core::StateMachine for Switch {
         type State = State;

@@ -1047,7 +1047,8 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: impl ::core::convert::Into<Event<'a>>,
         ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
-            match (self, event.into()) {
+            let event = event.into();
+            match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
                     step(Draft { title }, event)
                 }

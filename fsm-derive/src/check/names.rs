@@ -9,10 +9,10 @@ use crate::{
     model::{Kind, Machine, plain, snake},
 };
 
-/// Types of every generated module.
-pub(crate) const TYPES: [&str; 9] =
-    ["ALL", "Any", "Event", "EventKind", "EventOf", "Initial", "Machine", "Seal", "State"];
-/// More types with `durable`.
+/// What every generated module defines, or its enums do.
+pub(crate) const TYPES: [&str; 11] =
+    ["ALL", "Any", "Event", "EventKind", "EventOf", "GRAPH", "Initial", "Machine", "NEXT", "Seal", "State"];
+/// What it defines besides with `durable`.
 pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
 
 /// Methods of every generated `Machine`.

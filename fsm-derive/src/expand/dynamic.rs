@@ -3,56 +3,17 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    cx::Cx,
-    outside,
-    states::{any_data, pattern},
-};
+use super::{apply::Apply, cx::Cx, outside, states::any_data};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let Cx { core, enum_ty, s, e, .. } = cx;
+    let Cx { core, enum_ty, .. } = cx;
     let (vis, machine) = (cx.vis(1), cx.machine);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let event = cx.events_ty();
     let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
     let any_data = machine.states.iter().map(any_data);
     let result = quote!(::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>>);
-    let steps = machine.transitions.iter().map(|transition| {
-        let state = &machine.states[transition.from];
-        let (ident, pattern) = (&state.ident, pattern(state));
-        let event = &machine.events[transition.event].ty;
-        quote!((Self::#ident #pattern, Event::#event(event)) => step(#ident #pattern, event))
-    });
-    let all_pairs =
-        machine.transitions.len() == machine.states.len() * machine.events.len() && !machine.events.is_empty();
-    let otherwise = (!all_pairs).then(|| {
-        quote! {
-            (machine, event) => ::core::result::Result::Err(#core::Rejected {
-                machine,
-                event,
-                reason: ::core::option::Option::None,
-            }),
-        }
-    });
-    let event_of = cx.event_of(s);
-    let step_params =
-        cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#event>)]);
-    let step = (!machine.transitions.is_empty()).then(|| {
-        quote! {
-            fn step #step_params(state: #s, event: #e) -> #result #clause {
-                match event.transition(state, Seal) {
-                    ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
-                    ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
-                        ::core::result::Result::Err(#core::Rejected {
-                            machine: machine.into_enum(),
-                            event: event.into(),
-                            reason: ::core::option::Option::Some(reason),
-                        })
-                    }
-                }
-            }
-        }
-    });
+    let Apply { body, items } = Apply::new(cx);
     let timer = timer(cx);
     quote! {
         impl #params #enum_ty #clause {
@@ -85,14 +46,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             /// # Errors
             /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
             #vis fn apply(self, event: impl ::core::convert::Into<#event>) -> #result {
-                match (self, event.into()) {
-                    #(#steps,)*
-                    #otherwise
-                }
+                let event = event.into();
+                #body
             }
             #timer
         }
-        #step
+        #items
         #[automatically_derived]
         impl #params #core::StateMachine for #enum_ty #clause {
             type State = State;

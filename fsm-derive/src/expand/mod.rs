@@ -1,5 +1,6 @@
 //! From a machine to the code that is generated for it: one module beside the enum.
 
+mod apply;
 mod broken;
 mod choice;
 mod cx;

@@ -1,0 +1,112 @@
+//! The body of `apply`: a `match` over states and events, or, where nothing carries data, a table. A big `match` is a jump
+//! that the processor cannot foresee when events come in no order; a look into a table is none.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{cx::Cx, states::pattern};
+use crate::model::Machine;
+
+/// The body, which has `self` and `event`, and the items beside it.
+pub(super) struct Apply {
+    pub(super) body: TokenStream,
+    pub(super) items: TokenStream,
+}
+
+impl Apply {
+    pub(super) fn new(cx: &Cx<'_>) -> Self {
+        if is_fieldless(cx.machine) { table(cx) } else { steps(cx) }
+    }
+}
+
+fn is_fieldless(machine: &Machine) -> bool {
+    let by_hand = machine.transitions.iter().any(|transition| transition.guard.is_some() || transition.with.is_some());
+    let data = machine.states.iter().any(|state| !state.fields.is_empty())
+        || machine.events.iter().any(|event| !event.fields.is_empty());
+    !(by_hand || data || machine.transitions.is_empty())
+}
+
+fn table(cx: &Cx<'_>) -> Apply {
+    let (core, machine) = (&cx.core, cx.machine);
+    let entries = machine.transitions.iter().map(|transition| {
+        let from = &machine.states[transition.from].ident;
+        let event = &machine.events[transition.event].ty;
+        let to = transition.to.iter().map(|to| &machine.states[*to].ident);
+        quote!(#(next[State::#from.index()][EventKind::#event.index()] = ::core::option::Option::Some(State::#to);)*)
+    });
+    let reached = |index: usize| machine.transitions.iter().any(|transition| transition.to.contains(&index));
+    let arms = machine.states.iter().enumerate().filter(|(index, _)| reached(*index)).map(|(_, state)| {
+        let (ident, pattern) = (&state.ident, pattern(state));
+        quote!(::core::option::Option::Some(State::#ident) => ::core::result::Result::Ok(Self::#ident #pattern))
+    });
+    Apply {
+        body: quote! {
+            match NEXT[self.state().index()][event.kind().index()] {
+                #(#arms,)*
+                _ => ::core::result::Result::Err(#core::Rejected {
+                    machine: self,
+                    event,
+                    reason: ::core::option::Option::None,
+                }),
+            }
+        },
+        items: quote! {
+            /// The state that follows each state on each event.
+            static NEXT: [[::core::option::Option<State>; EventKind::ALL.len()]; State::ALL.len()] = {
+                let mut next = [[::core::option::Option::None; EventKind::ALL.len()]; State::ALL.len()];
+                #(#entries)*
+                next
+            };
+        },
+    }
+}
+
+fn steps(cx: &Cx<'_>) -> Apply {
+    let Cx { core, enum_ty, s, e, machine, .. } = cx;
+    let (event, clause) = (cx.events_ty(), cx.all.clause(&[]));
+    let arms = machine.transitions.iter().map(|transition| {
+        let state = &machine.states[transition.from];
+        let (ident, pattern) = (&state.ident, pattern(state));
+        let event = &machine.events[transition.event].ty;
+        quote!((Self::#ident #pattern, Event::#event(event)) => step(#ident #pattern, event))
+    });
+    let pairs = machine.states.len() * machine.events.len();
+    let otherwise = (pairs == 0 || machine.transitions.len() < pairs).then(|| {
+        quote! {
+            (machine, event) => ::core::result::Result::Err(#core::Rejected {
+                machine,
+                event,
+                reason: ::core::option::Option::None,
+            }),
+        }
+    });
+    let event_of = cx.event_of(s);
+    let params =
+        cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#event>)]);
+    let step = quote! {
+        fn step #params(
+            state: #s,
+            event: #e,
+        ) -> ::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>> #clause {
+            match event.transition(state, Seal) {
+                ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
+                ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
+                    ::core::result::Result::Err(#core::Rejected {
+                        machine: machine.into_enum(),
+                        event: event.into(),
+                        reason: ::core::option::Option::Some(reason),
+                    })
+                }
+            }
+        }
+    };
+    Apply {
+        body: quote! {
+            match (self, event) {
+                #(#arms,)*
+                #otherwise
+            }
+        },
+        items: if machine.transitions.is_empty() { TokenStream::new() } else { step },
+    }
+}
