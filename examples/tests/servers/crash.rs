@@ -29,6 +29,7 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
     let over = AtomicBool::new(false);
     scope(|threads| {
         let watcher = threads.spawn(|| two_at_once(&place, &over));
+        let at_the_end = Said(&over);
         let mut accidents = [0; IDS.len()];
         for _ in 0..KILLS {
             let manager = place.manage();
@@ -36,15 +37,15 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
             let (of_load, until_killed) = (random.fork(), Duration::from_millis(random.u64(..400)));
             scope(|round| {
                 round.spawn(|| load(&place, &enough, of_load, &mut accidents));
+                let _at_the_end = Said(&enough);
                 sleep(until_killed);
                 manager.kill();
-                enough.store(true, Relaxed);
             });
             history::check(&place);
         }
         // To the end: it goes on from the rows.
         place.ok(&[]);
-        over.store(true, Relaxed);
+        drop(at_the_end);
         assert_eq!(watcher.join().expect("the watcher"), None, "two processes of one server");
     });
     let passed = history::check(&place);
@@ -52,6 +53,15 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
     for id in IDS {
         assert_eq!(passed[id].last().map(String::as_str), Some("Stopped"));
         assert!(place.serving(id).is_empty());
+    }
+}
+
+/// Says so when it is dropped, also by a failed assertion: whoever waits for the word would wait for ever.
+struct Said<'b>(&'b AtomicBool);
+
+impl Drop for Said<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
     }
 }
 

@@ -16,7 +16,8 @@ struct Change {
 }
 
 /// Each server's history is an unbroken chain of versions 1, 2, 3… of declared transitions, each of which begins where the
-/// one before ended; no fence goes back; and the row is what the last one made. Gives the states that each passed through.
+/// one before ended; no fence goes back; and the row is what the last one made. Notes change nothing, so they are left out.
+/// Gives the states that each passed through.
 pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     let store = place.store();
     let graph: String = store
@@ -25,7 +26,8 @@ pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     let declared = edges(&graph);
     let mut query = store
         .prepare(
-            "SELECT id, kind, version, fence, from_state, event, to_state, data FROM fsm_history ORDER BY sequence",
+            "SELECT id, kind, version, fence, from_state, event, to_state, data FROM fsm_history \
+             WHERE kind <> 'note' ORDER BY sequence",
         )
         .expect("the history");
     let changes = query.query_map([], |row| {

@@ -3,6 +3,7 @@
 use crate::config::Spec;
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
 
 /// A web server, from the wish for it to its end; it can be wished for again.
 #[derive(StateMachine, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub(crate) enum Server {
 
     /// A process is started, or found alive, and asked until it answers.
     #[state(work)]
-    #[on(ready { pid: u32, port: u16 } => Running)]
+    #[on(ready { pid: u32, port: u16, since: SystemTime } => Running)]
     #[on(fail { reason: String, failures: u32 } => Failed)]
     #[on(give_up { reason: String } => GivenUp)]
     Starting { spec: Spec, failures: u32 },
@@ -24,7 +25,7 @@ pub(crate) enum Server {
     #[state(work)]
     #[on(fail => Failed)]
     #[on(give_up => GivenUp)]
-    Running { spec: Spec, failures: u32, pid: u32, port: u16 },
+    Running { spec: Spec, failures: u32, pid: u32, port: u16, since: SystemTime },
 
     /// It broke, and is tried again after a pause.
     #[on(retry => Starting)]

@@ -24,7 +24,7 @@ pub(crate) fn entry(entry: &HistoryEntry) -> String {
 fn detail(entry: &HistoryEntry) -> Option<String> {
     let payload = entry.payload.as_deref()?;
     match entry.event.as_deref()? {
-        "ready" => read(payload).map(|event::Ready { pid, port }| place(port, pid)),
+        "ready" => read(payload).map(|event::Ready { pid, port, .. }| place(port, pid)),
         "fail" => read(payload).map(|event::Fail { reason, failures }| format!("failure {failures}: {reason}")),
         "give_up" => read(payload).map(|event::GiveUp { reason }| reason),
         _ => None,
@@ -90,7 +90,7 @@ mod tests {
     fn a_change_tells_what_its_event_brought_along() {
         let moved = |event, to, payload| change(HistoryKind::Transition, Some("Starting"), Some(event), to, payload);
         assert_eq!(
-            moved("ready", "Running", r#"{"pid":7,"port":80}"#),
+            moved("ready", "Running", r#"{"pid":7,"port":80,"since":{"secs_since_epoch":0,"nanos_since_epoch":0}}"#),
             "1970-01-01T00:00:00.000Z  docs     v3   Starting --ready--> Running (worker): http://127.0.0.1:80/ pid 7"
         );
         let failed = moved("fail", "Failed", r#"{"reason":"no folder","failures":2}"#);

@@ -71,7 +71,10 @@ impl Wish {
             (Goal::Up(spec), Some(AnyRecord::GivenUp(given_up))) if !self.tried => {
                 given_up.request(spec.clone()).await.map(drop)
             }
-            (Goal::Up(spec), Some(AnyRecord::Running(running))) => return Ok(as_wished(spec, &running.spec)),
+            (Goal::Up(spec), Some(AnyRecord::Running(running))) => {
+                let as_wished = as_wished(spec, &running.spec);
+                return Ok(self.parked(servers).await?.unwrap_or(as_wished));
+            }
 
             (Goal::Back(version), Some(AnyRecord::Running(running))) if running.version() > *version => {
                 return Ok(Progress::Fulfilled);
@@ -82,7 +85,7 @@ impl Wish {
 
             (Goal::Down, Some(AnyRecord::Stopped(_))) => return Ok(Progress::Fulfilled),
             (Goal::Up(_) | Goal::Back(_), Some(_)) | (Goal::Down, Some(AnyRecord::Stopping(_))) => {
-                return self.under_way(servers).await;
+                return Ok(self.parked(servers).await?.unwrap_or(Progress::Waiting));
             }
             // Whatever it is doing, it is to stop.
             (Goal::Down, Some(_)) => servers.fire(&self.id, event::Stop).await.map(drop),
@@ -100,17 +103,18 @@ impl Wish {
         Ok(Progress::Waiting)
     }
 
-    /// Waits for work that somebody does; what was parked after many failures is released once.
-    async fn under_way(&mut self, servers: &Machines<Server>) -> anyhow::Result<Progress> {
-        match servers.row(&self.id).await?.parked {
-            Some(why) if self.tried => return Ok(Progress::Failed(format!("work on it is parked: {why}"))),
-            Some(_) => {
-                servers.release(&self.id).await?;
-                self.tried = true;
-            }
-            None => {}
+    /// When nobody works on it any more after too many failures: has the work begin anew, once; `None` if it goes on.
+    async fn parked(&mut self, servers: &Machines<Server>) -> anyhow::Result<Option<Progress>> {
+        let Some(why) = servers.row(&self.id).await?.parked else { return Ok(None) };
+        if self.tried {
+            return Ok(Some(Progress::Failed(format!("work on it is parked: {why}"))));
         }
-        Ok(Progress::Waiting)
+        match servers.release(&self.id).await {
+            Ok(()) => self.tried = true,
+            Err(Failure::Conflict(_)) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        Ok(Some(Progress::Waiting))
     }
 }
 

@@ -8,7 +8,10 @@ use crate::{
     process::{GLANCE, Processes},
 };
 use fsm_runtime::prelude::*;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, sleep};
 
 /// How long a process has until it answers.
@@ -23,7 +26,11 @@ const STRIKES: u32 = 3;
 /// How many failures in a row end in `GivenUp`.
 const FAILURES: u32 = 5;
 
-/// Who has been well for so long starts to count failures from one again.
+/// How long a worker watches before it hands back, to be run again: having ended well, it counts as no failed attempt,
+/// however many managers are killed in the years that a server runs.
+const SHIFT: Duration = Duration::from_secs(30);
+
+/// Who has run for so long starts to count failures from one again.
 const RECOVERED: Duration = Duration::from_secs(30);
 
 /// Does the work of every server of one run folder.
@@ -39,20 +46,21 @@ impl server::Workers for Keeper {
             () = task.cancelled() => return task.again(Duration::ZERO),
         };
         match up {
-            Ok((pid, port)) => task.ready(pid, port),
+            Ok((pid, port)) => task.ready(pid, port, SystemTime::now()),
             Err(reason) if failures < FAILURES => task.fail(reason, failures),
             Err(reason) => task.give_up(reason),
         }
     }
 
     async fn running(&self, task: Task<Running>) -> Outcome<Running> {
-        let since = Instant::now();
         let reason = tokio::select! {
             reason = self.watch(task.id(), &task.spec, task.pid, task.port) => reason?,
             () = task.cancelled() => return task.again(Duration::ZERO),
             () = task.draining() => return task.again(Duration::ZERO),
+            () = task.sleep(SHIFT) => return task.again(Duration::ZERO),
         };
-        let failures = if since.elapsed() < RECOVERED { task.failures + 1 } else { 1 };
+        let ran = task.since.elapsed().unwrap_or_default();
+        let failures = if ran < RECOVERED { task.failures + 1 } else { 1 };
         if failures < FAILURES { task.fail(reason, failures) } else { task.give_up(reason) }
     }
 
