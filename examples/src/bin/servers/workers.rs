@@ -26,8 +26,7 @@ const STRIKES: u32 = 3;
 /// How many failures in a row end in `GivenUp`.
 const FAILURES: u32 = 5;
 
-/// How long a worker watches before it hands back, to be run again: having ended well, it counts as no failed attempt,
-/// however many managers are killed in the years that a server runs.
+/// How long a worker watches before it hands back and is run again, so that an attempt ends well now and then.
 const SHIFT: Duration = Duration::from_secs(30);
 
 /// Who has run for so long starts to count failures from one again.
