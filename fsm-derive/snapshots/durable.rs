@@ -888,6 +888,7 @@ Each transition is one compare-and-swap from the version that was read. The data
             self.raw.into_data()
         }
         /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+        #[must_use]
         pub fn with_key(
             self,
             key: impl ::core::convert::Into<::std::string::String>,

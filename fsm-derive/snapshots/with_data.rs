@@ -390,7 +390,6 @@ pub(crate) mod text {
     pub(crate) mod choice {
         ///`decide`: `Review` → `Published` or `Draft`.
         #[derive(Clone, Debug, PartialEq)]
-        #[must_use = "it says where the transition led"]
         pub(crate) enum ReviewDecide<A, B> {
             /// Out.
             Published(A),
@@ -682,6 +681,7 @@ It is born in an initial state, moved by the events that its state declares, and
     }
     impl<'a, T: Clone> Machine<'a, Review<'a, T>, T> {
         ///`Review` → `Published` or `Draft`.
+        #[must_use]
         #[inline]
         pub(crate) fn decide(
             self,

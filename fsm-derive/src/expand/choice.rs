@@ -56,7 +56,6 @@ fn choice(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[derive(Clone, Debug, PartialEq)]
-        #[must_use = "it says where the transition led"]
         #vis enum #ident<#declared> {
             #(#docs #variants(#params),)*
         }

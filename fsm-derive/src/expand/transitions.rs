@@ -53,9 +53,11 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
                 /// Machine and event come back when the guard refuses.
             }
         });
+        let must_use = (transition.guard.is_none() && transition.to.len() > 1).then(|| quote!(#[must_use]));
         quote! {
             #[doc = #doc]
             #errors
+            #must_use
             #[inline]
             #vis fn #ident(self, #params) -> #next {
                 self.fire(#event)

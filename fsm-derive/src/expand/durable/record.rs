@@ -56,6 +56,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
                 self.raw.into_data()
             }
             /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+            #[must_use]
             #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
