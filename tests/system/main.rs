@@ -8,3 +8,4 @@ mod job;
 mod machines;
 mod records;
 mod sqlite;
+mod supervisor;

@@ -1,0 +1,145 @@
+//! Commands about single children, and OTP's answers to them.
+
+use super::*;
+use fsm_runtime::supervisor::ChildError;
+
+fn text<T: std::fmt::Debug>(result: Result<T, ChildError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
+    let world = World::new();
+    let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
+    let supervisor = builder.child(world.puppet("a")).child(world.puppet("t").temporary()).start().await.unwrap();
+    settle().await;
+    assert_eq!(text(supervisor.remove("a").await), "child `a` is running");
+    assert_eq!(text(supervisor.restart("a").await), "child `a` is running");
+    supervisor.terminate("a").await.unwrap();
+    supervisor.terminate("a").await.unwrap();
+    supervisor.terminate("t").await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "no failure, or it had given up; and `t` is gone");
+    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already present, and stopped");
+    supervisor.restart("a").await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Running 2");
+    assert_eq!(info(&supervisor, "a").await.restarts, 0, "by hand");
+    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already started");
+    supervisor.terminate("a").await.unwrap();
+    supervisor.remove("a").await.unwrap();
+    assert_eq!(states(&supervisor).await, "");
+    for missing in [supervisor.terminate("a").await, supervisor.restart("a").await, supervisor.remove("a").await] {
+        assert_eq!(text(missing), "there is no child `a`");
+    }
+    supervisor.start_child(world.puppet("a")).await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Running 1");
+    supervisor.shutdown(secs(1)).await;
+    assert_eq!(text(supervisor.start_child(world.puppet("b")).await), "the supervisor has ended");
+    assert_eq!(text(supervisor.counts().await), "the supervisor has ended");
+}
+
+#[tokio::test]
+async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
+    let world = World::new();
+    let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
+    let supervisor = builder.start().await.unwrap();
+    let start = |child: Child| {
+        tokio::spawn({
+            let supervisor = supervisor.clone();
+            async move { supervisor.start_child(child).await }
+        })
+    };
+    let failing = start(world.puppet("new").reports_start());
+    settle().await;
+    assert!(!failing.is_finished());
+    world.tell("new", Do::Fail("no")).await;
+    assert_eq!(text(failing.await.unwrap()), "child `new` failed to start: no");
+    assert_eq!(states(&supervisor).await, "", "it is not kept");
+
+    let starting = start(world.puppet("old").reports_start());
+    settle().await;
+    world.tell("old", Do::Started).await;
+    starting.await.unwrap().unwrap();
+    supervisor.terminate("old").await.unwrap();
+    let again = tokio::spawn({
+        let supervisor = supervisor.clone();
+        async move { supervisor.restart("old").await }
+    });
+    settle().await;
+    world.tell("old", Do::Panic("no")).await;
+    assert_eq!(text(again.await.unwrap()), "child `old` failed to start: panicked: no");
+    assert_eq!(states(&supervisor).await, "old Stopped 2", "it is kept as it was");
+
+    let stopped = start(world.puppet("slow").reports_start());
+    settle().await;
+    supervisor.terminate("slow").await.unwrap();
+    assert_eq!(text(stopped.await.unwrap()), "child `slow` is stopping");
+    assert_eq!(
+        text(supervisor.start_child(world.puppet("x").heartbeat(Duration::ZERO)).await),
+        "child `x`: a heartbeat or stall limit must be longer than zero"
+    );
+}
+
+const SLOWLY: Restarts = Restarts::Backoff { first: LATER, longest: LATER, limit: 100, reset_after: LATER };
+
+#[tokio::test]
+async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_so() {
+    let world = World::new();
+    let supervisor = world.builder().restarts(SLOWLY).child(world.puppet("a")).start().await.unwrap();
+    settle().await;
+    world.tell("a", Do::Fail("again")).await;
+    assert_eq!(states(&supervisor).await, "a Restarting 1");
+    assert_eq!(supervisor.counts().await.unwrap().restarting, 1);
+    assert_eq!(text(supervisor.restart("a").await), "child `a` is restarting");
+    assert_eq!(text(supervisor.remove("a").await), "child `a` is restarting");
+    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already started");
+    supervisor.terminate("a").await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Stopped 1");
+    world.advance(LATER).await;
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "the restart that was due is off");
+    supervisor.restart("a").await.unwrap();
+    settle().await;
+    world.tell("a", Do::Fail("again")).await;
+    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and a shutdown ends it too");
+    world.advance(LATER).await;
+    assert_eq!(world.log(), "+a -a +a -a");
+}
+
+#[tokio::test]
+async fn s15_while_a_child_is_being_stopped() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.slow("a", secs(3))).start().await.unwrap();
+    settle().await;
+    let stops: Vec<_> = (0..2)
+        .map(|_| {
+            tokio::spawn({
+                let supervisor = supervisor.clone();
+                async move { supervisor.terminate("a").await }
+            })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(text(supervisor.restart("a").await), "child `a` is stopping");
+    assert_eq!(text(supervisor.remove("a").await), "child `a` is stopping");
+    assert!(stops.iter().all(|stop| !stop.is_finished()));
+    world.advance(secs(3)).await;
+    for stop in stops {
+        stop.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn s15_a_terminate_in_the_grace_of_a_failed_child_calls_its_restart_off() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.deaf("a").heartbeat(secs(1))).start().await.unwrap();
+    settle().await;
+    world.advance(secs(1)).await;
+    assert_eq!(text(supervisor.restart("a").await), "child `a` is restarting");
+    let stop = tokio::spawn({
+        let supervisor = supervisor.clone();
+        async move { supervisor.terminate("a").await }
+    });
+    settle().await;
+    world.advance(secs(5)).await;
+    stop.await.unwrap().unwrap();
+    assert_eq!(states(&supervisor).await, "a Stopped 1");
+}

@@ -1,0 +1,114 @@
+//! Starting: order, failure, and what is refused before anything runs.
+
+use super::*;
+use fsm_runtime::supervisor::{Invalid, StartError};
+
+#[tokio::test]
+async fn s1_children_start_in_order_and_stop_in_reverse_each_fully() {
+    let world = World::new();
+    let one = |id| world.slow(id, secs(1)).reports_start();
+    let builder = world.builder().child(one("a")).child(one("b")).child(one("c"));
+    let start = tokio::spawn(builder.start());
+    settle().await;
+    for id in ["a", "b", "c"] {
+        assert_eq!(world.log(), format!("+{id}"), "the next one waits until this one has started");
+        assert!(!start.is_finished());
+        world.tell(id, Do::Started).await;
+    }
+    let supervisor = start.await.unwrap().unwrap();
+
+    let stop = stopping(&supervisor, LATER).await;
+    for (log, after) in [("!c", "-c !b"), ("", "-b !a"), ("", "-a")] {
+        assert_eq!(world.log(), log);
+        assert!(!stop.is_finished());
+        world.advance(Duration::from_millis(999)).await;
+        assert_eq!(world.log(), "", "the next one is told only when this one is gone");
+        world.advance(Duration::from_millis(1)).await;
+        assert_eq!(world.log(), after);
+    }
+    assert_eq!(stop.await.unwrap(), NONE);
+}
+
+#[tokio::test]
+async fn s1_a_child_that_does_not_report_has_started_when_it_is_spawned() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Running 1, b Running 1");
+}
+
+#[tokio::test]
+async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
+    for (order, cause) in [
+        (Do::Fail("no port"), "no port"),
+        (Do::Panic("no luck"), "panicked: no luck"),
+        (Do::Return, "returned, though it is permanent"),
+    ] {
+        let world = World::new();
+        let builder = world.builder().child(world.slow("a", secs(1))).child(world.puppet("b"));
+        let builder = builder.child(world.puppet("c").reports_start()).child(world.puppet("d"));
+        let start = tokio::spawn(builder.start());
+        settle().await;
+        world.tell("c", order).await;
+        assert!(!start.is_finished(), "not before those that had started are gone");
+        world.advance(secs(1)).await;
+        assert_eq!(world.log(), "+a +b +c -c -b !a -a");
+        let error = start.await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), format!("child `c` failed to start: {cause}"));
+        assert!(matches!(error, StartError::Child { id, .. } if id == "c"));
+    }
+}
+
+#[tokio::test]
+async fn s2_a_return_before_the_report_is_no_failed_start_where_a_return_is_allowed() {
+    let world = World::new();
+    let builder = world.builder().child(world.puppet("once").transient().reports_start()).child(world.puppet("b"));
+    let start = tokio::spawn(builder.start());
+    settle().await;
+    world.tell("once", Do::Return).await;
+    let supervisor = start.await.unwrap().unwrap();
+    assert_eq!(states(&supervisor).await, "once Finished 1, b Running 1");
+}
+
+#[tokio::test]
+async fn s2_a_start_that_nobody_waits_for_any_more_is_undone() {
+    let world = World::new();
+    let builder = world.builder().child(world.puppet("a")).child(world.puppet("b").reports_start());
+    let start = tokio::spawn(builder.start());
+    settle().await;
+    assert_eq!(world.log(), "+a +b");
+    start.abort();
+    settle().await;
+    assert_eq!(world.log(), "-b -a");
+}
+
+#[tokio::test]
+async fn s10_two_children_with_one_id_are_refused() {
+    let world = World::new();
+    let refused = world.builder().child(world.puppet("a")).child(world.puppet("a")).start().await.unwrap_err();
+    assert_eq!(refused.to_string(), "two children have the id `a`");
+    settle().await;
+    assert_eq!(world.log(), "", "nothing was started");
+}
+
+#[tokio::test]
+async fn s14_limits_that_limit_nothing_are_refused() {
+    let world = World::new();
+    let refused = async |restarts| match world.builder().restarts(restarts).start().await {
+        Err(StartError::Invalid(invalid)) => invalid,
+        other => panic!("{other:?}"),
+    };
+    for window in [Duration::ZERO, Duration::MAX] {
+        assert_eq!(refused(Restarts::Intensity { max: 1, window }).await, Invalid::Window { window });
+    }
+    for (first, longest, reset_after) in [(0, 9, 9), (9, 8, 9), (1, 9, 0)] {
+        let (first, longest, reset_after) = (secs(first), secs(longest), secs(reset_after));
+        let expected = Invalid::Backoff { first, longest, reset_after };
+        assert_eq!(refused(Restarts::Backoff { first, longest, limit: 1, reset_after }).await, expected);
+    }
+    let nothing = [world.puppet("a").heartbeat(Duration::ZERO), world.puppet("a").stall(Duration::ZERO)];
+    for child in nothing {
+        let error = world.builder().child(child).start().await.unwrap_err();
+        assert_eq!(error.to_string(), "child `a`: a heartbeat or stall limit must be longer than zero");
+    }
+    assert_eq!(Restarts::default(), Restarts::Intensity { max: 1, window: secs(5) });
+}

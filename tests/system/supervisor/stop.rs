@@ -1,0 +1,127 @@
+//! Stopping: telling, waiting, aborting, and the report of it.
+
+use super::*;
+
+#[tokio::test]
+async fn s9_who_does_not_stop_in_its_time_is_aborted_and_reported() {
+    let world = World::new();
+    let builder = world.builder().child(world.puppet("polite")).child(world.deaf("deaf"));
+    let builder = builder.child(world.deaf("short").shutdown_timeout(secs(1)));
+    let builder = builder.child(world.deaf("brutal").abort_on_shutdown()).child(world.slow("slow", secs(4)));
+    let supervisor = builder.start().await.unwrap();
+    settle().await;
+    world.log();
+    let stop = stopping(&supervisor, LATER).await;
+    assert_eq!(world.log(), "!slow");
+    world.advance(secs(4)).await;
+    assert_eq!(world.log(), "-slow -brutal !short", "brutal is not even told");
+    world.advance(secs(1)).await;
+    assert_eq!(world.log(), "-short !deaf");
+    world.advance(Duration::from_millis(4_999)).await;
+    assert_eq!(world.log(), "");
+    world.advance(Duration::from_millis(1)).await;
+    assert_eq!(world.log(), "-deaf -polite");
+    assert_eq!(stop.await.unwrap(), ["deaf Aborted", "short Aborted"]);
+    assert!(supervisor.ended().await.is_ok());
+}
+
+#[tokio::test]
+async fn s9_the_deadline_wins_over_the_sum_of_the_timeouts() {
+    let world = World::new();
+    let builder = world.builder().child(world.deaf("a")).child(world.deaf("b").shutdown_without_end());
+    let supervisor = builder.child(world.deaf("c")).start().await.unwrap();
+    settle().await;
+    world.log();
+    let stop = stopping(&supervisor, secs(7)).await;
+    world.advance(secs(5)).await;
+    assert_eq!(world.log(), "!c -c !b");
+    world.advance(secs(2)).await;
+    let mut rest: Vec<String> = world.log().split(' ').map(str::to_owned).collect();
+    rest.sort();
+    assert_eq!(rest, ["-a", "-b"]);
+    assert_eq!(stop.await.unwrap(), ["a Aborted", "b Aborted", "c Aborted"]);
+}
+
+#[tokio::test]
+async fn s9_without_end_is_without_end_until_a_second_shutdown_is_shorter() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.deaf("a").shutdown_without_end()).start().await.unwrap();
+    settle().await;
+    let first = stopping(&supervisor, Duration::MAX).await;
+    world.advance(LATER * 1_000).await;
+    assert!(!first.is_finished());
+    let second = stopping(&supervisor, secs(1)).await;
+    world.advance(secs(1)).await;
+    assert_eq!(first.await.unwrap(), ["a Aborted"]);
+    assert_eq!(second.await.unwrap(), ["a Aborted"], "both are told the same");
+    let third = supervisor.shutdown(secs(1)).await;
+    assert_eq!(third.cut.len(), 1, "and so is who asks later");
+}
+
+#[tokio::test]
+async fn s9_an_error_of_who_was_told_to_stop_is_no_failure() {
+    let world = World::new();
+    let child = Child::new("a", |ctx| async move {
+        ctx.cancelled().await;
+        Err("interrupted".into())
+    });
+    let supervisor = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) }).child(child);
+    let supervisor = supervisor.start().await.unwrap();
+    supervisor.terminate("a").await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Stopped 1");
+    assert!(info(&supervisor, "a").await.last_error.is_none());
+}
+
+#[tokio::test]
+async fn s9_the_last_handle_stops_the_children() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
+    settle().await;
+    let clone = supervisor.clone();
+    drop(supervisor);
+    settle().await;
+    assert_eq!(world.log(), "+a +b");
+    drop(clone);
+    settle().await;
+    assert_eq!(world.log(), "-b -a");
+}
+
+#[tokio::test]
+async fn s16_added_children_stop_side_by_side_and_the_rest_after_them() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.slow("first", secs(1))).start().await.unwrap();
+    for n in 0..100 {
+        supervisor.start_child(world.deaf(&format!("w{n}"))).await.unwrap();
+    }
+    settle().await;
+    let counts = supervisor.counts().await.unwrap();
+    assert_eq!((counts.specs, counts.active, counts.workers, counts.supervisors), (101, 101, 101, 0));
+    world.log();
+    let stop = stopping(&supervisor, LATER).await;
+    assert_eq!(world.log().matches("!w").count(), 100);
+    let counts = supervisor.counts().await.unwrap();
+    assert_eq!((counts.specs, counts.active), (101, 101));
+    world.advance(secs(5)).await;
+    let log = world.log();
+    assert_eq!(log.matches("-w").count(), 100, "five seconds for all of them");
+    assert!(log.ends_with("!first"), "{log}");
+    let counts = supervisor.counts().await.unwrap();
+    assert_eq!((counts.specs, counts.active), (101, 1));
+    world.advance(secs(1)).await;
+    assert_eq!(stop.await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn s17_the_next_run_begins_when_the_one_before_is_gone() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.deaf("a").heartbeat(secs(10))).start().await.unwrap();
+    settle().await;
+    world.advance(secs(10)).await;
+    assert_eq!(world.log(), "+a !a");
+    assert_eq!(states(&supervisor).await, "a Stopping 1");
+    world.advance(Duration::from_millis(4_999)).await;
+    assert_eq!(world.log(), "");
+    world.advance(Duration::from_millis(1)).await;
+    assert_eq!(world.log(), "-a +a");
+    assert_eq!(states(&supervisor).await, "a Running 2");
+}
