@@ -7,6 +7,7 @@
 mod attributes;
 mod branches;
 mod clashes;
+mod durable;
 mod fieldless;
 mod generics;
 mod guards;
