@@ -4,11 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Ident;
 
-use super::{
-    cx::{Cx, param_name},
-    docs,
-    states::pattern,
-};
+use super::{cx::Cx, docs, generics::param_name, states::pattern};
 use crate::model::{Transition, plain};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _, parse::Parse};
+use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _};
 
 use super::{
-    implied,
+    generics::{self, param_name},
     rewrite::{Move, mentions, mentions_lifetime, respan},
     scope::Scope,
 };
@@ -77,7 +77,7 @@ impl<'m> Cx<'m> {
             taken,
             taken_events,
         };
-        cx.generics = generics(&cx);
+        cx.generics = generics::of(&cx);
         cx.all = Scope::new(&cx.generics, &|_| true);
         cx
     }
@@ -313,41 +313,4 @@ pub(super) fn imports_enum(machine: &Machine) -> bool {
     let name = machine.name();
     let generated = TYPES.contains(&name.as_str()) || DURABLE_TYPES.contains(&name.as_str());
     !generated && machine.states.iter().all(|state| plain(&state.ident) != name)
-}
-
-/// The name of a generic parameter, a lifetime's without its quote.
-pub(super) fn param_name(param: &GenericParam) -> String {
-    match param {
-        GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
-        GenericParam::Type(param) => param.ident.to_string(),
-        GenericParam::Const(param) => param.ident.to_string(),
-    }
-}
-
-/// The enum's generics, as they read in the module, with the bounds that its fields imply.
-fn generics(cx: &Cx<'_>) -> Generics {
-    let mut generics = cx.machine.generics.clone();
-    if generics.params.is_empty() {
-        return generics;
-    }
-    let fields = cx.machine.states.iter().flat_map(|state| &state.fields);
-    let payloads = cx.machine.events.iter().flat_map(|event| &event.fields);
-    let implied = implied::outlives(&generics, fields.chain(payloads).map(|field| &field.ty));
-    if !implied.is_empty() {
-        generics.make_where_clause().predicates.extend(implied);
-    }
-    for param in &mut generics.params {
-        moved(cx, param);
-    }
-    for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
-        moved(cx, predicate);
-    }
-    generics
-}
-
-/// The same syntax with moved paths; what does not parse again stays, and rustc says why.
-fn moved<T: Parse + ToTokens>(cx: &Cx<'_>, syntax: &mut T) {
-    if let Ok(moved) = syn::parse2(cx.moved(1, &*syntax)) {
-        *syntax = moved;
-    }
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{GenericParam, Generics, Token, WherePredicate, punctuated::Punctuated};
 
 use super::{
-    cx::param_name,
+    generics::param_name,
     rewrite::{Move, mentions, mentions_lifetime},
 };
 

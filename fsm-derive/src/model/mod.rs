@@ -64,8 +64,6 @@ pub(crate) struct State {
     pub(crate) doc: String,
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) kind: Kind,
-    /// The word `work` or `end`.
-    pub(crate) kind_span: Option<Span>,
     pub(crate) initial: bool,
     pub(crate) remove: bool,
     pub(crate) was: Vec<String>,

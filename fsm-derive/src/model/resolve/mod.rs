@@ -117,21 +117,21 @@ impl Resolver<'_> {
     }
 
     fn kind(&mut self, state: usize, options: &StateOptions) {
-        let (kind, span) = match (options.work, options.end) {
+        let kind = match (options.work, options.end) {
             (Some(_), Some(end)) => {
                 let message = "a state is either `work`, which moves it on, or an `end`, where it stays: leave one";
                 self.errors.at_span(end, message);
-                (Kind::Rest, None)
+                Kind::Rest
             }
-            (Some(work), None) => (Kind::Work, Some(work)),
-            (None, Some(end)) => (Kind::End, Some(end)),
-            (None, None) => (Kind::Rest, None),
+            (Some(_), None) => Kind::Work,
+            (None, Some(_)) => Kind::End,
+            (None, None) => Kind::Rest,
         };
         if let Some(remove) = options.remove.filter(|_| options.end.is_none()) {
             self.errors.at_span(remove, "only a machine that has ended is removed: `#[state(end, remove)]`");
         }
         let state = &mut self.machine.states[state];
-        (state.kind, state.kind_span, state.remove) = (kind, span, options.remove.is_some());
+        (state.kind, state.remove) = (kind, options.remove.is_some());
     }
 
     fn group(&mut self, state: usize, options: &StateOptions) {

@@ -21,7 +21,6 @@ pub(super) fn state(variant: &Variant) -> State {
         doc: doc(&variant.attrs),
         attrs: variant.attrs.clone(),
         kind: Kind::Rest,
-        kind_span: None,
         initial: false,
         remove: false,
         was: options.was.iter().map(syn::LitStr::value).collect(),

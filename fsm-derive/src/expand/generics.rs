@@ -1,14 +1,53 @@
-//! Bounds that an enum implies and its parts must say: a field `&'a T` means `T: 'a`.
+//! The enum's generics as they read in the module. An enum implies bounds that its parts must say: a field `&'a T` means
+//! `T: 'a`.
 
+use quote::ToTokens;
 use syn::{
-    GenericArgument, Generics, Ident, Lifetime, PathArguments, ReturnType, Type, TypeReference, WherePredicate,
-    parse_quote,
+    GenericArgument, GenericParam, Generics, Ident, Lifetime, PathArguments, ReturnType, Type, TypeReference,
+    WherePredicate, parse::Parse, parse_quote,
 };
 
-use super::rewrite::mentions;
+use super::{cx::Cx, rewrite::mentions};
+
+/// The name of a generic parameter, a lifetime's without its quote.
+pub(super) fn param_name(param: &GenericParam) -> String {
+    match param {
+        GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
+        GenericParam::Type(param) => param.ident.to_string(),
+        GenericParam::Const(param) => param.ident.to_string(),
+    }
+}
+
+/// The enum's generics, as they read in the module, with the bounds that its fields imply.
+pub(super) fn of(cx: &Cx<'_>) -> Generics {
+    let mut generics = cx.machine.generics.clone();
+    if generics.params.is_empty() {
+        return generics;
+    }
+    let fields = cx.machine.states.iter().flat_map(|state| &state.fields);
+    let payloads = cx.machine.events.iter().flat_map(|event| &event.fields);
+    let implied = outlives(&generics, fields.chain(payloads).map(|field| &field.ty));
+    if !implied.is_empty() {
+        generics.make_where_clause().predicates.extend(implied);
+    }
+    for param in &mut generics.params {
+        moved(cx, param);
+    }
+    for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
+        moved(cx, predicate);
+    }
+    generics
+}
+
+/// The same syntax with moved paths; what does not parse again stays, and rustc says why.
+fn moved<T: Parse + ToTokens>(cx: &Cx<'_>, syntax: &mut T) {
+    if let Ok(moved) = syn::parse2(cx.moved(1, &*syntax)) {
+        *syntax = moved;
+    }
+}
 
 /// The outlives bounds that the references in `types` imply for type parameters.
-pub(super) fn outlives<'t>(generics: &Generics, types: impl Iterator<Item = &'t Type>) -> Vec<WherePredicate> {
+fn outlives<'t>(generics: &Generics, types: impl Iterator<Item = &'t Type>) -> Vec<WherePredicate> {
     let mut references = Vec::new();
     types.for_each(|ty| collect(ty, &mut references));
     let mut pairs: Vec<(&Ident, &Lifetime)> = Vec::new();
@@ -62,7 +101,6 @@ fn collect<'t>(ty: &'t Type, out: &mut Vec<&'t TypeReference>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::ToTokens;
 
     #[test]
     fn references_to_a_parameter_imply_that_it_lives() {
