@@ -5,3 +5,6 @@ pub mod readme {}
 
 #[doc = include_str!("../../docs/guide.md")]
 pub mod guide {}
+
+#[doc = include_str!("../../docs/supervisor.md")]
+pub mod supervisor {}

@@ -28,13 +28,13 @@ pub enum Failure {
         message: String,
     },
     /// It was silent for longer than its heartbeat allows.
-    #[error("missed heartbeat: no beat for {silent:?}")]
+    #[error("missed heartbeat: no beat for {silent:.1?}")]
     MissedHeartbeat {
         /// The time since its last beat, or since it was spawned.
         silent: Duration,
     },
     /// It went on beating, but its progress stood still for too long.
-    #[error("stalled: no progress for {still:?}, beats went on")]
+    #[error("stalled: no progress for {still:.1?}, beats went on")]
     Stalled {
         /// The time since its progress changed, or since it was spawned.
         still: Duration,

@@ -236,8 +236,7 @@ impl Tree {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let was = std::mem::replace(&mut entry.phase, Phase::Leaving(stage, then));
         match (was, stage) {
-            // It ended after all; what is below it has not.
-            (Phase::Leaving(Stage::Leaked, _), _) => entry.phase = Phase::Leaving(Stage::Leaked, then),
+            // It has its time already.
             (Phase::Leaving(Stage::Aborted, _), Stage::Aborted) => {}
             (_, Stage::Aborted) => self.set_timer(key, Some(leaked_at)),
             _ => self.set_timer(key, None),

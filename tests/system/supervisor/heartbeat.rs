@@ -20,7 +20,7 @@ async fn h1_who_beats_stays_and_who_is_silent_is_restarted() {
     let child = info(&supervisor, "a").await;
     assert_eq!((child.runs, child.restarts), (2, 1));
     let failure = child.last_error.unwrap();
-    assert_eq!(failure.to_string(), "missed heartbeat: no beat for 10s");
+    assert_eq!(failure.to_string(), "missed heartbeat: no beat for 10.0s");
     assert!(matches!(failure, Failure::MissedHeartbeat { silent } if silent == secs(10)));
 }
 
@@ -33,7 +33,7 @@ async fn h1_a_missed_heartbeat_counts_as_a_failure() {
     world.advance(secs(10)).await;
     world.advance(secs(10)).await;
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 2 failures, the last of child `a`: missed heartbeat: no beat for 10s");
+    assert_eq!(error, "gave up after 2 failures, the last of child `a`: missed heartbeat: no beat for 10.0s");
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn h1_a_start_that_is_silent_has_failed() {
     settle().await;
     world.advance(secs(10)).await;
     let error = start.await.unwrap().unwrap_err().to_string();
-    assert_eq!(error, "child `a` failed to start: missed heartbeat: no beat for 10s");
+    assert_eq!(error, "child `a` failed to start: missed heartbeat: no beat for 10.0s");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn h2_progress_that_stands_still_is_a_livelock_for_who_asked() {
     world.advance(secs(5)).await;
     assert_eq!(states(&supervisor).await, "asked Running 2, did-not Running 1");
     let failure = info(&supervisor, "asked").await.last_error.unwrap();
-    assert_eq!(failure.to_string(), "stalled: no progress for 30s, beats went on");
+    assert_eq!(failure.to_string(), "stalled: no progress for 30.0s, beats went on");
 }
 
 #[tokio::test]

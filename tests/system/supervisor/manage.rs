@@ -105,6 +105,20 @@ async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_s
 }
 
 #[tokio::test]
+async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
+    let world = World::new();
+    let builder = world.builder().restarts(SLOWLY).child(world.slow("slow", LATER).shutdown_without_end());
+    let supervisor = builder.child(world.puppet("a")).start().await.unwrap();
+    settle().await;
+    world.tell("a", Do::Fail("again")).await;
+    let stop = stopping(&supervisor, LATER * 2).await;
+    assert_eq!(world.log(), "+slow +a -a !slow");
+    world.advance(LATER).await;
+    assert_eq!(world.log(), "-slow");
+    assert_eq!(stop.await.unwrap(), NONE);
+}
+
+#[tokio::test]
 async fn s15_while_a_child_is_being_stopped() {
     let world = World::new();
     let supervisor = world.builder().child(world.slow("a", secs(3))).start().await.unwrap();

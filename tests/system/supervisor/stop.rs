@@ -59,6 +59,18 @@ async fn s9_without_end_is_without_end_until_a_second_shutdown_is_shorter() {
 }
 
 #[tokio::test]
+async fn s9_a_second_shutdown_does_not_lengthen_the_first() {
+    let world = World::new();
+    let supervisor = world.builder().child(world.deaf("a").shutdown_without_end()).start().await.unwrap();
+    settle().await;
+    let first = stopping(&supervisor, secs(2)).await;
+    let second = stopping(&supervisor, LATER).await;
+    world.advance(secs(2)).await;
+    assert_eq!(first.await.unwrap(), ["a Aborted"]);
+    assert_eq!(second.await.unwrap(), ["a Aborted"]);
+}
+
+#[tokio::test]
 async fn s9_an_error_of_who_was_told_to_stop_is_no_failure() {
     let world = World::new();
     let child = Child::new("a", |ctx| async move {

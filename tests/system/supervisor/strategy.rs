@@ -85,6 +85,20 @@ async fn s7_a_failure_further_up_while_the_rest_stops_takes_its_part_in() {
 }
 
 #[tokio::test]
+async fn s7_a_failure_further_down_while_the_rest_stops_takes_nothing_away() {
+    let world = World::new();
+    let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a")).child(world.puppet("b"));
+    let supervisor = builder.child(world.puppet("c")).child(world.slow("d", secs(1))).start().await.unwrap();
+    settle().await;
+    world.log();
+    world.tell("b", Do::Fail("first")).await;
+    world.tell("c", Do::Fail("before it was told")).await;
+    world.advance(secs(1)).await;
+    assert_eq!(world.log(), "-b !d -c -d +b +c +d");
+    assert_eq!(states(&supervisor).await, "a Running 1, b Running 2, c Running 2, d Running 2");
+}
+
+#[tokio::test]
 async fn s6_a_group_with_backoff_rests_together() {
     let world = World::new();
     let restarts = Restarts::Backoff { first: secs(100), longest: secs(100), limit: 1, reset_after: secs(1) };

@@ -1,0 +1,43 @@
+//! The `pool` example as its user meets it.
+
+use std::process::Command;
+
+#[test]
+fn h5_the_stream_goes_on_through_every_kind_of_death() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pool")).output().expect("the program runs");
+    let told = String::from_utf8(output.stdout).expect("it is text");
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+
+    // How the stations mingle, and which passing states are caught, is up to the scheduler; the rest is not.
+    let lines = |id: &str, of: &str| -> Vec<&str> {
+        let said = |line: &'_ str| line.split_whitespace().nth(1) == Some(id);
+        let what = told.lines().filter(|line| said(line)).filter_map(|line| line.split_once(id));
+        what.map(|(_, what)| what.trim()).filter(|what| what.starts_with(of)).collect()
+    };
+    for (id, last_state, goes_on) in [
+        ("athens", "-- Running, run 2: panicked: reading 3 is not a number", 4),
+        ("bergen", "-- Running, run 2: reading 3 is damaged", 4),
+        ("cairo", "-- Running, run 2: returned, though it is permanent", 3),
+        ("dakar", "-- Running, run 2: missed heartbeat: no beat for 1.", 3),
+        ("essen", "-- Running, run 2: missed heartbeat: no beat for 1.", 3),
+    ] {
+        let mut readings = vec!["reading 1, by run 1".to_owned(), "reading 2, by run 1".to_owned()];
+        readings.extend((goes_on..=6).map(|number| format!("reading {number}, by run 2")));
+        assert_eq!(lines(id, "reading"), readings, "{told}");
+        assert!(lines(id, "--").last().is_some_and(|state| state.starts_with(last_state)), "{told}");
+    }
+    assert!(lines("essen", "-- Leaked, run 1: missed heartbeat").len() == 1, "{told}");
+
+    assert!(told.contains("\nstopped; children that had to be cut: 0\n"), "{told}");
+    for line in [
+        "athens   [1, 2, 4, 5, 6]",
+        "bergen   [1, 2, 4, 5, 6]",
+        "cairo    [1, 2, 3, 4, 5, 6]",
+        "dakar    [1, 2, 3, 4, 5, 6]",
+        "essen    [1, 2, 3, 4, 5, 6]",
+        "each good reading came once, and in order: yes",
+    ] {
+        assert!(told.lines().any(|told| told == line), "`{line}` is not in\n{told}");
+    }
+}
