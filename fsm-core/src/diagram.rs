@@ -9,10 +9,10 @@
 //!
 //! [`diagram!`](crate::diagram!) writes the test. [`check`] is the same for who wants to do it otherwise.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{format, string::String};
 use core::{error::Error, fmt};
 
-use crate::graph::Graph;
+use crate::{diff::diff, graph::Graph};
 
 /// A test that holds the diagram in one or more Markdown files against the declaration.
 ///
@@ -136,36 +136,6 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A line diff by longest common subsequence: blocks are some dozen lines, and a crate for it would be a dependency of every
-/// crate that declares a machine.
-fn diff(old: &str, new: &str) -> String {
-    let (old, new): (Vec<_>, Vec<_>) = (old.trim().lines().collect(), new.trim().lines().collect());
-    let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
-    for (i, a) in old.iter().enumerate().rev() {
-        for (j, b) in new.iter().enumerate().rev() {
-            common[i][j] = if a == b { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
-        }
-    }
-    let (mut i, mut j, mut out) = (0, 0, Vec::new());
-    loop {
-        match (old.get(i), new.get(j)) {
-            (Some(a), Some(b)) if a == b => {
-                out.push(format!("  {a}"));
-                (i, j) = (i + 1, j + 1);
-            }
-            (Some(a), b) if b.is_none() || common[i + 1][j] >= common[i][j + 1] => {
-                out.push(format!("- {a}"));
-                i += 1;
-            }
-            (_, Some(b)) => {
-                out.push(format!("+ {b}"));
-                j += 1;
-            }
-            (_, None) => return out.join("\n"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,10 +164,5 @@ mod tests {
         let expected = "write `<!-- fsm:Door -->` and below it `<!-- /fsm -->` where the diagram belongs";
         assert_eq!(check("# Door", &GRAPH).unwrap_err().to_string(), expected);
         assert_eq!(check("<!-- fsm:Door -->", &GRAPH).unwrap_err().to_string(), expected);
-    }
-
-    #[test]
-    fn the_diff_is_the_shortest() {
-        assert_eq!(diff("a\nb\nc", "b\nx\nc\nd"), "- a\n  b\n+ x\n  c\n+ d");
     }
 }

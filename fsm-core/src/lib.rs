@@ -71,6 +71,8 @@
 //!   [DOT](Graph::dot), [table](Graph::table) or [JSON](Graph::json).
 //! - [`WhyNot`]: why an event is not accepted, and what would help.
 //! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file true.
+//! - `testing` (feature `testing`): ways through the graph and a table of transitions, for your own tests; with the feature
+//!   `proptest`, strategies too.
 //! - `fsm-runtime`: machines that are stored, and workers that move them on.
 //!
 //! This crate is `no_std` and depends on nothing but the derive (feature `derive`, on by default).
@@ -81,6 +83,7 @@
 extern crate alloc;
 
 pub mod diagram;
+mod diff;
 mod dot;
 mod error;
 mod explain;
@@ -91,8 +94,12 @@ mod machine;
 mod mermaid;
 mod names;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod walk;
 
+#[doc(hidden)]
+pub use diff::diff;
 pub use dot::Dot;
 pub use error::{Reason, Refused, Rejected, UnknownName, WrongState};
 pub use explain::WhyNot;

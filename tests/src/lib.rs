@@ -6,5 +6,8 @@ pub mod readme {}
 #[doc = include_str!("../../docs/guide.md")]
 pub mod guide {}
 
+#[doc = include_str!("../../docs/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("../../docs/supervisor.md")]
 pub mod supervisor {}

@@ -7,7 +7,7 @@ use std::error::Error;
 /// What has become of an order.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
 #[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq, Eq))]
-enum OrderStatus {
+pub(crate) enum OrderStatus {
     /// The customer has not paid yet.
     #[on(pay => Paid)]
     #[on(cancel => Cancelled)]
@@ -90,7 +90,11 @@ fn plain() {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        order_status::event::{Cancel, Deliver, Pay, Ship},
+        *,
+    };
+    use fsm_core::{assert_transitions, testing};
 
     fsm_core::diagram!(OrderStatus in "README.md");
 
@@ -105,6 +109,34 @@ mod tests {
             "`cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts `deliver`"
         );
         assert_eq!(order.status, "Shipped", "the row stays as it is");
+    }
+
+    #[test]
+    fn what_may_be_cancelled_and_what_not() {
+        assert_transitions! {
+            (OrderStatus::Placed, Cancel) => OrderStatus::Cancelled,
+            (OrderStatus::Paid, Cancel) => OrderStatus::Cancelled,
+            (OrderStatus::Shipped, Cancel) => rejected,
+            (OrderStatus::Delivered, Cancel) => rejected,
+            (OrderStatus::Cancelled, Cancel) => rejected,
+        }
+    }
+
+    #[test]
+    fn a_row_goes_every_declared_way() {
+        for way in testing::transition_ways::<OrderStatus>() {
+            let mut order = Order { id: 1, status: way.start.to_string() };
+            for event in way.events() {
+                let event: order_status::Event = match event {
+                    order_status::EventKind::Pay => Pay.into(),
+                    order_status::EventKind::Cancel => Cancel.into(),
+                    order_status::EventKind::Ship => Ship.into(),
+                    order_status::EventKind::Deliver => Deliver.into(),
+                };
+                order.advance(event).expect("it is declared");
+            }
+            assert_eq!(order.status, way.end().as_str(), "{way}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the derive made of a machine, against what its file says. Each check gathers all that differs before it fails.
 
-use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine};
+use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine, testing::transition_ways};
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Display},
@@ -142,6 +142,22 @@ fn closure(
         }
         found.extend(next);
     }
+}
+
+/// The last legs of the ways that `fsm_core::testing` finds are the edges that can be come to, each once.
+pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
+    let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
+    let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
+    let expected = expected.map(|edge| format!("{} --{}--> {}", edge.from, edge.event, edge.to)).collect();
+    let ways = transition_ways::<M>();
+    let mut problems = Problems::default();
+    problems.same("last leg", ways.iter().filter_map(|way| way.legs.last()).map(ToString::to_string), &expected);
+    for way in &ways {
+        let joined = way.legs.windows(2).all(|legs| legs[0].to == legs[1].from);
+        problems.unless(joined, || format!("`{way}` does not hang together"));
+        problems.unless(spec.initial().contains(way.start.as_str()), || format!("`{way}` begins where none is born"));
+    }
+    problems.none_in(&format!("the ways through {}", spec.name));
 }
 
 pub(crate) fn names<M: StateMachine>(spec: &Spec) {

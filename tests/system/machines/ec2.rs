@@ -1,6 +1,6 @@
 //! The states of an EC2 instance.
 
-use fsm_core::StateMachine;
+use fsm_core::{StateMachine, testing::transition_ways};
 
 use super::typed::hold;
 
@@ -56,4 +56,23 @@ fn an_instance_is_stopped_started_and_terminated() {
         .terminate()
         .terminated();
     assert_eq!(Ec2InstanceState::from(instance), Ec2InstanceState::Terminated);
+}
+
+#[test]
+fn a_real_instance_goes_every_declared_transition() {
+    use ec2_instance_state::{EventKind, event};
+    for way in transition_ways::<Ec2InstanceState>() {
+        let instance = way.go(Ec2InstanceState::Pending, |leg, _| match leg.event {
+            EventKind::Ready => event::Ready.into(),
+            EventKind::LaunchFailed => event::LaunchFailed.into(),
+            EventKind::Reboot => event::Reboot.into(),
+            EventKind::Stop => event::Stop.into(),
+            EventKind::StopHibernate => event::StopHibernate.into(),
+            EventKind::Terminate => event::Terminate.into(),
+            EventKind::Stopped => event::Stopped.into(),
+            EventKind::Start => event::Start.into(),
+            EventKind::Terminated => event::Terminated.into(),
+        });
+        assert_eq!(instance.map(|instance| instance.state()), Ok(way.end()));
+    }
 }

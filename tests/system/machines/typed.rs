@@ -139,6 +139,11 @@ macro_rules! hold {
         }
 
         #[test]
+        fn a_way_leads_to_every_edge_of_the_file() {
+            super::check::ways::<$machine>(&spec());
+        }
+
+        #[test]
         fn born_as_in_the_file() {
             use super::typed::Unborn as _;
             let born = [$((

@@ -1,0 +1,11 @@
+//! What is on its way cannot be cancelled.
+#[allow(dead_code)]
+#[path = "../../src/bin/orders.rs"]
+mod orders;
+
+use orders::order_status::{Machine, Placed};
+
+fn main() {
+    let shipped = Machine::new(Placed).pay().ship();
+    shipped.cancel();
+}

@@ -1,0 +1,171 @@
+//! The table of transitions: what each row expects, and what is said of those that go otherwise.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+
+use crate::{
+    error::{Reason, Rejected},
+    machine::StateMachine,
+};
+
+/// Fires each event on its machine and compares what becomes of it; fails with every row that goes otherwise.
+///
+/// A row reads like an arm of a `match`. On its right stands a pattern for the machine afterwards, or what refuses it:
+///
+/// | right side | meaning |
+/// | --- | --- |
+/// | a pattern, with an `if` where wanted | the transition is made, and the machine then matches |
+/// | `rejected` | the state does not declare the event |
+/// | `refused "reason"` | a guard refuses it, with this reason |
+///
+/// ```
+/// use fsm_core::{StateMachine, assert_transitions};
+/// use door::event::{Lock, Open};
+///
+/// #[derive(StateMachine, Debug)]
+/// #[fsm(initial = Closed)]
+/// enum Door {
+///     #[on(open => Open)]
+///     #[on(lock { code: u16 } => Locked, guard = four_digits)]
+///     Closed,
+///     #[on(close => Closed)]
+///     Open,
+///     #[on(unlock => Closed)]
+///     Locked { code: u16 },
+/// }
+///
+/// fn four_digits(_: &door::Closed, lock: &door::event::Lock) -> Result<(), &'static str> {
+///     if lock.code > 999 { Ok(()) } else { Err("a code has four digits") }
+/// }
+///
+/// # fn main() {
+/// assert_transitions! {
+///     (Door::Closed, Open) => Door::Open,
+///     (Door::Closed, Lock { code: 1234 }) => Door::Locked { code } if code == 1234,
+///     (Door::Closed, Lock { code: 12 }) => refused "a code has four digits",
+///     (Door::Open, Lock { code: 1234 }) => rejected,
+/// }
+/// # }
+/// ```
+///
+/// A failure names each row and what happened instead; states and events are named, data are not shown:
+///
+/// ```should_panic
+/// # use fsm_core::{StateMachine, assert_transitions};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Closed)]
+/// # enum Door { #[on(open => Open)] Closed, #[on(close => Closed)] Open }
+/// # use door::event::{Close, Open};
+/// # fn main() {
+/// assert_transitions! {
+///     (Door::Closed, Open) => Door::Open,
+///     (Door::Open, Close) => Door::Open,
+///     (Door::Open, Open) => Door::Closed,
+/// }
+/// // 2 of 3 transitions of `Door` are not as the table says:
+/// //   row 2: `close` in `Open` => Door::Open: it leads to `Closed`
+/// //   row 3: `open` in `Open` => Door::Closed: `open` is not accepted in state `Open` of `Door`, which accepts `close`
+/// # }
+/// ```
+#[macro_export]
+macro_rules! assert_transitions {
+    (@rows $rows:ident;) => {};
+    (@rows $rows:ident; ($machine:expr, $event:expr) => rejected $(, $($rest:tt)*)?) => {
+        $rows.rejected($machine, $event);
+        $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
+    };
+    (@rows $rows:ident; ($machine:expr, $event:expr) => refused $reason:literal $(, $($rest:tt)*)?) => {
+        $rows.refused($machine, $event, $reason);
+        $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
+    };
+    (@rows $rows:ident; ($machine:expr, $event:expr) => $next:pat $(if $holds:expr)? $(, $($rest:tt)*)?) => {
+        $rows.leads_to($machine, $event, ::core::stringify!($next $(if $holds)?), |machine| {
+            ::core::matches!(machine, $next $(if $holds)?)
+        });
+        $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
+    };
+    (@rows $($wrong:tt)*) => {
+        ::core::compile_error!(
+            "a row is `(machine, event) => pattern`, `(machine, event) => rejected` or `(machine, event) => refused \"reason\"`"
+        )
+    };
+    ($($table:tt)+) => {{
+        let mut rows = $crate::testing::Rows::default();
+        $crate::assert_transitions!(@rows rows; $($table)+);
+        if let ::core::option::Option::Some(failure) = rows.failure() {
+            ::core::panic!("{failure}");
+        }
+    }};
+}
+
+/// The rows of one table so far: how many, of which machine, and what went otherwise.
+#[derive(Default)]
+#[doc(hidden)]
+pub struct Rows {
+    machine: &'static str,
+    count: usize,
+    wrong: Vec<String>,
+}
+
+impl Rows {
+    pub fn leads_to<M: StateMachine>(
+        &mut self,
+        machine: M,
+        event: impl Into<M::Event>,
+        expected: &str,
+        matches: impl FnOnce(M) -> bool,
+    ) {
+        self.row(machine, event, expected, |outcome| match outcome {
+            Ok(machine) => {
+                let state = machine.state();
+                (!matches(machine)).then(|| format!("it leads to `{state}`"))
+            }
+            Err(rejected) => Some(rejected.to_string()),
+        });
+    }
+
+    pub fn rejected<M: StateMachine>(&mut self, machine: M, event: impl Into<M::Event>) {
+        self.row(machine, event, "rejected", |outcome| match outcome {
+            Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
+            Err(Rejected { reason, .. }) => reason.map(|reason| format!("it is declared; its guard says: {reason}")),
+        });
+    }
+
+    pub fn refused<M: StateMachine>(&mut self, machine: M, event: impl Into<M::Event>, expected: &str) {
+        self.row(machine, event, &format!("refused {expected:?}"), |outcome| match outcome {
+            Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
+            Err(rejected) if rejected.reason.as_ref().map(Reason::as_str) == Some(expected) => None,
+            Err(rejected) => Some(rejected.to_string()),
+        });
+    }
+
+    fn row<M: StateMachine>(
+        &mut self,
+        machine: M,
+        event: impl Into<M::Event>,
+        expected: &str,
+        differs: impl FnOnce(Result<M, Rejected<M>>) -> Option<String>,
+    ) {
+        let event = event.into();
+        let (state, kind) = (machine.state(), M::kind_of(&event));
+        self.machine = M::GRAPH.machine;
+        self.count += 1;
+        if let Some(what) = differs(machine.apply(event)) {
+            self.wrong.push(format!("row {}: `{kind}` in `{state}` => {expected}: {what}", self.count));
+        }
+    }
+
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let Self { machine, count, wrong } = self;
+        let told = || {
+            let are = if wrong.len() == 1 { "is" } else { "are" };
+            let rows = format!("{} of {count} transitions of `{machine}` {are} not as the table says", wrong.len());
+            format!("{rows}:\n  {}", wrong.join("\n  "))
+        };
+        (!wrong.is_empty()).then(told)
+    }
+}
