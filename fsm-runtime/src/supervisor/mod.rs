@@ -1,6 +1,8 @@
 //! Supervised tasks: children that are started in order, watched, restarted, and stopped in reverse order.
 //!
-//! A [`Supervisor`] is OTP's for tokio tasks, and knows nothing of state machines. See [`Supervisor`] for a whole
+//! A [`Supervisor`] is OTP's (`lib/stdlib/src/supervisor.erl`) for tokio tasks, and knows nothing of state machines. What
+//! it does otherwise than OTP, and why, is in `docs/supervisor.md`: above all, it has heartbeats and knows of tasks that block
+//! their thread, since a task cannot be killed as a process can. See [`Supervisor`] for a whole
 //! program, [`Child`] for what can be said of a child, and [`Context`] for what a child can do.
 
 mod builder;
@@ -12,6 +14,8 @@ mod error;
 mod family;
 mod handle;
 mod lifecycle;
+#[cfg(test)]
+mod log_tests;
 mod position;
 mod pulse;
 mod report;

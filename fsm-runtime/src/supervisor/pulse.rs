@@ -13,6 +13,9 @@ pub(super) struct Watch {
     pub(super) stall: Option<Duration>,
 }
 
+/// Timers are late by less than this on an executor that answers.
+const HELD_UP: Duration = Duration::from_millis(20);
+
 /// What one run has shown of itself. All times are of the supervisor's clock.
 #[derive(Debug)]
 pub(super) struct Pulse(Mutex<Signs>);
@@ -90,7 +93,7 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
         let quiet = now.saturating_sub(since);
         let again = if quiet < limit {
             since.saturating_add(limit)
-        } else if late > limit / 8 {
+        } else if late > HELD_UP.max(limit / 8) {
             // The executor was held up, the child with it: it gets back what was taken from it, once for each hold-up.
             now.saturating_add(late.min(limit))
         } else {
@@ -128,6 +131,14 @@ mod tests {
         );
         assert!(matches!(pulse.judge(WATCH, ms(800), ms(901)), Verdict::Alive(Some(at)) if at == ms(1_002)));
         assert!(matches!(pulse.judge(WATCH, ms(1_002), ms(1_002)), Verdict::Failed(_)), "once only");
+    }
+
+    #[test]
+    fn h1_a_heartbeat_as_short_as_a_timer_is_inexact_is_missed_all_the_same() {
+        let watch = Watch { heartbeat: Some(ms(2)), stall: None };
+        let pulse = Pulse::new(ms(0));
+        assert!(matches!(pulse.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
+        assert!(matches!(pulse.judge(watch, ms(2), ms(23)), Verdict::Alive(Some(_))), "that was no inexact timer");
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl Ledger {
         match self.restarts {
             Restarts::Intensity { max, window } => {
                 let oldest = now.saturating_sub(window);
-                self.window.retain(|&at| at >= oldest);
+                while self.window.front().is_some_and(|&at| at < oldest) {
+                    self.window.pop_front();
+                }
                 self.window.push_back(now);
                 let count = u32::try_from(self.window.len()).unwrap_or(u32::MAX);
                 *in_a_row = in_a_row.saturating_add(1);

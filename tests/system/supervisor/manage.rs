@@ -105,6 +105,22 @@ async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_s
 }
 
 #[tokio::test]
+async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
+    let world = World::new();
+    let fast = Child::new("fast", |_| async { Err("at once".into()) });
+    let builder = world.builder().restarts(Restarts::Intensity { max: u32::MAX, window: secs(5) });
+    let supervisor = builder.child(fast.clone()).start().await.unwrap();
+    until(async || (info(&supervisor, "fast").await.runs > 100).then_some(())).await;
+    supervisor.terminate("fast").await.unwrap();
+    let runs = info(&supervisor, "fast").await.runs;
+    settle().await;
+    assert_eq!(states(&supervisor).await, format!("fast Stopped {runs}"));
+    supervisor.remove("fast").await.unwrap();
+    supervisor.start_child(fast).await.unwrap();
+    assert_eq!(supervisor.shutdown(secs(5)).await.cut, [], "in the middle of it");
+}
+
+#[tokio::test]
 async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
     let world = World::new();
     let builder = world.builder().restarts(SLOWLY).child(world.slow("slow", LATER).shutdown_without_end());

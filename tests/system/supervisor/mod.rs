@@ -4,6 +4,7 @@ mod heartbeat;
 mod leak;
 mod manage;
 mod many;
+mod model;
 mod restart;
 mod start;
 mod stop;
