@@ -75,6 +75,7 @@ mod durable;
 mod records;
 mod runtime;
 mod shared;
+pub mod snapshot;
 pub mod store;
 pub mod supervisor;
 mod work;

@@ -11,6 +11,7 @@ mod durable;
 mod fieldless;
 mod generics;
 mod guards;
+mod macros;
 mod nested;
 mod private;
 mod superstates;

@@ -56,4 +56,20 @@ mod tests {
     use super::*;
 
     fsm_core::diagram!(Server in "README.md", "../README.md");
+
+    #[test]
+    fn stored_servers_stay_readable() {
+        let spec = Spec { port: 0, root: "/srv/hello".into() };
+        let (pid, port, since, failures) = (4711, 8080, SystemTime::UNIX_EPOCH, 1);
+        fsm_runtime::snapshot!(
+            Server in "Server.fsm.json",
+            Server::Requested { spec: spec.clone() },
+            Server::Starting { spec: spec.clone(), failures },
+            Server::Running { spec: spec.clone(), failures, pid, port, since },
+            Server::Failed { spec: spec.clone(), failures, reason: "it does not answer".into() },
+            Server::GivenUp { spec: spec.clone(), reason: "it broke five times".into() },
+            Server::Stopping { spec: spec.clone() },
+            Server::Stopped { spec },
+        );
+    }
 }

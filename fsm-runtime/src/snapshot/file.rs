@@ -1,0 +1,86 @@
+//! The snapshot's file: the graph and the sample rows, as JSON that a person can read in a diff.
+
+use fsm_core::Name as _;
+use serde_json::{Map, Value, json};
+
+use super::SnapshotError;
+use crate::Durable;
+
+/// What a snapshot's file holds.
+#[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
+pub(super) struct File {
+    /// As `Graph::json` has it, but without docs, on which no row depends.
+    pub(super) graph: Value,
+    /// In the order of the states.
+    pub(super) rows: Vec<Row>,
+}
+
+/// A sample row.
+#[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
+pub(super) struct Row {
+    pub(super) state: String,
+    pub(super) data: Value,
+}
+
+impl File {
+    /// What the file should hold by the declaration and by today's samples.
+    pub(super) fn declared<M: Durable>(samples: Vec<M>) -> Result<Self, SnapshotError> {
+        let mut rows = Vec::new();
+        for sample in samples {
+            let state = sample.state();
+            let encode = |error| SnapshotError::Encode { what: format!("a sample in `{state}`"), error };
+            let (_, data) = sample.encode().map_err(encode)?;
+            let data = serde_json::from_str(&data).map_err(|error| encode(error.into()))?;
+            rows.push((state, Row { state: state.to_string(), data: plain(data) }));
+        }
+        rows.sort_by_key(|(state, _)| *state);
+        let missing = M::State::ALL.iter().filter(|state| rows.iter().all(|(sampled, _)| sampled != *state));
+        let states: Vec<_> = missing.map(|state| state.as_str()).collect();
+        if !states.is_empty() {
+            return Err(SnapshotError::NoSample { machine: M::GRAPH.machine, states });
+        }
+        let encode = |error: serde_json::Error| SnapshotError::Encode { what: "the graph".into(), error: error.into() };
+        let graph = serde_json::from_str(&M::GRAPH.json().to_string()).map_err(encode)?;
+        Ok(Self { graph: plain(without_docs(graph)), rows: rows.into_iter().map(|(_, row)| row).collect() })
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, serde_json::Error> {
+        let file: Self = serde_json::from_str(text)?;
+        let rows = file.rows.into_iter().map(|row| Row { data: plain(row.data), ..row });
+        Ok(Self { graph: plain(file.graph), rows: rows.collect() })
+    }
+
+    /// The machine's name, and its version.
+    pub(super) fn of(&self) -> (Option<&str>, Option<u64>) {
+        (self.graph["machine"].as_str(), self.graph["version"].as_u64())
+    }
+
+    pub(super) fn text(&self) -> String {
+        let file = json!({ "graph": self.graph, "rows": self.rows });
+        format!("{file:#}\n")
+    }
+}
+
+/// The same with its keys in order, whichever order `serde_json` is built to keep.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().map(|(key, value)| (key, plain(value))).collect();
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(fields.into_iter().collect())
+        }
+        value => value,
+    }
+}
+
+fn without_docs(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(without_docs).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(key, _)| key != "doc");
+            Value::Object(fields.map(|(key, value)| (key, without_docs(value))).collect::<Map<_, _>>())
+        }
+        value => value,
+    }
+}

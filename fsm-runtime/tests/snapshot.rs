@@ -1,0 +1,294 @@
+//! `snapshot!`: what stored rows survive, what they do not, and what the failure then says to declare.
+#![allow(dead_code, reason = "the machines are declared to be compared")]
+
+use fsm_runtime::{
+    Durable,
+    prelude::*,
+    snapshot,
+    snapshot::{SnapshotError, hold},
+};
+use std::{fs, path::PathBuf};
+use tempfile::TempDir;
+
+/// A machine in a module of its own, so that each can be another version of `Server`.
+macro_rules! server {
+    ($name:ident: $($declaration:tt)+) => {
+        mod $name {
+            use fsm_runtime::prelude::*;
+            use serde::{Deserialize, Serialize};
+
+            #[derive(StateMachine, Clone, Debug, Serialize, Deserialize)]
+            $($declaration)+
+        }
+    };
+}
+
+server! { first:
+    #[fsm(initial = Requested, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(ready { addr: String } => Running)]
+        Requested { spec: String },
+        #[on(stop => Stopped)]
+        Running { spec: String, addr: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { with_default:
+    #[fsm(initial = Requested, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(ready { addr: String } => Running)]
+        Requested { spec: String, #[serde(default)] region: Option<String> },
+        #[on(stop => Stopped)]
+        Running { spec: String, addr: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { without_default:
+    #[fsm(initial = Requested, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(ready { addr: String } => Running)]
+        Requested { spec: String, region: String },
+        #[on(stop => Stopped)]
+        Running { spec: String, addr: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { renamed:
+    #[fsm(initial = Requested, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(ready { addr: String } => Up)]
+        Requested { spec: String },
+        #[on(stop => Stopped)]
+        Up { spec: String, addr: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { renamed_with_was:
+    #[fsm(initial = Requested, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(ready { addr: String } => Up)]
+        Requested { spec: String },
+        #[state(was = "Running")]
+        #[on(stop => Stopped)]
+        Up { spec: String, addr: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { second:
+    #[fsm(initial = Up, version = 2, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Server {
+        #[on(stop => Stopped)]
+        Up { region: String },
+        #[state(end)]
+        Stopped,
+    }
+}
+
+server! { other:
+    #[fsm(initial = Stopped, durable, derive(Clone, Debug, Serialize, Deserialize))]
+    pub(crate) enum Host {
+        #[state(end)]
+        Stopped,
+    }
+}
+
+fn spec() -> String {
+    "small".into()
+}
+
+fn addr() -> String {
+    "::1".into()
+}
+
+fn first() -> Vec<first::Server> {
+    use first::Server::{Requested, Running, Stopped};
+    vec![Stopped, Requested { spec: spec() }, Running { spec: spec(), addr: addr() }]
+}
+
+/// A snapshot of the first version.
+struct Snapshot {
+    dir: TempDir,
+}
+
+impl Snapshot {
+    fn new() -> Self {
+        let snapshot = Self { dir: tempfile::tempdir().expect("a folder can be made") };
+        hold(&snapshot.path(), first(), true).expect("it is written");
+        snapshot
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("Server.fsm.json")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path()).expect("it was written")
+    }
+
+    /// The failure with the folder left out.
+    #[track_caller]
+    fn failure<M: Durable>(&self, samples: Vec<M>, update: bool) -> String {
+        let before = self.text();
+        let error = hold(&self.path(), samples, update).expect_err("it does not hold");
+        assert_eq!(self.text(), before, "a failure leaves the file alone");
+        error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
+    }
+}
+
+/// As it was committed.
+#[derive(StateMachine)]
+#[fsm(initial = Requested, durable, derive(serde::Serialize, serde::Deserialize))]
+enum Committed {
+    /// Docs are not in the snapshot.
+    #[on(finish => Done)]
+    Requested { spec: String, count: Option<u8> },
+    #[state(end, was = "Finished")]
+    Done { spec: String },
+}
+
+#[test]
+fn the_committed_one_holds() {
+    snapshot!(
+        Committed in "tests/Committed.fsm.json",
+        Committed::Requested { spec: "small".into(), count: None },
+        Committed::Requested { spec: "small".into(), count: Some(2) },
+        Committed::Done { spec: "small".into() },
+    );
+}
+
+#[test]
+fn it_is_written_once_and_then_holds() {
+    let snapshot = Snapshot::new();
+    let written = snapshot.text();
+    assert!(hold(&snapshot.path(), first(), false).is_ok());
+    assert!(hold(&snapshot.path(), first(), true).is_ok());
+    assert_eq!(snapshot.text(), written);
+}
+
+#[test]
+fn a_missing_one_is_told_and_not_made_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("Server.fsm.json");
+    let error = hold(&path, first(), false).unwrap_err();
+    assert_eq!(error.to_string(), format!("{} does not exist; FSM_UPDATE=1 writes it", path.display()));
+    assert!(!path.exists());
+}
+
+#[test]
+fn each_state_has_a_sample() {
+    let snapshot = Snapshot::new();
+    let failure = snapshot.failure(vec![first::Server::Stopped], true);
+    assert_eq!(failure, "Server: no sample for `Requested`, `Running`; give at least one for each state");
+}
+
+#[test]
+fn a_state_removed_without_was_is_told_and_never_overwritten() {
+    use renamed::Server::{Requested, Stopped, Up};
+    let snapshot = Snapshot::new();
+    let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
+    let expected = "stored rows do not survive the change, by Server.fsm.json:\n\n- state `Running` is gone, and rows in it \
+        have none: `#[state(was = \"Running\")]` on the state that they are in now, or `#[fsm(version = 2)]` and a migration";
+    assert_eq!(snapshot.failure(samples(), false), expected);
+    assert_eq!(snapshot.failure(samples(), true), expected);
+}
+
+#[test]
+fn with_was_its_rows_are_read_and_stay_in_the_file() {
+    use renamed_with_was::Server::{Requested, Stopped, Up};
+    let snapshot = Snapshot::new();
+    let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
+    let failure = snapshot.failure(samples(), false);
+    assert!(failure.contains("has drifted, and stored rows survive it"), "{failure}");
+    hold(&snapshot.path(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), samples(), false).is_ok());
+    assert!(snapshot.text().contains(r#""state": "Running""#), "{}", snapshot.text());
+}
+
+#[test]
+fn a_field_without_a_default_is_told_and_never_overwritten() {
+    use without_default::Server::{Requested, Running, Stopped};
+    let snapshot = Snapshot::new();
+    let samples =
+        || vec![Requested { spec: spec(), region: "eu".into() }, Running { spec: spec(), addr: addr() }, Stopped];
+    let expected = "stored rows do not survive the change, by Server.fsm.json:\n\n- a row in `Requested` is not read any \
+        more: missing field `region` at line 1 column 16; `#[serde(default)]` or `#[serde(alias = \"…\")]` on the field, or \
+        `#[fsm(version = 2)]` and a migration\n  the row: {\"spec\":\"small\"}";
+    assert_eq!(snapshot.failure(samples(), false), expected);
+    assert_eq!(snapshot.failure(samples(), true), expected);
+}
+
+#[test]
+fn the_shape_before_a_default_stays_in_the_file_and_is_held_to() {
+    use with_default::Server::{Requested, Running, Stopped};
+    let snapshot = Snapshot::new();
+    let samples =
+        || vec![Requested { spec: spec(), region: Some("eu".into()) }, Running { spec: spec(), addr: addr() }, Stopped];
+    hold(&snapshot.path(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), samples(), false).is_ok());
+    // Later the default is dropped: today's sample would pass, the row of the first day does not.
+    let later = vec![
+        without_default::Server::Requested { spec: spec(), region: "eu".into() },
+        without_default::Server::Running { spec: spec(), addr: addr() },
+        without_default::Server::Stopped,
+    ];
+    let failure = snapshot.failure(later, false);
+    assert!(failure.ends_with("the row: {\"spec\":\"small\"}"), "{failure}");
+}
+
+#[test]
+fn a_drift_is_shown_line_by_line() {
+    use with_default::Server::{Requested, Running, Stopped};
+    let snapshot = Snapshot::new();
+    let samples = vec![Requested { spec: spec(), region: None }, Running { spec: spec(), addr: addr() }, Stopped];
+    let failure = snapshot.failure(samples, false);
+    let field = "\
+              \"ty\": \"String\"
++           },
++           {
++             \"name\": \"region\",
++             \"ty\": \"Option<String>\"
+            }
+";
+    assert!(failure.contains(field), "{failure}");
+    assert!(!failure.contains("\"auto\""), "what did not change is left out:\n{failure}");
+}
+
+#[test]
+fn a_higher_version_may_change_everything_and_a_lower_one_nothing() {
+    use second::Server::{Stopped, Up};
+    let snapshot = Snapshot::new();
+    let samples = || vec![Up { region: "eu".into() }, Stopped];
+    hold(&snapshot.path(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), samples(), false).is_ok());
+    assert!(!snapshot.text().contains("Requested"), "rows of another version are for the migrations");
+    assert_eq!(
+        snapshot.failure(first(), true),
+        "stored rows do not survive the change, by Server.fsm.json:\n\n- rows have version 2, and the code declares 1: \
+         `#[fsm(version = 2)]`, or higher"
+    );
+}
+
+#[test]
+fn a_renamed_enum_is_told() {
+    let failure = Snapshot::new().failure(vec![other::Host::Stopped], true);
+    assert!(failure.contains("rows are stored under `Server`, and the enum is called `Host`"), "{failure}");
+}
+
+#[test]
+fn what_is_no_snapshot_is_told() {
+    let snapshot = Snapshot::new();
+    fs::write(snapshot.path(), "<<<<<<< HEAD").unwrap();
+    let error = hold(&snapshot.path(), first(), true).unwrap_err();
+    assert!(matches!(error, SnapshotError::NotASnapshot { .. }), "{error}");
+    assert!(error.to_string().ends_with("delete it and run the test again with FSM_UPDATE=1"), "{error}");
+}
