@@ -35,6 +35,11 @@ pub trait Durable: StateMachine<Event: Send> + Send + Sync + 'static {
     fn encode_event(event: &Self::Event) -> Result<String, CodecError>;
     #[doc(hidden)]
     fn decode_event(kind: Self::EventKind, payload: &str) -> Result<Self::Event, CodecError>;
+    /// The event that the state's `exhausted` fires; `None` where it declares none.
+    #[doc(hidden)]
+    fn exhausted_event(_state: Self::State, _error: &WorkError) -> Option<Self::Event> {
+        None
+    }
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;

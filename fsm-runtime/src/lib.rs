@@ -73,10 +73,12 @@ mod controller;
 mod definition;
 mod durable;
 mod records;
+mod retention;
 mod runtime;
 mod shared;
 pub mod snapshot;
 pub mod store;
+mod subscription;
 pub mod supervisor;
 mod work;
 
@@ -86,10 +88,12 @@ pub use durable::{BornIn, Durable, DurableState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use records::{
-    Conflict, Failure, Firing, Group, GroupFailure, MAX_ID_BYTES, Machines, Meta, Pending, RawRecord, ReadError,
-    RowError, Ticket, Together, WaitError,
+    Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,
+    OldState, Pending, RawRecord, ReadError, RowError, Ticket, Together, WaitError,
 };
+pub use retention::Retention;
 pub use runtime::{Builder, Runtime, StartError};
+pub use subscription::{Start, SubscribeError, Subscription};
 pub use work::{Done, Finished, Lease, Outcome, RawTask, WorkError};
 
 /// What a program that declares machines and runs them needs: `use fsm_runtime::prelude::*;`.

@@ -4,12 +4,14 @@ use crate::{
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Settings, Shutdown, follow},
     durable::{Durable, WorkedBy},
-    records::{Group, Machines},
+    records::{Group, Machines, Migrations, OldState},
+    retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
-    store::{ControlError, Definition, Key, Store, StoreError},
+    store::{ControlError, Definition, Key, Origin, Store, StoreError},
+    subscription::{Start, SubscribeError, Subscription},
 };
 use fsm_core::Graph;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -24,7 +26,8 @@ pub struct Runtime(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     controller: Option<Controller>,
-    follower: AbortHandle,
+    /// What follows other processes' changes, and what forgets what is old.
+    beside: [AbortHandle; 2],
 }
 
 impl Runtime {
@@ -35,6 +38,8 @@ impl Runtime {
             clock: Clock::system(),
             settings: Settings::default(),
             drivers: Drivers::new(),
+            migrations: Migrations::default(),
+            retention: Retention::default(),
             wrong: None,
         }
     }
@@ -42,12 +47,20 @@ impl Runtime {
     /// All instances of machine `M`. It need not be registered: only its work does.
     #[must_use]
     pub fn machines<M: Durable>(&self) -> Machines<M> {
-        Machines::new(self.0.shared.clone())
+        Machines::new(self.0.shared.clone(), Origin::default())
     }
 
     /// Begins a group of changes that are made all or none.
     pub fn group(&self) -> Group {
         Group::new(self.0.shared.clone())
+    }
+
+    /// Follows all changes of the store, from where the subscriber called `name` stopped, or from `start` for a new name.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    pub async fn subscribe(&self, name: &str, start: Start) -> Result<Subscription, SubscribeError> {
+        Subscription::new(self.0.shared.clone(), name, start).await
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to
@@ -68,7 +81,7 @@ impl Runtime {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.follower.abort();
+        self.beside.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -85,6 +98,8 @@ pub struct Builder {
     clock: Clock,
     settings: Settings,
     drivers: Drivers,
+    migrations: Migrations,
+    retention: Retention,
     /// The first thing that was wrong with what it was told; `start` says so.
     wrong: Option<StartError>,
 }
@@ -141,6 +156,52 @@ impl Builder {
         self
     }
 
+    /// Declares how a row of machine `M` that was written under schema version `from` becomes one of `from + 1`: `step` gets
+    /// state and data, and gives back what they are now. A row goes through all steps up to the declared version when it is
+    /// read, and is written so when it moves; [`Machines::migrate_all`] writes them all.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Builder, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Open, version = 2, durable, derive(Serialize, Deserialize))]
+    /// enum Order {
+    ///     #[on(pay => Paid)]
+    ///     Open { cents: u64 },
+    ///     #[state(end)]
+    ///     Paid,
+    /// }
+    /// # fn example(builder: Builder) -> Builder {
+    /// // Version 1 had euros.
+    /// builder.migrate::<Order>(1, |mut old| {
+    ///     if let Some(euros) = old.data.get("euros").and_then(|euros| euros.as_u64()) {
+    ///         old.data = serde_json::json!({ "cents": euros * 100 });
+    ///     }
+    ///     Ok(old)
+    /// })
+    /// # }
+    /// ```
+    pub fn migrate<M: Durable>(
+        mut self,
+        from: u32,
+        step: impl Fn(OldState) -> Result<OldState, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        let new = self.migrations.declare(M::GRAPH.machine, from, step);
+        self.check("migrate", new, "there are two migrations from one version");
+        self.check("migrate", from < M::GRAPH.version, "there is no version after the declared one to migrate to");
+        self
+    }
+
+    /// How long history, idempotency keys and ended instances of the registered machines are remembered; without end, if
+    /// not set.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        if let Some(why) = retention.wrong() {
+            self.check("retention", false, why);
+        }
+        self.retention = retention;
+        self
+    }
+
     fn check(&mut self, setting: &'static str, right: bool, why: &'static str) {
         if !right {
             self.wrong.get_or_insert(StartError::Setting { setting, why });
@@ -155,19 +216,20 @@ impl Builder {
     /// # Cancel safety
     /// Dropped half-way, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self { store, clock, settings, drivers, wrong } = self;
+        let Self { store, clock, settings, drivers, migrations, retention, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        let shared = Arc::new(Shared { store, clock, changes: Changes::new() });
+        let shared = Arc::new(Shared { store, clock, changes: Changes::new(), migrations: Arc::new(migrations) });
         let store = &shared.store;
         let newest = store.newest().await?;
+        let graphs = drivers.values().map(|driver| driver.graph()).collect();
         let controller = if drivers.is_empty() {
             None
         } else {
             let control = store.control(&holder())?;
             for driver in drivers.values() {
-                check(&**store, driver.graph()).await?;
+                check(&**store, &shared.migrations, driver.graph()).await?;
             }
             let definitions = drivers.values().map(|driver| definition(driver.graph())).collect();
             store.define(definitions, shared.clock.now()).await?;
@@ -176,8 +238,11 @@ impl Builder {
             let me = format!("{}/{}", std::process::id(), Uuid::now_v7());
             Some(Controller::start(shared.clone(), drivers, settings, me, control))
         };
-        let follower = tokio::spawn(follow(shared.clone(), newest)).abort_handle();
-        Ok(Runtime(Arc::new(Inner { shared, controller, follower })))
+        let beside = [
+            tokio::spawn(follow(shared.clone(), newest)).abort_handle(),
+            tokio::spawn(keep_forgetting(shared.clone(), retention, graphs)).abort_handle(),
+        ];
+        Ok(Runtime(Arc::new(Inner { shared, controller, beside })))
     }
 }
 
@@ -224,6 +289,21 @@ pub enum StartError {
         /// The version in the declaration.
         known: u32,
     },
+    /// Rows were written by older code, and a step from there to the present schema version is not declared.
+    #[error(
+        "{example} was written under schema version {found}, and there is no migration of `{machine}` from version \
+         {missing}; declare it with `Builder::migrate` (`Ok` where nothing changes)"
+    )]
+    NoMigration {
+        /// The machine.
+        machine: &'static str,
+        /// An instance that was.
+        example: Key,
+        /// Its version.
+        found: u32,
+        /// The version from which no step leads on.
+        missing: u32,
+    },
     /// Two machines of one name.
     #[error("a machine called `{machine}` is registered twice; rows are told apart by that name")]
     MachineTwice {
@@ -244,8 +324,14 @@ pub enum StartError {
 }
 
 /// Whether every row of the machine can be read with this graph.
-async fn check(store: &dyn Store, graph: &'static Graph) -> Result<(), StartError> {
+async fn check(store: &dyn Store, migrations: &Migrations, graph: &'static Graph) -> Result<(), StartError> {
     let (machine, known) = (graph.machine, graph.version);
+    if let Some(row) = store.older_than(machine.to_owned(), known).await?
+        && let Some(missing) = migrations.missing(machine, row.schema, known)
+    {
+        let found = row.schema;
+        return Err(StartError::NoMigration { machine, example: row.key, found, missing });
+    }
     if let Some(row) = store.newer_than(machine.to_owned(), known).await? {
         return Err(StartError::Newer { machine, example: row.key, found: row.schema, known });
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Clock,
+    records::Migrations,
     store::{Change, Group, Key, Row, Store, StoreError, Verdict},
 };
 use std::{
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) changes: Changes,
+    pub(crate) migrations: Arc<Migrations>,
 }
 
 impl Shared {

@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Page, Release, Row, Store, StoreFuture, Transition, Verdict,
+    Origin, Page, Release, Row, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -26,11 +26,26 @@ fn key(id: &str) -> Key {
 }
 
 fn entering(state: &str) -> Entering {
-    Entering { state: state.into(), data: "{\"n\":1}".into(), context: None, schema: 1, timer: None, work: false }
+    Entering {
+        state: state.into(),
+        data: "{\"n\":1}".into(),
+        context: None,
+        schema: 1,
+        timer: None,
+        work: false,
+        remove: false,
+    }
 }
 
 fn create(id: &str, into: Entering) -> Create {
-    Create { key: key(id), incarnation: Uuid::now_v7(), into, cause: Cause::Caller, idempotency_key: None }
+    Create {
+        key: key(id),
+        incarnation: Uuid::now_v7(),
+        into,
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    }
 }
 
 fn fire(row: &Row, event: &str, to: &str) -> Transition {
@@ -45,6 +60,7 @@ fn fire(row: &Row, event: &str, to: &str) -> Transition {
         into: entering(to),
         cause: Cause::Caller,
         idempotency_key: None,
+        origin: Origin::default(),
     }
 }
 
@@ -90,7 +106,7 @@ async fn get(store: &dyn Store, id: &str) -> Row {
 }
 
 async fn history(store: &dyn Store, id: &str) -> Vec<(u64, Option<String>, Option<String>, String)> {
-    let query = HistoryQuery { key: Some(key(id)), after: 0, limit: 100 };
+    let query = HistoryQuery { key: Some(key(id)), after: 0, newest_first: false, limit: 100 };
     let entries = store.history(query).await.unwrap();
     entries.into_iter().map(|entry| (entry.version, entry.from, entry.event, entry.to)).collect()
 }
@@ -256,7 +272,8 @@ async fn a_parked_row_is_not_due_and_is_noted(store: &dyn Store) {
         Verdict::Fenced { .. } | Verdict::Conflict { .. } => {}
         other => panic!("a parked row was claimed: {other:?}"),
     }
-    let entries = store.history(HistoryQuery { key: Some(key("a")), after: 1, limit: 10 }).await.unwrap();
+    let entries =
+        store.history(HistoryQuery { key: Some(key("a")), after: 1, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].kind, entries[0].version), (HistoryKind::Note, 1));
     assert_eq!(entries[0].payload.as_deref(), Some("it is jammed"));
@@ -326,7 +343,7 @@ async fn groups_do_not_share_their_fate(store: &dyn Store) {
     assert!(matches!(verdicts[0], Verdict::Conflict { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[1], Verdict::Committed { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[2], Verdict::Committed { .. }), "{verdicts:?}");
-    let all = store.history(HistoryQuery { key: None, after: 0, limit: 10 }).await.unwrap();
+    let all = store.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
@@ -379,16 +396,22 @@ async fn lists_are_paged_and_filtered(store: &dyn Store) {
         committed(store, Change::Create(create(&n.to_string(), entering(state)))).await;
     }
     let ids = |page: &Page<Row>| page.items.iter().map(|row| row.key.id.to_string()).collect::<Vec<_>>();
-    let filter = Filter { machine: "Door".into(), state: None, after: None, limit: 4 };
+    let filter =
+        Filter { machine: "Door".into(), state: None, entered_before: None, parked: false, after: None, limit: 4 };
     let first = store.list(filter.clone()).await.unwrap();
     assert_eq!((ids(&first), first.next.as_deref()), (vec!["0".into(), "1".into(), "2".into(), "3".into()], Some("3")));
     let last = store.list(Filter { after: Some("5".to_owned()), ..filter.clone() }).await.unwrap();
     assert_eq!((ids(&last).len(), last.next), (4, None));
-    let open = store
-        .list(Filter { state: Some("Open".to_owned()), after: Some("2".to_owned()), limit: 2, ..filter.clone() })
-        .await
-        .unwrap();
-    assert_eq!((ids(&open), open.next.as_deref()), (vec!["4".into(), "6".into()], Some("6")));
+    let open = Filter { state: Some("Open".to_owned()), limit: 2, ..filter.clone() };
+    let first = store.list(open.clone()).await.unwrap();
+    assert_eq!(ids(&first), ["0", "2"]);
+    let second = store.list(Filter { after: first.next, ..open.clone() }).await.unwrap();
+    assert_eq!(ids(&second), ["4", "6"]);
+    let last = store.list(Filter { after: second.next, ..open.clone() }).await.unwrap();
+    assert_eq!((ids(&last), last.next), (vec!["8".to_owned()], None));
+    assert!(store.list(Filter { entered_before: Some(now()), ..open.clone() }).await.unwrap().items.is_empty());
+    assert!(store.list(Filter { parked: true, ..open }).await.unwrap().items.is_empty());
+    assert_eq!(store.count("Door".into()).await.unwrap(), [("Closed".into(), 5), ("Open".into(), 5)]);
     assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
     let states = store.states_in_use("Door".into()).await.unwrap();
     assert_eq!(states, [("Closed".into(), key("1")), ("Open".into(), key("0"))]);

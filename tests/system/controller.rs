@@ -288,6 +288,25 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
 }
 
 #[tokio::test]
+async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
+    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
+    world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
+    for attempt in 1..=2 {
+        let call = world.calls.next().await;
+        assert_eq!((call.state, call.attempt), (job::State::Cancelling, attempt));
+        call.tell(Do::Fail("stuck"));
+        if attempt == 1 {
+            world.row("a", |row| row.error.is_some()).await;
+            world.clock.advance(SECOND);
+        }
+    }
+    world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+    let job::AnyRecord::Failed(failed) = world.jobs.get("a").await.unwrap() else { panic!() };
+    assert_eq!(failed.reason, "stuck");
+    assert_eq!(world.history("a").await[2], "3: unclean -> Failed (worker)");
+}
+
+#[tokio::test]
 async fn c10_a_permanent_error_is_not_tried_again() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Permanent("no such thing"));

@@ -30,7 +30,8 @@ pub(crate) enum Job {
     #[on(reopen => Queued, guard = has_reason)]
     Failed { name: String, reason: String },
     /// A worker is cleaning up.
-    #[state(work)]
+    #[state(work, exhausted = unclean { why: error.to_string() })]
+    #[on(unclean { why: String } => Failed, with = unclean)]
     #[on(cleaned => Cancelled)]
     Cancelling { name: String },
     /// Done.
@@ -39,6 +40,10 @@ pub(crate) enum Job {
     /// Given up.
     #[state(end)]
     Cancelled { name: String },
+}
+
+fn unclean(cancelling: job::Cancelling, event: job::event::Unclean) -> job::Failed {
+    job::Failed { name: cancelling.name, reason: event.why }
 }
 
 fn has_reason(failed: &job::Failed, _: &job::event::Reopen) -> Result<(), &'static str> {

@@ -4,8 +4,10 @@
 mod contract;
 mod controller;
 mod groups;
+mod history;
 mod job;
 mod machines;
 mod records;
+mod schema;
 mod sqlite;
 mod supervisor;

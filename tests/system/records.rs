@@ -1,7 +1,7 @@
 //! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
-use fsm_runtime::{Failure, Machines, ReadError, Runtime, WaitError, store::sqlite::Sqlite};
+use fsm_runtime::{Failure, Listing, Machines, ReadError, Runtime, WaitError, store::sqlite::Sqlite};
 use std::time::Duration;
 
 async fn client() -> (Runtime, Machines<Job>) {
@@ -124,11 +124,11 @@ async fn lists_are_typed_and_paged() {
             queued.start().await.unwrap();
         }
     }
-    let page = jobs.list(Some(job::State::Running), None, 2).await.unwrap();
+    let page = jobs.list(&Listing::in_state(job::State::Running).limit(2)).await.unwrap();
     assert_eq!(page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(), ["0", "2"]);
-    let rest = jobs.list(Some(job::State::Running), page.next.as_deref(), 2).await.unwrap();
+    let rest = jobs.list(&Listing::in_state(job::State::Running).limit(2).after(page.next.unwrap())).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
-    assert_eq!(jobs.list(None, None, 10).await.unwrap().items.len(), 5);
+    assert_eq!(jobs.list(&Listing::all().limit(10)).await.unwrap().items.len(), 5);
 }
 
 #[tokio::test]

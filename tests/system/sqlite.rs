@@ -2,7 +2,7 @@
 
 use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, ControlError, Create, Entering, HistoryQuery, Key, OpenError, Store, StoreError, Verdict,
+    Cause, Change, ControlError, Create, Entering, HistoryQuery, Key, OpenError, Origin, Store, StoreError, Verdict,
     sqlite::Sqlite,
 };
 use std::{path::Path, time::SystemTime};
@@ -20,9 +20,11 @@ fn create(id: &str) -> Change {
             schema: 1,
             timer: None,
             work: false,
+            remove: false,
         },
         cause: Cause::Caller,
         idempotency_key: None,
+        origin: Origin::default(),
     })
 }
 
@@ -135,7 +137,7 @@ async fn changes_by_another_handle_are_told() {
     told.mark_unchanged();
     commit(&other, create("a")).await.unwrap();
     told.changed().await.unwrap();
-    let all = mine.history(HistoryQuery { key: None, after: 0, limit: 10 }).await.unwrap();
+    let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
 }
 
@@ -173,7 +175,8 @@ async fn rows_are_found_by_index() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     for (query, index) in [
         (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND id > '' ORDER BY id",
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND updated >= 0 AND (updated, id) > (0, '')
+             ORDER BY updated, id",
             "fsm_instances_state",
         ),
         (
@@ -202,4 +205,41 @@ async fn rows_are_found_by_index() {
 
 fn sql(path: &Path, text: &str) {
     rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_is_a_store_of_its_own_while_others_write() {
+    let dir = TempDir::new().unwrap();
+    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    let copy = dir.path().join("copy.db");
+    store.back_up(&copy).await.unwrap();
+    commit(&store, create("b")).await.unwrap();
+    assert!(store.back_up(&copy).await.is_err(), "nothing is overwritten");
+    let copy = Sqlite::open(&copy).await.unwrap();
+    assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
+    assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());
+    assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
+    let size = store.size().await.unwrap();
+    assert!(size.bytes > 0 && size.log_bytes > 0, "{size:?}");
+}
+
+#[tokio::test]
+async fn damage_is_found() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    for n in 0..500 {
+        commit(&store, create(&n.to_string())).await.unwrap();
+    }
+    drop(store);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4_096].fill(0xAB);
+    std::fs::write(&path, bytes).unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    match store.check().await {
+        Ok(found) => assert!(!found.is_empty()),
+        Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}"),
+    }
 }

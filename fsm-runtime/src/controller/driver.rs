@@ -2,8 +2,8 @@
 
 use crate::{
     durable::{Durable, WorkedBy},
-    records::rows,
-    store::{Cause, Change, Disarm, Row, Transition},
+    records::{Migrations, rows},
+    store::{Cause, Change, Disarm, Origin, Row, Transition},
     work::{End, Lease, Signals, WorkError},
 };
 use fsm_core::{Graph, Name, Rejected};
@@ -23,9 +23,12 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> 
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
     /// The worker of the state that `row` stands in.
-    fn run(&self, row: Row, signals: Signals) -> Running;
+    fn run(&self, migrations: Arc<Migrations>, row: Row, signals: Signals) -> Running;
+    /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
+    /// it declares none, and an error where it cannot be made.
+    fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
     /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused.
-    fn timer(&self, row: &Row) -> Change;
+    fn timer(&self, migrations: &Migrations, row: &Row) -> Change;
 }
 
 pub(crate) struct Machine<M, W> {
@@ -44,10 +47,10 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
-    fn run(&self, row: Row, signals: Signals) -> Running {
+    fn run(&self, migrations: Arc<Migrations>, row: Row, signals: Signals) -> Running {
         let workers = self.workers.clone();
         Box::pin(async move {
-            let machine = rows::decode::<M>(&row).map_err(WorkError::permanent)?;
+            let machine = rows::decode::<M>(&migrations, &row).map_err(WorkError::permanent)?;
             let finished = machine.work(&workers, Lease::new(&row, signals)).await?;
             match finished.0 {
                 End::Again(after) => Ok(Ended::Again(after)),
@@ -59,8 +62,17 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         })
     }
 
-    fn timer(&self, row: &Row) -> Change {
-        match timer::<M>(row) {
+    fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>> {
+        let machine = match rows::decode::<M>(migrations, row) {
+            Ok(machine) => machine,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let event = M::exhausted_event(machine.state(), error)?;
+        Some(fire(row, machine, event, Cause::Worker, Some(row.fence)))
+    }
+
+    fn timer(&self, migrations: &Migrations, row: &Row) -> Change {
+        match timer::<M>(migrations, row) {
             Ok(transition) => Change::Transition(transition),
             Err(reason) => Change::Disarm(Disarm {
                 key: row.key.clone(),
@@ -72,17 +84,28 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 }
 
-fn timer<M: Durable>(row: &Row) -> Result<Transition, String> {
-    let machine = rows::decode::<M>(row).map_err(|error| error.to_string())?;
+fn timer<M: Durable>(migrations: &Migrations, row: &Row) -> Result<Transition, String> {
+    let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
     let state = machine.state();
     let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
-    let kind = M::kind_of(&event);
+    fire(row, machine, event, Cause::Timer, None)
+}
+
+/// What `event` makes of the row, fired by the system.
+fn fire<M: Durable>(
+    row: &Row,
+    machine: M,
+    event: M::Event,
+    cause: Cause,
+    fence: Option<u64>,
+) -> Result<Transition, String> {
+    let (state, kind) = (machine.state(), M::kind_of(&event));
     let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
     let target = machine.apply(event).map_err(|Rejected { reason, .. }| match reason {
         Some(reason) => format!("a guard refused `{kind}`: {reason}"),
         None => format!("`{kind}` is not accepted in `{state}`"),
     })?;
-    transition(row, target, kind, payload, Cause::Timer, None)
+    transition(row, target, kind, payload, cause, fence)
 }
 
 /// Checked against the graph, like a caller's.
@@ -110,5 +133,6 @@ fn transition<M: Durable>(
         into,
         cause,
         idempotency_key: None,
+        origin: Origin::default(),
     })
 }

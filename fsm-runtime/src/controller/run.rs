@@ -262,7 +262,7 @@ impl Run {
         };
         let shared = self.shared.clone();
         self.step(row.key.clone(), async move {
-            let change = driver.timer(&row);
+            let change = driver.timer(&shared.migrations, &row);
             let dropped = matches!(change, Change::Disarm(_));
             Step::Stored(shared.commit(change).await.map(|verdict| match verdict {
                 Verdict::Committed { .. } if dropped => {
@@ -292,8 +292,7 @@ impl Run {
         if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
             if row.attempt >= self.settings.attempts {
                 let error = WorkError::from("the process ended during the attempt");
-                let change = failure(&row, &error, self.settings);
-                return self.store_change(row.key, change);
+                return self.give_up(row, error);
             }
             tracing::warn!(
                 machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
@@ -379,15 +378,21 @@ impl Run {
         match ended {
             Err(failed) if failed.is_panic() && !running.stopping => {
                 let error = WorkError::from(panic_text(failed));
-                let change = failure(&running.row, &error, self.settings);
-                let (shared, giving_up) = (self.shared.clone(), self.giving_up.clone());
-                self.step(key, async move {
-                    persist(&shared, change, &giving_up).await;
-                    Step::Stored(Ok(()))
-                });
+                self.give_up(running.row, error);
             }
             _ => self.look_now(key),
         }
+    }
+
+    /// Stores a failure that the worker could not store itself. The user's code may be asked, so it runs beside the loop.
+    fn give_up(&mut self, row: Row, error: WorkError) {
+        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else { return };
+        let (shared, settings, giving_up) = (self.shared.clone(), self.settings, self.giving_up.clone());
+        self.step(row.key.clone(), async move {
+            let change = failure(&*driver, &shared.migrations, &row, &error, settings);
+            persist(&shared, change, &giving_up).await;
+            Step::Stored(Ok(()))
+        });
     }
 
     /// The slot of `key` goes to the next in the queue, unless a worker runs in it.

@@ -114,7 +114,8 @@ async fn catch_up(shared: &Shared, newest: &mut u64) -> Result<(), StoreError> {
         return Ok(());
     }
     loop {
-        let entries = shared.store.history(HistoryQuery { key: None, after: *newest, limit: PAGE }).await?;
+        let entries =
+            shared.store.history(HistoryQuery { key: None, after: *newest, newest_first: false, limit: PAGE }).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         *newest = last.sequence;
         shared.changes.tell_waiting(entries.iter().map(|entry| entry.key.clone()));

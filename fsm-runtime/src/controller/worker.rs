@@ -6,6 +6,7 @@ use super::{
     driver::{Driver, Ended},
 };
 use crate::{
+    records::Migrations,
     shared::Shared,
     store::{Attempts, Cause, Change, Note, Release, Row, Verdict},
     work::{Signals, WorkError},
@@ -25,37 +26,52 @@ pub(crate) async fn work(
     settings: Settings,
     giving_up: CancellationToken,
 ) {
-    let outcome = driver.run(row.clone(), signals.clone()).await;
+    let outcome = driver.run(shared.migrations.clone(), row.clone(), signals.clone()).await;
     let stopped = signals.cancelled.is_cancelled();
-    persist(&shared, settlement(&row, outcome, stopped, settings), &giving_up).await;
-}
-
-/// What a worker's outcome is to its row.
-fn settlement(row: &Row, outcome: Result<Ended, WorkError>, stopped: bool, settings: Settings) -> Change {
-    match outcome {
+    let change = match outcome {
         Ok(Ended::Fired(transition)) => Change::Transition(*transition),
-        Ok(Ended::Again(after)) => Change::Release(release(row, after, Attempts::GiveBack, None)),
+        // It came back by itself: what failed before that does not count against the long-lived.
+        Ok(Ended::Again(after)) => Change::Release(release(&row, after, Attempts::Reset, None)),
         // It was told to end, and an error is how many a library ends then.
-        Err(_) if stopped => Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)),
-        Err(error) => failure(row, &error, settings),
-    }
+        Err(_) if stopped => Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)),
+        Err(error) => failure(&*driver, &shared.migrations, &row, &error, settings),
+    };
+    persist(&shared, change, &giving_up).await;
 }
 
-/// What a failed attempt is to its row: another one later, or the end of them.
-pub(crate) fn failure(row: &Row, error: &WorkError, settings: Settings) -> Change {
+/// What a failed attempt is to its row: another one later; or the end of them, which is the state's `exhausted` event, or
+/// else parking.
+pub(crate) fn failure(
+    driver: &dyn Driver,
+    migrations: &Migrations,
+    row: &Row,
+    error: &WorkError,
+    settings: Settings,
+) -> Change {
     let text = error.to_string();
-    let retry = error.delay().unwrap_or_else(|| settings.backoff.delay(row.attempt));
-    let why = if error.is_permanent() {
+    let mut why = if error.is_permanent() {
         format!("permanent error: {text}")
     } else if row.attempt >= settings.attempts {
         format!("{} attempts failed, the last with: {text}", row.attempt)
     } else {
+        let retry = error.delay().unwrap_or_else(|| settings.backoff.delay(row.attempt));
         tracing::warn!(
             machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
             attempt = row.attempt, error = %text, retry_in = ?retry, "work failed"
         );
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
     };
+    match driver.exhausted(migrations, row, error) {
+        Some(Ok(transition)) => {
+            tracing::error!(
+                machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                attempt = row.attempt, reason = %why, event = %transition.event, "work is given up: its event is fired"
+            );
+            return Change::Transition(transition);
+        }
+        Some(Err(wrong)) => why = format!("{why}; the state's `exhausted` event could not be fired: {wrong}"),
+        None => {}
+    }
     tracing::error!(
         machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
         attempt = row.attempt, reason = %why, "parked: no more work until an event or `release`"
@@ -64,7 +80,7 @@ pub(crate) fn failure(row: &Row, error: &WorkError, settings: Settings) -> Chang
         retry: None,
         parked: Some(why.clone()),
         note: Some(Note { about: "parked", text: why, cause: Cause::Worker }),
-        ..release(row, retry, Attempts::Keep, Some(text))
+        ..release(row, Duration::ZERO, Attempts::Keep, Some(text))
     })
 }
 

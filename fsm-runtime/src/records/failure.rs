@@ -1,6 +1,6 @@
 //! Owns why an instance could not be read, made or moved, and what comes back then.
 
-use super::record::Meta;
+use super::{migrate::MigrateError, record::Meta};
 use crate::{
     codec::CodecError,
     durable::Durable,
@@ -39,6 +39,9 @@ pub enum RowError {
         /// The states in the declaration.
         known: Vec<&'static str>,
     },
+    /// It was written by older code, and could not be brought to the present schema.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// Its data is not that of its state.
     #[error(
         "the stored data of {key} is not that of state `{state}` ({cause}); \
@@ -48,7 +51,7 @@ pub enum RowError {
         /// Which instance.
         key: Key,
         /// Its state.
-        state: &'static str,
+        state: String,
         /// What serde says.
         cause: CodecError,
     },

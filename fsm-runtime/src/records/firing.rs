@@ -5,7 +5,7 @@ use super::{record::Meta, rows};
 use crate::{
     durable::Durable,
     shared::Shared,
-    store::{Change, HistoryEntry, Key, Row, Verdict},
+    store::{Change, HistoryEntry, Key, Origin, Row, Verdict},
 };
 use std::{
     fmt,
@@ -72,6 +72,7 @@ impl<R, M: Durable> fmt::Debug for Firing<R, M> {
 /// A change, and what it is to the caller once it is stored.
 pub(super) struct Prepared<R, M: Durable> {
     shared: Arc<Shared>,
+    origin: Origin,
     key: Key,
     idempotency_key: Option<String>,
     change: Change,
@@ -88,12 +89,13 @@ pub(super) enum Stored {
 impl<R: 'static, M: Durable> Prepared<R, M> {
     pub(super) fn new(
         shared: Arc<Shared>,
+        origin: Origin,
         key: Key,
         change: Change,
         idempotency_key: Option<String>,
         finish: impl FnOnce(Stored) -> Result<R, Failure<M>> + Send + 'static,
     ) -> Self {
-        Self { shared, key, idempotency_key, change, finish: Box::new(finish) }
+        Self { shared, origin, key, idempotency_key, change, finish: Box::new(finish) }
     }
 
     /// Commits the change alone.
@@ -105,12 +107,12 @@ impl<R: 'static, M: Durable> Prepared<R, M> {
 
     /// The change, and what a verdict on it is to the caller.
     pub(super) fn split(self) -> (Arc<Shared>, Change, Decide<R, M>) {
-        let Self { shared, key, idempotency_key, change, finish } = self;
+        let Self { shared, origin, key, idempotency_key, change, finish } = self;
         let (to, creates) = (shared.clone(), matches!(change, Change::Create(_)));
         let decide = Box::new(move |verdict| match verdict {
             Ok(row) => finish(Stored::Now(row)),
             Err(Verdict::Duplicate { first, .. }) => finish(Stored::Before(*first)),
-            Err(verdict) => Err(match missed(&to, key, idempotency_key, verdict) {
+            Err(verdict) => Err(match missed(&to, &origin, key, idempotency_key, verdict) {
                 Failure::Conflict(taken) if creates => Failure::Exists(taken),
                 failure => failure,
             }),
@@ -122,14 +124,15 @@ impl<R: 'static, M: Durable> Prepared<R, M> {
 /// The failure that a verdict other than `Committed` is to the caller.
 pub(super) fn missed<M: Durable>(
     shared: &Arc<Shared>,
+    origin: &Origin,
     key: Key,
     idempotency_key: Option<String>,
     verdict: Verdict,
 ) -> Failure<M> {
     match verdict {
         Verdict::Conflict { current: Some(row), .. } | Verdict::Fenced { current: row, .. } => {
-            match rows::decode::<M>(&row) {
-                Ok(machine) => Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, &row))),
+            match rows::decode::<M>(&shared.migrations, &row) {
+                Ok(machine) => Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, origin, &row))),
                 Err(error) => Failure::Row(error),
             }
         }

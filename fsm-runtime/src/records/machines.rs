@@ -1,8 +1,10 @@
 //! Owns the handle on all instances of one machine: create, read, list, history, events by id, waiting.
 
 use super::{
-    failure::{Failure, ReadError, WaitError},
+    failure::{Failure, ReadError, RowError, WaitError},
     firing::{self, Firing, Pending, Prepared, Stored},
+    listing::Listing,
+    migrate::Migrated,
     record::{self, Meta, RawRecord},
     rows,
 };
@@ -10,7 +12,8 @@ use crate::{
     durable::{BornIn, Durable, DurableState},
     shared::Shared,
     store::{
-        Attempts, Cause, Change, Create, Filter, HistoryEntry, HistoryQuery, Key, Note, Page, Release, Row, StoreError,
+        Attempts, Cause, Change, Create, Entering, HistoryEntry, HistoryQuery, Key, Note, Origin, Page, Purge, Release,
+        Rewrite, Row, StoreError, Verdict,
     },
 };
 use fsm_core::{Name, Rejected, StateMachine};
@@ -21,18 +24,38 @@ use uuid::Uuid;
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 512;
 
+/// How many instances share a transaction when many are made or rewritten.
+const CREATE_BATCH: usize = 256;
+
 /// How often an event given by id is tried again when others keep changing the instance under it.
 const FIRE_TRIES: u32 = 16;
 
 /// All instances of machine `M` in a runtime's store. Cheap to clone.
 pub struct Machines<M> {
     shared: Arc<Shared>,
+    origin: Origin,
     machine: PhantomData<fn() -> M>,
 }
 
 impl<M: Durable> Machines<M> {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, machine: PhantomData }
+    pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
+        Self { shared, origin, machine: PhantomData }
+    }
+
+    /// The same instances, on behalf of `actor`: the history of what is changed through this handle, and through the
+    /// records from it, says so.
+    #[must_use]
+    pub fn acting_as(&self, actor: impl Into<String>) -> Self {
+        let origin = Origin { actor: Some(actor.into()), ..self.origin.clone() };
+        Self::new(self.shared.clone(), origin)
+    }
+
+    /// The same instances, in the trace of that id: the history of what is changed through this handle, and through the
+    /// records from it, says so.
+    #[must_use]
+    pub fn in_trace(&self, trace: impl Into<String>) -> Self {
+        let origin = Origin { trace: Some(trace.into()), ..self.origin.clone() };
+        Self::new(self.shared.clone(), origin)
     }
 
     fn key(id: &str) -> Key {
@@ -75,7 +98,8 @@ impl<M: Durable> Machines<M> {
         state: S,
         idempotency_key: Option<String>,
     ) -> Firing<M::Record<S>, M> {
-        let (shared, key, checked) = (self.shared.clone(), Self::key(id), check_id(id));
+        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let (key, checked) = (Self::key(id), check_id(id));
         Firing::new(move || {
             checked.map_err(|why| Failure::InvalidId { why })?;
             let (machine, into) = rows::entering::<M>(state.into_enum())?;
@@ -85,12 +109,13 @@ impl<M: Durable> Machines<M> {
                 into,
                 cause: Cause::Caller,
                 idempotency_key: idempotency_key.clone(),
+                origin: origin.clone(),
             });
-            let to = shared.clone();
-            Ok(Prepared::new(shared, key.clone(), change, idempotency_key, move |stored| {
+            let (to, by) = (shared.clone(), origin.clone());
+            Ok(Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
                 let meta = match stored {
-                    Stored::Now(row) => Meta::of(&to, &row),
-                    Stored::Before(first) => Meta::of_first(&to, &first, first.at),
+                    Stored::Now(row) => Meta::of(&to, &by, &row),
+                    Stored::Before(first) => Meta::of_first(&to, &by, &first, first.at),
                 };
                 match S::from_enum(machine) {
                     Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
@@ -109,10 +134,10 @@ impl<M: Durable> Machines<M> {
     }
 
     pub(super) fn read(&self, key: Key) -> Pending<Result<M::AnyRecord, ReadError>> {
-        let shared = self.shared.clone();
+        let (shared, origin) = (self.shared.clone(), self.origin.clone());
         Pending::new(async move {
             let row = shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
-            Ok(rows::decode::<M>(&row)?.wrap_any(Meta::of(&shared, &row)))
+            Ok(rows::decode::<M>(&shared.migrations, &row)?.wrap_any(Meta::of(&shared, &origin, &row)))
         })
     }
 
@@ -125,7 +150,7 @@ impl<M: Durable> Machines<M> {
         id: &str,
     ) -> Result<Result<M::Record<S>, M::AnyRecord>, ReadError> {
         let (row, machine) = self.load(id).await?;
-        let meta = Meta::of(&self.shared, &row);
+        let meta = Meta::of(&self.shared, &self.origin, &row);
         Ok(match S::from_enum(machine) {
             Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
             Err(machine) => Err(machine.wrap_any(meta)),
@@ -143,7 +168,7 @@ impl<M: Durable> Machines<M> {
 
     async fn load(&self, id: &str) -> Result<(Row, M), ReadError> {
         let row = self.row(id).await?;
-        let machine = rows::decode(&row)?;
+        let machine = rows::decode(&self.shared.migrations, &row)?;
         Ok((row, machine))
     }
 
@@ -190,7 +215,7 @@ impl<M: Durable> Machines<M> {
             loop {
                 tries += 1;
                 let (row, machine) = this.load(&id).await?;
-                let mut meta = Meta::<M>::of(&this.shared, &row);
+                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row);
                 // Before legality: the first call may have moved the instance to where the event is not accepted.
                 if let Some(key) = &idempotency_key
                     && let Some(first) = this.shared.store.first(row.key.clone(), row.incarnation, key.clone()).await?
@@ -200,7 +225,7 @@ impl<M: Durable> Machines<M> {
                         return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
                     }
                     let machine = meta.replay(&first)?;
-                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &first, row.created)));
+                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, row.created)));
                 }
                 meta.set_key(idempotency_key.clone());
                 let (from, accepts) = (machine.state(), machine.accepts());
@@ -264,18 +289,16 @@ impl<M: Durable> Machines<M> {
         }
     }
 
-    /// Instances in order of their ids, `limit` at most, from the one after `after`; of one state, if one is given.
+    /// One page of instances.
     ///
     /// # Errors
-    /// As [`get`](Self::get), for the first row that cannot be read.
-    pub async fn list(
-        &self,
-        state: Option<M::State>,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<M::AnyRecord>, ReadError> {
-        let page = self.rows(state, after, limit).await?;
-        let records = page.items.iter().map(|row| Ok(rows::decode::<M>(row)?.wrap_any(Meta::of(&self.shared, row))));
+    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with.
+    pub async fn list(&self, listing: &Listing<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
+        let page = self.rows(listing).await?;
+        let records = page.items.iter().map(|row| {
+            let machine = rows::decode::<M>(&self.shared.migrations, row)?;
+            Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, row)))
+        });
         Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
     }
 
@@ -283,19 +306,17 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rows(
-        &self,
-        state: Option<M::State>,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<Row>, StoreError> {
-        let filter = Filter {
-            machine: M::GRAPH.machine.to_owned(),
-            state: state.map(|state| state.as_str().to_owned()),
-            after: after.map(str::to_owned),
-            limit,
-        };
-        self.shared.store.list(filter).await
+    pub async fn rows(&self, listing: &Listing<M::State>) -> Result<Page<Row>, StoreError> {
+        self.shared.store.list(listing.filter(M::GRAPH.machine)).await
+    }
+
+    /// How many instances stand in each state, as stored; states without any are left out. Reads the index of states, an
+    /// entry for each instance.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.shared.store.count(M::GRAPH.machine.to_owned()).await
     }
 
     /// What happened to instance `id`: the `limit` entries after sequence `after` (0 for the first). The history of a
@@ -304,7 +325,126 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// [`StoreError`].
     pub async fn history(&self, id: &str, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.shared.store.history(HistoryQuery { key: Some(Self::key(id)), after, limit }).await
+        let query = HistoryQuery { key: Some(Self::key(id)), after, newest_first: false, limit };
+        self.shared.store.history(query).await
+    }
+
+    /// The same backwards: the `limit` entries before sequence `before` (`u64::MAX` for the newest), newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn history_back(&self, id: &str, before: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+        let query = HistoryQuery { key: Some(Self::key(id)), after: before, newest_first: true, limit };
+        self.shared.store.history(query).await
+    }
+
+    /// Deletes instance `id` for good, with its history and its idempotency keys, those of earlier lives of this id too.
+    /// A worker on it is cancelled. Subscribers that have not seen the entries yet never will.
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when somebody else changed it meanwhile; [`Failure::NotFound`]; [`Failure::Store`].
+    pub async fn purge(&self, id: &str) -> Result<(), Failure<M>> {
+        let row = self.row(id).await?;
+        let purge = Purge { key: row.key.clone(), incarnation: row.incarnation, version: row.version };
+        self.commit(row.key, Change::Purge(purge)).await
+    }
+
+    /// Makes many instances at once, each decided for itself: a few transactions for all of them.
+    ///
+    /// # Errors
+    /// Each result is that of a [`create`](Self::create).
+    pub async fn create_many<S>(
+        &self,
+        instances: impl IntoIterator<Item = (String, S)>,
+    ) -> Vec<Result<M::Record<S>, Failure<M>>>
+    where
+        S: DurableState<Machine = M>,
+        M: BornIn<S>,
+    {
+        let mut results = Vec::new();
+        let mut prepared = Vec::new();
+        for (id, state) in instances {
+            // Always planned: nobody has polled it.
+            let plan = self.make(&id, state, None).prepare();
+            match plan.unwrap_or_else(|| Err(Failure::NotFound { key: Self::key(&id) })) {
+                Ok(plan) => {
+                    let (_, change, decide) = plan.split();
+                    prepared.push((results.len(), change, decide));
+                    results.push(None);
+                }
+                Err(failure) => results.push(Some(Err(failure))),
+            }
+        }
+        while !prepared.is_empty() {
+            let batch: Vec<_> = prepared.drain(..prepared.len().min(CREATE_BATCH)).collect();
+            let groups = batch.iter().map(|(_, change, _)| change.clone().into()).collect();
+            match self.shared.store.commit(groups, self.shared.clock.now()).await {
+                Ok(verdicts) => {
+                    for ((place, _, decide), verdict) in batch.into_iter().zip(verdicts) {
+                        results[place] = Some(decide(match verdict {
+                            Verdict::Committed { mut rows } if rows.len() == 1 => {
+                                self.shared.announce(&rows);
+                                Ok(rows.remove(0))
+                            }
+                            verdict => Err(verdict),
+                        }));
+                    }
+                }
+                Err(error) => {
+                    for (place, ..) in batch {
+                        results[place] = Some(Err(Failure::Store(error.clone())));
+                    }
+                }
+            }
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    /// Writes all rows of older schema versions under the present one, `told` of the progress now and then. Others can
+    /// work meanwhile, but not processes of older code: their rows would become newer than they know.
+    ///
+    /// Not needed for correctness: older rows are brought up to date when they are read, and written so when they move.
+    ///
+    /// # Errors
+    /// [`ReadError::Row`] for the first row that cannot be brought up to date; what was written stays. [`ReadError::Store`].
+    pub async fn migrate_all(&self, mut told: impl FnMut(Migrated)) -> Result<Migrated, ReadError> {
+        let (mut done, mut listing) = (Migrated::default(), Listing::all().limit(CREATE_BATCH));
+        loop {
+            let page = self.rows(&listing).await?;
+            let mut groups = Vec::new();
+            for row in &page.items {
+                done.seen += 1;
+                if row.schema < M::GRAPH.version {
+                    let machine = rows::decode::<M>(&self.shared.migrations, row)?;
+                    let (_, into) = rows::entering(machine).map_err(|cause| RowError::Undecodable {
+                        key: row.key.clone(),
+                        state: row.state.clone(),
+                        cause,
+                    })?;
+                    let Row { key, incarnation, version, .. } = row.clone();
+                    let Entering { state, data, schema, .. } = into;
+                    groups.push(Change::Rewrite(Rewrite { key, incarnation, version, state, data, schema }).into());
+                }
+            }
+            for verdict in self.shared.store.commit(groups, self.shared.clock.now()).await? {
+                match verdict {
+                    Verdict::Committed { .. } => done.rewritten += 1,
+                    _ => done.changed_meanwhile += 1,
+                }
+            }
+            told(done);
+            let Some(next) = page.next else { break };
+            listing = listing.after(next);
+        }
+        self.shared.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
+        Ok(done)
+    }
+
+    async fn commit(&self, key: Key, change: Change) -> Result<(), Failure<M>> {
+        match self.shared.commit_row(change).await? {
+            Ok(_) => Ok(()),
+            Err(verdict) => Err(firing::missed(&self.shared, &self.origin, key, None, verdict)),
+        }
     }
 
     /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history.
@@ -333,10 +473,7 @@ impl<M: Durable> Machines<M> {
                 cause: Cause::Operator,
             }),
         };
-        match self.shared.commit_row(Change::Release(release)).await? {
-            Ok(_) => Ok(()),
-            Err(verdict) => Err(firing::missed(&self.shared, row.key, None, verdict)),
-        }
+        self.commit(row.key, Change::Release(release)).await
     }
 
     /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
@@ -368,7 +505,7 @@ impl<M: Durable> Machines<M> {
         loop {
             let (row, machine) = self.load(id).await?;
             if wanted(machine.state()) {
-                return Ok(machine.wrap_any(Meta::of(&self.shared, &row)));
+                return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row)));
             }
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
             let told = async {
@@ -407,7 +544,7 @@ fn check_id(id: &str) -> Result<(), String> {
 
 impl<M> Clone for Machines<M> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), machine: PhantomData }
+        Self { shared: self.shared.clone(), origin: self.origin.clone(), machine: PhantomData }
     }
 }
 

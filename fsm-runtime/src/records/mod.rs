@@ -3,12 +3,17 @@
 mod failure;
 mod firing;
 mod group;
+mod listing;
 mod machines;
+mod migrate;
 mod record;
 pub(crate) mod rows;
 
 pub use failure::{Conflict, Failure, ReadError, RowError, WaitError};
 pub use firing::{Firing, Pending};
 pub use group::{Group, GroupFailure, Ticket, Together};
+pub use listing::Listing;
 pub use machines::{MAX_ID_BYTES, Machines};
+pub(crate) use migrate::Migrations;
+pub use migrate::{MigrateError, Migrated, OldState};
 pub use record::{Meta, RawRecord};

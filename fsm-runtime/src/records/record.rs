@@ -10,7 +10,7 @@ use crate::{
     codec::to_json,
     durable::{Durable, DurableState},
     shared::Shared,
-    store::{Cause, Change, HistoryEntry, Key, Row, Transition},
+    store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
 };
 use fsm_core::{Accepts, Name, Reason, Target};
 use serde::Serialize;
@@ -26,11 +26,12 @@ pub struct Meta<M> {
     created: SystemTime,
     updated: SystemTime,
     idempotency_key: Option<String>,
+    origin: Origin,
     machine: PhantomData<fn() -> M>,
 }
 
 impl<M: Durable> Meta<M> {
-    pub(crate) fn of(shared: &Arc<Shared>, row: &Row) -> Self {
+    pub(super) fn of(shared: &Arc<Shared>, origin: &Origin, row: &Row) -> Self {
         Self {
             shared: shared.clone(),
             key: row.key.clone(),
@@ -39,12 +40,13 @@ impl<M: Durable> Meta<M> {
             created: row.created,
             updated: row.updated,
             idempotency_key: None,
+            origin: origin.clone(),
             machine: PhantomData,
         }
     }
 
     /// Where the row stood after `first`.
-    pub(super) fn of_first(shared: &Arc<Shared>, first: &HistoryEntry, created: SystemTime) -> Self {
+    pub(super) fn of_first(shared: &Arc<Shared>, origin: &Origin, first: &HistoryEntry, created: SystemTime) -> Self {
         Self {
             shared: shared.clone(),
             key: first.key.clone(),
@@ -53,6 +55,7 @@ impl<M: Durable> Meta<M> {
             created,
             updated: first.at,
             idempotency_key: None,
+            origin: origin.clone(),
             machine: PhantomData,
         }
     }
@@ -108,20 +111,21 @@ impl<M: Durable> Meta<M> {
             into,
             cause: Cause::Caller,
             idempotency_key: idempotency_key.clone(),
+            origin: self.origin.clone(),
         });
-        Ok(Prepared::new(shared, key, change, idempotency_key, move |stored| match stored {
-            Stored::Now(row) => finish(target, Self::of(&self.shared, &row)),
+        let origin = self.origin.clone();
+        Ok(Prepared::new(shared, origin, key, change, idempotency_key, move |stored| match stored {
+            Stored::Now(row) => finish(target, Self::of(&self.shared, &self.origin, &row)),
             Stored::Before(first) => {
                 let machine = self.replay(&first)?;
-                finish(machine, Self::of_first(&self.shared, &first, self.created))
+                finish(machine, Self::of_first(&self.shared, &self.origin, &first, self.created))
             }
         }))
     }
 
     /// What the first call with the same idempotency key led to.
     pub(super) fn replay(&self, first: &HistoryEntry) -> Result<M, Failure<M>> {
-        let data = first.data.as_deref().unwrap_or("null");
-        Ok(rows::decode_stored(&self.key, &first.to, M::GRAPH.version, data)?)
+        Ok(rows::decode_entry(&self.shared.migrations, first)?)
     }
 
     pub(super) fn set_key(&mut self, idempotency_key: Option<String>) {
@@ -132,8 +136,9 @@ impl<M: Durable> Meta<M> {
         &self.key
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// The handle from which the record came.
+    pub(super) fn machines(&self) -> Machines<M> {
+        Machines::new(self.shared.clone(), self.origin.clone())
     }
 }
 
@@ -222,7 +227,7 @@ impl<S: DurableState> RawRecord<S> {
     /// # Errors
     /// [`ReadError::NotFound`] when it was removed; [`ReadError::Row`]; [`ReadError::Store`].
     pub fn refresh(self) -> Pending<Result<<S::Machine as Durable>::AnyRecord, ReadError>> {
-        Machines::<S::Machine>::new(self.meta.shared().clone()).read(self.meta.key().clone())
+        self.meta.machines().read(self.meta.key().clone())
     }
 }
 

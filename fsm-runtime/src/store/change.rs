@@ -30,6 +30,10 @@ pub enum Change {
     Release(Release),
     /// Drops a state's timer.
     Disarm(Disarm),
+    /// Deletes an instance, with its history and its idempotency keys.
+    Purge(Purge),
+    /// Writes a row under a newer schema version; nothing else changes.
+    Rewrite(Rewrite),
 }
 
 /// What the row holds once it is in its new state.
@@ -47,6 +51,8 @@ pub struct Entering {
     pub timer: Option<Duration>,
     /// Whether there is work to do, at once.
     pub work: bool,
+    /// Whether the row is removed on entry; its history stays.
+    pub remove: bool,
 }
 
 /// The user's data is never printed.
@@ -54,6 +60,15 @@ impl fmt::Debug for Entering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entering").field("state", &self.state).finish_non_exhaustive()
     }
+}
+
+/// Who is behind a change, as the history keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The person or system, in the application's words.
+    pub actor: Option<String>,
+    /// The trace in which it happened, in the tracing system's words.
+    pub trace: Option<String>,
 }
 
 /// Who fired an event.
@@ -95,6 +110,8 @@ pub struct Create {
     pub cause: Cause,
     /// Makes it once, however often it is asked for.
     pub idempotency_key: Option<String>,
+    /// Who is behind it.
+    pub origin: Origin,
 }
 
 /// A transition.
@@ -120,6 +137,8 @@ pub struct Transition {
     pub cause: Cause,
     /// Makes it once, however often it is asked for: looked up before version and state.
     pub idempotency_key: Option<String>,
+    /// Who is behind it.
+    pub origin: Origin,
 }
 
 /// The user's data is never printed.
@@ -214,6 +233,41 @@ impl Verdict {
             | Self::KeyReused { change, .. }
             | Self::Refused { change, .. } => Some(*change),
         }
+    }
+}
+
+/// Deletes the row, and the history and the idempotency keys of every life of this id.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+}
+
+/// Writes state and data under a newer schema version: no transition, and the version stays.
+#[derive(Clone)]
+pub struct Rewrite {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The state's stored name.
+    pub state: String,
+    /// The state's data, as JSON.
+    pub data: String,
+    /// The schema version.
+    pub schema: u32,
+}
+
+/// The user's data is never printed.
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{}: schema {}", self.key, self.version, self.schema)
     }
 }
 

@@ -83,6 +83,12 @@ pub enum StoreError {
         /// The cause.
         cause: String,
     },
+    /// What was given as the beginning of a page is where no page ended.
+    #[error("`{cursor}` is where no page of this list ended; give back what `Page::next` held")]
+    Cursor {
+        /// What was given.
+        cursor: String,
+    },
     /// The store was closed, or its writer ended.
     #[error("{store} is closed")]
     Closed {

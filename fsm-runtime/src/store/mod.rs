@@ -7,9 +7,12 @@ mod error;
 mod row;
 pub mod sqlite;
 
-pub use change::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Release, Transition, Verdict};
+pub use change::{
+    Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite, Transition,
+    Verdict,
+};
 pub use error::{ControlError, OpenError, StoreError};
-pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Row};
+pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Prune, Row, Size};
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::watch;
@@ -43,10 +46,13 @@ pub trait Store: Any + Send + Sync {
     /// The row under `key`, if there is one.
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
 
-    /// The rows of a machine, ordered by id, from the one after `filter.after`; `filter.limit` of them at most.
+    /// The rows of a machine that `filter` wants; `filter.limit` of them at most.
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
 
-    /// History entries by sequence, from the one after `query.after`; `query.limit` of them at most.
+    /// How many rows of a machine stand in each state.
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<(String, u64)>>;
+
+    /// History entries by sequence, from the one beyond `query.after`; `query.limit` of them at most.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>>;
 
     /// What was made under an idempotency key in this life of `key`, if anything was.
@@ -54,6 +60,18 @@ pub trait Store: Any + Send + Sync {
 
     /// The sequence of the newest history entry, 0 in an empty store.
     fn newest(&self) -> StoreFuture<'_, u64>;
+
+    /// The newest history entry that was pruned, 0 if none was: what comes after it is all there, but for purged instances.
+    fn pruned(&self) -> StoreFuture<'_, u64>;
+
+    /// The position that a subscriber stored last; `None` for a name that is new.
+    fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>>;
+
+    /// Stores a subscriber's position, if it is beyond the one that is there.
+    fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()>;
+
+    /// Forgets one batch of what is old, and says how much that was: nothing when all is forgotten.
+    fn prune(&self, prune: Prune) -> StoreFuture<'_, u64>;
 
     /// What wakes up at or before `until`: earliest first, from the one after `after`; `limit` of them at most.
     fn due(
@@ -75,6 +93,12 @@ pub trait Store: Any + Send + Sync {
 
     /// The states in which rows of `machine` stand, with the lowest id in each as an example.
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>>;
+
+    /// A row of `machine` whose schema version is below `schema`, one of the lowest; `None` where there are none.
+    fn older_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>>;
+
+    /// Forgets the definitions of `machine` below version `schema`, if no row stands under them any more.
+    fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()>;
 
     /// The row of `machine` with the lowest id whose schema version is above `schema`, if there is one.
     fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>>;

@@ -157,6 +157,8 @@ pub struct HistoryEntry {
     pub kind: HistoryKind,
     /// The version that the change led to (or left alone, for a note).
     pub version: u64,
+    /// The schema version under which the data was written.
+    pub schema: u32,
     /// The instance's fence at that time.
     pub fence: u64,
     /// The state before; `None` at birth.
@@ -173,6 +175,10 @@ pub struct HistoryEntry {
     pub cause: String,
     /// The idempotency key, where the caller gave one.
     pub idempotency_key: Option<String>,
+    /// The person or system behind it, where the caller said so.
+    pub actor: Option<String>,
+    /// The trace in which it happened, where the caller said so.
+    pub trace: Option<String>,
     /// When.
     pub at: SystemTime,
 }
@@ -190,9 +196,13 @@ impl fmt::Debug for HistoryEntry {
 pub struct Filter {
     /// The machine.
     pub machine: String,
-    /// Only those in this state.
+    /// Only those in this state, the one that entered it first coming first; all of them come by id.
     pub state: Option<String>,
-    /// Only those with a greater id.
+    /// Only those that entered their state before this; only with `state`.
+    pub entered_before: Option<SystemTime>,
+    /// Only parked ones.
+    pub parked: bool,
+    /// Where the last page said that the next begins.
     pub after: Option<String>,
     /// How many at most.
     pub limit: usize,
@@ -204,12 +214,12 @@ pub struct Filter {
 pub struct Page<T> {
     /// What there is.
     pub items: Vec<T>,
-    /// Where the next page begins: give it as `after`; `None` on the last page.
+    /// Where the next page begins, to be given back as it is; `None` on the last page.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// A page of `items`, followed by the one that begins after id `next`.
+    /// A page of `items`, followed by the one that begins at `next`.
     #[must_use]
     pub fn new(items: Vec<T>, next: Option<String>) -> Self {
         Self { items, next }
@@ -221,8 +231,10 @@ impl<T> Page<T> {
 pub struct HistoryQuery {
     /// Only those of this instance.
     pub key: Option<Key>,
-    /// Only those with a greater sequence.
+    /// Only those beyond this sequence: greater ones, or smaller ones with `newest_first`.
     pub after: u64,
+    /// From the newest to the oldest; `after` is then the sequence to come before, `u64::MAX` for the newest.
+    pub newest_first: bool,
     /// How many at most.
     pub limit: usize,
 }
@@ -238,6 +250,32 @@ pub struct Due {
 
 /// The last of a page of due work, from which the next page goes on.
 pub type Cursor = Due;
+
+/// What is to be forgotten, in one small batch.
+#[derive(Clone, Debug, Default)]
+pub struct Prune {
+    /// History entries made before this, but for those that a remembered idempotency key answers with.
+    pub history_before: Option<SystemTime>,
+    /// Idempotency keys used before this.
+    pub keys_before: Option<SystemTime>,
+    /// Rows in these end states (machine, state) that entered them before that; their history stays.
+    pub ended: Vec<(String, String)>,
+    /// When `ended` rows must have ended.
+    pub ended_before: Option<SystemTime>,
+    /// How many of each kind at most.
+    pub limit: usize,
+}
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Bytes of the database, without its log.
+    pub bytes: u64,
+    /// Bytes that deleted rows left free inside.
+    pub free_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub log_bytes: u64,
+}
 
 /// A machine as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -74,6 +74,7 @@ mod tests {
             incarnation: uuid::Uuid::nil(),
             kind,
             version: 3,
+            schema: 1,
             fence: 1,
             from: from.map(str::to_owned),
             event: event.map(str::to_owned),
@@ -82,6 +83,8 @@ mod tests {
             data: None,
             cause: if event.is_some() { "worker" } else { "caller" }.to_owned(),
             idempotency_key: None,
+            actor: None,
+            trace: None,
             at: UNIX_EPOCH,
         })
     }

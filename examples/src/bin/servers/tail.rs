@@ -2,7 +2,7 @@
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
-    Machines,
+    Listing, Machines,
     store::{HistoryEntry, Row, StoreError},
 };
 use std::collections::HashMap;
@@ -45,12 +45,12 @@ impl Tail {
 
 /// All servers of the store, by id.
 pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreError> {
-    let (mut rows, mut after) = (Vec::new(), None);
+    let (mut rows, mut listing) = (Vec::new(), Listing::all().limit(PAGE));
     loop {
-        let page = servers.rows(None, after.as_deref(), PAGE).await?;
+        let page = servers.rows(&listing).await?;
         rows.extend(page.items);
         match page.next {
-            Some(next) => after = Some(next),
+            Some(next) => listing = listing.after(next),
             None => return Ok(rows),
         }
     }

@@ -4,7 +4,9 @@ use super::{
     journal::{self, Entry},
     read::{self, COLUMNS, micros, to_row},
 };
-use crate::store::{Attempts, Cause, Change, Claim, Create, Disarm, Entering, Release, Row, Transition};
+use crate::store::{
+    Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::{Duration, SystemTime};
 
@@ -16,11 +18,13 @@ pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -
         Change::Claim(claim) => self::claim(connection, claim),
         Change::Release(release) => self::release(connection, release, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),
+        Change::Purge(purge) => self::purge(connection, purge),
+        Change::Rewrite(rewrite) => self::rewrite(connection, rewrite),
     }
 }
 
 fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Create { key, incarnation, into, cause, idempotency_key } = create;
+    let Create { key, incarnation, into, cause, idempotency_key, origin } = create;
     let row = connection
         .prepare_cached(&format!(
             "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, context,
@@ -48,13 +52,14 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
     if let Some(row) = &row {
         let key = idempotency_key.as_deref();
         let birth = Entry { from: None, event: None, payload: None, ..Entry::of(row, *cause) };
-        journal::write(connection, &Entry { idempotency_key: key, ..birth }, now)?;
+        journal::write(connection, &Entry { idempotency_key: key, origin: Some(origin), ..birth }, now)?;
+        remove_if(into.remove, connection, row)?;
     }
     Ok(row)
 }
 
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key } =
+    let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
         transition;
     // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row.
     let row = connection
@@ -90,9 +95,11 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
             event: Some(event),
             payload: Some(payload),
             idempotency_key: idempotency_key.as_deref(),
+            origin: Some(origin),
             ..Entry::of(row, *cause)
         };
         journal::write(connection, &entry, now)?;
+        remove_if(into.remove, connection, row)?;
     }
     Ok(row)
 }
@@ -159,6 +166,46 @@ fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite
         journal::write(connection, &Entry::note(row, "timer dropped", reason, Cause::Timer), now)?;
     }
     Ok(row)
+}
+
+fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>> {
+    let Purge { key, incarnation, version } = purge;
+    let row = connection
+        .prepare_cached(&format!(
+            "DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version], to_row)
+        .optional()?;
+    if row.is_some() {
+        for table in ["fsm_history", "fsm_keys"] {
+            connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE machine = ?1 AND id = ?2"))?
+                .execute(params![key.machine, key.id])?;
+        }
+    }
+    Ok(row)
+}
+
+fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Option<Row>> {
+    let Rewrite { key, incarnation, version, state, data, schema } = rewrite;
+    connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances SET state = ?5, data = ?6, schema = ?7
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND schema < ?7 RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, state, data, schema], to_row)
+        .optional()
+}
+
+/// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
+fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+    if remove {
+        connection
+            .prepare_cached("DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2")?
+            .execute(params![row.key.machine, row.key.id])?;
+    }
+    Ok(())
 }
 
 fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {

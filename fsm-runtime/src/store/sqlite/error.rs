@@ -27,6 +27,7 @@ pub(super) fn running(file: &Path, error: &Error) -> StoreError {
             StoreError::Damaged { store, cause: error.to_string() }
         }
         _ => match error {
+            Error::InvalidParameterName(cursor) => StoreError::Cursor { cursor: cursor.clone() },
             Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
                 StoreError::Damaged { store, cause: error.to_string() }
             }

@@ -1,7 +1,7 @@
 //! Owns the writing of history: one entry for each change that it is worth to know of, and its idempotency key.
 
 use super::read::micros;
-use crate::store::{Cause, HistoryKind, Row};
+use crate::store::{Cause, HistoryKind, Origin, Row};
 use rusqlite::{Connection, params};
 use std::time::SystemTime;
 
@@ -15,6 +15,7 @@ pub(super) struct Entry<'a> {
     pub(super) data: Option<&'a str>,
     pub(super) cause: Cause,
     pub(super) idempotency_key: Option<&'a str>,
+    pub(super) origin: Option<&'a Origin>,
 }
 
 impl<'a> Entry<'a> {
@@ -29,6 +30,7 @@ impl<'a> Entry<'a> {
             data: Some(&row.data),
             cause,
             idempotency_key: None,
+            origin: None,
         }
     }
 
@@ -46,13 +48,13 @@ impl<'a> Entry<'a> {
 }
 
 pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime) -> rusqlite::Result<()> {
-    let Entry { row, kind, from, event, payload, data, cause, idempotency_key } = entry;
+    let Entry { row, kind, from, event, payload, data, cause, idempotency_key, origin } = entry;
     let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
     connection
         .prepare_cached(
-            "INSERT INTO fsm_history (machine, id, incarnation, kind, version, fence, from_state, event, to_state,
-                 payload, data, cause, key, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event, to_state,
+                 payload, data, cause, key, actor, trace, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             machine,
@@ -60,6 +62,7 @@ pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime)
             incarnation,
             kind.as_str(),
             row.version,
+            row.schema,
             row.fence,
             from,
             event,
@@ -68,6 +71,8 @@ pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime)
             data,
             cause.as_str(),
             idempotency_key,
+            origin.and_then(|origin| origin.actor.as_deref()),
+            origin.and_then(|origin| origin.trace.as_deref()),
             micros(now),
         ])?;
     if let Some(key) = idempotency_key {

@@ -9,6 +9,7 @@ mod read;
 mod reader;
 mod schema;
 mod statements;
+mod upkeep;
 mod writer;
 
 pub use self::statements::{Sql, SqlError, SqlValue};
@@ -17,10 +18,10 @@ use self::{
     writer::{Statements, Writer},
 };
 use super::{
-    ControlError, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, Key, OpenError, Page, Row, Store,
-    StoreError, StoreFuture, Verdict,
+    ControlError, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, Key, OpenError, Page, Prune, Row,
+    Size, Store, StoreError, StoreFuture, Verdict,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     error::Error,
     fmt,
@@ -141,6 +142,41 @@ impl Sqlite {
         Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer })))
     }
 
+    /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
+    /// read and write.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read at all.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.read(upkeep::check).await
+    }
+
+    /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
+    /// ordinary store file: to restore it, put it in the place of the other while no process has that open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when `to` exists or cannot be written.
+    pub async fn back_up(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        let to = to.as_ref().to_owned();
+        match &self.0.readers {
+            // On a connection of its own: the readers' can only query.
+            Some(readers) => readers.run_apart(move |connection| upkeep::back_up(connection, &to)).await,
+            None => self.0.writer.run(move |connection| upkeep::back_up(connection, &to)).await,
+        }
+    }
+
+    /// How large the store is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn size(&self) -> Result<Size, StoreError> {
+        let mut log = self.0.file.as_os_str().to_owned();
+        log.push("-wal");
+        // Without a log there is nothing in it.
+        let log = std::fs::metadata(log).map_or(0, |file| file.len());
+        self.read(move |connection| upkeep::size(connection, log)).await
+    }
+
     /// Runs `query` where it may read: on a reader's connection, or on the writer's for a database in memory.
     fn read<T: Send + 'static>(
         &self,
@@ -167,6 +203,17 @@ impl Sqlite {
     }
 }
 
+/// All of `work`, or nothing.
+fn in_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let done = work(&transaction)?;
+    transaction.commit()?;
+    Ok(done)
+}
+
 impl Store for Sqlite {
     fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
         Box::pin(self.0.writer.commit(groups, now))
@@ -180,6 +227,10 @@ impl Store for Sqlite {
         self.read(move |connection| read::list(connection, &filter))
     }
 
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<(String, u64)>> {
+        self.read(move |connection| read::count(connection, &machine))
+    }
+
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
         self.read(move |connection| read::history(connection, &query))
     }
@@ -190,6 +241,22 @@ impl Store for Sqlite {
 
     fn newest(&self) -> StoreFuture<'_, u64> {
         self.read(read::newest)
+    }
+
+    fn pruned(&self) -> StoreFuture<'_, u64> {
+        self.read(read::pruned)
+    }
+
+    fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.read(move |connection| read::position(connection, &subscriber))
+    }
+
+    fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        Box::pin(self.0.writer.run(move |connection| upkeep::advance(connection, &subscriber, position)))
+    }
+
+    fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.writer.run(move |connection| in_transaction(connection, |c| upkeep::prune(c, &prune))))
     }
 
     fn due(
@@ -216,12 +283,24 @@ impl Store for Sqlite {
         self.read(move |connection| read::states_in_use(connection, &machine))
     }
 
+    fn older_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>> {
+        self.read(move |connection| read::older_than(connection, &machine, schema))
+    }
+
+    fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
+        Box::pin(self.0.writer.run(move |connection| {
+            in_transaction(connection, |connection| upkeep::retire(connection, &machine, schema))
+        }))
+    }
+
     fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>> {
         self.read(move |connection| read::newer_than(connection, &machine, schema))
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| apply::define(connection, &definitions, now)))
+        Box::pin(self.0.writer.run(move |connection| {
+            in_transaction(connection, |connection| apply::define(connection, &definitions, now))
+        }))
     }
 
     fn foreign_changes(&self) -> watch::Receiver<u64> {

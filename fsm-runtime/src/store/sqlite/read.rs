@@ -21,33 +21,58 @@ pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option
         .optional()
 }
 
+/// All rows come by id; those of one state by when they entered it, which is what its index holds.
 pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
     // One more than asked for tells whether there is a next page.
     let wanted = u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1);
+    let parked = if filter.parked { "AND parked IS NOT NULL" } else { "" };
     let mut items: Vec<Row> = match &filter.state {
-        Some(state) => connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM fsm_instances
-                 WHERE machine = ?1 AND state = ?2 AND id > ifnull(?3, '') ORDER BY id LIMIT ?4"
-            ))?
-            .query_map(params![filter.machine, state, filter.after, wanted], to_row)?
-            .collect::<rusqlite::Result<_>>()?,
+        Some(state) => {
+            let (updated, id) = filter.after.as_deref().map_or(Ok((i64::MIN, "")), by_age)?;
+            let before = filter.entered_before.map_or(i64::MAX, micros);
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM fsm_instances
+                     WHERE machine = ?1 AND state = ?2 AND updated >= ?3 AND updated < ?5 AND (updated, id) > (?3, ?4)
+                     {parked} ORDER BY updated, id LIMIT ?6"
+                ))?
+                .query_map(params![filter.machine, state, updated, id, before, wanted], to_row)?
+                .collect::<rusqlite::Result<_>>()?
+        }
         None => connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM fsm_instances
-                 WHERE machine = ?1 AND id > ifnull(?2, '') ORDER BY id LIMIT ?3"
+                 WHERE machine = ?1 AND id > ifnull(?2, '') {parked} ORDER BY id LIMIT ?3"
             ))?
             .query_map(params![filter.machine, filter.after, wanted], to_row)?
             .collect::<rusqlite::Result<_>>()?,
     };
     let more = items.len() > filter.limit;
     items.truncate(filter.limit);
-    let next = items.last().filter(|_| more).map(|row| row.key.id.to_string());
+    let next = items.last().filter(|_| more).map(|row| match filter.state {
+        Some(_) => format!("{}/{}", micros(row.updated), row.key.id),
+        None => row.key.id.to_string(),
+    });
     Ok(Page::new(items, next))
 }
 
-const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, fence, from_state, event, to_state, \
-                     payload, data, cause, key, at FROM fsm_history";
+/// Where a page of one state's rows ended.
+fn by_age(cursor: &str) -> rusqlite::Result<(i64, &str)> {
+    let parts = cursor.split_once('/').and_then(|(updated, id)| Some((updated.parse().ok()?, id)));
+    // The one error of rusqlite's that is a caller's text; `error::running` knows it.
+    parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
+}
+
+pub(super) fn count(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<(String, u64)>> {
+    connection
+        .prepare_cached("SELECT state, count(*) FROM fsm_instances WHERE machine = ?1 GROUP BY state ORDER BY state")?
+        .query_map([machine], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, \
+                     to_state, \
+                     payload, data, cause, key, actor, trace, at FROM fsm_history";
 
 fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
     connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
@@ -73,18 +98,32 @@ pub(super) fn first(
 
 pub(super) fn history(connection: &Connection, query: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
     let limit = u32::try_from(query.limit).unwrap_or(u32::MAX);
+    // SQLite's integers are signed, and nothing comes beyond the greatest.
+    let after = i64::try_from(query.after).unwrap_or(i64::MAX);
+    let (beyond, order) = if query.newest_first { ("<", "DESC") } else { (">", "ASC") };
     match &query.key {
         Some(key) => connection
             .prepare_cached(&format!(
-                "{ENTRY} WHERE machine = ?1 AND id = ?2 AND sequence > ?3 ORDER BY sequence LIMIT ?4"
+                "{ENTRY} WHERE machine = ?1 AND id = ?2 AND sequence {beyond} ?3 ORDER BY sequence {order} LIMIT ?4"
             ))?
-            .query_map(params![key.machine, key.id, query.after, limit], to_entry)?
+            .query_map(params![key.machine, key.id, after, limit], to_entry)?
             .collect(),
         None => connection
-            .prepare_cached(&format!("{ENTRY} WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"))?
-            .query_map(params![query.after, limit], to_entry)?
+            .prepare_cached(&format!("{ENTRY} WHERE sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"))?
+            .query_map(params![after, limit], to_entry)?
             .collect(),
     }
+}
+
+pub(super) fn pruned(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.prepare_cached("SELECT value FROM fsm_meta WHERE name = 'pruned'")?.query_row([], |row| row.get(0))
+}
+
+pub(super) fn position(connection: &Connection, subscriber: &str) -> rusqlite::Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT position FROM fsm_subscribers WHERE name = ?1")?
+        .query_row([subscriber], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
@@ -166,6 +205,22 @@ pub(super) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite:
     Ok(found)
 }
 
+/// Only a process that has stored an older definition can have written older rows, and a bulk migration removes those.
+pub(super) fn older_than(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<Option<Row>> {
+    let defined: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM fsm_machines WHERE name = ?1 AND version < ?2)")?
+        .query_row(params![machine, schema], |row| row.get(0))?;
+    if !defined {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND schema < ?2 ORDER BY schema, id LIMIT 1"
+        ))?
+        .query_row(params![machine, schema], to_row)
+        .optional()
+}
+
 /// Only a process that has stored a newer definition can have written newer rows: without one there is nothing to look for.
 pub(super) fn newer_than(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<Option<Row>> {
     let defined: bool = connection
@@ -234,15 +289,18 @@ fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
         incarnation: uuid(row, 3)?,
         kind: kind.parse().map_err(|why: String| damaged(4, Type::Text, Damage(why)))?,
         version: row.get(5)?,
-        fence: row.get(6)?,
-        from: row.get(7)?,
-        event: row.get(8)?,
-        to: row.get(9)?,
-        payload: row.get(10)?,
-        data: row.get(11)?,
-        cause: row.get(12)?,
-        idempotency_key: row.get(13)?,
-        at: time(row, 14)?,
+        schema: row.get(6)?,
+        fence: row.get(7)?,
+        from: row.get(8)?,
+        event: row.get(9)?,
+        to: row.get(10)?,
+        payload: row.get(11)?,
+        data: row.get(12)?,
+        cause: row.get(13)?,
+        idempotency_key: row.get(14)?,
+        actor: row.get(15)?,
+        trace: row.get(16)?,
+        at: time(row, 17)?,
     })
 }
 

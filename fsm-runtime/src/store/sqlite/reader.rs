@@ -43,11 +43,28 @@ impl Readers {
         });
         reading.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }
+
+    /// Runs `work` on a new connection that may write, and closes it.
+    pub(super) async fn run_apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let file = self.file.clone();
+        let working = tokio::task::spawn_blocking(move || {
+            let connection = connect(&file)?;
+            work(&connection).map_err(|e| error::running(&file, &e))
+        });
+        working.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+}
+
+fn connect(file: &Path) -> Result<Connection, StoreError> {
+    schema::connect(file, Synchronous::Full)
+        .map_err(|e: OpenError| StoreError::Failed { store: file.display().to_string(), cause: e.to_string() })
 }
 
 fn open(file: &Path) -> Result<Connection, StoreError> {
-    let failed = |cause: String| StoreError::Failed { store: file.display().to_string(), cause };
-    let connection = schema::connect(file, Synchronous::Full).map_err(|e: OpenError| failed(e.to_string()))?;
+    let connection = connect(file)?;
     connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
     Ok(connection)
 }

@@ -20,7 +20,7 @@ CREATE TABLE fsm_meta (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO fsm_meta VALUES ('layout', 1), ('fence', 0);
+INSERT INTO fsm_meta VALUES ('layout', 1), ('fence', 0), ('pruned', 0);
 
 CREATE TABLE fsm_machines (
     name        TEXT NOT NULL,
@@ -55,8 +55,9 @@ CREATE TABLE fsm_instances (
     updated     INTEGER NOT NULL,
     PRIMARY KEY (machine, id)
 ) STRICT;
-CREATE INDEX fsm_instances_state ON fsm_instances (machine, state, id);
+CREATE INDEX fsm_instances_state ON fsm_instances (machine, state, updated, id);
 CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id) WHERE wake_at IS NOT NULL;
+CREATE INDEX fsm_instances_parked ON fsm_instances (machine, id) WHERE parked IS NOT NULL;
 CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner) WHERE owner IS NOT NULL;
 
 CREATE TABLE fsm_history (
@@ -66,6 +67,7 @@ CREATE TABLE fsm_history (
     incarnation BLOB NOT NULL,
     kind        TEXT NOT NULL,
     version     INTEGER NOT NULL,
+    schema      INTEGER NOT NULL,
     fence       INTEGER NOT NULL,
     from_state  TEXT,
     event       TEXT,
@@ -74,6 +76,8 @@ CREATE TABLE fsm_history (
     data        TEXT,
     cause       TEXT NOT NULL,
     key         TEXT,
+    actor       TEXT,
+    trace       TEXT,
     at          INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX fsm_history_instance ON fsm_history (machine, id, sequence);
@@ -86,6 +90,13 @@ CREATE TABLE fsm_keys (
     sequence    INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     PRIMARY KEY (machine, id, incarnation, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fsm_keys_age ON fsm_keys (at);
+CREATE INDEX fsm_keys_history ON fsm_keys (sequence);
+
+CREATE TABLE fsm_subscribers (
+    name     TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

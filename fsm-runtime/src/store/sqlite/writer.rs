@@ -67,7 +67,9 @@ impl Writer {
     pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (changed, foreign) = watch::channel(0);
-        let state = State { connection, file: file.clone(), changed, seen: None };
+        let mut state = State { connection, file: file.clone(), changed, seen: None };
+        // Before anybody has the store: what others commit from now on is told.
+        state.seen = state.data_version();
         let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
         Ok(Self {
             file,
@@ -167,7 +169,6 @@ struct State {
 
 impl State {
     fn run(mut self, queue: &mpsc::Receiver<Queued>) {
-        self.seen = self.data_version();
         loop {
             match queue.recv_timeout(FOREIGN_POLL) {
                 Ok(first) => self.serve(first, queue),

@@ -1,0 +1,82 @@
+//! Owns the question which instances to list.
+
+use crate::store::Filter;
+use fsm_core::Name;
+use std::time::SystemTime;
+
+/// Which instances to list: all of them by id, or those of one state, with the one first that entered it first.
+///
+/// ```
+/// # use fsm_runtime::{Listing, Machines, ReadError, prelude::*};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+/// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+/// # async fn example(orders: Machines<Order>, yesterday: std::time::SystemTime) -> Result<(), ReadError> {
+/// let mut listing = Listing::in_state(order::State::Open).entered_before(yesterday).limit(50);
+/// loop {
+///     let page = orders.list(&listing).await?;
+///     for order in &page.items {
+///         println!("{} is still open", order.id());
+///     }
+///     let Some(next) = page.next else { break };
+///     listing = listing.after(next);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Listing<S> {
+    state: Option<S>,
+    entered_before: Option<SystemTime>,
+    parked: bool,
+    after: Option<String>,
+    limit: usize,
+}
+
+impl<S: Name> Listing<S> {
+    /// All instances, by id.
+    pub fn all() -> Self {
+        Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
+    }
+
+    /// Those that stand in `state`, by when they entered it.
+    pub fn in_state(state: S) -> Self {
+        Self { state: Some(state), ..Self::all() }
+    }
+
+    /// Of one state: only those that entered it before `time`.
+    pub fn entered_before(mut self, time: SystemTime) -> Self {
+        self.entered_before = Some(time);
+        self
+    }
+
+    /// Only those on which no more work is done until an event or `release`.
+    pub fn parked(mut self) -> Self {
+        self.parked = true;
+        self
+    }
+
+    /// Where the page before said that the next begins.
+    pub fn after(mut self, next: impl Into<String>) -> Self {
+        self.after = Some(next.into());
+        self
+    }
+
+    /// How many on a page at most; 100, if not set.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    pub(super) fn filter(&self, machine: &str) -> Filter {
+        Filter {
+            machine: machine.to_owned(),
+            state: self.state.map(|state| state.as_str().to_owned()),
+            entered_before: self.entered_before,
+            parked: self.parked,
+            after: self.after.clone(),
+            limit: self.limit,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What is remembered and what is forgotten: origins, both directions, subscribers, retention, purging, removal, reuse.
+
+use super::job::{Job, job, queued};
+use fsm_runtime::{
+    Failure, Listing, Machines, ReadError, Retention, Runtime, Start, StartError, SubscribeError, clock::ManualClock,
+    prelude::*, store::sqlite::Sqlite,
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const DAY: Duration = Duration::from_hours(24);
+
+async fn client(store: &Sqlite) -> (Runtime, Machines<Job>) {
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
+    let jobs = runtime.machines();
+    (runtime, jobs)
+}
+
+#[tokio::test]
+async fn the_history_says_who_and_in_which_trace() {
+    let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
+    let ada = jobs.acting_as("ada").in_trace("trace-1");
+    let running = ada.create("a", queued()).await.unwrap().start().await.unwrap();
+    running.fail("disk".into()).await.unwrap();
+    jobs.fire("a", job::event::Retry).await.unwrap();
+    let said: Vec<_> = jobs.history("a", 0, 10).await.unwrap().into_iter().map(|e| (e.actor, e.trace)).collect();
+    let ada = (Some("ada".to_owned()), Some("trace-1".to_owned()));
+    assert_eq!(said, [ada.clone(), ada.clone(), ada, (None, None)]);
+}
+
+#[tokio::test]
+async fn history_is_read_in_both_directions() {
+    let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
+    jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    for _ in 0..5 {
+        jobs.fire("a", job::event::Restart).await.unwrap();
+    }
+    let versions =
+        |entries: Vec<fsm_runtime::store::HistoryEntry>| entries.iter().map(|e| e.version).collect::<Vec<_>>();
+    assert_eq!(versions(jobs.history("a", 0, 3).await.unwrap()), [1, 2, 3]);
+    let newest = jobs.history_back("a", u64::MAX, 3).await.unwrap();
+    let last = newest.last().unwrap().sequence;
+    assert_eq!(versions(newest), [7, 6, 5]);
+    assert_eq!(versions(jobs.history_back("a", last, 10).await.unwrap()), [4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    let (runtime, jobs) = client(&Sqlite::open(&path).await.unwrap()).await;
+    jobs.create("a", queued()).await.unwrap();
+    let mut changes = runtime.subscribe("mail", Start::Oldest).await.unwrap();
+    let first = changes.next().await.unwrap();
+    assert_eq!((&*first.key.id, first.version, first.to.as_str()), ("a", 1, "Queued"));
+    changes.ack(first.sequence).await.unwrap();
+    // Not acknowledged: it comes again.
+    jobs.fire("a", job::event::Start).await.unwrap();
+    assert_eq!(changes.next().await.unwrap().version, 2);
+    drop(changes);
+    let mut changes = runtime.subscribe("mail", Start::Newest).await.unwrap();
+    assert_eq!(changes.next().await.unwrap().version, 2, "a known name goes on, whatever the start says");
+    // It waits for what comes, from another process too.
+    let other = Sqlite::open(&path).await.unwrap();
+    let waiting = tokio::spawn(async move { changes.next().await.unwrap().version });
+    let (_other_runtime, other_jobs) = client(&other).await;
+    other_jobs.fire("a", job::event::Restart).await.unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), 3);
+    let mut new = runtime.subscribe("other", Start::Newest).await.unwrap();
+    jobs.fire("a", job::event::Restart).await.unwrap();
+    assert_eq!(new.next().await.unwrap().version, 4);
+}
+
+#[tokio::test]
+async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY * 1_000);
+    let retention = Retention::default().history(DAY * 10).keys(DAY * 5).ended(DAY * 2);
+    let store = Sqlite::in_memory().unwrap();
+    let builder = Runtime::builder(store.clone()).clock(clock.clock()).retention(retention);
+    let runtime = builder.machine::<Job, _>(super::job::puppets().0).start().await.unwrap();
+    let jobs = runtime.machines::<Job>();
+    let mut slow = runtime.subscribe("slow", Start::Oldest).await.unwrap();
+    let old = jobs.create_with_key("old", queued(), "k").await.unwrap();
+    jobs.create("ended", queued()).await.unwrap().start().await.unwrap();
+    let job::AnyRecord::Running(running) = jobs.get("ended").await.unwrap() else { panic!() };
+    running.finish(1).await.unwrap();
+
+    let is_gone = async || matches!(jobs.get("ended").await, Err(ReadError::NotFound { .. }));
+    clock.advance(DAY * 3);
+    poll(&clock, "the ended row is forgotten", is_gone).await;
+    assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history stays");
+    assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is remembered");
+
+    clock.advance(DAY * 3);
+    poll(&clock, "the key is forgotten", async || {
+        matches!(jobs.create_with_key("old", queued(), "k").await, Err(Failure::Exists(_)))
+    })
+    .await;
+    clock.advance(DAY * 6);
+    poll(&clock, "the history is forgotten", async || jobs.history("ended", 0, 10).await.unwrap().is_empty()).await;
+    assert_eq!(old.start().await.unwrap().version(), 2, "the row itself is there");
+    let gap = slow.next().await.unwrap_err();
+    assert!(matches!(gap, SubscribeError::Gap { after: 0, pruned: 4, .. }), "{gap:?}");
+    slow.skip_gap().await.unwrap();
+    assert_eq!(slow.next().await.unwrap().version, 2);
+}
+
+/// Lets a minute pass at a time until `condition` holds: forgetting takes turns.
+async fn poll(clock: &ManualClock, what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        clock.advance(Duration::from_mins(1));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn keys_cannot_outlive_the_history_that_they_answer_with() {
+    let start = async |retention| Runtime::builder(Sqlite::in_memory().unwrap()).retention(retention).start().await;
+    let error = start(Retention::default().history(DAY)).await.unwrap_err();
+    assert!(matches!(error, StartError::Setting { setting: "retention", .. }), "{error}");
+    start(Retention::default().history(DAY).keys(DAY * 2)).await.unwrap_err();
+    start(Retention::default().history(DAY).keys(DAY)).await.unwrap();
+    start(Retention::default().keys(DAY)).await.unwrap();
+}
+
+#[tokio::test]
+async fn x8_a_purged_id_created_again_is_another_instance() {
+    let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
+    let old = jobs.create("a", queued()).await.unwrap();
+    let job::AnyRecord::Queued(keyed) = jobs.get("a").await.unwrap() else { panic!() };
+    jobs.purge("a").await.unwrap();
+    assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
+    assert!(jobs.history("a", 0, 10).await.unwrap().is_empty());
+    assert!(matches!(jobs.purge("a").await.unwrap_err(), Failure::NotFound { .. }));
+    let new = jobs.create("a", queued()).await.unwrap();
+    assert_eq!(old.version(), new.version());
+    assert!(matches!(old.start().await.unwrap_err(), Failure::Conflict(_)), "an old record changes nothing");
+    assert!(matches!(keyed.with_key("k").start().await.unwrap_err(), Failure::Conflict(_)));
+    assert_eq!(new.start().await.unwrap().version(), 2);
+}
+
+/// A ticket that is torn up when it was used.
+#[derive(StateMachine)]
+#[fsm(initial = Valid, durable, derive(Serialize, Deserialize))]
+enum Ticket {
+    /// It lets one in.
+    #[on(use_up => Used)]
+    Valid,
+    /// Nothing is left of it.
+    #[state(end, remove)]
+    Used,
+}
+
+#[tokio::test]
+async fn a_state_marked_remove_removes_the_row_and_keeps_its_history() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let tickets = runtime.machines::<Ticket>();
+    let used = tickets.create("t", ticket::Valid).await.unwrap().use_up().await.unwrap();
+    assert_eq!((used.version(), used.state()), (2, ticket::State::Used));
+    assert!(matches!(tickets.get("t").await.unwrap_err(), ReadError::NotFound { .. }));
+    assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 2);
+    let again = tickets.create("t", ticket::Valid).await.unwrap();
+    assert_eq!(again.version(), 1);
+    let lives = tickets.history("t", 0, 10).await.unwrap();
+    assert_ne!(lives[0].incarnation, lives[2].incarnation);
+}
+
+#[tokio::test]
+async fn many_are_made_at_once_each_for_itself() {
+    let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
+    jobs.create("0007", queued()).await.unwrap();
+    let mut all: Vec<(String, job::Queued)> = (0..1_000).map(|n| (format!("{n:04}"), queued())).collect();
+    all.push((String::new(), queued()));
+    let made = jobs.create_many(all).await;
+    assert_eq!(made.len(), 1_001);
+    assert!(matches!(made[7], Err(Failure::Exists(_))));
+    assert!(matches!(made[1_000], Err(Failure::InvalidId { .. })));
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 999);
+    assert_eq!(made[999].as_ref().unwrap().id(), "0999");
+    assert_eq!(jobs.count().await.unwrap(), [("Queued".to_owned(), 1_000)]);
+}
+
+#[tokio::test]
+async fn those_that_stand_longest_are_listed_first() {
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY);
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock()).start().await.unwrap();
+    let jobs = runtime.machines::<Job>();
+    for id in ["c", "a", "b", "d"] {
+        jobs.create(id, queued()).await.unwrap();
+        clock.advance(DAY);
+    }
+    let ids = async |listing: Listing<job::State>| {
+        let page = jobs.list(&listing).await.unwrap();
+        (page.items.iter().map(|job| job.id().to_owned()).collect::<Vec<_>>().concat(), page.next)
+    };
+    let (first, next) = ids(Listing::in_state(job::State::Queued).limit(3)).await;
+    assert_eq!(first, "cab");
+    assert_eq!(ids(Listing::in_state(job::State::Queued).after(next.unwrap())).await, ("d".into(), None));
+    let before = SystemTime::UNIX_EPOCH + DAY * 3;
+    assert_eq!(ids(Listing::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
+    let error = jobs.list(&Listing::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
+    assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
+}

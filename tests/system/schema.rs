@@ -1,0 +1,144 @@
+//! Older rows: declared migrations, applied when a row is read, written when it moves or all at once.
+
+use fsm_runtime::{Failure, MigrateError, ReadError, RowError, Runtime, StartError, store::sqlite::Sqlite};
+use serde_json::json;
+use std::path::Path;
+use tempfile::TempDir;
+
+mod first {
+    use fsm_runtime::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    /// An order, as it was.
+    #[derive(StateMachine)]
+    #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    pub(super) enum Order {
+        /// Being filled.
+        #[on(pay => Done)]
+        Open { euros: u64 },
+        /// Paid.
+        #[state(end)]
+        Done { euros: u64 },
+    }
+}
+
+mod third {
+    use fsm_runtime::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    /// An order, as it is: cents, a currency, and `Done` is called `Paid`.
+    #[derive(StateMachine)]
+    #[fsm(initial = Open, version = 3, durable, derive(Serialize, Deserialize))]
+    pub(super) enum Order {
+        /// Being filled.
+        #[on(pay => Paid)]
+        Open { cents: u64, currency: String },
+        /// Paid.
+        #[state(end, was = "Done")]
+        Paid { cents: u64, currency: String },
+    }
+}
+
+use first::order as old;
+use third::order as new;
+
+async fn old_rows(path: &Path) -> Runtime {
+    let store = Sqlite::open(path).await.unwrap();
+    let runtime = Runtime::builder(store).machine::<first::Order, _>(()).start().await.unwrap();
+    let orders = runtime.machines::<first::Order>();
+    for n in 0..600_u64 {
+        orders.create(&format!("{n:03}"), old::Open { euros: n }).await.unwrap();
+    }
+    orders.fire("007", old::event::Pay).await.unwrap();
+    runtime
+}
+
+fn builder(store: Sqlite) -> fsm_runtime::Builder {
+    Runtime::builder(store)
+        .migrate::<third::Order>(1, |mut order| {
+            let euros = order.data["euros"].as_u64().ok_or("there are no euros")?;
+            order.data = json!({ "cents": euros * 100 });
+            Ok(order)
+        })
+        .migrate::<third::Order>(2, |mut order| {
+            order.data["currency"] = json!("EUR");
+            Ok(order)
+        })
+}
+
+#[tokio::test]
+async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("orders.db");
+    let old = old_rows(&path).await;
+    old.shutdown(std::time::Duration::ZERO).await;
+    let runtime = builder(Sqlite::open(&path).await.unwrap()).machine::<third::Order, _>(()).start().await.unwrap();
+    let orders = runtime.machines::<third::Order>();
+    let new::AnyRecord::Open(open) = orders.get("042").await.unwrap() else { panic!() };
+    assert_eq!((open.cents, open.currency.as_str()), (4_200, "EUR"));
+    let new::AnyRecord::Paid(paid) = orders.get("007").await.unwrap() else { panic!() };
+    assert_eq!(paid.cents, 700);
+    assert_eq!(orders.row("042").await.unwrap().schema, 1, "reading writes nothing");
+    open.pay().await.unwrap();
+    assert_eq!(orders.row("042").await.unwrap().schema, 3);
+    // The older code does not touch it.
+    let error = old.machines::<first::Order>().get("042").await.unwrap_err();
+    assert!(matches!(error, ReadError::Row(RowError::Newer { found: 3, known: 1, .. })), "{error:?}");
+    let failure = old.machines::<first::Order>().fire("042", old::event::Pay).await.unwrap_err();
+    assert!(matches!(failure, Failure::Row(RowError::Newer { .. })), "{failure:?}");
+}
+
+#[tokio::test]
+async fn all_rows_are_migrated_at_once_on_request() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("orders.db");
+    old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
+    let store = Sqlite::open(&path).await.unwrap();
+    let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
+    let orders = runtime.machines::<third::Order>();
+    let mut told = Vec::new();
+    let done = orders.migrate_all(|progress| told.push(progress.seen)).await.unwrap();
+    assert_eq!((done.seen, done.rewritten, done.changed_meanwhile), (600, 600, 0));
+    assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
+    let row = orders.row("007").await.unwrap();
+    assert_eq!((row.schema, row.version, row.state.as_str()), (3, 2, "Paid"));
+    assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "it is no transition");
+    let again = orders.migrate_all(|_| {}).await.unwrap();
+    assert_eq!((again.seen, again.rewritten), (600, 0));
+    // Nothing is left that needs the steps.
+    runtime.shutdown(std::time::Duration::ZERO).await;
+    Runtime::builder(store).machine::<third::Order, _>(()).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_row() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("orders.db");
+    old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
+    let store = Sqlite::open(&path).await.unwrap();
+    let error = Runtime::builder(store.clone())
+        .migrate::<third::Order>(1, Ok)
+        .machine::<third::Order, _>(())
+        .start()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StartError::NoMigration { found: 1, missing: 2, .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "Order `000` was written under schema version 1, and there is no migration of `Order` from version 2; declare it \
+         with `Builder::migrate` (`Ok` where nothing changes)"
+    );
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
+    let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
+    assert!(matches!(error, ReadError::Row(RowError::Migrate(MigrateError::NoStep { missing: 1, .. }))), "{error:?}");
+    let runtime = Runtime::builder(store.clone())
+        .migrate::<third::Order>(1, |_| Err("the rate is not known".into()))
+        .migrate::<third::Order>(2, Ok)
+        .start()
+        .await
+        .unwrap();
+    let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
+    assert_eq!(error.to_string(), "Order `001`: the migration from schema version 1 failed: the rate is not known");
+    let error = Runtime::builder(store).migrate::<third::Order>(3, Ok).start().await.unwrap_err();
+    assert!(matches!(error, StartError::Setting { setting: "migrate", .. }), "{error}");
+}
