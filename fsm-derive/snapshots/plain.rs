@@ -566,21 +566,21 @@ It is born in an initial state, moved by the events that its state declares, and
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
             let event = event.into();
-            match NEXT[self.state().index()][event.kind().index()] {
-                ::core::option::Option::Some(State::Off) => {
-                    ::core::result::Result::Ok(Self::Off)
-                }
-                ::core::option::Option::Some(State::On) => {
-                    ::core::result::Result::Ok(Self::On)
-                }
-                _ => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
-                        machine: self,
-                        event,
-                        reason: ::core::option::Option::None,
-                    })
-                }
-            }
+            let ::core::option::Option::Some(next) = NEXT[self
+                .state()
+                .index()][event.kind().index()] else {
+                return ::core::result::Result::Err(::fsm_core::Rejected {
+                    machine: self,
+                    event,
+                    reason: ::core::option::Option::None,
+                });
+            };
+            ::core::result::Result::Ok(
+                match next {
+                    State::Off => Self::Off,
+                    State::On => Self::On,
+                },
+            )
         }
     }
     /// The state that follows each state on each event.

@@ -34,21 +34,22 @@ fn table(cx: &Cx<'_>) -> Apply {
         let to = transition.to.iter().map(|to| &machine.states[*to].ident);
         quote!(#(next[State::#from.index()][EventKind::#event.index()] = ::core::option::Option::Some(State::#to);)*)
     });
-    let reached = |index: usize| machine.transitions.iter().any(|transition| transition.to.contains(&index));
-    let arms = machine.states.iter().enumerate().filter(|(index, _)| reached(*index)).map(|(_, state)| {
+    let values = machine.states.iter().map(|state| {
         let (ident, pattern) = (&state.ident, pattern(state));
-        quote!(::core::option::Option::Some(State::#ident) => ::core::result::Result::Ok(Self::#ident #pattern))
+        quote!(State::#ident => Self::#ident #pattern)
     });
     Apply {
         body: quote! {
-            match NEXT[self.state().index()][event.kind().index()] {
-                #(#arms,)*
-                _ => ::core::result::Result::Err(#core::Rejected {
+            let ::core::option::Option::Some(next) = NEXT[self.state().index()][event.kind().index()] else {
+                return ::core::result::Result::Err(#core::Rejected {
                     machine: self,
                     event,
                     reason: ::core::option::Option::None,
-                }),
-            }
+                });
+            };
+            ::core::result::Result::Ok(match next {
+                #(#values,)*
+            })
         },
         items: quote! {
             /// The state that follows each state on each event.
