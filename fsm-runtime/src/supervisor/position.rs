@@ -39,11 +39,13 @@ impl Position {
     pub(super) fn close(&self, by_itself: bool) {
         let mut slot = self.slot();
         slot.writer = None;
-        if let Some(passing) = slot.passing.take()
-            && by_itself
-        {
-            slot.saved = Some(passing);
+        let mut over = slot.passing.take();
+        if by_itself && over.is_some() {
+            over = std::mem::replace(&mut slot.saved, over);
         }
+        // What is over may have a `drop` of its own, which must not meet the lock.
+        drop(slot);
+        drop(over);
     }
 
     pub(super) fn saved<T: Any + Clone>(&self) -> Result<Option<T>, WrongType> {
@@ -58,14 +60,18 @@ impl Position {
     /// Saves, and does `with` in the same step: neither a fence nor another run comes between.
     pub(super) fn save<T: Any + Send>(&self, run: u64, value: T, with: impl FnOnce()) -> Result<(), Refused> {
         let mut slot = self.at_work(run)?;
-        slot.saved = Some(Saved::new(value));
-        slot.passing = None;
+        let over = (slot.saved.replace(Saved::new(value)), slot.passing.take());
         with();
+        drop(slot);
+        drop(over);
         Ok(())
     }
 
     pub(super) fn pass<T: Any + Send>(&self, run: u64, value: T) -> Result<(), Refused> {
-        self.at_work(run)?.passing = Some(Saved::new(value));
+        let mut slot = self.at_work(run)?;
+        let over = slot.passing.replace(Saved::new(value));
+        drop(slot);
+        drop(over);
         Ok(())
     }
 

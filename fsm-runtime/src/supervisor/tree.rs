@@ -22,7 +22,8 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so.
+/// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so, but for the
+/// `drop` of what children that are forgotten had captured or saved.
 pub(super) struct Tree {
     pub(super) strategy: Strategy,
     pub(super) ledger: Ledger,

@@ -62,6 +62,26 @@ async fn h3_who_blocks_its_thread_is_listed_fenced_off_and_never_overlapped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn h3_who_waits_for_its_end_is_told_that_there_is_none() {
+    let world = World::new();
+    let Stuck { child, hold, mut stream, .. } = stuck("stuck");
+    let supervisor = world.builder().child(child.heartbeat(LATER)).start().await.unwrap();
+    assert_eq!(stream.recv().await, Some(1));
+    let stop = tokio::spawn({
+        let supervisor = supervisor.clone();
+        async move { supervisor.terminate("stuck").await }
+    });
+    until(async || {
+        world.manual.advance(secs(1));
+        stop.is_finished().then_some(())
+    })
+    .await;
+    assert!(matches!(stop.await.unwrap(), Err(ChildError::Leaked(_))));
+    drop(hold);
+    until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn h3_its_replacement_starts_when_it_is_gone() {
     let world = World::new();
     let Stuck { child, hold, mut stream, .. } = stuck("stuck");

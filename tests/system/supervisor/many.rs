@@ -10,7 +10,7 @@ async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
     let world = World::new();
     let supervisor =
         world.builder().restarts(Restarts::Intensity { max: 100_000, window: secs(5) }).start().await.unwrap();
-    let fail = tokio_fail();
+    let fail = failing();
     for n in 0..MANY {
         let child = if n % 10 == 0 { fail.clone().named(n) } else { quiet(n) };
         supervisor.start_child(child).await.unwrap();
@@ -51,7 +51,7 @@ fn quiet(n: usize) -> Child {
 #[derive(Clone)]
 struct Failing(Arc<tokio::sync::watch::Sender<bool>>);
 
-fn tokio_fail() -> Failing {
+fn failing() -> Failing {
     Failing(Arc::new(tokio::sync::watch::Sender::new(false)))
 }
 

@@ -27,6 +27,11 @@ const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+const LATER: Duration = Duration::from_hours(1);
+const RUNNING: State = State::Running;
+/// Nothing that had to be cut.
+const NONE: [&str; 0] = [];
+
 /// So many that no test comes to their end by chance.
 const OFTEN: Restarts = Restarts::Intensity { max: 1_000, window: Duration::from_secs(5) };
 
@@ -175,7 +180,3 @@ async fn stopping(supervisor: &Supervisor, deadline: Duration) -> tokio::task::J
     settle().await;
     stop
 }
-
-const NONE: [&str; 0] = [];
-const LATER: Duration = Duration::from_hours(1);
-const RUNNING: State = State::Running;

@@ -37,6 +37,28 @@ async fn s1_a_child_that_does_not_report_has_started_when_it_is_spawned() {
 }
 
 #[tokio::test]
+async fn s1_a_run_that_is_over_reports_for_no_other() {
+    let world = World::new();
+    let first: Arc<Mutex<Option<Context>>> = Arc::default();
+    let (keep, puppets) = (first.clone(), world.clone());
+    let child = Child::new("a", move |ctx| {
+        if ctx.run() == 1 {
+            ctx.started();
+            *keep.lock().unwrap() = Some(ctx.clone());
+        }
+        puppets.clone().act(ctx, Duration::ZERO)
+    });
+    let supervisor = world.builder().child(child.reports_start()).start().await.unwrap();
+    settle().await;
+    world.tell("a", Do::Fail("boom")).await;
+    first.lock().unwrap().take().unwrap().started();
+    settle().await;
+    assert_eq!(states(&supervisor).await, "a Starting 2");
+    world.tell("a", Do::Started).await;
+    assert_eq!(states(&supervisor).await, "a Running 2");
+}
+
+#[tokio::test]
 async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
     for (order, cause) in [
         (Do::Fail("no port"), "no port"),

@@ -59,6 +59,29 @@ async fn s6_temporaries_are_forgotten_and_what_rests_by_hand_rests_on() {
 }
 
 #[tokio::test]
+async fn s15_a_restart_by_hand_does_not_come_between_the_restart_of_a_group() {
+    let world = World::new();
+    let builder = world.builder().strategy(Strategy::OneForAll).child(world.puppet("a")).child(world.puppet("b"));
+    let supervisor = builder.child(world.slow("c", secs(1))).start().await.unwrap();
+    settle().await;
+    supervisor.terminate("b").await.unwrap();
+    world.log();
+    world.tell("a", Do::Fail("boom")).await;
+    assert_eq!(supervisor.restart("b").await.unwrap_err().to_string(), "child `b` is restarting");
+    let added = tokio::spawn({
+        let (supervisor, child) = (supervisor.clone(), world.puppet("d"));
+        async move { supervisor.start_child(child).await }
+    });
+    settle().await;
+    assert_eq!(states(&supervisor).await, "a Restarting 1, b Stopped 1, c Stopping 1, d Waiting 0");
+    world.advance(secs(1)).await;
+    assert_eq!(world.log(), "-a !c -c +a +c +d", "a new one starts when the group does");
+    added.await.unwrap().unwrap();
+    supervisor.restart("b").await.unwrap();
+    assert_eq!(states(&supervisor).await, "a Running 2, b Running 2, c Running 2, d Running 1");
+}
+
+#[tokio::test]
 async fn s7_rest_for_one_restarts_those_after_it() {
     let world = World::new();
     let supervisor = abc(&world, Strategy::RestForOne).await;

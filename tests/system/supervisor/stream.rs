@@ -2,7 +2,6 @@
 
 use super::*;
 use fsm_runtime::supervisor::{Refused, Strategy};
-use std::sync::Mutex as StdMutex;
 
 /// Hands on what is good of `items`, and dies of what is negative.
 fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Child {
@@ -89,7 +88,7 @@ async fn h5_who_waits_for_its_consumer_is_not_silent() {
 #[tokio::test]
 async fn h5_the_position_lives_as_long_as_the_entry() {
     let world = World::new();
-    let seen: Arc<StdMutex<Vec<Option<u32>>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Option<u32>>>> = Arc::default();
     let child = Child::new("a", {
         let seen = seen.clone();
         move |ctx| {
@@ -123,7 +122,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
 async fn h3_a_run_that_is_over_hands_on_and_saves_nothing() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(8);
-    let old: Arc<StdMutex<Option<Context>>> = Arc::default();
+    let old: Arc<Mutex<Option<Context>>> = Arc::default();
     let keep = old.clone();
     let child = Child::new("a", move |ctx| {
         keep.lock().unwrap().get_or_insert(ctx.clone());
