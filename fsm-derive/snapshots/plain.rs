@@ -35,6 +35,7 @@ stateDiagram-v2
     clippy::struct_excessive_bools,
     clippy::struct_field_names,
     clippy::too_many_arguments,
+    clippy::type_complexity,
     clippy::wrong_self_convention,
 )]
 pub mod switch {

@@ -63,6 +63,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
             clippy::struct_excessive_bools,
             clippy::struct_field_names,
             clippy::too_many_arguments,
+            clippy::type_complexity,
             clippy::wrong_self_convention,
         )]
         #vis mod #module {

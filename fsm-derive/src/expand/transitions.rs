@@ -1,6 +1,6 @@
 //! The transitions: `EventOf` for each declared pair, and a method per event on the machine in each state.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
@@ -81,14 +81,21 @@ fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStr
     quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
 }
 
+/// Where the body of what a transition becomes points: at the user's line, in one scope. In a macro of the user's, tokens
+/// have scopes of their own, between which what is generated must not be split. The header has the raw span, so that rustc
+/// shows the line and says nothing of an expansion.
+fn place(transition: &Transition) -> Span {
+    Span::call_site().located_at(transition.span)
+}
+
 fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let Cx { core, runtime, enum_ty, .. } = cx;
-    let span = transition.span;
+    let span = place(transition);
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let event_of = cx.event_of(&state);
     let kind = &cx.machine.events[transition.event].ty;
-    let header = respan(quote!(impl #params #event_of for #event #clause), span);
+    let header = respan(quote!(impl #params #event_of for #event #clause), transition.span);
     let target = cx.target_ty(transition, |state| state);
     let machine = cx.machine_ty(&state);
     let next = next(cx, transition, &machine);
@@ -108,27 +115,30 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
         }
     });
-    let Bodies { fire_machine, fire_seal, fire, state: state_pattern, seal, transition } = bodies;
+    let Bodies { fire_machine, fire_seal, fire, state: state_pattern, seal, transition: change } = bodies;
+    let items = quote_spanned! {span=>
+        type Next = #next;
+        type Target = #target;
+        const EVENT: EventKind = EventKind::#kind;
+        #[inline]
+        fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
+            #fire
+        }
+        #[inline]
+        fn transition(
+            self,
+            #state_pattern: #state,
+            #seal: Seal,
+        ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+            #change
+        }
+        #record
+    };
+    let mut body = Group::new(Delimiter::Brace, items);
+    body.set_span(transition.span);
     quote_spanned! {span=>
         #[automatically_derived]
-        #header {
-            type Next = #next;
-            type Target = #target;
-            const EVENT: EventKind = EventKind::#kind;
-            #[inline]
-            fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
-                #fire
-            }
-            #[inline]
-            fn transition(
-                self,
-                #state_pattern: #state,
-                #seal: Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
-                #transition
-            }
-            #record
-        }
+        #header #body
     }
 }
 
@@ -145,7 +155,7 @@ struct Bodies {
 impl Bodies {
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let core = &cx.core;
-        let span = transition.span;
+        let span = place(transition);
         let event_of = cx.event_of(cx.state_ty(transition.from));
         let machine = |state: TokenStream| cx.machine_value(state);
         if transition.guard.is_some() {
@@ -208,7 +218,7 @@ impl Bodies {
 
 fn with(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> TokenStream {
     let with = outside::with_fn(cx, transition);
-    quote_spanned!(transition.span=> outside::#with(#state, self))
+    quote_spanned!(place(transition)=> outside::#with(#state, self))
 }
 
 /// Puts each possible target, which `value` holds, into something else.
@@ -218,7 +228,7 @@ fn rewrap(
     value: TokenStream,
     wrap: impl Fn(TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let span = transition.span;
+    let span = place(transition);
     if transition.to.len() == 1 {
         return wrap(value);
     }
@@ -250,7 +260,7 @@ impl Carried {
 
 /// Each value is bound to the target's type, at the user's own tokens, so that a mismatch is reported there.
 fn carry(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> Carried {
-    let span = transition.span;
+    let span = place(transition);
     let target_index = transition.to[0];
     let target = &cx.machine.states[target_index];
     let supplies = cx.machine.supplies(transition, target_index);

@@ -12,6 +12,5 @@ mod github;
 mod kubernetes;
 mod raft;
 mod solidus;
-#[allow(clippy::type_complexity, reason = "the derive names the choice of five states in full")]
 mod stripe;
 mod tcp;

@@ -1,7 +1,5 @@
 //! `#[on(…)]` as transitions: of one state, of a superstate's members, of all states.
 
-use proc_macro2::Span;
-
 use super::{Resolver, states};
 use crate::{
     model::{Event, Kind, Origin, Transition, names, plain, snake},
@@ -137,8 +135,7 @@ impl Resolver<'_> {
             return;
         }
         self.machine.transitions.push(Transition {
-            // In a macro of the user's, tokens have scopes of their own; what is generated must not be split between them.
-            span: Span::call_site().located_at(on.span),
+            span: on.span,
             ident: on.event.clone(),
             origin,
             from,
