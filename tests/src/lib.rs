@@ -11,3 +11,6 @@ pub mod testing {}
 
 #[doc = include_str!("../../docs/supervisor.md")]
 pub mod supervisor {}
+
+#[doc = include_str!("../../docs/reference.md")]
+pub mod reference {}
