@@ -49,12 +49,17 @@ impl Clock {
 
     /// Ends when `duration` has passed. Cancel safe: a dropped sleep has no effect.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        // Counted from now on, not from the first poll.
+        let deadline = self.elapsed().saturating_add(duration);
         let clock = self.0.clone();
         async move {
             match clock {
-                Kind::System { .. } => tokio::time::sleep(duration).await,
+                Kind::System { start } => match start.checked_add(deadline) {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    // Beyond what the system can count.
+                    None => std::future::pending().await,
+                },
                 Kind::Manual { elapsed, .. } => {
-                    let deadline = elapsed.borrow().saturating_add(duration);
                     // The sender lives in `elapsed` itself, so that waiting cannot fail.
                     let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= deadline).await;
                 }

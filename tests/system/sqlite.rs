@@ -3,7 +3,7 @@
 use super::contract;
 use fsm_runtime::store::{
     Cause, Change, ControlError, Create, Entering, HistoryQuery, Key, OpenError, Origin, Store, StoreError, Verdict,
-    sqlite::Sqlite,
+    sqlite::{Sqlite, Synchronous},
 };
 use std::{path::Path, time::SystemTime};
 use tempfile::TempDir;
@@ -242,4 +242,33 @@ async fn damage_is_found() {
         Ok(found) => assert!(!found.is_empty()),
         Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}"),
     }
+}
+
+#[tokio::test]
+async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
+    const LIMIT: u64 = 128 << 20;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::options().synchronous(Synchronous::Normal).open(&path).await.unwrap();
+    commit(&store, create("first")).await.unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM fsm_instances").unwrap();
+    let big = |n: u32| match create(&n.to_string()) {
+        Change::Create(create) => {
+            let data = format!("\"{}\"", "x".repeat(1 << 20));
+            Change::Create(Create { into: Entering { data, ..create.into }, ..create })
+        }
+        other => other,
+    };
+    let mut n = 0;
+    while store.size().await.unwrap().log_bytes <= LIMIT {
+        commit(&store, big(n)).await.unwrap();
+        n += 1;
+        assert!(n < 500);
+    }
+    reader.execute_batch("ROLLBACK").unwrap();
+    for extra in 0..200 {
+        commit(&store, create(&format!("after-{extra}"))).await.unwrap();
+    }
+    assert!(store.size().await.unwrap().log_bytes < LIMIT / 2);
 }

@@ -7,7 +7,7 @@ use std::{
     error::Error,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +24,12 @@ const QUEUE: usize = 4_096;
 const BATCH: usize = 256;
 /// How often an idle writer looks whether another process has committed (1.9 µs a look).
 const FOREIGN_POLL: Duration = Duration::from_millis(5);
+
+/// How large the write-ahead log may grow. SQLite's own checkpoints, every 1,000 pages, start it over only when no reader is
+/// in the way, and under load there always is one: past this the writer waits for them once and empties it.
+const LOG_LIMIT: u64 = 128 << 20;
+/// After how many batches the log's size is looked at.
+const LOG_POLL: u32 = 64;
 
 /// A job, and its place in the queue.
 type Queued = (Job, OwnedSemaphorePermit);
@@ -67,7 +73,9 @@ impl Writer {
     pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (changed, foreign) = watch::channel(0);
-        let mut state = State { connection, file: file.clone(), changed, seen: None };
+        let mut log = file.as_os_str().to_owned();
+        log.push("-wal");
+        let mut state = State { connection, file: file.clone(), log: log.into(), batches: 0, changed, seen: None };
         // Before anybody has the store: what others commit from now on is told.
         state.seen = state.data_version();
         let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
@@ -162,6 +170,9 @@ impl Drop for Held {
 struct State {
     connection: Connection,
     file: Arc<Path>,
+    log: PathBuf,
+    /// Since the log's size was looked at.
+    batches: u32,
     changed: watch::Sender<u64>,
     /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
     seen: Option<i64>,
@@ -176,6 +187,7 @@ impl State {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.look_for_foreign_changes();
+            self.keep_the_log_short();
         }
     }
 
@@ -247,6 +259,20 @@ impl State {
         })();
         // A caller that has gone does not want the answer.
         let _ = reply.send(answer);
+    }
+
+    fn keep_the_log_short(&mut self) {
+        self.batches += 1;
+        if self.batches < LOG_POLL {
+            return;
+        }
+        self.batches = 0;
+        if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_LIMIT) {
+            // Others may hold it for longer than the busy timeout: then the next look tries again.
+            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                tracing::warn!(store = %self.file.display(), %error, "the write-ahead log could not be emptied");
+            }
+        }
     }
 
     fn data_version(&self) -> Option<i64> {
