@@ -1,13 +1,11 @@
 //! Durable, supervised state machines: each instance is a versioned compare-and-swap row with its history, and each
 //! instance in a `work` state has exactly one worker.
 //!
-//! The machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`fsm_core`](core) for the
+//! The machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`core`] for the
 //! declaration. This crate keeps its instances in a [store](store::sqlite::Sqlite), hands them out as typed records
 //! whose methods are the legal transitions, and runs their workers:
 //!
 //! ```
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! # let dir = tempfile::tempdir()?; let path = dir.path().join("jobs.db");
 //! use fsm_runtime::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
@@ -37,6 +35,8 @@
 //!     }
 //! }
 //!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # let dir = tempfile::tempdir()?; let path = dir.path().join("jobs.db");
 //! let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Report, _>(Writer).start().await?;
 //! let reports = runtime.machines::<Report>();
 //!

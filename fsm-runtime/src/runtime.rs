@@ -180,6 +180,7 @@ impl Builder {
     ///     Ok(old)
     /// })
     /// # }
+    /// # fn main() {}
     /// ```
     pub fn migrate<M: Durable>(
         mut self,

@@ -14,3 +14,6 @@ pub mod supervisor {}
 
 #[doc = include_str!("../../docs/reference.md")]
 pub mod reference {}
+
+#[doc = include_str!("../../docs/operations.md")]
+pub mod operations {}

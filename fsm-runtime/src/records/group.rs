@@ -32,6 +32,7 @@ use tokio::sync::oneshot;
 /// let mut done = group.commit().await?; // both, or neither
 /// let (paid, sent) = (done.take(paid), done.take(sent)); // their records, in the new states
 /// # Ok(()) }
+/// # fn main() {}
 /// ```
 #[must_use = "nothing happens until it is committed"]
 pub struct Group {
@@ -103,6 +104,7 @@ impl Group {
     ///     .await?;
     /// let paid = done.take(paid);
     /// # Ok(()) }
+    /// # fn main() {}
     /// ```
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use std::time::SystemTime;
 ///     listing = listing.after(next);
 /// }
 /// # Ok(()) }
+/// # fn main() {}
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

@@ -266,6 +266,7 @@ impl<M: Durable> Machines<M> {
     /// })
     /// .await
     /// # }
+    /// # fn main() {}
     /// ```
     ///
     /// # Errors
