@@ -7,6 +7,7 @@ mod backoff;
 mod driver;
 mod plan;
 mod run;
+mod running;
 mod scan;
 mod schedule;
 mod slots;

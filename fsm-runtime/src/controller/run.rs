@@ -3,29 +3,27 @@
 use super::{
     Drivers, Settings,
     plan::{Plan, Stay, plan},
+    running::{Running, panic_text},
     scan,
     schedule::Schedule,
     slots::Slots,
     stop::{CutHow, Shutdown},
-    worker::{self, failure, persist, release},
+    worker::release,
 };
 use crate::{
     shared::Shared,
-    store::{Attempts, Change, Claim, Due, Key, Row, StoreError, Verdict},
-    work::{Signals, WorkError},
+    store::{Attempts, Change, Due, Key, Row, StoreError, Verdict},
 };
 use std::{
-    any::Any,
     collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{AbortHandle, Id, JoinError, JoinSet},
+    task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 /// Looks and claims under way at once: more would only queue for the store.
 const STEPS: usize = 128;
@@ -33,7 +31,7 @@ const STEPS: usize = 128;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a step that runs beside the loop.
-enum Step {
+pub(super) enum Step {
     Looked(Result<Plan, StoreError>),
     /// The claimed row; `None` where somebody was faster.
     Claimed(Result<Option<Box<Row>>, StoreError>),
@@ -41,36 +39,27 @@ enum Step {
     Stored(Result<(), StoreError>),
 }
 
-/// A worker under way.
-struct Running {
-    row: Row,
-    cancelled: CancellationToken,
-    abort: AbortHandle,
-    /// When it was told to end.
-    stopping: bool,
-}
-
 pub(super) struct Run {
     pub(super) shared: Arc<Shared>,
-    drivers: Drivers,
+    pub(super) drivers: Drivers,
     pub(super) settings: Settings,
-    me: String,
+    pub(super) me: String,
     /// When to look at each instance.
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// When to abort each worker that was told to end.
-    aborts: Schedule,
-    slots: HashMap<&'static str, Slots>,
+    pub(super) aborts: Schedule,
+    pub(super) slots: HashMap<&'static str, Slots>,
     /// Steps under way; whether a trigger came meanwhile, which leads to one more look.
-    steps: JoinSet<Step>,
-    stepping: HashMap<Id, Key>,
-    busy: HashMap<Key, bool>,
-    workers: JoinSet<()>,
-    working: HashMap<Id, Key>,
-    running: HashMap<Key, Running>,
+    pub(super) steps: JoinSet<Step>,
+    pub(super) stepping: HashMap<Id, Key>,
+    pub(super) busy: HashMap<Key, bool>,
+    pub(super) workers: JoinSet<()>,
+    pub(super) working: HashMap<Id, Key>,
+    pub(super) running: HashMap<Key, Running>,
     /// Rows in unknown states that were reported, each once.
-    reported: HashSet<(Key, u64)>,
-    draining: CancellationToken,
-    giving_up: CancellationToken,
+    pub(super) reported: HashSet<(Key, u64)>,
+    pub(super) draining: CancellationToken,
+    pub(super) giving_up: CancellationToken,
     /// Claims that came back after the stop began.
     pub(super) unused: Vec<Row>,
 }
@@ -134,9 +123,7 @@ impl Run {
         report
     }
 
-    // ------------------------------------------------------------------------------------------------ looking
-
-    fn look_now(&mut self, key: Key) {
+    pub(super) fn look_now(&mut self, key: Key) {
         if self.drivers.contains_key(&*key.machine) {
             self.schedule.add(key, self.shared.clock.elapsed());
         }
@@ -185,7 +172,7 @@ impl Run {
         }
     }
 
-    fn step(&mut self, key: Key, step: impl Future<Output = Step> + Send + 'static) {
+    pub(super) fn step(&mut self, key: Key, step: impl Future<Output = Step> + Send + 'static) {
         let id = self.steps.spawn(step).id();
         self.stepping.insert(id, key.clone());
         self.busy.entry(key).or_insert(false);
@@ -277,136 +264,10 @@ impl Run {
         });
     }
 
-    fn store_change(&mut self, key: Key, change: Change) {
+    pub(super) fn store_change(&mut self, key: Key, change: Change) {
         let shared = self.shared.clone();
         self.step(key, async move { Step::Stored(shared.commit(change).await.map(drop)) });
     }
-
-    // ------------------------------------------------------------------------------------------------ working
-
-    fn claim(&mut self, row: Row) {
-        let has_slot = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key));
-        if !has_slot || self.draining.is_cancelled() {
-            return;
-        }
-        if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
-            if row.attempt >= self.settings.attempts {
-                let error = WorkError::from("the process ended during the attempt");
-                return self.give_up(row, error);
-            }
-            tracing::warn!(
-                machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
-                attempt = row.attempt, %owner, "taken over from a process that is gone"
-            );
-        }
-        let claim = Claim {
-            key: row.key.clone(),
-            incarnation: row.incarnation,
-            version: row.version,
-            fence: row.fence,
-            owner: self.me.clone(),
-        };
-        let shared = self.shared.clone();
-        self.step(row.key, async move {
-            // Not announced as a change: nobody but this controller acts on it.
-            let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
-            Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
-                Some(Verdict::Committed { mut rows }) => rows.pop().map(Box::new),
-                _ => None,
-            }))
-        });
-    }
-
-    fn start_worker(&mut self, row: Row) {
-        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else {
-            return;
-        };
-        if self.draining.is_cancelled() {
-            self.unused.push(row);
-            return;
-        }
-        let cancelled = CancellationToken::new();
-        let signals =
-            Signals { cancelled: cancelled.clone(), draining: self.draining.clone(), clock: self.shared.clock.clone() };
-        let span = tracing::info_span!(
-            "work", machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
-            attempt = row.attempt
-        );
-        tracing::debug!(parent: &span, fence = row.fence, "worker starts");
-        let (shared, settings) = (self.shared.clone(), self.settings);
-        let work = worker::work(shared, driver, row.clone(), signals, settings, self.giving_up.clone());
-        let abort = self.workers.spawn(work.instrument(span));
-        self.working.insert(abort.id(), row.key.clone());
-        // The state may have been left between the claim and now.
-        self.look_now(row.key.clone());
-        self.running.insert(row.key.clone(), Running { row, cancelled, abort, stopping: false });
-    }
-
-    fn cancel(&mut self, key: &Key) {
-        let Some(running) = self.running.get_mut(key).filter(|running| !running.stopping) else {
-            return;
-        };
-        running.stopping = true;
-        running.cancelled.cancel();
-        tracing::info!(
-            machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-            "the instance has moved on: its worker is told to end"
-        );
-        self.aborts.add(key.clone(), self.shared.clock.elapsed() + self.settings.grace);
-    }
-
-    fn abort_overdue(&mut self) {
-        while let Some(key) = self.aborts.pop(self.shared.clock.elapsed()) {
-            if let Some(running) = self.running.get(&key) {
-                running.abort.abort();
-                tracing::warn!(
-                    machine = %key.machine, id = %key.id, state = %running.row.state, grace = ?self.settings.grace,
-                    "the worker did not end within its grace: aborted"
-                );
-            }
-        }
-    }
-
-    fn worker_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        let Some(key) = self.working.remove(&id) else { return };
-        let Some(running) = self.running.remove(&key) else {
-            return;
-        };
-        self.aborts.remove(&key);
-        self.free_slot(&key);
-        match ended {
-            Err(failed) if failed.is_panic() && !running.stopping => {
-                let error = WorkError::from(panic_text(failed));
-                self.give_up(running.row, error);
-            }
-            _ => self.look_now(key),
-        }
-    }
-
-    /// Stores a failure that the worker could not store itself. The user's code may be asked, so it runs beside the loop.
-    fn give_up(&mut self, row: Row, error: WorkError) {
-        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else { return };
-        let (shared, settings, giving_up) = (self.shared.clone(), self.settings, self.giving_up.clone());
-        self.step(row.key.clone(), async move {
-            let change = failure(&*driver, &shared.migrations, &row, &error, settings);
-            persist(&shared, change, &giving_up).await;
-            Step::Stored(Ok(()))
-        });
-    }
-
-    /// The slot of `key` goes to the next in the queue, unless a worker runs in it.
-    fn free_slot(&mut self, key: &Key) {
-        if self.running.contains_key(key) {
-            return;
-        }
-        let next = self.slots.get_mut(&*key.machine).and_then(|slots| slots.release(key));
-        if let Some(next) = next {
-            self.look_now(next);
-        }
-    }
-
-    // ------------------------------------------------------------------------------------------------ stopping
 
     /// What `stop` waits for, in its phases.
     pub(super) async fn next_end(&mut self) {
@@ -455,20 +316,4 @@ impl Run {
             CutHow::Cancelled
         }
     }
-}
-
-/// What a panic said; both `&str` and `String`, and others by that they are others.
-fn panic_text(failed: JoinError) -> String {
-    match failed.try_into_panic() {
-        Ok(payload) => format!("panicked: {}", payload_text(&*payload)),
-        Err(failed) => failed.to_string(),
-    }
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a payload that is no text")
 }

@@ -1,5 +1,7 @@
 //! Owns the typed view of rows: an instance's record, its transitions as compare-and-swaps, and what can refuse them.
 
+mod bulk;
+mod by_id;
 mod failure;
 mod firing;
 mod group;

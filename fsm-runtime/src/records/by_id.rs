@@ -1,0 +1,184 @@
+//! Owns what is done with an instance by its id, whatever state it is in: firing, deciding again, waiting.
+
+use super::{
+    failure::{Failure, WaitError},
+    firing::Pending,
+    machines::Machines,
+    record::{self, Meta},
+};
+use crate::durable::Durable;
+use fsm_core::{Name, Rejected};
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How often an event given by id is tried again when others keep changing the instance under it.
+const FIRE_TRIES: u32 = 16;
+
+impl<M: Durable> Machines<M> {
+    /// Fires `event` on instance `id`, in whatever state it stands, if that state declares it.
+    ///
+    /// When somebody else changes the instance at the same time, it is read again and the event is tried on what it has
+    /// become. Where the decision depends on what was read before, fire on the record instead.
+    ///
+    /// # Errors
+    /// [`Failure::NotAccepted`] and [`Failure::Refused`] with the record as it stands; [`Failure::NotFound`];
+    /// [`Failure::Conflict`] when others kept being first.
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, the event is fired or not; read the instance to see which.
+    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        self.seek(id, event.into(), None)
+    }
+
+    /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash and though
+    /// the instance has moved on, it answers as it did the first time.
+    ///
+    /// # Errors
+    /// As [`fire`](Self::fire); [`Failure::KeyReused`] where the key stands for another event or payload.
+    pub fn fire_with_key(
+        &self,
+        id: &str,
+        event: impl Into<M::Event>,
+        key: impl Into<String>,
+    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        self.seek(id, event.into(), Some(key.into()))
+    }
+
+    fn seek(
+        &self,
+        id: &str,
+        mut event: M::Event,
+        idempotency_key: Option<String>,
+    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+        let (this, id) = (self.clone(), id.to_owned());
+        Pending::new(async move {
+            let kind = M::kind_of(&event);
+            let payload = M::encode_event(&event)?;
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let (row, machine) = this.load(&id).await?;
+                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row);
+                // Before legality: the first call may have moved the instance to where the event is not accepted.
+                if let Some(key) = &idempotency_key
+                    && let Some(first) = this.shared.store.first(row.key.clone(), row.incarnation, key.clone()).await?
+                {
+                    if first.event.as_deref() != Some(kind.as_str()) || first.payload.as_ref() != Some(&payload) {
+                        let (key, idempotency_key) = (meta.key().clone(), key.clone());
+                        return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
+                    }
+                    let machine = meta.replay(&first)?;
+                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, row.created)));
+                }
+                meta.set_key(idempotency_key.clone());
+                let (from, accepts) = (machine.state(), machine.accepts());
+                let target = match machine.apply(event) {
+                    Ok(target) => target,
+                    Err(Rejected { machine, reason: Some(reason), .. }) => {
+                        return Err(record::refuse(machine, meta, reason));
+                    }
+                    Err(Rejected { machine, reason: None, .. }) => {
+                        let record = Box::new(machine.wrap_any(meta));
+                        return Err(Failure::NotAccepted { record, state: from, event: kind, accepts });
+                    }
+                };
+                let plan =
+                    meta.plan(from, kind, payload.clone(), target, |machine, meta| Ok(machine.wrap_any(meta)))?;
+                match plan.commit().await {
+                    Err(Failure::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
+                    decided => return decided,
+                }
+            }
+        })
+    }
+
+    /// Reads the instance and lets `decide` act on it, again and again while others are faster: `tries` times at most,
+    /// after which the last conflict is the answer.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Failure, Machines, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
+    /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
+    /// # async fn example(tabs: Machines<Tab>) -> Result<(), tab::Failure> {
+    /// tabs.retry("table 7", 10, async |tab| match tab {
+    ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
+    ///     _ => Ok(()), // nothing to pay
+    /// })
+    /// .await
+    /// # }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// What `decide` fails with, but for a conflict before the last try; [`Failure::NotFound`]; [`Failure::Store`].
+    ///
+    /// # Cancel safety
+    /// As that of `decide`.
+    pub async fn retry<T>(
+        &self,
+        id: &str,
+        tries: u32,
+        mut decide: impl AsyncFnMut(M::AnyRecord) -> Result<T, Failure<M>>,
+    ) -> Result<T, Failure<M>> {
+        let mut left = tries;
+        loop {
+            left = left.saturating_sub(1);
+            match decide(self.get(id).await?).await {
+                Err(Failure::Conflict(_)) if left > 0 => {}
+                decided => return decided,
+            }
+        }
+    }
+
+    /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
+    /// two looks can be missed. Changes by other processes are seen too.
+    ///
+    /// # Errors
+    /// [`WaitError::Timeout`] says where it stands instead; [`WaitError::Read`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn wait_for(&self, id: &str, state: M::State, timeout: Duration) -> Result<M::AnyRecord, WaitError> {
+        self.wait_until(id, timeout, state.as_str(), |now| now == state).await
+    }
+
+    /// Waits until instance `id` stands in a state that `wanted` says yes to; `what` names it in the error.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub async fn wait_until(
+        &self,
+        id: &str,
+        timeout: Duration,
+        what: &'static str,
+        wanted: impl Fn(M::State) -> bool,
+    ) -> Result<M::AnyRecord, WaitError> {
+        let key = Self::key(id);
+        let mut word = self.shared.changes.subscribe();
+        let deadline = self.shared.clock.elapsed().saturating_add(timeout);
+        loop {
+            let (row, machine) = self.load(id).await?;
+            if wanted(machine.state()) {
+                return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row)));
+            }
+            let left = deadline.saturating_sub(self.shared.clock.elapsed());
+            let told = async {
+                loop {
+                    match word.recv().await {
+                        Ok(other) if other != key => {}
+                        // Missed some: look.
+                        Ok(_) | Err(RecvError::Lagged(_)) => return,
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            if self.shared.clock.timeout(left, told).await.is_none() {
+                let state = machine.state().as_str();
+                return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version: row.version });
+            }
+        }
+    }
+}
