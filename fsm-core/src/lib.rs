@@ -82,6 +82,7 @@
 
 extern crate alloc;
 
+mod arrows;
 pub mod diagram;
 mod diff;
 mod dot;

@@ -9,11 +9,16 @@ use alloc::{
 };
 use core::{fmt, time::Duration};
 
-use crate::graph::{Graph, Kind, StateInfo, TransitionInfo};
+use crate::{
+    arrows::{Tail, arrows},
+    graph::{Graph, Kind, StateInfo, TransitionInfo},
+};
 
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
-/// The text is the same on every run: states and transitions in declaration order. It marks `work` states, ends, guards
+/// The text is the same on every run: states and transitions in declaration order. A transition that all of a superstate's
+/// members have is one arrow from the superstate (from three members on), one that almost all states have is one from a box that says
+/// which (from nine states on), so that a picture of many states stays readable. It marks `work` states, ends, guards
 /// (`[guarded]`) and timers, and gives each state the first line of its doc comment.
 ///
 /// ```
@@ -75,8 +80,22 @@ impl fmt::Display for Mermaid<'_> {
         for state in graph.initial() {
             writeln!(f, "    [*] --> {}", drawing.id(state.name))?;
         }
-        for transition in graph.transitions {
-            drawing.transition(f, transition)?;
+        let arrows = arrows(graph);
+        let mut boxes = Vec::new();
+        for (tail, _) in &arrows {
+            if let Tail::AllBut(others) = tail
+                && !boxes.contains(&others)
+            {
+                boxes.push(others);
+                writeln!(f, "    state \"{}\" as {}", every_but(graph, others), drawing.box_id(others))?;
+            }
+        }
+        for (tail, transition) in &arrows {
+            let from = match tail {
+                Tail::State(name) | Tail::Group(name) => Cow::Borrowed(drawing.id(name)),
+                Tail::AllBut(others) => Cow::Owned(drawing.box_id(others)),
+            };
+            drawing.transition(f, &from, transition)?;
         }
         for state in graph.states.iter().filter(|state| state.kind == Kind::End) {
             writeln!(f, "    {} --> [*]", drawing.id(state.name))?;
@@ -109,8 +128,17 @@ impl Drawing<'_> {
         }
     }
 
-    fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
-        let from = self.id(transition.from);
+    /// The identifier of the box that stands for every state but `others`; no name has it.
+    fn box_id(&self, others: &[&str]) -> String {
+        let others = others.iter().map(|name| self.id(name));
+        let mut id = core::iter::once("every").chain(others).collect::<Vec<_>>().join("_");
+        while self.ids.values().any(|taken| *taken == id) {
+            id.push('_');
+        }
+        id
+    }
+
+    fn transition(&self, f: &mut fmt::Formatter<'_>, from: &str, transition: &TransitionInfo) -> fmt::Result {
         let guard = if transition.guarded { " [guarded]" } else { "" };
         let timer = self.graph.state(transition.from).and_then(|state| state.timer);
         let timer = match timer {
@@ -137,6 +165,17 @@ impl Drawing<'_> {
         }
         writeln!(f, "    classDef {name} {style}")?;
         writeln!(f, "    class {} {name}", ids.join(","))
+    }
+}
+
+/// What a box says that stands for every state but some.
+fn every_but(graph: &Graph, others: &[&str]) -> String {
+    let ends = graph.states.iter().any(|state| state.kind == Kind::End).then_some("the ends");
+    let others: Vec<_> = others.iter().map(|name| text(name)).chain(ends.map(String::from)).collect();
+    match others.split_last() {
+        None => "every state".into(),
+        Some((last, [])) => format!("every state but {last}"),
+        Some((last, first)) => format!("every state but {} and {last}", first.join(", ")),
     }
 }
 

@@ -14,10 +14,14 @@ struct Drawing {
     initial: Vec<String>,
     finals: Vec<String>,
     edges: Vec<Edge>,
+    /// The boxes that stand for every state but these and the ends, by their identifiers.
+    boxes: BTreeMap<String, Vec<String>>,
+    /// The arrows that leave them: the box, and the edge but for its beginning.
+    common: Vec<(String, Edge)>,
 }
 
 pub(crate) fn check(spec: &Spec, text: &str) {
-    let drawing = read(text);
+    let drawing = read(text).whole();
     let mut problems = Problems::default();
     problems.same("state", drawing.states.into_values(), &spec.states);
     problems.same("initial state", drawing.initial, &spec.initial());
@@ -37,10 +41,25 @@ fn read(text: &str) -> Drawing {
 }
 
 impl Drawing {
+    /// With an arrow from each state for that of a box.
+    fn whole(mut self) -> Self {
+        for (id, edge) in std::mem::take(&mut self.common) {
+            let left_out = |state: &&String| self.boxes[&id].contains(state) || self.finals.contains(state);
+            let sources = self.states.values().filter(|state| !left_out(state));
+            self.edges.extend(sources.map(|from| Edge { from: from.clone(), ..edge.clone() }));
+        }
+        self
+    }
+
     fn read(&mut self, line: &str) -> Option<()> {
         if let Some(rest) = line.strip_prefix("state ") {
             let (name, id) = rest.strip_prefix('"')?.split_once("\" as ")?;
             let plain = |c: char| c.is_alphanumeric() || c == '_';
+            if let Some(others) = name.strip_prefix("every state") {
+                let others = others.strip_prefix(" but ").unwrap_or_default().replace(" and ", ", ");
+                let others = others.split(", ").filter(|other| *other != "the ends").map(str::to_owned).collect();
+                return self.boxes.insert(id.to_owned(), others).is_none().then_some(());
+            }
             let fresh = self.states.insert(id.to_owned(), name.to_owned()).is_none();
             return (fresh && id.chars().all(plain)).then_some(());
         }
@@ -61,12 +80,17 @@ impl Drawing {
             (_, None) => return None,
             (_, Some((to, label))) => {
                 let event = label.strip_suffix(" [guarded]");
-                self.edges.push(Edge {
-                    from: self.name(from)?,
+                let edge = Edge {
+                    from: self.name(from).unwrap_or_default(),
                     event: event.unwrap_or(label).to_owned(),
                     to: self.name(to)?,
                     guarded: event.is_some(),
-                });
+                };
+                if self.boxes.contains_key(from) {
+                    self.common.push((from.to_owned(), edge));
+                } else {
+                    self.edges.push(Edge { from: self.name(from)?, ..edge });
+                }
             }
         }
         Some(())
