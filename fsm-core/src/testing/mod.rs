@@ -3,7 +3,7 @@
 //! - [`transition_ways`]: a way to every transition, so that a test that goes them all has fired every one.
 //! - [`simple_ways`]: every way without a loop, up to a length.
 //! - [`assert_transitions!`](crate::assert_transitions): a table of what leads where, data and guards included.
-//! - [`ways`](fn@ways) (feature `proptest`): random legal sequences of events.
+//! - `ways` (feature `proptest`): random legal sequences of events.
 //!
 //! All of them read the declared [graph](crate::StateMachine::GRAPH). What a graph cannot know, the payload of an event and
 //! what a guard thinks of it, comes from the test: [`Way::go`] asks for the event of each leg.
