@@ -620,4 +620,21 @@ It is born in an initial state, moved by the events that its state declares, and
             event.kind()
         }
     }
+    #[automatically_derived]
+    impl ::core::convert::From<State> for Switch {
+        fn from(state: State) -> Self {
+            match state {
+                State::Off => Self::Off,
+                State::On => Self::On,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<EventKind> for Event {
+        fn from(kind: EventKind) -> Self {
+            match kind {
+                EventKind::Flip => Self::Flip(event::Flip),
+            }
+        }
+    }
 }

@@ -85,3 +85,13 @@ fn names_and_graph() {
         assert!(accepted.eq(graph.transitions_from(state.as_str()).map(|transition| transition.event)));
     }
 }
+
+#[test]
+fn back_from_its_name() {
+    let order = OrderStatus::from("Paid".parse::<order_status::State>().unwrap());
+    assert_eq!(order, OrderStatus::Paid);
+    let kind: order_status::EventKind = "ship".parse().unwrap();
+    assert_eq!(order.apply(kind).unwrap(), OrderStatus::Shipped);
+    assert!(order_status::State::ALL.iter().all(|state| OrderStatus::from(*state).state() == *state));
+    assert!(order_status::EventKind::ALL.iter().all(|kind| order_status::Event::from(*kind).kind() == *kind));
+}

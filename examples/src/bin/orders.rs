@@ -40,20 +40,10 @@ struct Order {
 impl Order {
     /// Moves the order on; the row stays as it is when that is not legal.
     fn advance(&mut self, event: impl Into<order_status::Event>) -> Result<(), Box<dyn Error>> {
-        let next = status(self.status.parse()?).apply(event)?;
+        let now = OrderStatus::from(self.status.parse::<order_status::State>()?);
+        let next = now.apply(event)?;
         self.status = next.state().to_string();
         Ok(())
-    }
-}
-
-/// The value of a name; forget a state and it does not compile.
-fn status(name: order_status::State) -> OrderStatus {
-    match name {
-        order_status::State::Placed => OrderStatus::Placed,
-        order_status::State::Paid => OrderStatus::Paid,
-        order_status::State::Shipped => OrderStatus::Shipped,
-        order_status::State::Delivered => OrderStatus::Delivered,
-        order_status::State::Cancelled => OrderStatus::Cancelled,
     }
 }
 
@@ -149,7 +139,7 @@ mod tests {
     #[test]
     fn every_name_has_its_value() {
         for name in order_status::State::ALL {
-            assert_eq!(status(*name).state(), *name);
+            assert_eq!(OrderStatus::from(*name).state(), *name);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod broken;
+mod by_name;
 mod choice;
 mod cx;
 mod docs;
@@ -42,6 +43,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         transitions::expand(&cx),
         graph::expand(&cx),
         dynamic::expand(&cx),
+        by_name::expand(&cx),
         durable::expand(&cx),
     ];
     quote! {
