@@ -167,3 +167,44 @@ fn common_transitions_are_drawn_once() {
     assert_eq!(lines(": declined (after 2m)"), ["Authorising --> PaymentFailed : declined (after 2m)"]);
     assert_eq!(lines(": refund").len(), 4);
 }
+
+/// No ends, nothing excepted, and a superstate that is not left.
+#[derive(StateMachine)]
+#[fsm(initial = A, group(Inner, on(first => B), on(out => A)), group(Pair, on(out => A)))]
+#[on(reset => A)]
+enum Ring {
+    #[on(go => B)]
+    A,
+    #[state(in = Inner)]
+    #[on(go => C)]
+    B,
+    #[state(in = Inner)]
+    #[on(go => D)]
+    C,
+    #[state(in = Inner)]
+    #[on(go => E)]
+    D,
+    #[state(in = Pair)]
+    #[on(go => F)]
+    E,
+    #[state(in = Pair)]
+    #[on(go => G)]
+    F,
+    #[on(go => H)]
+    G,
+    #[on(go => Every)]
+    H,
+    #[on(go => A)]
+    #[state(name = "every")]
+    Every,
+}
+
+#[test]
+fn what_would_mislead_is_drawn_one_by_one() {
+    let picture = Ring::GRAPH.mermaid().to_string();
+    let lines = |event: &str| picture.lines().filter(|line| line.ends_with(event)).map(str::trim).collect::<Vec<_>>();
+    assert!(picture.contains("state \"every state\" as every_\n"), "no state has the box's identifier:\n{picture}");
+    assert_eq!(lines(": reset"), ["every_ --> A : reset"]);
+    assert_eq!(lines(": first"), ["B --> B : first", "C --> B : first", "D --> B : first"]);
+    assert_eq!(lines(": out"), ["Inner --> A : out", "E --> A : out", "F --> A : out"]);
+}
