@@ -602,3 +602,17 @@ async fn settings_that_cannot_be_are_refused() {
         assert_eq!(builder.start().await.unwrap_err().to_string(), said);
     }
 }
+
+#[tokio::test]
+async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    let sql = "CREATE TRIGGER no BEFORE UPDATE ON fsm_instances WHEN NEW.state = 'Finished'
+               BEGIN SELECT RAISE(ABORT, 'not on my watch'); END";
+    rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap().execute_batch(sql).unwrap();
+    call.tell(Do::Finish(1));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("permanent error: the store refused the result: not on my watch"));
+    assert_eq!((row.version, row.attempt, row.owner), (2, 1, None));
+    assert!(world.calls.is_empty());
+}

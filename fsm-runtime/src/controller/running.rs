@@ -129,7 +129,7 @@ impl Run {
         let (shared, settings, giving_up) = (self.shared.clone(), self.settings, self.giving_up.clone());
         self.step(row.key.clone(), async move {
             let change = failure(&*driver, &shared.migrations, &row, &error, settings);
-            persist(&shared, change, &giving_up).await;
+            persist(&shared, &row, change, &giving_up).await;
             Step::Stored(Ok(()))
         });
     }

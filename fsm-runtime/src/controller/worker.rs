@@ -36,7 +36,7 @@ pub(crate) async fn work(
         Err(_) if stopped => Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)),
         Err(error) => failure(&*driver, &shared.migrations, &row, &error, settings),
     };
-    persist(&shared, change, &giving_up).await;
+    persist(&shared, &row, change, &giving_up).await;
 }
 
 /// What a failed attempt is to its row: another one later; or the end of them, which is the state's `exhausted` event, or
@@ -72,6 +72,11 @@ pub(crate) fn failure(
         Some(Err(wrong)) => why = format!("{why}; the state's `exhausted` event could not be fired: {wrong}"),
         None => {}
     }
+    park(row, why, text)
+}
+
+/// No more work, visibly, until somebody or something moves the instance.
+fn park(row: &Row, why: String, error: String) -> Change {
     tracing::error!(
         machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
         attempt = row.attempt, reason = %why, "parked: no more work until an event or `release`"
@@ -80,7 +85,7 @@ pub(crate) fn failure(
         retry: None,
         parked: Some(why.clone()),
         note: Some(Note { about: "parked", text: why, cause: Cause::Worker }),
-        ..release(row, Duration::ZERO, Attempts::Keep, Some(text))
+        ..release(row, Duration::ZERO, Attempts::Keep, Some(error))
     })
 }
 
@@ -98,15 +103,25 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
     }
 }
 
-/// Stores `change`, however long the store is away; until `giving_up`, after which the row is left to be taken over.
+/// Stores `change` of `row`, however long the store is away; until `giving_up`, after which the row is left to be taken over.
+/// What the store can never take parks the instance.
 ///
 /// Tried again after an uncertain commit, it meets its own compare-and-swap: nothing is ever made twice.
-pub(crate) async fn persist(shared: &Shared, change: Change, giving_up: &CancellationToken) {
+pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, giving_up: &CancellationToken) {
     let mut tries = 0;
     loop {
         let error = match shared.commit_own(change.clone()).await {
             Ok(Verdict::Committed { .. }) => return,
-            Ok(verdict) => return lost(&change, &verdict),
+            Ok(Verdict::Refused { reason, .. }) if matches!(change, Change::Transition(_)) => {
+                let error = format!("the store refused the result: {reason}");
+                change = park(row, format!("permanent error: {error}"), error);
+                continue;
+            }
+            // The instance has moved on, or another worker has it: what this one did counts no more.
+            Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
+                return tracing::debug!(?change, ?verdict, "a result came too late");
+            }
+            Ok(verdict) => return tracing::error!(?change, ?verdict, "the store refused a result"),
             Err(error) => error,
         };
         tries += 1;
@@ -121,15 +136,5 @@ pub(crate) async fn persist(shared: &Shared, change: Change, giving_up: &Cancell
             () = shared.clock.sleep(STORE_AGAIN.delay(tries)) => {}
             () = giving_up.cancelled() => {}
         }
-    }
-}
-
-/// The instance has moved on, or another worker has it: what this one did counts no more.
-fn lost(change: &Change, verdict: &Verdict) {
-    match verdict {
-        Verdict::Conflict { .. } | Verdict::Fenced { .. } => {
-            tracing::debug!(?change, ?verdict, "a result came too late");
-        }
-        _ => tracing::error!(?change, ?verdict, "the store refused a result"),
     }
 }
