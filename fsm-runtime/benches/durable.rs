@@ -140,9 +140,9 @@ const UPDATE: &str = "UPDATE fsm_instances
     WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
     RETURNING fence, data";
 const INSERT: &str =
-    "INSERT INTO fsm_history (machine, id, incarnation, kind, version, fence, from_state, event, to_state,
-        payload, data, cause, key, at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event,
+        to_state, payload, data, cause, key, actor, trace, at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The same tables and statements without us: one thread, `batch` transitions in each transaction.
 async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, time: Duration) -> Run {
@@ -180,6 +180,7 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
                     incarnation,
                     "transition",
                     version,
+                    1,
                     fence,
                     from,
                     event,
@@ -187,6 +188,8 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
                     "null",
                     data,
                     "caller",
+                    none,
+                    none,
                     none,
                     1
                 ])?;
