@@ -142,7 +142,8 @@ impl Builder {
         self
     }
 
-    /// After how many failed attempts at one stay in a state the instance is parked; 10, if not set.
+    /// After how many failed attempts at one stay in a state its `exhausted` event is fired, or else the instance is parked;
+    /// 10, if not set.
     pub fn attempts(mut self, limit: u32) -> Self {
         self.check("attempts", limit > 0, "without an attempt no work would ever be done");
         self.settings.attempts = limit;

@@ -20,11 +20,42 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Commits `groups`, and tells everybody of what was made.
+    ///
+    /// In a task of its own: a caller that is dropped half-way takes its answer with it, but not the word that an instance
+    /// has changed.
+    pub(crate) async fn commit_groups(self: &Arc<Self>, groups: Vec<Group>) -> Result<Vec<Verdict>, StoreError> {
+        let this = self.clone();
+        let committing = tokio::spawn(async move {
+            let keys: Vec<Key> = groups.iter().flat_map(|group| &group.changes).map(|c| c.key().clone()).collect();
+            let verdicts = this.store.commit(groups, this.clock.now()).await;
+            match &verdicts {
+                Ok(verdicts) => {
+                    for verdict in verdicts {
+                        if let Verdict::Committed { rows } = verdict {
+                            this.announce(rows);
+                        }
+                    }
+                }
+                // It may have been made: a look at the rows tells.
+                Err(_) => this.changes.publish(keys.into_iter()),
+            }
+            verdicts
+        });
+        committing.await.unwrap_or_else(|ended| Err(unheard(&ended)))
+    }
+
     /// Commits one change, and tells everybody of it if it was made.
-    pub(crate) async fn commit(&self, change: Change) -> Result<Verdict, StoreError> {
-        let verdict = self.commit_own(change).await?;
+    pub(crate) async fn commit(self: &Arc<Self>, change: Change) -> Result<Verdict, StoreError> {
+        self.commit_groups(vec![Group::from(change)]).await?.pop().ok_or_else(no_verdict)
+    }
+
+    /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
+    pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
+        let verdict =
+            self.store.commit(vec![Group::from(change)], self.clock.now()).await?.pop().ok_or_else(no_verdict)?;
         if let Verdict::Committed { rows } = &verdict {
-            self.changes.publish(rows.iter().map(|row| row.key.clone()));
+            self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
         }
         Ok(verdict)
     }
@@ -35,25 +66,25 @@ impl Shared {
         self.changes.publish(rows.iter().map(|row| row.key.clone()));
     }
 
-    /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
-    pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
-        let mut verdicts = self.store.commit(vec![Group::from(change)], self.clock.now()).await?;
-        let Some(verdict) = verdicts.pop() else {
-            let cause = "the store gave no verdict for a group".to_owned();
-            return Err(StoreError::Failed { store: "this store".to_owned(), cause });
-        };
-        if let Verdict::Committed { rows } = &verdict {
-            self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
-        }
-        Ok(verdict)
-    }
-
     /// The same, for a change whose row is the answer.
-    pub(crate) async fn commit_row(&self, change: Change) -> Result<Result<Row, Verdict>, StoreError> {
+    pub(crate) async fn commit_row(self: &Arc<Self>, change: Change) -> Result<Result<Row, Verdict>, StoreError> {
         match self.commit(change).await? {
             Verdict::Committed { mut rows } if rows.len() == 1 => Ok(Ok(rows.remove(0))),
             verdict => Ok(Err(verdict)),
         }
+    }
+}
+
+fn no_verdict() -> StoreError {
+    let cause = "the store gave no verdict for a group".to_owned();
+    StoreError::Failed { store: "this store".to_owned(), cause }
+}
+
+/// The task that committed was ended with its executor, or panicked.
+pub(crate) fn unheard(ended: &tokio::task::JoinError) -> StoreError {
+    StoreError::Indeterminate {
+        store: "this store".to_owned(),
+        cause: format!("the commit was not heard to its end: {ended}"),
     }
 }
 
@@ -102,6 +133,11 @@ impl Changes {
     /// From now on changes are kept for the controller.
     pub(crate) fn listen(&self) {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+
+    /// Nobody listens any more: what changes from now on is not kept.
+    pub(crate) fn deafen(&self) {
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What has changed since the last call; waits until something has. Cancel safe: nothing is taken before it returns.

@@ -198,7 +198,8 @@ pub struct WorkError {
 }
 
 impl WorkError {
-    /// Trying again would not help: the instance is parked at once, with this as the reason.
+    /// Trying again would not help: the state's `exhausted` event is fired, or else the instance is parked at once, with this as the
+    /// reason.
     pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { permanent: true, ..Self::from(source) }
     }

@@ -80,6 +80,7 @@ fn release(row: &Row) -> Release {
         incarnation: row.incarnation,
         version: row.version,
         fence: row.fence,
+        owner: row.owner.clone(),
         retry: Some(Duration::ZERO),
         attempts: Attempts::Keep,
         error: None,

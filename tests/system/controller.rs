@@ -616,3 +616,69 @@ async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason()
     assert_eq!((row.version, row.attempt, row.owner), (2, 1, None));
     assert!(world.calls.is_empty());
 }
+
+#[tokio::test]
+async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
+    // Polled once, so that it is on its way, and dropped.
+    let mut cancelling = Box::pin(running.cancel());
+    tokio::select! {
+        biased;
+        _ = &mut cancelling => {}
+        () = std::future::ready(()) => {}
+    }
+    drop(cancelling);
+    call.cancelled().await;
+    drop(call);
+    world.calls.next().await.tell(Do::Finish(0));
+    let _ = world.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_purge_by_another_process_stops_the_worker_within_a_scan() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
+    let client = Runtime::builder(store).clock(world.clock.clock()).start().await.unwrap();
+    client.machines::<Job>().purge("a").await.unwrap();
+    world.clock.advance(SECOND * 5);
+    call.cancelled().await;
+}
+
+#[tokio::test]
+async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
+    let mut world = World::with(|builder| builder.workers_at_once(1).grace(HOUR * 1_000)).await;
+    world.running("busy").await.tell(Do::Hang);
+    world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
+    // The clock moves by the hour here, so the patience is in hours too.
+    let both = world.jobs.wait_for("waiting", job::State::Failed, HOUR * 100);
+    let advancing = async {
+        for _ in 0..2_000 {
+            world.clock.advance(SECOND * 5);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        failed = both => assert_eq!(failed.unwrap().state(), job::State::Failed),
+        () = advancing => panic!("its time was up long ago"),
+    }
+}
+
+#[tokio::test]
+async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(HOUR * 10));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    let path = world.dir.path().join("jobs.db");
+    let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
+    sql("UPDATE fsm_instances SET data = '{}'");
+    world.clock.advance(HOUR * 2);
+    world.barrier("other").await;
+    assert_eq!(world.row("a", |_| true).await.timer_at, row.timer_at);
+    sql("UPDATE fsm_instances SET data = '{\"name\":\"n\"}' WHERE id = 'a'");
+    world.clock.advance(SECOND * 5);
+    let _ = world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+}

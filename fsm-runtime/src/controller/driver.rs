@@ -27,8 +27,9 @@ pub(crate) trait Driver: Send + Sync {
     /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
     /// it declares none, and an error where it cannot be made.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
-    /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused.
-    fn timer(&self, migrations: &Migrations, row: &Row) -> Change;
+    /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused; an error
+    /// where the row cannot be read.
+    fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String>;
 }
 
 pub(crate) struct Machine<M, W> {
@@ -71,21 +72,19 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         Some(fire(row, machine, event, Cause::Worker, Some(row.fence)))
     }
 
-    fn timer(&self, migrations: &Migrations, row: &Row) -> Change {
-        match timer::<M>(migrations, row) {
-            Ok(transition) => Change::Transition(transition),
-            Err(reason) => Change::Disarm(Disarm {
-                key: row.key.clone(),
-                incarnation: row.incarnation,
-                version: row.version,
-                reason,
-            }),
-        }
+    fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String> {
+        let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        Ok(timer(row, machine).map_or_else(
+            |reason| {
+                let Row { key, incarnation, version, .. } = row.clone();
+                Change::Disarm(Disarm { key, incarnation, version, reason })
+            },
+            Change::Transition,
+        ))
     }
 }
 
-fn timer<M: Durable>(migrations: &Migrations, row: &Row) -> Result<Transition, String> {
-    let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+fn timer<M: Durable>(row: &Row, machine: M) -> Result<Transition, String> {
     let state = machine.state();
     let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
     fire(row, machine, event, Cause::Timer, None)

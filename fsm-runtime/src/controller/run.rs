@@ -35,8 +35,17 @@ pub(super) enum Step {
     Looked(Result<Plan, StoreError>),
     /// The claimed row; `None` where somebody was faster.
     Claimed(Result<Option<Box<Row>>, StoreError>),
+    /// The row's data is not what its state should have; said once.
+    Unreadable(Box<Row>, String),
     /// A timer's event, a release, a result: whatever it was, the row is worth another look.
     Stored(Result<(), StoreError>),
+}
+
+/// The steps of one instance that are under way: a look, or the storing of what its worker could not store itself.
+#[derive(Default)]
+pub(super) struct Busy {
+    steps: u32,
+    again: bool,
 }
 
 pub(super) struct Run {
@@ -52,7 +61,7 @@ pub(super) struct Run {
     /// Steps under way; whether a trigger came meanwhile, which leads to one more look.
     pub(super) steps: JoinSet<Step>,
     pub(super) stepping: HashMap<Id, Key>,
-    pub(super) busy: HashMap<Key, bool>,
+    pub(super) busy: HashMap<Key, Busy>,
     pub(super) workers: JoinSet<()>,
     pub(super) working: HashMap<Id, Key>,
     pub(super) running: HashMap<Key, Running>,
@@ -117,6 +126,7 @@ impl Run {
         }
         drop(due);
         scanner.abort();
+        self.shared.changes.deafen();
         // Dropped without a word, it has no time at all.
         let report = self.stop(deadline.await.unwrap_or_default()).await;
         drop(control);
@@ -129,17 +139,25 @@ impl Run {
         }
     }
 
-    fn look_at(&mut self, key: Key, at: SystemTime) {
+    pub(super) fn look_at(&mut self, key: Key, at: SystemTime) {
         let delay = at.duration_since(self.shared.clock.now()).unwrap_or_default();
-        self.schedule.add(key, self.shared.clock.elapsed() + delay);
+        self.schedule.add(key, self.shared.clock.elapsed().saturating_add(delay));
     }
 
     fn look_after(&mut self, key: Key, delay: Duration) {
-        self.schedule.add(key, self.shared.clock.elapsed() + delay);
+        self.schedule.add(key, self.shared.clock.elapsed().saturating_add(delay));
     }
 
     /// What waits for a slot is looked at when it gets one.
+    ///
+    /// An empty page is the end of a scan: then what runs is looked at, for a word that was lost.
     fn plan_due(&mut self, page: Vec<Due>) {
+        if page.is_empty() {
+            let running: Vec<Key> = self.running.keys().cloned().collect();
+            for key in running {
+                self.look_now(key);
+            }
+        }
         for Due { key, at } in page {
             if !self.slots.get(&*key.machine).is_some_and(|slots| slots.is_waiting(&key)) {
                 self.look_at(key, at);
@@ -153,8 +171,8 @@ impl Run {
             let Some(key) = self.schedule.pop(self.shared.clock.elapsed()) else {
                 return;
             };
-            if let Some(again) = self.busy.get_mut(&key) {
-                *again = true;
+            if let Some(busy) = self.busy.get_mut(&key) {
+                busy.again = true;
                 continue;
             }
             let Some(driver) = self.drivers.get(&*key.machine) else {
@@ -175,19 +193,27 @@ impl Run {
     pub(super) fn step(&mut self, key: Key, step: impl Future<Output = Step> + Send + 'static) {
         let id = self.steps.spawn(step).id();
         self.stepping.insert(id, key.clone());
-        self.busy.entry(key).or_insert(false);
+        self.busy.entry(key).or_default().steps += 1;
     }
 
     fn step_ended(&mut self, ended: Result<(Id, Step), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.stepping.remove(&id) else { return };
-        let again = self.busy.remove(&key).unwrap_or_default();
+        let again = self.step_is_over(&key);
         match ended.map(|(_, step)| step) {
             Ok(Step::Looked(Ok(plan))) => self.carry_out(&key, plan),
             Ok(Step::Claimed(Ok(Some(row)))) => self.start_worker(*row),
             Ok(Step::Claimed(Ok(None))) => {
                 self.free_slot(&key);
                 self.look_now(key.clone());
+            }
+            Ok(Step::Unreadable(row, error)) => {
+                if self.reported.insert((key.clone(), row.version)) {
+                    tracing::error!(
+                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version, %error,
+                        "the timer is due, and the row cannot be read; it is left as it is"
+                    );
+                }
             }
             Ok(Step::Stored(Ok(()))) => self.look_now(key.clone()),
             Ok(Step::Looked(Err(error)) | Step::Claimed(Err(error)) | Step::Stored(Err(error))) => {
@@ -206,6 +232,17 @@ impl Run {
         if again {
             self.look_now(key);
         }
+    }
+
+    /// Whether a trigger came while the last step of `key` was under way.
+    fn step_is_over(&mut self, key: &Key) -> bool {
+        let Some(busy) = self.busy.get_mut(key) else { return false };
+        busy.steps = busy.steps.saturating_sub(1);
+        let (over, again) = (busy.steps == 0, busy.again);
+        if over {
+            self.busy.remove(key);
+        }
+        over && again
     }
 
     fn carry_out(&mut self, key: &Key, plan: Plan) {
@@ -244,12 +281,14 @@ impl Run {
     }
 
     fn fire_timer(&mut self, row: Row) {
-        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else {
-            return;
-        };
+        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else { return };
         let shared = self.shared.clone();
         self.step(row.key.clone(), async move {
-            let change = driver.timer(&shared.migrations, &row);
+            let change = match driver.timer(&shared.migrations, &row) {
+                Ok(change) => change,
+                // Code that can read the row may come: its timer stays.
+                Err(error) => return Step::Unreadable(Box::new(row), error),
+            };
             let dropped = matches!(change, Change::Disarm(_));
             Step::Stored(shared.commit(change).await.map(|verdict| match verdict {
                 Verdict::Committed { .. } if dropped => {

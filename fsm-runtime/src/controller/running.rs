@@ -25,7 +25,14 @@ pub(super) struct Running {
 impl Run {
     pub(super) fn claim(&mut self, row: Row) {
         let has_slot = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key));
-        if !has_slot || self.draining.is_cancelled() {
+        if !has_slot {
+            // Its timer does not wait for a slot.
+            if let Some(at) = row.timer_at {
+                self.look_at(row.key, at);
+            }
+            return;
+        }
+        if self.draining.is_cancelled() {
             return;
         }
         if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
@@ -91,7 +98,7 @@ impl Run {
             machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
             "the instance has moved on: its worker is told to end"
         );
-        self.aborts.add(key.clone(), self.shared.clock.elapsed() + self.settings.grace);
+        self.aborts.add(key.clone(), self.shared.clock.elapsed().saturating_add(self.settings.grace));
     }
 
     pub(super) fn abort_overdue(&mut self) {

@@ -5,7 +5,10 @@ use crate::{
     shared::Shared,
     store::{Due, HistoryQuery, Key, StoreError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::mpsc;
 
 /// What one read of the store fetches at most.
@@ -45,6 +48,10 @@ pub(crate) async fn scan(
             }
             Ok(()) | Err(_) => {}
         }
+        // The end of a round: what runs is looked at too, since a word can be lost.
+        if found.send(Vec::new()).await.is_err() {
+            return;
+        }
         tokio::select! {
             () = shared.clock.sleep(interval) => {}
             () = found.closed() => return,
@@ -78,7 +85,7 @@ async fn due(
     found: &mpsc::Sender<Vec<Due>>,
 ) -> Result<(), StoreError> {
     let now = shared.clock.now();
-    let until = now.checked_add(interval).unwrap_or(now);
+    let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_hours(100_000 * 366 * 24));
     let mut after: Option<Due> = None;
     loop {
         let page = shared.store.due(machines.to_vec(), until, after, PAGE).await?;

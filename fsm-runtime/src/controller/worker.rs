@@ -11,7 +11,11 @@ use crate::{
     store::{Attempts, Cause, Change, Note, Release, Row, Verdict},
     work::{Signals, WorkError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a result that could not be stored is tried again.
@@ -61,7 +65,9 @@ pub(crate) fn failure(
         );
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
     };
-    match driver.exhausted(migrations, row, error) {
+    // The user's code: were its panic not caught here, the work would go on past its limit.
+    let answer = catch_unwind(AssertUnwindSafe(|| driver.exhausted(migrations, row, error)));
+    match answer.unwrap_or_else(|_| Some(Err("it panicked".to_owned()))) {
         Some(Ok(transition)) => {
             tracing::error!(
                 machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
@@ -95,6 +101,7 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
         incarnation: row.incarnation,
         version: row.version,
         fence: row.fence,
+        owner: row.owner.clone(),
         retry: Some(retry),
         attempts,
         error,

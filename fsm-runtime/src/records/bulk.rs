@@ -45,14 +45,11 @@ impl<M: Durable> Machines<M> {
         while !prepared.is_empty() {
             let batch: Vec<_> = prepared.drain(..prepared.len().min(BATCH)).collect();
             let groups = batch.iter().map(|(_, change, _)| change.clone().into()).collect();
-            match self.shared.store.commit(groups, self.shared.clock.now()).await {
+            match self.shared.commit_groups(groups).await {
                 Ok(verdicts) => {
                     for ((place, _, decide), verdict) in batch.into_iter().zip(verdicts) {
                         results[place] = Some(decide(match verdict {
-                            Verdict::Committed { mut rows } if rows.len() == 1 => {
-                                self.shared.announce(&rows);
-                                Ok(rows.remove(0))
-                            }
+                            Verdict::Committed { mut rows } if rows.len() == 1 => Ok(rows.remove(0)),
                             verdict => Err(verdict),
                         }));
                     }
@@ -93,7 +90,7 @@ impl<M: Durable> Machines<M> {
                     groups.push(Change::Rewrite(Rewrite { key, incarnation, version, state, data, schema }).into());
                 }
             }
-            for verdict in self.shared.store.commit(groups, self.shared.clock.now()).await? {
+            for verdict in self.shared.commit_groups(groups).await? {
                 match verdict {
                     Verdict::Committed { .. } => done.rewritten += 1,
                     _ => done.changed_meanwhile += 1,

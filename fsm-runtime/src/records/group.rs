@@ -3,7 +3,7 @@
 use super::firing::Firing;
 use crate::{
     durable::Durable,
-    shared::Shared,
+    shared::{Shared, unheard},
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -81,8 +81,8 @@ impl Group {
         let Self { shared, members } = self;
         let (changes, decides) = prepare(members)?;
         let group = vec![store::Group { changes }];
-        let verdict = shared.store.commit(group, shared.clock.now()).await?.pop();
-        decide(&shared, decides, verdict)
+        let verdict = shared.commit_groups(group).await?.pop();
+        decide(decides, verdict)
     }
 
     /// Makes all of the changes and runs `statements` in the same transaction, or does nothing. Only on the SQLite store.
@@ -127,9 +127,18 @@ impl Group {
             let _ = put.send(statements(sql)?);
             Ok(())
         };
-        let verdict = sqlite.commit_with(store::Group { changes }, Box::new(statements), shared.clock.now()).await?;
+        let (sqlite, to) = (sqlite.clone(), shared.clone());
+        // In a task of its own, as `Shared::commit_groups`: the word outlives a caller that is dropped.
+        let committing = tokio::spawn(async move {
+            let verdict = sqlite.commit_with(store::Group { changes }, Box::new(statements), to.clock.now()).await;
+            if let Ok(Ok(Verdict::Committed { rows })) = &verdict {
+                to.announce(rows);
+            }
+            verdict
+        });
+        let verdict = committing.await.unwrap_or_else(|ended| Err(unheard(&ended)))?;
         let verdict = verdict.map_err(GroupFailure::Statements)?;
-        let together = decide(&shared, decides, Some(verdict))?;
+        let together = decide(decides, Some(verdict))?;
         match made.try_recv() {
             Ok(made) => Ok((together, made)),
             Err(_) => Err(GroupFailure::Statements("they did not run".into())),
@@ -151,10 +160,9 @@ fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupFail
     Ok(prepared.collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
 }
 
-fn decide(shared: &Shared, mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together, GroupFailure> {
+fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together, GroupFailure> {
     let verdict = match verdict {
         Some(Verdict::Committed { rows }) => {
-            shared.announce(&rows);
             let results = decides.into_iter().zip(rows).enumerate().map(|(change, (decide, row))| {
                 decide(Ok(row)).map(Some).map_err(|cause| GroupFailure::Change { change, cause })
             });

@@ -247,6 +247,7 @@ impl<M: Durable> Machines<M> {
             incarnation: row.incarnation,
             version: row.version,
             fence: row.fence,
+            owner: row.owner.clone(),
             retry: Some(Duration::ZERO),
             attempts: Attempts::Reset,
             error: None,

@@ -36,6 +36,22 @@ pub enum Change {
     Rewrite(Rewrite),
 }
 
+impl Change {
+    /// Which instance it is about.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Create(change) => &change.key,
+            Self::Transition(change) => &change.key,
+            Self::Claim(change) => &change.key,
+            Self::Release(change) => &change.key,
+            Self::Disarm(change) => &change.key,
+            Self::Purge(change) => &change.key,
+            Self::Rewrite(change) => &change.key,
+        }
+    }
+}
+
 /// What the row holds once it is in its new state.
 #[derive(Clone)]
 pub struct Entering {
@@ -174,6 +190,8 @@ pub struct Release {
     pub version: u64,
     /// The fence of the claim.
     pub fence: u64,
+    /// The owner it was read with: a release that is tried again does not match its own effect.
+    pub owner: Option<String>,
     /// After how long work is due again; `None` where none is.
     pub retry: Option<Duration>,
     /// What becomes of the count of attempts.

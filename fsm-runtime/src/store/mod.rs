@@ -91,7 +91,7 @@ pub trait Store: Any + Send + Sync {
         limit: usize,
     ) -> StoreFuture<'_, Vec<Key>>;
 
-    /// The states in which rows of `machine` stand, with the lowest id in each as an example.
+    /// The states in which rows of `machine` stand, with the one that has stood longest in each as an example.
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>>;
 
     /// A row of `machine` whose schema version is below `schema`, one of the lowest; `None` where there are none.

@@ -48,13 +48,13 @@ pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
     let since = humantime::format_duration(Duration::from_secs(since.as_secs())).to_string();
     let parked = row.parked.as_ref().map(|why| format!("  parked: {why}")).unwrap_or_default();
     let line =
-        format!("{:<16} {:<10} v{:<5} {since:<16} {detail}{parked}", record.id(), record.state(), record.version());
+        format!("{:<16} {:<10} v{:<6} {since:<16} {detail}{parked}", record.id(), record.state(), record.version());
     line.trim_end().to_owned()
 }
 
 /// The head of the list of servers.
 pub(crate) fn head() -> String {
-    format!("{:<16} {:<10} {:<6} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE").trim_end().to_owned()
+    format!("{:<16} {:<10} {:<7} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE").trim_end().to_owned()
 }
 
 fn place(port: u16, pid: u32) -> String {

@@ -70,10 +70,16 @@ fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlit
 }
 
 fn concerns_the_change_alone(error: &Error) -> bool {
-    matches!(
+    let refused = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
-    )
+    );
+    // A row that does not hold what was written there is nobody else's matter.
+    let damaged = matches!(
+        error,
+        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
+    );
+    refused || damaged
 }
 
 /// What the miss is to the caller, by what stands in the row and under the idempotency key.

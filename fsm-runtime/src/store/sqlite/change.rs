@@ -120,7 +120,7 @@ fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Row>
 }
 
 fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Release { key, incarnation, version, fence, retry, attempts, error, parked, note } = release;
+    let Release { key, incarnation, version, fence, owner, retry, attempts, error, parked, note } = release;
     let attempt = match attempts {
         Attempts::Keep => "attempt",
         Attempts::GiveBack => "max(attempt - 1, 0)",
@@ -130,7 +130,7 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
         .prepare_cached(&format!(
             "UPDATE fsm_instances
              SET owner = NULL, retry_at = ?6, attempt = {attempt}, error = ifnull(?7, error), parked = ?8
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND owner IS ?9
              RETURNING {COLUMNS}"
         ))?
         .query_row(
@@ -143,6 +143,7 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
                 retry.map(|retry| micros(later(now, retry))),
                 error,
                 parked,
+                owner,
             ],
             to_row,
         )

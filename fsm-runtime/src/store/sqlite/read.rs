@@ -193,11 +193,13 @@ pub(super) fn held_by_others(
 pub(super) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<(String, Key)>> {
     let mut next = connection.prepare_cached(
         "SELECT state, machine, id FROM fsm_instances
-         WHERE machine = ?1 AND (?2 IS NULL OR state > ?2) ORDER BY state, id LIMIT 1",
+         WHERE machine = ?1 AND state > ?2 ORDER BY state, updated, id LIMIT 1",
     )?;
     let mut found: Vec<(String, Key)> = Vec::new();
     while let Some(state) = next
-        .query_row(params![machine, found.last().map(|(state, _)| state)], |row| Ok((row.get(0)?, to_key(row, 1)?)))
+        .query_row(params![machine, found.last().map_or("", |(state, _)| state)], |row| {
+            Ok((row.get(0)?, to_key(row, 1)?))
+        })
         .optional()?
     {
         found.push(state);

@@ -45,12 +45,20 @@ impl<'a> Sql<'a> {
         Self { connection, thread: PhantomData }
     }
 
+    /// Refuses what is not the caller's to say, and everything once the transaction is over (`INSERT OR ROLLBACK`).
+    fn check(&self, statement: &str) -> Result<(), SqlError> {
+        if self.connection.is_autocommit() {
+            return Err(SqlError::Refused("the transaction was rolled back by an earlier statement".to_owned()));
+        }
+        check(statement)
+    }
+
     /// Runs one statement, and says how many rows it changed.
     ///
     /// # Errors
     /// [`SqlError`]; when it is passed on, the whole group is undone.
     pub fn execute(&self, statement: &str, values: &[SqlValue]) -> Result<usize, SqlError> {
-        check(statement)?;
+        self.check(statement)?;
         let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
         prepared.execute(params_from_iter(values.iter().map(to_sqlite))).map_err(|e| refused(&e))
     }
@@ -60,7 +68,7 @@ impl<'a> Sql<'a> {
     /// # Errors
     /// [`SqlError`]; when it is passed on, the whole group is undone.
     pub fn query(&self, statement: &str, values: &[SqlValue]) -> Result<Vec<Vec<SqlValue>>, SqlError> {
-        check(statement)?;
+        self.check(statement)?;
         let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
         let columns = prepared.column_count();
         let rows = prepared

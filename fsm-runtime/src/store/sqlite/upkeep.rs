@@ -39,11 +39,11 @@ fn prune_history(connection: &Connection, before: i64, limit: u32) -> rusqlite::
     let last: Option<u64> = connection
         .prepare_cached(
             "SELECT max(sequence) FROM (
-                 SELECT sequence FROM fsm_history
-                 WHERE at < ?1 AND sequence < ifnull((SELECT min(sequence) FROM fsm_keys), 9223372036854775807)
-                   AND sequence < ifnull(
-                       (SELECT sequence FROM fsm_history WHERE at >= ?1 ORDER BY sequence LIMIT 1), 9223372036854775807)
-                 ORDER BY sequence LIMIT ?2)",
+                 SELECT sequence, max(at) OVER (ORDER BY sequence) AS newest FROM (
+                     SELECT sequence, at FROM fsm_history
+                     WHERE sequence < ifnull((SELECT min(sequence) FROM fsm_keys), 9223372036854775807)
+                     ORDER BY sequence LIMIT ?2))
+             WHERE newest < ?1",
         )?
         .query_row(params![before, limit], |row| row.get(0))?;
     let Some(last) = last else { return Ok(0) };

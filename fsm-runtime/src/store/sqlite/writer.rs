@@ -22,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 const QUEUE: usize = 4_096;
 /// Groups that share one transaction at most: past this, latency grows and throughput does not.
 const BATCH: usize = 256;
+/// Other jobs that are served before a batch is committed.
+const OTHERS: usize = 8;
 /// How often an idle writer looks whether another process has committed (1.9 µs a look).
 const FOREIGN_POLL: Duration = Duration::from_millis(5);
 
@@ -195,6 +197,8 @@ impl State {
     fn serve(&mut self, first: Queued, queue: &mpsc::Receiver<Queued>) {
         let mut batch = Vec::new();
         let mut groups = 0;
+        // Other jobs may sync the disk each: they must not keep the batch waiting for long.
+        let mut others = 0;
         let mut next = Some(first);
         while let Some((job, _place)) = next.take() {
             match job {
@@ -202,10 +206,16 @@ impl State {
                     groups += commit.groups.len();
                     batch.push(commit);
                 }
-                Job::CommitWith(commit) => self.commit_with(commit),
-                Job::Run(job) => job(&self.connection),
+                Job::CommitWith(commit) => {
+                    others += 1;
+                    self.commit_with(commit);
+                }
+                Job::Run(job) => {
+                    others += 1;
+                    job(&self.connection);
+                }
             }
-            if groups < BATCH {
+            if groups < BATCH && others < OTHERS {
                 next = queue.try_recv().ok();
             }
         }
