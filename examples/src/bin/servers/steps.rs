@@ -10,7 +10,8 @@ use crate::{
     tail::{history, rows},
     wish::Wish,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use fsm_runtime::ReadError;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -82,7 +83,12 @@ pub(crate) async fn graph(places: &Places, id: Option<&str>) -> anyhow::Result<(
     match id {
         None => print!("{diagram}"),
         Some(id) => {
-            let record = Session::read(places).await?.servers().get(id).await?;
+            let record = match Session::read(places).await?.servers().get(id).await {
+                Err(ReadError::NotFound { .. }) => {
+                    bail!("there is no server `{id}`; `servers ls` lists those there are")
+                }
+                read => read?,
+            };
             print!("{}", diagram.highlight(record.state().as_str()));
         }
     }
