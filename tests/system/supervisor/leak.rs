@@ -114,35 +114,3 @@ async fn h3_shutdown_returns_all_the_same_and_names_it() {
     assert!(world.log().ends_with("-a"), "who was not told before the deadline is aborted then");
     drop((one.hold, two.hold));
 }
-
-/// Blocks whoever drops it, until it is let go.
-struct Blocker(Arc<Mutex<blocking::Receiver<()>>>);
-
-impl Drop for Blocker {
-    fn drop(&mut self) {
-        let _ = self.0.lock().unwrap().recv();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
-    let world = World::new();
-    let (hold, gate) = blocking::channel::<()>();
-    let gate = Arc::new(Mutex::new(gate));
-    // What a child's closure has captured is dropped by its supervisor, when the child is forgotten.
-    let inner = Child::supervisor("inner", move || {
-        let blocker = Blocker(gate.clone());
-        let child = Child::new("x", move |_| {
-            let _captured = &blocker;
-            async { Ok(()) }
-        });
-        Supervisor::builder().child(child.temporary())
-    });
-    let supervisor = world.builder().child(inner).start().await.unwrap();
-    leaked(&world, &supervisor, "inner").await;
-    let failure = info(&supervisor, "inner").await.last_error.unwrap().to_string();
-    assert!(failure.starts_with("missed heartbeat: no beat for "), "{failure}");
-    drop(hold);
-    until(async || (states(&supervisor).await == "inner Running 2").then_some(())).await;
-    supervisor.shutdown(secs(1)).await;
-}
