@@ -126,6 +126,14 @@ impl Graph {
         self.state(name).or_else(|| self.states.iter().find(|state| state.was.contains(&name)))
     }
 
+    /// The names under which rows in the state that is called `name` today can be stored: this one, and those that it had
+    /// earlier and no other state has now.
+    pub fn stored_names(&self, name: &str) -> impl Iterator<Item = &'static str> + use<'_> {
+        let state = self.state(name);
+        let earlier = state.into_iter().flat_map(|state| state.was).copied();
+        state.map(|state| state.name).into_iter().chain(earlier.filter(|was| self.state(was).is_none()))
+    }
+
     /// The event that is called `name`.
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&'static EventInfo> {
@@ -190,6 +198,7 @@ mod tests {
             Some("B"),
             "a present name goes before an earlier one"
         );
+        assert_eq!(GRAPH.stored_names("A").collect::<Vec<_>>(), ["A", "Old"]);
         assert_eq!(GRAPH.event("go").map(|event| event.name), Some("go"));
         assert_eq!(GRAPH.transition("B", "go").map(|transition| transition.to), Some(&["A", "B"][..]));
         assert_eq!(GRAPH.transition("B", "stop"), None);

@@ -67,6 +67,7 @@
 //! clients; the controller sees their changes within milliseconds.
 #![deny(missing_docs)]
 
+mod checks;
 pub mod clock;
 pub mod codec;
 mod controller;
@@ -82,6 +83,7 @@ mod subscription;
 pub mod supervisor;
 mod work;
 
+pub use checks::LeftAlone;
 pub use codec::CodecError;
 pub use controller::{Cut, CutHow, Shutdown};
 pub use durable::{BornIn, Durable, DurableState, WorkedBy};

@@ -77,7 +77,8 @@ async fn forget(shared: &Shared, retention: Retention, graphs: &[&'static Graph]
     let before = |keep: Option<Duration>| keep.and_then(|keep| now.checked_sub(keep));
     let ended = graphs.iter().flat_map(|graph| {
         let ends = graph.states.iter().filter(|state| state.kind == Kind::End);
-        ends.map(|state| (graph.machine.to_owned(), state.name.to_owned()))
+        let names = ends.flat_map(|state| graph.stored_names(state.name));
+        names.map(|name| (graph.machine.to_owned(), name.to_owned()))
     });
     let prune = Prune {
         history_before: before(retention.history),

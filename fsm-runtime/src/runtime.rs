@@ -1,6 +1,7 @@
 //! Owns the runtime's life: what it is built from, the checks before it starts, its handles, its end.
 
 use crate::{
+    checks::{LeftAlone, Unknown, check, left_alone},
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Settings, Shutdown, follow},
     durable::{Durable, WorkedBy},
@@ -26,6 +27,8 @@ pub struct Runtime(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     controller: Option<Controller>,
+    /// Of the registered machines.
+    graphs: Vec<&'static Graph>,
     /// What follows other processes' changes, and what forgets what is old.
     beside: [AbortHandle; 2],
 }
@@ -40,6 +43,7 @@ impl Runtime {
             drivers: Drivers::new(),
             migrations: Migrations::default(),
             retention: Retention::default(),
+            tolerant: false,
             wrong: None,
         }
     }
@@ -61,6 +65,19 @@ impl Runtime {
     /// [`SubscribeError::Store`].
     pub async fn subscribe(&self, name: &str, start: Start) -> Result<Subscription, SubscribeError> {
         Subscription::new(self.0.shared.clone(), name, start).await
+    }
+
+    /// The rows of the registered machines which this code does not know, and therefore leaves as they are, counted by state and
+    /// schema version; empty where it knows all of them. Reads the index of states, an entry for each instance.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
+        let mut found = Vec::new();
+        for graph in &self.0.graphs {
+            found.extend(left_alone(&*self.0.shared.store, graph).await?);
+        }
+        Ok(found)
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to
@@ -100,6 +117,7 @@ pub struct Builder {
     drivers: Drivers,
     migrations: Migrations,
     retention: Retention,
+    tolerant: bool,
     /// The first thing that was wrong with what it was told; `start` says so.
     wrong: Option<StartError>,
 }
@@ -204,6 +222,20 @@ impl Builder {
         self
     }
 
+    /// Starts although rows of the registered machines stand in states that are not declared, or were written under a newer
+    /// schema version: for a rolling deploy, while processes of a newer release work on the same file.
+    ///
+    /// What this code does not know is left as it is and stops nothing else. The workers pass it over; reading or firing on
+    /// it is [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
+    /// [`Machines::list`] leaves it out and [`Machines::rows`] shows it. Each such state and schema version is reported once, as a
+    /// `tracing` event at level `WARN` with an example, and [`Runtime::left_alone`] counts the rows.
+    ///
+    /// A migration that is missing is tolerated never: no release that is still to come would declare it.
+    pub fn tolerate_unknown(mut self) -> Self {
+        self.tolerant = true;
+        self
+    }
+
     fn check(&mut self, setting: &'static str, right: bool, why: &'static str) {
         if !right {
             self.wrong.get_or_insert(StartError::Setting { setting, why });
@@ -218,20 +250,22 @@ impl Builder {
     /// # Cancel safety
     /// Dropped half-way, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self { store, clock, settings, drivers, migrations, retention, wrong } = self;
+        let Self { store, clock, settings, drivers, migrations, retention, tolerant, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        let shared = Arc::new(Shared { store, clock, changes: Changes::new(), migrations: Arc::new(migrations) });
+        let unknown = Unknown::new(tolerant);
+        let shared =
+            Arc::new(Shared { store, clock, changes: Changes::new(), migrations: Arc::new(migrations), unknown });
         let store = &shared.store;
         let newest = store.newest().await?;
-        let graphs = drivers.values().map(|driver| driver.graph()).collect();
+        let graphs: Vec<&'static Graph> = drivers.values().map(|driver| driver.graph()).collect();
         let controller = if drivers.is_empty() {
             None
         } else {
             let control = store.control(&holder())?;
             for driver in drivers.values() {
-                check(&**store, &shared.migrations, driver.graph()).await?;
+                check(&**store, &shared.migrations, driver.graph(), &shared.unknown).await?;
             }
             let definitions = drivers.values().map(|driver| definition(driver.graph())).collect();
             store.define(definitions, shared.clock.now()).await?;
@@ -242,9 +276,9 @@ impl Builder {
         };
         let beside = [
             tokio::spawn(follow(shared.clone(), newest)).abort_handle(),
-            tokio::spawn(keep_forgetting(shared.clone(), retention, graphs)).abort_handle(),
+            tokio::spawn(keep_forgetting(shared.clone(), retention, graphs.clone())).abort_handle(),
         ];
-        Ok(Runtime(Arc::new(Inner { shared, controller, beside })))
+        Ok(Runtime(Arc::new(Inner { shared, controller, graphs, beside })))
     }
 }
 
@@ -267,7 +301,8 @@ pub enum StartError {
     /// Rows stand in states that are not declared.
     #[error(
         "rows of `{machine}` stand in states that its declaration does not know: {}; if a state was renamed, \
-         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first",
+         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; if a newer release \
+         wrote them, `Builder::tolerate_unknown` leaves them to it",
         states.iter().map(|(state, example)| format!("`{state}` ({example}, for one)")).collect::<Vec<_>>().join(", ")
     )]
     UnknownStates {
@@ -279,7 +314,7 @@ pub enum StartError {
     /// Rows were written by newer code.
     #[error(
         "{example} was written under schema version {found}, and this code declares version {known} of `{machine}`; \
-         run the newer release"
+         run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
     )]
     Newer {
         /// The machine.
@@ -323,23 +358,6 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Whether every row of the machine can be read with this graph.
-async fn check(store: &dyn Store, migrations: &Migrations, graph: &'static Graph) -> Result<(), StartError> {
-    let (machine, known) = (graph.machine, graph.version);
-    if let Some(row) = store.older_than(machine.to_owned(), known).await?
-        && let Some(missing) = migrations.missing(machine, row.schema, known)
-    {
-        let found = row.schema;
-        return Err(StartError::NoMigration { machine, example: row.key, found, missing });
-    }
-    if let Some(row) = store.newer_than(machine.to_owned(), known).await? {
-        return Err(StartError::Newer { machine, example: row.key, found: row.schema, known });
-    }
-    let in_use = store.states_in_use(machine.to_owned()).await?;
-    let states: Vec<_> = in_use.into_iter().filter(|(state, _)| graph.state_was(state).is_none()).collect();
-    if states.is_empty() { Ok(()) } else { Err(StartError::UnknownStates { machine, states }) }
 }
 
 fn definition(graph: &'static Graph) -> Definition {

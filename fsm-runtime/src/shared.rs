@@ -1,6 +1,7 @@
 //! Owns what every handle of one runtime shares: the store, the clock, and the word that something has changed.
 
 use crate::{
+    checks::Unknown,
     clock::Clock,
     records::Migrations,
     store::{Change, Group, Key, Row, Store, StoreError, Verdict},
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) changes: Changes,
     pub(crate) migrations: Arc<Migrations>,
+    pub(crate) unknown: Unknown,
 }
 
 impl Shared {

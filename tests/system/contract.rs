@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Page, Release, Row, Store, StoreFuture, Transition, Verdict,
+    Origin, Page, Release, Rewrite, Row, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -130,6 +130,8 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     due_work_comes_earliest_first_and_by_page(&open().await).await;
     what_others_hold_comes_by_page(&open().await).await;
     lists_are_paged_and_filtered(&open().await).await;
+    lists_by_age_are_merged(&open().await).await;
+    a_row_of_a_newer_schema_is_not_written_back(&open().await).await;
     an_idempotency_key_is_used_once(&open().await).await;
     one_of_many_wins(Arc::new(open().await)).await;
     one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
@@ -398,12 +400,12 @@ async fn lists_are_paged_and_filtered(store: &dyn Store) {
     }
     let ids = |page: &Page<Row>| page.items.iter().map(|row| row.key.id.to_string()).collect::<Vec<_>>();
     let filter =
-        Filter { machine: "Door".into(), state: None, entered_before: None, parked: false, after: None, limit: 4 };
+        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 4 };
     let first = store.list(filter.clone()).await.unwrap();
     assert_eq!((ids(&first), first.next.as_deref()), (vec!["0".into(), "1".into(), "2".into(), "3".into()], Some("3")));
     let last = store.list(Filter { after: Some("5".to_owned()), ..filter.clone() }).await.unwrap();
     assert_eq!((ids(&last).len(), last.next), (4, None));
-    let open = Filter { state: Some("Open".to_owned()), limit: 2, ..filter.clone() };
+    let open = Filter { states: Some(vec!["Open".to_owned()]), limit: 2, ..filter.clone() };
     let first = store.list(open.clone()).await.unwrap();
     assert_eq!(ids(&first), ["0", "2"]);
     let second = store.list(Filter { after: first.next, ..open.clone() }).await.unwrap();
@@ -412,10 +414,65 @@ async fn lists_are_paged_and_filtered(store: &dyn Store) {
     assert_eq!((ids(&last), last.next), (vec!["8".to_owned()], None));
     assert!(store.list(Filter { entered_before: Some(now()), ..open.clone() }).await.unwrap().items.is_empty());
     assert!(store.list(Filter { parked: true, ..open }).await.unwrap().items.is_empty());
-    assert_eq!(store.count("Door".into()).await.unwrap(), [("Closed".into(), 5), ("Open".into(), 5)]);
+    let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
+    assert_eq!(counted.collect::<Vec<_>>(), [("Closed".into(), 1, 5), ("Open".into(), 1, 5)]);
     assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
-    let states = store.states_in_use("Door".into()).await.unwrap();
-    assert_eq!(states, [("Closed".into(), key("1")), ("Open".into(), key("0"))]);
+    let in_use = store.in_use("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.example));
+    assert_eq!(in_use.collect::<Vec<_>>(), [("Closed".into(), 1, key("1")), ("Open".into(), 1, key("0"))]);
+}
+
+/// A list of several states, of one with rows of several schema versions, or of parked rows, is one list by age.
+async fn lists_by_age_are_merged(store: &dyn Store) {
+    for n in 0..12_u64 {
+        let into = Entering {
+            schema: 1 + u32::try_from(n % 2).unwrap(),
+            ..entering(["Open", "Ajar", "Shut"][usize::try_from(n).unwrap() % 3])
+        };
+        let born = Change::Create(create(&format!("{:02}", 11 - n), into));
+        let mut verdicts = store.commit(vec![born.into()], later(n)).await.unwrap();
+        let Verdict::Committed { rows } = verdicts.remove(0) else { panic!() };
+        if n >= 4 {
+            committed(store, Change::Release(Release { retry: None, parked: Some("p".into()), ..release(&rows[0]) }))
+                .await;
+        }
+    }
+    let all = async |filter: Filter| {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.list(Filter { after, ..filter.clone() }).await.unwrap();
+            assert!(page.items.len() <= filter.limit);
+            ids.extend(page.items.into_iter().map(|row| row.key.id.to_string()));
+            after = page.next;
+            if after.is_none() {
+                return ids.join(" ");
+            }
+        }
+    };
+    let filter =
+        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 2 };
+    let two = Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..filter.clone() };
+    assert_eq!(all(two.clone()).await, "11 10 08 07 05 04 02 01");
+    assert_eq!(all(Filter { entered_before: Some(later(4)), ..two.clone() }).await, "11 10 08");
+    assert_eq!(all(Filter { parked: true, ..two }).await, "07 05 04 02 01");
+    let parked = Filter { parked: true, ..filter };
+    assert_eq!(all(parked.clone()).await, "07 06 05 04 03 02 01 00");
+    assert_eq!(all(Filter { states: Some(vec!["Shut".into()]), ..parked.clone() }).await, "06 03 00");
+    assert_eq!(all(Filter { entered_before: Some(later(6)), limit: 9, ..parked }).await, "07 06");
+    let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
+    let expected = ["Ajar", "Open", "Shut"].map(|state| [(state.to_owned(), 1, 2), (state.to_owned(), 2, 2)]);
+    assert_eq!(counted.collect::<Vec<_>>(), expected.concat());
+}
+
+/// What newer code has written anew, under the same version, older code does not write back.
+async fn a_row_of_a_newer_schema_is_not_written_back(store: &dyn Store) {
+    let born = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    let Row { key, incarnation, version, state, data, .. } = born.clone();
+    let newer = committed(store, Change::Rewrite(Rewrite { key, incarnation, version, state, data, schema: 2 })).await;
+    assert_eq!((newer.version, newer.schema), (1, 2));
+    match verdict(store, vec![Change::Transition(fire(&born, "open", "Open"))]).await {
+        Verdict::Conflict { current: Some(current), .. } => assert_eq!(*current, newer),
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn an_idempotency_key_is_used_once(store: &dyn Store) {

@@ -546,7 +546,8 @@ async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
     assert_eq!(
         error.to_string(),
         "rows of `Job` stand in states that its declaration does not know: `Dreaming` (Job `a`, for one); if a state \
-         was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first"
+         was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; \
+         if a newer release wrote them, `Builder::tolerate_unknown` leaves them to it"
     );
     let error = client.machines::<Job>().get("a").await.unwrap_err();
     assert_eq!(

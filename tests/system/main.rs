@@ -11,3 +11,4 @@ mod records;
 mod schema;
 mod sqlite;
 mod supervisor;
+mod tolerate;

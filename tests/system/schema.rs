@@ -1,6 +1,8 @@
 //! Older rows: declared migrations, applied when a row is read, written when it moves or all at once.
 
-use fsm_runtime::{Failure, MigrateError, ReadError, RowError, Runtime, StartError, store::sqlite::Sqlite};
+use fsm_runtime::{
+    Failure, Listing, MigrateError, ReadError, Retention, RowError, Runtime, StartError, store::sqlite::Sqlite,
+};
 use serde_json::json;
 use std::path::Path;
 use tempfile::TempDir;
@@ -125,7 +127,7 @@ async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_r
     assert!(matches!(error, StartError::NoMigration { found: 1, missing: 2, .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "Order `000` was written under schema version 1, and there is no migration of `Order` from version 2; declare it \
+        "Order `007` was written under schema version 1, and there is no migration of `Order` from version 2; declare it \
          with `Builder::migrate` (`Ok` where nothing changes)"
     );
     let runtime = Runtime::builder(store.clone()).start().await.unwrap();
@@ -141,4 +143,28 @@ async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_r
     assert_eq!(error.to_string(), "Order `001`: the migration from schema version 1 failed: the rate is not known");
     let error = Runtime::builder(store).migrate::<third::Order>(3, Ok).start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "migrate", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn rows_stored_under_an_earlier_name_are_listed_counted_and_forgotten_under_the_present_one() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("orders.db");
+    old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
+    let store = Sqlite::open(&path).await.unwrap();
+    let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
+    let orders = runtime.machines::<third::Order>();
+    orders.fire("008", new::event::Pay).await.unwrap();
+    let paid = orders.list(&Listing::in_state(new::State::Paid)).await.unwrap();
+    let ids: Vec<_> = paid.items.iter().map(|order| order.id().to_owned()).collect();
+    assert_eq!(ids, ["007", "008"], "stored as `Done` and as `Paid`, oldest first");
+    assert_eq!(orders.count().await.unwrap(), [("Open".into(), 598), ("Paid".into(), 2)]);
+    runtime.shutdown(std::time::Duration::ZERO).await;
+    drop(runtime);
+
+    let retention = Retention::default().ended(std::time::Duration::ZERO);
+    let runtime = builder(store).machine::<third::Order, _>(()).retention(retention).start().await.unwrap();
+    let orders = runtime.machines::<third::Order>();
+    while orders.count().await.unwrap() != [("Open".to_owned(), 598)] {
+        tokio::task::yield_now().await;
+    }
 }

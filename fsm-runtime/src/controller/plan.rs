@@ -33,20 +33,20 @@ pub(crate) enum Plan {
     Claim(Box<Row>),
     /// Somebody is named as owner, and there is no work.
     Disown(Box<Row>),
-    /// The state is none that this code knows.
+    /// The state is none that this code knows, or the row was written by newer code.
     Unknown(Box<Row>),
 }
 
 /// What to do about an instance that is stored as `row`, while a worker of this process runs for `running`.
 ///
-/// `kind` is that of the row's state in the graph. An owner without a running worker is a process that is gone, or a
+/// `kind` is that of the row's state in the graph; `None` where this code does not know the row. An owner without a running worker is a process that is gone, or a
 /// claim of this one whose answer was lost: the row is claimed anew, under a new fence.
 pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, now: SystemTime) -> Plan {
     let Some(row) = row else {
         return if running.is_some() { Plan::Cancel } else { Plan::Rest };
     };
     let Some(kind) = kind else {
-        return Plan::Unknown(Box::new(row));
+        return if running.is_some() { Plan::Cancel } else { Plan::Unknown(Box::new(row)) };
     };
     if row.timer_at.is_some_and(|at| at <= now) {
         return Plan::Fire(Box::new(row));
@@ -162,6 +162,8 @@ mod tests {
     #[test]
     fn an_unknown_state_is_left_alone() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(Some(owned.clone()), None, None, NOW), Plan::Unknown(Box::new(owned)));
+        assert_eq!(plan(Some(owned.clone()), None, None, NOW), Plan::Unknown(Box::new(owned.clone())));
+        let stay = Some(Stay::of(&row()));
+        assert_eq!(plan(Some(owned), None, stay, NOW), Plan::Cancel, "its worker cannot know what it has become");
     }
 }

@@ -11,8 +11,9 @@ use super::{
     worker::release,
 };
 use crate::{
+    checks,
     shared::Shared,
-    store::{Attempts, Change, Due, Key, Row, StoreError, Verdict},
+    store::{Attempts, Change, Due, Key, Release, Row, StoreError, Verdict},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -65,7 +66,7 @@ pub(super) struct Run {
     pub(super) workers: JoinSet<()>,
     pub(super) working: HashMap<Id, Key>,
     pub(super) running: HashMap<Key, Running>,
-    /// Rows in unknown states that were reported, each once.
+    /// Rows that cannot be read and were reported, each once.
     pub(super) reported: HashSet<(Key, u64)>,
     pub(super) draining: CancellationToken,
     pub(super) giving_up: CancellationToken,
@@ -183,7 +184,8 @@ impl Run {
             self.step(key.clone(), async move {
                 let row = shared.store.get(key).await;
                 Step::Looked(row.map(|row| {
-                    let state = row.as_ref().and_then(|row| graph.state_was(&row.state));
+                    let known = row.as_ref().filter(|row| checks::knows(graph, &row.state, row.schema));
+                    let state = known.and_then(|row| graph.state_was(&row.state));
                     plan(row, state.map(|state| state.kind), running, shared.clock.now())
                 }))
             });
@@ -256,20 +258,25 @@ impl Run {
             Plan::Fire(row) => self.fire_timer(*row),
             Plan::Claim(row) => self.claim(*row),
             Plan::Disown(row) => {
-                let release = Change::Release(crate::store::Release {
-                    retry: None,
-                    ..release(&row, Duration::ZERO, Attempts::Keep, None)
-                });
+                let release =
+                    Change::Release(Release { retry: None, ..release(&row, Duration::ZERO, Attempts::Keep, None) });
                 self.store_change(key.clone(), release);
             }
-            Plan::Unknown(row) => {
-                if self.reported.insert((key.clone(), row.version)) {
-                    tracing::error!(
-                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version,
-                        "the state is not declared here; the instance is left alone"
-                    );
-                }
-            }
+            Plan::Unknown(row) => self.leave_alone(*row),
+        }
+    }
+
+    /// A row that this code does not know is left as it is; where an event came while this process had it, it is given up, for
+    /// one that knows it.
+    fn leave_alone(&mut self, row: Row) {
+        if let Some(driver) = self.drivers.get(&*row.key.machine) {
+            self.shared.unknown.report_row(&row, driver.graph());
+        }
+        if row.owner.as_ref() == Some(&self.me) {
+            let now = self.shared.clock.now();
+            let retry = row.retry_at.map(|at| at.duration_since(now).unwrap_or_default());
+            let release = Release { retry, ..release(&row, Duration::ZERO, Attempts::Keep, None) };
+            self.store_change(row.key, Change::Release(release));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Owns the question which instances to list.
 
 use crate::store::Filter;
-use fsm_core::Name;
+use fsm_core::{Graph, Name};
 use std::time::SystemTime;
 
 /// Which instances to list: all of them by id, or those of one state, with the one first that entered it first.
@@ -36,17 +36,17 @@ pub struct Listing<S> {
 }
 
 impl<S: Name> Listing<S> {
-    /// All instances, by id.
+    /// All instances, by id; [parked](Self::parked) ones by when they entered their state.
     pub fn all() -> Self {
         Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
     }
 
-    /// Those that stand in `state`, by when they entered it.
+    /// Those that stand in `state`, by when they entered it; rows that were stored under a name that it had earlier too.
     pub fn in_state(state: S) -> Self {
         Self { state: Some(state), ..Self::all() }
     }
 
-    /// Of one state: only those that entered it before `time`.
+    /// Of one state, or of parked ones: only those that entered their state before `time`.
     pub fn entered_before(mut self, time: SystemTime) -> Self {
         self.entered_before = Some(time);
         self
@@ -70,10 +70,10 @@ impl<S: Name> Listing<S> {
         self
     }
 
-    pub(super) fn filter(&self, machine: &str) -> Filter {
+    pub(super) fn filter(&self, graph: &Graph) -> Filter {
         Filter {
-            machine: machine.to_owned(),
-            state: self.state.map(|state| state.as_str().to_owned()),
+            machine: graph.machine.to_owned(),
+            states: self.state.map(|state| graph.stored_names(state.as_str()).map(str::to_owned).collect()),
             entered_before: self.entered_before,
             parked: self.parked,
             after: self.after.clone(),

@@ -8,15 +8,16 @@ use super::{
     rows,
 };
 use crate::{
+    checks,
     durable::{BornIn, Durable, DurableState},
     shared::Shared,
     store::{
-        Attempts, Cause, Change, Create, HistoryEntry, HistoryQuery, Key, Note, Origin, Page, Purge, Release, Row,
-        StoreError,
+        Attempts, Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Note, Origin, Page, Purge, Release,
+        Row, StoreError,
     },
 };
 use fsm_core::StateMachine;
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// The longest id, in bytes.
@@ -168,9 +169,12 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with.
+    /// Under [`tolerate_unknown`](crate::Builder::tolerate_unknown) a page leaves out what this code does not know.
     pub async fn list(&self, listing: &Listing<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(listing).await?;
-        let records = page.items.iter().map(|row| {
+        let tolerant = self.shared.unknown.is_tolerated();
+        let left_out = |row: &Row| tolerant && !checks::knows(M::GRAPH, &row.state, row.schema);
+        let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
             let machine = rows::decode::<M>(&self.shared.migrations, row)?;
             Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, row)))
         });
@@ -182,16 +186,21 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// [`StoreError`].
     pub async fn rows(&self, listing: &Listing<M::State>) -> Result<Page<Row>, StoreError> {
-        self.shared.store.list(listing.filter(M::GRAPH.machine)).await
+        self.shared.store.list(listing.filter(M::GRAPH)).await
     }
 
-    /// How many instances stand in each state, as stored; states without any are left out. Reads the index of states, an
-    /// entry for each instance.
+    /// How many instances stand in each state, by its present name; states without any are left out, and one that is not declared
+    /// comes under the name that is stored. Reads the index of states, an entry for each instance.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn count(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        self.shared.store.count(M::GRAPH.machine.to_owned()).await
+        let mut counts = BTreeMap::new();
+        for Count { state, rows, .. } in self.shared.store.count(M::GRAPH.machine.to_owned()).await? {
+            let state = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
+            *counts.entry(state).or_insert(0) += rows;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     /// What happened to instance `id`: the `limit` entries after sequence `after` (0 for the first). The history of a

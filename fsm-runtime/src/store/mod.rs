@@ -12,7 +12,9 @@ pub use change::{
     Verdict,
 };
 pub use error::{ControlError, OpenError, StoreError};
-pub use row::{Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, Key, Page, Prune, Row, Size};
+pub use row::{
+    Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row, Size,
+};
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::watch;
@@ -49,8 +51,8 @@ pub trait Store: Any + Send + Sync {
     /// The rows of a machine that `filter` wants; `filter.limit` of them at most.
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
 
-    /// How many rows of a machine stand in each state.
-    fn count(&self, machine: String) -> StoreFuture<'_, Vec<(String, u64)>>;
+    /// How many rows of a machine stand in each state under each schema version, by state and version.
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>>;
 
     /// History entries by sequence, from the one beyond `query.after`; `query.limit` of them at most.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>>;
@@ -91,17 +93,11 @@ pub trait Store: Any + Send + Sync {
         limit: usize,
     ) -> StoreFuture<'_, Vec<Key>>;
 
-    /// The states in which rows of `machine` stand, with the one that has stood longest in each as an example.
-    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>>;
-
-    /// A row of `machine` whose schema version is below `schema`, one of the lowest; `None` where there are none.
-    fn older_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>>;
+    /// Every state, with each schema version under which rows of `machine` stand in it, by state and version.
+    fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>>;
 
     /// Forgets the definitions of `machine` below version `schema`, if no row stands under them any more.
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()>;
-
-    /// The row of `machine` with the lowest id whose schema version is above `schema`, if there is one.
-    fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>>;
 
     /// Stores the graphs, so that tools which never saw the code can show the instances.
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()>;

@@ -196,11 +196,11 @@ impl fmt::Debug for HistoryEntry {
 pub struct Filter {
     /// The machine.
     pub machine: String,
-    /// Only those in this state, the one that entered it first coming first; all of them come by id.
-    pub state: Option<String>,
-    /// Only those that entered their state before this; only with `state`.
+    /// Only those in one of these states, the one that entered it first coming first; all of them come by id.
+    pub states: Option<Vec<String>>,
+    /// Only those that entered their state before this; with `states` or `parked`.
     pub entered_before: Option<SystemTime>,
-    /// Only parked ones.
+    /// Only parked ones, the one that entered its state first coming first.
     pub parked: bool,
     /// Where the last page said that the next begins.
     pub after: Option<String>,
@@ -237,6 +237,28 @@ pub struct HistoryQuery {
     pub newest_first: bool,
     /// How many at most.
     pub limit: usize,
+}
+
+/// That rows stand in a state under a schema version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// The state's stored name.
+    pub state: String,
+    /// The schema version.
+    pub schema: u32,
+    /// One of the rows.
+    pub example: Key,
+}
+
+/// How many rows stand in a state under a schema version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The state's stored name.
+    pub state: String,
+    /// The schema version.
+    pub schema: u32,
+    /// How many.
+    pub rows: u64,
 }
 
 /// An instance that has something due.

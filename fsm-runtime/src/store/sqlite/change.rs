@@ -61,7 +61,8 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
         transition;
-    // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row.
+    // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row. What newer code has
+    // written anew (a rewrite leaves the version alone) older code must not write back.
     let row = connection
         .prepare_cached(&format!(
             "UPDATE fsm_instances
@@ -69,6 +70,7 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
                  timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
                  checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
+               AND schema <= ?6
              RETURNING {COLUMNS}"
         ))?
         .query_row(

@@ -5,6 +5,7 @@ mod change;
 mod control;
 mod error;
 mod journal;
+mod list;
 mod read;
 mod reader;
 mod schema;
@@ -18,8 +19,8 @@ use self::{
     writer::{Statements, Writer},
 };
 use super::{
-    ControlError, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, Key, OpenError, Page, Prune, Row,
-    Size, Store, StoreError, StoreFuture, Verdict,
+    ControlError, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, OpenError,
+    Page, Prune, Row, Size, Store, StoreError, StoreFuture, Verdict,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -224,11 +225,11 @@ impl Store for Sqlite {
     }
 
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
-        self.read(move |connection| read::list(connection, &filter))
+        self.read(move |connection| list::page(connection, &filter))
     }
 
-    fn count(&self, machine: String) -> StoreFuture<'_, Vec<(String, u64)>> {
-        self.read(move |connection| read::count(connection, &machine))
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
+        self.read(move |connection| list::count(connection, &machine))
     }
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
@@ -279,22 +280,14 @@ impl Store for Sqlite {
         self.read(move |connection| read::held_by_others(connection, &machines, &me, after.as_ref(), limit))
     }
 
-    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<(String, Key)>> {
-        self.read(move |connection| read::states_in_use(connection, &machine))
-    }
-
-    fn older_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>> {
-        self.read(move |connection| read::older_than(connection, &machine, schema))
+    fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.read(move |connection| list::in_use(connection, &machine))
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
         Box::pin(self.0.writer.run(move |connection| {
             in_transaction(connection, |connection| upkeep::retire(connection, &machine, schema))
         }))
-    }
-
-    fn newer_than(&self, machine: String, schema: u32) -> StoreFuture<'_, Option<Row>> {
-        self.read(move |connection| read::newer_than(connection, &machine, schema))
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {

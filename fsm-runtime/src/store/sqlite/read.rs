@@ -1,6 +1,6 @@
 //! Owns the queries, and how columns become values.
 
-use crate::store::{Due, Filter, HistoryEntry, HistoryQuery, Key, Page, Row};
+use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row};
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 use std::{
     fmt,
@@ -19,55 +19,6 @@ pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option
         .prepare_cached(&format!("SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id = ?2"))?
         .query_row(params![key.machine, key.id], to_row)
         .optional()
-}
-
-/// All rows come by id; those of one state by when they entered it, which is what its index holds.
-pub(super) fn list(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
-    // One more than asked for tells whether there is a next page.
-    let wanted = u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1);
-    let parked = if filter.parked { "AND parked IS NOT NULL" } else { "" };
-    let mut items: Vec<Row> = match &filter.state {
-        Some(state) => {
-            let (updated, id) = filter.after.as_deref().map_or(Ok((i64::MIN, "")), by_age)?;
-            let before = filter.entered_before.map_or(i64::MAX, micros);
-            connection
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM fsm_instances
-                     WHERE machine = ?1 AND state = ?2 AND updated >= ?3 AND updated < ?5 AND (updated, id) > (?3, ?4)
-                     {parked} ORDER BY updated, id LIMIT ?6"
-                ))?
-                .query_map(params![filter.machine, state, updated, id, before, wanted], to_row)?
-                .collect::<rusqlite::Result<_>>()?
-        }
-        None => connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM fsm_instances
-                 WHERE machine = ?1 AND id > ifnull(?2, '') {parked} ORDER BY id LIMIT ?3"
-            ))?
-            .query_map(params![filter.machine, filter.after, wanted], to_row)?
-            .collect::<rusqlite::Result<_>>()?,
-    };
-    let more = items.len() > filter.limit;
-    items.truncate(filter.limit);
-    let next = items.last().filter(|_| more).map(|row| match filter.state {
-        Some(_) => format!("{}/{}", micros(row.updated), row.key.id),
-        None => row.key.id.to_string(),
-    });
-    Ok(Page::new(items, next))
-}
-
-/// Where a page of one state's rows ended.
-fn by_age(cursor: &str) -> rusqlite::Result<(i64, &str)> {
-    let parts = cursor.split_once('/').and_then(|(updated, id)| Some((updated.parse().ok()?, id)));
-    // The one error of rusqlite's that is a caller's text; `error::running` knows it.
-    parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
-}
-
-pub(super) fn count(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<(String, u64)>> {
-    connection
-        .prepare_cached("SELECT state, count(*) FROM fsm_instances WHERE machine = ?1 GROUP BY state ORDER BY state")?
-        .query_map([machine], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
 }
 
 const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, \
@@ -189,56 +140,6 @@ pub(super) fn held_by_others(
     Ok(found)
 }
 
-/// One index look-up for each state, not one for each row.
-pub(super) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<(String, Key)>> {
-    let mut next = connection.prepare_cached(
-        "SELECT state, machine, id FROM fsm_instances
-         WHERE machine = ?1 AND state > ?2 ORDER BY state, updated, id LIMIT 1",
-    )?;
-    let mut found: Vec<(String, Key)> = Vec::new();
-    while let Some(state) = next
-        .query_row(params![machine, found.last().map_or("", |(state, _)| state)], |row| {
-            Ok((row.get(0)?, to_key(row, 1)?))
-        })
-        .optional()?
-    {
-        found.push(state);
-    }
-    Ok(found)
-}
-
-/// Only a process that has stored an older definition can have written older rows, and a bulk migration removes those.
-pub(super) fn older_than(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<Option<Row>> {
-    let defined: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM fsm_machines WHERE name = ?1 AND version < ?2)")?
-        .query_row(params![machine, schema], |row| row.get(0))?;
-    if !defined {
-        return Ok(None);
-    }
-    connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND schema < ?2 ORDER BY schema, id LIMIT 1"
-        ))?
-        .query_row(params![machine, schema], to_row)
-        .optional()
-}
-
-/// Only a process that has stored a newer definition can have written newer rows: without one there is nothing to look for.
-pub(super) fn newer_than(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<Option<Row>> {
-    let defined: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM fsm_machines WHERE name = ?1 AND version > ?2)")?
-        .query_row(params![machine, schema], |row| row.get(0))?;
-    if !defined {
-        return Ok(None);
-    }
-    connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND schema > ?2 ORDER BY id LIMIT 1"
-        ))?
-        .query_row(params![machine, schema], to_row)
-        .optional()
-}
-
 /// Microseconds since 1970: the form in which times are stored.
 pub(super) fn micros(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -306,7 +207,7 @@ fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
     })
 }
 
-fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
+pub(super) fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
     Ok(Key::new(row.get::<_, String>(column)?, row.get::<_, String>(column + 1)?))
 }
 

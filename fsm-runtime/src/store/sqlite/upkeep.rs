@@ -1,6 +1,6 @@
 //! Owns what is done to the file as a whole: forgetting what is old, checking, copying, measuring.
 
-use super::read::micros;
+use super::{list, read::micros};
 use crate::store::{Prune, Size};
 use rusqlite::{Connection, params};
 use std::path::Path;
@@ -22,13 +22,7 @@ pub(super) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<
     }
     if let Some(before) = prune.ended_before {
         for (machine, state) in &prune.ended {
-            forgotten += connection
-                .prepare_cached(
-                    "DELETE FROM fsm_instances WHERE (machine, id) IN
-                         (SELECT machine, id FROM fsm_instances
-                          WHERE machine = ?1 AND state = ?2 AND updated < ?3 ORDER BY updated LIMIT ?4)",
-                )?
-                .execute(params![machine, state, micros(before), limit])?;
+            forgotten += list::prune(connection, machine, state, micros(before), limit)?;
         }
     }
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))

@@ -1,0 +1,132 @@
+//! Owns the lists: pages of rows by id, by state and age, parked ones; how many stand where.
+//!
+//! The indexes of states and of parked rows hold (state, schema version, age, id). A list of several states, or of one with
+//! rows of several schema versions, is merged from one sorted range of the index for each.
+
+use super::read::{COLUMNS, micros, to_key, to_row};
+use crate::store::{Count, Filter, InUse, Page, Row};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// All rows come by id; those of states, and parked ones, by when they entered their state.
+pub(super) fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
+    match (&filter.states, filter.parked) {
+        (states, true) => by_age(connection, filter, PARKED, states.as_deref()),
+        (Some(states), false) => by_age(connection, filter, STATES, Some(states)),
+        (None, false) => by_id(connection, filter),
+    }
+}
+
+/// The index of states, which can be switched off: without it the query fails instead of walking through the table.
+const STATES: &str = "fsm_instances INDEXED BY fsm_instances_state WHERE";
+const PARKED: &str = "fsm_instances INDEXED BY fsm_instances_parked WHERE parked IS NOT NULL AND";
+
+fn by_id(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
+    let items = connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id > ifnull(?2, '') ORDER BY id LIMIT ?3"
+        ))?
+        .query_map(params![filter.machine, filter.after, one_more(filter)], to_row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(cut(items, filter, |row| row.key.id.to_string()))
+}
+
+fn by_age(
+    connection: &Connection,
+    filter: &Filter,
+    index: &str,
+    states: Option<&[String]>,
+) -> rusqlite::Result<Page<Row>> {
+    let (updated, id) = filter.after.as_deref().map_or(Ok((i64::MIN, "")), cursor)?;
+    let before = filter.entered_before.map_or(i64::MAX, micros);
+    let mut items: Vec<Row> = Vec::new();
+    for InUse { state, schema, .. } in ranges(connection, index, &filter.machine)? {
+        if states.is_some_and(|states| !states.contains(&state)) {
+            continue;
+        }
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM {index}
+             machine = ?1 AND state = ?2 AND schema = ?3 AND updated >= ?4 AND updated < ?6 AND (updated, id) > (?4, ?5)
+             ORDER BY updated, id LIMIT ?7"
+        ))?;
+        let rows = statement
+            .query_map(params![filter.machine, state, schema, updated, id, before, one_more(filter)], to_row)?;
+        for row in rows {
+            items.push(row?);
+        }
+    }
+    items.sort_by(|a, b| (a.updated, &a.key.id).cmp(&(b.updated, &b.key.id)));
+    Ok(cut(items, filter, |row| format!("{}/{}", micros(row.updated), row.key.id)))
+}
+
+/// One more than asked for tells whether there is a next page.
+fn one_more(filter: &Filter) -> u32 {
+    u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn cut(mut items: Vec<Row>, filter: &Filter, cursor: impl Fn(&Row) -> String) -> Page<Row> {
+    let more = items.len() > filter.limit;
+    items.truncate(filter.limit);
+    let next = items.last().filter(|_| more).map(cursor);
+    Page::new(items, next)
+}
+
+/// Where a page by age ended.
+fn cursor(cursor: &str) -> rusqlite::Result<(i64, &str)> {
+    let parts = cursor.split_once('/').and_then(|(updated, id)| Some((updated.parse().ok()?, id)));
+    // The one error of rusqlite's that is a caller's text; `error::running` knows it.
+    parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
+}
+
+/// The ranges of an index: one look-up for each state and schema version, not one for each row.
+fn ranges(connection: &Connection, index: &str, machine: &str) -> rusqlite::Result<Vec<InUse>> {
+    let mut next = connection.prepare_cached(&format!(
+        "SELECT state, schema, machine, id FROM {index} machine = ?1 AND (state, schema) > (?2, ?3)
+         ORDER BY state, schema LIMIT 1"
+    ))?;
+    let mut found: Vec<InUse> = Vec::new();
+    loop {
+        let (state, schema) = found.last().map_or(("", -1), |last| (&*last.state, i64::from(last.schema)));
+        match next.query_row(params![machine, state, schema], to_in_use).optional()? {
+            Some(range) => found.push(range),
+            None => return Ok(found),
+        }
+    }
+}
+
+fn to_in_use(row: &rusqlite::Row<'_>) -> rusqlite::Result<InUse> {
+    Ok(InUse { state: row.get(0)?, schema: row.get(1)?, example: to_key(row, 2)? })
+}
+
+pub(super) fn in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
+    ranges(connection, STATES, machine)
+}
+
+pub(super) fn count(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<Count>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT state, schema, count(*) FROM {STATES} machine = ?1 GROUP BY state, schema ORDER BY state, schema"
+        ))?
+        .query_map([machine], |row| Ok(Count { state: row.get(0)?, schema: row.get(1)?, rows: row.get(2)? }))?
+        .collect()
+}
+
+/// Removes rows of a state that were entered before `before`.
+pub(super) fn prune(
+    connection: &Connection,
+    machine: &str,
+    state: &str,
+    before: i64,
+    limit: u32,
+) -> rusqlite::Result<usize> {
+    let mut removed = 0;
+    for range in ranges(connection, STATES, machine)?.into_iter().filter(|range| range.state == state) {
+        removed += connection
+            .prepare_cached(&format!(
+                "DELETE FROM fsm_instances WHERE rowid IN
+                     (SELECT rowid FROM {STATES} machine = ?1 AND state = ?2 AND schema = ?3 AND updated < ?4
+                      ORDER BY updated LIMIT ?5)"
+            ))?
+            .execute(params![machine, state, range.schema, before, limit])?;
+    }
+    Ok(removed)
+}
