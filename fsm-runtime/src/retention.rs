@@ -35,7 +35,8 @@ impl Retention {
         self
     }
 
-    /// Rows in `end` states are removed this long after they entered them; their history stays.
+    /// Rows in `end` states are removed this long after they entered them; their history stays. They are found by the index of
+    /// states: where that is switched off, [`start`](crate::Builder::start) refuses.
     pub fn ended(mut self, keep: Duration) -> Self {
         self.ended = Some(keep);
         self
@@ -80,20 +81,25 @@ async fn forget(shared: &Shared, retention: Retention, graphs: &[&'static Graph]
         let names = ends.flat_map(|state| graph.stored_names(state.name));
         names.map(|name| (graph.machine.to_owned(), name.to_owned()))
     });
-    let prune = Prune {
+    let told = Prune {
         history_before: before(retention.history),
         keys_before: before(retention.keys),
-        ended: ended.collect(),
-        ended_before: before(retention.ended),
         limit: BATCH,
+        ..Prune::default()
     };
+    // Apart, because these cannot be found where the index of states is switched off, and the others can.
+    let rows =
+        Prune { ended: ended.collect(), ended_before: before(retention.ended), limit: BATCH, ..Prune::default() };
     let mut forgotten = 0;
-    loop {
-        match shared.store.prune(prune.clone()).await? {
-            0 => return Ok(forgotten),
-            batch => forgotten += batch,
+    for prune in [told, rows] {
+        loop {
+            match shared.store.prune(prune.clone()).await? {
+                0 => break,
+                batch => forgotten += batch,
+            }
+            // Others' turn.
+            tokio::task::yield_now().await;
         }
-        // Others' turn.
-        tokio::task::yield_now().await;
     }
+    Ok(forgotten)
 }

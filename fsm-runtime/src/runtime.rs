@@ -259,6 +259,11 @@ impl Builder {
             Arc::new(Shared { store, clock, changes: Changes::new(), migrations: Arc::new(migrations), unknown });
         let store = &shared.store;
         let newest = store.newest().await?;
+        if retention.ended.is_some() && !store.lists_by_state().await? {
+            let why = "`ended` rows are found by the index of states, which this file does not have; open it with \
+                       `Sqlite::options().state_index(true)`";
+            return Err(StartError::Setting { setting: "retention", why });
+        }
         let graphs: Vec<&'static Graph> = drivers.values().map(|driver| driver.graph()).collect();
         let controller = if drivers.is_empty() {
             None

@@ -2,7 +2,8 @@
 
 use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, ControlError, Create, Entering, HistoryQuery, Key, OpenError, Origin, Store, StoreError, Verdict,
+    Cause, Change, ControlError, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Store,
+    StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{path::Path, time::SystemTime};
@@ -281,4 +282,55 @@ async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
         commit(&store, create(&format!("after-{extra}"))).await.unwrap();
     }
     assert!(store.size().await.unwrap().log_bytes < LIMIT / 2);
+}
+
+#[tokio::test]
+async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
+    let filter =
+        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 9 };
+    let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
+    let on = Sqlite::open(&path).await.unwrap();
+    commit(&on, create("a")).await.unwrap();
+    assert!(on.lists_by_state().await.unwrap(), "a new file has it");
+    assert_eq!(on.list(in_state.clone()).await.unwrap().items.len(), 1);
+
+    let off = open(false).await;
+    for store in [&on, &off, &Sqlite::open(&path).await.unwrap()] {
+        assert!(!store.lists_by_state().await.unwrap(), "it is the file's, and without a word it stays as it is");
+        let error = store.list(in_state.clone()).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoStateIndex { .. }), "{error:?}");
+        assert!(error.to_string().ends_with(
+            "doors.db has no index of states, which listing and counting by state need; open it once with \
+             `Sqlite::options().state_index(true)`, which builds it"
+        ));
+        assert!(matches!(store.count("Door".into()).await, Err(StoreError::NoStateIndex { .. })));
+        let ended = Prune {
+            ended: vec![("Door".into(), "Open".into())],
+            ended_before: Some(SystemTime::now()),
+            limit: 9,
+            ..Prune::default()
+        };
+        assert!(matches!(store.prune(ended).await, Err(StoreError::NoStateIndex { .. })));
+        assert_eq!(store.list(filter.clone()).await.unwrap().items.len(), 1);
+        assert_eq!(store.list(Filter { parked: true, ..in_state.clone() }).await.unwrap().items.len(), 0);
+        let in_use = store.in_use("Door".into()).await.unwrap();
+        assert_eq!(in_use, [InUse { state: "Open".into(), schema: 1, example: Key::new("Door", "a") }]);
+    }
+    commit(&off, create("b")).await.unwrap();
+    let refused = fsm_runtime::Runtime::builder(off.clone())
+        .retention(fsm_runtime::Retention::default().ended(std::time::Duration::ZERO))
+        .start()
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("state_index(true)"), "{refused}");
+
+    drop(open(true).await);
+    for store in [&on, &off] {
+        let page = store.list(in_state.clone()).await.unwrap();
+        assert_eq!(page.items.iter().map(|row| &*row.key.id).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(store.count("Door".into()).await.unwrap()[0].rows, 2);
+    }
 }

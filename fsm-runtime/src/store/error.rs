@@ -89,6 +89,15 @@ pub enum StoreError {
         /// What was given.
         cursor: String,
     },
+    /// Rows are not found by their state.
+    #[error(
+        "{store} has no index of states, which listing and counting by state need; open it once with \
+         `Sqlite::options().state_index(true)`, which builds it"
+    )]
+    NoStateIndex {
+        /// Which store.
+        store: String,
+    },
     /// The store was closed, or its writer ended.
     #[error("{store} is closed")]
     Closed {

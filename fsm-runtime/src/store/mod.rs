@@ -48,8 +48,12 @@ pub trait Store: Any + Send + Sync {
     /// The row under `key`, if there is one.
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
 
-    /// The rows of a machine that `filter` wants; `filter.limit` of them at most.
+    /// The rows of a machine that `filter` wants; `filter.limit` of them at most. Parked ones and all of them can be listed always,
+    /// those of states only where the store [`lists_by_state`](Store::lists_by_state).
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
+
+    /// Whether rows can be listed, counted and pruned by state; otherwise these are [`StoreError::NoStateIndex`].
+    fn lists_by_state(&self) -> StoreFuture<'_, bool>;
 
     /// How many rows of a machine stand in each state under each schema version, by state and version.
     fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>>;
@@ -93,7 +97,8 @@ pub trait Store: Any + Send + Sync {
         limit: usize,
     ) -> StoreFuture<'_, Vec<Key>>;
 
-    /// Every state, with each schema version under which rows of `machine` stand in it, by state and version.
+    /// Every state, with each schema version under which rows of `machine` stand in it, by state and version. A store that does not
+    /// [list by state](Store::lists_by_state) looks at each row.
     fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>>;
 
     /// Forgets the definitions of `machine` below version `schema`, if no row stands under them any more.

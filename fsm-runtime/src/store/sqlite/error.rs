@@ -26,6 +26,8 @@ pub(super) fn running(file: &Path, error: &Error) -> StoreError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Damaged { store, cause: error.to_string() }
         }
+        // The queries of lists name their index, so that none of them walks through the table instead.
+        _ if error.to_string().contains("no such index: fsm_instances_state") => StoreError::NoStateIndex { store },
         _ => match error {
             Error::InvalidParameterName(cursor) => StoreError::Cursor { cursor: cursor.clone() },
             Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {

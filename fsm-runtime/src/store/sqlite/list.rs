@@ -97,8 +97,24 @@ fn to_in_use(row: &rusqlite::Row<'_>) -> rusqlite::Result<InUse> {
     Ok(InUse { state: row.get(0)?, schema: row.get(1)?, example: to_key(row, 2)? })
 }
 
+pub(super) fn has_state_index(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'fsm_instances_state')")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Without the index, one pass over the machine's rows: once at a start, not at each change.
 pub(super) fn in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
-    ranges(connection, STATES, machine)
+    if has_state_index(connection)? {
+        return ranges(connection, STATES, machine);
+    }
+    connection
+        .prepare_cached(
+            "SELECT state, schema, machine, min(id) FROM fsm_instances WHERE machine = ?1
+             GROUP BY state, schema ORDER BY state, schema",
+        )?
+        .query_map([machine], to_in_use)?
+        .collect()
 }
 
 pub(super) fn count(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<Count>> {

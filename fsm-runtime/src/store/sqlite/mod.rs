@@ -52,12 +52,25 @@ pub enum Synchronous {
 #[must_use = "nothing is opened before `open`"]
 pub struct SqliteOptions {
     synchronous: Synchronous,
+    state_index: Option<bool>,
 }
 
 impl SqliteOptions {
     /// What an acknowledged transition survives; a power cut, if not set.
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
+        self
+    }
+
+    /// Whether the file has an index of states. Listing by state and age, counting by state, and forgetting ended rows need it;
+    /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
+    /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
+    ///
+    /// It is the file's, not the process's: a new file has it, and a process that does not call this leaves the file as it is. Where
+    /// processes say different things, the one that opened the file last is right, for the others at once. Switched on again, it
+    /// is built at open, while nobody can write: some seconds for a million rows.
+    pub fn state_index(mut self, on: bool) -> Self {
+        self.state_index = Some(on);
         self
     }
 
@@ -126,14 +139,14 @@ impl Sqlite {
     pub fn in_memory() -> Result<Self, OpenError> {
         let file: Arc<Path> = PathBuf::from(":memory:").into();
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
-        schema::prepare(&connection, &file)?;
+        schema::prepare(&connection, &file, None)?;
         let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
         Ok(Self(Arc::new(Inner { file, writer, readers: None })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
         let connection = schema::connect(path, options.synchronous)?;
-        schema::prepare(&connection, path)?;
+        schema::prepare(&connection, path, options.state_index)?;
         // One name for one file, however it was spelled: the controller's lock depends on it.
         let file: Arc<Path> = path
             .canonicalize()
@@ -230,6 +243,10 @@ impl Store for Sqlite {
 
     fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
         self.read(move |connection| list::count(connection, &machine))
+    }
+
+    fn lists_by_state(&self) -> StoreFuture<'_, bool> {
+        self.read(list::has_state_index)
     }
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {

@@ -55,7 +55,6 @@ CREATE TABLE fsm_instances (
     updated     INTEGER NOT NULL,
     PRIMARY KEY (machine, id)
 ) STRICT;
-CREATE INDEX fsm_instances_state ON fsm_instances (machine, state, schema, updated, id);
 CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX fsm_instances_parked ON fsm_instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
 CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner) WHERE owner IS NOT NULL;
@@ -100,6 +99,10 @@ CREATE TABLE fsm_subscribers (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The one index that can be switched off: every transition writes to it.
+const STATE_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS fsm_instances_state ON fsm_instances (machine, state, schema, updated, id)";
+
 /// Opens `path` and sets the connection up for reading and writing.
 pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
@@ -132,14 +135,17 @@ pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connectio
 }
 
 /// Makes the tables where there are none, and refuses those of a newer release. Safe when several processes do it at once.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+///
+/// Whether there is an index of states is the file's: without a word it stays as it is, and is there in a new file.
+pub(super) fn prepare(connection: &Connection, path: &Path, state_index: Option<bool>) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| error::opening(path, &e);
     let transaction =
         rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
     let ours = transaction
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'", [], |row| row.get::<_, i64>(0))
         .map_err(failed)?;
-    if ours == 0 {
+    let new = ours == 0;
+    if new {
         transaction.execute_batch(TABLES).map_err(failed)?;
     } else {
         let found = transaction
@@ -148,6 +154,11 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
         if found > LAYOUT {
             return Err(OpenError::Newer { file: path.to_owned(), found, known: LAYOUT });
         }
+    }
+    match state_index.or(new.then_some(true)) {
+        Some(true) => transaction.execute_batch(STATE_INDEX).map_err(failed)?,
+        Some(false) => transaction.execute_batch("DROP INDEX IF EXISTS fsm_instances_state").map_err(failed)?,
+        None => {}
     }
     transaction.commit().map_err(failed)
 }
