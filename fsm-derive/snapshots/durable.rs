@@ -1116,6 +1116,8 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                 .finish_non_exhaustive()
         }
     }
+    #[automatically_derived]
+    impl ::fsm_runtime::WorkState for Writing {}
     impl Task<Writing> {
         ///`Writing` → `Written`.
         ///

@@ -52,6 +52,14 @@ pub trait DurableState: StateOf<<Self as DurableState>::Machine> + Send + Sync +
     type Machine: Durable;
 }
 
+/// A state that async work moves on. Implemented by the derive for each state marked `work`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `work` state",
+    label = "no worker runs in it",
+    note = "only a state whose variant is marked `#[state(work)]` has work to look after"
+)]
+pub trait WorkState: DurableState {}
+
 /// An instance of `Self` can be born in state `S`. Implemented by the derive for the states of `initial = …`.
 pub trait BornIn<S>: Durable {}
 

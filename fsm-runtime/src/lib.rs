@@ -67,12 +67,14 @@
 //! clients; the controller sees their changes within milliseconds.
 #![deny(missing_docs)]
 
+mod backoff;
 mod checks;
 pub mod clock;
 pub mod codec;
 mod controller;
 mod definition;
 mod durable;
+mod panics;
 mod records;
 mod retention;
 mod runtime;
@@ -85,8 +87,8 @@ mod work;
 
 pub use checks::LeftAlone;
 pub use codec::CodecError;
-pub use controller::{Cut, CutHow, Shutdown};
-pub use durable::{BornIn, Durable, DurableState, WorkedBy};
+pub use controller::{Cut, CutHow, Policy, Shutdown};
+pub use durable::{BornIn, Durable, DurableState, WorkState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use records::{

@@ -3,15 +3,15 @@
 use crate::{
     checks::{LeftAlone, Unknown, check, left_alone},
     clock::Clock,
-    controller::{Controller, Driver, Drivers, Machine, Settings, Shutdown, follow},
-    durable::{Durable, WorkedBy},
+    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, follow},
+    durable::{Durable, WorkState, WorkedBy},
     records::{Group, Machines, Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
     store::{ControlError, Definition, Key, Origin, Store, StoreError},
     subscription::{Start, SubscribeError, Subscription},
 };
-use fsm_core::Graph;
+use fsm_core::{Graph, Name, StateMachine};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -147,7 +147,7 @@ impl Builder {
 
     /// How long a worker that was told to end may take before it is aborted; 5 s, if not set.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
+        self.settings.limits.grace = grace;
         self
     }
 
@@ -155,8 +155,8 @@ impl Builder {
     /// `longest` at most; 1 s and 5 min, if not set. Each wait is anything between nothing and that (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.check("backoff", first <= longest, "the first wait cannot be longer than the longest");
-        self.settings.backoff.first = first;
-        self.settings.backoff.longest = longest;
+        self.settings.limits.backoff.first = first;
+        self.settings.limits.backoff.longest = longest;
         self
     }
 
@@ -164,7 +164,7 @@ impl Builder {
     /// 10, if not set.
     pub fn attempts(mut self, limit: u32) -> Self {
         self.check("attempts", limit > 0, "without an attempt no work would ever be done");
-        self.settings.attempts = limit;
+        self.settings.limits.attempts = limit;
         self
     }
 
@@ -172,6 +172,18 @@ impl Builder {
     pub fn workers_at_once(mut self, limit: usize) -> Self {
         self.check("workers_at_once", limit > 0, "without a slot no work would ever be done");
         self.settings.concurrency = limit;
+        self
+    }
+
+    /// How the work of state `S` is looked after, where that differs from the settings above. `S` must be a `work` state, and its
+    /// machine must be registered.
+    pub fn policy<S: WorkState>(mut self, policy: Policy) -> Self {
+        let (machine, state) = (<S::Machine as StateMachine>::GRAPH.machine, S::STATE.as_str());
+        let wrong = policy.wrong();
+        let wrong = wrong.or((!self.settings.policies.insert(machine, state, policy)).then_some("it is given twice"));
+        if let Some(why) = wrong {
+            self.wrong.get_or_insert(StartError::Policy { machine, state, why });
+        }
         self
     }
 
@@ -253,6 +265,10 @@ impl Builder {
         let Self { store, clock, settings, drivers, migrations, retention, tolerant, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
+        }
+        if let Some((machine, state)) = settings.policies.stranger(|machine| drivers.contains_key(machine)) {
+            let why = "its machine is not registered with `Builder::machine`";
+            return Err(StartError::Policy { machine, state, why });
         }
         let unknown = Unknown::new(tolerant);
         let shared =
@@ -358,6 +374,16 @@ pub enum StartError {
         /// The builder's method.
         setting: &'static str,
         /// What is wrong with the value.
+        why: &'static str,
+    },
+    /// A state's policy that cannot be.
+    #[error("the policy of `{machine}` in state `{state}`: {why}")]
+    Policy {
+        /// The machine.
+        machine: &'static str,
+        /// The state.
+        state: &'static str,
+        /// What is wrong with it.
         why: &'static str,
     },
     /// The store failed.

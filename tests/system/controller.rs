@@ -12,25 +12,25 @@ use std::{
 };
 use tempfile::TempDir;
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 /// For what happens without any time passing on the manual clock: never waited for in full.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-struct World {
-    runtime: Runtime,
-    jobs: Machines<Job>,
-    calls: Calls,
-    clock: ManualClock,
-    dir: TempDir,
+pub(crate) struct World {
+    pub(crate) runtime: Runtime,
+    pub(crate) jobs: Machines<Job>,
+    pub(crate) calls: Calls,
+    pub(crate) clock: ManualClock,
+    pub(crate) dir: TempDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
 
-    async fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(crate) async fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
         let dir = TempDir::new().unwrap();
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (runtime, calls) = start(&dir.path().join("jobs.db"), &clock, configure).await.unwrap();
@@ -39,7 +39,7 @@ impl World {
     }
 
     /// A job that is running, and its worker.
-    async fn running(&mut self, id: &str) -> Call {
+    pub(crate) async fn running(&mut self, id: &str) -> Call {
         self.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
         let call = self.calls.next().await;
         assert_eq!((call.id.as_str(), call.state), (id, job::State::Running));
@@ -47,7 +47,7 @@ impl World {
     }
 
     /// The row, once it is as it should be.
-    async fn row(&self, id: &str, right: impl Fn(&Row) -> bool) -> Row {
+    pub(crate) async fn row(&self, id: &str, right: impl Fn(&Row) -> bool) -> Row {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let row = self.jobs.row(id).await.unwrap();
@@ -60,13 +60,13 @@ impl World {
     }
 
     /// Runs another instance from start to end. What the controller had to do before that is done then.
-    async fn barrier(&mut self, id: &str) {
+    pub(crate) async fn barrier(&mut self, id: &str) {
         let call = self.running(id).await;
         call.tell(Do::Finish(0));
         self.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
     }
 
-    async fn history(&self, id: &str) -> Vec<String> {
+    pub(crate) async fn history(&self, id: &str) -> Vec<String> {
         let entries = self.jobs.history(id, 0, 100).await.unwrap();
         let line = |e: &fsm_runtime::store::HistoryEntry| match e.kind {
             HistoryKind::Note => format!("{}: {} ({})", e.version, e.event.as_deref().unwrap(), e.cause),
@@ -76,7 +76,7 @@ impl World {
     }
 }
 
-async fn start(
+pub(crate) async fn start(
     path: &Path,
     clock: &ManualClock,
     configure: impl FnOnce(Builder) -> Builder,
@@ -243,7 +243,7 @@ async fn s13_a_panic_is_an_error_with_its_message() {
     for (id, what, text) in [
         ("a", Do::Panic("boom"), "panicked: boom"),
         ("b", Do::PanicWithString("bang".into()), "panicked: bang"),
-        ("c", Do::PanicWithNumber(7), "panicked: with a payload that is no text"),
+        ("c", Do::PanicWithNumber(7), "panicked: 7 (a payload of type u8)"),
     ] {
         let mut call = world.running(id).await;
         call.key.clear();

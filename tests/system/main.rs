@@ -7,6 +7,7 @@ mod groups;
 mod history;
 mod job;
 mod machines;
+mod policy;
 mod records;
 mod schema;
 mod sqlite;

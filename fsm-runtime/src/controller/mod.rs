@@ -3,9 +3,9 @@
 //! Level-triggered: it acts on what is stored, never on what a message says. A word that something changed, and a
 //! periodic scan for what was missed, both lead to the same look at the row.
 
-mod backoff;
 mod driver;
 mod plan;
+mod policy;
 mod run;
 mod running;
 mod scan;
@@ -15,11 +15,12 @@ mod stop;
 mod worker;
 
 pub(crate) use driver::{Driver, Machine};
+pub use policy::Policy;
+pub(crate) use policy::{Limits, Policies};
 pub(crate) use scan::follow;
 pub use stop::{Cut, CutHow, Shutdown};
 
 use crate::shared::Shared;
-use backoff::Backoff;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, oneshot},
@@ -27,24 +28,24 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The numbers that a controller goes by; `Builder` documents each.
-#[derive(Clone, Copy, Debug)]
+/// What a controller goes by; `Builder` documents each.
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) scan: Duration,
-    pub(crate) grace: Duration,
-    pub(crate) backoff: Backoff,
-    pub(crate) attempts: u32,
+    /// How many workers of one machine run at once.
     pub(crate) concurrency: usize,
+    /// Where a state has no policy of its own.
+    pub(crate) limits: Limits,
+    pub(crate) policies: Policies,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             scan: Duration::from_secs(5),
-            grace: Duration::from_secs(5),
-            backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
-            attempts: 10,
             concurrency: 256,
+            limits: Limits::default(),
+            policies: Policies::default(),
         }
     }
 }

@@ -76,7 +76,8 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(shared: Arc<Shared>, drivers: Drivers, settings: Settings, me: String) -> Self {
-        let slots = drivers.keys().map(|machine| (*machine, Slots::new(settings.concurrency))).collect();
+        let slots = |machine| Slots::new(settings.concurrency, settings.policies.slots(machine));
+        let slots = drivers.keys().map(|machine| (*machine, slots(*machine))).collect();
         Self {
             shared,
             drivers,
@@ -248,7 +249,8 @@ impl Run {
     }
 
     fn carry_out(&mut self, key: &Key, plan: Plan) {
-        if !matches!(plan, Plan::Claim(_)) {
+        // A timer's event may come to nothing; whoever waits keeps its place then.
+        if !matches!(plan, Plan::Claim(_) | Plan::Fire(_)) {
             self.free_slot(key);
         }
         match plan {

@@ -1,14 +1,16 @@
 //! Owns the workers under way: claimed, started, told to end, aborted, waited for, and given up.
 
 use super::{
+    Limits,
     run::{Run, Step},
+    slots::Slots,
     worker::{self, failure, persist},
 };
 use crate::{
+    panics,
     store::{Change, Claim, Key, Row, Verdict},
     work::{Signals, WorkError},
 };
-use std::any::Any;
 use tokio::task::{AbortHandle, Id, JoinError};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -16,6 +18,7 @@ use tracing::Instrument;
 /// A worker under way.
 pub(super) struct Running {
     pub(super) row: Row,
+    pub(super) limits: Limits,
     pub(super) cancelled: CancellationToken,
     pub(super) abort: AbortHandle,
     /// When it was told to end.
@@ -24,8 +27,7 @@ pub(super) struct Running {
 
 impl Run {
     pub(super) fn claim(&mut self, row: Row) {
-        let has_slot = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key));
-        if !has_slot {
+        if !self.take_slot(&row) {
             // Its timer does not wait for a slot.
             if let Some(at) = row.timer_at {
                 self.look_at(row.key, at);
@@ -36,7 +38,7 @@ impl Run {
             return;
         }
         if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
-            if row.attempt >= self.settings.attempts {
+            if row.attempt >= self.limits(&row).attempts {
                 let error = WorkError::from("the process ended during the attempt");
                 return self.give_up(row, error);
             }
@@ -79,13 +81,13 @@ impl Run {
             attempt = row.attempt
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
-        let (shared, settings) = (self.shared.clone(), self.settings);
-        let work = worker::work(shared, driver, row.clone(), signals, settings, self.giving_up.clone());
+        let (shared, limits) = (self.shared.clone(), self.limits(&row));
+        let work = worker::work(shared, driver, row.clone(), signals, limits, self.giving_up.clone());
         let abort = self.workers.spawn(work.instrument(span));
         self.working.insert(abort.id(), row.key.clone());
         // The state may have been left between the claim and now.
         self.look_now(row.key.clone());
-        self.running.insert(row.key.clone(), Running { row, cancelled, abort, stopping: false });
+        self.running.insert(row.key.clone(), Running { row, limits, cancelled, abort, stopping: false });
     }
 
     pub(super) fn cancel(&mut self, key: &Key) {
@@ -98,7 +100,7 @@ impl Run {
             machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
             "the instance has moved on: its worker is told to end"
         );
-        self.aborts.add(key.clone(), self.shared.clock.elapsed().saturating_add(self.settings.grace));
+        self.aborts.add(key.clone(), self.shared.clock.elapsed().saturating_add(running.limits.grace));
     }
 
     pub(super) fn abort_overdue(&mut self) {
@@ -106,7 +108,7 @@ impl Run {
             if let Some(running) = self.running.get(&key) {
                 running.abort.abort();
                 tracing::warn!(
-                    machine = %key.machine, id = %key.id, state = %running.row.state, grace = ?self.settings.grace,
+                    machine = %key.machine, id = %key.id, state = %running.row.state, grace = ?running.limits.grace,
                     "the worker did not end within its grace: aborted"
                 );
             }
@@ -133,38 +135,52 @@ impl Run {
     /// Stores a failure that the worker could not store itself. The user's code may be asked, so it runs beside the loop.
     fn give_up(&mut self, row: Row, error: WorkError) {
         let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else { return };
-        let (shared, settings, giving_up) = (self.shared.clone(), self.settings, self.giving_up.clone());
+        let (shared, limits, giving_up) = (self.shared.clone(), self.limits(&row), self.giving_up.clone());
         self.step(row.key.clone(), async move {
-            let change = failure(&*driver, &shared.migrations, &row, &error, settings);
+            let change = failure(&*driver, &shared.migrations, &row, &error, limits);
             persist(&shared, &row, change, &giving_up).await;
             Step::Stored(Ok(()))
         });
     }
 
-    /// The slot of `key` goes to the next in the queue, unless a worker runs in it.
+    /// What an attempt at the state that `row` stands in goes by.
+    pub(super) fn limits(&self, row: &Row) -> Limits {
+        let graph = self.drivers.get(&*row.key.machine).map(|driver| driver.graph());
+        graph.map_or(self.settings.limits, |graph| self.settings.policies.limits(self.settings.limits, graph, row))
+    }
+
+    /// Whether there is a slot for work on `row`; if not, it has a place in the queue.
+    fn take_slot(&mut self, row: &Row) -> bool {
+        let Some(driver) = self.drivers.get(&*row.key.machine) else { return false };
+        let Some(state) = driver.graph().state_was(&row.state) else { return false };
+        let has_one = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key, state.name));
+        self.admit(&row.key.machine);
+        has_one
+    }
+
+    /// The slot of `key`, or its place in the queue, goes to the next in it, unless a worker runs in it.
     pub(super) fn free_slot(&mut self, key: &Key) {
         if self.running.contains_key(key) {
             return;
         }
-        let next = self.slots.get_mut(&*key.machine).and_then(|slots| slots.release(key));
-        if let Some(next) = next {
+        if let Some(slots) = self.slots.get_mut(&*key.machine) {
+            slots.leave(key);
+        }
+        self.admit(&key.machine);
+    }
+
+    /// Has those looked at that get a slot now.
+    fn admit(&mut self, machine: &str) {
+        while let Some(next) = self.slots.get_mut(machine).and_then(Slots::admit) {
             self.look_now(next);
         }
     }
 }
 
-/// What a panic said; both `&str` and `String`, and others by that they are others.
+/// What a panic said.
 pub(super) fn panic_text(failed: JoinError) -> String {
     match failed.try_into_panic() {
-        Ok(payload) => format!("panicked: {}", payload_text(&*payload)),
+        Ok(payload) => format!("panicked: {}", panics::text(&*payload)),
         Err(failed) => failed.to_string(),
     }
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a payload that is no text")
 }

@@ -38,7 +38,9 @@ pub enum CutHow {
 impl Run {
     /// Ends everything: `deadline` for workers to finish, then the grace period, then no more.
     pub(super) async fn stop(mut self, deadline: Duration) -> Shutdown {
-        let (clock, grace) = (self.shared.clock.clone(), self.settings.grace);
+        let clock = self.shared.clock.clone();
+        let graces = self.running.values().map(|running| running.limits.grace);
+        let grace = graces.max().unwrap_or(self.settings.limits.grace);
         self.drain();
         let finished = clock.timeout(deadline, self.until_idle()).await.is_some();
         let mut report = Shutdown::default();

@@ -1,11 +1,11 @@
 //! Owns one execution of a worker: run it, and store what it ended with.
 
 use super::{
-    Settings,
-    backoff::Backoff,
+    Limits,
     driver::{Driver, Ended},
 };
 use crate::{
+    backoff::Backoff,
     records::Migrations,
     shared::Shared,
     store::{Attempts, Cause, Change, Note, Release, Row, Verdict},
@@ -27,7 +27,7 @@ pub(crate) async fn work(
     driver: Arc<dyn Driver>,
     row: Row,
     signals: Signals,
-    settings: Settings,
+    limits: Limits,
     giving_up: CancellationToken,
 ) {
     let outcome = driver.run(shared.migrations.clone(), row.clone(), signals.clone()).await;
@@ -38,7 +38,7 @@ pub(crate) async fn work(
         Ok(Ended::Again(after)) => Change::Release(release(&row, after, Attempts::Reset, None)),
         // It was told to end, and an error is how many a library ends then.
         Err(_) if stopped => Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)),
-        Err(error) => failure(&*driver, &shared.migrations, &row, &error, settings),
+        Err(error) => failure(&*driver, &shared.migrations, &row, &error, limits),
     };
     persist(&shared, &row, change, &giving_up).await;
 }
@@ -50,15 +50,15 @@ pub(crate) fn failure(
     migrations: &Migrations,
     row: &Row,
     error: &WorkError,
-    settings: Settings,
+    limits: Limits,
 ) -> Change {
     let text = error.to_string();
     let mut why = if error.is_permanent() {
         format!("permanent error: {text}")
-    } else if row.attempt >= settings.attempts {
+    } else if row.attempt >= limits.attempts {
         format!("{} attempts failed, the last with: {text}", row.attempt)
     } else {
-        let retry = error.delay().unwrap_or_else(|| settings.backoff.delay(row.attempt));
+        let retry = error.delay().unwrap_or_else(|| limits.backoff.delay(row.attempt));
         tracing::warn!(
             machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
             attempt = row.attempt, error = %text, retry_in = ?retry, "work failed"

@@ -1,6 +1,7 @@
 //! Owns how often children may be restarted: the sliding window, the backoff, and the decision; all of it pure.
 
 use super::error::Invalid;
+use crate::backoff::Backoff;
 use std::{collections::VecDeque, time::Duration};
 
 /// How often a supervisor restarts its children before it gives up: either at once and so many in a window, or with
@@ -92,17 +93,10 @@ impl Ledger {
                 if *in_a_row > limit {
                     return Decision::GiveUp(*in_a_row);
                 }
-                Decision::RestartAfter(ceiling(first, longest, *in_a_row).mul_f64(jitter))
+                Decision::RestartAfter(Backoff { first, longest }.ceiling(*in_a_row).mul_f64(jitter))
             }
         }
     }
-}
-
-/// The longest delay after failure number `failure` in a row, from 1. Source: M. Brooker, "Exponential Backoff And
-/// Jitter", AWS Architecture Blog, 2015.
-fn ceiling(first: Duration, longest: Duration, failure: u32) -> Duration {
-    let doublings = failure.saturating_sub(1).min(31);
-    first.saturating_mul(1 << doublings).min(longest)
 }
 
 #[cfg(test)]
@@ -134,14 +128,6 @@ mod tests {
             "both ends count"
         );
         assert_eq!(verdicts(&mut intensity(0, 5), &[7]), [Decision::GiveUp(1)]);
-    }
-
-    #[test]
-    fn s18_the_ceiling_doubles_up_to_its_longest() {
-        let ceilings: Vec<u64> = (1..=9).map(|n| ceiling(secs(1), secs(60), n).as_secs()).collect();
-        assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(ceiling(secs(1), secs(60), u32::MAX), secs(60));
-        assert_eq!(ceiling(Duration::from_nanos(1), Duration::MAX, u32::MAX), Duration::from_nanos(1 << 31));
     }
 
     proptest! {

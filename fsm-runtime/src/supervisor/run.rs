@@ -6,6 +6,7 @@ use super::{
     family::Membership,
     report::Cut,
 };
+use crate::panics;
 use std::{
     any::Any,
     future::{Future, poll_fn},
@@ -96,22 +97,5 @@ fn read(outcome: Outcome) -> Ended {
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Ended {
-    Ended { failure: Some(Failure::Panicked { message: payload_text(payload) }), cut: Vec::new() }
-}
-
-/// What a panic said: both kinds of text, errors, and the numbers; of other types, that they are others.
-fn payload_text(payload: &(dyn Any + Send)) -> String {
-    macro_rules! first_that_fits {
-        ($($text:ty),*; $($typed:ty),*) => {
-            $(if let Some(text) = payload.downcast_ref::<$text>() { return text.to_string(); })*
-            $(if let Some(value) = payload.downcast_ref::<$typed>() {
-                return format!("{value} (a payload of type {})", stringify!($typed));
-            })*
-        };
-    }
-    first_that_fits!(
-        &'static str, String, Box<str>, std::borrow::Cow<'static, str>, BoxError, std::io::Error;
-        i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char
-    );
-    "a payload that is neither text nor a number".to_owned()
+    Ended { failure: Some(Failure::Panicked { message: panics::text(payload) }), cut: Vec::new() }
 }

@@ -145,6 +145,8 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
         }
     });
     quote! {
+        #[automatically_derived]
+        impl #runtime::WorkState for #ty {}
         impl Task<#ty> {
             #(#methods)*
         }

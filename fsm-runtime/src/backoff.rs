@@ -1,0 +1,43 @@
+//! Owns how long to wait before the next attempt: exponential, with full jitter.
+//!
+//! `backon` and its like drive a retry loop; here the delay is stored in a row and outlives the process, or waits for a
+//! round of siblings, so that only the formula is needed. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    pub(crate) first: Duration,
+    pub(crate) longest: Duration,
+}
+
+impl Backoff {
+    /// The longest wait after failure number `failure` in a row, from 1.
+    pub(crate) fn ceiling(self, failure: u32) -> Duration {
+        let doublings = failure.saturating_sub(1).min(31);
+        self.first.saturating_mul(1 << doublings).min(self.longest)
+    }
+
+    /// Anything between nothing and the ceiling, so that what failed together does not return together.
+    pub(crate) fn delay(self, failure: u32) -> Duration {
+        self.ceiling(failure).mul_f64(fastrand::f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s18_it_doubles_up_to_its_longest() {
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) };
+        let ceilings: Vec<u64> = (1..=11).map(|attempt| backoff.ceiling(attempt).as_secs()).collect();
+        assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(backoff.ceiling(u32::MAX), Duration::from_mins(5));
+        let short = Backoff { first: Duration::from_nanos(1), longest: Duration::MAX };
+        assert_eq!(short.ceiling(u32::MAX), Duration::from_nanos(1 << 31));
+        for attempt in 0..100 {
+            assert!(backoff.delay(attempt) <= backoff.ceiling(attempt));
+        }
+    }
+}

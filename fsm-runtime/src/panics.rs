@@ -1,0 +1,21 @@
+//! Owns what is told of a panic.
+
+use std::any::Any;
+
+/// What a panic said: all kinds of text, errors, and the numbers; of other types, that they are others.
+pub(crate) fn text(payload: &(dyn Any + Send)) -> String {
+    macro_rules! first_that_fits {
+        ($($text:ty),*; $($typed:ty),*) => {
+            $(if let Some(text) = payload.downcast_ref::<$text>() { return text.to_string(); })*
+            $(if let Some(value) = payload.downcast_ref::<$typed>() {
+                return format!("{value} (a payload of type {})", stringify!($typed));
+            })*
+        };
+    }
+    first_that_fits!(
+        &'static str, String, Box<str>, std::borrow::Cow<'static, str>,
+        Box<dyn std::error::Error + Send + Sync>, std::io::Error;
+        i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char
+    );
+    "a payload that is neither text nor a number".to_owned()
+}
