@@ -265,7 +265,12 @@ async fn a_parked_row_is_not_due_and_is_noted(store: &dyn Store) {
     let parked = Release {
         retry: None,
         parked: Some("it is jammed".to_owned()),
-        note: Some(Note { about: "parked", text: "it is jammed".into(), cause: Cause::Worker }),
+        note: Some(Note {
+            about: "parked",
+            text: "it is jammed".into(),
+            cause: Cause::Worker,
+            origin: Origin::default(),
+        }),
         ..release(&claimed)
     };
     let row = committed(store, Change::Release(parked)).await;

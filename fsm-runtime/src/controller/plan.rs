@@ -95,6 +95,7 @@ mod tests {
             attempt: 0,
             checkpoint: None,
             parked: None,
+            parked_at: None,
             error: None,
             shard: 0,
             created: NOW,

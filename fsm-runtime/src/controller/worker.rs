@@ -8,7 +8,7 @@ use crate::{
     backoff::Backoff,
     records::Migrations,
     shared::Shared,
-    store::{Attempts, Cause, Change, Note, Release, Row, Verdict},
+    store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict},
     work::{Signals, WorkError},
 };
 use std::{
@@ -90,7 +90,7 @@ fn park(row: &Row, why: String, error: String) -> Change {
     Change::Release(Release {
         retry: None,
         parked: Some(why.clone()),
-        note: Some(Note { about: "parked", text: why, cause: Cause::Worker }),
+        note: Some(Note { about: "parked", text: why, cause: Cause::Worker, origin: Origin::default() }),
         ..release(row, Duration::ZERO, Attempts::Keep, Some(error))
     })
 }

@@ -148,6 +148,13 @@ pub enum Failure<M: Durable> {
         /// The state after.
         to: &'static str,
     },
+    /// An operator's move past the rules was not made.
+    Override {
+        /// Which instance.
+        key: Key,
+        /// What is missing.
+        why: &'static str,
+    },
     /// The id cannot be used.
     InvalidId {
         /// What is wrong with it.
@@ -218,6 +225,7 @@ impl<M: Durable> fmt::Display for Failure<M> {
                 write!(f, "{} declares no transition `{from} --{event}-> {to}`", M::GRAPH.machine)?;
                 write!(f, "; `Accepts` is implemented by the derive, not by hand")
             }
+            Self::Override { key, why } => write!(f, "{key} was not moved: {why}"),
             Self::InvalidId { why } => f.write_str(why),
             Self::Unstorable { key, reason } => write!(f, "the store cannot hold this change of {key}: {reason}"),
             Self::Codec(error) => write!(f, "the data cannot be written as JSON: {error}"),

@@ -11,13 +11,10 @@ use crate::{
     checks,
     durable::{BornIn, Durable, DurableState},
     shared::Shared,
-    store::{
-        Attempts, Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Note, Origin, Page, Purge, Release,
-        Row, StoreError,
-    },
+    store::{Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Purge, Row, StoreError},
 };
 use fsm_core::StateMachine;
-use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
 /// The longest id, in bytes.
@@ -233,41 +230,11 @@ impl<M: Durable> Machines<M> {
         self.commit(row.key, Change::Purge(purge)).await
     }
 
-    async fn commit(&self, key: Key, change: Change) -> Result<(), Failure<M>> {
+    pub(super) async fn commit(&self, key: Key, change: Change) -> Result<(), Failure<M>> {
         match self.shared.commit_row(change).await? {
             Ok(_) => Ok(()),
             Err(verdict) => Err(firing::missed(&self.shared, &self.origin, key, None, verdict)),
         }
-    }
-
-    /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history.
-    ///
-    /// On an instance that is not parked it does nothing.
-    ///
-    /// # Errors
-    /// [`Failure::Conflict`] when somebody else changed it meanwhile, [`Failure::NotFound`], [`Failure::Store`].
-    pub async fn release(&self, id: &str) -> Result<(), Failure<M>> {
-        let row = self.row(id).await?;
-        if row.parked.is_none() {
-            return Ok(());
-        }
-        let release = Release {
-            key: row.key.clone(),
-            incarnation: row.incarnation,
-            version: row.version,
-            fence: row.fence,
-            owner: row.owner.clone(),
-            retry: Some(Duration::ZERO),
-            attempts: Attempts::Reset,
-            error: None,
-            parked: None,
-            note: Some(Note {
-                about: "released",
-                text: format!("after {} attempts", row.attempt),
-                cause: Cause::Operator,
-            }),
-        };
-        self.commit(row.key, Change::Release(release)).await
     }
 }
 

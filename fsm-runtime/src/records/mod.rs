@@ -8,6 +8,7 @@ mod group;
 mod listing;
 mod machines;
 mod migrate;
+mod operator;
 mod record;
 pub(crate) mod rows;
 

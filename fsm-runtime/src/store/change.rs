@@ -1,6 +1,9 @@
 //! Owns what a store is asked to do, and what it answers: changes, groups of them, verdicts.
 
-use super::row::{HistoryEntry, Key, Row};
+use super::{
+    operator::Override,
+    row::{HistoryEntry, Key, Row},
+};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
@@ -22,7 +25,7 @@ impl From<Change> for Group {
 pub enum Change {
     /// A new instance, where there is none under the key.
     Create(Create),
-    /// A transition: the only change that moves the version.
+    /// A transition, which moves the version by one.
     Transition(Transition),
     /// Takes the row for a worker, under a new fence.
     Claim(Claim),
@@ -30,6 +33,8 @@ pub enum Change {
     Release(Release),
     /// Drops a state's timer.
     Disarm(Disarm),
+    /// An operator's move past the rules, which moves the version too.
+    Override(Override),
     /// Deletes an instance, with its history and its idempotency keys.
     Purge(Purge),
     /// Writes a row under a newer schema version; nothing else changes.
@@ -46,6 +51,7 @@ impl Change {
             Self::Claim(change) => &change.key,
             Self::Release(change) => &change.key,
             Self::Disarm(change) => &change.key,
+            Self::Override(change) => &change.key,
             Self::Purge(change) => &change.key,
             Self::Rewrite(change) => &change.key,
         }
@@ -213,6 +219,8 @@ pub struct Note {
     pub text: String,
     /// Whose doing it was.
     pub cause: Cause,
+    /// Who is behind it.
+    pub origin: Origin,
 }
 
 /// What a [`Release`] does with the count of attempts.

@@ -4,6 +4,7 @@
 
 mod change;
 mod error;
+mod operator;
 mod row;
 pub mod sqlite;
 
@@ -12,6 +13,7 @@ pub use change::{
     Verdict,
 };
 pub use error::{ControlError, OpenError, StoreError};
+pub use operator::Override;
 pub use row::{
     Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row, Size,
 };

@@ -40,7 +40,7 @@ pub struct Row {
     pub incarnation: Uuid,
     /// The state's stored name.
     pub state: String,
-    /// Counted up by exactly the transitions; 1 at birth.
+    /// Counted up by exactly the transitions and overrides; 1 at birth.
     pub version: u64,
     /// The version at which the present state was entered.
     pub entered: u64,
@@ -64,6 +64,8 @@ pub struct Row {
     pub checkpoint: Option<String>,
     /// Why no more work is done until an operator or an event moves it.
     pub parked: Option<String>,
+    /// When it was parked.
+    pub parked_at: Option<SystemTime>,
     /// The last failure of work on this stay in the state.
     pub error: Option<String>,
     /// The shard, by which claims can be divided among nodes.
@@ -163,11 +165,11 @@ pub struct HistoryEntry {
     pub fence: u64,
     /// The state before; `None` at birth.
     pub from: Option<String>,
-    /// The event; `None` at birth. For a note, what it is about.
+    /// The event; `None` at birth. For a note or an override, what it is about.
     pub event: Option<String>,
     /// The state after.
     pub to: String,
-    /// The event's payload, as JSON; for a note, its text.
+    /// The event's payload, as JSON; for a note or an override, its text.
     pub payload: Option<String>,
     /// The data of the state after, as JSON; `None` for a note.
     pub data: Option<String>,

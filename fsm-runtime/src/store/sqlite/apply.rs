@@ -91,6 +91,7 @@ fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed)
         Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
         Change::Release(r) => (&r.key, Some((r.incarnation, r.version))),
         Change::Disarm(d) => (&d.key, None),
+        Change::Override(o) => (&o.key, None),
         Change::Purge(p) => (&p.key, None),
         Change::Rewrite(r) => (&r.key, None),
     };

@@ -2,6 +2,7 @@
 
 use super::{
     journal::{self, Entry},
+    operator,
     read::{self, COLUMNS, micros, to_row},
 };
 use crate::store::{
@@ -18,6 +19,7 @@ pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -
         Change::Claim(claim) => self::claim(connection, claim),
         Change::Release(release) => self::release(connection, release, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),
+        Change::Override(moved) => operator::apply(connection, moved, now),
         Change::Purge(purge) => self::purge(connection, purge),
         Change::Rewrite(rewrite) => self::rewrite(connection, rewrite),
     }
@@ -68,7 +70,7 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
             "UPDATE fsm_instances
              SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
                  timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
-                 checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
+                 checkpoint = NULL, parked = NULL, parked_at = NULL, error = NULL, updated = ?12
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
                AND schema <= ?6
              RETURNING {COLUMNS}"
@@ -131,7 +133,8 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
     let row = connection
         .prepare_cached(&format!(
             "UPDATE fsm_instances
-             SET owner = NULL, retry_at = ?6, attempt = {attempt}, error = ifnull(?7, error), parked = ?8
+             SET owner = NULL, retry_at = ?6, attempt = {attempt}, error = ifnull(?7, error), parked = ?8,
+                 parked_at = iif(?8 IS NULL, NULL, ?10)
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND owner IS ?9
              RETURNING {COLUMNS}"
         ))?
@@ -146,12 +149,17 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
                 error,
                 parked,
                 owner,
+                micros(now),
             ],
             to_row,
         )
         .optional()?;
     if let (Some(row), Some(note)) = (&row, note) {
-        journal::write(connection, &Entry::note(row, note.about, &note.text, note.cause), now)?;
+        journal::write(
+            connection,
+            &Entry { origin: Some(&note.origin), ..Entry::note(row, note.about, &note.text, note.cause) },
+            now,
+        )?;
     }
     Ok(row)
 }
@@ -202,7 +210,7 @@ fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Optio
 }
 
 /// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
-fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+pub(super) fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     if remove {
         connection
             .prepare_cached("DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2")?
@@ -211,11 +219,11 @@ fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Resu
     Ok(())
 }
 
-fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
+pub(super) fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
     into.timer.map(|after| micros(later(now, after)))
 }
 
-fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
+pub(super) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
     into.work.then(|| micros(now))
 }
 

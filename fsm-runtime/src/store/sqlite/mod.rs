@@ -6,6 +6,7 @@ mod control;
 mod error;
 mod journal;
 mod list;
+mod operator;
 mod read;
 mod reader;
 mod schema;

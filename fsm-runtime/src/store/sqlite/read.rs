@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(super) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
 pub(super) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
-                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated";
+                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at";
 
 pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     connection
@@ -181,6 +181,7 @@ pub(super) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         shard: row.get(17)?,
         created: time(row, 18)?,
         updated: time(row, 19)?,
+        parked_at: optional_time(row, 20)?,
     })
 }
 

@@ -49,6 +49,7 @@ CREATE TABLE fsm_instances (
     attempt     INTEGER NOT NULL,
     checkpoint  TEXT,
     parked      TEXT,
+    parked_at   INTEGER,
     error       TEXT,
     shard       INTEGER NOT NULL,
     created     INTEGER NOT NULL,

@@ -1,0 +1,125 @@
+//! Owns what an operator does with an instance: see what is parked, release it, move it past the rules.
+
+use super::{
+    failure::Failure,
+    firing::{self, Pending},
+    listing::Listing,
+    machines::Machines,
+    record::{Meta, RawRecord},
+    rows,
+};
+use crate::{
+    durable::{Durable, DurableState},
+    store::{Attempts, Cause, Change, Note, Override, Page, Release, Row, StoreError},
+};
+use std::time::Duration;
+
+impl<M: Durable> Machines<M> {
+    /// The instances on which no more work is done until somebody does something about it, by id: those after id `after`,
+    /// from the first without one. Each row says why ([`parked`](Row::parked)), since when ([`parked_at`](Row::parked_at)),
+    /// in which state, and after how many [attempts](Row::attempt).
+    ///
+    /// For pages of another size, or those of one state: [`rows`](Self::rows) with [`Listing::parked`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn parked(&self, after: Option<&str>) -> Result<Page<Row>, StoreError> {
+        let listing = Listing::all().parked();
+        self.rows(&after.into_iter().fold(listing, Listing::after)).await
+    }
+
+    /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history, on behalf of
+    /// whom the handle [acts](Self::acting_as).
+    ///
+    /// On an instance that is not parked it does nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when somebody else changed it meanwhile, [`Failure::NotFound`], [`Failure::Store`].
+    pub async fn release(&self, id: &str) -> Result<(), Failure<M>> {
+        let row = self.row(id).await?;
+        if row.parked.is_none() {
+            return Ok(());
+        }
+        let release = Release {
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version: row.version,
+            fence: row.fence,
+            owner: row.owner.clone(),
+            retry: Some(Duration::ZERO),
+            attempts: Attempts::Reset,
+            error: None,
+            parked: None,
+            note: Some(Note {
+                about: "released",
+                text: format!("after {} attempts", row.attempt),
+                cause: Cause::Operator,
+                origin: self.origin.clone(),
+            }),
+        };
+        self.commit(row.key, Change::Release(release)).await
+    }
+
+    /// Puts the instance that stands as `seen` into `state`, past the rules: no transition need lead there, no guard is
+    /// asked. For what the rules did not foresee, and for a row that cannot be read any more; whoever does it answers for it,
+    /// so the handle must say [on whose behalf](Self::acting_as) it acts, and `why` is not empty.
+    ///
+    /// It is a new stay: the worker of the old one is cancelled and waited for, timers start anew, attempts and what a worker
+    /// saved are forgotten, and it is not parked any more. The history has it as an `override` with who and why, and the
+    /// version moves on, so that records from before conflict.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Machines, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Building, durable, derive(Serialize, Deserialize))]
+    /// # enum Server {
+    /// #     #[state(work)] #[on(fail { reason: String } => Failed)] Building,
+    /// #     #[on(retry => Building)] Failed { reason: String },
+    /// # }
+    /// # async fn example(servers: Machines<Server>) -> Result<(), server::Failure> {
+    /// let seen = servers.row("web-1").await?;
+    /// println!("{} in {} after {} attempts: {:?}", seen.key, seen.state, seen.attempt, seen.parked);
+    /// let failed = server::Failed { reason: "the provider lost it".into() };
+    /// let failed = servers.acting_as("ada").move_to(&seen, failed, "ticket 4711").await?;
+    /// failed.retry().await?; // a typed record, as after any other change
+    /// # Ok(()) }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when the instance has changed since it was seen; [`Failure::Override`] where nobody is named, no
+    /// reason is given, or `seen` is of another machine; [`Failure::NotFound`]; [`Failure::Codec`]; [`Failure::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, it is moved or not; read the instance to see which.
+    pub fn move_to<S>(&self, seen: &Row, state: S, why: impl Into<String>) -> Pending<Result<M::Record<S>, Failure<M>>>
+    where
+        S: DurableState<Machine = M>,
+    {
+        let (shared, origin, why) = (self.shared.clone(), self.origin.clone(), why.into());
+        let Row { key, incarnation, version, state: from, .. } = seen.clone();
+        Pending::new(async move {
+            let refused = |why| Failure::Override { key: key.clone(), why };
+            if *key.machine != *M::GRAPH.machine {
+                return Err(refused("it is an instance of another machine"));
+            }
+            if origin.actor.as_deref().is_none_or(|actor| actor.trim().is_empty()) {
+                return Err(refused("an override says who made it: `machines.acting_as(…)` names the operator"));
+            }
+            if why.trim().is_empty() {
+                return Err(refused("an override says why: give it the reason"));
+            }
+            let (machine, into) = rows::entering::<M>(state.into_enum())?;
+            let by = origin.clone();
+            let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
+            match shared.commit_row(Change::Override(moved)).await? {
+                Ok(row) => match S::from_enum(machine) {
+                    Ok(state) => Ok(M::wrap(RawRecord::new(state, Meta::of(&shared, &by, &row)))),
+                    Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
+                },
+                Err(verdict) => Err(firing::missed(&shared, &by, key, None, verdict)),
+            }
+        })
+    }
+}

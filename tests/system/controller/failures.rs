@@ -1,0 +1,161 @@
+//! Work that fails: when it is tried again, and when it is given up.
+
+use super::{HOUR, PATIENCE, SECOND, World};
+use crate::job::{Do, job, queued};
+
+#[tokio::test]
+async fn a_failed_attempt_is_tried_again_after_its_delay_and_not_before() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(SECOND * 10));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    assert_eq!((row.error.as_deref(), row.attempt, row.owner), (Some("not now"), 1, None));
+    assert_eq!(row.retry_at, Some(world.clock.clock().now() + SECOND * 10));
+    world.clock.advance(SECOND * 9);
+    world.barrier("other").await;
+    assert!(world.calls.is_empty());
+    world.clock.advance(SECOND);
+    let next = world.calls.next().await;
+    assert_eq!((next.id.as_str(), next.attempt, next.version), ("a", 2, 2));
+}
+
+#[tokio::test]
+async fn c6_a_failing_instance_backs_off_alone() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Fail("no"));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    let now = world.clock.clock().now();
+    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND), "{row:?}");
+    for id in ["b", "c", "d"] {
+        let call = loop {
+            // A backoff of nothing at all is possible: "a" may come again.
+            let call =
+                if world.jobs.row(id).await.is_err() { world.running(id).await } else { world.calls.next().await };
+            if call.id == id {
+                break call;
+            }
+            call.tell(Do::Fail("no"));
+        };
+        call.tell(Do::Finish(1));
+        world.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c7_an_event_cuts_a_backoff_short() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(HOUR / 2));
+    world.row("a", |row| row.error.is_some()).await;
+    world.jobs.fire("a", job::event::Restart).await.unwrap();
+    let next = world.calls.next().await;
+    assert_eq!((next.id.as_str(), next.attempt, next.version), ("a", 1, 3));
+}
+
+#[tokio::test]
+async fn s13_a_panic_is_an_error_with_its_message() {
+    let mut world = World::new().await;
+    for (id, what, text) in [
+        ("a", Do::Panic("boom"), "panicked: boom"),
+        ("b", Do::PanicWithString("bang".into()), "panicked: bang"),
+        ("c", Do::PanicWithNumber(7), "panicked: 7 (a payload of type u8)"),
+    ] {
+        let mut call = world.running(id).await;
+        call.key.clear();
+        call.tell(what);
+        let row = world.row(id, |row| row.error.is_some()).await;
+        assert_eq!((row.error.as_deref(), row.attempt), (Some(text), 1));
+        world.jobs.fire(id, job::event::Cancel).await.unwrap();
+        loop {
+            // The backoff may be over before the event.
+            let call = world.calls.next().await;
+            if call.state == job::State::Cancelling {
+                call.tell(Do::Finish(0));
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
+    let mut world = World::with(|builder| builder.attempts(3).backoff(SECOND, SECOND)).await;
+    world.running("a").await.tell(Do::Fail("no"));
+    for attempt in 2..=3 {
+        world.row("a", |row| row.retry_at.is_some() && row.attempt == attempt - 1).await;
+        world.clock.advance(SECOND);
+        let call = world.calls.next().await;
+        assert_eq!(call.attempt, attempt);
+        call.tell(Do::Fail("no"));
+    }
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("3 attempts failed, the last with: no"));
+    world.clock.advance(HOUR / 2);
+    world.barrier("other").await;
+    assert!(world.calls.is_empty(), "parked is parked");
+    world.jobs.release("a").await.unwrap();
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
+    call.tell(Do::Finish(1));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    let history = world.history("a").await;
+    assert_eq!(history[2..4], ["2: parked (worker)", "2: released (operator)"]);
+}
+
+#[tokio::test]
+async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
+    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
+    world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
+    for attempt in 1..=2 {
+        let call = world.calls.next().await;
+        assert_eq!((call.state, call.attempt), (job::State::Cancelling, attempt));
+        call.tell(Do::Fail("stuck"));
+        if attempt == 1 {
+            world.row("a", |row| row.error.is_some()).await;
+            world.clock.advance(SECOND);
+        }
+    }
+    world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+    let job::AnyRecord::Failed(failed) = world.jobs.get("a").await.unwrap() else { panic!() };
+    assert_eq!(failed.reason, "stuck");
+    assert_eq!(world.history("a").await[2], "3: unclean -> Failed (worker)");
+}
+
+#[tokio::test]
+async fn c10_a_permanent_error_is_not_tried_again() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Permanent("no such thing"));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("permanent error: no such thing"));
+    assert_eq!((row.attempt, row.wake_at()), (1, row.timer_at));
+}
+
+#[tokio::test]
+async fn c8b_again_keeps_the_state_and_is_no_attempt() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Again(SECOND * 3));
+    for _ in 0..3 {
+        let row = world.row("a", |row| row.retry_at.is_some()).await;
+        assert_eq!((row.attempt, row.version, row.error), (0, 2, None));
+        world.clock.advance(SECOND * 2);
+        world.barrier(&format!("other-{}", row.fence)).await;
+        assert!(world.calls.is_empty(), "not before its time");
+        world.clock.advance(SECOND);
+        let call = world.calls.next().await;
+        assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
+        call.tell(Do::Again(SECOND * 3));
+    }
+    assert_eq!(world.history("a").await.len(), 2);
+}
+
+#[tokio::test]
+async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    let sql = "CREATE TRIGGER no BEFORE UPDATE ON fsm_instances WHEN NEW.state = 'Finished'
+               BEGIN SELECT RAISE(ABORT, 'not on my watch'); END";
+    rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap().execute_batch(sql).unwrap();
+    call.tell(Do::Finish(1));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("permanent error: the store refused the result: not on my watch"));
+    assert_eq!((row.version, row.attempt, row.owner), (2, 1, None));
+    assert!(world.calls.is_empty());
+}

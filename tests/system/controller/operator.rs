@@ -1,0 +1,157 @@
+//! What an operator does past the rules, or beside them: parked instances, releases, overrides.
+
+use super::{HOUR, PATIENCE, SECOND, World};
+use crate::job::{Do, Job, job, queued};
+use fsm_runtime::{
+    Failure, Runtime,
+    store::{HistoryKind, Row, sqlite::Sqlite},
+};
+
+fn failed(reason: &str) -> job::Failed {
+    job::Failed { name: "n".into(), reason: reason.into() }
+}
+
+async fn park(world: &mut World, id: &str) -> Row {
+    world.running(id).await.tell(Do::Permanent("no such thing"));
+    world.row(id, |row| row.parked.is_some()).await
+}
+
+#[tokio::test]
+async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
+    let mut world = World::new().await;
+    for n in 0..3 {
+        park(&mut world, &format!("{n:03}")).await;
+    }
+    let page = world.jobs.parked(None).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (3, None));
+    for row in &page.items {
+        assert_eq!(row.parked.as_deref(), Some("permanent error: no such thing"));
+        assert_eq!((row.state.as_str(), row.attempt), ("Running", 1));
+        assert_eq!(row.parked_at, Some(world.clock.clock().now()));
+    }
+    let rest = world.jobs.parked(Some("000")).await.unwrap();
+    assert_eq!(rest.items.iter().map(|row| &*row.key.id).collect::<Vec<_>>(), ["001", "002"]);
+    world.jobs.release("001").await.unwrap();
+    assert_eq!(world.jobs.parked(Some("000")).await.unwrap().items.len(), 1);
+    assert_eq!(world.row("001", |row| row.parked.is_none()).await.parked_at, None);
+}
+
+#[tokio::test]
+async fn c9_a_release_says_in_the_history_who_made_it() {
+    let mut world = World::new().await;
+    park(&mut world, "a").await;
+    world.jobs.acting_as("ada").release("a").await.unwrap();
+    let call = world.calls.next().await;
+    assert_eq!(call.attempt, 1);
+    let note = world.jobs.history_back("a", u64::MAX, 1).await.unwrap().remove(0);
+    assert_eq!((note.kind, note.event.as_deref()), (HistoryKind::Note, Some("released")));
+    assert_eq!((note.cause.as_str(), note.actor.as_deref()), ("operator", Some("ada")));
+}
+
+#[tokio::test]
+async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() {
+    let mut world = World::new().await;
+    let seen = park(&mut world, "a").await;
+    let moved = world.jobs.acting_as("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
+    assert_eq!((moved.version(), moved.reason.as_str()), (3, "by hand"));
+    let row = world.row("a", |_| true).await;
+    assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Failed", 3, 3, 0));
+    assert_eq!((&row.parked, row.parked_at, &row.error, row.wake_at()), (&None, None, &None, None));
+    let entry = world.jobs.history_back("a", u64::MAX, 1).await.unwrap().remove(0);
+    assert_eq!(entry.kind, HistoryKind::Override);
+    assert_eq!((entry.from.as_deref(), entry.to.as_str(), entry.version), (Some("Running"), "Failed", 3));
+    assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("ticket 4711")));
+    assert_eq!((entry.cause.as_str(), entry.data.as_deref()), ("operator", Some(row.data.as_str())));
+    // The record is as any other: the next transition starts from it.
+    moved.retry().await.unwrap();
+    assert_eq!(world.calls.next().await.attempt, 1);
+}
+
+#[tokio::test]
+async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
+    let mut world = World::new().await;
+    let mut old = world.running("a").await;
+    let seen = world.row("a", |_| true).await;
+    world.clock.advance(SECOND);
+    let jobs = world.jobs.acting_as("ada");
+    let record = jobs.move_to(&seen, job::Running { name: "other".into() }, "it hangs").await.unwrap();
+    old.cancelled().await;
+    drop(old);
+    let next = world.calls.next().await;
+    assert_eq!((next.state, next.version, next.attempt), (job::State::Running, 3, 1));
+    let row = world.row("a", |_| true).await;
+    assert_eq!(row.timer_at, Some(world.clock.clock().now() + HOUR), "its timer starts anew");
+    assert_eq!(record.name, "other");
+    next.tell(Do::Finish(1));
+    let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    world.calls.most_at_once();
+}
+
+#[tokio::test]
+async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Finish(1));
+    let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    let seen = world.row("a", |_| true).await;
+    let jobs = world.jobs.acting_as("ada");
+    let _ = jobs.move_to(&seen, job::Running { name: "n".into() }, "the result was wrong").await.unwrap();
+    assert_eq!(world.calls.next().await.version, 4);
+}
+
+#[tokio::test]
+async fn an_override_of_what_has_changed_since_it_was_seen_is_a_conflict() {
+    let world = World::new().await;
+    let _ = world.jobs.create("a", queued()).await.unwrap();
+    let seen = world.row("a", |_| true).await;
+    let _ = world.jobs.fire("a", job::event::Start).await.unwrap();
+    let jobs = world.jobs.acting_as("ada");
+    match jobs.move_to(&seen, failed("late"), "why not").await.map(drop) {
+        Err(Failure::Conflict(now)) => assert_eq!((now.state(), now.version()), (job::State::Running, 2)),
+        other => panic!("{other:?}"),
+    }
+    jobs.purge("a").await.unwrap();
+    let gone = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
+    assert!(matches!(gone, Err(Failure::NotFound { .. })), "{gone:?}");
+    // Another life under the same id is another instance, whatever its version.
+    let _ = jobs.create("a", queued()).await.unwrap();
+    let other_life = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
+    assert!(matches!(other_life, Err(Failure::Conflict(_))), "{other_life:?}");
+}
+
+#[tokio::test]
+async fn an_override_without_a_name_or_a_reason_is_refused() {
+    let world = World::new().await;
+    let _ = world.jobs.create("a", queued()).await.unwrap();
+    let seen = world.row("a", |_| true).await;
+    let said = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    assert_eq!(
+        said(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
+        "Job `a` was not moved: an override says who made it: `machines.acting_as(…)` names the operator"
+    );
+    assert_eq!(
+        said(world.jobs.acting_as("ada").move_to(&seen, failed("x"), " ").await),
+        "Job `a` was not moved: an override says why: give it the reason"
+    );
+    let foreign = Row { key: fsm_runtime::store::Key::new("Other", "a"), ..seen };
+    assert_eq!(
+        said(world.jobs.acting_as("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
+        "Other `a` was not moved: it is an instance of another machine"
+    );
+    assert_eq!(world.history("a").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_any_more_is_moved_to_where_it_can() {
+    let world = World::new().await;
+    let _ = world.jobs.create("a", queued()).await.unwrap();
+    world.runtime.shutdown(SECOND).await;
+    let path = world.dir.path().join("jobs.db");
+    let sql = "UPDATE fsm_instances SET state = 'Dreaming', data = '[]'";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    let jobs = client.machines::<Job>().acting_as("ada");
+    assert!(jobs.get("a").await.is_err());
+    let seen = jobs.row("a").await.unwrap();
+    let _ = jobs.move_to(&seen, failed("it was dreaming"), "the state is gone").await.unwrap();
+    assert_eq!(jobs.get("a").await.unwrap().state(), job::State::Failed);
+}

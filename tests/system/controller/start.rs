@@ -1,0 +1,101 @@
+//! What refuses the start, and what is none of our business.
+
+use super::{HOUR, PATIENCE, SECOND, World, start};
+use crate::job::{Do, Job, job, puppets, queued};
+use fsm_runtime::{
+    Failure, Runtime, StartError,
+    clock::ManualClock,
+    store::{Key, Store, sqlite::Sqlite},
+};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn a_second_controller_is_refused_by_name_and_clients_are_not() {
+    let world = World::new().await;
+    let path = world.dir.path().join("jobs.db");
+    match start(&path, &world.clock, |b| b).await.map(drop) {
+        Err(error @ StartError::Control(_)) => {
+            let holder = format!("process {}", std::process::id());
+            assert!(error.to_string().contains(&holder), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    client.machines::<Job>().create("a", queued()).await.unwrap();
+    world.runtime.shutdown(Duration::ZERO).await;
+    start(&path, &world.clock, |b| b).await.unwrap();
+}
+
+#[tokio::test]
+async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    client.machines::<Job>().create("a", queued()).await.unwrap();
+    let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+
+    sql("UPDATE fsm_instances SET state = 'Dreaming'");
+    let error = start(&path, &clock, |b| b).await.map(drop).unwrap_err();
+    assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "rows of `Job` stand in states that its declaration does not know: `Dreaming` (Job `a`, for one); if a state \
+         was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; \
+         if a newer release wrote them, `Builder::tolerate_unknown` leaves them to it"
+    );
+    let error = client.machines::<Job>().get("a").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Job `a` stands in state `Dreaming`, which is not declared (declared: Queued, Running, Failed, Cancelling, \
+         Finished, Cancelled); if the state was renamed, add `#[state(was = \"Dreaming\")]` to its variant"
+    );
+
+    sql("UPDATE fsm_instances SET state = 'Queued', schema = 2; \
+         INSERT INTO fsm_machines VALUES ('Job', 2, 0, '{}', 0)");
+    let error = start(&path, &clock, |b| b).await.map(drop).unwrap_err();
+    assert!(matches!(error, StartError::Newer { found: 2, known: 1, .. }), "{error:?}");
+    let error = client.machines::<Job>().fire("a", job::event::Start).await.unwrap_err();
+    assert!(matches!(error, Failure::Row(fsm_runtime::RowError::Newer { .. })), "{error:?}");
+
+    sql("UPDATE fsm_instances SET schema = 1, data = '{\"nome\":1}'; DELETE FROM fsm_machines");
+    let error = client.machines::<Job>().get("a").await.unwrap_err().to_string();
+    assert!(error.starts_with("the stored data of Job `a` is not that of state `Queued` ("), "{error}");
+}
+
+#[tokio::test]
+async fn c11_machines_of_others_are_left_alone() {
+    let world = World::new().await;
+    let sql =
+        "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, retry_at, owner,
+                   fence, attempt, shard, created, updated)
+               VALUES ('Foreign', 'x', zeroblob(16), 'Odd', 1, 1, 9, '{}', 0, 'somebody', 1, 1, 0, 0, 0)";
+    let path = world.dir.path().join("jobs.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    world.runtime.shutdown(Duration::ZERO).await;
+    let (runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
+    runtime.machines::<Job>().create("a", queued()).await.unwrap().start().await.unwrap();
+    calls.next().await.tell(Do::Finish(1));
+    runtime.machines::<Job>().wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let foreign = store.get(Key::new("Foreign", "x")).await.unwrap().unwrap();
+    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("somebody"), 1, 1));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused() {
+    let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
+    for (builder, said) in [
+        (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
+        (builder().attempts(0), "`attempts`: without an attempt no work would ever be done"),
+        (builder().workers_at_once(0), "`workers_at_once`: without a slot no work would ever be done"),
+        (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
+        (
+            builder().machine::<Job, _>(puppets().0),
+            "a machine called `Job` is registered twice; rows are told apart by that name",
+        ),
+    ] {
+        assert_eq!(builder.start().await.unwrap_err().to_string(), said);
+    }
+}

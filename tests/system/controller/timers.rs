@@ -1,0 +1,81 @@
+//! Timers: fired once, in the state that set them, not before their time.
+
+use super::{HOUR, PATIENCE, SECOND, World, start};
+use crate::job::{Do, Job, job, queued};
+use std::time::Duration;
+
+#[tokio::test]
+async fn t1_a_timer_fires_once_and_not_before_its_time() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    world.clock.advance(Duration::from_secs(3_599));
+    world.barrier("other").await;
+    assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Running);
+    world.clock.advance(SECOND);
+    call.cancelled().await;
+    world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+    let job::AnyRecord::Failed(failed) = world.jobs.get("a").await.unwrap() else { panic!() };
+    assert_eq!(failed.reason, "too slow");
+    assert_eq!(world.history("a").await[2], "3: fail -> Failed (timer)");
+    drop(call);
+    world.clock.advance(HOUR * 10);
+    world.barrier("another").await;
+    assert_eq!(world.history("a").await.len(), 3);
+}
+
+#[tokio::test]
+async fn t1_leaving_the_state_cancels_its_timer() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Finish(1));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    world.clock.advance(HOUR * 2);
+    world.barrier("other").await;
+    assert_eq!(world.history("a").await.len(), 3);
+}
+
+#[tokio::test]
+async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(HOUR * 5));
+    world.row("a", |row| row.error.is_some()).await;
+    world.runtime.shutdown(Duration::ZERO).await;
+    world.clock.advance(HOUR * 2);
+    let (runtime, _calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
+    runtime.machines::<Job>().wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
+    let mut world = World::with(|builder| builder.workers_at_once(1).grace(HOUR * 1_000)).await;
+    world.running("busy").await.tell(Do::Hang);
+    world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
+    // The clock moves by the hour here, so the patience is in hours too.
+    let both = world.jobs.wait_for("waiting", job::State::Failed, HOUR * 100);
+    let advancing = async {
+        for _ in 0..2_000 {
+            world.clock.advance(SECOND * 5);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        failed = both => assert_eq!(failed.unwrap().state(), job::State::Failed),
+        () = advancing => panic!("its time was up long ago"),
+    }
+}
+
+#[tokio::test]
+async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(HOUR * 10));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    let path = world.dir.path().join("jobs.db");
+    let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
+    sql("UPDATE fsm_instances SET data = '{}'");
+    world.clock.advance(HOUR * 2);
+    world.barrier("other").await;
+    assert_eq!(world.row("a", |_| true).await.timer_at, row.timer_at);
+    sql("UPDATE fsm_instances SET data = '{\"name\":\"n\"}' WHERE id = 'a'");
+    world.clock.advance(SECOND * 5);
+    let _ = world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+}

@@ -1,0 +1,170 @@
+//! Who is worked on: one worker for each stay in a state, started at once, and gone before the next one starts.
+
+use super::{PATIENCE, SECOND, World};
+use crate::job::{Do, Job, job, queued};
+use fsm_runtime::{Runtime, store::sqlite::Sqlite};
+use std::time::Duration;
+
+#[tokio::test]
+async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    assert_eq!((call.attempt, call.version), (1, 2));
+    assert!(call.fence > 0);
+    call.tell(Do::Finish(7));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    let job::AnyRecord::Finished(finished) = world.jobs.get("a").await.unwrap() else { panic!() };
+    assert_eq!((finished.result, finished.version()), (7, 3));
+    assert_eq!(
+        world.history("a").await,
+        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+    );
+    assert_eq!(world.row("a", |_| true).await.owner, None);
+}
+
+#[tokio::test]
+async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() {
+    let mut world = World::new().await;
+    let mut old = world.running("a").await;
+    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
+    let cancelling = running.cancel().await.unwrap();
+    assert_eq!(cancelling.version(), 3);
+    old.cancelled().await;
+    drop(old);
+    let next = world.calls.next().await;
+    assert_eq!((next.state, next.version, next.attempt), (job::State::Cancelling, 3, 1));
+    next.tell(Do::Finish(0));
+    world.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+    assert_eq!(world.calls.most_at_once(), 1);
+}
+
+#[tokio::test]
+async fn c3_a_worker_that_ignores_its_cancellation_is_aborted_after_its_grace_and_not_before() {
+    let mut world = World::new().await;
+    let cancelled = world.running("b").await.tell_and_watch(Do::Hang);
+    world.jobs.fire("b", job::event::Cancel).await.unwrap();
+    cancelled.await;
+    world.clock.advance(SECOND * 4);
+    world.barrier("other").await;
+    assert_eq!(world.calls.running_now(), 1, "the old worker is still there");
+    world.clock.advance(SECOND);
+    let next = world.calls.next().await;
+    assert_eq!((next.id.as_str(), next.state), ("b", job::State::Cancelling));
+    next.tell(Do::Finish(0));
+    world.jobs.wait_for("b", job::State::Cancelled, PATIENCE).await.unwrap();
+    world.calls.most_at_once();
+}
+
+#[tokio::test]
+async fn c3_a_self_transition_is_a_new_stay_with_a_new_worker() {
+    let mut world = World::new().await;
+    let mut old = world.running("a").await;
+    let old_key = old.key.clone();
+    world.jobs.fire("a", job::event::Restart).await.unwrap();
+    old.cancelled().await;
+    drop(old);
+    let next = world.calls.next().await;
+    assert_eq!((next.state, next.version, next.attempt), (job::State::Running, 3, 1));
+    assert_ne!(next.key, old_key);
+    world.calls.most_at_once();
+}
+
+#[tokio::test]
+async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing() {
+    let mut world = World::new().await;
+    let (go, when) = tokio::sync::oneshot::channel();
+    let old = world.running("a").await;
+    old.tell(Do::FinishWhen(when, 7));
+    world.jobs.fire("a", job::event::Cancel).await.unwrap();
+    world.barrier("other").await;
+    go.send(()).unwrap();
+    let next = world.calls.next().await;
+    assert_eq!(next.state, job::State::Cancelling);
+    next.tell(Do::Finish(0));
+    world.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+    assert_eq!(
+        world.history("a").await,
+        [
+            "1: born -> Queued (caller)",
+            "2: start -> Running (caller)",
+            "3: cancel -> Cancelling (caller)",
+            "4: cleaned -> Cancelled (worker)"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn c3_an_event_from_another_process_stops_the_worker_too() {
+    let mut world = World::new().await;
+    let mut old = world.running("a").await;
+    let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
+    let client = Runtime::builder(store).clock(world.clock.clock()).start().await.unwrap();
+    let jobs = client.machines::<Job>();
+    jobs.fire("a", job::event::Cancel).await.unwrap();
+    old.cancelled().await;
+    drop(old);
+    let next = world.calls.next().await;
+    assert_eq!(next.state, job::State::Cancelling);
+    next.tell(Do::Finish(0));
+    jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c1_many_triggers_are_one_worker() {
+    let mut world = World::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        world.jobs.create(&format!("{n}"), queued()).await.unwrap().start().await.unwrap();
+        let (jobs, clock) = (world.jobs.clone(), world.clock.clone());
+        tasks.spawn(async move {
+            for _ in 0..10 {
+                clock.advance(Duration::from_millis(100));
+                jobs.fire(&format!("{n}"), job::event::Restart).await.unwrap();
+            }
+            jobs.fire(&format!("{n}"), job::event::Cancel).await.unwrap();
+        });
+    }
+    let mut ended = 0;
+    while ended < 50 {
+        let call = world.calls.next().await;
+        if call.state == job::State::Cancelling {
+            call.tell(Do::Finish(0));
+            ended += 1;
+        }
+    }
+    tasks.join_all().await;
+    for n in 0..50 {
+        world.jobs.wait_for(&n.to_string(), job::State::Cancelled, PATIENCE).await.unwrap();
+    }
+    world.calls.most_at_once();
+}
+
+#[tokio::test]
+async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
+    // Polled once, so that it is on its way, and dropped.
+    let mut cancelling = Box::pin(running.cancel());
+    tokio::select! {
+        biased;
+        _ = &mut cancelling => {}
+        () = std::future::ready(()) => {}
+    }
+    drop(cancelling);
+    call.cancelled().await;
+    drop(call);
+    world.calls.next().await.tell(Do::Finish(0));
+    let _ = world.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_purge_by_another_process_stops_the_worker_within_a_scan() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
+    let client = Runtime::builder(store).clock(world.clock.clock()).start().await.unwrap();
+    client.machines::<Job>().purge("a").await.unwrap();
+    world.clock.advance(SECOND * 5);
+    call.cancelled().await;
+}
