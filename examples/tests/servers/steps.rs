@@ -136,6 +136,8 @@ fn wrong_ids_are_errors() {
     assert!(told.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{told}");
     assert!(place.refused(&["down", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["log", "one"]).contains("there is no server `one`; `servers ls` lists"));
+    assert!(place.refused(&["release", "one"]).contains("there is no server `one`; `servers ls` lists"));
+    assert!(place.refused(&["release", "two"]).contains("the work on `two` is not parked; `servers ls` says"));
     assert!(place.refused(&["graph", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert_eq!(place.run(&["up", "--colour"]).status.code(), Some(2));
     place.ok(&["down", "two"]);

@@ -1,7 +1,7 @@
 //! Owns what an operator does with an instance: see what is parked, release it, move it past the rules.
 
 use super::{
-    failure::Failure,
+    failure::{Failure, RowError},
     firing::{self, Pending},
     listing::Listing,
     machines::Machines,
@@ -15,8 +15,8 @@ use crate::{
 use std::time::Duration;
 
 impl<M: Durable> Machines<M> {
-    /// The instances on which no more work is done until somebody does something about it, by id: those after id `after`,
-    /// from the first without one. Each row says why ([`parked`](Row::parked)), since when ([`parked_at`](Row::parked_at)),
+    /// The instances on which no more work is done until somebody does something about it, the one first that has stood
+    /// longest in its state: the page that begins at `after`, the [`next`](Page::next) of the page before. Each row says why ([`parked`](Row::parked)), since when ([`parked_at`](Row::parked_at)),
     /// in which state, and after how many [attempts](Row::attempt).
     ///
     /// For pages of another size, or those of one state: [`rows`](Self::rows) with [`Listing::parked`].
@@ -89,7 +89,7 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`Failure::Conflict`] when the instance has changed since it was seen; [`Failure::Override`] where nobody is named, no
-    /// reason is given, or `seen` is of another machine; [`Failure::NotFound`]; [`Failure::Codec`]; [`Failure::Store`].
+    /// reason is given, or `seen` is of another machine; [`Failure::Row`] for a row that newer code has written; [`Failure::NotFound`]; [`Failure::Codec`]; [`Failure::Store`].
     ///
     /// # Cancel safety
     /// Dropped half-way, it is moved or not; read the instance to see which.
@@ -98,7 +98,7 @@ impl<M: Durable> Machines<M> {
         S: DurableState<Machine = M>,
     {
         let (shared, origin, why) = (self.shared.clone(), self.origin.clone(), why.into());
-        let Row { key, incarnation, version, state: from, .. } = seen.clone();
+        let Row { key, incarnation, version, schema, state: from, .. } = seen.clone();
         Pending::new(async move {
             let refused = |why| Failure::Override { key: key.clone(), why };
             if *key.machine != *M::GRAPH.machine {
@@ -109,6 +109,10 @@ impl<M: Durable> Machines<M> {
             }
             if why.trim().is_empty() {
                 return Err(refused("an override says why: give it the reason"));
+            }
+            let known = M::GRAPH.version;
+            if schema > known {
+                return Err(Failure::Row(RowError::Newer { key, found: schema, known }));
             }
             let (machine, into) = rows::entering::<M>(state.into_enum())?;
             let by = origin.clone();

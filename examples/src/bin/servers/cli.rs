@@ -39,6 +39,11 @@ pub(crate) enum Command {
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Have parked work begin anew
+    Release {
+        /// Which server
+        id: String,
+    },
     /// List the servers of the store
     Ls,
     /// Print the history of a server

@@ -39,6 +39,7 @@ async fn run(Cli { places, command }: Cli) -> anyhow::Result<()> {
         Some(Command::Up { ids }) => steps::up(&places, &ids).await,
         Some(Command::Down { ids }) => steps::down(&places, &ids).await,
         Some(Command::Manage) => steps::manage(&places).await,
+        Some(Command::Release { id }) => steps::release(&places, &id).await,
         Some(Command::Ls) => steps::ls(&places).await,
         Some(Command::Log { id }) => steps::log(&places, &id).await,
         Some(Command::Graph { id }) => steps::graph(&places, id.as_deref()).await,

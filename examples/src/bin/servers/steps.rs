@@ -1,4 +1,4 @@
-//! Owns the single steps: `up`, `down`, `manage`, `ls`, `log` and `graph`.
+//! Owns the single steps: `up`, `down`, `manage`, `release`, `ls`, `log` and `graph`.
 
 use crate::{
     cli::Places,
@@ -54,6 +54,20 @@ pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
     };
     session.close().await;
     ended
+}
+
+/// Has the work on a parked server begin anew, on behalf of who asks.
+pub(crate) async fn release(places: &Places, id: &str) -> anyhow::Result<()> {
+    let servers = Session::read(places).await?.servers();
+    let row = match servers.row(id).await {
+        Err(ReadError::NotFound { .. }) => bail!("there is no server `{id}`; `servers ls` lists those there are"),
+        read => read?,
+    };
+    ensure!(row.parked.is_some(), "the work on `{id}` is not parked; `servers ls` says where it stands");
+    let who = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    servers.acting_as(who).release(id).await?;
+    println!("the work on `{id}` begins anew, as soon as a manager runs");
+    Ok(())
 }
 
 /// Lists the servers of the store.
