@@ -67,6 +67,7 @@
 //! clients; the controller sees their changes within milliseconds.
 #![deny(missing_docs)]
 
+mod arming;
 mod backoff;
 mod checks;
 pub mod clock;

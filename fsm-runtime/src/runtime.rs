@@ -1,14 +1,16 @@
 //! Owns the runtime's life: what it is built from, the checks before it starts, its handles, its end.
 
 use crate::{
+    arming::arm,
     checks::{LeftAlone, Unknown, check, left_alone},
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, follow},
+    definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
     records::{Group, Machines, Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
-    store::{ControlError, Definition, Key, Origin, Store, StoreError},
+    store::{ControlError, Key, Origin, Store, StoreError},
     subscription::{Start, SubscribeError, Subscription},
 };
 use fsm_core::{Graph, Name, StateMachine};
@@ -51,6 +53,7 @@ impl Runtime {
     /// All instances of machine `M`. It need not be registered: only its work does.
     #[must_use]
     pub fn machines<M: Durable>(&self) -> Machines<M> {
+        self.0.shared.definitions.knows_of(M::GRAPH);
         Machines::new(self.0.shared.clone(), Origin::default())
     }
 
@@ -271,8 +274,14 @@ impl Builder {
             return Err(StartError::Policy { machine, state, why });
         }
         let unknown = Unknown::new(tolerant);
-        let shared =
-            Arc::new(Shared { store, clock, changes: Changes::new(), migrations: Arc::new(migrations), unknown });
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            changes: Changes::new(),
+            migrations: Arc::new(migrations),
+            unknown,
+            definitions: Definitions::default(),
+        });
         let store = &shared.store;
         let newest = store.newest().await?;
         if retention.ended.is_some() && !store.lists_by_state().await? {
@@ -288,8 +297,10 @@ impl Builder {
             for driver in drivers.values() {
                 check(&**store, &shared.migrations, driver.graph(), &shared.unknown).await?;
             }
-            let definitions = drivers.values().map(|driver| definition(driver.graph())).collect();
-            store.define(definitions, shared.clock.now()).await?;
+            for driver in drivers.values() {
+                arm(&shared, driver.graph()).await?;
+            }
+            shared.definitions.by_controller(&shared, &graphs).await?;
             shared.changes.listen();
             // New at every start: what an earlier life of this process held is held by somebody else.
             let me = format!("{}/{}", std::process::id(), Uuid::now_v7());
@@ -362,6 +373,19 @@ pub enum StartError {
         /// The version from which no step leads on.
         missing: u32,
     },
+    /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
+    /// them cannot be found to be woken.
+    #[error(
+        "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows that stand there cannot \
+         be found to be woken; open the file once with `Sqlite::options().state_index(true)` and start",
+        states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
+    )]
+    CannotArm {
+        /// The machine.
+        machine: &'static str,
+        /// The states.
+        states: Vec<&'static str>,
+    },
     /// Two machines of one name.
     #[error("a machine called `{machine}` is registered twice; rows are told apart by that name")]
     MachineTwice {
@@ -389,15 +413,6 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-fn definition(graph: &'static Graph) -> Definition {
-    Definition {
-        machine: graph.machine.to_owned(),
-        version: graph.version,
-        fingerprint: graph.fingerprint(),
-        graph: crate::definition::json(graph),
-    }
 }
 
 /// Who we are, for the one who comes second.

@@ -3,6 +3,7 @@
 use crate::{
     checks::Unknown,
     clock::Clock,
+    definition::Definitions,
     records::Migrations,
     store::{Change, Group, Key, Row, Store, StoreError, Verdict},
 };
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) changes: Changes,
     pub(crate) migrations: Arc<Migrations>,
     pub(crate) unknown: Unknown,
+    pub(crate) definitions: Definitions,
 }
 
 impl Shared {
@@ -30,6 +32,7 @@ impl Shared {
         let this = self.clone();
         let committing = tokio::spawn(async move {
             let keys: Vec<Key> = groups.iter().flat_map(|group| &group.changes).map(|c| c.key().clone()).collect();
+            this.definitions.before(&groups, &this).await?;
             let verdicts = this.store.commit(groups, this.clock.now()).await;
             match &verdicts {
                 Ok(verdicts) => {

@@ -170,6 +170,33 @@ async fn a_state_marked_remove_removes_the_row_and_keeps_its_history() {
 }
 
 #[tokio::test]
+async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let tickets = runtime.machines::<Ticket>();
+    tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
+    let Ok(Ok(held)) = tickets.get_in::<ticket::Valid>("t").await else { panic!() };
+    tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
+    assert!(matches!(tickets.get("t").await.unwrap_err(), ReadError::NotFound { .. }));
+
+    let again = tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
+    assert_eq!((again.version(), again.state()), (2, ticket::State::Used));
+    let again = held.with_key("k").use_up().await.unwrap();
+    assert_eq!(again.version(), 2);
+    let again = tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
+    assert_eq!(again.version(), 1, "it is not brought back to life");
+    let reused = tickets.create_with_key("t", ticket::Valid, "k").await.unwrap_err();
+    assert!(matches!(reused, Failure::KeyReused { .. }), "{reused}");
+    let missing = tickets.fire_with_key("t", ticket::event::UseUp, "other").await.unwrap_err();
+    assert!(matches!(missing, Failure::NotFound { .. }), "{missing}");
+    assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 2);
+
+    // In another life the key stands for nothing.
+    tickets.create("t", ticket::Valid).await.unwrap();
+    tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
+    assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn many_are_made_at_once_each_for_itself() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
     jobs.create("0007", queued()).await.unwrap();

@@ -9,6 +9,7 @@ mod job;
 mod machines;
 mod policy;
 mod records;
+mod release;
 mod schema;
 mod sqlite;
 mod supervisor;

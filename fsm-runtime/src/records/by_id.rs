@@ -5,6 +5,7 @@ use super::{
     firing::Pending,
     machines::Machines,
     record::{self, Meta},
+    rows,
 };
 use crate::durable::Durable;
 use fsm_core::{Name, Rejected};
@@ -31,7 +32,8 @@ impl<M: Durable> Machines<M> {
     }
 
     /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash and though
-    /// the instance has moved on, it answers as it did the first time.
+    /// the instance has moved on or was removed, it answers as it did the first time. When its id was used again, the key is that of
+    /// a former life, and stands for nothing.
     ///
     /// # Errors
     /// As [`fire`](Self::fire); [`Failure::KeyReused`] where the key stands for another event or payload.
@@ -57,19 +59,19 @@ impl<M: Durable> Machines<M> {
             let mut tries = 0;
             loop {
                 tries += 1;
-                let (row, machine) = this.load(&id).await?;
-                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row);
-                // Before legality: the first call may have moved the instance to where the event is not accepted.
-                if let Some(key) = &idempotency_key
-                    && let Some(first) = this.shared.store.first(row.key.clone(), row.incarnation, key.clone()).await?
+                // Before legality: the first call may have moved the instance to where the event is not accepted, or removed it.
+                if let Some(idempotency_key) = &idempotency_key
+                    && let Some(first) = this.shared.store.first(Self::key(&id), idempotency_key.clone()).await?
                 {
                     if first.event.as_deref() != Some(kind.as_str()) || first.payload.as_ref() != Some(&payload) {
-                        let (key, idempotency_key) = (meta.key().clone(), key.clone());
+                        let (key, idempotency_key) = (first.key, idempotency_key.clone());
                         return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
                     }
-                    let machine = meta.replay(&first)?;
-                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, row.created)));
+                    let machine = rows::decode_entry::<M>(&this.shared.migrations, &first)?;
+                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first)));
                 }
+                let (row, machine) = this.load(&id).await?;
+                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row);
                 meta.set_key(idempotency_key.clone());
                 let (from, accepts) = (machine.state(), machine.accepts());
                 let target = match machine.apply(event) {

@@ -130,7 +130,9 @@ impl Group {
         let (sqlite, to) = (sqlite.clone(), shared.clone());
         // In a task of its own, as `Shared::commit_groups`: the word outlives a caller that is dropped.
         let committing = tokio::spawn(async move {
-            let verdict = sqlite.commit_with(store::Group { changes }, Box::new(statements), to.clock.now()).await;
+            let group = store::Group { changes };
+            to.definitions.before(std::slice::from_ref(&group), &to).await?;
+            let verdict = sqlite.commit_with(group, Box::new(statements), to.clock.now()).await;
             if let Ok(Ok(Verdict::Committed { rows })) = &verdict {
                 to.announce(rows);
             }

@@ -105,7 +105,7 @@ impl<M: Durable> Machines<M> {
             Ok(Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
                 let meta = match stored {
                     Stored::Now(row) => Meta::of(&to, &by, &row),
-                    Stored::Before(first) => Meta::of_first(&to, &by, &first, first.at),
+                    Stored::Before(first) => Meta::of_first(&to, &by, &first),
                 };
                 match S::from_enum(machine) {
                     Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),

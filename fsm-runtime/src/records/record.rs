@@ -14,7 +14,7 @@ use crate::{
 };
 use fsm_core::{Accepts, Name, Reason, Target};
 use serde::Serialize;
-use std::{fmt, marker::PhantomData, sync::Arc, time::SystemTime};
+use std::{fmt, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
 /// Where a record's row stands. Only a runtime makes one.
@@ -23,8 +23,6 @@ pub struct Meta<M> {
     key: Key,
     incarnation: Uuid,
     version: u64,
-    created: SystemTime,
-    updated: SystemTime,
     idempotency_key: Option<String>,
     origin: Origin,
     machine: PhantomData<fn() -> M>,
@@ -37,8 +35,6 @@ impl<M: Durable> Meta<M> {
             key: row.key.clone(),
             incarnation: row.incarnation,
             version: row.version,
-            created: row.created,
-            updated: row.updated,
             idempotency_key: None,
             origin: origin.clone(),
             machine: PhantomData,
@@ -46,14 +42,12 @@ impl<M: Durable> Meta<M> {
     }
 
     /// Where the row stood after `first`.
-    pub(super) fn of_first(shared: &Arc<Shared>, origin: &Origin, first: &HistoryEntry, created: SystemTime) -> Self {
+    pub(super) fn of_first(shared: &Arc<Shared>, origin: &Origin, first: &HistoryEntry) -> Self {
         Self {
             shared: shared.clone(),
             key: first.key.clone(),
             incarnation: first.incarnation,
             version: first.version,
-            created,
-            updated: first.at,
             idempotency_key: None,
             origin: origin.clone(),
             machine: PhantomData,
@@ -70,18 +64,6 @@ impl<M: Durable> Meta<M> {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
-    }
-
-    /// When the instance was created, by the clock of who created it.
-    #[must_use]
-    pub fn created(&self) -> SystemTime {
-        self.created
-    }
-
-    /// When the present state was entered, by the clock of who moved it.
-    #[must_use]
-    pub fn updated(&self) -> SystemTime {
-        self.updated
     }
 
     /// The change that moves the row on to `target`; `finish` says what the machine in its new place is to the caller.
@@ -118,7 +100,7 @@ impl<M: Durable> Meta<M> {
             Stored::Now(row) => finish(target, Self::of(&self.shared, &self.origin, &row)),
             Stored::Before(first) => {
                 let machine = self.replay(&first)?;
-                finish(machine, Self::of_first(&self.shared, &self.origin, &first, self.created))
+                finish(machine, Self::of_first(&self.shared, &self.origin, &first))
             }
         }))
     }

@@ -31,6 +31,8 @@ pub enum Change {
     Claim(Claim),
     /// Gives a claimed row back.
     Release(Release),
+    /// Lets a row be woken because its state is declared so now.
+    Arm(Arm),
     /// Drops a state's timer.
     Disarm(Disarm),
     /// An operator's move past the rules, which moves the version too.
@@ -50,6 +52,7 @@ impl Change {
             Self::Transition(change) => &change.key,
             Self::Claim(change) => &change.key,
             Self::Release(change) => &change.key,
+            Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,
             Self::Override(change) => &change.key,
             Self::Purge(change) => &change.key,
@@ -232,6 +235,24 @@ pub enum Attempts {
     GiveBack,
     /// Counting begins anew.
     Reset,
+}
+
+/// Lets work on a row begin where none is due, parked or under way, and sets a timer where there is none: for rows that stood in
+/// their state before it was declared so. Noted in the history.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// Whether there is work to do, at once.
+    pub work: bool,
+    /// How long after the state was entered its timer fires.
+    pub timer: Option<Duration>,
+    /// Why.
+    pub reason: String,
 }
 
 /// Drops the timer of the present state, and notes why.

@@ -9,8 +9,8 @@ mod row;
 pub mod sqlite;
 
 pub use change::{
-    Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite, Transition,
-    Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
+    Transition, Verdict,
 };
 pub use error::{ControlError, OpenError, StoreError};
 pub use operator::Override;
@@ -20,7 +20,6 @@ pub use row::{
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -63,8 +62,9 @@ pub trait Store: Any + Send + Sync {
     /// History entries by sequence, from the one beyond `query.after`; `query.limit` of them at most.
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>>;
 
-    /// What was made under an idempotency key in this life of `key`, if anything was.
-    fn first(&self, key: Key, incarnation: Uuid, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>>;
+    /// What was made under an idempotency key in its instance's present life, or in its last one where the row was removed. Keys
+    /// outlive the row.
+    fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>>;
 
     /// The sequence of the newest history entry, 0 in an empty store.
     fn newest(&self) -> StoreFuture<'_, u64>;
@@ -106,8 +106,12 @@ pub trait Store: Any + Send + Sync {
     /// Forgets the definitions of `machine` below version `schema`, if no row stands under them any more.
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()>;
 
-    /// Stores the graphs, so that tools which never saw the code can show the instances.
+    /// Stores the graphs, so that tools which never saw the code can show the instances, each under its machine's name and version.
+    /// A controller's takes the place of what is there; a client's is stored only where there is none.
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()>;
+
+    /// The definition by which a controller has worked on `machine` last; where none has, one that a client stored.
+    fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>>;
 
     /// Counts up when somebody outside this store object (another process, say) has committed. It may count once for
     /// many commits, and must not miss the last one.

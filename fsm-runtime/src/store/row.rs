@@ -312,4 +312,6 @@ pub struct Definition {
     pub fingerprint: u64,
     /// Its graph, as JSON.
     pub graph: String,
+    /// Whether a controller works by it, or a client has only written rows under it.
+    pub controller: bool,
 }

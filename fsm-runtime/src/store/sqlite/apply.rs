@@ -1,8 +1,8 @@
 //! Owns the fate of a group: all of its changes under one savepoint, or the verdict of the one that missed.
 
 use super::{Sql, change, read};
-use crate::store::{Change, Create, Definition, Group, HistoryEntry, Key, Row, Transition, Verdict};
-use rusqlite::{Connection, Error, ErrorCode, params};
+use crate::store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict};
+use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
 /// Why a change was not made.
@@ -90,6 +90,7 @@ fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed)
         Change::Transition(t) => (&t.key, t.fence.map(|_| (t.incarnation, t.version))),
         Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
         Change::Release(r) => (&r.key, Some((r.incarnation, r.version))),
+        Change::Arm(a) => (&a.key, None),
         Change::Disarm(d) => (&d.key, None),
         Change::Override(o) => (&o.key, None),
         Change::Purge(p) => (&p.key, None),
@@ -132,19 +133,4 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
         _ => false,
     };
     Ok(Some(Missed::Known { first, same }))
-}
-
-/// Stores the definitions, each under its machine's name and version.
-pub(super) fn define(connection: &Connection, definitions: &[Definition], now: SystemTime) -> rusqlite::Result<()> {
-    for Definition { machine, version, fingerprint, graph } in definitions {
-        connection
-            .prepare_cached(
-                "INSERT INTO fsm_machines (name, version, fingerprint, graph, at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (name, version) DO UPDATE SET fingerprint = ?3, graph = ?4, at = ?5
-                 WHERE fingerprint != ?3 OR graph != ?4",
-            )?
-            // A fingerprint is bits, not a number: SQLite's integers are signed.
-            .execute(params![machine, version, fingerprint.cast_signed(), graph, read::micros(now)])?;
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use super::{
     read::{self, COLUMNS, micros, to_row},
 };
 use crate::store::{
-    Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,7 @@ pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -
         Change::Transition(transition) => self::transition(connection, transition, now),
         Change::Claim(claim) => self::claim(connection, claim),
         Change::Release(release) => self::release(connection, release, now),
+        Change::Arm(arm) => self::arm(connection, arm, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),
         Change::Override(moved) => operator::apply(connection, moved, now),
         Change::Purge(purge) => self::purge(connection, purge),
@@ -160,6 +161,26 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
             &Entry { origin: Some(&note.origin), ..Entry::note(row, note.about, &note.text, note.cause) },
             now,
         )?;
+    }
+    Ok(row)
+}
+
+fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Arm { key, incarnation, version, work, timer, reason } = arm;
+    let timer = timer.map(|after| i64::try_from(after.min(read::FOREVER).as_micros()).unwrap_or(i64::MAX));
+    let row = connection
+        .prepare_cached(&format!(
+            "UPDATE fsm_instances
+             SET retry_at = iif(?5 AND owner IS NULL AND parked IS NULL, ifnull(retry_at, ?6), retry_at),
+                 timer_at = ifnull(timer_at, updated + ?7)
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4
+               AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL OR ?7 IS NOT NULL AND timer_at IS NULL)
+             RETURNING {COLUMNS}"
+        ))?
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, work, micros(now), timer], to_row)
+        .optional()?;
+    if let Some(row) = &row {
+        journal::write(connection, &Entry::note(row, "armed", reason, Cause::Operator), now)?;
     }
     Ok(row)
 }

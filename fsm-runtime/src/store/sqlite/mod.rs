@@ -3,6 +3,7 @@
 mod apply;
 mod change;
 mod control;
+mod define;
 mod error;
 mod journal;
 mod list;
@@ -32,7 +33,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -254,8 +254,8 @@ impl Store for Sqlite {
         self.read(move |connection| read::history(connection, &query))
     }
 
-    fn first(&self, key: Key, incarnation: Uuid, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.read(move |connection| read::first(connection, &key, Some(incarnation), &idempotency_key))
+    fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.read(move |connection| read::first(connection, &key, None, &idempotency_key))
     }
 
     fn newest(&self) -> StoreFuture<'_, u64> {
@@ -304,14 +304,18 @@ impl Store for Sqlite {
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
         Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| upkeep::retire(connection, &machine, schema))
+            in_transaction(connection, |connection| define::retire(connection, &machine, schema))
         }))
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
         Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| apply::define(connection, &definitions, now))
+            in_transaction(connection, |connection| define::define(connection, &definitions, now))
         }))
+    }
+
+    fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
+        self.read(move |connection| define::definition(connection, &machine))
     }
 
     fn foreign_changes(&self) -> watch::Receiver<u64> {

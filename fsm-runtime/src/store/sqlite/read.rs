@@ -29,7 +29,8 @@ fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Hist
     connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
 }
 
-/// What was made first under an idempotency key, in this life of `key` or in the present one.
+/// What was made first under an idempotency key, in this life of `key`; or in the present one, or in the last one where there is
+/// no row any more.
 pub(super) fn first(
     connection: &Connection,
     key: &Key,
@@ -40,7 +41,10 @@ pub(super) fn first(
     let sequence: Option<u64> = connection
         .prepare_cached(
             "SELECT sequence FROM fsm_keys WHERE machine = ?1 AND id = ?2 AND key = ?4
-             AND incarnation = ifnull(?3, (SELECT incarnation FROM fsm_instances WHERE machine = ?1 AND id = ?2))",
+             AND incarnation = coalesce(
+                 ?3,
+                 (SELECT incarnation FROM fsm_instances WHERE machine = ?1 AND id = ?2),
+                 (SELECT incarnation FROM fsm_history WHERE machine = ?1 AND id = ?2 ORDER BY sequence DESC LIMIT 1))",
         )?
         .query_row(params![key.machine, key.id, incarnation, idempotency_key], |row| row.get(0))
         .optional()?;

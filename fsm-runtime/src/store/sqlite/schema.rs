@@ -27,6 +27,7 @@ CREATE TABLE fsm_machines (
     version     INTEGER NOT NULL,
     fingerprint INTEGER NOT NULL,
     graph       TEXT NOT NULL,
+    controller  INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     PRIMARY KEY (name, version)
 ) STRICT;

@@ -56,16 +56,6 @@ pub(super) fn advance(connection: &Connection, subscriber: &str, position: u64) 
     Ok(())
 }
 
-/// Forgets the definitions below `schema`, if no row stands under them any more.
-pub(super) fn retire(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<()> {
-    connection.execute(
-        "DELETE FROM fsm_machines WHERE name = ?1 AND version < ?2
-         AND NOT EXISTS (SELECT 1 FROM fsm_instances WHERE machine = ?1 AND schema < ?2)",
-        params![machine, schema],
-    )?;
-    Ok(())
-}
-
 /// What SQLite finds wrong with the file; nothing where all is well.
 pub(super) fn check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let found: Vec<String> =
