@@ -283,6 +283,8 @@ impl Builder {
             definitions: Definitions::default(),
         });
         let store = &shared.store;
+        // In this order, so that no foreign change falls between the two.
+        let foreign = store.foreign_changes();
         let newest = store.newest().await?;
         if retention.ended.is_some() && !store.lists_by_state().await? {
             let why = "`ended` rows are found by the index of states, which this file does not have; open it with \
@@ -307,7 +309,7 @@ impl Builder {
             Some(Controller::start(shared.clone(), drivers, settings, me, control))
         };
         let beside = [
-            tokio::spawn(follow(shared.clone(), newest)).abort_handle(),
+            tokio::spawn(follow(shared.clone(), foreign, newest)).abort_handle(),
             tokio::spawn(keep_forgetting(shared.clone(), retention, graphs.clone())).abort_handle(),
         ];
         Ok(Runtime(Arc::new(Inner { shared, controller, graphs, beside })))

@@ -135,11 +135,32 @@ async fn changes_by_another_handle_are_told() {
     let path = dir.path().join("doors.db");
     let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
     let mut told = mine.foreign_changes();
-    told.mark_unchanged();
     commit(&other, create("a")).await.unwrap();
-    told.changed().await.unwrap();
+    assert_eq!(told.recv().await.unwrap(), 0);
     let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
+}
+
+#[tokio::test]
+async fn who_follows_other_processes_need_not_read_what_is_its_own() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
+    let mut told = mine.foreign_changes();
+    let mut expected = 0;
+    for round in 0..3 {
+        // Each a batch of its own.
+        for n in 0..200 {
+            commit(&mine, create(&format!("{round}-{n}"))).await.unwrap();
+        }
+        commit(&other, create(&format!("{round}-other"))).await.unwrap();
+        expected += 201;
+        let mut own = told.recv().await.unwrap();
+        while let Ok(later) = told.try_recv() {
+            own = own.min(later);
+        }
+        assert!((expected - 201 + 100..expected).contains(&own), "{own} of {expected}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    mpsc,
+};
 
 /// What one read of the store fetches at most.
 const PAGE: usize = 500;
@@ -97,11 +100,17 @@ async fn due(
     }
 }
 
-/// Tells of what other processes change, from the entry after `newest` on, until the store is closed.
-pub(crate) async fn follow(shared: Arc<Shared>, mut newest: u64) {
-    let mut foreign = shared.store.foreign_changes();
+/// Tells of what other processes change, as `foreign` says, from the entry after `newest` on, until the store is closed.
+pub(crate) async fn follow(shared: Arc<Shared>, mut foreign: broadcast::Receiver<u64>, mut newest: u64) {
     let mut away = false;
-    while foreign.changed().await.is_ok() {
+    loop {
+        match foreign.recv().await {
+            // What came before is our own, and known.
+            Ok(own) => newest = newest.max(own),
+            // Ours cannot be told from others' any more: all of it is read.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
         while let Err(error) = catch_up(&shared, &mut newest).await {
             if !away {
                 away = true;

@@ -19,7 +19,7 @@ pub use row::{
 };
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -113,9 +113,9 @@ pub trait Store: Any + Send + Sync {
     /// The definition by which a controller has worked on `machine` last; where none has, one that a client stored.
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>>;
 
-    /// Counts up when somebody outside this store object (another process, say) has committed. It may count once for
-    /// many commits, and must not miss the last one.
-    fn foreign_changes(&self) -> watch::Receiver<u64>;
+    /// Tells when somebody outside this store object (another process, say) has committed: once for one commit or for many, the
+    /// last one always. What is told is a sequence; all history entries up to it were made through this object, or told of before.
+    fn foreign_changes(&self) -> broadcast::Receiver<u64>;
 
     /// Makes the caller the one controller of this store, until the returned guard is dropped or its process is gone.
     ///

@@ -32,7 +32,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -318,7 +318,7 @@ impl Store for Sqlite {
         self.read(move |connection| define::definition(connection, &machine))
     }
 
-    fn foreign_changes(&self) -> watch::Receiver<u64> {
+    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
         self.0.writer.foreign_changes()
     }
 

@@ -1,6 +1,6 @@
 //! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
 
-use super::{Sql, apply, error};
+use super::{Sql, apply, error, read};
 use crate::store::{ControlError, Group, StoreError, Verdict};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -16,7 +16,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, SystemTime},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 /// Jobs that may wait before callers are held back.
 const QUEUE: usize = 4_096;
@@ -30,8 +30,10 @@ const FOREIGN_POLL: Duration = Duration::from_millis(5);
 /// How large the write-ahead log may grow. SQLite's own checkpoints, every 1,000 pages, start it over only when no reader is
 /// in the way, and under load there always is one: past this the writer waits for them once and empties it.
 const LOG_LIMIT: u64 = 128 << 20;
-/// After how many batches the log's size is looked at.
-const LOG_POLL: u32 = 64;
+/// After how many batches, without a pause between them, the log's size is looked at, and how far the history is our own.
+const UPKEEP: u32 = 64;
+/// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
+const UNHEARD: usize = 64;
 
 /// A job, and its place in the queue.
 type Queued = (Job, OwnedSemaphorePermit);
@@ -65,7 +67,7 @@ pub(super) struct Writer {
     /// None once the writer is told to end.
     jobs: Option<mpsc::Sender<Queued>>,
     places: Arc<Semaphore>,
-    foreign: watch::Receiver<u64>,
+    foreign: broadcast::Sender<u64>,
     thread: Option<JoinHandle<()>>,
     /// The controller's lock of a database in memory.
     controlled: Arc<AtomicBool>,
@@ -74,10 +76,18 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
-        let (changed, foreign) = watch::channel(0);
+        let foreign = broadcast::Sender::new(UNHEARD);
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
-        let mut state = State { connection, file: file.clone(), log: log.into(), batches: 0, changed, seen: None };
+        let mut state = State {
+            connection,
+            file: file.clone(),
+            log: log.into(),
+            batches: 0,
+            foreign: foreign.clone(),
+            seen: None,
+            own: 0,
+        };
         // Before anybody has the store: what others commit from now on is told.
         state.seen = state.data_version();
         let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
@@ -132,8 +142,8 @@ impl Writer {
         jobs.send((job, place)).map_err(|_| closed())
     }
 
-    pub(super) fn foreign_changes(&self) -> watch::Receiver<u64> {
-        self.foreign.clone()
+    pub(super) fn foreign_changes(&self) -> broadcast::Receiver<u64> {
+        self.foreign.subscribe()
     }
 
     /// The controller's lock of a database that nobody else can see.
@@ -173,23 +183,33 @@ struct State {
     connection: Connection,
     file: Arc<Path>,
     log: PathBuf,
-    /// Since the log's size was looked at.
+    /// Since the last upkeep.
     batches: u32,
-    changed: watch::Sender<u64>,
+    foreign: broadcast::Sender<u64>,
     /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
     seen: Option<i64>,
+    /// All history entries up to this sequence are our own, or were told of.
+    own: u64,
 }
 
 impl State {
     fn run(mut self, queue: &mpsc::Receiver<Queued>) {
         loop {
             match queue.recv_timeout(FOREIGN_POLL) {
-                Ok(first) => self.serve(first, queue),
+                Ok(first) => {
+                    self.serve(first, queue);
+                    self.batches += 1;
+                }
+                Err(RecvTimeoutError::Timeout) if self.batches > 0 => self.batches = UPKEEP,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.look_for_foreign_changes();
-            self.keep_the_log_short();
+            if self.batches >= UPKEEP {
+                self.batches = 0;
+                self.note_what_is_own();
+                self.keep_the_log_short();
+            }
         }
     }
 
@@ -271,12 +291,7 @@ impl State {
         let _ = reply.send(answer);
     }
 
-    fn keep_the_log_short(&mut self) {
-        self.batches += 1;
-        if self.batches < LOG_POLL {
-            return;
-        }
-        self.batches = 0;
+    fn keep_the_log_short(&self) {
         if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_LIMIT) {
             // Others may hold it for longer than the busy timeout: then the next look tries again.
             if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -287,14 +302,24 @@ impl State {
 
     fn data_version(&self) -> Option<i64> {
         // What cannot be read now is read at the next look.
-        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).ok()
+        self.connection.prepare_cached("PRAGMA data_version").ok()?.query_row([], |row| row.get(0)).ok()
+    }
+
+    /// So that who follows foreign changes need not read ours.
+    fn note_what_is_own(&mut self) {
+        // Before `data_version`: when that has not moved, nobody else had committed by the time of the first.
+        let Ok(newest) = read::newest(&self.connection) else { return };
+        if self.seen.is_some() && self.data_version() == self.seen {
+            self.own = newest;
+        }
     }
 
     fn look_for_foreign_changes(&mut self) {
         let now = self.data_version();
         if now.is_some() && now != self.seen {
             self.seen = now;
-            self.changed.send_modify(|count| *count += 1);
+            // Nobody may be following.
+            let _ = self.foreign.send(self.own);
         }
     }
 }
