@@ -1,4 +1,5 @@
-//! Tests of the whole derive: what it writes, in full, and that nothing makes it panic.
+//! Tests of the whole derive: what it writes, in full; that it agrees with a simple model; that nothing makes it panic.
 
+mod graphs;
 mod mutations;
 mod snapshots;

@@ -139,6 +139,7 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
         if found.is_none() {
+            self.machine.whole = false;
             let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
             let hint = if names.is_empty() {
                 format!(": declare it, `#[fsm(group({name}))]`")
@@ -160,11 +161,14 @@ impl Resolver<'_> {
         self.machine.states[state].exhausted = self.fires(state, exhausted, "its `exhausted`");
     }
 
+    /// A property about no state is left out; the graph is as whole as before.
     fn requires(&mut self, requires: Vec<parse::Require>) {
+        let whole = self.machine.whole;
         for parse::Require { property, first, second } in requires {
             if let (Some(from), Some(to)) = (self.state(&first), self.state(&second)) {
                 self.machine.requires.push(Require { property, from, to, first, second });
             }
         }
+        self.machine.whole = whole;
     }
 }

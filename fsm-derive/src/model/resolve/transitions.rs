@@ -44,11 +44,17 @@ impl Resolver<'_> {
             except.push(state);
         }
         let Some(resolved) = self.on(on) else { return };
-        for from in 0..self.machine.states.len() {
-            let ended = self.machine.states[from].kind == Kind::End;
-            if member(self, from) && !ended && !except.contains(&from) {
-                self.transition(from, on, &resolved, origin);
-            }
+        let members: Vec<_> = (0..self.machine.states.len()).filter(|state| member(self, *state)).collect();
+        let going = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
+        let sources: Vec<_> = members.iter().copied().filter(going).collect();
+        if sources.is_empty() && !members.is_empty() && self.machine.whole {
+            let event = plain(&on.event);
+            let message =
+                format!("no state is left that could accept `{event}`: all are ends or excepted; remove this");
+            self.errors.at(&on.event, message);
+        }
+        for from in sources {
+            self.transition(from, on, &resolved, origin);
         }
     }
 

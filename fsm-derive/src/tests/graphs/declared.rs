@@ -1,0 +1,275 @@
+//! Random declarations: as data, and as the tokens that a user would write.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::TokenStream;
+use proptest::{prelude::*, sample::Index};
+use quote::{format_ident, quote};
+use syn::Ident;
+
+/// A declaration in its simplest terms: states, events and superstates are numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    pub(super) durable: bool,
+    pub(super) states: Vec<State>,
+    /// For each event, which of the fields `x` and `y` its payload has.
+    pub(super) events: Vec<[bool; 2]>,
+    pub(super) groups: Vec<Vec<On>>,
+    pub(super) wide: Vec<On>,
+    /// `before`, `never`, `reaches`.
+    pub(super) requires: Vec<(usize, usize, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) kind: Kind,
+    pub(super) initial: bool,
+    pub(super) fields: [bool; 2],
+    /// A number of no superstate is a name that is not declared.
+    pub(super) group: Option<usize>,
+    pub(super) timer: Option<usize>,
+    pub(super) ons: Vec<On>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rest,
+    Work,
+    End,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct On {
+    pub(super) event: usize,
+    /// A number of no state is a name that is not declared.
+    pub(super) to: Vec<usize>,
+    pub(super) except: Vec<usize>,
+    pub(super) with: bool,
+    pub(super) guard: bool,
+    pub(super) auto: bool,
+}
+
+/// The fields that states and payloads can have.
+pub(super) const FIELDS: [&str; 2] = ["x", "y"];
+pub(super) const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
+
+/// Half of them as they come, with all sorts of mistakes; the others mended, so that most are right.
+pub(super) fn declarations() -> impl Strategy<Value = Declared> {
+    let field = || prop::array::uniform2(prop::bool::weighted(0.2));
+    let events = prop::collection::vec(field(), 1..6);
+    let shape = (1_usize..9, events, 0_usize..3);
+    (shape, any::<bool>()).prop_flat_map(move |((states, events, groups), mend)| {
+        let (ghosts, count) = (if mend { 0.0 } else { 0.02 }, events.len());
+        let on = || on(states, count, ghosts);
+        let kind = prop_oneof![4 => Just(Kind::Rest), 2 => Just(Kind::Work), 2 => Just(Kind::End)];
+        let ons = prop::collection::vec(on(), 0..4);
+        let group = prop::option::weighted(0.4, number(groups, ghosts / 2.0))
+            .prop_map(|group| group.filter(|group| *group != NOWHERE));
+        let timer = prop::option::weighted(0.2, 0..count);
+        let state = (kind, prop::bool::weighted(0.3), field(), group, timer, ons)
+            .prop_map(|(kind, initial, fields, group, timer, ons)| State { kind, initial, fields, group, timer, ons });
+        let declared = (
+            prop::bool::weighted(0.3),
+            prop::collection::vec(state, states),
+            prop::collection::vec(prop::collection::vec(on(), 0..3), groups),
+            prop::collection::vec(on(), 0..3),
+            prop::collection::vec((0_usize..3, number(states, ghosts), number(states, ghosts)), 0..2),
+        );
+        declared.prop_map(move |(durable, states, groups, wide, requires)| {
+            let events = events.clone();
+            let mut declared = Declared { durable, states, events, groups, wide, requires };
+            if mend {
+                declared.mend();
+            }
+            declared
+        })
+    })
+}
+
+/// Where there is none to choose from.
+const NOWHERE: usize = usize::MAX;
+
+/// One of so many, or, sometimes, the number after the last.
+fn number(count: usize, ghosts: f64) -> impl Strategy<Value = usize> {
+    (any::<Index>(), prop::bool::weighted(ghosts)).prop_map(move |(index, ghost)| match count {
+        _ if ghost => count,
+        0 => NOWHERE,
+        _ => index.index(count),
+    })
+}
+
+fn on(states: usize, events: usize, ghosts: f64) -> impl Strategy<Value = On> {
+    let to = prop_oneof![
+        5 => prop::collection::vec(number(states, ghosts), 1),
+        1 => prop::collection::vec(number(states, ghosts), 2..4),
+    ];
+    let except = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec(number(states, ghosts), 1..3),
+    ];
+    let options = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (0..events, to, except, options).prop_map(|(event, to, except, (with, guard, auto))| On {
+        event,
+        to,
+        except,
+        with,
+        guard,
+        auto,
+    })
+}
+
+impl Declared {
+    /// Takes away most of what is wrong, in the simplest way.
+    fn mend(&mut self) {
+        self.requires.clear();
+        self.states[0].initial = true;
+        self.groups.truncate(self.states.len());
+        for (group, _) in self.groups.iter().enumerate() {
+            if let Some(state) = self.states.get_mut(group) {
+                state.group = Some(group);
+            }
+        }
+        for state in &mut self.states {
+            if state.kind == Kind::End {
+                state.ons.clear();
+            } else if state.ons.is_empty() {
+                state.kind = Kind::End;
+            }
+            let mut seen = BTreeSet::new();
+            state.ons.retain(|on| seen.insert(on.event));
+            state.ons.iter_mut().for_each(|on| on.except.clear());
+            state.timer = state.timer.filter(|timer| seen.contains(timer));
+        }
+        let mut accepted: BTreeSet<_> = self
+            .states
+            .iter()
+            .enumerate()
+            .flat_map(|(state, declared)| declared.ons.iter().map(move |on| (state, on.event)))
+            .collect();
+        let groups =
+            self.groups.iter_mut().enumerate().flat_map(|(group, ons)| ons.iter_mut().map(move |on| (Some(group), on)));
+        for (group, on) in groups.chain(self.wide.iter_mut().map(|on| (None, on))) {
+            let going = |state: &State| state.kind != Kind::End && (group.is_none() || state.group == group);
+            let going = (0..self.states.len()).filter(|state| going(&self.states[*state]));
+            let (wanted, left) =
+                going.partition(|state| !on.except.contains(state) && accepted.insert((*state, on.event)));
+            let wanted: Vec<usize> = wanted;
+            on.except = left;
+            if wanted.is_empty() {
+                on.to.clear();
+            }
+        }
+        self.wide.retain(|on| !on.to.is_empty());
+        self.groups.iter_mut().for_each(|ons| ons.retain(|on| !on.to.is_empty()));
+        let with_data: Vec<_> = self.states.iter().map(|state| state.fields.contains(&true)).collect();
+        let wide = self.wide.iter_mut().chain(self.groups.iter_mut().flatten());
+        for on in wide.chain(self.states.iter_mut().flat_map(|state| &mut state.ons)) {
+            let mut seen = BTreeSet::new();
+            on.to.retain(|state| seen.insert(*state));
+            on.with |= on.to.len() > 1 || on.to.iter().any(|to| with_data[*to]);
+        }
+        let targets: BTreeSet<_> = self.ons().flat_map(|on| on.to.clone()).collect();
+        for (index, state) in self.states.iter_mut().enumerate() {
+            state.initial |= !targets.contains(&index);
+        }
+    }
+
+    /// All that stands in `#[on(…)]`s, in the order in which they are read.
+    pub(super) fn ons(&self) -> impl Iterator<Item = &On> {
+        let own = self.states.iter().flat_map(|state| &state.ons);
+        own.chain(self.groups.iter().flatten()).chain(&self.wide)
+    }
+
+    pub(super) fn tokens(&self) -> TokenStream {
+        // The payload of an event stands where the event is read first.
+        let mut written = vec![false; self.events.len()];
+        let mut ons = self
+            .ons()
+            .map(|on| {
+                let first = !std::mem::replace(&mut written[on.event], true);
+                self.on(on, first)
+            })
+            .collect::<Vec<_>>()
+            .into_iter();
+        let mut take = |count: usize| ons.by_ref().take(count).collect::<Vec<_>>();
+        let own: Vec<_> = self.states.iter().map(|state| take(state.ons.len())).collect();
+        let groups: Vec<_> = self.groups.iter().map(|group| take(group.len())).collect();
+        let wide = take(self.wide.len());
+        let variants =
+            self.states.iter().enumerate().zip(own).map(|((index, state), ons)| variant(self, index, state, &ons));
+        let initial: Vec<_> = (0..self.states.len()).filter(|state| self.states[*state].initial).map(name).collect();
+        let initial = (!initial.is_empty()).then(|| quote!(initial = #(#initial)|*,));
+        let durable = self.durable.then(|| quote!(durable, derive(Serialize, Deserialize),));
+        let groups = groups.iter().enumerate().map(|(index, ons)| {
+            let ident = group_name(index);
+            quote!(group(#ident #(, on(#ons))*))
+        });
+        let requires = self.requires.iter().map(|(property, first, second)| {
+            let (property, first, second) = (format_ident!("{}", PROPERTIES[*property]), name(*first), name(*second));
+            quote!(require(#property(#first, #second)))
+        });
+        quote! {
+            #[fsm(#initial #durable #(#groups,)* #(#requires,)*)]
+            #(#[on(#wide)])*
+            pub enum M {
+                #(#variants,)*
+            }
+        }
+    }
+
+    fn on(&self, on: &On, first: bool) -> TokenStream {
+        let (event, to) = (event_name(on.event), on.to.iter().map(|to| name(*to)));
+        let payload = (first && self.events[on.event].contains(&true)).then(|| {
+            let fields = fields(self.events[on.event]);
+            quote!({ #(#fields: u8),* })
+        });
+        let except = (!on.except.is_empty()).then(|| {
+            let except = on.except.iter().map(|state| name(*state));
+            quote!(, except(#(#except),*))
+        });
+        let with = on.with.then(|| quote!(, with = decide));
+        let guard = on.guard.then(|| quote!(, guard = check));
+        let auto = on.auto.then(|| quote!(, auto));
+        quote!(#event #payload => #(#to)|* #except #with #guard #auto)
+    }
+}
+
+fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]) -> TokenStream {
+    let ident = name(index);
+    let kind = match state.kind {
+        Kind::Rest => None,
+        Kind::Work => Some(quote!(#[state(work)])),
+        Kind::End => Some(quote!(#[state(end)])),
+    };
+    let group = state.group.map(|group| {
+        let group = group_name(group);
+        quote!(#[state(in = #group)])
+    });
+    let timer = state.timer.map(|event| {
+        let (ident, fields) = (event_name(event), fields(declared.events[event]));
+        quote!(#[after("1h", #ident { #(#fields: 1),* })])
+    });
+    let fields = fields(state.fields);
+    let body = (!fields.is_empty()).then(|| quote!({ #(#fields: u8),* }));
+    quote! {
+        #kind #group #timer
+        #(#[on(#ons)])*
+        #ident #body
+    }
+}
+
+fn fields(present: [bool; 2]) -> Vec<Ident> {
+    FIELDS.iter().zip(present).filter(|(_, present)| *present).map(|(name, _)| format_ident!("{name}")).collect()
+}
+
+pub(super) fn name(state: usize) -> Ident {
+    format_ident!("S{state}")
+}
+
+pub(super) fn event_name(event: usize) -> Ident {
+    format_ident!("e{event}")
+}
+
+pub(super) fn group_name(group: usize) -> Ident {
+    format_ident!("G{group}")
+}

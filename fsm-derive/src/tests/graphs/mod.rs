@@ -1,0 +1,190 @@
+//! Random declarations, expanded, against a naive model: which events each state accepts and where they lead, in every
+//! form in which the expansion says it; what can be reached; and exactly the errors that must be there.
+
+mod declared;
+mod expansion;
+mod naive;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use declared::{Declared, Kind, declarations, event_name, name};
+use expansion::{Module, Pair};
+use naive::{Naive, Transition};
+
+/// What each kind of error has in common, and "right": how often it was seen.
+type Seen = BTreeMap<String, usize>;
+
+#[test]
+fn random_declarations_mean_what_a_naive_model_says() {
+    let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let seen = RefCell::new(Seen::new());
+    let result = runner.run(&declarations(), |declared| {
+        let kinds = agree(&declared).map_err(TestCaseError::fail)?;
+        kinds.into_iter().for_each(|kind| *seen.borrow_mut().entry(kind).or_default() += 1);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let seen = seen.into_inner();
+    assert!(seen.get("right").is_some_and(|right| *right > 400), "nearly all are wrong: {seen:#?}");
+    assert!(seen.len() > 24, "kinds of errors are missing: {seen:#?}");
+}
+
+/// Compares, and says which kinds of errors there were.
+fn agree(declared: &Declared) -> Result<BTreeSet<String>, String> {
+    let tokens = declared.tokens();
+    let shown = tokens.to_string();
+    let expansion = crate::derive(syn::parse2(tokens).expect("it is an enum"));
+    let naive = Naive::of(declared);
+    let errors = expansion::errors(expansion.clone());
+    // They stand in the module and once more inside it, so that names which others import are explained too.
+    let (errors, again) = errors.split_at(errors.len() / 2);
+    same("the errors and their repetition", &errors, &again)?;
+    same_errors(errors, &naive.errors).map_err(|difference| format!("{difference}\n{shown}"))?;
+    if errors.is_empty() {
+        let module = Module::of(expansion);
+        same_machine(declared, &naive, &module).map_err(|difference| format!("{difference}\n{shown}"))?;
+        return Ok(BTreeSet::from(["right".to_owned()]));
+    }
+    let kind = |error: &String| error.split('`').step_by(2).take(3).collect::<Vec<_>>().join("…");
+    Ok(naive.errors.iter().map(kind).collect())
+}
+
+/// Each error begins as one of those that are expected, and the other way round.
+fn same_errors(errors: &[String], expected: &[String]) -> Result<(), String> {
+    let mut left = expected.to_vec();
+    for error in errors {
+        let begins = |expected: &String| match expected.split_once(" | ") {
+            Some((beginning, steps)) => {
+                error.starts_with(beginning) && format!("{} steps", error.matches(" → ").count()) == steps
+            }
+            None => error.starts_with(expected.as_str()),
+        };
+        let Some(found) = left.iter().position(begins) else {
+            return Err(format!("nobody expected: {error}\nexpected were {expected:#?}"));
+        };
+        left.swap_remove(found);
+    }
+    if left.is_empty() { Ok(()) } else { Err(format!("nobody said: {left:#?}\nbut {errors:#?}")) }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:#?} instead of {expected:#?}")) }
+}
+
+fn pascal(event: usize) -> String {
+    format!("E{event}")
+}
+
+/// The choice of a branching transition: `choice::S0E1<…>`, or the one target.
+fn target(transition: &Transition, wrap: impl Fn(String) -> String) -> String {
+    let targets: Vec<_> = transition.to.iter().map(|to| wrap(name(*to).to_string())).collect();
+    match &targets[..] {
+        [target] => target.clone(),
+        targets => format!("choice::S{}{}<{}>", transition.from, pascal(transition.event), targets.join(",")),
+    }
+}
+
+fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result<(), String> {
+    let pairs = |pair: &dyn Fn(&Transition) -> Pair| naive.transitions.iter().map(pair).collect::<BTreeSet<_>>();
+    let state = |transition: &Transition| name(transition.from).to_string();
+    let event_of = pairs(&|on| (state(on), format!("event::{}", pascal(on.event)), target(on, |to| to)));
+    same("`EventOf`", &module.declared(), &event_of)?;
+    let methods = pairs(&|on| {
+        let target = target(on, |to| format!("Machine<{to}>"));
+        let event = pascal(on.event);
+        let returned = if on.guard {
+            format!("->::core::result::Result<{target},::fsm_core::Refused<Self,event::{event}>>")
+        } else {
+            format!("->{target}")
+        };
+        (state(on), event_name(on.event).to_string(), returned)
+    });
+    let found = module.methods("Machine");
+    let library = if declared.durable { "::fsm_runtime::core" } else { "::fsm_core" };
+    let methods = methods.into_iter().map(|(s, e, r)| (s, e, r.replace("::fsm_core", library))).collect();
+    same("methods of machines", &found, &methods)?;
+    let names =
+        |pairs: BTreeSet<Pair>| pairs.into_iter().map(|(state, event, _)| (state, event)).collect::<BTreeSet<_>>();
+    if declared.durable {
+        same("methods of records", &names(module.methods("Record")), &names(methods.clone()))?;
+        let working = |(state, _): &(String, String)| declared.states[index(state)].kind == Kind::Work;
+        let tasks = names(methods).into_iter().filter(working).collect();
+        same("methods of tasks", &names(module.methods("Task")), &tasks)?;
+    }
+    same_names(declared, naive, module)?;
+    same_graph(naive, module)
+}
+
+fn index(state: &str) -> usize {
+    state[1..].parse().expect("a state is called `S` and its number")
+}
+
+/// What is said where state and event are only known at run time.
+fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result<(), String> {
+    let accepts = module.function("State", "accepts");
+    let apply = module.table().unwrap_or_else(|| module.function("M", "apply"));
+    let table = module.table().is_some();
+    let from = |state: usize| naive.transitions.iter().filter(move |on| on.from == state);
+    for state in 0..declared.states.len() {
+        let events: Vec<_> = from(state).map(|on| format!("EventKind::{}", pascal(on.event))).collect();
+        let arm = format!("Self::S{state}=>&[{}]", events.join(","));
+        same(&arm, &accepts.contains(&arm), &true)?;
+        for event in 0..declared.events.len() {
+            let on = from(state).find(|on| on.event == event);
+            let step = if table {
+                format!(
+                    "next[State::S{state}.index()][EventKind::E{event}.index()]=::core::option::Option::Some(State::"
+                )
+            } else {
+                let fields = ["", "{x}", "{y}", "{x,y}"];
+                let [x, y] = declared.states[state].fields.map(usize::from);
+                let data = fields[x + 2 * y];
+                format!("(Self::S{state}{data},Event::E{event}(event))=>step(S{state}{data},event)")
+            };
+            same(&step, &apply.contains(&step), &on.is_some())?;
+            if let Some(on) = on.filter(|_| table) {
+                let step = format!("{step}S{});", on.to[0]);
+                same(&step, &apply.contains(&step), &true)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The graph, and what it answers.
+fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
+    let graph = module.graph();
+    let found: Vec<_> =
+        graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
+    let names: Vec<_> = (0..graph.states.len()).map(|state| name(state).to_string()).collect();
+    let events: Vec<_> = naive.transitions.iter().map(|on| event_name(on.event).to_string()).collect();
+    let expected = naive.transitions.iter().zip(&events).map(|(on, event)| {
+        let to = on.to.iter().map(|to| names[*to].as_str()).collect();
+        (names[on.from].as_str(), event.as_str(), to, on.guard, on.auto)
+    });
+    same("transitions", &found, &expected.collect())?;
+    for (from, steps) in naive.steps().iter().enumerate() {
+        let reachable: Vec<_> = graph.reachable(&names[from]).iter().map(|state| state.name).collect();
+        let expected = names.iter().zip(steps).filter(|(_, steps)| steps.is_some()).map(|(name, _)| name.as_str());
+        same(&format!("reachable from {}", names[from]), &reachable, &expected.collect())?;
+        for (to, steps) in steps.iter().enumerate() {
+            let path = graph.path(&names[from], &names[to]);
+            let expected = if from == to { Some(0) } else { *steps };
+            same(&format!("path from {from} to {to}"), &path.as_ref().map(Vec::len), &expected)?;
+            let mut here = names[from].as_str();
+            for step in path.into_iter().flatten() {
+                same("a step", &(step.transition.from, step.transition.to.contains(&step.to)), &(here, true))?;
+                here = step.to;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! What a declaration means, in the simplest words: loops over numbers, and nothing of the derive's own code.
+
+use std::collections::BTreeSet;
+
+use super::declared::{Declared, FIELDS, Kind, On, event_name, group_name, name};
+
+/// Where a transition is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Own,
+    Group(usize),
+    Wide,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Transition {
+    pub(super) from: usize,
+    pub(super) event: usize,
+    pub(super) to: Vec<usize>,
+    pub(super) with: bool,
+    pub(super) guard: bool,
+    pub(super) auto: bool,
+    origin: Origin,
+}
+
+/// The transitions, and how each error must begin.
+pub(super) struct Naive<'d> {
+    declared: &'d Declared,
+    pub(super) transitions: Vec<Transition>,
+    pub(super) errors: Vec<String>,
+    /// Every name could be found.
+    whole: bool,
+}
+
+impl<'d> Naive<'d> {
+    pub(super) fn of(declared: &'d Declared) -> Self {
+        let mut naive = Self { declared, transitions: Vec::new(), errors: Vec::new(), whole: true };
+        naive.initial();
+        naive.groups();
+        for (from, state) in declared.states.iter().enumerate() {
+            for on in &state.ons {
+                if !on.except.is_empty() {
+                    naive.error("`except(…)` belongs to an `#[on(…)]` on the enum".into());
+                }
+                naive.add(&[from], on, Origin::Own);
+            }
+        }
+        for (group, ons) in declared.groups.iter().enumerate() {
+            ons.iter().for_each(|on| naive.shared(on, Origin::Group(group)));
+        }
+        declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
+        naive.timers();
+        naive.carried();
+        let requires = naive.requires_named();
+        if naive.whole {
+            naive.graph();
+            requires.iter().for_each(|require| naive.require(*require));
+        }
+        naive
+    }
+
+    fn error(&mut self, message: String) {
+        self.errors.push(message);
+    }
+
+    fn states(&self) -> usize {
+        self.declared.states.len()
+    }
+
+    fn kind(&self, state: usize) -> Kind {
+        self.declared.states[state].kind
+    }
+
+    fn initial(&mut self) {
+        if !self.declared.states.iter().any(|state| state.initial) {
+            self.whole = false;
+            self.error("where does a machine begin?".into());
+        }
+    }
+
+    /// Whether there is such a state; if not, it says so.
+    fn known(&mut self, state: usize) -> bool {
+        let known = state < self.states();
+        if !known {
+            self.error(format!("`M` has no state `{}`", name(state)));
+        }
+        known
+    }
+
+    fn shared(&mut self, on: &On, origin: Origin) {
+        let whole = self.whole;
+        let member = |state: usize| match origin {
+            Origin::Group(group) => self.declared.states[state].group == Some(group),
+            Origin::Own | Origin::Wide => true,
+        };
+        let members = (0..self.states()).filter(|state| member(*state)).count();
+        let going: Vec<_> =
+            (0..self.states()).filter(|state| member(*state) && self.kind(*state) != Kind::End).collect();
+        let mut except = BTreeSet::new();
+        for state in &on.except {
+            if !self.known(*state) {
+                self.whole = false;
+                continue;
+            }
+            let name = name(*state);
+            if self.kind(*state) == Kind::End {
+                self.error(format!("`{name}` is an end, which is left out anyway"));
+            } else if !going.contains(state) {
+                self.error(format!("`{name}` is not in this superstate"));
+            } else if except.contains(state) {
+                self.error(format!("`{name}` is named twice"));
+            }
+            except.insert(*state);
+        }
+        let from: Vec<_> = going.into_iter().filter(|state| !except.contains(state)).collect();
+        self.add(&from, on, origin);
+        if from.is_empty() && members > 0 && whole && self.whole {
+            self.error(format!("no state is left that could accept `{}`", event_name(on.event)));
+        }
+    }
+
+    fn add(&mut self, from: &[usize], on: &On, origin: Origin) {
+        let mut to: Vec<usize> = Vec::new();
+        let mut all_known = true;
+        for target in &on.to {
+            if !self.known(*target) {
+                (all_known, self.whole) = (false, false);
+            } else if to.contains(target) {
+                self.error(format!("`{}` is named twice", name(*target)));
+            } else {
+                to.push(*target);
+            }
+        }
+        for from in from.iter().filter(|_| all_known) {
+            let (state, event) = (name(*from), event_name(on.event));
+            let earlier = self.transitions.iter().find(|earlier| earlier.from == *from && earlier.event == on.event);
+            let twice = match (earlier.map(|earlier| earlier.origin), origin) {
+                (None, _) => {
+                    self.transitions.push(Transition {
+                        from: *from,
+                        event: on.event,
+                        to: to.clone(),
+                        with: on.with,
+                        guard: on.guard,
+                        auto: on.auto,
+                        origin,
+                    });
+                    continue;
+                }
+                (_, Origin::Own) => format!("`{state}` declares `{event}` twice"),
+                (Some(Origin::Own), _) => format!("`{state}` declares `{event}` itself"),
+                (Some(Origin::Group(group)), _) => {
+                    format!("`{event}` is declared for `{state}` by the superstate `{}`", group_name(group))
+                }
+                (Some(Origin::Wide), _) => format!("`{event}` is already declared on the enum for `{state}`"),
+            };
+            self.error(twice);
+        }
+    }
+
+    fn groups(&mut self) {
+        for state in 0..self.states() {
+            let group = self.declared.states[state].group;
+            if let Some(unknown) = group.filter(|group| *group >= self.declared.groups.len()) {
+                self.whole = false;
+                self.error(format!("`M` has no superstate `{}`", group_name(unknown)));
+            }
+        }
+        for group in 0..self.declared.groups.len() {
+            if !self.declared.states.iter().any(|state| state.group == Some(group)) {
+                self.error(format!("no state is in `{}`", group_name(group)));
+            }
+        }
+    }
+
+    fn timers(&mut self) {
+        for state in 0..self.states() {
+            let Some(event) = self.declared.states[state].timer else { continue };
+            let declared =
+                self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
+            if self.whole && !declared {
+                let (state, event) = (name(state), event_name(event));
+                self.error(format!("`{state}` declares no event `{event}` that its timer could fire"));
+            }
+        }
+    }
+
+    fn carried(&mut self) {
+        let mut missing = vec![[const { Vec::new() }; 2]; self.states()];
+        let mut errors = Vec::new();
+        for Transition { from, event, to, .. } in self.transitions.iter().filter(|transition| !transition.with) {
+            if let [target] = to[..] {
+                for (field, ways) in missing[target].iter_mut().enumerate() {
+                    let wanted = self.declared.states[target].fields[field];
+                    let supplied = self.declared.events[*event][field] || self.declared.states[*from].fields[field];
+                    if wanted && !supplied {
+                        ways.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
+                    }
+                }
+                continue;
+            }
+            // What one `#[on(…)]` does to several states is the same text at the same place, which rustc prints once.
+            errors.push(format!("`{}` can lead to `{}`", event_name(*event), name(to[0])));
+        }
+        for (target, fields) in missing.iter().enumerate() {
+            for (field, ways) in fields.iter().enumerate().filter(|(_, ways)| !ways.is_empty()) {
+                errors.push(format!(
+                    "nothing supplies `{}` of `{}` on {}:",
+                    FIELDS[field],
+                    name(target),
+                    ways.join(", ")
+                ));
+            }
+        }
+        self.errors.extend(errors);
+    }
+
+    /// The edges, as pairs.
+    fn edges(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.transitions.iter().flat_map(|transition| transition.to.iter().map(|to| (transition.from, *to)))
+    }
+
+    /// How many steps it takes at least, one or more, from each state to each, by states that `through` admits.
+    fn distances(&self, through: impl Fn(usize) -> bool) -> Vec<Vec<Option<usize>>> {
+        let mut steps = vec![vec![None; self.states()]; self.states()];
+        self.edges()
+            .filter(|(from, to)| through(*from) && through(*to))
+            .for_each(|(from, to)| steps[from][to] = Some(1));
+        for middle in 0..self.states() {
+            for from in 0..self.states() {
+                for to in 0..self.states() {
+                    if let (Some(first), Some(second)) = (steps[from][middle], steps[middle][to]) {
+                        steps[from][to] =
+                            Some(steps[from][to].map_or(first + second, |known: usize| known.min(first + second)));
+                    }
+                }
+            }
+        }
+        steps
+    }
+
+    /// How many steps it takes at least, one or more, from each state to each.
+    pub(super) fn steps(&self) -> Vec<Vec<Option<usize>>> {
+        self.distances(|_| true)
+    }
+
+    fn graph(&mut self) {
+        let steps = self.steps();
+        let leaves = |state: usize| self.edges().any(|(from, _)| from == state);
+        let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
+        let stuck: Vec<_> = (0..self.states()).filter(|state| !leaves(*state) && !ends.contains(state)).collect();
+        let mut errors = Vec::new();
+        for state in 0..self.states() {
+            let name = name(state);
+            let born = |from: usize| self.declared.states[from].initial;
+            let reached = born(state) || (0..self.states()).any(|from| born(from) && steps[from][state].is_some());
+            if !reached {
+                errors.push(format!("no machine ever comes to `{name}`"));
+            }
+            let comes_to = |states: &[usize]| states.iter().any(|other| steps[state][*other].is_some());
+            match self.kind(state) {
+                Kind::End => {
+                    let out = self.transitions.iter().filter(|transition| transition.from == state);
+                    errors.extend(
+                        out.map(|out| format!("`{name}` is an end, yet `{}` leads out", event_name(out.event))),
+                    );
+                }
+                Kind::Work if stuck.contains(&state) => errors.push(format!("the worker of `{name}` has no event")),
+                Kind::Rest if stuck.contains(&state) => errors.push(format!("`{name}` is a dead end")),
+                Kind::Rest | Kind::Work => {
+                    if reached && !ends.is_empty() && !comes_to(&ends) && !comes_to(&stuck) {
+                        errors.push(format!("from `{name}` no end can be reached"));
+                    }
+                }
+            }
+        }
+        self.errors.extend(errors);
+    }
+
+    fn requires_named(&mut self) -> Vec<(usize, usize, usize)> {
+        let requires = self.declared.requires.iter().copied();
+        requires.filter(|(_, first, second)| self.known(*first) & self.known(*second)).collect()
+    }
+
+    fn require(&mut self, (property, first, second): (usize, usize, usize)) {
+        let (a, b) = (name(first), name(second));
+        let way = self.steps()[first][second];
+        let broken = match property {
+            0 => {
+                let avoiding = self.distances(|state| state != first);
+                let initial = |state: &usize| self.declared.states[*state].initial && *state != first;
+                let ways = (0..self.states())
+                    .filter(initial)
+                    .filter_map(|born| if born == second { Some(0) } else { avoiding[born][second] });
+                ways.min()
+                    .filter(|_| first != second)
+                    .map(|steps| (format!("a machine comes to `{b}` without `{a}`"), Some(steps)))
+            }
+            1 => way.map(|steps| (format!("`{b}` can follow `{a}`"), Some(steps))),
+            _ => way.is_none().then(|| (format!("no way leads from `{a}` to `{b}`"), None)),
+        };
+        if let Some((message, steps)) = broken {
+            // Which of the shortest ways is shown is left open, but not how long it is.
+            let arrows = steps.map(|steps| format!(" | {steps} steps"));
+            self.error(format!("{message}{}", arrows.unwrap_or_default()));
+        }
+    }
+}
