@@ -1,6 +1,6 @@
 //! Which arrows a drawing needs: what many states have in common is drawn once, or a picture of thirty states is a thicket.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
 use crate::graph::{Graph, Kind, TransitionInfo};
 
@@ -62,4 +62,19 @@ fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
     let timer = graph.state(transition.from).and_then(|state| state.timer);
     timer.is_some_and(|timer| timer.event == transition.event)
+}
+
+/// What a box says that stands for every state but some, with names as `write` writes them.
+pub(crate) fn every_but(
+    graph: &Graph,
+    others: &[&'static str],
+    write: impl Fn(&'static str) -> Cow<'static, str>,
+) -> String {
+    let ends = graph.states.iter().any(|state| state.kind == Kind::End).then_some(Cow::Borrowed("the ends"));
+    let others: Vec<_> = others.iter().map(|name| write(name)).chain(ends).collect();
+    match others.split_last() {
+        None => "every state".into(),
+        Some((last, [])) => format!("every state but {last}"),
+        Some((last, first)) => format!("every state but {} and {last}", first.join(", ")),
+    }
 }

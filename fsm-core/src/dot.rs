@@ -1,13 +1,16 @@
 //! The graph for Graphviz.
 
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
+    arrows::{Tail, arrows, every_but},
     graph::{Graph, Kind, StateInfo},
     mermaid::Span,
 };
 
-/// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display). `work` states are dashed, ends have two lines.
+/// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display). `work` states are dashed, ends have two lines; what
+/// many states have in common is one arrow, as in [`Mermaid`](crate::Mermaid).
 #[derive(Clone, Copy, Debug)]
 #[must_use = "it is written by `Display`"]
 pub struct Dot<'a> {
@@ -48,7 +51,11 @@ impl Dot<'_> {
 impl fmt::Display for Dot<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.graph;
+        let arrows = arrows(graph);
         writeln!(f, "digraph {} {{\n    rankdir=LR;\n    node [shape=box];", Quoted(graph.machine))?;
+        if arrows.iter().any(|(tail, _)| matches!(tail, Tail::Group(_))) {
+            writeln!(f, "    compound=true;")?;
+        }
         writeln!(f, "    \"\" [shape=point];")?;
         for state in graph.states.iter().filter(|state| state.group.is_none()) {
             self.state(f, state, "    ")?;
@@ -63,10 +70,31 @@ impl fmt::Display for Dot<'_> {
         for state in graph.initial() {
             writeln!(f, "    \"\" -> {};", Quoted(state.name))?;
         }
-        for transition in graph.transitions {
+        let mut boxes: Vec<&[&str]> = Vec::new();
+        for (tail, _) in &arrows {
+            if let Tail::AllBut(others) = tail
+                && !boxes.contains(&&others[..])
+            {
+                boxes.push(others);
+                let text = every_but(graph, others, Cow::Borrowed);
+                writeln!(
+                    f,
+                    "    {} [label=\"{}\", style=\"rounded,dotted\"];",
+                    Quoted(&box_name(graph, others)),
+                    Escaped(&text)
+                )?;
+            }
+        }
+        for (tail, transition) in &arrows {
+            let (from, cluster) = match tail {
+                Tail::State(name) => (Cow::Borrowed(*name), None),
+                Tail::AllBut(others) => (Cow::Owned(box_name(graph, others)), None),
+                Tail::Group(name) => {
+                    (Cow::Borrowed(transition.from), graph.groups.iter().position(|group| group.name == *name))
+                }
+            };
             for to in transition.to {
-                let (from, to) = (Quoted(transition.from), Quoted(to));
-                write!(f, "    {from} -> {to} [label=\"{}", Escaped(transition.event))?;
+                write!(f, "    {} -> {} [label=\"{}", Quoted(&from), Quoted(to), Escaped(transition.event))?;
                 if transition.guarded {
                     f.write_str(" [guarded]")?;
                 }
@@ -74,11 +102,24 @@ impl fmt::Display for Dot<'_> {
                 if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
                     write!(f, " (after {})", Span(timer.after))?;
                 }
-                writeln!(f, "\"];")?;
+                f.write_str("\"")?;
+                if let Some(cluster) = cluster {
+                    write!(f, ", ltail=cluster_{cluster}")?;
+                }
+                writeln!(f, "];")?;
             }
         }
         writeln!(f, "}}")
     }
+}
+
+/// What the box is called that stands for every state but `others`; no state is called so.
+fn box_name(graph: &Graph, others: &[&str]) -> String {
+    let mut name = format!("every state but {}", others.join(", "));
+    while graph.state(&name).is_some() {
+        name.push('_');
+    }
+    name
 }
 
 struct Quoted<'a>(&'a str);

@@ -10,7 +10,7 @@ use alloc::{
 use core::{fmt, time::Duration};
 
 use crate::{
-    arrows::{Tail, arrows},
+    arrows::{Tail, arrows, every_but},
     graph::{Graph, Kind, StateInfo, TransitionInfo},
 };
 
@@ -87,7 +87,12 @@ impl fmt::Display for Mermaid<'_> {
                 && !boxes.contains(&others)
             {
                 boxes.push(others);
-                writeln!(f, "    state \"{}\" as {}", every_but(graph, others), drawing.box_id(others))?;
+                writeln!(
+                    f,
+                    "    state \"{}\" as {}",
+                    every_but(graph, others, |name| Cow::Owned(text(name))),
+                    drawing.box_id(others)
+                )?;
             }
         }
         for (tail, transition) in &arrows {
@@ -165,17 +170,6 @@ impl Drawing<'_> {
         }
         writeln!(f, "    classDef {name} {style}")?;
         writeln!(f, "    class {} {name}", ids.join(","))
-    }
-}
-
-/// What a box says that stands for every state but some.
-fn every_but(graph: &Graph, others: &[&str]) -> String {
-    let ends = graph.states.iter().any(|state| state.kind == Kind::End).then_some("the ends");
-    let others: Vec<_> = others.iter().map(|name| text(name)).chain(ends.map(String::from)).collect();
-    match others.split_last() {
-        None => "every state".into(),
-        Some((last, [])) => format!("every state but {last}"),
-        Some((last, first)) => format!("every state but {} and {last}", first.join(", ")),
     }
 }
 

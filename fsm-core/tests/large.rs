@@ -208,3 +208,21 @@ fn what_would_mislead_is_drawn_one_by_one() {
     assert_eq!(lines(": first"), ["B --> B : first", "C --> B : first", "D --> B : first"]);
     assert_eq!(lines(": out"), ["Inner --> A : out", "E --> A : out", "F --> A : out"]);
 }
+
+#[test]
+fn graphviz_gets_the_same_arrows() {
+    let dot = Order::GRAPH.dot().to_string();
+    let lines = |part: &str| dot.lines().filter(|line| line.contains(part)).map(str::trim).collect::<Vec<_>>();
+    assert_eq!(lines("\"freeze\""), ["\"every state but Frozen, Abandoned\" -> \"Frozen\" [label=\"freeze\"];"]);
+    assert_eq!(
+        lines("label=\"every"),
+        [
+            "\"every state but Frozen, Abandoned\" [label=\"every state but Frozen, Abandoned and the ends\", style=\"rounded,dotted\"];"
+        ]
+    );
+    assert_eq!(lines("\"abandon\""), ["\"Address\" -> \"Abandoned\" [label=\"abandon\", ltail=cluster_0];"]);
+    assert_eq!(lines("compound"), ["compound=true;"], "Graphviz cuts arrows at clusters only then");
+    let picture = Order::GRAPH.mermaid().to_string();
+    let arrows = picture.lines().filter(|line| line.contains(" --> ") && line.contains(" : ")).count();
+    assert_eq!(lines(" [label=").iter().filter(|line| line.contains(" -> ")).count(), arrows);
+}

@@ -3,29 +3,19 @@
 /**The state machine `Text`.
 
 A text on its way to the reader.
-
-| from | event | to |
+*/
+///
+#[cfg_attr(
+    doc,
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 220\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Text and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M150.4 44.0C150.4 52.5 51.5 52.5 51.5 61.0C51.5 69.0 51.5 69.0 51.5 77.0C51.5 82.0 90.0 82.0 90.0 87.0\"></path>\n<path d=\"M90.0 94.0L86.5 86.0L93.5 86.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"57.5\" y=\"73.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M90.0 138.0C90.0 146.5 44.8 146.5 44.8 155.0C44.8 163.0 44.8 163.0 44.8 171.0C44.8 176.0 44.9 176.0 44.9 181.0\"></path>\n<path d=\"M44.9 188.0L41.4 180.0L48.4 180.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.8\" y=\"167.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 94.0C114.0 85.5 192.7 85.5 192.7 77.0C192.7 69.0 192.7 69.0 192.7 61.0C192.7 56.0 170.4 56.0 170.4 51.0\"></path>\n<path d=\"M170.4 44.0L173.9 52.0L166.9 52.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"198.7\" y=\"73.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M190.4 44.0C190.4 52.5 266.9 52.5 266.9 61.0C266.9 69.0 266.9 69.0 266.9 77.0C266.9 96.5 273.6 103.0 277.0 116.0C280.3 129.0 287.0 135.5 287.0 155.0C287.0 163.0 287.0 163.0 287.0 171.0C287.0 176.0 215.1 176.0 215.1 181.0\"></path>\n<path d=\"M215.1 188.0L211.6 180.0L218.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.0\" y=\"167.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 138.0C114.0 146.5 119.0 146.5 119.0 155.0C119.0 163.0 119.0 163.0 119.0 171.0C119.0 176.0 191.1 176.0 191.1 181.0\"></path>\n<path d=\"M191.1 188.0L187.6 180.0L194.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.0\" y=\"167.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"132.9\" y=\"0.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"170.4\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text><text x=\"170.4\" y=\"34.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<circle cx=\"107.9\" cy=\"22.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M111.9 22.0H126.9\"></path>\n<path d=\"M132.9 22.0L124.9 25.5L124.9 18.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"64.5\" y=\"94.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"102.0\" y=\"112.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text><text x=\"102.0\" y=\"128.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (an end) Out.</title><rect x=\"0.0\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (an end) </title><rect x=\"158.2\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
+    doc = ""
+)]
+/**| from | event | to |
 | --- | --- | --- |
 | `Draft` | `submit`, guarded | `Review` |
 | `Review` | `decide` | `Published` or `Draft` |
 | `Draft` | `withdraw` | `WITHDRAWN` |
 | `Review` | `withdraw`, also by a timer | `WITHDRAWN` |
-
-```mermaid
-stateDiagram-v2
-    state "Draft" as s0
-    state "Review" as s1
-    state "Published" as s2
-    state "WITHDRAWN" as s3
-    [*] --> s0
-    s0 --> s1 : submit
-    s1 --> s2 : decide
-    s1 --> s0 : decide
-    s0 --> s3 : withdraw
-    s1 --> s3 : withdraw
-    s2 --> [*]
-    s3 --> [*]
-```
 */
 #[allow(
     dead_code,

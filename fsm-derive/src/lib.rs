@@ -12,6 +12,7 @@ mod expand;
 mod hint;
 mod model;
 mod parse;
+mod picture;
 mod text;
 
 #[cfg(test)]
@@ -128,7 +129,11 @@ use errors::Errors;
 /// - `server::choice::ReviewDecide`…: the choice of each branching transition.
 /// - on `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` where a state has a
 ///   timer. An inherent method of these names beside them is an error.
+/// - the way back from a name, where it is all there is: `From<server::State> for Server` if no state carries data,
+///   `From<server::EventKind> for server::Event` if no event does.
 /// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`, `server::Failure`.
+///
+/// The module's page in rustdoc shows the transitions as a picture (an SVG in the page itself, for up to 60 states) and as a table.
 ///
 /// # What is checked
 ///

@@ -2,16 +2,23 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Kind, Machine, Transition};
+use proc_macro2::TokenStream;
+use quote::quote;
 
-/// Of the generated module: what it is, the table of transitions, the diagram.
-pub(super) fn module(machine: &Machine) -> String {
+use crate::{
+    model::{Machine, Transition},
+    picture::picture,
+};
+
+/// Of the generated module: what it is; a picture, for rustdoc alone, since editors show its source; the table of transitions.
+pub(super) fn module(machine: &Machine) -> TokenStream {
     let name = machine.name();
-    let mut out = format!("The state machine `{name}`.\n");
+    let mut about = format!("The state machine `{name}`.\n");
     if !machine.doc.is_empty() {
-        let _ = write!(out, "\n{}\n", machine.doc);
+        let _ = write!(about, "\n{}\n", machine.doc);
     }
-    out.push_str("\n| from | event | to |\n| --- | --- | --- |\n");
+    let picture = picture(machine).map(|picture| quote!(#[cfg_attr(doc, doc = #picture, doc = "")]));
+    let mut table = String::from("| from | event | to |\n| --- | --- | --- |\n");
     for transition in &machine.transitions {
         let state = &machine.states[transition.from];
         let mut event = format!("`{}`", machine.events[transition.event].name);
@@ -21,10 +28,9 @@ pub(super) fn module(machine: &Machine) -> String {
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
-        let _ = writeln!(out, "| `{}` | {event} | {} |", state.name, to(machine, transition).join(" or "));
+        let _ = writeln!(table, "| `{}` | {event} | {} |", state.name, to(machine, transition).join(" or "));
     }
-    let _ = write!(out, "\n```mermaid\n{}```\n", picture(machine));
-    out
+    quote!(#[doc = #about] #[doc = ""] #picture #[doc = #table])
 }
 
 /// Of an event: where it leads from where.
@@ -74,26 +80,4 @@ pub(super) fn note(machine: &Machine) -> String {
         let _ = write!(out, "\n  and {} more, see the documentation of `{}`", rows.len() - SHOWN, machine.module);
     }
     out.replace('{', "{{").replace('}', "}}")
-}
-
-/// The diagram for rustdoc; `Graph::mermaid` in `fsm-core`, which this crate cannot use, draws the full one.
-fn picture(machine: &Machine) -> String {
-    let id = |state: usize| format!("s{state}");
-    let mut out = String::from("stateDiagram-v2\n");
-    for (index, state) in machine.states.iter().enumerate() {
-        let _ = writeln!(out, "    state \"{}\" as {}", state.name.replace('"', "'"), id(index));
-    }
-    for (index, _) in machine.states.iter().enumerate().filter(|(_, state)| state.initial) {
-        let _ = writeln!(out, "    [*] --> {}", id(index));
-    }
-    for transition in &machine.transitions {
-        for to in &transition.to {
-            let event = &machine.events[transition.event].name;
-            let _ = writeln!(out, "    {} --> {} : {event}", id(transition.from), id(*to));
-        }
-    }
-    for (index, _) in machine.states.iter().enumerate().filter(|(_, state)| state.kind == Kind::End) {
-        let _ = writeln!(out, "    {} --> [*]", id(index));
-    }
-    out
 }

@@ -47,7 +47,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
         durable::expand(&cx),
     ];
     quote! {
-        #[doc = #doc]
+        #doc
         #[allow(
             dead_code,
             deprecated,

@@ -8,10 +8,14 @@ use quote::quote;
 fn holds(name: &str, declaration: TokenStream) {
     let expansion = crate::derive(syn::parse2(declaration).expect("it is an enum"));
     let file = syn::parse2(expansion).expect("it is Rust");
-    let written = format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file));
+    held(name, &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)));
+}
+
+/// Holds what is written against the snapshot.
+pub(super) fn held(name: &str, written: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
-        fs::write(&path, &written).expect("the snapshot can be written");
+        fs::write(&path, written).expect("the snapshot can be written");
     }
     let held = fs::read_to_string(&path).unwrap_or_default();
     let difference = held.lines().zip(written.lines()).position(|(held, written)| held != written);
@@ -22,7 +26,7 @@ fn holds(name: &str, declaration: TokenStream) {
         "{name} differs in line {}; FSM_UPDATE=1 rewrites it\n- {}\n+ {}",
         line + 1,
         at(&held),
-        at(&written)
+        at(written)
     );
 }
 

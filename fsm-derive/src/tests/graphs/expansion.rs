@@ -25,6 +25,21 @@ pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
     found
 }
 
+/// The picture in the module's documentation.
+pub(super) fn picture(expansion: TokenStream) -> Option<String> {
+    let file: syn::File = syn::parse2(expansion).ok()?;
+    let module =
+        file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
+    let attr = module.attrs.iter().find(|attr| attr.path().is_ident("cfg_attr"))?;
+    attr.parse_args_with(|input: syn::parse::ParseStream<'_>| {
+        input.parse::<syn::Ident>()?;
+        input.parse::<syn::Token![,]>()?;
+        let docs = syn::punctuated::Punctuated::<syn::MetaNameValue, syn::Token![,]>::parse_terminated(input)?;
+        Ok(docs.first().map(|doc| string(&doc.value).to_owned()))
+    })
+    .ok()?
+}
+
 /// The items of the generated module.
 pub(super) struct Module(Vec<Item>);
 

@@ -46,7 +46,9 @@ impl<'d> Naive<'d> {
             }
         }
         for (group, ons) in declared.groups.iter().enumerate() {
-            ons.iter().for_each(|on| naive.shared(on, Origin::Group(group)));
+            for on in ons {
+                naive.shared(on, Origin::Group(group));
+            }
         }
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
         naive.timers();
@@ -54,7 +56,9 @@ impl<'d> Naive<'d> {
         let requires = naive.requires_named();
         if naive.whole {
             naive.graph();
-            requires.iter().for_each(|require| naive.require(*require));
+            for require in requires {
+                naive.require(require);
+            }
         }
         naive
     }
@@ -250,14 +254,14 @@ impl<'d> Naive<'d> {
         let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
         let stuck: Vec<_> = (0..self.states()).filter(|state| !leaves(*state) && !ends.contains(state)).collect();
         let mut errors = Vec::new();
-        for state in 0..self.states() {
+        for (state, ahead) in steps.iter().enumerate() {
             let name = name(state);
             let born = |from: usize| self.declared.states[from].initial;
             let reached = born(state) || (0..self.states()).any(|from| born(from) && steps[from][state].is_some());
             if !reached {
                 errors.push(format!("no machine ever comes to `{name}`"));
             }
-            let comes_to = |states: &[usize]| states.iter().any(|other| steps[state][*other].is_some());
+            let comes_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
