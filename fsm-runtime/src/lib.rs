@@ -80,6 +80,7 @@ mod records;
 mod retention;
 mod runtime;
 mod shared;
+mod signals;
 pub mod snapshot;
 pub mod store;
 mod subscription;
@@ -98,6 +99,7 @@ pub use records::{
 };
 pub use retention::Retention;
 pub use runtime::{Builder, Runtime, StartError};
+pub use signals::Signals;
 pub use subscription::{Start, SubscribeError, Subscription};
 pub use work::{Done, Finished, Lease, Outcome, RawTask, WorkError};
 

@@ -1,15 +1,14 @@
 //! Owns what a worker sees and says: its task, the outcome it ends with, and the error it can fail with.
 
 use crate::{
-    clock::Clock,
     codec::to_json,
     durable::{Durable, DurableState},
+    signals::Signals,
     store::{Key, Row},
 };
 use fsm_core::{Accepts, Target};
 use serde::Serialize;
 use std::{error::Error, fmt, future::Future, marker::PhantomData, time::Duration};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What a worker's method returns: a declared event by way of the task's methods, or [`again`](RawTask::again), or an error.
@@ -25,16 +24,6 @@ pub struct Lease<M> {
     fence: u64,
     signals: Signals,
     machine: PhantomData<fn() -> M>,
-}
-
-/// What a controller tells a running worker.
-#[derive(Clone, Debug)]
-pub(crate) struct Signals {
-    /// The result is not wanted any more.
-    pub(crate) cancelled: CancellationToken,
-    /// The process wants to stop.
-    pub(crate) draining: CancellationToken,
-    pub(crate) clock: Clock,
 }
 
 impl<M> Lease<M> {
@@ -107,23 +96,34 @@ impl<S: DurableState> RawTask<S> {
     /// Ends when the result is not wanted any more: the instance has moved on, or the process stops. Clean up and
     /// return then; after the grace period the worker is aborted at its next `await`.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.cancelled.clone().cancelled_owned()
+        self.lease.signals.cancelled()
     }
 
     /// Whether [`cancelled`](Self::cancelled) has ended.
     pub fn is_cancelled(&self) -> bool {
-        self.lease.signals.cancelled.is_cancelled()
+        self.lease.signals.is_cancelled()
     }
 
     /// Ends when the process wants to stop: a worker that would go on for long should end with
     /// [`again`](Self::again) now, to be taken up by the next process.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.draining.clone().cancelled_owned()
+        self.lease.signals.draining()
+    }
+
+    /// Shows that the worker is alive, where its state's policy asks for that; see [`Policy::heartbeat`](crate::Policy::heartbeat).
+    /// In memory, and cheap enough for every turn of a loop.
+    pub fn heartbeat(&self) {
+        self.lease.signals.heartbeat();
+    }
+
+    /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
+    pub fn signals(&self) -> Signals {
+        self.lease.signals.clone()
     }
 
     /// Ends after `duration` by the runtime's clock, which tests can drive.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.clock.sleep(duration)
+        self.lease.signals.clock().sleep(duration)
     }
 
     /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no

@@ -18,7 +18,7 @@ pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "
 /// Methods of every generated `Machine`.
 const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
 /// Methods of `Record` and `Task`, with those to come.
-const DURABLE_METHODS: [&str; 18] = [
+const DURABLE_METHODS: [&str; 19] = [
     "again",
     "attempt",
     "cancelled",
@@ -34,6 +34,7 @@ const DURABLE_METHODS: [&str; 18] = [
     "meta",
     "progress",
     "refresh",
+    "signals",
     "sleep",
     "version",
     "with_key",

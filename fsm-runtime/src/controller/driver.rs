@@ -3,8 +3,9 @@
 use crate::{
     durable::{Durable, WorkedBy},
     records::{Migrations, rows},
+    signals::Signals,
     store::{Cause, Change, Disarm, Origin, Row, Transition},
-    work::{End, Lease, Signals, WorkError},
+    work::{End, Lease, WorkError},
 };
 use fsm_core::{Graph, Name, Rejected};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};

@@ -12,6 +12,7 @@ mod scan;
 mod schedule;
 mod slots;
 mod stop;
+mod watch;
 mod worker;
 
 pub(crate) use driver::{Driver, Machine};

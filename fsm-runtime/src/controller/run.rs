@@ -7,12 +7,13 @@ use super::{
     scan,
     schedule::Schedule,
     slots::Slots,
-    stop::{CutHow, Shutdown},
+    stop::Shutdown,
     worker::release,
 };
 use crate::{
     checks,
     shared::Shared,
+    signals::Stage,
     store::{Attempts, Change, Due, Key, Release, Row, StoreError, Verdict},
 };
 use std::{
@@ -56,8 +57,8 @@ pub(super) struct Run {
     pub(super) me: String,
     /// When to look at each instance.
     pub(super) schedule: Schedule,
-    /// When to abort each worker that was told to end.
-    pub(super) aborts: Schedule,
+    /// When to check each running worker next.
+    pub(super) checks: Schedule,
     pub(super) slots: HashMap<&'static str, Slots>,
     /// Steps under way; whether a trigger came meanwhile, which leads to one more look.
     pub(super) steps: JoinSet<Step>,
@@ -84,7 +85,7 @@ impl Run {
             settings,
             me,
             schedule: Schedule::default(),
-            aborts: Schedule::default(),
+            checks: Schedule::default(),
             slots,
             steps: JoinSet::new(),
             stepping: HashMap::new(),
@@ -113,9 +114,9 @@ impl Run {
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
-            self.abort_overdue();
+            self.check_workers();
             let next = self.schedule.next().filter(|_| self.steps.len() < STEPS);
-            let next = next.into_iter().chain(self.aborts.next()).min();
+            let next = next.into_iter().chain(self.checks.next()).min();
             let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -170,7 +171,7 @@ impl Run {
     /// Begins the looks that are due: one at a time for each instance.
     fn begin_steps(&mut self) {
         while self.steps.len() < STEPS {
-            let Some(key) = self.schedule.pop(self.shared.clock.elapsed()) else {
+            let Some((key, _)) = self.schedule.pop(self.shared.clock.elapsed()) else {
                 return;
             };
             if let Some(busy) = self.busy.get_mut(&key) {
@@ -317,16 +318,21 @@ impl Run {
         self.step(key, async move { Step::Stored(shared.commit(change).await.map(drop)) });
     }
 
-    /// What `stop` waits for, in its phases.
+    /// What `stop` waits for: one end, or one check.
     pub(super) async fn next_end(&mut self) {
+        self.check_workers();
+        let pause = self.checks.next().map(|at| at.saturating_sub(self.shared.clock.elapsed()));
         tokio::select! {
             Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
             Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
+            () = self.shared.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
         }
     }
 
+    /// Nothing is under way, but for what has leaked.
     pub(super) fn is_idle(&self) -> bool {
-        self.workers.is_empty() && self.steps.is_empty()
+        let leaked = |running: &Running| running.signals.stage() == Stage::Leaked;
+        self.steps.is_empty() && self.workers.len() == self.running.len() && self.running.values().all(leaked)
     }
 
     /// No more claims; long-lived workers learn of it.
@@ -336,32 +342,5 @@ impl Run {
 
     pub(super) fn give_up_storing(&self) {
         self.giving_up.cancel();
-    }
-
-    pub(super) fn cancel_all(&mut self) -> Vec<Row> {
-        for running in self.running.values_mut() {
-            running.stopping = true;
-            running.cancelled.cancel();
-        }
-        self.running.values().map(|running| running.row.clone()).collect()
-    }
-
-    pub(super) fn abort_all(&mut self) -> Vec<Row> {
-        self.workers.abort_all();
-        self.running.values().map(|running| running.row.clone()).collect()
-    }
-
-    pub(super) fn still_running(&self) -> HashSet<Key> {
-        self.running.keys().cloned().collect()
-    }
-
-    pub(super) fn how(&self, key: &Key, aborted: &HashSet<Key>) -> CutHow {
-        if self.running.contains_key(key) {
-            CutHow::Leaked
-        } else if aborted.contains(key) {
-            CutHow::Aborted
-        } else {
-            CutHow::Cancelled
-        }
     }
 }

@@ -8,21 +8,19 @@ use super::{
 };
 use crate::{
     panics,
+    signals::{Signals, Stage},
     store::{Change, Claim, Key, Row, Verdict},
-    work::{Signals, WorkError},
+    work::WorkError,
 };
 use tokio::task::{AbortHandle, Id, JoinError};
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 /// A worker under way.
 pub(super) struct Running {
     pub(super) row: Row,
     pub(super) limits: Limits,
-    pub(super) cancelled: CancellationToken,
+    pub(super) signals: Signals,
     pub(super) abort: AbortHandle,
-    /// When it was told to end.
-    pub(super) stopping: bool,
 }
 
 impl Run {
@@ -73,60 +71,54 @@ impl Run {
             self.unused.push(row);
             return;
         }
-        let cancelled = CancellationToken::new();
-        let signals =
-            Signals { cancelled: cancelled.clone(), draining: self.draining.clone(), clock: self.shared.clock.clone() };
+        let signals = Signals::new(self.shared.clock.clone(), self.draining.clone());
         let span = tracing::info_span!(
             "work", machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
             attempt = row.attempt
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
         let (shared, limits) = (self.shared.clone(), self.limits(&row));
-        let work = worker::work(shared, driver, row.clone(), signals, limits, self.giving_up.clone());
+        let work = worker::work(shared, driver, row.clone(), signals.clone(), limits, self.giving_up.clone());
         let abort = self.workers.spawn(work.instrument(span));
         self.working.insert(abort.id(), row.key.clone());
         // The state may have been left between the claim and now.
-        self.look_now(row.key.clone());
-        self.running.insert(row.key.clone(), Running { row, limits, cancelled, abort, stopping: false });
+        let key = row.key.clone();
+        self.look_now(key.clone());
+        self.running.insert(key.clone(), Running { row, limits, signals, abort });
+        self.watch(&key);
     }
 
     pub(super) fn cancel(&mut self, key: &Key) {
-        let Some(running) = self.running.get_mut(key).filter(|running| !running.stopping) else {
-            return;
-        };
-        running.stopping = true;
-        running.cancelled.cancel();
-        tracing::info!(
-            machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-            "the instance has moved on: its worker is told to end"
-        );
-        self.aborts.add(key.clone(), self.shared.clock.elapsed().saturating_add(running.limits.grace));
-    }
-
-    pub(super) fn abort_overdue(&mut self) {
-        while let Some(key) = self.aborts.pop(self.shared.clock.elapsed()) {
-            if let Some(running) = self.running.get(&key) {
-                running.abort.abort();
-                tracing::warn!(
-                    machine = %key.machine, id = %key.id, state = %running.row.state, grace = ?running.limits.grace,
-                    "the worker did not end within its grace: aborted"
-                );
-            }
+        if self.tell_to_end(key)
+            && let Some(running) = self.running.get(key)
+        {
+            tracing::info!(
+                machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
+                attempt = running.row.attempt, "the instance has moved on: its worker is told to end"
+            );
         }
     }
 
     pub(super) fn worker_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
         let Some(key) = self.working.remove(&id) else { return };
-        let Some(running) = self.running.remove(&key) else {
+        let Some(Running { row, signals, .. }) = self.running.remove(&key) else {
             return;
         };
-        self.aborts.remove(&key);
+        self.checks.remove(&key);
         self.free_slot(&key);
-        match ended {
-            Err(failed) if failed.is_panic() && !running.stopping => {
-                let error = WorkError::from(panic_text(failed));
-                self.give_up(running.row, error);
+        let stage = signals.stage();
+        if stage == Stage::Leaked {
+            tracing::warn!(
+                machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt,
+                "the worker that had leaked has ended"
+            );
+        }
+        match (signals.overdue(), ended) {
+            // What it returned in time was stored, as it was or as a failure.
+            (Some(overdue), _) if stage != Stage::Returned => self.give_up(row, WorkError::from(overdue.to_string())),
+            (None, Err(failed)) if failed.is_panic() && !signals.is_cancelled() => {
+                self.give_up(row, WorkError::from(panic_text(failed)));
             }
             _ => self.look_now(key),
         }

@@ -41,14 +41,14 @@ impl Schedule {
         None
     }
 
-    /// Takes the earliest key, if it is due at `now`.
-    pub(crate) fn pop(&mut self, now: Duration) -> Option<Key> {
+    /// Takes the earliest key, if it is due at `now`, with the time for which it was planned.
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<(Key, Duration)> {
         if self.next()? > now {
             return None;
         }
-        let Reverse((_, key)) = self.queue.pop()?;
+        let Reverse((at, key)) = self.queue.pop()?;
         self.due.remove(&key);
-        Some(key)
+        Some((key, at))
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
         schedule.add(key("a"), at(9));
         assert_eq!(schedule.next(), Some(at(3)));
         assert_eq!(schedule.pop(at(2)), None);
-        assert_eq!(schedule.pop(at(3)), Some(key("a")));
+        assert_eq!(schedule.pop(at(3)), Some((key("a"), at(3))));
         assert_eq!(schedule.pop(at(10)), None, "it was one look, not three");
     }
 
@@ -80,9 +80,9 @@ mod tests {
     fn a_key_can_be_planned_again_after_its_look() {
         let mut schedule = Schedule::default();
         schedule.add(key("a"), at(1));
-        assert_eq!(schedule.pop(at(1)), Some(key("a")));
+        assert_eq!(schedule.pop(at(1)), Some((key("a"), at(1))));
         schedule.add(key("a"), at(2));
-        assert_eq!(schedule.pop(at(2)), Some(key("a")));
+        assert_eq!(schedule.pop(at(2)), Some((key("a"), at(2))));
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         schedule.add(key("a"), at(1));
         schedule.add(key("b"), at(2));
         schedule.remove(&key("a"));
-        assert_eq!(schedule.pop(at(3)), Some(key("b")));
+        assert_eq!(schedule.pop(at(3)), Some((key("b"), at(2))));
         assert_eq!(schedule.pop(at(3)), None);
     }
 }

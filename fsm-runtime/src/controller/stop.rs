@@ -1,8 +1,11 @@
 //! Owns the end of a controller: let workers finish, then cancel, then abort, give the claims back, and report.
 
 use super::{run::Run, worker::release};
-use crate::store::{Attempts, Change, Key, Row};
-use std::{collections::HashSet, time::Duration};
+use crate::{
+    signals::{Signals, Stage},
+    store::{Attempts, Change, Key, Row},
+};
+use std::time::Duration;
 
 /// What a shutdown had to cut. Empty, everything came to its own end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,37 +39,39 @@ pub enum CutHow {
 }
 
 impl Run {
-    /// Ends everything: `deadline` for workers to finish, then the grace period, then no more.
+    /// Ends everything: `deadline` for workers to finish, then their grace, then no more.
     pub(super) async fn stop(mut self, deadline: Duration) -> Shutdown {
         let clock = self.shared.clock.clone();
-        let graces = self.running.values().map(|running| running.limits.grace);
-        let grace = graces.max().unwrap_or(self.settings.limits.grace);
         self.drain();
         let finished = clock.timeout(deadline, self.until_idle()).await.is_some();
-        let mut report = Shutdown::default();
+        let told: Vec<(Row, Signals)> =
+            self.running.values().map(|running| (running.row.clone(), running.signals.clone())).collect();
         if !finished {
-            let cancelled = self.cancel_all();
             self.give_up_storing();
-            let mut aborted = Vec::new();
-            if clock.timeout(grace, self.until_idle()).await.is_none() {
-                aborted = self.abort_all();
-                // An abort takes effect at the next `await`; who does not come to one by now never will.
-                let _ = clock.timeout(grace, self.until_idle()).await;
+            let graces = self.running.values().map(|running| running.limits.grace);
+            let grace = graces.max().unwrap_or(self.settings.limits.grace);
+            for (row, _) in &told {
+                self.tell_to_end(&row.key);
             }
-            let aborted_keys: HashSet<Key> = aborted.iter().map(|row| row.key.clone()).collect();
-            report.cut = cancelled
-                .iter()
-                .map(|row| Cut {
-                    key: row.key.clone(),
-                    state: row.state.clone(),
-                    how: self.how(&row.key, &aborted_keys),
-                })
-                .collect();
-            report.cut.sort_by(|a, b| a.key.cmp(&b.key));
-            // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
-            let leaked = self.still_running();
-            self.unused.extend(aborted.into_iter().filter(|row| !leaked.contains(&row.key)));
+            // Within one grace they end, within another the abort takes effect; what hangs in the store is not waited for.
+            let _ = clock.timeout(grace.saturating_mul(2), self.until_idle()).await;
         }
+        let mut report = Shutdown::default();
+        for (row, signals) in told {
+            let how = if self.running.contains_key(&row.key) {
+                CutHow::Leaked
+            } else if matches!(signals.stage(), Stage::Abandoned | Stage::Leaked) {
+                CutHow::Aborted
+            } else {
+                CutHow::Cancelled
+            };
+            report.cut.push(Cut { key: row.key.clone(), state: row.state.clone(), how });
+            // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
+            if how != CutHow::Leaked {
+                self.unused.push(row);
+            }
+        }
+        report.cut.sort_by(|a, b| a.key.cmp(&b.key));
         self.give_back().await;
         for cut in &report.cut {
             let Cut { key, state, how } = cut;

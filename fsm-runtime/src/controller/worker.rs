@@ -8,8 +8,9 @@ use crate::{
     backoff::Backoff,
     records::Migrations,
     shared::Shared,
+    signals::Signals,
     store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict},
-    work::{Signals, WorkError},
+    work::WorkError,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -31,14 +32,22 @@ pub(crate) async fn work(
     giving_up: CancellationToken,
 ) {
     let outcome = driver.run(shared.migrations.clone(), row.clone(), signals.clone()).await;
-    let stopped = signals.cancelled.is_cancelled();
-    let change = match outcome {
-        Ok(Ended::Fired(transition)) => Change::Transition(*transition),
+    if !signals.returned() {
+        return tracing::debug!("the worker returned after it was given up: what it said counts no more");
+    }
+    let change = match (outcome, signals.overdue()) {
+        // Also when it was told to end: what is done is done.
+        (Ok(Ended::Fired(transition)), _) => Change::Transition(*transition),
+        (_, Some(overdue)) => {
+            failure(&*driver, &shared.migrations, &row, &WorkError::from(overdue.to_string()), limits)
+        }
         // It came back by itself: what failed before that does not count against the long-lived.
-        Ok(Ended::Again(after)) => Change::Release(release(&row, after, Attempts::Reset, None)),
+        (Ok(Ended::Again(after)), None) => Change::Release(release(&row, after, Attempts::Reset, None)),
         // It was told to end, and an error is how many a library ends then.
-        Err(_) if stopped => Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)),
-        Err(error) => failure(&*driver, &shared.migrations, &row, &error, limits),
+        (Err(_), None) if signals.is_cancelled() => {
+            Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None))
+        }
+        (Err(error), None) => failure(&*driver, &shared.migrations, &row, &error, limits),
     };
     persist(&shared, &row, change, &giving_up).await;
 }

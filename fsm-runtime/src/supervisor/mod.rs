@@ -17,7 +17,7 @@ mod lifecycle;
 #[cfg(test)]
 mod log_tests;
 mod position;
-mod pulse;
+pub(crate) mod pulse;
 mod report;
 mod restarts;
 mod round;

@@ -8,9 +8,9 @@ use std::{
 
 /// How long a child may be silent, and stand still.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Watch {
-    pub(super) heartbeat: Option<Duration>,
-    pub(super) stall: Option<Duration>,
+pub(crate) struct Watch {
+    pub(crate) heartbeat: Option<Duration>,
+    pub(crate) stall: Option<Duration>,
 }
 
 /// Timers are late by less than this on an executor that answers.
@@ -18,7 +18,7 @@ const HELD_UP: Duration = Duration::from_millis(20);
 
 /// What one run has shown of itself. All times are of the supervisor's clock.
 #[derive(Debug)]
-pub(super) struct Pulse(Mutex<Signs>);
+pub(crate) struct Pulse(Mutex<Signs>);
 
 #[derive(Clone, Copy, Debug)]
 struct Signs {
@@ -30,15 +30,15 @@ struct Signs {
 }
 
 impl Pulse {
-    pub(super) fn new(now: Duration) -> Self {
+    pub(crate) fn new(now: Duration) -> Self {
         Self(Mutex::new(Signs { beat: now, progress: None, progressed: now, waiting: 0 }))
     }
 
-    pub(super) fn beat(&self, now: Duration) {
+    pub(crate) fn beat(&self, now: Duration) {
         self.signs().beat = now;
     }
 
-    pub(super) fn progress(&self, now: Duration, value: u64) {
+    pub(crate) fn progress(&self, now: Duration, value: u64) {
         let mut signs = self.signs();
         signs.beat = now;
         if signs.progress != Some(value) {
@@ -47,24 +47,24 @@ impl Pulse {
         }
     }
 
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         self.signs().waiting += 1;
     }
 
     /// The wait is over, and from now on silence counts again.
-    pub(super) fn resume(&self, now: Duration) {
+    pub(crate) fn resume(&self, now: Duration) {
         let mut signs = self.signs();
         signs.waiting = signs.waiting.saturating_sub(1);
         signs.beat = now;
         signs.progressed = now;
     }
 
-    pub(super) fn last_beat(&self) -> Duration {
+    pub(crate) fn last_beat(&self) -> Duration {
         self.signs().beat
     }
 
     /// The verdict at `now` of a check that was due at `due`.
-    pub(super) fn judge(&self, watch: Watch, due: Duration, now: Duration) -> Verdict {
+    pub(crate) fn judge(&self, watch: Watch, due: Duration, now: Duration) -> Verdict {
         judge(watch, *self.signs(), due, now)
     }
 
@@ -74,7 +74,7 @@ impl Pulse {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// All is well, or nothing is watched; when to look again.
     Alive(Option<Duration>),
     Failed(Failure),

@@ -88,6 +88,15 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             #vis fn draining(&self) -> #future {
                 self.raw.draining()
             }
+            /// Shows that the worker is alive, where its state's policy asks for that.
+            #vis fn heartbeat(&self) {
+                self.raw.heartbeat();
+            }
+            /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
+            #[must_use]
+            #vis fn signals(&self) -> #runtime::Signals {
+                self.raw.signals()
+            }
             /// Ends after `duration`, by the runtime's clock.
             #vis fn sleep(&self, duration: ::core::time::Duration) -> #future {
                 self.raw.sleep(duration)
