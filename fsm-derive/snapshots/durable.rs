@@ -1068,6 +1068,15 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
             self.raw.draining()
         }
+        /// Shows that the worker is alive, where its state's policy asks for that.
+        pub fn heartbeat(&self) {
+            self.raw.heartbeat();
+        }
+        /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
+        #[must_use]
+        pub fn signals(&self) -> ::fsm_runtime::Signals {
+            self.raw.signals()
+        }
         /// Ends after `duration`, by the runtime's clock.
         pub fn sleep(
             &self,

@@ -89,7 +89,7 @@ mod work;
 
 pub use checks::LeftAlone;
 pub use codec::CodecError;
-pub use controller::{Cut, CutHow, Policy, Shutdown};
+pub use controller::{Cut, CutHow, Policy, Shutdown, Status, WorkerPhase, WorkerStatus};
 pub use durable::{BornIn, Durable, DurableState, WorkState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;

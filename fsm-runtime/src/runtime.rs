@@ -4,7 +4,7 @@ use crate::{
     arming::arm,
     checks::{LeftAlone, Unknown, check, left_alone},
     clock::Clock,
-    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, follow},
+    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, Status, follow},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
     records::{Group, Machines, Migrations, OldState},
@@ -81,6 +81,17 @@ impl Runtime {
             found.extend(left_alone(&*self.0.shared.store, graph).await?);
         }
         Ok(found)
+    }
+
+    /// What this process is at: its workers, and the instances that wait for a slot. Of other processes and of what rests, the
+    /// rows tell. Nothing for a plain client.
+    ///
+    /// It takes a lock for a moment and asks nobody, so that it answers from any thread, also while workers block the
+    /// executor's.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let Inner { shared, controller, .. } = &*self.0;
+        controller.as_ref().map(|controller| controller.status(&shared.clock)).unwrap_or_default()
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to

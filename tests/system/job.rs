@@ -1,6 +1,6 @@
 //! The machine of these tests, and workers that do what a test tells them.
 
-use fsm_runtime::prelude::*;
+use fsm_runtime::{Signals, prelude::*};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
@@ -54,11 +54,16 @@ pub(crate) fn queued() -> job::Queued {
     job::Queued { name: "n".into() }
 }
 
+/// For what happens at once: never waited for in full.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What a worker is to do.
 pub(crate) enum Do {
     Finish(u32),
     /// Ignores that it is told to end until the other end speaks, and then finishes all the same.
     FinishWhen(oneshot::Receiver<()>, u32),
+    FinishWhenCancelled(u32),
+    AgainWhenCancelled(Duration),
     Fail(&'static str),
     FailFor(Duration),
     Permanent(&'static str),
@@ -70,6 +75,8 @@ pub(crate) enum Do {
     Hang,
     /// Nothing, and keeps the thread, until the other end is dropped.
     Block(std::sync::mpsc::Receiver<()>),
+    /// The same, and finishes then without an `await`.
+    BlockAndFinish(std::sync::mpsc::Receiver<()>, u32),
 }
 
 /// One execution of a worker, in the test's hands.
@@ -80,6 +87,7 @@ pub(crate) struct Call {
     pub(crate) version: u64,
     pub(crate) fence: u64,
     pub(crate) key: String,
+    pub(crate) signals: Signals,
     tell: oneshot::Sender<Do>,
     cancelled: Signal,
     draining: Signal,
@@ -100,12 +108,12 @@ impl Call {
 
     /// Ends when the worker is told to end.
     pub(crate) async fn cancelled(&mut self) {
-        (&mut self.cancelled).await;
+        tokio::time::timeout(PATIENCE, &mut self.cancelled).await.expect("it is not told to end");
     }
 
     /// Ends when the worker is told that the process stops.
     pub(crate) async fn draining(&mut self) {
-        (&mut self.draining).await;
+        tokio::time::timeout(PATIENCE, &mut self.draining).await.expect("it is not told that the process stops");
     }
 }
 
@@ -138,7 +146,7 @@ pub(crate) fn puppets() -> (Puppets, Calls) {
 impl Calls {
     /// The next execution that begins.
     pub(crate) async fn next(&mut self) -> Call {
-        tokio::time::timeout(Duration::from_secs(20), self.calls.recv()).await.expect("no worker began").unwrap()
+        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("no worker began").unwrap()
     }
 
     /// Whether none has begun that was not taken.
@@ -191,6 +199,7 @@ impl Puppets {
             version: task.version(),
             fence: task.fence(),
             key: task.key(),
+            signals: task.signals(),
             tell,
             cancelled: Box::pin(task.cancelled()),
             draining: Box::pin(task.draining()),
@@ -209,6 +218,14 @@ impl job::Workers for Puppets {
         let _presence = Presence::of(&self.alive, task.id());
         match self.told(&task).await? {
             Do::Finish(result) => task.finish(result),
+            Do::FinishWhenCancelled(result) => {
+                task.cancelled().await;
+                task.finish(result)
+            }
+            Do::AgainWhenCancelled(after) => {
+                task.cancelled().await;
+                task.again(after)
+            }
             Do::FinishWhen(told, result) => {
                 let _ = told.await;
                 task.finish(result)
@@ -224,6 +241,10 @@ impl job::Workers for Puppets {
             Do::Block(until) => {
                 let _ = until.recv();
                 Err("unblocked".into())
+            }
+            Do::BlockAndFinish(until, result) => {
+                let _ = until.recv();
+                task.finish(result)
             }
         }
     }

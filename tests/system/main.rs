@@ -7,7 +7,6 @@ mod groups;
 mod history;
 mod job;
 mod machines;
-mod policy;
 mod records;
 mod release;
 mod schema;

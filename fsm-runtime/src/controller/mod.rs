@@ -11,6 +11,7 @@ mod running;
 mod scan;
 mod schedule;
 mod slots;
+mod status;
 mod stop;
 mod watch;
 mod worker;
@@ -19,9 +20,11 @@ pub(crate) use driver::{Driver, Machine};
 pub use policy::Policy;
 pub(crate) use policy::{Limits, Policies};
 pub(crate) use scan::follow;
+pub(crate) use status::Board;
+pub use status::{Status, WorkerPhase, WorkerStatus};
 pub use stop::{Cut, CutHow, Shutdown};
 
-use crate::shared::Shared;
+use crate::{clock::Clock, shared::Shared};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, oneshot},
@@ -56,6 +59,7 @@ pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
 
 /// A running controller; dropping it stops it without waiting.
 pub(crate) struct Controller {
+    board: Arc<Board>,
     stop: CancellationToken,
     deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
     ended: Mutex<Ending>,
@@ -77,8 +81,19 @@ impl Controller {
     ) -> Self {
         let stop = CancellationToken::new();
         let (deadline, told) = oneshot::channel();
-        let running = tokio::spawn(run::Run::new(shared, drivers, settings, me).run(stop.clone(), told, control));
-        Self { stop, deadline: std::sync::Mutex::new(Some(deadline)), ended: Mutex::new(Ending::Running(running)) }
+        let board = Arc::<Board>::default();
+        let run = run::Run::new(shared, drivers, settings, me, board.clone());
+        let running = tokio::spawn(run.run(stop.clone(), told, control));
+        Self {
+            board,
+            stop,
+            deadline: std::sync::Mutex::new(Some(deadline)),
+            ended: Mutex::new(Ending::Running(running)),
+        }
+    }
+
+    pub(crate) fn status(&self, clock: &Clock) -> Status {
+        self.board.read(clock)
     }
 
     /// Stops within `deadline` and the grace period; called again, it waits for the same end.

@@ -1,7 +1,7 @@
 //! Owns the controller's loop: who is looked at, who runs, who is to stop. One task; everything slow runs beside it.
 
 use super::{
-    Drivers, Settings,
+    Board, Drivers, Settings,
     plan::{Plan, Stay, plan},
     running::{Running, panic_text},
     scan,
@@ -73,10 +73,18 @@ pub(super) struct Run {
     pub(super) giving_up: CancellationToken,
     /// Claims that came back after the stop began.
     pub(super) unused: Vec<Row>,
+    /// What is shown of all this.
+    pub(super) board: Arc<Board>,
 }
 
 impl Run {
-    pub(super) fn new(shared: Arc<Shared>, drivers: Drivers, settings: Settings, me: String) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        drivers: Drivers,
+        settings: Settings,
+        me: String,
+        board: Arc<Board>,
+    ) -> Self {
         let slots = |machine| Slots::new(settings.concurrency, settings.policies.slots(machine));
         let slots = drivers.keys().map(|machine| (*machine, slots(*machine))).collect();
         Self {
@@ -97,6 +105,7 @@ impl Run {
             draining: CancellationToken::new(),
             giving_up: CancellationToken::new(),
             unused: Vec::new(),
+            board,
         }
     }
 

@@ -83,6 +83,7 @@ impl Run {
         self.working.insert(abort.id(), row.key.clone());
         // The state may have been left between the claim and now.
         let key = row.key.clone();
+        self.board.runs(&row, &signals);
         self.look_now(key.clone());
         self.running.insert(key.clone(), Running { row, limits, signals, abort });
         self.watch(&key);
@@ -146,6 +147,9 @@ impl Run {
         let Some(driver) = self.drivers.get(&*row.key.machine) else { return false };
         let Some(state) = driver.graph().state_was(&row.state) else { return false };
         let has_one = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key, state.name));
+        if !has_one {
+            self.board.waits(row, self.shared.clock.elapsed());
+        }
         self.admit(&row.key.machine);
         has_one
     }
@@ -158,6 +162,7 @@ impl Run {
         if let Some(slots) = self.slots.get_mut(&*key.machine) {
             slots.leave(key);
         }
+        self.board.gone(key);
         self.admit(&key.machine);
     }
 

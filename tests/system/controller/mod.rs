@@ -2,10 +2,12 @@
 
 mod failures;
 mod operator;
+mod policy;
 mod slots;
 mod start;
 mod stop;
 mod timers;
+mod watch;
 mod workers;
 
 use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};

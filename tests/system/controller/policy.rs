@@ -1,11 +1,7 @@
 //! What a state's policy does: its own limits beside the machine's.
 
-use super::{
-    controller::{PATIENCE, SECOND, World},
-    job::{Do, Job, job, puppets, queued},
-};
-use fsm_runtime::{Policy, Runtime, store::sqlite::Sqlite};
-use std::time::Duration;
+use super::*;
+use fsm_runtime::Policy;
 
 #[tokio::test]
 async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {

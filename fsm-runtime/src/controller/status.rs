@@ -1,0 +1,198 @@
+//! Owns what is shown of running work: who is at what, since when, and how it goes; readable from any thread, whatever the
+//! controller's loop is at.
+
+use crate::{
+    clock::Clock,
+    signals::{Signals, Stage},
+    store::{Key, Row},
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What a runtime's own process is at: its workers, and the instances that wait for one. From
+/// [`Runtime::status`](crate::Runtime::status).
+///
+/// Its `Display` is a table for operators.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Status {
+    /// Ordered by key.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// One worker, or one instance that waits for its worker's turn.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// The instance.
+    pub key: Key,
+    /// The state that the work is for.
+    pub state: String,
+    /// The instance's version.
+    pub version: u64,
+    /// Which attempt it is; for one that waits, how many there were.
+    pub attempt: u32,
+    /// The fence of its claim; for one that waits, of the one before.
+    pub fence: u64,
+    /// How far it is.
+    pub phase: WorkerPhase,
+    /// How long it has run, or waited.
+    pub age: Duration,
+    /// How long ago it beat, or began where it never did; `None` for one that waits.
+    pub last_beat: Option<Duration>,
+    /// What the attempt before failed with, if one did.
+    pub last_error: Option<String>,
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorkerPhase {
+    /// Its work is due, and all slots are taken.
+    Waiting,
+    /// It is at work.
+    Running,
+    /// It was told to end, and has its grace.
+    Cancelling,
+    /// It was aborted, and is not gone yet.
+    Aborting,
+    /// It was aborted and still runs, because it blocks its thread. Such work belongs in `spawn_blocking`.
+    Leaked,
+    /// It has returned, and its result is being stored.
+    Storing,
+}
+
+impl fmt::Display for WorkerPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Aborting => "aborting",
+            Self::Leaked => "LEAKED",
+            Self::Storing => "storing",
+        })
+    }
+}
+
+impl Status {
+    /// How many workers are in `phase`.
+    #[must_use]
+    pub fn count(&self, phase: WorkerPhase) -> usize {
+        self.workers.iter().filter(|worker| worker.phase == phase).count()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (waiting, leaked) = (self.count(WorkerPhase::Waiting), self.count(WorkerPhase::Leaked));
+        writeln!(f, "{} at work, {waiting} waiting, {leaked} leaked", self.workers.len() - waiting)?;
+        if self.workers.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "{:<10} {:<24} {:<16} {:>7} {:>7} {:>8} {:>8}  LAST ERROR",
+            "PHASE", "INSTANCE", "STATE", "VERSION", "ATTEMPT", "AGE", "BEAT"
+        )?;
+        for worker in &self.workers {
+            let WorkerStatus { key, state, version, attempt, phase, age, last_beat, last_error, .. } = worker;
+            let instance = format!("{}/{}", key.machine, key.id);
+            let beat = last_beat.map(|beat| format!("{beat:.1?}")).unwrap_or_default();
+            let age = format!("{age:.1?}");
+            let line = format!("{phase:<10} {instance:<24} {state:<16} {version:>7} {attempt:>7} {age:>8} {beat:>8}");
+            writeln!(f, "{}", format!("{line}  {}", last_error.as_deref().unwrap_or_default()).trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Who works and who waits, as the loop last said.
+#[derive(Default)]
+pub(crate) struct Board(Mutex<HashMap<Key, Arc<Post>>>);
+
+/// What is shown of one, but for what time and its signals tell.
+struct Post {
+    state: String,
+    version: u64,
+    attempt: u32,
+    fence: u64,
+    error: Option<String>,
+    since: Duration,
+    /// Of one that waits there are none.
+    signals: Option<Signals>,
+}
+
+impl Board {
+    /// Work on `row` waits for a slot; what waited before has done so since then.
+    pub(crate) fn waits(&self, row: &Row, now: Duration) {
+        let since = self.posts().get(&row.key).filter(|post| post.signals.is_none()).map_or(now, |post| post.since);
+        self.put(row, since, None);
+    }
+
+    /// A worker runs for `row`.
+    pub(crate) fn runs(&self, row: &Row, signals: &Signals) {
+        self.put(row, signals.began(), Some(signals.clone()));
+    }
+
+    /// Nobody works for `key`, or waits for that.
+    pub(crate) fn gone(&self, key: &Key) {
+        self.posts().remove(key);
+    }
+
+    pub(crate) fn read(&self, clock: &Clock) -> Status {
+        // The lock is held for as long as it takes to copy the keys.
+        let posts: Vec<(Key, Arc<Post>)> = self.posts().iter().map(|(key, post)| (key.clone(), post.clone())).collect();
+        let now = clock.elapsed();
+        let mut workers: Vec<WorkerStatus> = posts.into_iter().map(|(key, post)| post.show(key, now)).collect();
+        workers.sort_by(|a, b| a.key.cmp(&b.key));
+        Status { workers }
+    }
+
+    fn put(&self, row: &Row, since: Duration, signals: Option<Signals>) {
+        let post = Post {
+            state: row.state.clone(),
+            version: row.version,
+            attempt: row.attempt,
+            fence: row.fence,
+            error: row.error.clone(),
+            since,
+            signals,
+        };
+        self.posts().insert(row.key.clone(), Arc::new(post));
+    }
+
+    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Post>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Post {
+    fn show(&self, key: Key, now: Duration) -> WorkerStatus {
+        WorkerStatus {
+            key,
+            state: self.state.clone(),
+            version: self.version,
+            attempt: self.attempt,
+            fence: self.fence,
+            phase: self.signals.as_ref().map_or(WorkerPhase::Waiting, phase),
+            age: now.saturating_sub(self.since),
+            last_beat: self.signals.as_ref().map(|signals| now.saturating_sub(signals.last_beat())),
+            last_error: self.error.clone(),
+        }
+    }
+}
+
+fn phase(signals: &Signals) -> WorkerPhase {
+    match signals.stage() {
+        Stage::Working if signals.is_cancelled() => WorkerPhase::Cancelling,
+        Stage::Working => WorkerPhase::Running,
+        Stage::Returned => WorkerPhase::Storing,
+        Stage::Abandoned => WorkerPhase::Aborting,
+        Stage::Leaked => WorkerPhase::Leaked,
+    }
+}

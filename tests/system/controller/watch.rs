@@ -1,0 +1,230 @@
+//! Workers that are silent, late, or block their thread.
+
+use super::*;
+use fsm_runtime::{CutHow, Policy, WorkerPhase, WorkerStatus};
+
+fn beats(within: Duration) -> impl FnOnce(Builder) -> Builder {
+    let policy = Policy::new().heartbeat(within).backoff(SECOND, SECOND);
+    move |builder| builder.policy::<job::Running>(policy)
+}
+
+#[tokio::test]
+async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
+    let mut world = World::with(beats(SECOND * 10)).await;
+    let mut call = world.running("a").await;
+    for n in 0..5 {
+        world.clock.advance(Duration::from_millis(9_998));
+        world.barrier(&format!("other-{n}")).await;
+        assert!(!call.signals.is_cancelled(), "not before its time");
+        call.signals.heartbeat();
+        // The check that was due falls behind the beat: by so much no executor is held up.
+        world.clock.advance(Duration::from_millis(1));
+        world.barrier(&format!("another-{n}")).await;
+    }
+    world.clock.advance(Duration::from_millis(9_999));
+    call.cancelled().await;
+    drop(call);
+    let row = world.row("a", |row| row.error.is_some()).await;
+    assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
+    assert_eq!((row.attempt, row.version, row.owner), (1, 2, None), "it counts, and is waited for");
+    world.clock.advance(SECOND);
+    let next = world.calls.next().await;
+    assert_eq!((next.id.as_str(), next.attempt), ("a", 2));
+    world.calls.most_at_once();
+}
+
+#[tokio::test]
+async fn h1_one_that_ignores_its_cancellation_is_aborted_after_its_grace_and_counted() {
+    let mut world = World::with(beats(SECOND * 10)).await;
+    let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
+    world.clock.advance(SECOND * 10);
+    cancelled.await;
+    world.clock.advance(SECOND * 4);
+    world.barrier("other").await;
+    assert_eq!(world.calls.running_now(), 1, "it has its grace");
+    world.clock.advance(SECOND);
+    let row = world.row("a", |row| row.error.is_some()).await;
+    assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
+    assert_eq!((row.attempt, world.calls.running_now()), (1, 0));
+}
+
+#[tokio::test]
+async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
+    let policy = Policy::new().heartbeat(SECOND).attempts(2).backoff(Duration::ZERO, Duration::ZERO);
+    let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
+    world.running("a").await.tell(Do::Hang);
+    world.clock.advance(SECOND);
+    world.barrier("other").await;
+    world.clock.advance(SECOND * 5);
+    let mut second = world.calls.next().await;
+    assert_eq!((second.id.as_str(), second.attempt), ("a", 2));
+    world.clock.advance(SECOND);
+    second.cancelled().await;
+    drop(second);
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    let why = "2 attempts failed, the last with: missed heartbeat: no beat for 1.0s";
+    assert_eq!(row.parked.as_deref(), Some(why));
+}
+
+#[tokio::test]
+async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
+    let mut world = World::with(beats(SECOND * 10)).await;
+    let done = world.running("done").await.tell_and_watch(Do::FinishWhenCancelled(7));
+    let again = world.running("again").await.tell_and_watch(Do::AgainWhenCancelled(SECOND));
+    world.clock.advance(SECOND * 10);
+    done.await;
+    again.await;
+    world.jobs.wait_for("done", job::State::Finished, PATIENCE).await.unwrap();
+    let row = world.row("again", |row| row.error.is_some()).await;
+    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("missed heartbeat: no beat for 10.0s")));
+}
+
+#[tokio::test]
+async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
+    let policy = Policy::new().deadline(SECOND * 60).heartbeat(SECOND * 50);
+    let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
+    let mut call = world.running("a").await;
+    world.clock.advance(SECOND * 40);
+    call.signals.heartbeat();
+    world.clock.advance(Duration::from_millis(19_999));
+    world.barrier("other").await;
+    assert!(!call.signals.is_cancelled());
+    world.clock.advance(Duration::from_millis(1));
+    call.cancelled().await;
+    drop(call);
+    let row = world.row("a", |row| row.error.is_some()).await;
+    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("deadline exceeded: at work for 60.0s")));
+}
+
+#[tokio::test]
+async fn h1_who_has_returned_is_watched_no_more_while_its_result_is_being_stored() {
+    let mut world = World::with(beats(SECOND * 10)).await;
+    let call = world.running("a").await;
+    let path = world.dir.path().join("jobs.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    call.tell(Do::Finish(7));
+    // The worker is gone, its result is not stored.
+    while world.calls.running_now() > 0 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(SECOND * 30);
+    other.execute_batch("ROLLBACK").unwrap();
+    let end = async {
+        loop {
+            world.clock.advance(SECOND);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        finished = world.jobs.wait_for("a", job::State::Finished, HOUR) => drop(finished.unwrap()),
+        () = end => unreachable!(),
+    }
+    assert_eq!(world.history("a").await.len(), 3);
+}
+
+/// What is shown of an instance, once it is in `phase`; time moves on until then.
+async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let status = world.runtime.status();
+        if let Some(worker) = status.workers.iter().find(|worker| &*worker.key.id == id && worker.phase == phase) {
+            return worker.clone();
+        }
+        assert!(std::time::Instant::now() < deadline, "{status}");
+        world.clock.advance(SECOND);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenced_off() {
+    let mut world = World::with(|builder| beats(SECOND * 10)(builder).workers_at_once(2)).await;
+    let (unblock, until) = std::sync::mpsc::channel();
+    world.running("stuck").await.tell(Do::BlockAndFinish(until, 7));
+    let leaked = shown(&world, "stuck", WorkerPhase::Leaked).await;
+    assert_eq!((leaked.state.as_str(), leaked.version, leaked.attempt), ("Running", 2, 1));
+    assert!(leaked.last_beat.is_some_and(|beat| beat >= SECOND * 20), "{leaked:?}");
+    // The one slot that is left goes on; its instance waits.
+    for id in ["b", "c"] {
+        world.barrier(id).await;
+    }
+    assert_eq!(world.row("stuck", |_| true).await.attempt, 1);
+    assert!(world.calls.is_empty());
+    drop(unblock);
+    let row = world.row("stuck", |row| row.error.is_some()).await;
+    assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
+    assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "what it returned came too late");
+    // It is gone, and both slots are there again.
+    let next = loop {
+        world.clock.advance(SECOND);
+        if let Ok(call) = tokio::time::timeout(Duration::from_millis(1), world.calls.next()).await {
+            break call;
+        }
+    };
+    assert_eq!((next.id.as_str(), next.attempt), ("stuck", 2));
+    world.running("d").await.tell(Do::Finish(1));
+    world.jobs.wait_for("d", job::State::Finished, PATIENCE).await.unwrap();
+    assert_eq!(world.calls.most_at_once(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn h3_the_next_worker_of_an_instance_waits_for_one_that_has_leaked() {
+    let mut world = World::new().await;
+    let (unblock, until) = std::sync::mpsc::channel();
+    world.running("a").await.tell(Do::Block(until));
+    world.jobs.fire("a", job::event::Cancel).await.unwrap();
+    shown(&world, "a", WorkerPhase::Leaked).await;
+    world.barrier("other").await;
+    assert!(world.calls.is_empty(), "its next state's worker does not start beside it");
+    drop(unblock);
+    let next = world.calls.next().await;
+    assert_eq!((next.id.as_str(), next.state), ("a", job::State::Cancelling));
+    world.calls.most_at_once();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
+    let mut world = World::new().await;
+    let (unblock, until) = std::sync::mpsc::channel();
+    world.running("a").await.tell(Do::Block(until));
+    world.jobs.fire("a", job::event::Cancel).await.unwrap();
+    shown(&world, "a", WorkerPhase::Leaked).await;
+    // The clock stands still: nothing but what has leaked is waited for.
+    let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
+    let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
+    assert_eq!(cut, [("a", "Running", CutHow::Leaked)]);
+    drop(unblock);
+}
+
+#[tokio::test]
+async fn status_lists_who_works_and_who_waits() {
+    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked\n");
+    world.running("a").await.tell(Do::FailFor(SECOND));
+    world.row("a", |row| row.error.is_some()).await;
+    world.clock.advance(SECOND);
+    let call = world.calls.next().await;
+    world.jobs.create("b", queued()).await.unwrap().cancel().await.unwrap();
+    shown(&world, "b", WorkerPhase::Waiting).await;
+    let before = world.runtime.status().workers;
+    world.clock.advance(SECOND * 3);
+    call.signals.heartbeat();
+    let status = world.runtime.status();
+    let [a, b] = status.workers.as_slice() else { panic!("{status}") };
+    assert_eq!((&*a.key.id, a.state.as_str(), a.phase), ("a", "Running", WorkerPhase::Running));
+    assert_eq!((a.version, a.attempt, a.fence), (2, 2, call.fence));
+    assert_eq!((a.age, a.last_beat), (before[0].age + SECOND * 3, Some(Duration::ZERO)));
+    assert_eq!(a.last_error.as_deref(), Some("not now"));
+    assert_eq!((&*b.key.id, b.state.as_str(), b.phase), ("b", "Cancelling", WorkerPhase::Waiting));
+    assert_eq!((b.age, b.last_beat, b.attempt), (before[1].age + SECOND * 3, None, 0));
+    let shown = status.to_string();
+    assert!(shown.starts_with("1 at work, 1 waiting, 0 leaked\n"), "{shown}");
+    assert!(shown.contains("running    Job/a") && shown.contains("waiting    Job/b"), "{shown}");
+    assert!(shown.contains("  not now\n"), "{shown}");
+    call.tell(Do::Finish(1));
+    world.calls.next().await.tell(Do::Finish(1));
+    world.jobs.wait_for("b", job::State::Cancelled, PATIENCE).await.unwrap();
+    world.barrier("c").await;
+    assert!(world.runtime.status().workers.iter().all(|worker| &*worker.key.id == "c"));
+}
