@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Page, Release, Rewrite, Row, Store, StoreFuture, Transition, Verdict,
+    Origin, Page, Prune, Release, Rewrite, Row, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -133,6 +133,9 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     lists_by_age_are_merged(&open().await).await;
     a_row_of_a_newer_schema_is_not_written_back(&open().await).await;
     an_idempotency_key_is_used_once(&open().await).await;
+    a_birth_s_key_outlives_the_instance(&open().await).await;
+    a_group_that_is_in_its_own_way_is_refused(&open().await).await;
+    the_newest_entry_is_known_when_it_is_forgotten(&open().await).await;
     one_of_many_wins(Arc::new(open().await)).await;
     one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
     odd_text_comes_back_as_it_was(&open().await).await;
@@ -507,6 +510,49 @@ async fn an_idempotency_key_is_used_once(store: &dyn Store) {
     let other_event = Transition { event: "lock".into(), ..open };
     assert!(matches!(verdict(store, vec![Change::Transition(other_event)]).await, Verdict::KeyReused { .. }));
     assert_eq!(history(store, "a").await.len(), 3);
+}
+
+async fn a_birth_s_key_outlives_the_instance(store: &dyn Store) {
+    let birth = |incarnation| Create {
+        incarnation,
+        idempotency_key: Some("k".to_owned()),
+        ..create("a", Entering { remove: true, ..entering("Closed") })
+    };
+    let born = committed(store, Change::Create(birth(Uuid::now_v7()))).await;
+    assert_eq!(store.get(key("a")).await.unwrap(), None, "removed on entry");
+    match verdict(store, vec![Change::Create(birth(Uuid::now_v7()))]).await {
+        Verdict::Duplicate { change: 0, first } => assert_eq!(first.incarnation, born.incarnation),
+        other => panic!("{other:?}"),
+    }
+    // In another life the key stands for nothing.
+    let next = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    match verdict(store, vec![Change::Create(birth(Uuid::now_v7()))]).await {
+        Verdict::Conflict { change: 0, current } => assert_eq!(current.as_deref(), Some(&next)),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_group_that_is_in_its_own_way_is_refused(store: &dyn Store) {
+    let born = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    let open = || Transition { idempotency_key: Some("k".to_owned()), ..fire(&born, "open", "Open") };
+    // Made before by nobody, so it is no duplicate; and the row is as both had read it, so it is no conflict.
+    for twice in [open(), fire(&born, "knock", "Closed")] {
+        let group = vec![Change::Transition(open()), Change::Transition(twice)];
+        let refused = verdict(store, group).await;
+        assert!(matches!(refused, Verdict::Refused { change: 1, .. }), "{refused:?}");
+        assert_eq!(get(store, "a").await, born);
+    }
+    assert_eq!(history(store, "a").await.len(), 1);
+}
+
+async fn the_newest_entry_is_known_when_it_is_forgotten(store: &dyn Store) {
+    let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    committed(store, Change::Create(create("b", entering("Closed")))).await;
+    let forgotten = Prune { history_before: Some(later(1)), limit: 10, ..Prune::default() };
+    assert_eq!(store.prune(forgotten).await.unwrap(), 2);
+    assert_eq!((store.newest().await.unwrap(), store.pruned().await.unwrap()), (2, 2));
+    committed(store, Change::Transition(fire(&a, "open", "Open"))).await;
+    assert_eq!(store.newest().await.unwrap(), 3);
 }
 
 async fn one_of_many_wins(store: Arc<dyn Store>) {

@@ -7,6 +7,8 @@ mod groups;
 mod history;
 mod job;
 mod machines;
+mod model;
+mod policy;
 mod records;
 mod release;
 mod schema;

@@ -319,7 +319,7 @@ impl fmt::Debug for Rewrite {
 }
 
 /// What became of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is durable: the rows as its changes left them, one for each.
     Committed {

@@ -66,7 +66,7 @@ pub trait Store: Any + Send + Sync {
     /// outlive the row.
     fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>>;
 
-    /// The sequence of the newest history entry, 0 in an empty store.
+    /// The sequence of the newest history entry that was ever written, also when it is forgotten by now; 0 where none was.
     fn newest(&self) -> StoreFuture<'_, u64>;
 
     /// The newest history entry that was pruned, 0 if none was: what comes after it is all there, but for purged instances.

@@ -45,21 +45,52 @@ pub(super) fn group_with<E>(
             Err(error) if concerns_the_change_alone(&error) => Missed::Refused(error.to_string()),
             Err(error) => return Err(error),
         };
-        undo(connection)?;
+        rewind(connection)?;
+        let missed = if blames_its_own_group(connection, group, place, now)? {
+            Missed::Refused("an earlier change of the same group is in its way".to_owned())
+        } else {
+            missed
+        };
+        release(connection)?;
         return judge(connection, place, change, missed).map(Ok);
     }
     if let Err(error) = statements(&Sql::new(connection)) {
-        undo(connection)?;
+        rewind(connection)?;
+        release(connection)?;
         return Ok(Err(error));
     }
-    connection.prepare_cached("RELEASE fsm_group")?.execute([])?;
+    release(connection)?;
     Ok(Ok(Verdict::Committed { rows }))
 }
 
-fn undo(connection: &Connection) -> rusqlite::Result<()> {
-    connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([])?;
-    connection.prepare_cached("RELEASE fsm_group")?.execute([])?;
-    Ok(())
+/// Undoes what was done in the savepoint, which stays open.
+fn rewind(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([]).map(drop)
+}
+
+fn release(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("RELEASE fsm_group")?.execute([]).map(drop)
+}
+
+/// Whether the change at `place` misses only because of those before it in its group: `Conflict` would then show the caller
+/// the very row that it had read, and `Duplicate` an entry that is undone.
+fn blames_its_own_group(
+    connection: &Connection,
+    group: &Group,
+    place: usize,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let change = &group.changes[place];
+    if group.changes[..place].iter().all(|earlier| earlier.key() != change.key()) {
+        return Ok(false);
+    }
+    let alone = match attempt(connection, change, now) {
+        Ok(made) => made.is_ok(),
+        Err(error) if concerns_the_change_alone(&error) => false,
+        Err(error) => return Err(error),
+    };
+    rewind(connection)?;
+    Ok(alone)
 }
 
 fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {

@@ -126,15 +126,15 @@ pub(super) fn count(connection: &Connection, machine: &str) -> rusqlite::Result<
         .collect()
 }
 
-/// Removes rows of a state that were entered before `before`.
+/// Removes rows of a state that were entered before `before`: `limit` of them at most.
 pub(super) fn prune(
     connection: &Connection,
     machine: &str,
     state: &str,
     before: i64,
-    limit: u32,
+    limit: usize,
 ) -> rusqlite::Result<usize> {
-    let mut removed = 0;
+    let mut removed: usize = 0;
     for range in ranges(connection, STATES, machine)?.into_iter().filter(|range| range.state == state) {
         removed += connection
             .prepare_cached(&format!(
@@ -142,7 +142,7 @@ pub(super) fn prune(
                      (SELECT rowid FROM {STATES} machine = ?1 AND state = ?2 AND schema = ?3 AND updated < ?4
                       ORDER BY updated LIMIT ?5)"
             ))?
-            .execute(params![machine, state, range.schema, before, limit])?;
+            .execute(params![machine, state, range.schema, before, limit.saturating_sub(removed)])?;
     }
     Ok(removed)
 }

@@ -21,7 +21,7 @@ pub(super) fn apply(connection: &Connection, moved: &Override, now: SystemTime) 
              SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7,
                  context = ifnull(?8, context), timer_at = ?9, retry_at = ?10, attempt = 0, checkpoint = NULL,
                  parked = NULL, parked_at = NULL, error = NULL, updated = ?11
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4
+             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND schema <= ?6
              RETURNING {COLUMNS}"
         ))?
         .query_row(

@@ -81,8 +81,11 @@ pub(super) fn position(connection: &Connection, subscriber: &str) -> rusqlite::R
         .optional()
 }
 
+/// What SQLite keeps for `AUTOINCREMENT`: it stays when the entry itself is pruned or purged.
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.prepare_cached("SELECT ifnull(max(sequence), 0) FROM fsm_history")?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'fsm_history'")?
+        .query_row([], |row| row.get(0))
 }
 
 pub(super) fn due(

@@ -22,7 +22,7 @@ pub(super) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<
     }
     if let Some(before) = prune.ended_before {
         for (machine, state) in &prune.ended {
-            forgotten += list::prune(connection, machine, state, micros(before), limit)?;
+            forgotten += list::prune(connection, machine, state, micros(before), prune.limit)?;
         }
     }
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))

@@ -1,0 +1,278 @@
+//! Many callers at once, in this process and in others, some of them killed: what they were told is explained by one order.
+
+use super::{
+    cases,
+    linearize::{self, Asked, Call},
+    op::{self, ENDED, Kind, MACHINES, Pick, Seen},
+};
+use fastrand::Rng;
+use fsm_runtime::store::{Prune, Store, sqlite::Sqlite};
+use rustix::time::{ClockId, clock_gettime};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+const INSTANCES: u8 = 4;
+const CALLERS: usize = 6;
+const CALLS: usize = 40;
+
+/// The same clock for every process.
+fn nanos() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).expect("after the start") * 1_000_000_000 + u64::try_from(now.tv_nsec).expect("positive")
+}
+
+fn pick(rng: &mut Rng) -> Pick {
+    let kinds = [
+        (4, Kind::Create),
+        (6, Kind::Transition),
+        (4, Kind::WorkersTransition),
+        (1, Kind::Override),
+        (6, Kind::Claim),
+        (6, Kind::Release),
+        (1, Kind::Arm),
+        (1, Kind::Disarm),
+        (1, Kind::Purge),
+        (1, Kind::Rewrite),
+    ];
+    let mut lot = rng.usize(..kinds.iter().map(|(weight, _)| weight).sum::<usize>());
+    let kind = kinds.into_iter().find(|(weight, _)| {
+        let found = lot < *weight;
+        lot = lot.saturating_sub(*weight);
+        found
+    });
+    Pick {
+        instance: rng.u8(..INSTANCES),
+        kind: kind.expect("the lot is below the sum").1,
+        stale: if rng.u8(..5) == 0 { rng.u8(1..4) } else { 0 },
+        idempotency_key: (rng.u8(..4) == 0).then(|| rng.u8(..3)),
+        into: rng.u8(..10),
+        dice: rng.u8(..16),
+    }
+}
+
+/// Groups of one change mostly, and never two of one instance.
+fn picks(rng: &mut Rng) -> Vec<Pick> {
+    let mut picks: Vec<Pick> = Vec::new();
+    for _ in 0..if rng.u8(..5) == 0 { rng.usize(2..4) } else { 1 } {
+        let next = pick(rng);
+        if picks.iter().all(|pick| pick.instance != next.instance) {
+            picks.push(next);
+        }
+    }
+    picks
+}
+
+/// What a caller asks, and where it writes down what it was told.
+struct Caller<W> {
+    store: Sqlite,
+    rng: Rng,
+    seen: Seen,
+    /// Told of each call before it is made, and again when it was answered.
+    log: W,
+}
+
+impl<W: FnMut(&Call)> Caller<W> {
+    async fn ask(&mut self, calls: usize) {
+        for _ in 0..calls {
+            match self.rng.u8(..20) {
+                0..5 => self.look().await,
+                5 => self.forget().await,
+                6 => self.turn_away().await,
+                _ => self.change().await,
+            }
+        }
+    }
+
+    fn begin(&mut self, asked: Asked) -> Call {
+        let call = Call { called: nanos(), answered: None, asked, answer: Vec::new() };
+        (self.log)(&call);
+        call
+    }
+
+    fn end(&mut self, call: Call, answer: Vec<Option<linearize::Answer>>) {
+        (self.log)(&Call { answered: Some(nanos()), answer, ..call });
+    }
+
+    async fn look(&mut self) {
+        let instance = self.rng.u8(..INSTANCES);
+        let call = self.begin(Asked::Get(instance));
+        let row = self.store.get(op::key(instance)).await.expect("a look");
+        self.end(call, linearize::looked(row.as_ref()));
+        if let Some(row) = &row {
+            self.seen.see(instance, row);
+        }
+    }
+
+    async fn change(&mut self) {
+        let ops = self.seen.group(&picks(&mut self.rng));
+        let call = self.begin(Asked::Group(ops.clone()));
+        let groups = vec![op::group(&ops)];
+        let verdict = self.store.commit(groups, linearize::at(call.called)).await.expect("a verdict").remove(0);
+        self.end(call, linearize::answers(&verdict, ops.len()));
+        self.seen.see_verdict(&ops, &verdict);
+    }
+
+    /// Asks, and does not wait for the answer.
+    async fn turn_away(&mut self) {
+        let ops = self.seen.group(&picks(&mut self.rng));
+        let call = self.begin(Asked::Group(ops.clone()));
+        tokio::select! {
+            biased;
+            _ = self.store.commit(vec![op::group(&ops)], linearize::at(call.called)) => {}
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    async fn forget(&mut self) {
+        let before = nanos();
+        let (asked, prune) = if self.rng.bool() {
+            let ended = MACHINES.map(|machine| (machine.to_owned(), ENDED.to_owned())).to_vec();
+            let prune = Prune { ended, ended_before: Some(linearize::at(before)), limit: 1, ..Prune::default() };
+            (Asked::ForgetEnded { before }, prune)
+        } else {
+            let keys_before = Some(linearize::at(before));
+            (Asked::ForgetKeys { before }, Prune { keys_before, limit: 1_000_000, ..Prune::default() })
+        };
+        let call = self.begin(asked);
+        self.store.prune(prune).await.expect("forgotten");
+        self.end(call, Vec::new());
+    }
+}
+
+/// Callers in this process on these handles; what each was told.
+async fn callers_on(handles: &[Sqlite]) -> Vec<Call> {
+    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+    let mut callers = JoinSet::new();
+    for n in 0..CALLERS {
+        let (store, calls) = (handles[n % handles.len()].clone(), calls.clone());
+        callers.spawn(async move {
+            let mut own: Vec<Call> = Vec::new();
+            let log = |call: &Call| latest(&mut own, call.clone());
+            Caller { store, rng: Rng::new(), seen: Seen::default(), log }.ask(CALLS).await;
+            calls.lock().unwrap().extend(own);
+        });
+    }
+    callers.join_all().await;
+    std::mem::take(&mut calls.lock().unwrap())
+}
+
+/// A call that is told of again has its answer.
+fn latest(calls: &mut Vec<Call>, call: Call) {
+    match calls.last_mut().filter(|last| last.called == call.called) {
+        Some(last) => *last = call,
+        None => calls.push(call),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_many_callers_are_told_is_explained_by_one_order() {
+    for round in 0..cases(6) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("doors.db");
+        // In memory, one handle, and several on one file.
+        let handles = match round % 3 {
+            0 => vec![Sqlite::in_memory().unwrap()],
+            several => {
+                let mut handles = Vec::new();
+                for _ in 0..several * 2 - 1 {
+                    handles.push(Sqlite::open(&path).await.unwrap());
+                }
+                handles
+            }
+        };
+        let calls = callers_on(&handles).await;
+        for handle in &handles {
+            // Behind what nobody waits for any more.
+            handle.prune(Prune::default()).await.unwrap();
+        }
+        linearize::check(&handles[0], &calls, INSTANCES).await;
+    }
+}
+
+/// Set for the processes that call: the store's file, and the log of this one.
+const CALLING: &str = "FSM_MODEL_CALLING";
+const LOG: &str = "FSM_MODEL_LOG";
+
+/// Not a test: what each of the other processes runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_another_process() {
+    let (Some(path), Some(log)) = (std::env::var_os(CALLING), std::env::var_os(LOG)) else { return };
+    let log = Arc::new(Mutex::new(File::create(log).unwrap()));
+    let store = Sqlite::open(path).await.unwrap();
+    let mut callers = JoinSet::new();
+    for n in 0..2_u8 {
+        let (store, log) = (store.clone(), log.clone());
+        callers.spawn(async move {
+            let log = |call: &Call| {
+                let mut line = serde_json::to_string(&(n, call)).unwrap();
+                line.push('\n');
+                // One write: a kill cannot leave half a line that looks whole.
+                log.lock().unwrap().write_all(line.as_bytes()).unwrap();
+            };
+            Caller { store, rng: Rng::new(), seen: Seen::default(), log }.ask(CALLS * 2).await;
+        });
+    }
+    callers.join_all().await;
+}
+
+#[tokio::test]
+async fn what_several_processes_are_told_is_explained_by_one_order_though_one_is_killed() {
+    for _ in 0..cases(2) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("doors.db");
+        let logs: Vec<PathBuf> = (0..3).map(|n| dir.path().join(format!("{n}.log"))).collect();
+        let mut processes: Vec<Child> = logs.iter().map(|log| start(&path, log)).collect();
+        // At some moment in the midst of its calls.
+        let (victim, lines) = (&mut processes[0], fastrand::usize(1..CALLS * 4));
+        while victim.try_wait().unwrap().is_none()
+            && !std::fs::read_to_string(&logs[0]).is_ok_and(|log| log.lines().count() >= lines)
+        {
+            std::thread::yield_now();
+        }
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        for process in &mut processes[1..] {
+            assert!(process.wait().unwrap().success());
+        }
+        let calls: Vec<Call> = logs.iter().flat_map(|log| read(log)).collect();
+        let store = Sqlite::open(&path).await.unwrap();
+        linearize::check(&store, &calls, INSTANCES).await;
+    }
+}
+
+fn start(path: &Path, log: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "model::concurrent::in_another_process"]).env(CALLING, path).env(LOG, log);
+    command.stdout(Stdio::null()).spawn().unwrap()
+}
+
+fn read(log: &Path) -> Vec<Call> {
+    let mut calls: [Vec<Call>; 2] = [Vec::new(), Vec::new()];
+    for line in std::fs::read_to_string(log).unwrap().lines() {
+        // The last line of one that was killed may be cut.
+        if let Ok((n, call)) = serde_json::from_str::<(usize, Call)>(line) {
+            latest(&mut calls[n], call);
+        }
+    }
+    calls.concat()
+}
+
+/// The check itself: a change that two were told to have made has no explanation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[should_panic(expected = "no order explains the answers")]
+async fn one_change_told_twice_is_found() {
+    let store = Sqlite::in_memory().unwrap();
+    let mut calls = callers_on(&[store.clone()]).await;
+    store.prune(Prune::default()).await.unwrap();
+    let made = |call: &&Call| matches!(&call.asked, Asked::Group(_)) && call.made();
+    let told = calls.iter().find(made).unwrap().clone();
+    calls.push(Call { called: nanos(), answered: Some(nanos()), ..told });
+    linearize::check(&store, &calls, INSTANCES).await;
+}

@@ -1,0 +1,277 @@
+//! The changes that the tests of the store make: drawn at random, from what was seen of the rows, lately or long ago.
+
+use fsm_runtime::store::{
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
+    Rewrite, Row, Transition, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, time::Duration};
+use uuid::Uuid;
+
+/// The machines; instances of both are changed.
+pub(super) const MACHINES: [&str; 2] = ["Door", "Gate"];
+/// Resting, with work, with a timer, ended, removed on entry.
+pub(super) const STATES: [&str; 5] = ["Rest", "Work", "Timed", "Ended", "Removed"];
+pub(super) const ENDED: &str = "Ended";
+pub(super) const OWNERS: [&str; 2] = ["p0", "p1"];
+
+/// What is drawn: small numbers, which `Seen` makes a change of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pick {
+    pub(super) instance: u8,
+    pub(super) kind: Kind,
+    /// How many of the last sights of the row are forgotten.
+    pub(super) stale: u8,
+    pub(super) idempotency_key: Option<u8>,
+    pub(super) into: u8,
+    /// Whatever else the change has to decide.
+    pub(super) dice: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Create,
+    Transition,
+    WorkersTransition,
+    Override,
+    Claim,
+    Release,
+    Arm,
+    Disarm,
+    Purge,
+    Rewrite,
+}
+
+/// A change in words that can be written down and read again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Op {
+    pub(super) instance: u8,
+    incarnation: (u64, u64),
+    version: u64,
+    idempotency_key: Option<u8>,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum What {
+    Create { into: u8, schema: u32 },
+    Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32 },
+    Override { from: String, into: u8, schema: u32 },
+    Claim { fence: u64, owner: u8 },
+    Release { fence: u64, owner: Option<String>, dice: u8 },
+    Arm { dice: u8 },
+    Disarm,
+    Purge,
+    Rewrite { state: u8, schema: u32 },
+}
+
+pub(super) fn key(instance: u8) -> Key {
+    Key::new(MACHINES[usize::from(instance) % 2], format!("i{}", instance / 2))
+}
+
+impl Op {
+    pub(super) fn key(&self) -> Key {
+        key(self.instance)
+    }
+
+    pub(super) fn incarnation(&self) -> Uuid {
+        Uuid::from_u64_pair(self.incarnation.0, self.incarnation.1)
+    }
+
+    /// Whether it is one that a store answers with a new fence.
+    pub(super) fn claims(&self) -> bool {
+        matches!(self.what, What::Claim { .. })
+    }
+
+    /// The version that it leads to, if it leaves a transition in the history.
+    pub(super) fn writes(&self) -> Option<u64> {
+        match self.what {
+            What::Create { .. } => Some(1),
+            What::Transition { .. } | What::Override { .. } => Some(self.version + 1),
+            _ => None,
+        }
+    }
+
+    pub(super) fn change(&self) -> Change {
+        let (key, incarnation, version) = (self.key(), self.incarnation(), self.version);
+        let idempotency_key = self.idempotency_key.map(|key| format!("k{key}"));
+        let origin = Origin { actor: idempotency_key.clone(), trace: None };
+        match &self.what {
+            What::Create { into, schema } => Change::Create(Create {
+                key,
+                incarnation,
+                into: entering(*into, *schema),
+                cause: Cause::Caller,
+                idempotency_key,
+                origin,
+            }),
+            What::Transition { fence, from, event, into, schema } => Change::Transition(Transition {
+                key,
+                incarnation,
+                version,
+                fence: *fence,
+                from: from.clone(),
+                event: format!("e{event}"),
+                payload: format!("[{into}]"),
+                into: entering(*into, *schema),
+                cause: if fence.is_some() { Cause::Worker } else { Cause::Caller },
+                idempotency_key,
+                origin,
+            }),
+            What::Override { from, into, schema } => Change::Override(Override {
+                key,
+                incarnation,
+                version,
+                from: from.clone(),
+                into: entering(*into, *schema),
+                why: "stuck".to_owned(),
+                origin,
+            }),
+            What::Claim { fence, owner } => Change::Claim(Claim {
+                key,
+                incarnation,
+                version,
+                fence: *fence,
+                owner: OWNERS[usize::from(*owner)].to_owned(),
+            }),
+            What::Release { fence, owner, dice } => Change::Release(Release {
+                key,
+                incarnation,
+                version,
+                fence: *fence,
+                owner: owner.clone(),
+                retry: (dice & 1 == 0).then_some(Duration::from_micros(u64::from(*dice))),
+                attempts: [Attempts::Keep, Attempts::GiveBack, Attempts::Reset][usize::from(*dice) % 3],
+                error: (dice & 2 == 0).then(|| format!("failed {dice}")),
+                parked: (dice & 0b1100 == 0).then(|| "too often".to_owned()),
+                note: (dice & 4 == 0).then(|| Note {
+                    about: "noted",
+                    text: dice.to_string(),
+                    cause: Cause::Operator,
+                    origin,
+                }),
+            }),
+            What::Arm { dice } => Change::Arm(Arm {
+                key,
+                incarnation,
+                version,
+                work: dice & 1 == 0,
+                timer: (dice & 2 == 0).then_some(Duration::from_micros(u64::from(*dice))),
+                reason: "declared since".to_owned(),
+            }),
+            What::Disarm => Change::Disarm(Disarm { key, incarnation, version, reason: "no more".to_owned() }),
+            What::Purge => Change::Purge(Purge { key, incarnation, version }),
+            What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
+                key,
+                incarnation,
+                version,
+                state: STATES[usize::from(*state)].to_owned(),
+                data: format!("{{\"schema\":{schema}}}"),
+                schema: *schema,
+            }),
+        }
+    }
+}
+
+fn entering(into: u8, schema: u32) -> Entering {
+    let state = STATES[usize::from(into) % STATES.len()];
+    Entering {
+        state: state.to_owned(),
+        data: format!("{{\"n\":{into}}}"),
+        context: (into.is_multiple_of(3)).then(|| into.to_string()),
+        schema,
+        timer: (state == "Timed").then_some(Duration::from_micros(u64::from(into) * 3)),
+        work: state == "Work",
+        remove: state == "Removed",
+    }
+}
+
+pub(super) fn group(ops: &[Op]) -> Group {
+    Group { changes: ops.iter().map(Op::change).collect() }
+}
+
+/// What has been seen of each instance, the last at the end.
+#[derive(Clone, Default)]
+pub(super) struct Seen(HashMap<u8, Vec<Sight>>);
+
+#[derive(Clone)]
+struct Sight {
+    incarnation: (u64, u64),
+    version: u64,
+    fence: u64,
+    owner: Option<String>,
+    state: String,
+    schema: u32,
+}
+
+impl Seen {
+    pub(super) fn see(&mut self, instance: u8, row: &Row) {
+        self.0.entry(instance).or_default().push(Sight {
+            incarnation: row.incarnation.as_u64_pair(),
+            version: row.version,
+            fence: row.fence,
+            owner: row.owner.clone(),
+            state: row.state.clone(),
+            schema: row.schema,
+        });
+    }
+
+    pub(super) fn see_verdict(&mut self, ops: &[Op], verdict: &Verdict) {
+        match verdict {
+            Verdict::Committed { rows } => {
+                for (op, row) in ops.iter().zip(rows) {
+                    self.see(op.instance, row);
+                }
+            }
+            Verdict::Conflict { change, current: Some(row) } | Verdict::Fenced { change, current: row } => {
+                self.see(ops[*change].instance, row);
+            }
+            _ => {}
+        }
+    }
+
+    /// The changes of one group: each is drawn as if those before it had been made.
+    pub(super) fn group(&self, picks: &[Pick]) -> Vec<Op> {
+        let mut seen = self.clone();
+        let ops = picks.iter().map(|pick| {
+            let op = seen.op(*pick);
+            if let What::Transition { into, .. } = op.what
+                && let Some(sight) = seen.0.get(&op.instance).and_then(|sights| sights.last()).cloned()
+            {
+                let state = STATES[usize::from(into) % STATES.len()].to_owned();
+                let next = Sight { version: op.version + 1, state, ..sight };
+                seen.0.entry(op.instance).or_default().push(next);
+            }
+            op
+        });
+        ops.collect()
+    }
+
+    fn op(&self, pick: Pick) -> Op {
+        let Pick { instance, kind, stale, idempotency_key, into, dice } = pick;
+        let sights = self.0.get(&instance).map_or(&[][..], |sights| sights);
+        let sight = sights.iter().rev().nth(usize::from(stale)).or(sights.first()).cloned();
+        let new = Uuid::now_v7().as_u64_pair();
+        let unseen =
+            Sight { incarnation: new, version: 1, fence: 0, owner: None, state: STATES[0].to_owned(), schema: 1 };
+        let Sight { incarnation, version, fence, owner, state, schema } = sight.unwrap_or(unseen);
+        // Now and then by code that is older than the row.
+        let writes = schema - u32::from(dice < 4 && schema > 1);
+        let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
+        let what = match kind {
+            Kind::Create => What::Create { into, schema: 1 },
+            Kind::Transition => transition(None, state),
+            Kind::WorkersTransition => transition(Some(fence), state),
+            Kind::Override => What::Override { from: state, into, schema: writes },
+            Kind::Claim => What::Claim { fence, owner: dice % 2 },
+            Kind::Release => What::Release { fence, owner, dice },
+            Kind::Arm => What::Arm { dice },
+            Kind::Disarm => What::Disarm,
+            Kind::Purge => What::Purge,
+            Kind::Rewrite => What::Rewrite { state: dice % 2, schema: schema + u32::from(dice % 2) },
+        };
+        let incarnation = if matches!(what, What::Create { .. }) { new } else { incarnation };
+        let idempotency_key = idempotency_key.filter(|_| matches!(what, What::Create { .. } | What::Transition { .. }));
+        Op { instance, incarnation, version, idempotency_key, what }
+    }
+}

@@ -1,0 +1,447 @@
+//! The naive store: what the contract says, over plain collections, one change after the other.
+
+use fsm_runtime::store::{
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Key, Origin,
+    Override, Prune, Purge, Release, Rewrite, Row, Transition, Verdict,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
+use uuid::Uuid;
+
+/// An idempotency key of one life of an instance.
+type Used = (Key, Uuid, String);
+
+#[derive(Clone, Default)]
+pub(super) struct Model {
+    pub(super) rows: BTreeMap<Key, Row>,
+    pub(super) history: Vec<Arc<HistoryEntry>>,
+    /// What was made under each key, and when.
+    keys: BTreeMap<Used, (Arc<HistoryEntry>, SystemTime)>,
+    fence: u64,
+    sequence: u64,
+    pub(super) pruned: u64,
+    /// The fence that the next claim got, where the store has said so: other instances take fences as well.
+    pub(super) given: Option<u64>,
+}
+
+/// Why a change of a group was not made.
+enum Miss {
+    Moved,
+    Duplicate(Box<HistoryEntry>),
+    KeyReused(Box<HistoryEntry>),
+}
+
+impl Model {
+    /// All of the group, or the verdict on the change that missed.
+    pub(super) fn apply(&mut self, group: &Group, now: SystemTime) -> Verdict {
+        let before = self.clone();
+        let mut rows = Vec::new();
+        for (place, change) in group.changes.iter().enumerate() {
+            match self.attempt(change, now) {
+                Ok(row) => rows.push(row),
+                Err(miss) => {
+                    *self = before;
+                    return self.verdict(group, place, miss, now);
+                }
+            }
+        }
+        Verdict::Committed { rows }
+    }
+
+    fn verdict(&self, group: &Group, place: usize, miss: Miss, now: SystemTime) -> Verdict {
+        let change = &group.changes[place];
+        if self.clone().attempt(change, now).is_ok() {
+            // Nobody but the group itself is in the way.
+            return Verdict::Refused { change: place, reason: OWN_GROUP.to_owned() };
+        }
+        let current = self.rows.get(change.key()).cloned().map(Box::new);
+        match miss {
+            Miss::Duplicate(first) => Verdict::Duplicate { change: place, first },
+            Miss::KeyReused(first) => Verdict::KeyReused { change: place, first },
+            Miss::Moved => match (current, claimed(change)) {
+                (Some(current), Some(read)) if read == (current.incarnation, current.version) => {
+                    Verdict::Fenced { change: place, current }
+                }
+                (current, _) => Verdict::Conflict { change: place, current },
+            },
+        }
+    }
+
+    fn attempt(&mut self, change: &Change, now: SystemTime) -> Result<Row, Miss> {
+        match change {
+            Change::Create(create) => self.create(create, now),
+            Change::Transition(transition) => self.transition(transition, now),
+            Change::Override(moved) => self.override_to(moved, now),
+            Change::Claim(claim) => self.claim(claim),
+            Change::Release(release) => self.release(release, now),
+            Change::Arm(arm) => self.arm(arm, now),
+            Change::Disarm(disarm) => self.disarm(disarm, now),
+            Change::Purge(purge) => self.purge(purge),
+            Change::Rewrite(rewrite) => self.rewrite(rewrite),
+        }
+    }
+
+    fn create(&mut self, create: &Create, now: SystemTime) -> Result<Row, Miss> {
+        let Create { key, incarnation, into, cause, idempotency_key, origin } = create;
+        if let Some(used) = idempotency_key {
+            let life = self.life(key).unwrap_or(*incarnation);
+            if let Some((first, _)) = self.keys.get(&(key.clone(), life, used.clone())) {
+                let same = first.event.is_none() && first.to == into.state && first.data.as_ref() == Some(&into.data);
+                let first = Box::new(HistoryEntry::clone(first));
+                return Err(if same { Miss::Duplicate(first) } else { Miss::KeyReused(first) });
+            }
+        }
+        if self.rows.contains_key(key) {
+            return Err(Miss::Moved);
+        }
+        let row = Row {
+            key: key.clone(),
+            incarnation: *incarnation,
+            state: into.state.clone(),
+            version: 1,
+            entered: 1,
+            schema: into.schema,
+            data: into.data.clone(),
+            context: into.context.clone(),
+            timer_at: into.timer.map(|after| now + after),
+            retry_at: into.work.then_some(now),
+            owner: None,
+            fence: 0,
+            attempt: 0,
+            checkpoint: None,
+            parked: None,
+            parked_at: None,
+            error: None,
+            shard: 0,
+            created: now,
+            updated: now,
+        };
+        self.enter(&row, HistoryKind::Transition, None, *cause, idempotency_key.as_deref(), origin, into, now);
+        Ok(row)
+    }
+
+    fn transition(&mut self, transition: &Transition, now: SystemTime) -> Result<Row, Miss> {
+        let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
+            transition;
+        if let Some(used) = idempotency_key
+            && let Some((first, _)) = self.keys.get(&(key.clone(), *incarnation, used.clone()))
+        {
+            let same = first.event.as_ref() == Some(event) && first.payload.as_ref() == Some(payload);
+            let first = Box::new(HistoryEntry::clone(first));
+            return Err(if same { Miss::Duplicate(first) } else { Miss::KeyReused(first) });
+        }
+        let row = self.read_as(key, *incarnation, *version)?;
+        if fence.is_some_and(|fence| fence != row.fence) || row.schema > into.schema {
+            return Err(Miss::Moved);
+        }
+        let owner = row.owner.clone().filter(|_| fence.is_none());
+        let row = Row { owner, context: into.context.clone(), ..new_stay(row, into, now) };
+        let event = Some((from.as_str(), event.as_str(), payload.as_str()));
+        self.enter(&row, HistoryKind::Transition, event, *cause, idempotency_key.as_deref(), origin, into, now);
+        Ok(row)
+    }
+
+    fn override_to(&mut self, moved: &Override, now: SystemTime) -> Result<Row, Miss> {
+        let Override { key, incarnation, version, from, into, why, origin } = moved;
+        let row = self.read_as(key, *incarnation, *version)?;
+        if row.schema > into.schema {
+            return Err(Miss::Moved);
+        }
+        let context = into.context.clone().or_else(|| row.context.clone());
+        let row = Row { context, ..new_stay(row, into, now) };
+        let event = Some((from.as_str(), "moved", why.as_str()));
+        self.enter(&row, HistoryKind::Override, event, Cause::Operator, None, origin, into, now);
+        Ok(row)
+    }
+
+    fn claim(&mut self, claim: &Claim) -> Result<Row, Miss> {
+        let row = self.read_as(&claim.key, claim.incarnation, claim.version)?;
+        if row.fence != claim.fence || row.parked.is_some() {
+            return Err(Miss::Moved);
+        }
+        let next = self.given.unwrap_or(self.fence + 1);
+        if next <= self.fence {
+            return Err(Miss::Moved);
+        }
+        self.fence = next;
+        Ok(self.put(Row {
+            owner: Some(claim.owner.clone()),
+            fence: next,
+            attempt: row.attempt + 1,
+            retry_at: None,
+            ..row
+        }))
+    }
+
+    fn release(&mut self, release: &Release, now: SystemTime) -> Result<Row, Miss> {
+        let row = self.read_as(&release.key, release.incarnation, release.version)?;
+        if row.fence != release.fence || row.owner != release.owner {
+            return Err(Miss::Moved);
+        }
+        let row = self.put(Row {
+            owner: None,
+            retry_at: release.retry.map(|retry| now + retry),
+            attempt: match release.attempts {
+                Attempts::Keep => row.attempt,
+                Attempts::GiveBack => row.attempt.saturating_sub(1),
+                Attempts::Reset => 0,
+            },
+            error: release.error.clone().or_else(|| row.error.clone()),
+            parked: release.parked.clone(),
+            parked_at: release.parked.as_ref().map(|_| now),
+            ..row
+        });
+        if let Some(note) = &release.note {
+            self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
+        }
+        Ok(row)
+    }
+
+    fn arm(&mut self, arm: &Arm, now: SystemTime) -> Result<Row, Miss> {
+        let row = self.read_as(&arm.key, arm.incarnation, arm.version)?;
+        let work = arm.work && row.retry_at.is_none() && row.owner.is_none() && row.parked.is_none();
+        let timer = arm.timer.filter(|_| row.timer_at.is_none());
+        if !work && timer.is_none() {
+            return Err(Miss::Moved);
+        }
+        let row = self.put(Row {
+            retry_at: if work { Some(now) } else { row.retry_at },
+            timer_at: timer.map_or(row.timer_at, |after| Some(row.updated + after)),
+            ..row
+        });
+        self.note(&row, ("armed", &arm.reason), Cause::Operator, &Origin::default(), now);
+        Ok(row)
+    }
+
+    fn disarm(&mut self, disarm: &Disarm, now: SystemTime) -> Result<Row, Miss> {
+        let row = self.read_as(&disarm.key, disarm.incarnation, disarm.version)?;
+        let row = self.put(Row { timer_at: None, ..row });
+        self.note(&row, ("timer dropped", &disarm.reason), Cause::Timer, &Origin::default(), now);
+        Ok(row)
+    }
+
+    fn purge(&mut self, purge: &Purge) -> Result<Row, Miss> {
+        let row = self.read_as(&purge.key, purge.incarnation, purge.version)?;
+        self.rows.remove(&purge.key);
+        self.history.retain(|entry| entry.key != purge.key);
+        self.keys.retain(|(key, _, _), _| *key != purge.key);
+        Ok(row)
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<Row, Miss> {
+        let row = self.read_as(&rewrite.key, rewrite.incarnation, rewrite.version)?;
+        if row.schema >= rewrite.schema {
+            return Err(Miss::Moved);
+        }
+        Ok(self.put(Row { state: rewrite.state.clone(), data: rewrite.data.clone(), schema: rewrite.schema, ..row }))
+    }
+
+    fn read_as(&self, key: &Key, incarnation: Uuid, version: u64) -> Result<Row, Miss> {
+        let row = self.rows.get(key).ok_or(Miss::Moved)?;
+        if (row.incarnation, row.version) == (incarnation, version) { Ok(row.clone()) } else { Err(Miss::Moved) }
+    }
+
+    fn put(&mut self, row: Row) -> Row {
+        self.rows.insert(row.key.clone(), row.clone());
+        row
+    }
+
+    /// The row in its new state, with its entry and its key.
+    #[expect(clippy::too_many_arguments, reason = "as many as the entry has sources")]
+    fn enter(
+        &mut self,
+        row: &Row,
+        kind: HistoryKind,
+        event: Option<(&str, &str, &str)>,
+        cause: Cause,
+        used: Option<&str>,
+        origin: &Origin,
+        into: &Entering,
+        now: SystemTime,
+    ) {
+        if into.remove {
+            self.rows.remove(&row.key);
+        } else {
+            self.put(row.clone());
+        }
+        let entry = Arc::new(HistoryEntry {
+            from: event.map(|(from, ..)| from.to_owned()),
+            event: event.map(|(_, event, _)| event.to_owned()),
+            payload: event.map(|(.., payload)| payload.to_owned()),
+            data: Some(row.data.clone()),
+            idempotency_key: used.map(str::to_owned),
+            actor: origin.actor.clone(),
+            trace: origin.trace.clone(),
+            ..self.entry(row, kind, cause, now)
+        });
+        if let Some(used) = used {
+            self.keys.insert((row.key.clone(), row.incarnation, used.to_owned()), (entry.clone(), now));
+        }
+        self.history.push(entry);
+    }
+
+    fn note(&mut self, row: &Row, (about, text): (&str, &str), cause: Cause, origin: &Origin, now: SystemTime) {
+        let entry = HistoryEntry {
+            from: Some(row.state.clone()),
+            event: Some(about.to_owned()),
+            payload: Some(text.to_owned()),
+            actor: origin.actor.clone(),
+            trace: origin.trace.clone(),
+            ..self.entry(row, HistoryKind::Note, cause, now)
+        };
+        self.history.push(Arc::new(entry));
+    }
+
+    fn entry(&mut self, row: &Row, kind: HistoryKind, cause: Cause, now: SystemTime) -> HistoryEntry {
+        self.sequence += 1;
+        HistoryEntry {
+            sequence: self.sequence,
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            kind,
+            version: row.version,
+            schema: row.schema,
+            fence: row.fence,
+            from: None,
+            event: None,
+            to: row.state.clone(),
+            payload: None,
+            data: None,
+            cause: cause.as_str().to_owned(),
+            idempotency_key: None,
+            actor: None,
+            trace: None,
+            at: now,
+        }
+    }
+
+    /// One batch of each kind, and how much that was.
+    pub(super) fn prune(&mut self, prune: &Prune) -> u64 {
+        let mut forgotten = 0;
+        if let Some(before) = prune.keys_before {
+            let mut old: Vec<_> = self.keys.iter().filter(|(_, (_, at))| *at < before).collect();
+            old.sort_by_key(|(used, (_, at))| (*at, (*used).clone()));
+            let old: Vec<Used> = old.into_iter().take(prune.limit).map(|(used, _)| used.clone()).collect();
+            forgotten += old.len();
+            for used in old {
+                self.keys.remove(&used);
+            }
+        }
+        if let Some(before) = prune.history_before {
+            let held = self.keys.values().map(|(first, _)| first.sequence).min().unwrap_or(u64::MAX);
+            let old = self.history.iter().take(prune.limit).take_while(|e| e.sequence < held && e.at < before).count();
+            if let Some(last) = old.checked_sub(1) {
+                self.pruned = self.pruned.max(self.history[last].sequence);
+            }
+            self.history.drain(..old);
+            forgotten += old;
+        }
+        if let Some(before) = prune.ended_before {
+            for (machine, state) in &prune.ended {
+                let ended = self.rows.values().filter(|row| *row.key.machine == **machine && row.state == *state);
+                let ended = ended.filter(|row| row.updated < before);
+                let mut ended: Vec<_> = ended.map(|row| (row.schema, row.updated, row.key.clone())).collect();
+                ended.sort();
+                ended.truncate(prune.limit);
+                forgotten += ended.len();
+                for (.., key) in ended {
+                    self.rows.remove(&key);
+                }
+            }
+        }
+        u64::try_from(forgotten).expect("few")
+    }
+
+    /// The sequence of the newest entry that was ever written.
+    pub(super) fn newest(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The life that a key belongs to: the present one, or the last where there is no row any more.
+    fn life(&self, key: &Key) -> Option<Uuid> {
+        let last = self.history.iter().rev().find(|entry| entry.key == *key).map(|entry| entry.incarnation);
+        self.rows.get(key).map(|row| row.incarnation).or(last)
+    }
+
+    pub(super) fn first(&self, key: &Key, used: &str) -> Option<HistoryEntry> {
+        self.keys.get(&(key.clone(), self.life(key)?, used.to_owned())).map(|(first, _)| HistoryEntry::clone(first))
+    }
+
+    pub(super) fn used(&self) -> impl Iterator<Item = &Used> {
+        self.keys.keys()
+    }
+
+    /// The rows of `machine`, by id.
+    pub(super) fn all(&self, machine: &str) -> Vec<Row> {
+        self.rows.values().filter(|row| *row.key.machine == *machine).cloned().collect()
+    }
+
+    /// Those of the rows of `machine` that `wanted` says yes to, the one that entered its state first coming first.
+    pub(super) fn by_age(&self, machine: &str, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
+        let mut rows = self.all(machine);
+        rows.retain(wanted);
+        rows.sort_by_key(|row| (row.updated, row.key.clone()));
+        rows
+    }
+
+    /// The states and schema versions in which rows of `machine` stand.
+    pub(super) fn ranges(&self, machine: &str) -> BTreeSet<(String, u32)> {
+        self.all(machine).into_iter().map(|row| (row.state, row.schema)).collect()
+    }
+
+    pub(super) fn due(&self, machines: &[String], until: SystemTime) -> Vec<Due> {
+        let rows = self.rows.values().filter(|row| machines.iter().any(|machine| **machine == *row.key.machine));
+        let mut due: Vec<Due> = rows
+            .filter_map(|row| Some(Due { key: row.key.clone(), at: row.wake_at()? }))
+            .filter(|due| due.at <= until)
+            .collect();
+        due.sort_by_key(|due| (due.at, due.key.clone()));
+        due
+    }
+
+    pub(super) fn held_by_others(&self, machines: &[String], me: &str) -> Vec<Key> {
+        let rows = self.rows.values().filter(|row| machines.iter().any(|machine| **machine == *row.key.machine));
+        rows.filter(|row| row.owner.as_ref().is_some_and(|owner| owner != me)).map(|row| row.key.clone()).collect()
+    }
+}
+
+/// The row at the beginning of its next stay.
+fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
+    Row {
+        state: into.state.clone(),
+        version: row.version + 1,
+        entered: row.version + 1,
+        schema: into.schema,
+        data: into.data.clone(),
+        timer_at: into.timer.map(|after| now + after),
+        retry_at: into.work.then_some(now),
+        attempt: 0,
+        checkpoint: None,
+        parked: None,
+        parked_at: None,
+        error: None,
+        updated: now,
+        ..row
+    }
+}
+
+/// What a store says to a group that is in its own way.
+pub(super) const OWN_GROUP: &str = "an earlier change of the same group is in its way";
+
+/// The life and version that a holder of a claim has read.
+fn claimed(change: &Change) -> Option<(Uuid, u64)> {
+    match change {
+        Change::Transition(change) => change.fence.map(|_| (change.incarnation, change.version)),
+        Change::Claim(change) => Some((change.incarnation, change.version)),
+        Change::Release(change) => Some((change.incarnation, change.version)),
+        Change::Create(_)
+        | Change::Override(_)
+        | Change::Arm(_)
+        | Change::Disarm(_)
+        | Change::Purge(_)
+        | Change::Rewrite(_) => None,
+    }
+}

@@ -1,0 +1,257 @@
+//! One change after the other, on the store and on the naive one: verdict, rows, history and every query are the same.
+
+use super::{
+    cases,
+    op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen},
+    reference::Model,
+};
+use fsm_runtime::store::{
+    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Prune, Row, Store, Verdict, sqlite::Sqlite,
+};
+use proptest::{prelude::*, test_runner::Config};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+const INSTANCES: u8 = 6;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Groups that are given to the store in one call.
+    Commit(Vec<Vec<Pick>>),
+    Prune {
+        limit: usize,
+        keys: Option<u64>,
+        history: Option<u64>,
+        ended: Option<u64>,
+    },
+}
+
+fn picks() -> impl Strategy<Value = Pick> {
+    let kind = prop_oneof![
+        4 => Just(Kind::Create),
+        6 => Just(Kind::Transition),
+        3 => Just(Kind::WorkersTransition),
+        2 => Just(Kind::Override),
+        5 => Just(Kind::Claim),
+        5 => Just(Kind::Release),
+        1 => Just(Kind::Arm),
+        1 => Just(Kind::Disarm),
+        1 => Just(Kind::Purge),
+        2 => Just(Kind::Rewrite),
+    ];
+    let stale = prop_oneof![4 => Just(0), 1 => 1..4u8];
+    let idempotency_key = prop_oneof![3 => Just(None), 1 => (0..3u8).prop_map(Some)];
+    (0..INSTANCES, kind, stale, idempotency_key, 0..10u8, 0..16u8).prop_map(
+        |(instance, kind, stale, idempotency_key, into, dice)| Pick {
+            instance,
+            kind,
+            stale,
+            idempotency_key,
+            into,
+            dice,
+        },
+    )
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let group = prop_oneof![4 => prop::collection::vec(picks(), 1), 1 => prop::collection::vec(picks(), 0..4)];
+    let groups = prop_oneof![4 => prop::collection::vec(group.clone(), 1), 1 => prop::collection::vec(group, 0..4)];
+    let age = || prop::option::of(0..40u64);
+    let prune = (0..4usize, age(), age(), age()).prop_map(|(limit, keys, history, ended)| Step::Prune {
+        limit,
+        keys,
+        history,
+        ended,
+    });
+    prop::collection::vec(prop_oneof![9 => groups.prop_map(Step::Commit), 1 => prune], 1..60)
+}
+
+proptest! {
+    #![proptest_config(Config { cases: cases(96), failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn the_store_does_what_the_model_does(steps in steps()) {
+        let executor = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        executor.block_on(agree_on(&Sqlite::in_memory().unwrap(), steps))?;
+    }
+}
+
+fn at(micros: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + Duration::from_micros(micros)
+}
+
+async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let (mut model, mut seen) = (Model::default(), Seen::default());
+    let last = steps.len() as u64;
+    for (time, step) in (1..).zip(steps) {
+        let before = |age: u64| at(u64::saturating_sub(time, age));
+        match step {
+            Step::Commit(picks) => {
+                let ops: Vec<Vec<Op>> = picks.iter().map(|picks| seen.group(picks)).collect();
+                let groups: Vec<_> = ops.iter().map(|ops| op::group(ops)).collect();
+                let found: Vec<Verdict> = store.commit(groups.clone(), at(time)).await.unwrap();
+                let expected: Vec<Verdict> = groups.iter().map(|group| model.apply(group, at(time))).collect();
+                let found: Vec<Verdict> = found.into_iter().map(without_shard).collect();
+                prop_assert_eq!(&found, &expected, "at {}: {:?}", time, ops);
+                for (ops, verdict) in ops.iter().zip(&found) {
+                    seen.see_verdict(ops, verdict);
+                }
+            }
+            Step::Prune { limit, keys, history, ended } => {
+                let prune = Prune {
+                    keys_before: keys.map(before),
+                    history_before: history.map(before),
+                    ended: MACHINES.map(|machine| (machine.to_owned(), ENDED.to_owned())).to_vec(),
+                    ended_before: ended.map(before),
+                    limit,
+                };
+                let found = store.prune(prune.clone()).await.unwrap();
+                prop_assert_eq!(found, model.prune(&prune), "{:?}", prune);
+            }
+        }
+        // The verdicts alone tell most; all of the queries together cost more than they do.
+        if time % 8 == 0 || time == last {
+            rows_agree(store, &model).await?;
+            history_agrees(store, &model).await?;
+            work_agrees(store, &model, time).await?;
+        }
+    }
+    Ok(())
+}
+
+fn without_shard(verdict: Verdict) -> Verdict {
+    let without = |row: Row| Row { shard: 0, ..row };
+    match verdict {
+        Verdict::Committed { rows } => Verdict::Committed { rows: rows.into_iter().map(without).collect() },
+        Verdict::Conflict { change, current } => {
+            Verdict::Conflict { change, current: current.map(|row| Box::new(without(*row))) }
+        }
+        Verdict::Fenced { change, current } => Verdict::Fenced { change, current: Box::new(without(*current)) },
+        verdict => verdict,
+    }
+}
+
+async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseError> {
+    for instance in 0..INSTANCES {
+        let key = op::key(instance);
+        let row = store.get(key.clone()).await.unwrap().map(|row| Row { shard: 0, ..row });
+        prop_assert_eq!(row.as_ref(), model.rows.get(&key));
+    }
+    for machine in MACHINES {
+        prop_assert_eq!(listed(store, machine, None, false, None).await, model.all(machine));
+        let parked = model.by_age(machine, |row| row.parked.is_some());
+        prop_assert_eq!(listed(store, machine, None, true, None).await, parked);
+        let (mut counts, mut in_use) = (Vec::new(), Vec::new());
+        for (state, schema) in model.ranges(machine) {
+            let rows = model.by_age(machine, |row| row.state == state);
+            prop_assert_eq!(&listed(store, machine, Some(&[&state]), false, None).await, &rows);
+            let middle = rows[rows.len() / 2].updated;
+            let older = model.by_age(machine, |row| row.state == state && row.updated < middle);
+            prop_assert_eq!(listed(store, machine, Some(&[&state]), false, Some(middle)).await, older);
+            let those = model.by_age(machine, |row| (&row.state, row.schema) == (&state, schema));
+            in_use.push(InUse { state: state.clone(), schema, example: those[0].key.clone() });
+            counts.push(Count { state, schema, rows: those.len() as u64 });
+        }
+        let both = model.by_age(machine, |row| STATES[..2].contains(&&*row.state));
+        prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), false, None).await, both);
+        prop_assert_eq!(store.count(machine.to_owned()).await.unwrap(), counts);
+        prop_assert_eq!(store.in_use(machine.to_owned()).await.unwrap(), in_use);
+    }
+    Ok(())
+}
+
+/// All pages, two rows each.
+async fn listed(
+    store: &dyn Store,
+    machine: &str,
+    states: Option<&[&str]>,
+    parked: bool,
+    entered_before: Option<SystemTime>,
+) -> Vec<Row> {
+    let mut filter = Filter {
+        machine: machine.to_owned(),
+        states: states.map(|states| states.iter().map(|state| (*state).to_owned()).collect()),
+        entered_before,
+        parked,
+        after: None,
+        limit: 2,
+    };
+    let mut rows = Vec::new();
+    loop {
+        let page = store.list(filter.clone()).await.unwrap();
+        rows.extend(page.items.into_iter().map(|row| Row { shard: 0, ..row }));
+        filter.after = page.next;
+        if filter.after.is_none() {
+            return rows;
+        }
+    }
+}
+
+async fn history_agrees(store: &dyn Store, model: &Model) -> Result<(), TestCaseError> {
+    let expected: Vec<HistoryEntry> = model.history.iter().map(|entry| HistoryEntry::clone(entry)).collect();
+    prop_assert_eq!(&read(store, None, false).await, &expected);
+    let mut backwards = read(store, None, true).await;
+    backwards.reverse();
+    prop_assert_eq!(&backwards, &expected);
+    let mut by_key: BTreeMap<Key, Vec<HistoryEntry>> = BTreeMap::new();
+    for entry in expected {
+        by_key.entry(entry.key.clone()).or_default().push(entry);
+    }
+    for (key, entries) in by_key {
+        prop_assert_eq!(read(store, Some(key), false).await, entries);
+    }
+    prop_assert_eq!(store.newest().await.unwrap(), model.newest());
+    prop_assert_eq!(store.pruned().await.unwrap(), model.pruned);
+    for (key, _, used) in model.used() {
+        let found = store.first(key.clone(), used.clone()).await.unwrap();
+        prop_assert_eq!(found, model.first(key, used));
+    }
+    Ok(())
+}
+
+/// All pages, three entries each.
+async fn read(store: &dyn Store, key: Option<Key>, newest_first: bool) -> Vec<HistoryEntry> {
+    let mut entries: Vec<HistoryEntry> = Vec::new();
+    loop {
+        let after = match entries.last() {
+            Some(last) => last.sequence,
+            None if newest_first => u64::MAX,
+            None => 0,
+        };
+        let page = store.history(HistoryQuery { key: key.clone(), after, newest_first, limit: 3 }).await.unwrap();
+        if page.is_empty() {
+            return entries;
+        }
+        entries.extend(page);
+    }
+}
+
+async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), TestCaseError> {
+    let machines = MACHINES.map(str::to_owned).to_vec();
+    for until in [at(time), at(time + 10), at(time + 1_000)] {
+        let mut due = Vec::new();
+        loop {
+            let page = store.due(machines.clone(), until, due.last().cloned(), 2).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            due.extend(page);
+        }
+        prop_assert_eq!(due, model.due(&machines, until));
+    }
+    for me in OWNERS {
+        let mut held = Vec::new();
+        loop {
+            let after = held.last().cloned();
+            let page = store.held_by_others(machines.clone(), me.to_owned(), after, 2).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            held.extend(page);
+        }
+        prop_assert_eq!(held, model.held_by_others(&machines, me));
+    }
+    Ok(())
+}
