@@ -50,7 +50,8 @@ pub(super) struct Answer {
 impl Call {
     /// Whether it was answered that all of it was made.
     pub(super) fn made(&self) -> bool {
-        !self.answer.is_empty() && self.answer.iter().all(|answer| answer.as_ref().is_some_and(|answer| answer.committed))
+        !self.answer.is_empty()
+            && self.answer.iter().all(|answer| answer.as_ref().is_some_and(|answer| answer.committed))
     }
 }
 
