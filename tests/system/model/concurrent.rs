@@ -269,7 +269,7 @@ fn read(log: &Path) -> Vec<Call> {
 #[should_panic(expected = "no order explains the answers")]
 async fn one_change_told_twice_is_found() {
     let store = Sqlite::in_memory().unwrap();
-    let mut calls = callers_on(&[store.clone()]).await;
+    let mut calls = callers_on(std::slice::from_ref(&store)).await;
     store.prune(Prune::default()).await.unwrap();
     let made = |call: &&Call| matches!(&call.asked, Asked::Group(_)) && call.made();
     let told = calls.iter().find(made).unwrap().clone();

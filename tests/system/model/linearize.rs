@@ -138,7 +138,7 @@ pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
         let row = store.get(key.clone()).await.expect("a look").map(|row| Row { shard: 0, ..row });
         let entries: Vec<HistoryEntry> = history.iter().filter(|entry| entry.key == key).cloned().collect();
         let events = events(calls, instance);
-        Search::new(&events, key, row, entries).run();
+        Search::new(&events, key, row, &entries).run();
     }
     order(calls, &history);
 }
@@ -191,7 +191,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(events: &'a [Event<'a>], key: Key, row: Option<Row>, entries: Vec<HistoryEntry>) -> Self {
+    fn new(events: &'a [Event<'a>], key: Key, row: Option<Row>, entries: &[HistoryEntry]) -> Self {
         let mut fences: BTreeSet<u64> =
             entries.iter().map(|entry| entry.fence).chain(row.iter().map(|row| row.fence)).collect();
         for event in events {
