@@ -8,7 +8,6 @@ mod history;
 mod job;
 mod machines;
 mod model;
-mod policy;
 mod records;
 mod release;
 mod schema;
