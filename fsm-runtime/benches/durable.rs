@@ -1,7 +1,9 @@
 //! How many durable transitions a second, beside a bare `rusqlite` loop with the same statements and batch size.
 //!
-//! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS]`: prints, for 1, 16, 64 and 256 callers, our rate and the
-//! bare loop's, the ratio of their medians over paired runs, and our latency (p50 and p99) beside a bare batch's.
+//! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS [CALLERS]]`: prints, for 1, 16, 64 and 256 callers, our rate and
+//! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's. With `CALLERS`, only
+//! that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
+//! for each transition, so that a busy machine is no part of that.
 
 use fsm_runtime::{prelude::*, store::sqlite::Synchronous};
 use rusqlite::{Connection, params};
@@ -39,23 +41,32 @@ struct Run {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
-    let seconds = Duration::from_secs(arguments.next().unwrap_or(2));
-    let rows = usize::try_from(arguments.next().unwrap_or(10_000)).expect("a number of rows");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    if let [counted, whose, callers, transitions] = &arguments[..]
+        && counted == "counted"
+    {
+        let number = |text: &String| text.parse().expect("a number");
+        return executor.block_on(be_counted(whose, number(callers), number(transitions)));
+    }
+    let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<u64>().ok());
+    let seconds = Duration::from_secs(numbers.next().unwrap_or(2));
+    let rows = usize::try_from(numbers.next().unwrap_or(10_000)).expect("a number of rows");
+    let only = numbers.next().and_then(|only| usize::try_from(only).ok());
     println!("{rows} rows of 200 bytes, {seconds:?} a run, medians of {PAIRS} pairs; rates in transitions a second");
     println!("bare loop, for each transition:\n{UPDATE}\n{INSERT}\n");
-    for synchronous in [Synchronous::Full, Synchronous::Normal] {
+    let modes = if only.is_some() { &[Synchronous::Full][..] } else { &[Synchronous::Full, Synchronous::Normal] };
+    for &synchronous in modes {
         println!("{synchronous:?}");
         println!("callers      ours      bare   ratio   p50        p99        bare batch p50 / p99");
-        for callers in [1, 16, 64, 256] {
+        for callers in [1, 16, 64, 256].into_iter().filter(|callers| only.is_none_or(|only| only == *callers)) {
             let (mut ours, mut bare) = (Vec::new(), Vec::new());
             for _ in 0..PAIRS {
                 let dir = tempfile::tempdir().expect("a folder");
                 let path = dir.path().join("ours.db");
-                ours.push(executor.block_on(measure_ours(&path, synchronous, callers, rows, seconds)));
+                ours.push(executor.block_on(measure_ours(&path, synchronous, callers, rows, Until::Time(seconds))));
                 let path = dir.path().join("bare.db");
-                bare.push(executor.block_on(measure_bare(&path, synchronous, callers, rows, seconds)));
+                bare.push(executor.block_on(measure_bare(&path, synchronous, callers, rows, Until::Time(seconds))));
             }
             let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| ours.rate / bare.rate).collect());
             println!(
@@ -69,6 +80,46 @@ fn main() {
             );
         }
     }
+    println!("\ninstructions for each transition, all threads\ncallers      ours      bare   ratio");
+    for callers in [1, 64, 256].into_iter().filter(|callers| only.is_none_or(|only| only == *callers)) {
+        match (instructions("ours", callers), instructions("bare", callers)) {
+            (Some(ours), Some(bare)) => println!("{callers:>7} {ours:>9.0} {bare:>9.0}   {:>4.2}x", ours / bare),
+            _ => return println!("valgrind is not installed: not counted"),
+        }
+    }
+}
+
+/// What `transitions` more of them cost this very program under callgrind, shared among them: that takes the start away.
+fn instructions(whose: &str, callers: usize) -> Option<f64> {
+    let (few, many) = (2_048, 10_240);
+    let count = |transitions: u32| -> Option<f64> {
+        let run = std::process::Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe().ok()?)
+            .args(["counted", whose, &callers.to_string(), &transitions.to_string()])
+            .output()
+            .ok()?;
+        let told = String::from_utf8_lossy(&run.stderr).into_owned();
+        told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+    };
+    Some((count(many)? - count(few)?) / f64::from(many - few))
+}
+
+/// A number of transitions on 1,000 rows, and nothing else that depends on it.
+async fn be_counted(whose: &str, callers: usize, transitions: usize) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (path, until) = (dir.path().join("counted.db"), Until::Transitions(transitions));
+    match whose {
+        "ours" => measure_ours(&path, Synchronous::Normal, callers, 1_024, until).await,
+        _ => measure_bare(&path, Synchronous::Normal, callers, 1_024, until).await,
+    };
+}
+
+/// When a run ends.
+#[derive(Clone, Copy)]
+enum Until {
+    Time(Duration),
+    Transitions(usize),
 }
 
 fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
@@ -96,7 +147,7 @@ async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
     runtime
 }
 
-async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, rows: usize, time: Duration) -> Run {
+async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, rows: usize, until: Until) -> Run {
     let runtime = fill(path, synchronous, rows).await;
     let switches = runtime.machines::<Switch>();
     // Each caller has rows of its own, and takes them in a shuffled order.
@@ -114,7 +165,11 @@ async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, row
         tasks.spawn(async move {
             let mut latencies = Vec::new();
             let mut records: std::collections::VecDeque<_> = share.into();
-            while !stop.load(Ordering::Relaxed) {
+            let most = match until {
+                Until::Time(_) => usize::MAX,
+                Until::Transitions(transitions) => transitions / callers,
+            };
+            while latencies.len() < most && !stop.load(Ordering::Relaxed) {
                 let Some(record) = records.pop_front() else { break };
                 let began = Instant::now();
                 let record = match record {
@@ -127,8 +182,10 @@ async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, row
             latencies
         });
     }
-    tokio::time::sleep(time).await;
-    stop.store(true, Ordering::Relaxed);
+    if let Until::Time(time) = until {
+        tokio::time::sleep(time).await;
+        stop.store(true, Ordering::Relaxed);
+    }
     let latencies: Vec<Duration> = tasks.join_all().await.into_iter().flatten().collect();
     summary(began, latencies.len(), latencies)
 }
@@ -138,6 +195,7 @@ const UPDATE: &str = "UPDATE fsm_instances
         timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
         checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
     WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
+      AND schema <= ?6
     RETURNING fence, data";
 const INSERT: &str =
     "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event,
@@ -145,7 +203,7 @@ const INSERT: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The same tables and statements without us: one thread, `batch` transitions in each transaction.
-async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, time: Duration) -> Run {
+async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, until: Until) -> Run {
     drop(fill(path, synchronous, rows).await);
     let path = path.to_owned();
     let run = move || -> rusqlite::Result<Run> {
@@ -162,7 +220,10 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
         let data = format!("{{\"ballast\":\"{}\"}}", "x".repeat(BALLAST));
         let (mut update, mut insert) = (connection.prepare(UPDATE)?, connection.prepare(INSERT)?);
         let (mut done, mut latencies, began) = (0, Vec::new(), Instant::now());
-        while began.elapsed() < time {
+        while match until {
+            Until::Time(time) => began.elapsed() < time,
+            Until::Transitions(transitions) => done < transitions,
+        } {
             let batch_began = Instant::now();
             connection.execute_batch("BEGIN IMMEDIATE")?;
             for _ in 0..batch {

@@ -75,6 +75,7 @@ pub mod codec;
 mod controller;
 mod definition;
 mod durable;
+mod heard;
 mod panics;
 mod records;
 mod retention;

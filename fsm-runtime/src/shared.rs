@@ -4,6 +4,7 @@ use crate::{
     checks::Unknown,
     clock::Clock,
     definition::Definitions,
+    heard::Heard,
     records::Migrations,
     store::{Change, Group, Key, Row, Store, StoreError, Verdict},
 };
@@ -26,13 +27,13 @@ pub(crate) struct Shared {
 impl Shared {
     /// Commits `groups`, and tells everybody of what was made.
     ///
-    /// In a task of its own: a caller that is dropped half-way takes its answer with it, but not the word that an instance
-    /// has changed.
-    pub(crate) async fn commit_groups(self: &Arc<Self>, groups: Vec<Group>) -> Result<Vec<Verdict>, StoreError> {
+    /// Heard to its end: a caller that is dropped half-way takes its answer with it, but not the word that an instance has
+    /// changed.
+    pub(crate) fn commit_groups(self: &Arc<Self>, groups: Vec<Group>) -> Heard<Result<Vec<Verdict>, StoreError>> {
         let this = self.clone();
-        let committing = tokio::spawn(async move {
-            let keys: Vec<Key> = groups.iter().flat_map(|group| &group.changes).map(|c| c.key().clone()).collect();
+        Heard::new(async move {
             this.definitions.before(&groups, &this).await?;
+            let keys: Vec<Key> = groups.iter().flat_map(|group| &group.changes).map(|c| c.key().clone()).collect();
             let verdicts = this.store.commit(groups, this.clock.now()).await;
             match &verdicts {
                 Ok(verdicts) => {
@@ -46,8 +47,7 @@ impl Shared {
                 Err(_) => this.changes.publish(keys.into_iter()),
             }
             verdicts
-        });
-        committing.await.unwrap_or_else(|ended| Err(unheard(&ended)))
+        })
     }
 
     /// Commits one change, and tells everybody of it if it was made.
@@ -83,14 +83,6 @@ impl Shared {
 fn no_verdict() -> StoreError {
     let cause = "the store gave no verdict for a group".to_owned();
     StoreError::Failed { store: "this store".to_owned(), cause }
-}
-
-/// The task that committed was ended with its executor, or panicked.
-pub(crate) fn unheard(ended: &tokio::task::JoinError) -> StoreError {
-    StoreError::Indeterminate {
-        store: "this store".to_owned(),
-        cause: format!("the commit was not heard to its end: {ended}"),
-    }
 }
 
 /// Who wants to know which instances have changed.

@@ -3,7 +3,8 @@
 use super::firing::Firing;
 use crate::{
     durable::Durable,
-    shared::{Shared, unheard},
+    heard::Heard,
+    shared::Shared,
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -128,8 +129,8 @@ impl Group {
             Ok(())
         };
         let (sqlite, to) = (sqlite.clone(), shared.clone());
-        // In a task of its own, as `Shared::commit_groups`: the word outlives a caller that is dropped.
-        let committing = tokio::spawn(async move {
+        // As `Shared::commit_groups`: the word outlives a caller that is dropped.
+        let committing = Heard::new(async move {
             let group = store::Group { changes };
             to.definitions.before(std::slice::from_ref(&group), &to).await?;
             let verdict = sqlite.commit_with(group, Box::new(statements), to.clock.now()).await;
@@ -138,7 +139,7 @@ impl Group {
             }
             verdict
         });
-        let verdict = committing.await.unwrap_or_else(|ended| Err(unheard(&ended)))?;
+        let verdict = committing.await?;
         let verdict = verdict.map_err(GroupFailure::Statements)?;
         let together = decide(decides, Some(verdict))?;
         match made.try_recv() {

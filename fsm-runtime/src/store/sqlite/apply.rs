@@ -1,4 +1,4 @@
-//! Owns the fate of a group: all of its changes under one savepoint, or the verdict of the one that missed.
+//! Owns the fate of a group: all of its changes, or the verdict of the one that missed.
 
 use super::{Sql, change, read};
 use crate::store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict};
@@ -15,18 +15,44 @@ enum Missed {
     Refused(String),
 }
 
-/// Applies `group` under a savepoint: all of it, or nothing.
+/// Which groups get a savepoint of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Savepoints {
+    /// Not a single transition or creation, which leaves no trace where it misses its row. A savepoint costs a copy of each page
+    /// that is changed under it.
+    WhereNeeded,
+    /// All.
+    Everywhere,
+}
+
+/// Applies `group`: all of it, or nothing. `None` where part of it may have been applied: roll the transaction back, and apply all
+/// of it again with [`Savepoints::Everywhere`].
 ///
 /// # Errors
 /// Those that concern the whole transaction; what concerns this group alone is a verdict.
-pub(super) fn group(connection: &Connection, group: &Group, now: SystemTime) -> rusqlite::Result<Verdict> {
+pub(super) fn group(
+    connection: &Connection,
+    group: &Group,
+    now: SystemTime,
+    savepoints: Savepoints,
+) -> rusqlite::Result<Option<Verdict>> {
+    if let ([change @ (Change::Create(_) | Change::Transition(_))], Savepoints::WhereNeeded) =
+        (&group.changes[..], savepoints)
+    {
+        return match attempt(connection, change, now) {
+            Ok(Ok(row)) => Ok(Some(Verdict::Committed { rows: vec![row] })),
+            Ok(Err(missed)) => judge(connection, 0, change, missed).map(Some),
+            Err(error) if concerns_the_change_alone(&error) => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
     match group_with(connection, group, now, |_| Ok::<_, Infallible>(()))? {
-        Ok(verdict) => Ok(verdict),
+        Ok(verdict) => Ok(Some(verdict)),
         Err(never) => match never {},
     }
 }
 
-/// The same, with `statements` after the changes in the same savepoint; their error undoes both.
+/// Applies `group` and `statements` after it under a savepoint; their error undoes both.
 pub(super) fn group_with<E>(
     connection: &Connection,
     group: &Group,

@@ -67,15 +67,15 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
     // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row. What newer code has
     // written anew (a rewrite leaves the version alone) older code must not write back.
     let row = connection
-        .prepare_cached(&format!(
+        .prepare_cached(
             "UPDATE fsm_instances
              SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
                  timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
                  checkpoint = NULL, parked = NULL, parked_at = NULL, error = NULL, updated = ?12
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
                AND schema <= ?6
-             RETURNING {COLUMNS}"
-        ))?
+             RETURNING fence, owner, shard, created",
+        )?
         .query_row(
             params![
                 key.machine,
@@ -91,7 +91,31 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
                 fence,
                 micros(now),
             ],
-            to_row,
+            // What the change does not know; the rest is as it was written.
+            |kept| {
+                Ok(Row {
+                    key: key.clone(),
+                    incarnation: *incarnation,
+                    state: into.state.clone(),
+                    version: version + 1,
+                    entered: version + 1,
+                    schema: into.schema,
+                    data: into.data.clone(),
+                    context: into.context.clone(),
+                    timer_at: into.timer.map(|after| read::as_stored(later(now, after))),
+                    retry_at: into.work.then(|| read::as_stored(now)),
+                    owner: kept.get(1)?,
+                    fence: kept.get(0)?,
+                    attempt: 0,
+                    checkpoint: None,
+                    parked: None,
+                    parked_at: None,
+                    error: None,
+                    shard: kept.get(2)?,
+                    created: read::time(kept, 3)?,
+                    updated: read::as_stored(now),
+                })
+            },
         )
         .optional()?;
     if let Some(row) = &row {

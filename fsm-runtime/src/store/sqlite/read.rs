@@ -224,7 +224,12 @@ fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, Damage(error.to_string())))
 }
 
-fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
+/// A time as it comes back: to the microsecond.
+pub(super) fn as_stored(time: SystemTime) -> SystemTime {
+    from_micros(micros(time)).unwrap_or(time)
+}
+
+pub(super) fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
     from_micros(row.get(column)?)
         .ok_or_else(|| damaged(column, Type::Integer, Damage("a time outside the calendar".into())))
 }

@@ -1,6 +1,10 @@
 //! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
 
-use super::{Sql, apply, error, read};
+use super::{
+    Sql,
+    apply::{self, Savepoints},
+    error, read,
+};
 use crate::store::{ControlError, Group, StoreError, Verdict};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -260,16 +264,31 @@ impl State {
 
     /// One transaction for the whole batch; nobody gets an answer before it is durable.
     fn commit(&mut self, batch: &[Commit]) -> Result<Vec<Vec<Verdict>>, StoreError> {
+        match self.attempt(batch, Savepoints::WhereNeeded)? {
+            Some(verdicts) => Ok(verdicts),
+            // Rare: SQLite refused a change, half of which may be made.
+            None => self.attempt(batch, Savepoints::Everywhere)?.ok_or_else(|| StoreError::Failed {
+                store: self.file.display().to_string(),
+                cause: "a change was left half made, and was rolled back".to_owned(),
+            }),
+        }
+    }
+
+    /// `None` where it was rolled back because a change was left half made.
+    fn attempt(&self, batch: &[Commit], savepoints: Savepoints) -> Result<Option<Vec<Vec<Verdict>>>, StoreError> {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for commit in batch {
-            let each = commit.groups.iter().map(|group| apply::group(&transaction, group, commit.now));
-            verdicts.push(each.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?);
+            let each = commit.groups.iter().map(|group| apply::group(&transaction, group, commit.now, savepoints));
+            match each.collect::<rusqlite::Result<Option<Vec<_>>>>().map_err(failed)? {
+                Some(each) => verdicts.push(each),
+                None => return Ok(None),
+            }
         }
         transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
-        Ok(verdicts)
+        Ok(Some(verdicts))
     }
 
     /// A transaction of its own: foreign code runs in it, which may take its time, or fail.
