@@ -83,6 +83,7 @@
 extern crate alloc;
 
 mod arrows;
+mod course;
 pub mod diagram;
 mod diff;
 mod dot;
@@ -99,6 +100,7 @@ mod table;
 pub mod testing;
 mod walk;
 
+pub use course::{Course, Obstacle};
 #[doc(hidden)]
 pub use diff::diff;
 pub use dot::Dot;

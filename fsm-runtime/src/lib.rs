@@ -86,6 +86,7 @@ pub mod snapshot;
 pub mod store;
 mod subscription;
 pub mod supervisor;
+mod wish;
 mod work;
 
 pub use checks::LeftAlone;
@@ -96,7 +97,7 @@ pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use records::{
     Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,
-    OldState, Pending, RawRecord, ReadError, RowError, Ticket, Together, WaitError,
+    OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish, WishOf,
 };
 pub use retention::Retention;
 pub use runtime::{Builder, Runtime, StartError};

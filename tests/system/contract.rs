@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Page, Prune, Release, Rewrite, Row, Store, StoreFuture, Transition, Verdict,
+    Origin, Override, Page, Prune, Release, Rewrite, Row, SetWish, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -125,6 +125,8 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     a_parked_row_is_not_due_and_is_noted(&open().await).await;
     a_new_state_clears_what_belonged_to_the_old_one(&open().await).await;
     a_timer_can_be_dropped(&open().await).await;
+    an_override_is_a_new_stay_that_says_who_and_why(&open().await).await;
+    a_wish_touches_its_own_columns(&open().await).await;
     a_group_is_all_or_nothing(&open().await).await;
     groups_do_not_share_their_fate(&open().await).await;
     due_work_comes_earliest_first_and_by_page(&open().await).await;
@@ -318,6 +320,63 @@ async fn a_timer_can_be_dropped(store: &dyn Store) {
         Verdict::Conflict { .. } => {}
         other => panic!("{other:?}"),
     }
+}
+
+async fn an_override_is_a_new_stay_that_says_who_and_why(store: &dyn Store) {
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Open") }))).await;
+    let held = committed(store, Change::Claim(claim(&born))).await;
+    let moved = Override {
+        key: held.key.clone(),
+        incarnation: held.incarnation,
+        version: held.version,
+        from: held.state.clone(),
+        into: Entering { timer: Some(Duration::from_secs(9)), ..entering("Nowhere near") },
+        why: "because".into(),
+        origin: Origin { actor: Some("ada".into()), trace: None },
+    };
+    let row = committed(store, Change::Override(moved.clone())).await;
+    assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Nowhere near", 2, 2, 0));
+    assert_eq!((row.owner.as_deref(), row.fence), (Some("me"), held.fence), "its worker is still to be stopped");
+    assert_eq!((row.timer_at, row.retry_at), (Some(later(9)), None));
+    let again = verdict(store, vec![Change::Override(moved)]).await;
+    assert!(matches!(again, Verdict::Conflict { .. }), "{again:?}");
+    let query = HistoryQuery { key: Some(key("a")), after: u64::MAX, newest_first: true, limit: 1 };
+    let entry = store.history(query).await.unwrap().remove(0);
+    assert_eq!((entry.kind, entry.cause.as_str(), entry.version), (HistoryKind::Override, "operator", 2));
+    assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("because")));
+    assert_eq!((entry.from.as_deref(), entry.data), (Some("Open"), Some(row.data)));
+}
+
+async fn a_wish_touches_its_own_columns(store: &dyn Store) {
+    let born = committed(store, Change::Create(create("a", entering("Open")))).await;
+    let wish = |row: &Row, wish: Option<&str>, due| SetWish {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        seen: row.wish.clone(),
+        wish: wish.map(Into::into),
+        due,
+        note: None,
+    };
+    let wished = committed(store, Change::Wish(wish(&born, Some("Shut"), Some(Duration::from_secs(3))))).await;
+    assert_eq!(
+        (wished.wish.as_deref(), wished.wish_at, wished.wake_at()),
+        (Some("Shut"), Some(later(3)), Some(later(3)))
+    );
+    assert_eq!(Row { wish: None, wish_at: None, ..wished.clone() }, born, "nothing else changed");
+    let due = store.due(vec!["Door".into()], later(3), None, 10).await.unwrap();
+    assert_eq!(due.len(), 1, "what is wished is due work");
+    // Who has not read the wish that is there does not replace it.
+    let stale = verdict(store, vec![Change::Wish(wish(&born, Some("Locked"), None))]).await;
+    assert!(matches!(stale, Verdict::Conflict { .. }), "{stale:?}");
+    // Each transition makes it due, and leaves it.
+    let asleep = committed(store, Change::Wish(wish(&wished, Some("Shut"), None))).await;
+    assert_eq!(asleep.wake_at(), None);
+    let moved = committed(store, Change::Transition(fire(&asleep, "push", "Ajar"))).await;
+    assert_eq!((moved.wish.as_deref(), moved.wish_at), (Some("Shut"), Some(now())));
+    let none = committed(store, Change::Wish(wish(&moved, None, None))).await;
+    assert_eq!((none.wish.as_deref(), none.wake_at(), none.version), (None, None, 2));
+    assert_eq!(history(store, "a").await.len(), 2);
 }
 
 async fn a_group_is_all_or_nothing(store: &dyn Store) {

@@ -14,3 +14,4 @@ mod schema;
 mod sqlite;
 mod supervisor;
 mod tolerate;
+mod wishes;

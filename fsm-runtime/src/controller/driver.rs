@@ -7,8 +7,11 @@ use crate::{
     store::{Cause, Change, Disarm, Origin, Row, Transition},
     work::{End, Lease, WorkError},
 };
-use fsm_core::{Graph, Name, Rejected};
+use fsm_core::{Graph, Name, Rejected, UnknownName};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+/// What an event without a payload is stored as.
+const NO_PAYLOAD: &str = "null";
 
 /// How a worker ended, without its types.
 pub(crate) enum Ended {
@@ -28,6 +31,9 @@ pub(crate) trait Driver: Send + Sync {
     /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
     /// it declares none, and an error where it cannot be made.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
+    /// The transition that `event`, which has no payload, makes of `row` on the way to a wished-for state; an error where it
+    /// cannot be made.
+    fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String>;
     /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused; an error
     /// where the row cannot be read.
     fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String>;
@@ -71,6 +77,13 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         };
         let event = M::exhausted_event(machine.state(), error)?;
         Some(fire(row, machine, event, Cause::Worker, Some(row.fence)))
+    }
+
+    fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String> {
+        let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        let kind: M::EventKind = event.parse().map_err(|error: UnknownName| error.to_string())?;
+        let event = M::decode_event(kind, NO_PAYLOAD).map_err(|error| error.to_string())?;
+        fire(row, machine, event, Cause::Converge, None)
     }
 
     fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String> {

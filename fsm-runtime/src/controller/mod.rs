@@ -6,6 +6,7 @@
 mod driver;
 mod plan;
 mod policy;
+mod pursue;
 mod run;
 mod running;
 mod scan;

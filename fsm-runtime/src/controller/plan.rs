@@ -29,6 +29,8 @@ pub(crate) enum Plan {
     Cancel,
     /// The timer is due.
     Fire(Box<Row>),
+    /// What is wished of it is due.
+    Pursue(Box<Row>),
     /// Work is due, and nobody is at it.
     Claim(Box<Row>),
     /// Somebody is named as owner, and there is no work.
@@ -51,14 +53,18 @@ pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, 
     if row.timer_at.is_some_and(|at| at <= now) {
         return Plan::Fire(Box::new(row));
     }
+    if row.wish_at.is_some_and(|at| at <= now) {
+        return Plan::Pursue(Box::new(row));
+    }
+    let beside_work = row.timer_at.into_iter().chain(row.wish_at).min();
     if let Some(running) = running {
-        return if running == Stay::of(&row) { wait(row.timer_at) } else { Plan::Cancel };
+        return if running == Stay::of(&row) { wait(beside_work) } else { Plan::Cancel };
     }
     if kind != Kind::Work {
-        return if row.owner.is_some() { Plan::Disown(Box::new(row)) } else { wait(row.timer_at) };
+        return if row.owner.is_some() { Plan::Disown(Box::new(row)) } else { wait(beside_work) };
     }
     if row.parked.is_some() {
-        return wait(row.timer_at);
+        return wait(beside_work);
     }
     match row.retry_at {
         Some(at) if at > now => wait(row.wake_at()),
@@ -96,6 +102,8 @@ mod tests {
             checkpoint: None,
             parked: None,
             parked_at: None,
+            wish: None,
+            wish_at: None,
             error: None,
             shard: 0,
             created: NOW,
@@ -145,6 +153,19 @@ mod tests {
         let due = Row { timer_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
         assert_eq!(plan(Some(due.clone()), Some(Kind::Work), stay, NOW), Plan::Fire(Box::new(due)));
+    }
+
+    #[test]
+    fn a_wish_is_looked_after_beside_the_worker_and_in_its_time() {
+        let due = Row { wish: Some("W".into()), wish_at: Some(NOW), ..row() };
+        let stay = Some(Stay::of(&due));
+        for running in [stay, None] {
+            assert_eq!(plan(Some(due.clone()), Some(Kind::Work), running, NOW), Plan::Pursue(Box::new(due.clone())));
+        }
+        let later = Row { wish_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
+        for (kind, running) in [(Kind::Work, stay), (Kind::Rest, None)] {
+            assert_eq!(plan(Some(later.clone()), Some(kind), running, NOW), Plan::Wait(in_secs(5)));
+        }
     }
 
     #[test]

@@ -260,7 +260,7 @@ impl Run {
 
     fn carry_out(&mut self, key: &Key, plan: Plan) {
         // A timer's event may come to nothing; whoever waits keeps its place then.
-        if !matches!(plan, Plan::Claim(_) | Plan::Fire(_)) {
+        if !matches!(plan, Plan::Claim(_) | Plan::Fire(_) | Plan::Pursue(_)) {
             self.free_slot(key);
         }
         match plan {
@@ -268,6 +268,7 @@ impl Run {
             Plan::Wait(until) => self.wait(key, until),
             Plan::Cancel => self.cancel(key),
             Plan::Fire(row) => self.fire_timer(*row),
+            Plan::Pursue(row) => self.pursue(*row),
             Plan::Claim(row) => self.claim(*row),
             Plan::Disown(row) => {
                 let release =

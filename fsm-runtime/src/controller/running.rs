@@ -26,8 +26,8 @@ pub(super) struct Running {
 impl Run {
     pub(super) fn claim(&mut self, row: Row) {
         if !self.take_slot(&row) {
-            // Its timer does not wait for a slot.
-            if let Some(at) = row.timer_at {
+            // Its timer and its wish do not wait for a slot.
+            if let Some(at) = row.timer_at.into_iter().chain(row.wish_at).min() {
                 self.look_at(row.key, at);
             }
             return;

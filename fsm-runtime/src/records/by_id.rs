@@ -7,10 +7,10 @@ use super::{
     record::{self, Meta},
     rows,
 };
-use crate::durable::Durable;
+use crate::{durable::Durable, store::Key};
 use fsm_core::{Name, Rejected};
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// How often an event given by id is tried again when others keep changing the instance under it.
 const FIRE_TRIES: u32 = 16;
@@ -167,20 +167,22 @@ impl<M: Durable> Machines<M> {
                 return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row)));
             }
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
-            let told = async {
-                loop {
-                    match word.recv().await {
-                        Ok(other) if other != key => {}
-                        // Missed some: look.
-                        Ok(_) | Err(RecvError::Lagged(_)) => return,
-                        Err(RecvError::Closed) => std::future::pending().await,
-                    }
-                }
-            };
-            if self.shared.clock.timeout(left, told).await.is_none() {
+            if self.shared.clock.timeout(left, told(&mut word, &key)).await.is_none() {
                 let state = machine.state().as_str();
                 return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version: row.version });
             }
+        }
+    }
+}
+
+/// Ends when instance `key` may have changed.
+pub(super) async fn told(word: &mut Receiver<Key>, key: &Key) {
+    loop {
+        match word.recv().await {
+            Ok(other) if other != *key => {}
+            // Missed some: look.
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

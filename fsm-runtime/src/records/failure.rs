@@ -93,6 +93,12 @@ pub enum WaitError {
         /// Its version.
         version: u64,
     },
+    /// Nothing is wished of the instance (any more).
+    #[error("nothing is wished of {key}; `converge` wishes it into a state")]
+    NoWish {
+        /// Which instance.
+        key: Key,
+    },
     /// The instance could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

@@ -11,6 +11,7 @@ mod migrate;
 mod operator;
 mod record;
 pub(crate) mod rows;
+mod wish;
 
 pub use failure::{Conflict, Failure, ReadError, RowError, WaitError};
 pub use firing::{Firing, Pending};
@@ -20,3 +21,4 @@ pub use machines::{MAX_ID_BYTES, Machines};
 pub(crate) use migrate::Migrations;
 pub use migrate::{MigrateError, Migrated, OldState};
 pub use record::{Meta, RawRecord};
+pub use wish::{Progress, Stuck, Wish, WishOf};

@@ -3,6 +3,7 @@
 use super::{
     operator::Override,
     row::{HistoryEntry, Key, Row},
+    wish::SetWish,
 };
 use std::{fmt, time::Duration};
 use uuid::Uuid;
@@ -37,6 +38,8 @@ pub enum Change {
     Disarm(Disarm),
     /// An operator's move past the rules, which moves the version too.
     Override(Override),
+    /// What is wished of an instance.
+    Wish(SetWish),
     /// Deletes an instance, with its history and its idempotency keys.
     Purge(Purge),
     /// Writes a row under a newer schema version; nothing else changes.
@@ -55,6 +58,7 @@ impl Change {
             Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,
             Self::Override(change) => &change.key,
+            Self::Wish(change) => &change.key,
             Self::Purge(change) => &change.key,
             Self::Rewrite(change) => &change.key,
         }
@@ -107,6 +111,8 @@ pub enum Cause {
     Timer,
     /// A person, past or beside the rules.
     Operator,
+    /// The system, on the way to a wished-for state.
+    Converge,
 }
 
 impl Cause {
@@ -118,6 +124,7 @@ impl Cause {
             Self::Worker => "worker",
             Self::Timer => "timer",
             Self::Operator => "operator",
+            Self::Converge => "converge",
         }
     }
 }

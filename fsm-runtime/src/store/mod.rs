@@ -7,6 +7,7 @@ mod error;
 mod operator;
 mod row;
 pub mod sqlite;
+mod wish;
 
 pub use change::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
@@ -17,6 +18,7 @@ pub use operator::Override;
 pub use row::{
     Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row, Size,
 };
+pub use wish::SetWish;
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::broadcast;

@@ -68,6 +68,10 @@ pub struct Row {
     pub parked_at: Option<SystemTime>,
     /// The last failure of work on this stay in the state.
     pub error: Option<String>,
+    /// What is wished of it, in the run time's own words.
+    pub wish: Option<String>,
+    /// When the wish is to be looked after.
+    pub wish_at: Option<SystemTime>,
     /// The shard, by which claims can be divided among nodes.
     pub shard: u16,
     /// When it was created.
@@ -77,13 +81,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// The earlier of what is due.
+    /// The earliest of what is due.
     #[must_use]
     pub fn wake_at(&self) -> Option<SystemTime> {
-        match (self.timer_at, self.retry_at) {
-            (Some(timer), Some(retry)) => Some(timer.min(retry)),
-            (timer, retry) => timer.or(retry),
-        }
+        [self.timer_at, self.retry_at, self.wish_at].into_iter().flatten().min()
     }
 }
 
@@ -101,6 +102,7 @@ impl fmt::Debug for Row {
             .field("fence", &self.fence)
             .field("attempt", &self.attempt)
             .field("parked", &self.parked)
+            .field("wish", &self.wish)
             .field("error", &self.error)
             .finish_non_exhaustive()
     }
@@ -173,7 +175,7 @@ pub struct HistoryEntry {
     pub payload: Option<String>,
     /// The data of the state after, as JSON; `None` for a note.
     pub data: Option<String>,
-    /// Who fired it: `caller`, `worker`, `timer` or `operator`.
+    /// Who fired it: `caller`, `worker`, `timer`, `operator`, or `converge` for a wish.
     pub cause: String,
     /// The idempotency key, where the caller gave one.
     pub idempotency_key: Option<String>,

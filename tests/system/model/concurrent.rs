@@ -34,6 +34,7 @@ fn pick(rng: &mut Rng) -> Pick {
         (6, Kind::Transition),
         (4, Kind::WorkersTransition),
         (1, Kind::Override),
+        (1, Kind::Wish),
         (6, Kind::Claim),
         (6, Kind::Release),
         (1, Kind::Arm),

@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
-    Rewrite, Row, Transition, Verdict,
+    Rewrite, Row, SetWish, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Transition,
     WorkersTransition,
     Override,
+    Wish,
     Claim,
     Release,
     Arm,
@@ -57,6 +58,7 @@ enum What {
     Create { into: u8, schema: u32 },
     Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32 },
     Override { from: String, into: u8, schema: u32 },
+    Wish { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
     Release { fence: u64, owner: Option<String>, dice: u8 },
     Arm { dice: u8 },
@@ -126,6 +128,20 @@ impl Op {
                 into: entering(*into, *schema),
                 why: "stuck".to_owned(),
                 origin,
+            }),
+            What::Wish { seen, dice } => Change::Wish(SetWish {
+                key,
+                incarnation,
+                version,
+                seen: seen.clone(),
+                wish: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
+                due: (dice & 4 == 0).then_some(Duration::from_micros(u64::from(*dice))),
+                note: (dice & 8 == 0).then(|| Note {
+                    about: "wished",
+                    text: dice.to_string(),
+                    cause: Cause::Converge,
+                    origin,
+                }),
             }),
             What::Claim { fence, owner } => Change::Claim(Claim {
                 key,
@@ -200,6 +216,7 @@ struct Sight {
     version: u64,
     fence: u64,
     owner: Option<String>,
+    wish: Option<String>,
     state: String,
     schema: u32,
 }
@@ -211,6 +228,7 @@ impl Seen {
             version: row.version,
             fence: row.fence,
             owner: row.owner.clone(),
+            wish: row.wish.clone(),
             state: row.state.clone(),
             schema: row.schema,
         });
@@ -252,9 +270,16 @@ impl Seen {
         let sights = self.0.get(&instance).map_or(&[][..], |sights| sights);
         let sight = sights.iter().rev().nth(usize::from(stale)).or(sights.first()).cloned();
         let new = Uuid::now_v7().as_u64_pair();
-        let unseen =
-            Sight { incarnation: new, version: 1, fence: 0, owner: None, state: STATES[0].to_owned(), schema: 1 };
-        let Sight { incarnation, version, fence, owner, state, schema } = sight.unwrap_or(unseen);
+        let unseen = Sight {
+            incarnation: new,
+            version: 1,
+            fence: 0,
+            owner: None,
+            wish: None,
+            state: STATES[0].to_owned(),
+            schema: 1,
+        };
+        let Sight { incarnation, version, fence, owner, wish, state, schema } = sight.unwrap_or(unseen);
         // Now and then by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
         let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
@@ -263,6 +288,7 @@ impl Seen {
             Kind::Transition => transition(None, state),
             Kind::WorkersTransition => transition(Some(fence), state),
             Kind::Override => What::Override { from: state, into, schema: writes },
+            Kind::Wish => What::Wish { seen: wish, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
             Kind::Release => What::Release { fence, owner, dice },
             Kind::Arm => What::Arm { dice },

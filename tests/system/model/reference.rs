@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Key, Origin,
-    Override, Prune, Purge, Release, Rewrite, Row, Transition, Verdict,
+    Override, Prune, Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -75,6 +75,7 @@ impl Model {
             Change::Create(create) => self.create(create, now),
             Change::Transition(transition) => self.transition(transition, now),
             Change::Override(moved) => self.override_to(moved, now),
+            Change::Wish(wish) => self.wish(wish, now),
             Change::Claim(claim) => self.claim(claim),
             Change::Release(release) => self.release(release, now),
             Change::Arm(arm) => self.arm(arm, now),
@@ -114,6 +115,8 @@ impl Model {
             checkpoint: None,
             parked: None,
             parked_at: None,
+            wish: None,
+            wish_at: None,
             error: None,
             shard: 0,
             created: now,
@@ -154,6 +157,18 @@ impl Model {
         let row = Row { context, ..new_stay(row, into, now) };
         let event = Some((from.as_str(), "moved", why.as_str()));
         self.enter(&row, HistoryKind::Override, event, Cause::Operator, None, origin, into, now);
+        Ok(row)
+    }
+
+    fn wish(&mut self, set: &SetWish, now: SystemTime) -> Result<Row, Miss> {
+        let row = self.read_as(&set.key, set.incarnation, set.version)?;
+        if row.wish != set.seen {
+            return Err(Miss::Moved);
+        }
+        let row = self.put(Row { wish: set.wish.clone(), wish_at: set.due.map(|due| now + due), ..row });
+        if let Some(note) = &set.note {
+            self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
+        }
         Ok(row)
     }
 
@@ -423,6 +438,7 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
         parked: None,
         parked_at: None,
         error: None,
+        wish_at: row.wish.as_ref().map(|_| now),
         updated: now,
         ..row
     }
@@ -439,6 +455,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
         Change::Release(change) => Some((change.incarnation, change.version)),
         Change::Create(_)
         | Change::Override(_)
+        | Change::Wish(_)
         | Change::Arm(_)
         | Change::Disarm(_)
         | Change::Purge(_)

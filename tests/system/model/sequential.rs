@@ -34,6 +34,7 @@ fn picks() -> impl Strategy<Value = Pick> {
         6 => Just(Kind::Transition),
         3 => Just(Kind::WorkersTransition),
         2 => Just(Kind::Override),
+        2 => Just(Kind::Wish),
         5 => Just(Kind::Claim),
         5 => Just(Kind::Release),
         1 => Just(Kind::Arm),

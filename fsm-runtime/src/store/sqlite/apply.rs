@@ -150,6 +150,7 @@ fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed)
         Change::Arm(a) => (&a.key, None),
         Change::Disarm(d) => (&d.key, None),
         Change::Override(o) => (&o.key, None),
+        Change::Wish(w) => (&w.key, None),
         Change::Purge(p) => (&p.key, None),
         Change::Rewrite(r) => (&r.key, None),
     };

@@ -4,6 +4,7 @@ use super::{
     journal::{self, Entry},
     operator,
     read::{self, COLUMNS, micros, to_row},
+    wish,
 };
 use crate::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
@@ -21,6 +22,7 @@ pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -
         Change::Arm(arm) => self::arm(connection, arm, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),
         Change::Override(moved) => operator::apply(connection, moved, now),
+        Change::Wish(set) => wish::apply(connection, set, now),
         Change::Purge(purge) => self::purge(connection, purge),
         Change::Rewrite(rewrite) => self::rewrite(connection, rewrite),
     }
@@ -71,10 +73,11 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
             "UPDATE fsm_instances
              SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
                  timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
-                 checkpoint = NULL, parked = NULL, parked_at = NULL, error = NULL, updated = ?12
+                 checkpoint = NULL, parked = NULL, parked_at = NULL, error = NULL, updated = ?12,
+                 wish_at = iif(wish IS NULL, NULL, ?12)
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
                AND schema <= ?6
-             RETURNING fence, owner, shard, created",
+             RETURNING fence, owner, shard, created, wish",
         )?
         .query_row(
             params![
@@ -93,6 +96,7 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
             ],
             // What the change does not know; the rest is as it was written.
             |kept| {
+                let wish: Option<String> = kept.get(4)?;
                 Ok(Row {
                     key: key.clone(),
                     incarnation: *incarnation,
@@ -110,6 +114,8 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
                     checkpoint: None,
                     parked: None,
                     parked_at: None,
+                    wish_at: wish.as_ref().map(|_| read::as_stored(now)),
+                    wish,
                     error: None,
                     shard: kept.get(2)?,
                     created: read::time(kept, 3)?,
@@ -273,6 +279,6 @@ pub(super) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
 }
 
 /// A delay too long for the calendar is as good as the far end of it.
-fn later(now: SystemTime, by: Duration) -> SystemTime {
+pub(super) fn later(now: SystemTime, by: Duration) -> SystemTime {
     now.checked_add(by).unwrap_or(SystemTime::UNIX_EPOCH + read::FOREVER)
 }

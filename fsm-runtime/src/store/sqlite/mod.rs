@@ -13,6 +13,7 @@ mod reader;
 mod schema;
 mod statements;
 mod upkeep;
+mod wish;
 mod writer;
 
 pub use self::statements::{Sql, SqlError, SqlValue};

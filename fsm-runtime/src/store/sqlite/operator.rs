@@ -20,7 +20,8 @@ pub(super) fn apply(connection: &Connection, moved: &Override, now: SystemTime) 
             "UPDATE fsm_instances
              SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7,
                  context = ifnull(?8, context), timer_at = ?9, retry_at = ?10, attempt = 0, checkpoint = NULL,
-                 parked = NULL, parked_at = NULL, error = NULL, updated = ?11
+                 parked = NULL, parked_at = NULL, error = NULL, updated = ?11,
+                 wish_at = iif(wish IS NULL, NULL, ?11)
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND schema <= ?6
              RETURNING {COLUMNS}"
         ))?

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(super) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
 pub(super) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
-                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at";
+                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at, wish, wish_at";
 
 pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     connection
@@ -189,6 +189,8 @@ pub(super) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         created: time(row, 18)?,
         updated: time(row, 19)?,
         parked_at: optional_time(row, 20)?,
+        wish: row.get(21)?,
+        wish_at: optional_time(row, 22)?,
     })
 }
 

@@ -44,7 +44,11 @@ CREATE TABLE fsm_instances (
     context     TEXT,
     timer_at    INTEGER,
     retry_at    INTEGER,
-    wake_at     INTEGER GENERATED ALWAYS AS (min(ifnull(timer_at, retry_at), ifnull(retry_at, timer_at))) VIRTUAL,
+    wish        TEXT,
+    wish_at     INTEGER,
+    wake_at     INTEGER GENERATED ALWAYS AS (nullif(min(
+                    ifnull(timer_at, 9223372036854775807), ifnull(retry_at, 9223372036854775807),
+                    ifnull(wish_at, 9223372036854775807)), 9223372036854775807)) VIRTUAL,
     owner       TEXT,
     fence       INTEGER NOT NULL,
     attempt     INTEGER NOT NULL,

@@ -1,0 +1,292 @@
+//! The course to a wished-for state: what the system may do by itself from where a machine stands.
+
+use alloc::vec::Vec;
+
+use crate::graph::{Graph, Kind, TransitionInfo};
+
+/// What comes next on the way to a wished-for state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It is there.
+    Arrived,
+    /// This transition, which is `auto`, has no payload and one target.
+    Fire(&'static TransitionInfo),
+    /// The worker of its state is to move it on.
+    Work,
+    /// The timer of its state is to move it on, with this transition.
+    Timer(&'static TransitionInfo),
+    /// Somebody else has to do something.
+    Blocked(Obstacle),
+}
+
+/// What stands in the way to a wished-for state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No way of `auto` transitions, work and timers leads there.
+    NoWay,
+    /// The only ways pass this transition, whose event has a payload that only its caller knows.
+    Payload(&'static TransitionInfo),
+    /// The only ways pass this transition, of which a `with` decides where it leads.
+    Branch(&'static TransitionInfo),
+}
+
+impl Graph {
+    /// What brings a machine in state `from` nearer to state `to`, with nobody's help but that of its workers and timers.
+    ///
+    /// A shortest way is taken, and of several ways of one length that on which there is work or a timer to wait for. In a
+    /// `work` state each of its events is taken to be one that the worker may fire, to any of its targets; guards are taken to
+    /// agree. An `auto` transition out of a `work` state is fired where it is the shorter way; one that is its state's timer too is
+    /// not waited for.
+    ///
+    /// Each step that is fired is one step nearer, so that there is no circle of them.
+    #[must_use]
+    pub fn course(&self, from: &str, to: &str) -> Course {
+        let free = self.steps_to(to, |transition| self.is_free(transition));
+        if let Some(step) = self.next_step(from, &free, |transition| self.is_free(transition)) {
+            return step;
+        }
+        // Whatever could be fired if somebody knew how: the first thing on the way there that nobody knows.
+        let auto = self.steps_to(to, |transition| transition.auto);
+        let mut here = from;
+        loop {
+            let Some(left) = self.left(here, &auto).filter(|left| *left > 0) else {
+                return Course::Blocked(Obstacle::NoWay);
+            };
+            let nearer = |name: &&str| self.left(name, &auto).is_some_and(|steps| steps < left);
+            let blocked = self
+                .transitions_from(here)
+                .find(|transition| transition.auto && !self.is_free(transition) && transition.to.iter().any(nearer));
+            if let Some(blocked) = blocked {
+                let branches = blocked.to.len() > 1;
+                let obstacle = if branches { Obstacle::Branch(blocked) } else { Obstacle::Payload(blocked) };
+                return Course::Blocked(obstacle);
+            }
+            let open = |transition: &&TransitionInfo| transition.auto || self.is_waited_for(transition);
+            let Some(next) = self.transitions_from(here).filter(open).flat_map(|it| it.to).find(|to| nearer(to)) else {
+                return Course::Blocked(Obstacle::NoWay);
+            };
+            here = next;
+        }
+    }
+
+    /// How many steps of [`course`](Self::course) lead from `from` to `to`; `None` where it is blocked.
+    #[must_use]
+    pub fn steps_left(&self, from: &str, to: &str) -> Option<usize> {
+        self.left(from, &self.steps_to(to, |transition| self.is_free(transition)))
+    }
+
+    fn next_step(&self, from: &str, left: &[Option<usize>], free: impl Fn(&TransitionInfo) -> bool) -> Option<Course> {
+        let here = self.left(from, left)?;
+        if here == 0 {
+            return Some(Course::Arrived);
+        }
+        let nearer = |transition: &&'static TransitionInfo| {
+            transition.to.iter().any(|to| self.left(to, left).is_some_and(|steps| steps < here))
+        };
+        let state = self.state(from)?;
+        let timer = state.timer.map(|timer| timer.event);
+        if let Some(timer) = self.transitions_from(from).filter(nearer).find(|it| timer == Some(it.event) && !free(it))
+        {
+            return Some(Course::Timer(timer));
+        }
+        if self.transitions_from(from).filter(nearer).any(|transition| self.is_waited_for(transition)) {
+            return Some(Course::Work);
+        }
+        self.transitions_from(from).filter(nearer).find(|transition| free(transition)).map(Course::Fire)
+    }
+
+    /// The system can fire it: it may, it knows the payload, and it knows where it leads.
+    fn is_free(&self, transition: &TransitionInfo) -> bool {
+        let without_payload = self.event(transition.event).is_some_and(|event| event.fields.is_empty());
+        transition.auto && transition.to.len() == 1 && without_payload
+    }
+
+    /// A worker or a timer fires it. What the system itself may fire, it does not wait for.
+    fn is_waited_for(&self, transition: &TransitionInfo) -> bool {
+        self.state(transition.from).is_some_and(|state| {
+            let timer = state.timer.is_some_and(|timer| timer.event == transition.event);
+            timer || (state.kind == Kind::Work && !transition.auto)
+        })
+    }
+
+    fn left(&self, state: &str, left: &[Option<usize>]) -> Option<usize> {
+        self.states.iter().position(|info| info.name == state).and_then(|place| left[place])
+    }
+
+    /// For each state how many steps it is from `to`, by what is waited for and what `fired` says yes to.
+    fn steps_to(&self, to: &str, fired: impl Fn(&TransitionInfo) -> bool) -> Vec<Option<usize>> {
+        let mut left: Vec<_> = self.states.iter().map(|state| (state.name == to).then_some(0)).collect();
+        // Breadth first from the end: what is found in round n is n steps away.
+        for round in 0..self.states.len() {
+            for (place, state) in self.states.iter().enumerate().filter(|(_, state)| state.kind != Kind::End) {
+                let leads_on = left[place].is_none()
+                    && self.transitions_from(state.name).any(|transition| {
+                        (fired(transition) || self.is_waited_for(transition))
+                            && transition.to.iter().any(|to| self.left(to, &left) == Some(round))
+                    });
+                if leads_on {
+                    left[place] = Some(round + 1);
+                }
+            }
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{EventInfo, FieldInfo, StateInfo, TimerInfo};
+    use alloc::boxed::Box;
+    use core::time::Duration;
+    use proptest::prelude::*;
+
+    const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
+    const EVENTS: [&str; 4] = ["go", "do", "say", "tick"];
+
+    const fn state(name: &'static str, kind: Kind) -> StateInfo {
+        StateInfo {
+            name,
+            doc: "",
+            kind,
+            initial: false,
+            remove: false,
+            was: &[],
+            group: None,
+            fields: &[],
+            timer: None,
+            exhausted: None,
+        }
+    }
+
+    const fn on(from: &'static str, event: &'static str, to: &'static [&'static str], auto: bool) -> TransitionInfo {
+        TransitionInfo { from, event, to, guarded: false, auto, doc: "" }
+    }
+
+    const fn graph(states: &'static [StateInfo], transitions: &'static [TransitionInfo]) -> Graph {
+        const PAYLOAD: &[FieldInfo] = &[FieldInfo { name: "what", ty: "String" }];
+        const ALL: &[EventInfo] = &[
+            EventInfo { name: "go", fields: &[] },
+            EventInfo { name: "do", fields: &[] },
+            EventInfo { name: "say", fields: PAYLOAD },
+            EventInfo { name: "tick", fields: &[] },
+        ];
+        Graph { machine: "M", doc: "", version: 1, states, events: ALL, transitions, groups: &[] }
+    }
+
+    #[test]
+    fn it_fires_what_it_may_and_waits_for_work_and_timers() {
+        const TIMER: Option<TimerInfo> = Some(TimerInfo { after: Duration::from_secs(1), event: "tick" });
+        const MACHINE: Graph = graph(
+            &[
+                state("A", Kind::Rest),
+                state("B", Kind::Work),
+                StateInfo { timer: TIMER, ..state("C", Kind::Rest) },
+                state("D", Kind::End),
+            ],
+            &[
+                on("A", "go", &["B"], true),
+                on("B", "say", &["C", "A"], false),
+                on("B", "go", &["A"], true),
+                on("C", "tick", &["D"], false),
+            ],
+        );
+        assert_eq!(MACHINE.course("A", "D"), Course::Fire(&MACHINE.transitions[0]));
+        assert_eq!(MACHINE.course("B", "D"), Course::Work);
+        assert_eq!(MACHINE.course("B", "A"), Course::Work, "the same length: the work goes on");
+        assert_eq!(MACHINE.course("C", "D"), Course::Timer(&MACHINE.transitions[3]));
+        assert_eq!(MACHINE.course("D", "D"), Course::Arrived);
+        assert_eq!(MACHINE.course("D", "A"), Course::Blocked(Obstacle::NoWay));
+        assert_eq!(MACHINE.steps_left("A", "D"), Some(3));
+        assert_eq!((MACHINE.steps_left("D", "A"), MACHINE.steps_left("?", "A")), (None, None));
+    }
+
+    #[test]
+    fn work_is_broken_off_where_that_is_shorter() {
+        const MACHINE: Graph = graph(
+            &[state("A", Kind::Work), state("B", Kind::Rest), state("C", Kind::End)],
+            &[on("A", "go", &["B"], false), on("B", "go", &["C"], true), on("A", "do", &["C"], true)],
+        );
+        assert_eq!(MACHINE.course("A", "C"), Course::Fire(&MACHINE.transitions[2]));
+        assert_eq!(MACHINE.course("A", "B"), Course::Work);
+    }
+
+    #[test]
+    fn it_says_what_stands_in_the_way() {
+        const MACHINE: Graph = graph(
+            &[state("A", Kind::Rest), state("B", Kind::Rest), state("C", Kind::Rest), state("D", Kind::Rest)],
+            &[
+                on("A", "go", &["B"], true),
+                on("B", "say", &["C"], true),
+                on("C", "do", &["D", "A"], true),
+                on("D", "go", &["A"], false),
+            ],
+        );
+        assert_eq!(MACHINE.course("A", "C"), Course::Blocked(Obstacle::Payload(&MACHINE.transitions[1])));
+        assert_eq!(MACHINE.course("C", "D"), Course::Blocked(Obstacle::Branch(&MACHINE.transitions[2])));
+        assert_eq!(MACHINE.course("D", "A"), Course::Blocked(Obstacle::NoWay));
+        assert_eq!(MACHINE.course("A", "nowhere"), Course::Blocked(Obstacle::NoWay));
+    }
+
+    fn any_graph() -> impl Strategy<Value = Graph> {
+        let kind = prop_oneof![3 => Just(Kind::Rest), 2 => Just(Kind::Work), 1 => Just(Kind::End)];
+        let states = proptest::collection::vec((kind, any::<bool>()), NAMES.len());
+        let to = proptest::sample::subsequence(&NAMES[..], 1..=2);
+        let transition = (0..NAMES.len(), proptest::sample::select(&EVENTS[..]), to, any::<bool>());
+        (states, proptest::collection::vec(transition, 0..16)).prop_map(|(states, transitions)| {
+            let timer = Some(TimerInfo { after: Duration::from_secs(1), event: "tick" });
+            let states = states
+                .into_iter()
+                .zip(NAMES)
+                .map(|((kind, timed), name)| StateInfo { timer: timer.filter(|_| timed), ..state(name, kind) });
+            let mut list: Vec<TransitionInfo> = Vec::new();
+            for (from, event, to, auto) in transitions {
+                if !list.iter().any(|it| it.from == NAMES[from] && it.event == event) {
+                    list.push(on(NAMES[from], event, Box::leak(to.into_boxed_slice()), auto));
+                }
+            }
+            let states: Vec<_> = states.collect();
+            graph(Box::leak(states.into_boxed_slice()), Box::leak(list.into_boxed_slice()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_fired_is_auto_and_one_step_nearer(machine in any_graph(), from in 0..6_usize, to in 0..6_usize) {
+            let (mut here, goal) = (NAMES[from], NAMES[to]);
+            let mut fired = 0;
+            while let Course::Fire(transition) = machine.course(here, goal) {
+                prop_assert!(transition.auto && transition.from == here);
+                prop_assert_eq!(transition.to.len(), 1);
+                prop_assert!(machine.event(transition.event).is_some_and(|event| event.fields.is_empty()));
+                let (before, after) = (machine.steps_left(here, goal), machine.steps_left(transition.to[0], goal));
+                prop_assert!(after.is_some() && after < before, "{:?} -> {:?}", before, after);
+                here = transition.to[0];
+                fired += 1;
+                prop_assert!(fired < NAMES.len(), "a circle");
+            }
+        }
+
+        #[test]
+        fn what_is_waited_for_can_come_and_a_block_is_no_way(machine in any_graph(), from in 0..6_usize, to in 0..6_usize) {
+            let (here, goal) = (NAMES[from], NAMES[to]);
+            let left = machine.steps_left(here, goal);
+            match machine.course(here, goal) {
+                Course::Arrived => prop_assert_eq!(here, goal),
+                Course::Work => prop_assert_eq!(machine.state(here).map(|state| state.kind), Some(Kind::Work)),
+                Course::Timer(timer) => {
+                    let armed = machine.state(here).and_then(|state| state.timer).map(|timer| timer.event);
+                    prop_assert_eq!(armed, Some(timer.event));
+                }
+                Course::Fire(_) => {}
+                Course::Blocked(obstacle) => {
+                    prop_assert_eq!(left, None);
+                    if let Obstacle::Payload(it) | Obstacle::Branch(it) = obstacle {
+                        prop_assert!(it.auto && (it.to.len() > 1 || it.event == "say"));
+                    }
+                }
+            }
+            prop_assert_eq!(matches!(machine.course(here, goal), Course::Blocked(_)), left.is_none());
+        }
+    }
+}
