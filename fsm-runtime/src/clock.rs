@@ -77,6 +77,19 @@ impl Clock {
     }
 }
 
+/// How long something took by the system's own clock: for what is measured, never for what is decided.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::system()

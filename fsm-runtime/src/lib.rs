@@ -76,6 +76,7 @@ mod controller;
 mod definition;
 mod durable;
 mod heard;
+mod measure;
 mod panics;
 mod records;
 mod retention;
@@ -95,6 +96,8 @@ pub use controller::{Cut, CutHow, Policy, Shutdown, Status, WorkerPhase, WorkerS
 pub use durable::{BornIn, Durable, DurableState, WorkState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
+#[cfg(feature = "metrics")]
+pub use measure::describe as describe_metrics;
 pub use records::{
     Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,
     OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish, WishOf,

@@ -5,6 +5,7 @@ use crate::{
     clock::Clock,
     definition::Definitions,
     heard::Heard,
+    measure::Committing,
     records::Migrations,
     store::{Change, Group, Key, Row, Store, StoreError, Verdict},
 };
@@ -33,8 +34,8 @@ impl Shared {
         let this = self.clone();
         Heard::new(async move {
             this.definitions.before(&groups, &this).await?;
-            let keys: Vec<Key> = groups.iter().flat_map(|group| &group.changes).map(|c| c.key().clone()).collect();
-            let verdicts = this.store.commit(groups, this.clock.now()).await;
+            let keys = keys(&groups);
+            let verdicts = this.store_groups(groups, &keys).await;
             match &verdicts {
                 Ok(verdicts) => {
                     for verdict in verdicts {
@@ -44,10 +45,20 @@ impl Shared {
                     }
                 }
                 // It may have been made: a look at the rows tells.
-                Err(_) => this.changes.publish(keys.into_iter()),
+                Err(_) => this.changes.publish(keys.into_iter().flatten()),
             }
             verdicts
         })
+    }
+
+    async fn store_groups(&self, groups: Vec<Group>, keys: &[Vec<Key>]) -> Result<Vec<Verdict>, StoreError> {
+        let committing = Committing::of(&groups);
+        let verdicts = self.store.commit(groups, self.clock.now()).await?;
+        committing.ended(&verdicts);
+        for (keys, verdict) in keys.iter().zip(&verdicts) {
+            log(keys, verdict);
+        }
+        Ok(verdicts)
     }
 
     /// Commits one change, and tells everybody of it if it was made.
@@ -57,8 +68,9 @@ impl Shared {
 
     /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
-        let verdict =
-            self.store.commit(vec![Group::from(change)], self.clock.now()).await?.pop().ok_or_else(no_verdict)?;
+        let groups = vec![Group::from(change)];
+        let keys = keys(&groups);
+        let verdict = self.store_groups(groups, &keys).await?.pop().ok_or_else(no_verdict)?;
         if let Verdict::Committed { rows } = &verdict {
             self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
         }
@@ -77,6 +89,34 @@ impl Shared {
             Verdict::Committed { mut rows } if rows.len() == 1 => Ok(Ok(rows.remove(0))),
             verdict => Ok(Err(verdict)),
         }
+    }
+}
+
+/// Which instances each group is about.
+fn keys(groups: &[Group]) -> Vec<Vec<Key>> {
+    groups.iter().map(|group| group.changes.iter().map(|change| change.key().clone()).collect()).collect()
+}
+
+/// One event for each group that was not made. Losing a race is ordinary; what the store will never take is not.
+pub(crate) fn log(keys: &[Key], verdict: &Verdict) {
+    let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
+    let Key { machine, id } = key;
+    match verdict {
+        Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
+        Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: it is not there any more"),
+        Verdict::Conflict { current: Some(row), .. } => tracing::debug!(
+            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt,
+            "conflict: somebody else was first"
+        ),
+        Verdict::Fenced { current: row, .. } => tracing::debug!(
+            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt, fence = row.fence,
+            "conflict: the claim is somebody else's"
+        ),
+        Verdict::KeyReused { first, .. } => tracing::warn!(
+            %machine, %id, state = %first.to, version = first.version,
+            "refused: the idempotency key stands for another request"
+        ),
+        Verdict::Refused { reason, .. } => tracing::error!(%machine, %id, %reason, "refused by the store"),
     }
 }
 

@@ -39,6 +39,15 @@ pub(crate) enum Overdue {
     Deadline { at_work: Duration },
 }
 
+impl Overdue {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Heartbeat { .. } => "missed_heartbeat",
+            Self::Deadline { .. } => "deadline",
+        }
+    }
+}
+
 impl fmt::Display for Overdue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,6 +132,11 @@ impl Signals {
     /// When the worker began.
     pub(crate) fn began(&self) -> Duration {
         self.0.began
+    }
+
+    /// How long ago the worker began.
+    pub(crate) fn at_work(&self) -> Duration {
+        self.0.clock.elapsed().saturating_sub(self.0.began)
     }
 
     /// When it beat last, or began.

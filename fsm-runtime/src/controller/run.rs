@@ -312,10 +312,16 @@ impl Run {
             let dropped = matches!(change, Change::Disarm(_));
             Step::Stored(shared.commit(change).await.map(|verdict| match verdict {
                 Verdict::Committed { .. } if dropped => {
-                    tracing::warn!(machine = %row.key.machine, id = %row.key.id, state = %row.state, "timer dropped");
+                    tracing::warn!(
+                        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                        attempt = row.attempt, "timer dropped: its event was refused"
+                    );
                 }
                 Verdict::Committed { .. } => {
-                    tracing::info!(machine = %row.key.machine, id = %row.key.id, state = %row.state, "timer fired");
+                    tracing::info!(
+                        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                        attempt = row.attempt, "timer fired"
+                    );
                 }
                 // Something else moved the instance at the same time: the timer was of a stay that is over.
                 _ => {}

@@ -7,7 +7,7 @@ use super::{
     worker::{self, failure, persist},
 };
 use crate::{
-    panics,
+    measure, panics,
     signals::{Signals, Stage},
     store::{Change, Claim, Key, Row, Verdict},
     work::WorkError,
@@ -44,6 +44,7 @@ impl Run {
                 machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
                 attempt = row.attempt, %owner, "taken over from a process that is gone"
             );
+            measure::taken_over(&row);
         }
         let claim = Claim {
             key: row.key.clone(),
@@ -52,12 +53,16 @@ impl Run {
             fence: row.fence,
             owner: self.me.clone(),
         };
-        let shared = self.shared.clone();
+        let (shared, due) = (self.shared.clone(), row.retry_at);
         self.step(row.key, async move {
             // Not announced as a change: nobody but this controller acts on it.
             let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
             Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
-                Some(Verdict::Committed { mut rows }) => rows.pop().map(Box::new),
+                Some(Verdict::Committed { mut rows }) => {
+                    let row = rows.pop()?;
+                    measure::claimed(&row, due, shared.clock.now());
+                    Some(Box::new(row))
+                }
                 _ => None,
             }))
         });
@@ -110,18 +115,30 @@ impl Run {
         self.free_slot(&key);
         let stage = signals.stage();
         if stage == Stage::Leaked {
+            measure::workers(&key.machine, "leaked", -1.0);
             tracing::warn!(
                 machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt,
                 "the worker that had leaked has ended"
             );
         }
-        match (signals.overdue(), ended) {
-            // What it returned in time was stored, as it was or as a failure.
-            (Some(overdue), _) if stage != Stage::Returned => self.give_up(row, WorkError::from(overdue.to_string())),
-            (None, Err(failed)) if failed.is_panic() && !signals.is_cancelled() => {
-                self.give_up(row, WorkError::from(panic_text(failed)));
+        // What it returned in time was stored, and counted, as it was or as a failure.
+        let returned = stage == Stage::Returned;
+        let outcome = match (signals.overdue(), ended) {
+            (Some(overdue), _) if !returned => {
+                self.give_up(row.clone(), WorkError::from(overdue.to_string()));
+                overdue.name()
             }
-            _ => self.look_now(key),
+            (None, Err(failed)) if failed.is_panic() && !signals.is_cancelled() => {
+                self.give_up(row.clone(), WorkError::from(panic_text(failed)));
+                "panic"
+            }
+            _ => {
+                self.look_now(key);
+                "aborted"
+            }
+        };
+        if !returned {
+            measure::worked(&row, outcome, signals.at_work());
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     clock::Clock,
+    measure,
     signals::{Signals, Stage},
     store::{Key, Row},
 };
@@ -141,7 +142,9 @@ impl Board {
 
     /// Nobody works for `key`, or waits for that.
     pub(crate) fn gone(&self, key: &Key) {
-        self.posts().remove(key);
+        if let Some(post) = self.posts().remove(key) {
+            post.count(&key.machine, -1.0);
+        }
     }
 
     pub(crate) fn read(&self, clock: &Clock) -> Status {
@@ -163,7 +166,10 @@ impl Board {
             since,
             signals,
         };
-        self.posts().insert(row.key.clone(), Arc::new(post));
+        post.count(&row.key.machine, 1.0);
+        if let Some(before) = self.posts().insert(row.key.clone(), Arc::new(post)) {
+            before.count(&row.key.machine, -1.0);
+        }
     }
 
     fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Post>>> {
@@ -172,6 +178,10 @@ impl Board {
 }
 
 impl Post {
+    fn count(&self, machine: &str, change: f64) {
+        measure::workers(machine, if self.signals.is_some() { "running" } else { "waiting" }, change);
+    }
+
     fn show(&self, key: Key, now: Duration) -> WorkerStatus {
         WorkerStatus {
             key,

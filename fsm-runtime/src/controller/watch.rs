@@ -2,7 +2,7 @@
 //! they are aborted.
 
 use super::run::Run;
-use crate::{signals::Stage, store::Key};
+use crate::{measure, signals::Stage, store::Key};
 use std::time::Duration;
 
 impl Run {
@@ -51,6 +51,7 @@ impl Run {
                 }
             },
             Stage::Abandoned if signals.leaked() => {
+                measure::workers(&key.machine, "leaked", 1.0);
                 tracing::error!(
                     machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
                     attempt = running.row.attempt,

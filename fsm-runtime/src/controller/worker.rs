@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    measure,
     records::Migrations,
     shared::Shared,
     signals::Signals,
@@ -35,20 +36,26 @@ pub(crate) async fn work(
     if !signals.returned() {
         return tracing::debug!("the worker returned after it was given up: what it said counts no more");
     }
-    let change = match (outcome, signals.overdue()) {
+    let at_work = signals.at_work();
+    let (outcome, change) = match (outcome, signals.overdue()) {
         // Also when it was told to end: what is done is done.
-        (Ok(Ended::Fired(transition)), _) => Change::Transition(*transition),
+        (Ok(Ended::Fired(transition)), _) => ("fired", Change::Transition(*transition)),
         (_, Some(overdue)) => {
-            failure(&*driver, &shared.migrations, &row, &WorkError::from(overdue.to_string()), limits)
+            let error = WorkError::from(overdue.to_string());
+            (overdue.name(), failure(&*driver, &shared.migrations, &row, &error, limits))
         }
         // It came back by itself: what failed before that does not count against the long-lived.
-        (Ok(Ended::Again(after)), None) => Change::Release(release(&row, after, Attempts::Reset, None)),
+        (Ok(Ended::Again(after)), None) => ("again", Change::Release(release(&row, after, Attempts::Reset, None))),
         // It was told to end, and an error is how many a library ends then.
         (Err(_), None) if signals.is_cancelled() => {
-            Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None))
+            ("cancelled", Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)))
         }
-        (Err(error), None) => failure(&*driver, &shared.migrations, &row, &error, limits),
+        (Err(error), None) => {
+            let outcome = if error.is_permanent() { "permanent" } else { "retry" };
+            (outcome, failure(&*driver, &shared.migrations, &row, &error, limits))
+        }
     };
+    measure::worked(&row, outcome, at_work);
     persist(&shared, &row, change, &giving_up).await;
 }
 
@@ -96,6 +103,7 @@ fn park(row: &Row, why: String, error: String) -> Change {
         machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
         attempt = row.attempt, reason = %why, "parked: no more work until an event or `release`"
     );
+    measure::parked(row);
     Change::Release(Release {
         retry: None,
         parked: Some(why.clone()),

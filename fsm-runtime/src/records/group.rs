@@ -4,7 +4,8 @@ use super::firing::Firing;
 use crate::{
     durable::Durable,
     heard::Heard,
-    shared::Shared,
+    measure::Committing,
+    shared::{self, Shared},
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -133,7 +134,13 @@ impl Group {
         let committing = Heard::new(async move {
             let group = store::Group { changes };
             to.definitions.before(std::slice::from_ref(&group), &to).await?;
+            let committing = Committing::of(std::slice::from_ref(&group));
+            let keys: Vec<_> = group.changes.iter().map(|change| change.key().clone()).collect();
             let verdict = sqlite.commit_with(group, Box::new(statements), to.clock.now()).await;
+            if let Ok(Ok(decided)) = &verdict {
+                committing.ended(std::slice::from_ref(decided));
+                shared::log(&keys, decided);
+            }
             if let Ok(Ok(Verdict::Committed { rows })) = &verdict {
                 to.announce(rows);
             }

@@ -41,6 +41,19 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// For labels, where the text would be one of too many.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Returned => "returned",
+            Self::Failed { .. } => "failed",
+            Self::Panicked { .. } => "panicked",
+            Self::MissedHeartbeat { .. } => "missed_heartbeat",
+            Self::Stalled { .. } => "stalled",
+        }
+    }
+}
+
 /// A supervisor or a child that cannot be, as it was declared.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -12,6 +12,7 @@ use super::{
     run::{Ended, spawn},
     tree::{Goal, Tree, paths},
 };
+use crate::measure;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -173,6 +174,7 @@ impl Tree {
         match self.ledger.decide(now, &mut entry.in_a_row, ran, fastrand::f64()) {
             Decision::RestartAfter(delay) => {
                 tracing::warn!(id, run = entry.runs, %failure, restart_in = ?delay, "child failed");
+                measure::restarted(failure.name());
                 entry.not_before = now.saturating_add(delay);
                 let until = entry.not_before;
                 if self.strategy != Strategy::OneForOne {

@@ -5,7 +5,11 @@ use super::{
     apply::{self, Savepoints},
     error, read,
 };
-use crate::store::{ControlError, Group, StoreError, Verdict};
+use crate::{
+    clock::Stopwatch,
+    measure,
+    store::{ControlError, Group, StoreError, Verdict},
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     error::Error,
@@ -246,8 +250,10 @@ impl State {
         if batch.is_empty() {
             return;
         }
+        let watch = Stopwatch::start();
         match self.commit(&batch) {
             Ok(verdicts) => {
+                measure::batch(groups, watch.elapsed());
                 for (commit, verdicts) in batch.into_iter().zip(verdicts) {
                     // A caller that has gone does not want the answer; the change stands.
                     let _ = commit.reply.send(Ok(verdicts));

@@ -1,0 +1,152 @@
+//! What is told to `tracing`: which instance, in which state, at which version and attempt; and never a user's data.
+
+use super::{
+    controller::{PATIENCE, SECOND, World, start},
+    job::{Do, job},
+};
+use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex},
+};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+
+/// In data, payloads and keys, and nowhere else.
+const SECRET: &str = "s3cr3t";
+
+/// Each event and each span in a line: level, names and values of fields.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
+impl Lines {
+    fn keep(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
+        // Others' crates are none of our business.
+        if metadata.target().starts_with("fsm_runtime") {
+            let mut line = Line(metadata.level().to_string());
+            record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+    }
+
+    /// The first line that says this.
+    fn said(&self, what: &str) -> String {
+        let lines = self.0.lock().unwrap();
+        lines
+            .iter()
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("nobody said `{what}`: {lines:#?}"))
+            .clone()
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.keep(span.metadata(), |line| span.record(line));
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        self.keep(event.metadata(), |line| event.record(line));
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what() {
+    let lines = Lines::default();
+    // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
+    // all: other tests' threads have none.
+    let _another = tracing::Dispatch::new(Lines::default());
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
+    let queued = || job::Queued { name: SECRET.into() };
+
+    // A conflict, and a key that stands for something else.
+    let first = world.jobs.create("a", queued()).await.unwrap();
+    let job::AnyRecord::Queued(second) = world.jobs.get("a").await.unwrap() else { panic!() };
+    first.with_key(SECRET).start().await.unwrap();
+    second.start().await.unwrap_err();
+    let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
+    running.with_key(SECRET).finish(7).await.unwrap_err();
+
+    // A retry, and parking.
+    for attempt in 1..=2 {
+        let call = world.calls.next().await;
+        assert_eq!(call.attempt, attempt);
+        call.tell(Do::Fail("the reason"));
+        if attempt == 1 {
+            world.row("a", |row| row.error.is_some()).await;
+            world.clock.advance(SECOND);
+        }
+    }
+    world.row("a", |row| row.parked.is_some()).await;
+    world.jobs.fire("a", job::event::Fail { reason: SECRET.into() }).await.unwrap();
+
+    // A worker whose instance moves on, and one that does not listen.
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let cancelled = world.calls.next().await.tell_and_watch(Do::Hang);
+    world.jobs.fire("b", job::event::Cancel).await.unwrap();
+    cancelled.await;
+    world.clock.advance(SECOND * 5);
+    world.calls.next().await.tell(Do::Finish(0));
+    world.jobs.wait_for("b", job::State::Cancelled, PATIENCE).await.unwrap();
+
+    // A takeover.
+    world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
+    let call = world.calls.next().await;
+    world.runtime.shutdown(std::time::Duration::ZERO).await;
+    drop(call);
+    let path = world.dir.path().join("jobs.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let Row { key, incarnation, version, fence, .. } = world.jobs.row("c").await.unwrap();
+    let claim = Claim { key, incarnation, version, fence, owner: "dead".into() };
+    store.commit(vec![Change::Claim(claim).into()], world.clock.clock().now()).await.unwrap();
+    let (_runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
+    calls.next().await.tell(Do::Finish(7));
+    world.jobs.wait_for("c", job::State::Finished, PATIENCE).await.unwrap();
+
+    for (what, fields) in [
+        ("conflict: somebody else was first", ["id=a", "state=Running", "version=2", "attempt="]),
+        (
+            "refused: the idempotency key stands for another request",
+            ["id=a", "state=Running", "version=2", "machine=Job"],
+        ),
+        ("work failed", ["id=a", "state=Running", "version=2", "attempt=1"]),
+        ("parked: no more work", ["id=a", "state=Running", "version=2", "attempt=2"]),
+        ("the instance has moved on", ["id=b", "state=Running", "version=2", "attempt=1"]),
+        ("did not end within its grace: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
+        ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
+        ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
+    ] {
+        let line = lines.said(what);
+        let words: BTreeSet<&str> = line.split(' ').collect();
+        for field in fields {
+            let there = words.iter().any(|word| *word == field || field.ends_with('=') && word.starts_with(field));
+            assert!(there && line.contains("machine=Job"), "no `{field}` in: {line}");
+        }
+        let all = lines.0.lock().unwrap();
+        let of_this = all.iter().filter(|other| **other == line).count();
+        assert_eq!(of_this, 1, "said more than once: {line}");
+    }
+    for line in lines.0.lock().unwrap().iter() {
+        assert!(!line.contains(SECRET), "a user's data is told: {line}");
+    }
+}
