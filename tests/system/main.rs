@@ -3,6 +3,7 @@
 
 mod contract;
 mod controller;
+mod disk;
 mod groups;
 mod history;
 mod job;

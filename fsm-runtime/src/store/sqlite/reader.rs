@@ -59,8 +59,13 @@ impl Readers {
 }
 
 fn connect(file: &Path) -> Result<Connection, StoreError> {
-    schema::connect(file, Synchronous::Full)
-        .map_err(|e: OpenError| StoreError::Failed { store: file.display().to_string(), cause: e.to_string() })
+    schema::connect(file, Synchronous::Full).map_err(|error| {
+        let cause = match error {
+            OpenError::Unusable { cause, .. } => format!("it cannot be opened for reading: {cause}"),
+            error => error.to_string(),
+        };
+        StoreError::Failed { store: file.display().to_string(), cause }
+    })
 }
 
 fn open(file: &Path) -> Result<Connection, StoreError> {

@@ -160,6 +160,10 @@ pub(super) fn prepare(connection: &Connection, path: &Path, state_index: Option<
         if found > LAYOUT {
             return Err(OpenError::Newer { file: path.to_owned(), found, known: LAYOUT });
         }
+        // What a killed process had written to the log and not synced is in force again, and answers are given by it: with
+        // something to write (what stays the same is not written), this commit syncs the log, all that stands in it.
+        let opened = "INSERT INTO fsm_meta VALUES ('opened', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
+        transaction.execute(opened, []).map_err(failed)?;
     }
     match state_index.or(new.then_some(true)) {
         Some(true) => transaction.execute_batch(STATE_INDEX).map_err(failed)?,

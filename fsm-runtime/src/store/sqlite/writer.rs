@@ -293,7 +293,7 @@ impl State {
                 None => return Ok(None),
             }
         }
-        transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
+        transaction.commit().map_err(|e| error::uncommitted(&self.file, &e))?;
         Ok(Some(verdicts))
     }
 
@@ -309,7 +309,7 @@ impl State {
                     .unwrap_or_else(|_| Err("the statements panicked".into()))
             };
             let answer = apply::group_with(&transaction, &group, now, statements).map_err(failed)?;
-            transaction.commit().map_err(|e| error::indeterminate(&self.file, &e))?;
+            transaction.commit().map_err(|e| error::uncommitted(&self.file, &e))?;
             Ok(answer)
         })();
         // A caller that has gone does not want the answer.

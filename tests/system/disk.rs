@@ -1,0 +1,335 @@
+//! The SQLite store on a disk that fails: full, broken, read-only, without power, at every operation in turn.
+
+use fsm_runtime::store::{
+    Cause, Change, Create, Entering, HistoryQuery, Key, OpenError, Origin, Row, Store, StoreError, Transition, Verdict,
+    sqlite::{Sqlite, Synchronous},
+};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+use tempfile::TempDir;
+use tests_disk::{Disk, Fault, Operation, Unsynced};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+fn entering(n: u64) -> Entering {
+    Entering {
+        state: "Open".into(),
+        data: format!("\"{n:0>900}\""),
+        context: None,
+        schema: 1,
+        timer: None,
+        work: false,
+        remove: false,
+    }
+}
+
+fn create(id: &str, idempotency_key: Option<&str>) -> Change {
+    Change::Create(Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: entering(1),
+        cause: Cause::Caller,
+        idempotency_key: idempotency_key.map(str::to_owned),
+        origin: Origin::default(),
+    })
+}
+
+fn knock(row: &Row) -> Change {
+    Change::Transition(Transition {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state.clone(),
+        event: "knock".into(),
+        payload: "null".into(),
+        into: entering(row.version + 1),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    })
+}
+
+async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
+    Ok(store.commit(vec![change.into()], SystemTime::now()).await?.remove(0))
+}
+
+fn made(verdict: Verdict) -> Row {
+    match verdict {
+        Verdict::Committed { mut rows } => rows.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// X1 on what a power cut, a fault or nothing at all has left: each acknowledged version is there, each history is a chain.
+async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
+    let mut lost = 0;
+    for (id, version) in acknowledged {
+        let row = store.get(Key::new("Door", &**id)).await.unwrap();
+        let found = row.as_ref().map_or(0, |row| row.version);
+        lost += version.saturating_sub(found);
+        let query =
+            HistoryQuery { key: Some(Key::new("Door", &**id)), after: 0, newest_first: false, limit: usize::MAX };
+        let history = store.history(query).await.unwrap();
+        let chain: Vec<u64> = history.iter().map(|entry| entry.version).collect();
+        assert_eq!(chain, (1..=found).collect::<Vec<_>>(), "{id}");
+        let data = history.last().and_then(|entry| entry.data.clone());
+        assert_eq!(data, row.map(|row| row.data), "{id}: the row is its last entry");
+    }
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    lost
+}
+
+/// Moves one instance until it cannot, and says how far that was acknowledged, and why not further.
+async fn move_until_refused(store: &Sqlite, acknowledged: &mut BTreeMap<String, u64>) -> StoreError {
+    for n in 0.. {
+        let id = n.to_string();
+        let mut row = match commit(store, create(&id, None)).await {
+            Ok(verdict) => made(verdict),
+            Err(error) => return error,
+        };
+        acknowledged.insert(id.clone(), 1);
+        for _ in 0..3 {
+            row = match commit(store, knock(&row)).await {
+                Ok(verdict) => made(verdict),
+                Err(error) => return error,
+            };
+            acknowledged.insert(id.clone(), row.version);
+        }
+    }
+    unreachable!("it is refused at some time")
+}
+
+/// At the `well`-th operation from now, this goes wrong: the error names the file, nothing acknowledged is lost, and it goes
+/// on when the fault is gone.
+async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl Fn(&StoreError) -> bool) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().canonicalize().unwrap().join("doors.db");
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(&path).await.unwrap();
+    let mut acknowledged = BTreeMap::new();
+    disk.fail(operation, well, fault);
+    let error = move_until_refused(&store, &mut acknowledged).await;
+    assert!(expected(&error), "{operation:?} {well} {fault:?}: {error:?}");
+    assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+    // What was there can still be read, and nothing is made meanwhile.
+    assert!(commit(&store, create("meanwhile", None)).await.is_err());
+    disk.heal();
+    assert_eq!(whole(&store, &acknowledged).await, 0, "{operation:?} {well} {fault:?}");
+    assert!(store.get(Key::new("Door", "meanwhile")).await.unwrap().is_none());
+    made(commit(&store, create("after", None)).await.unwrap());
+    drop(store);
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(whole(&store, &acknowledged).await, 0, "{operation:?} {well} {fault:?}: after it was opened again");
+}
+
+#[tokio::test]
+async fn x5_a_full_disk_is_an_error_that_names_it_and_it_goes_on_when_there_is_room() {
+    for well in 0..12 {
+        survives(Operation::Write, well, Fault::Full, |error| {
+            matches!(error, StoreError::Full { .. } | StoreError::Indeterminate { .. })
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn x5_a_device_that_cannot_write_is_an_error_that_names_the_cause() {
+    for well in 0..12 {
+        survives(Operation::Write, well, Fault::Broken, |error| error.to_string().contains("writing")).await;
+    }
+}
+
+#[tokio::test]
+async fn x5_a_device_that_cannot_sync_acknowledges_nothing() {
+    for well in 0..12 {
+        survives(
+            Operation::Sync,
+            well,
+            Fault::Broken,
+            |error| matches!(error, StoreError::Indeterminate { cause, .. } if cause.contains("syncing")),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn x5_a_device_that_cannot_read_is_an_error_that_names_the_cause() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(&path).await.unwrap();
+    made(commit(&store, create("a", None)).await.unwrap());
+    drop(store);
+    let store = Sqlite::open(&path).await.unwrap();
+    disk.fail(Operation::Read, 0, Fault::Broken);
+    let error = store.get(Key::new("Door", "a")).await.unwrap_err().to_string();
+    assert!(error.contains("doors.db") && error.contains("reading"), "{error}");
+    disk.heal();
+    assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn x5_a_file_that_can_only_be_read_is_refused_with_the_cause() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    drop(Sqlite::open(&path).await.unwrap());
+    let disk = Disk::under(dir.path());
+    disk.fail(Operation::Open, 0, Fault::ReadOnly);
+    let error = Sqlite::open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("doors.db") && text.contains("must be able to write"), "{text}");
+    disk.heal();
+    made(commit(&Sqlite::open(&path).await.unwrap(), create("a", None)).await.unwrap());
+}
+
+#[tokio::test]
+async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_killed() {
+    for operation in [Operation::Open, Operation::Write, Operation::Sync] {
+        let mut well = 0;
+        loop {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("doors.db");
+            let disk = Disk::under(dir.path());
+            disk.fail(operation, well, Fault::Dead);
+            let opened = Sqlite::open(&path).await;
+            let got_through = opened.is_ok();
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("doors.db"), "{operation:?} {well}: {error}");
+            }
+            disk.heal();
+            let store = Sqlite::open(&path).await.unwrap_or_else(|error| panic!("{operation:?} {well}: {error}"));
+            made(commit(&store, create("a", None)).await.unwrap());
+            assert_eq!(whole(&store, &BTreeMap::from([("a".to_owned(), 1)])).await, 0);
+            // And when the power went at the same time.
+            let found = TempDir::new().unwrap();
+            disk.lose_power(found.path(), Unsynced::Torn).unwrap();
+            let store = Sqlite::open(found.path().join("doors.db")).await.unwrap();
+            assert_eq!(whole(&store, &BTreeMap::from([("a".to_owned(), 1)])).await, 0);
+            if got_through {
+                break;
+            }
+            well += 1;
+            assert!(well < 100);
+        }
+        assert!(well > 0, "{operation:?} took place at all");
+    }
+}
+
+#[tokio::test]
+async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once() {
+    for (operation, well) in (0..6).flat_map(|well| [(Operation::Write, well), (Operation::Sync, well)]) {
+        let dir = TempDir::new().unwrap();
+        let disk = Disk::under(dir.path());
+        let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+        disk.fail(operation, well, Fault::Broken);
+        let mut n = 0;
+        let id = loop {
+            n += 1;
+            let id = n.to_string();
+            if commit(&store, create(&id, Some("k"))).await.is_err() {
+                break id;
+            }
+        };
+        disk.heal();
+        let again = commit(&store, create(&id, Some("k"))).await.unwrap();
+        assert!(matches!(again, Verdict::Committed { .. } | Verdict::Duplicate { .. }), "{again:?}");
+        assert!(matches!(commit(&store, create(&id, Some("k"))).await.unwrap(), Verdict::Duplicate { .. }));
+        assert_eq!(whole(&store, &BTreeMap::from([(id, 1)])).await, 0);
+    }
+}
+
+/// A change that was written and not synced when its process was killed is found by the next one, which answers by it.
+#[tokio::test]
+async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut_too() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(&path).await.unwrap();
+    disk.fail(Operation::Sync, 0, Fault::Dead);
+    let unknown = commit(&store, create("a", Some("k"))).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::Indeterminate { .. }), "{unknown:?}");
+    drop(store);
+    disk.heal();
+    let store = Sqlite::open(&path).await.unwrap();
+    let again = commit(&store, create("a", Some("k"))).await.unwrap();
+    assert!(matches!(again, Verdict::Duplicate { .. }), "the log held it: {again:?}");
+    let found = TempDir::new().unwrap();
+    disk.lose_power(found.path(), Unsynced::Lost).unwrap();
+    let store = Sqlite::open(found.path().join("doors.db")).await.unwrap();
+    assert_eq!(whole(&store, &BTreeMap::from([("a".to_owned(), 1)])).await, 0);
+}
+
+/// How many acknowledged changes are lost over many power cuts, under load.
+async fn lost_without_power(synchronous: Synchronous) -> u64 {
+    let dir = TempDir::new().unwrap();
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::options().synchronous(synchronous).open(dir.path().join("doors.db")).await.unwrap();
+    let acknowledged: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for n in 0..8 {
+        let (store, acknowledged, stop) = (store.clone(), acknowledged.clone(), stop.clone());
+        writers.spawn(async move {
+            let id = n.to_string();
+            let mut row = made(commit(&store, create(&id, None)).await.unwrap());
+            while !stop.load(Ordering::Relaxed) {
+                acknowledged.lock().unwrap().insert(id.clone(), row.version);
+                row = made(commit(&store, knock(&row)).await.unwrap());
+            }
+        });
+    }
+    let mut lost = 0;
+    for cut in 0..10 {
+        // Every writer some steps on.
+        let from: u64 = acknowledged.lock().unwrap().values().sum();
+        while acknowledged.lock().unwrap().values().sum::<u64>() < from + 8 {
+            tokio::task::yield_now().await;
+        }
+        // First what is acknowledged, then the power.
+        let told = acknowledged.lock().unwrap().clone();
+        let found = TempDir::new().unwrap();
+        disk.lose_power(found.path(), if cut % 2 == 0 { Unsynced::Lost } else { Unsynced::Torn }).unwrap();
+        lost += whole(&open_copy(found.path()).await, &told).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    writers.join_all().await;
+    lost
+}
+
+async fn open_copy(folder: &Path) -> Sqlite {
+    Sqlite::open(folder.join("doors.db")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_never_precedes_its_sync() {
+    assert_eq!(lost_without_power(Synchronous::Full).await, 0);
+    // The same cuts show what `Normal` gives up, and that they would have shown it of `Full`: the last changes, and no more.
+    assert!(lost_without_power(Synchronous::Normal).await > 0);
+}
+
+#[tokio::test]
+async fn no_answer_leaves_while_anything_is_unsynced() {
+    let dir = TempDir::new().unwrap();
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    let mut row = made(commit(&store, create("a", Some("k"))).await.unwrap());
+    assert_eq!(disk.unsynced_bytes(), 0);
+    for _ in 0..50 {
+        row = made(commit(&store, knock(&row)).await.unwrap());
+        assert_eq!(disk.unsynced_bytes(), 0);
+    }
+    let others = [create("a", Some("k")), create("a", None)];
+    for other in others {
+        assert!(!matches!(commit(&store, other).await.unwrap(), Verdict::Committed { .. }));
+        assert_eq!(disk.unsynced_bytes(), 0);
+    }
+}
