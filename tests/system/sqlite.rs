@@ -145,7 +145,8 @@ async fn changes_by_another_handle_are_told() {
 async fn who_follows_other_processes_need_not_read_what_is_its_own() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
-    let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
+    // Who opens the file writes to it: `mine` comes second, and is told of changes only.
+    let (other, mine) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
     let mut told = mine.foreign_changes();
     let mut expected = 0;
     for round in 0..3 {
