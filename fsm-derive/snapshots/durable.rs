@@ -570,7 +570,6 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         fn fire(self, machine: Machine<Requested>, _: Seal) -> Self::Next {
             let Requested { title } = machine.state;
-            let title: String = title;
             Machine {
                 state: Writing { title },
             }
@@ -608,8 +607,6 @@ It is born in an initial state, moved by the events that its state declares, and
         fn fire(self, machine: Machine<Writing>, _: Seal) -> Self::Next {
             let Writing { title } = machine.state;
             let Self { text } = self;
-            let title: String = title;
-            let text: String = text;
             Machine {
                 state: Written { title, text },
             }
@@ -778,11 +775,11 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
             let event = event.into();
             match (self, event) {
-                (Self::Requested { title }, Event::Begin(event)) => {
-                    step(Requested { title }, event)
+                (Self::Requested { title }, Event::Begin(_)) => {
+                    ::core::result::Result::Ok(Self::Writing { title })
                 }
-                (Self::Writing { title }, Event::Finish(event)) => {
-                    step(Writing { title }, event)
+                (Self::Writing { title }, Event::Finish(event::Finish { text })) => {
+                    ::core::result::Result::Ok(Self::Written { title, text })
                 }
                 (machine, event) => {
                     ::core::result::Result::Err(::fsm_runtime::core::Rejected {
@@ -800,30 +797,6 @@ It is born in an initial state, moved by the events that its state declares, and
             match self.state() {
                 State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
                 _ => ::core::option::Option::None,
-            }
-        }
-    }
-    fn step<
-        S: ::fsm_runtime::core::StateOf<Report>,
-        E: EventOf<S> + ::core::convert::Into<Event>,
-    >(
-        state: S,
-        event: E,
-    ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
-        match event.transition(state, Seal) {
-            ::core::result::Result::Ok(target) => {
-                ::core::result::Result::Ok(
-                    ::fsm_runtime::core::Target::into_enum(target),
-                )
-            }
-            ::core::result::Result::Err(
-                ::fsm_runtime::core::Refused { machine, event, reason },
-            ) => {
-                ::core::result::Result::Err(::fsm_runtime::core::Rejected {
-                    machine: machine.into_enum(),
-                    event: event.into(),
-                    reason: ::core::option::Option::Some(reason),
-                })
             }
         }
     }

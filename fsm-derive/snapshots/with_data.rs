@@ -732,8 +732,6 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok({
                         let Draft { title } = state;
                         let Self { by } = self;
-                        let title: T = title;
-                        let by: &'a str = by;
                         Review { title, by }
                     })
                 }
@@ -1046,11 +1044,11 @@ It is born in an initial state, moved by the events that its state declares, and
                 (Self::Review { title, by }, Event::Decide(event)) => {
                     step(Review { title, by }, event)
                 }
-                (Self::Draft { title }, Event::Withdraw(event)) => {
-                    step(Draft { title }, event)
+                (Self::Draft { .. }, Event::Withdraw(_)) => {
+                    ::core::result::Result::Ok(Self::Withdrawn)
                 }
-                (Self::Review { title, by }, Event::Withdraw(event)) => {
-                    step(Review { title, by }, event)
+                (Self::Review { .. }, Event::Withdraw(_)) => {
+                    ::core::result::Result::Ok(Self::Withdrawn)
                 }
                 (machine, event) => {
                     ::core::result::Result::Err(::fsm_core::Rejected {

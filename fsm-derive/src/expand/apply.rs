@@ -4,8 +4,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{cx::Cx, states::pattern};
-use crate::model::Machine;
+use super::{cx::Cx, states::pattern, transitions};
+use crate::model::{Machine, Transition};
 
 /// The body, which has `self` and `event`, and the items beside it.
 pub(super) struct Apply {
@@ -20,10 +20,15 @@ impl Apply {
 }
 
 fn is_fieldless(machine: &Machine) -> bool {
-    let by_hand = machine.transitions.iter().any(|transition| transition.guard.is_some() || transition.with.is_some());
+    let by_hand = machine.transitions.iter().any(by_hand);
     let data = machine.states.iter().any(|state| !state.fields.is_empty())
         || machine.events.iter().any(|event| !event.fields.is_empty());
     !(by_hand || data || machine.transitions.is_empty())
+}
+
+/// The user's code has a part in it.
+fn by_hand(transition: &Transition) -> bool {
+    transition.guard.is_some() || transition.with.is_some()
 }
 
 fn table(cx: &Cx<'_>) -> Apply {
@@ -66,6 +71,9 @@ fn steps(cx: &Cx<'_>) -> Apply {
     let Cx { core, enum_ty, s, e, machine, .. } = cx;
     let (event, clause) = (cx.events_ty(), cx.all.clause(&[]));
     let arms = machine.transitions.iter().map(|transition| {
+        if !by_hand(transition) {
+            return transitions::arm(cx, transition);
+        }
         let state = &machine.states[transition.from];
         let (ident, pattern) = (&state.ident, pattern(state));
         let event = &machine.events[transition.event].ty;
@@ -108,6 +116,6 @@ fn steps(cx: &Cx<'_>) -> Apply {
                 #otherwise
             }
         },
-        items: if machine.transitions.is_empty() { TokenStream::new() } else { step },
+        items: if machine.transitions.iter().any(by_hand) { step } else { TokenStream::new() },
     }
 }

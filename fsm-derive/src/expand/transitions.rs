@@ -4,8 +4,11 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{cx::Cx, docs, outside, rewrite::respan};
-use crate::model::{Field, Member, Shape, State, Supply, Transition};
+use super::{cx::Cx, docs, outside, rewrite::respan, states::any_data};
+use crate::{
+    model::{Field, Member, Shape, State, Supply, Transition},
+    text,
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let impls = cx.machine.transitions.iter().map(|transition| event_of(cx, transition));
@@ -258,45 +261,88 @@ impl Carried {
     }
 }
 
-/// Each value is bound to the target's type, at the user's own tokens, so that a mismatch is reported there.
+/// The arm of a `match` over state and event that makes the transition, where nothing is done by hand.
+pub(super) fn arm(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
+    let (span, core_ok) = (place(transition), quote!(::core::result::Result::Ok));
+    let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
+    let source = &cx.machine.states[transition.from];
+    let (ident, any) = (&source.ident, any_data(source));
+    let state =
+        take(&quote!(Self::#ident), source.shape, &source.fields, &from_source).unwrap_or(quote!(Self::#ident #any));
+    let event = &cx.machine.events[transition.event];
+    let ty = &event.ty;
+    let payload = take(&quote!(event::#ty), Shape::Struct, &event.fields, &from_payload).unwrap_or(quote!(_));
+    let target = &cx.machine.states[transition.to[0]];
+    let ident = &target.ident;
+    let value = value(&quote!(Self::#ident), target, &locals);
+    let body = if lets.is_empty() {
+        quote!(#core_ok(#value))
+    } else {
+        quote_spanned!(span=> { #(#lets)* ::core::result::Result::Ok(#value) })
+    };
+    quote!((#state, Event::#ty(#payload)) => #body)
+}
+
+/// What is carried over: the names of what is taken from the source and from the payload, and the locals that hold the fields
+/// of the target.
+struct Carry {
+    from_source: Vec<String>,
+    from_payload: Vec<String>,
+    lets: Vec<TokenStream>,
+    locals: Vec<Ident>,
+}
+
+impl Carry {
+    /// A value whose type is written otherwise is bound to the target's type, at the user's own tokens, so that a mismatch
+    /// is reported there.
+    fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+        let (span, target) = (place(transition), transition.to[0]);
+        let mut carry =
+            Self { from_source: Vec::new(), from_payload: Vec::new(), lets: Vec::new(), locals: Vec::new() };
+        for (field, supply) in cx.machine.supplies(transition, target) {
+            let supplied = match supply {
+                Some(Supply::Source(supplied)) => {
+                    carry.from_source.push(supplied.name());
+                    supplied
+                }
+                Some(Supply::Payload(supplied)) => {
+                    carry.from_payload.push(supplied.name());
+                    supplied
+                }
+                None => continue,
+            };
+            let (value, bound) = (local(supplied), local(field));
+            if text::of(&field.ty) != text::of(&supplied.ty) {
+                let ty = cx.state_field_ty(target, field);
+                carry.lets.push(quote_spanned!(span=> let #bound: #ty = #value;));
+            }
+            carry.locals.push(bound);
+        }
+        carry
+    }
+}
+
 fn carry(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> Carried {
     let span = place(transition);
-    let target_index = transition.to[0];
-    let target = &cx.machine.states[target_index];
-    let supplies = cx.machine.supplies(transition, target_index);
-    let (mut from_source, mut from_payload) = (Vec::new(), Vec::new());
-    let (mut lets, mut locals) = (Vec::new(), Vec::new());
-    for (field, supply) in supplies {
-        let value = match supply {
-            Some(Supply::Source(field)) => {
-                from_source.push(field.name());
-                local(field)
-            }
-            Some(Supply::Payload(field)) => {
-                from_payload.push(field.name());
-                local(field)
-            }
-            None => continue,
-        };
-        let (bound, ty) = (local(field), cx.state_field_ty(target_index, field));
-        lets.push(quote_spanned!(span=> let #bound: #ty = #value;));
-        locals.push(bound);
-    }
+    let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
     let source = &cx.machine.states[transition.from];
-    let source = take(&source.ident, source.shape, &source.fields, &from_source)
+    let ident = &source.ident;
+    let taken = take(&quote!(#ident), source.shape, &source.fields, &from_source)
         .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
     let event = &cx.machine.events[transition.event];
-    let payload = take(&format_ident!("Self"), Shape::Struct, &event.fields, &from_payload)
+    let payload = take(&quote!(Self), Shape::Struct, &event.fields, &from_payload)
         .map(|pattern| quote_spanned!(span=> let #pattern = self;));
+    let target = &cx.machine.states[transition.to[0]];
+    let ident = &target.ident;
     Carried {
         from_source: !from_source.is_empty(),
-        bind: quote!(#source #payload #(#lets)*),
-        target: value(target, &locals),
+        bind: quote!(#taken #payload #(#lets)*),
+        target: value(&quote!(#ident), target, &locals),
     }
 }
 
 /// A pattern that takes the fields in `names`; `None` if there are none to take.
-fn take(ident: &Ident, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
+fn take(path: &TokenStream, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
     if names.is_empty() {
         return None;
     }
@@ -307,9 +353,9 @@ fn take(ident: &Ident, shape: Shape, fields: &[Field], names: &[String]) -> Opti
             let places = fields
                 .iter()
                 .map(|field| if names.contains(&field.name()) { local(field).to_token_stream() } else { quote!(_) });
-            quote!(#ident(#(#places),*))
+            quote!(#path(#(#places),*))
         }
-        Shape::Struct | Shape::Unit => quote!(#ident { #(#taken,)* #rest }),
+        Shape::Struct | Shape::Unit => quote!(#path { #(#taken,)* #rest }),
     })
 }
 
@@ -321,11 +367,10 @@ fn local(field: &Field) -> Ident {
     }
 }
 
-fn value(state: &State, locals: &[Ident]) -> TokenStream {
-    let ident = &state.ident;
+fn value(path: &TokenStream, state: &State, locals: &[Ident]) -> TokenStream {
     match state.shape {
-        Shape::Struct => quote!(#ident { #(#locals),* }),
-        Shape::Tuple => quote!(#ident(#(#locals),*)),
-        Shape::Unit => quote!(#ident),
+        Shape::Struct => quote!(#path { #(#locals),* }),
+        Shape::Tuple => quote!(#path(#(#locals),*)),
+        Shape::Unit => path.clone(),
     }
 }

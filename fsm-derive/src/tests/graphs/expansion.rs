@@ -107,6 +107,23 @@ impl Module {
         })
     }
 
+    /// The arms of the `match` in `apply`, where there is one: state, event, and what they come to.
+    pub(super) fn arms(&self) -> BTreeSet<Pair> {
+        let apply = self.impls().flat_map(|item| &item.items).find_map(|item| match item {
+            ImplItem::Fn(item) if item.sig.ident == "apply" => item.block.stmts.last(),
+            _ => None,
+        });
+        let Some(syn::Stmt::Expr(Expr::Match(apply), _)) = apply else { return BTreeSet::new() };
+        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+        let arm = |arm: &syn::Arm| {
+            let (pattern, body) = (text(&arm.pat), text(&arm.body));
+            let (state, event) = pattern.strip_prefix("(Self::")?.split_once(",Event::")?;
+            let target = body.split_once("Ok(Self::").map_or_else(|| name(&body), |(_, target)| name(target));
+            Some((name(state), name(event), target))
+        };
+        apply.arms.iter().filter_map(arm).collect()
+    }
+
     /// The graph, as it would be once compiled.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {

@@ -134,33 +134,27 @@ fn index(state: &str) -> usize {
 /// What is said where state and event are only known at run time.
 fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let accepts = module.function("State", "accepts");
-    let apply = module.table().unwrap_or_else(|| module.function("M", "apply"));
-    let table = module.table().is_some();
     let from = |state: usize| naive.transitions.iter().filter(move |on| on.from == state);
     for state in 0..declared.states.len() {
         let events: Vec<_> = from(state).map(|on| format!("EventKind::{}", pascal(on.event))).collect();
         let arm = format!("Self::S{state}=>&[{}]", events.join(","));
         same(&arm, &accepts.contains(&arm), &true)?;
-        for event in 0..declared.events.len() {
-            let on = from(state).find(|on| on.event == event);
-            let step = if table {
-                format!(
-                    "next[State::S{state}.index()][EventKind::E{event}.index()]=::core::option::Option::Some(State::"
-                )
-            } else {
-                let fields = ["", "{x}", "{y}", "{x,y}"];
-                let [x, y] = declared.states[state].fields.map(usize::from);
-                let data = fields[x + 2 * y];
-                format!("(Self::S{state}{data},Event::E{event}(event))=>step(S{state}{data},event)")
-            };
-            same(&step, &apply.contains(&step), &on.is_some())?;
-            if let Some(on) = on.filter(|_| table) {
-                let step = format!("{step}S{});", on.to[0]);
-                same(&step, &apply.contains(&step), &true)?;
-            }
-        }
     }
-    Ok(())
+    let applied = naive.transitions.iter().map(|on| {
+        let target = if on.guard || on.with { "step".to_owned() } else { name(on.to[0]).to_string() };
+        (name(on.from).to_string(), pascal(on.event), target)
+    });
+    let found = module.table().map_or_else(|| module.arms(), |table| entries(&table));
+    same("`apply`", &found, &applied.collect())
+}
+
+/// What a table says: `next[State::S0.index()][EventKind::E1.index()]=::core::option::Option::Some(State::S2);`
+fn entries(table: &str) -> BTreeSet<Pair> {
+    let name =
+        |text: &str, after: &str| Some(text.split_once(after)?.1.chars().take_while(|c| c.is_alphanumeric()).collect());
+    let entry =
+        |entry: &str| Some((name(entry, "State::")?, name(entry, "EventKind::")?, name(entry, "Some(State::")?));
+    table.split("next[").filter_map(entry).collect()
 }
 
 /// The picture in the documentation: well-formed, all states, and each arrow that `fsm-core`'s drawings of the graph have.
