@@ -357,11 +357,9 @@ pub mod report {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        type Target: ::fsm_runtime::core::Target<Report>;
-        #[doc(hidden)]
-        const EVENT: EventKind;
-        #[doc(hidden)]
         fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
         fn transition(
@@ -369,6 +367,8 @@ pub mod report {
             state: S,
             seal: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+        #[doc(hidden)]
+        const EVENT: EventKind;
         /// What [`Record::fire`] leads to.
         type NextRecord: ::core::marker::Send + 'static;
         #[doc(hidden)]
@@ -565,8 +565,6 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl EventOf<Requested> for event::Begin {
         type Next = Machine<Writing>;
-        type Target = Writing;
-        const EVENT: EventKind = EventKind::Begin;
         #[inline]
         fn fire(self, machine: Machine<Requested>, _: Seal) -> Self::Next {
             let Requested { title } = machine.state;
@@ -574,6 +572,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 state: Writing { title },
             }
         }
+        type Target = Writing;
         #[inline]
         fn transition(
             self,
@@ -587,6 +586,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 <Self as EventOf<Requested>>::fire(self, Machine { state }, seal).state,
             )
         }
+        const EVENT: EventKind = EventKind::Begin;
         type NextRecord = Record<Writing>;
         fn wrap(
             target: Writing,
@@ -601,8 +601,6 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl EventOf<Writing> for event::Finish {
         type Next = Machine<Written>;
-        type Target = Written;
-        const EVENT: EventKind = EventKind::Finish;
         #[inline]
         fn fire(self, machine: Machine<Writing>, _: Seal) -> Self::Next {
             let Writing { title } = machine.state;
@@ -611,6 +609,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 state: Written { title, text },
             }
         }
+        type Target = Written;
         #[inline]
         fn transition(
             self,
@@ -624,6 +623,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 <Self as EventOf<Writing>>::fire(self, Machine { state }, seal).state,
             )
         }
+        const EVENT: EventKind = EventKind::Finish;
         type NextRecord = Record<Written>;
         fn wrap(
             target: Written,

@@ -256,30 +256,7 @@ pub mod switch {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        type Target: ::fsm_core::Target<Switch>;
-        #[doc(hidden)]
-        const EVENT: EventKind;
-        #[doc(hidden)]
         fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
-        #[doc(hidden)]
-        #[allow(clippy::missing_errors_doc)]
-        fn transition(
-            self,
-            state: S,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
-    }
-    #[automatically_derived]
-    impl<S, E: EventOf<S>> ::fsm_core::Accepts<S, E> for Switch {
-        type Target = E::Target;
-        const EVENT: EventKind = E::EVENT;
-        #[inline]
-        fn transition(
-            state: S,
-            event: E,
-        ) -> ::core::result::Result<E::Target, ::fsm_core::Refused<S, E>> {
-            event.transition(state, Seal)
-        }
     }
     /**A `Switch` whose state `S` is known at compile time.
 
@@ -432,41 +409,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl EventOf<Off> for event::Flip {
         type Next = Machine<On>;
-        type Target = On;
-        const EVENT: EventKind = EventKind::Flip;
         #[inline]
         fn fire(self, _: Machine<Off>, _: Seal) -> Self::Next {
             Machine { state: On }
-        }
-        #[inline]
-        fn transition(
-            self,
-            state: Off,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Off, Self>> {
-            ::core::result::Result::Ok(
-                <Self as EventOf<Off>>::fire(self, Machine { state }, seal).state,
-            )
         }
     }
     #[automatically_derived]
     impl EventOf<On> for event::Flip {
         type Next = Machine<Off>;
-        type Target = Off;
-        const EVENT: EventKind = EventKind::Flip;
         #[inline]
         fn fire(self, _: Machine<On>, _: Seal) -> Self::Next {
             Machine { state: Off }
-        }
-        #[inline]
-        fn transition(
-            self,
-            state: On,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<On, Self>> {
-            ::core::result::Result::Ok(
-                <Self as EventOf<On>>::fire(self, Machine { state }, seal).state,
-            )
         }
     }
     ///The graph of `Switch`.

@@ -441,11 +441,9 @@ pub(crate) mod text {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        type Target: ::fsm_core::Target<Text<'a, T>>;
-        #[doc(hidden)]
-        const EVENT: EventKind;
-        #[doc(hidden)]
         fn fire(self, machine: Machine<'a, S, T>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
         fn transition(
@@ -453,19 +451,6 @@ pub(crate) mod text {
             state: S,
             seal: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
-    }
-    #[automatically_derived]
-    impl<'a, S, E: EventOf<'a, S, T>, T: Clone> ::fsm_core::Accepts<S, E>
-    for Text<'a, T> {
-        type Target = E::Target;
-        const EVENT: EventKind = E::EVENT;
-        #[inline]
-        fn transition(
-            state: S,
-            event: E,
-        ) -> ::core::result::Result<E::Target, ::fsm_core::Refused<S, E>> {
-            event.transition(state, Seal)
-        }
     }
     /**A `Text` whose state `S` is known at compile time.
 
@@ -695,8 +680,6 @@ It is born in an initial state, moved by the events that its state declares, and
             Machine<'a, Review<'a, T>, T>,
             ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
-        type Target = Review<'a, T>;
-        const EVENT: EventKind = EventKind::Submit;
         #[inline]
         fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
             match <Self as EventOf<
@@ -721,6 +704,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
+        type Target = Review<'a, T>;
         #[inline]
         fn transition(
             self,
@@ -751,8 +735,6 @@ It is born in an initial state, moved by the events that its state declares, and
             Machine<'a, Published<T>, T>,
             Machine<'a, Draft<T>, T>,
         >;
-        type Target = choice::ReviewDecide<Published<T>, Draft<T>>;
-        const EVENT: EventKind = EventKind::Decide;
         #[inline]
         fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
             match outside::with_Review_decide(machine.state, self) {
@@ -770,6 +752,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
+        type Target = choice::ReviewDecide<Published<T>, Draft<T>>;
         #[inline]
         fn transition(
             self,
@@ -785,8 +768,6 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
-        type Target = Withdrawn;
-        const EVENT: EventKind = EventKind::Withdraw;
         #[inline]
         fn fire(self, _: Machine<'a, Draft<T>, T>, _: Seal) -> Self::Next {
             Machine {
@@ -794,6 +775,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 of: ::core::marker::PhantomData,
             }
         }
+        type Target = Withdrawn;
         #[inline]
         fn transition(
             self,
@@ -820,8 +802,6 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
-        type Target = Withdrawn;
-        const EVENT: EventKind = EventKind::Withdraw;
         #[inline]
         fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
             Machine {
@@ -829,6 +809,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 of: ::core::marker::PhantomData,
             }
         }
+        type Target = Withdrawn;
         #[inline]
         fn transition(
             self,

@@ -20,15 +20,10 @@ impl Apply {
 }
 
 fn is_fieldless(machine: &Machine) -> bool {
-    let by_hand = machine.transitions.iter().any(by_hand);
+    let by_hand = machine.transitions.iter().any(Transition::is_by_hand);
     let data = machine.states.iter().any(|state| !state.fields.is_empty())
         || machine.events.iter().any(|event| !event.fields.is_empty());
     !(by_hand || data || machine.transitions.is_empty())
-}
-
-/// The user's code has a part in it.
-fn by_hand(transition: &Transition) -> bool {
-    transition.guard.is_some() || transition.with.is_some()
 }
 
 fn table(cx: &Cx<'_>) -> Apply {
@@ -71,7 +66,7 @@ fn steps(cx: &Cx<'_>) -> Apply {
     let Cx { core, enum_ty, s, e, machine, .. } = cx;
     let (event, clause) = (cx.events_ty(), cx.all.clause(&[]));
     let arms = machine.transitions.iter().map(|transition| {
-        if !by_hand(transition) {
+        if !transition.is_by_hand() {
             return transitions::arm(cx, transition);
         }
         let state = &machine.states[transition.from];
@@ -116,6 +111,6 @@ fn steps(cx: &Cx<'_>) -> Apply {
                 #otherwise
             }
         },
-        items: if machine.transitions.iter().any(by_hand) { step } else { TokenStream::new() },
+        items: if machine.transitions.iter().any(Transition::is_by_hand) { step } else { TokenStream::new() },
     }
 }

@@ -91,6 +91,12 @@ impl<'m> Cx<'m> {
         self.machine.durable.is_some()
     }
 
+    /// Whether transitions are made from a bare state too: by the run time, and by `apply` where the user's code has a part in
+    /// one. What only declares a machine is built faster without.
+    pub(super) fn by_state(&self) -> bool {
+        self.durable() || self.machine.transitions.iter().any(Transition::is_by_hand)
+    }
+
     /// The visibility of the enum, seen from `depth` modules further in.
     pub(super) fn vis(&self, depth: usize) -> TokenStream {
         let up = vec![quote!(super); depth];

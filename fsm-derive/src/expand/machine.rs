@@ -79,8 +79,32 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine_ty(s);
     let this = cx.event_of(s);
     let bridge_params = cx.all.params(&[quote!(#s), quote!(#e: #this)]);
+    let transition = cx.by_state().then(|| {
+        quote! {
+            #[doc(hidden)]
+            type Target: #core::Target<#enum_ty>;
+            #[doc(hidden)]
+            #[allow(clippy::missing_errors_doc)]
+            fn transition(self, state: #s, seal: Seal) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+        }
+    });
+    let bridge = cx.durable().then(|| {
+        quote! {
+            #[automatically_derived]
+            impl #bridge_params #core::Accepts<#s, #e> for #enum_ty #clause {
+                type Target = #e::Target;
+                const EVENT: EventKind = #e::EVENT;
+                #[inline]
+                fn transition(state: #s, event: #e) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
+                    event.transition(state, Seal)
+                }
+            }
+        }
+    });
     let (supertraits, record) = if cx.durable() {
         let record = quote! {
+            #[doc(hidden)]
+            const EVENT: EventKind;
             /// What [`Record::fire`] leads to.
             type NextRecord: ::core::marker::Send + 'static;
             #[doc(hidden)]
@@ -97,25 +121,11 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// What [`Machine::fire`] returns.
             type Next;
             #[doc(hidden)]
-            type Target: #core::Target<#enum_ty>;
-            #[doc(hidden)]
-            const EVENT: EventKind;
-            #[doc(hidden)]
             fn fire(self, machine: #machine, seal: Seal) -> Self::Next;
-            #[doc(hidden)]
-            #[allow(clippy::missing_errors_doc)]
-            fn transition(self, state: #s, seal: Seal) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+            #transition
             #record
         }
-        #[automatically_derived]
-        impl #bridge_params #core::Accepts<#s, #e> for #enum_ty #clause {
-            type Target = #e::Target;
-            const EVENT: EventKind = #e::EVENT;
-            #[inline]
-            fn transition(state: #s, event: #e) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
-                event.transition(state, Seal)
-            }
-        }
+        #bridge
     }
 }
 

@@ -112,6 +112,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             |state| quote!(Record { raw: #runtime::RawRecord::new(#state, meta) }),
         );
         quote_spanned! {span=>
+            const EVENT: EventKind = EventKind::#kind;
             type NextRecord = #record;
             fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: Seal) -> #record {
                 #wrapped
@@ -119,22 +120,26 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         }
     });
     let Bodies { fire_machine, fire_seal, fire, state: state_pattern, seal, transition: change } = bodies;
+    let by_state = cx.by_state().then(|| {
+        quote_spanned! {span=>
+            type Target = #target;
+            #[inline]
+            fn transition(
+                self,
+                #state_pattern: #state,
+                #seal: Seal,
+            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+                #change
+            }
+        }
+    });
     let items = quote_spanned! {span=>
         type Next = #next;
-        type Target = #target;
-        const EVENT: EventKind = EventKind::#kind;
         #[inline]
         fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
             #fire
         }
-        #[inline]
-        fn transition(
-            self,
-            #state_pattern: #state,
-            #seal: Seal,
-        ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
-            #change
-        }
+        #by_state
         #record
     };
     let mut body = Group::new(Delimiter::Brace, items);

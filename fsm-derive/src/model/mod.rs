@@ -132,6 +132,13 @@ pub(crate) struct Transition {
     pub(crate) sound: bool,
 }
 
+impl Transition {
+    /// The user's code has a part in it.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.guard.is_some() || self.with.is_some()
+    }
+}
+
 /// Where a transition is declared.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {

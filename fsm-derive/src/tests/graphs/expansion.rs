@@ -65,7 +65,7 @@ impl Module {
         impls
             .map(|(item, state)| {
                 let target = item.items.iter().find_map(|item| match item {
-                    ImplItem::Type(ty) if ty.ident == "Target" => Some(text(&ty.ty)),
+                    ImplItem::Type(ty) if ty.ident == "Next" => Some(text(&ty.ty)),
                     _ => None,
                 });
                 (state, text(&item.self_ty), target.expect("it has a target"))

@@ -99,22 +99,19 @@ fn target(transition: &Transition, wrap: impl Fn(String) -> String) -> String {
 fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let pairs = |pair: &dyn Fn(&Transition) -> Pair| naive.transitions.iter().map(pair).collect::<BTreeSet<_>>();
     let state = |transition: &Transition| name(transition.from).to_string();
-    let event_of = pairs(&|on| (state(on), format!("event::{}", pascal(on.event)), target(on, |to| to)));
-    same("`EventOf`", &module.declared(), &event_of)?;
-    let methods = pairs(&|on| {
-        let target = target(on, |to| format!("Machine<{to}>"));
-        let event = pascal(on.event);
-        let returned = if on.guard {
-            format!("->::core::result::Result<{target},::fsm_core::Refused<Self,event::{event}>>")
-        } else {
-            format!("->{target}")
-        };
-        (state(on), event_name(on.event).to_string(), returned)
-    });
-    let found = module.methods("Machine");
     let library = if declared.durable { "::fsm_runtime::core" } else { "::fsm_core" };
-    let methods = methods.into_iter().map(|(s, e, r)| (s, e, r.replace("::fsm_core", library))).collect();
-    same("methods of machines", &found, &methods)?;
+    let next = |on: &Transition, machine: &str| {
+        let (target, event) = (target(on, |to| format!("Machine<{to}>")), pascal(on.event));
+        let refused = format!("::core::result::Result<{target},{library}::Refused<{machine},event::{event}>>");
+        if on.guard { refused } else { target }
+    };
+    let event_of = pairs(&|on| {
+        let machine = format!("Machine<{}>", state(on));
+        (state(on), format!("event::{}", pascal(on.event)), next(on, &machine))
+    });
+    same("`EventOf`", &module.declared(), &event_of)?;
+    let methods = pairs(&|on| (state(on), event_name(on.event).to_string(), format!("->{}", next(on, "Self"))));
+    same("methods of machines", &module.methods("Machine"), &methods)?;
     let names =
         |pairs: BTreeSet<Pair>| pairs.into_iter().map(|(state, event, _)| (state, event)).collect::<BTreeSet<_>>();
     if declared.durable {
