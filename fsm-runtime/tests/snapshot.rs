@@ -2,10 +2,10 @@
 #![allow(dead_code, reason = "the machines are declared to be compared")]
 
 use fsm_runtime::{
-    Durable,
+    Durable, OldState,
     prelude::*,
     snapshot,
-    snapshot::{SnapshotError, hold},
+    snapshot::{SnapshotError, Steps, hold},
 };
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
@@ -118,12 +118,13 @@ fn first() -> Vec<first::Server> {
 /// A snapshot of the first version.
 struct Snapshot {
     dir: TempDir,
+    steps: Steps,
 }
 
 impl Snapshot {
     fn new() -> Self {
-        let snapshot = Self { dir: tempfile::tempdir().expect("a folder can be made") };
-        hold(&snapshot.path(), first(), true).expect("it is written");
+        let snapshot = Self { dir: tempfile::tempdir().expect("a folder can be made"), steps: Steps::new() };
+        hold(&snapshot.path(), &Steps::new(), first(), true).expect("it is written");
         snapshot
     }
 
@@ -139,7 +140,7 @@ impl Snapshot {
     #[track_caller]
     fn failure<M: Durable>(&self, samples: Vec<M>, update: bool) -> String {
         let before = self.text();
-        let error = hold(&self.path(), samples, update).expect_err("it does not hold");
+        let error = hold(&self.path(), &self.steps, samples, update).expect_err("it does not hold");
         assert_eq!(self.text(), before, "a failure leaves the file alone");
         error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
     }
@@ -170,8 +171,8 @@ fn the_committed_one_holds() {
 fn it_is_written_once_and_then_holds() {
     let snapshot = Snapshot::new();
     let written = snapshot.text();
-    assert!(hold(&snapshot.path(), first(), false).is_ok());
-    assert!(hold(&snapshot.path(), first(), true).is_ok());
+    assert!(hold(&snapshot.path(), &Steps::new(), first(), false).is_ok());
+    assert!(hold(&snapshot.path(), &Steps::new(), first(), true).is_ok());
     assert_eq!(snapshot.text(), written);
 }
 
@@ -179,7 +180,7 @@ fn it_is_written_once_and_then_holds() {
 fn a_missing_one_is_told_and_not_made_up() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("Server.fsm.json");
-    let error = hold(&path, first(), false).unwrap_err();
+    let error = hold(&path, &Steps::new(), first(), false).unwrap_err();
     assert_eq!(error.to_string(), format!("{} does not exist; FSM_UPDATE=1 writes it", path.display()));
     assert!(!path.exists());
 }
@@ -209,8 +210,8 @@ fn with_was_its_rows_are_read_and_stay_in_the_file() {
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
     let failure = snapshot.failure(samples(), false);
     assert!(failure.contains("has drifted, and stored rows survive it"), "{failure}");
-    hold(&snapshot.path(), samples(), true).unwrap();
-    assert!(hold(&snapshot.path(), samples(), false).is_ok());
+    hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
     assert!(snapshot.text().contains(r#""state": "Running""#), "{}", snapshot.text());
 }
 
@@ -233,8 +234,8 @@ fn the_shape_before_a_default_stays_in_the_file_and_is_held_to() {
     let snapshot = Snapshot::new();
     let samples =
         || vec![Requested { spec: spec(), region: Some("eu".into()) }, Running { spec: spec(), addr: addr() }, Stopped];
-    hold(&snapshot.path(), samples(), true).unwrap();
-    assert!(hold(&snapshot.path(), samples(), false).is_ok());
+    hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
     // Later the default is dropped: today's sample would pass, the row of the first day does not.
     let later = vec![
         without_default::Server::Requested { spec: spec(), region: "eu".into() },
@@ -263,19 +264,87 @@ fn a_drift_is_shown_line_by_line() {
     assert!(!failure.contains("\"auto\""), "what did not change is left out:\n{failure}");
 }
 
+/// What leads from the first version to the second.
+fn in_regions(mut old: OldState) -> Result<OldState, Box<dyn std::error::Error + Send + Sync>> {
+    match old.state.as_str() {
+        "Running" => old.state = "Up".into(),
+        "Stopped" => return Ok(old),
+        other => return Err(format!("no region is known of one in {other}").into()),
+    }
+    old.data = serde_json::json!({ "region": old.data["spec"] });
+    Ok(old)
+}
+
+/// The same for rows that wait, too.
+fn all_in_regions(mut old: OldState) -> Result<OldState, Box<dyn std::error::Error + Send + Sync>> {
+    if old.state == "Requested" {
+        old.state = "Running".into();
+    }
+    in_regions(old)
+}
+
+fn second() -> Vec<second::Server> {
+    vec![second::Server::Up { region: "eu".into() }, second::Server::Stopped]
+}
+
 #[test]
-fn a_higher_version_may_change_everything_and_a_lower_one_nothing() {
-    use second::Server::{Stopped, Up};
-    let snapshot = Snapshot::new();
-    let samples = || vec![Up { region: "eu".into() }, Stopped];
-    hold(&snapshot.path(), samples(), true).unwrap();
-    assert!(hold(&snapshot.path(), samples(), false).is_ok());
-    assert!(!snapshot.text().contains("Requested"), "rows of another version are for the migrations");
+fn rows_of_an_earlier_version_need_a_migration() {
+    let failure = Snapshot::new().failure(second(), true);
+    assert_eq!(
+        failure,
+        "stored rows do not survive the change, by Server.fsm.json:\n\n- rows of version 1 are stored, and no migration leads \
+         on from version 1: declare it with `Builder::migrate`, and here, `migrations { 1 => step }` before the samples"
+    );
+}
+
+#[test]
+fn what_a_migration_does_not_take_or_makes_wrong_is_told() {
+    let mut snapshot = Snapshot::new();
+    snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
+    assert_eq!(
+        snapshot.failure(second(), true),
+        "stored rows do not survive the change, by Server.fsm.json:\n\n- the migration from version 1 does not take a row in \
+         `Requested`: no region is known of one in Requested\n  the row: {\"spec\":\"small\"}"
+    );
+    snapshot.steps = Steps::new().step::<second::Server>(1, Ok);
+    let failure = snapshot.failure(second(), true);
+    assert!(failure.contains("`Requested` is no state of version 2; mend the migration"), "{failure}");
+    snapshot.steps = Steps::new().step::<second::Server>(1, |mut old| {
+        old.state = "Up".into();
+        Ok(old)
+    });
+    let failure = snapshot.failure(second(), true);
+    assert!(failure.contains("missing field `region` at line 1 column 16; mend the migration"), "{failure}");
+    assert!(failure.contains("\n  migrated, in `Up`: {\"spec\":\"small\"}"), "{failure}");
+}
+
+#[test]
+fn migrated_rows_survive_and_stay_in_the_file_and_a_lower_version_reads_nothing() {
+    let mut snapshot = Snapshot::new();
+    let steps = Steps::new().step::<second::Server>(1, all_in_regions);
+    hold(&snapshot.path(), &steps, second(), true).unwrap();
+    hold(&snapshot.path(), &steps, second(), false).unwrap();
+    assert!(
+        snapshot.text().contains(r#""state": "Requested""#),
+        "the rows of version 1 are held to:\n{}",
+        snapshot.text()
+    );
+    // Later the migration is changed, and forgets those that wait.
+    snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
+    let failure = snapshot.failure(second(), false);
+    assert!(failure.contains("does not take a row in `Requested`"), "{failure}");
     assert_eq!(
         snapshot.failure(first(), true),
         "stored rows do not survive the change, by Server.fsm.json:\n\n- rows have version 2, and the code declares 1: \
          `#[fsm(version = 2)]`, or higher"
     );
+}
+
+#[test]
+fn the_short_way_takes_migrations_too() {
+    use second::Server;
+    let [up, stopped] = second().try_into().expect("there are two");
+    snapshot!(Server in "tests/Second.fsm.json", migrations { 1 => all_in_regions }, up, stopped);
 }
 
 #[test]
@@ -288,7 +357,7 @@ fn a_renamed_enum_is_told() {
 fn what_is_no_snapshot_is_told() {
     let snapshot = Snapshot::new();
     fs::write(snapshot.path(), "<<<<<<< HEAD").unwrap();
-    let error = hold(&snapshot.path(), first(), true).unwrap_err();
+    let error = hold(&snapshot.path(), &Steps::new(), first(), true).unwrap_err();
     assert!(matches!(error, SnapshotError::NotASnapshot { .. }), "{error}");
     assert!(error.to_string().ends_with("delete it and run the test again with FSM_UPDATE=1"), "{error}");
 }

@@ -4,7 +4,11 @@ use fsm_core::Name as _;
 use serde_json::{Map, Value};
 
 use super::file::{File, Row};
-use crate::Durable;
+use crate::{
+    CodecError, Durable,
+    records::{MigrateError, Migrations},
+    store::Key,
+};
 
 pub(super) enum Outcome {
     /// The file is as it should be.
@@ -15,35 +19,31 @@ pub(super) enum Outcome {
     Broken(Vec<String>),
 }
 
-pub(super) fn compare<M: Durable>(stored: &File, declared: File) -> Outcome {
-    let (machine, version) = (M::GRAPH.machine, u64::from(M::GRAPH.version));
-    let mut problems = Vec::new();
+pub(super) fn compare<M: Durable>(stored: &File, declared: File, steps: &Migrations) -> Outcome {
+    let (machine, version) = (M::GRAPH.machine, M::GRAPH.version);
     let (was, found) = stored.of();
     if was != Some(machine) {
         let was = was.unwrap_or("another machine");
-        problems.push(format!(
+        return Outcome::Broken(vec![format!(
             "rows are stored under `{was}`, and the enum is called `{machine}`: give it its name back, or, for a machine of \
              its own, a file of its own"
-        ));
-        return Outcome::Broken(problems);
+        )]);
     }
     let found = found.unwrap_or(0);
     if found > version {
-        problems.push(format!(
+        return Outcome::Broken(vec![format!(
             "rows have version {found}, and the code declares {version}: `#[fsm(version = {found})]`, or higher"
-        ));
-        return Outcome::Broken(problems);
+        )]);
     }
-    if found < version {
-        // What becomes of its rows is up to the declared migrations.
-        return Outcome::Drifted(declared);
-    }
-    problems.extend(removed(stored, M::GRAPH));
-    problems.extend(stored.rows.iter().filter_map(|row| unread::<M>(row, version)));
+    let mut problems = if found == version { removed(stored, M::GRAPH) } else { Vec::new() };
+    let rows = stored.rows.iter().map(|row| Row { version: Some(row.version.unwrap_or(found)), ..row.clone() });
+    let rows: Vec<_> = rows.collect();
+    problems.extend(rows.iter().filter_map(|row| unread::<M>(row, steps)));
+    problems.dedup();
     if !problems.is_empty() {
         return Outcome::Broken(problems);
     }
-    let next = keep_old_shapes(stored, declared);
+    let next = keep_old_shapes(rows, declared, version);
     if *stored == next { Outcome::Holds } else { Outcome::Drifted(next) }
 }
 
@@ -63,27 +63,68 @@ fn removed(stored: &File, graph: &'static fsm_core::Graph) -> Vec<String> {
 }
 
 /// Why a sample is not read. Those of removed states are told of already.
-fn unread<M: Durable>(row: &Row, version: u64) -> Option<String> {
-    let info = M::GRAPH.state_was(&row.state)?;
-    let state = M::State::ALL.iter().find(|state| state.as_str() == info.name)?;
-    let error = M::decode(*state, &row.data.to_string()).err()?;
+fn unread<M: Durable>(row: &Row, steps: &Migrations) -> Option<String> {
+    let present = M::GRAPH.version;
+    let version = row.version.unwrap_or(present);
+    if version < present {
+        return unmigrated::<M>(row, version, steps);
+    }
+    let error = decode::<M>(&row.state, &row.data)?.err()?;
     Some(format!(
         "a row in `{}` is not read any more: {error}; `#[serde(default)]` or `#[serde(alias = \"…\")]` on the field, or \
          `#[fsm(version = {})]` and a migration\n  the row: {}",
         row.state,
-        version + 1,
+        present + 1,
         row.data
     ))
 }
 
+/// Why a sample of an earlier version is not brought to the present one.
+fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option<String> {
+    let key = Key::new(M::GRAPH.machine, "a sample");
+    let Row { state, data, .. } = row;
+    let migrated = match steps.apply(&key, version, M::GRAPH.version, state, &data.to_string()) {
+        Ok(migrated) => migrated,
+        Err(MigrateError::NoStep { found, missing, .. }) => {
+            return Some(format!(
+                "rows of version {found} are stored, and no migration leads on from version {missing}: declare it with \
+                 `Builder::migrate`, and here, `migrations {{ {missing} => step }}` before the samples"
+            ));
+        }
+        Err(MigrateError::Step { from, cause, .. }) => {
+            return Some(format!(
+                "the migration from version {from} does not take a row in `{state}`: {cause}\n  the row: {data}"
+            ));
+        }
+    };
+    let why = match decode::<M>(&migrated.state, &migrated.data) {
+        None => format!("`{}` is no state of version {}", migrated.state, M::GRAPH.version),
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(_)) => return None,
+    };
+    Some(format!(
+        "a row of version {version} in `{state}` is not read after its migration: {why}; mend the migration\n  the row: \
+         {data}\n  migrated, in `{}`: {}",
+        migrated.state, migrated.data
+    ))
+}
+
+/// The machine that a row holds; `None` where no present state has its state's name.
+fn decode<M: Durable>(state: &str, data: &Value) -> Option<Result<M, CodecError>> {
+    let info = M::GRAPH.state_was(state)?;
+    let state = M::State::ALL.iter().find(|state| state.as_str() == info.name)?;
+    Some(M::decode(*state, &data.to_string()))
+}
+
 /// Today's samples, and after them those of the file that look otherwise: rows like them can still be stored.
-fn keep_old_shapes(stored: &File, mut declared: File) -> File {
-    let seen =
-        |rows: &[Row], old: &Row| rows.iter().any(|row| row.state == old.state && shape(&row.data) == shape(&old.data));
-    for old in &stored.rows {
-        if !seen(&declared.rows, old) {
+fn keep_old_shapes(stored: Vec<Row>, mut declared: File, version: u32) -> File {
+    for old in stored {
+        let old = Row { version: old.version.filter(|stored| *stored != version), ..old };
+        let seen =
+            |row: &Row| row.state == old.state && row.version == old.version && shape(&row.data) == shape(&old.data);
+        if !declared.rows.iter().any(seen) {
             let after = declared.rows.iter().rposition(|row| row.state == old.state);
-            declared.rows.insert(after.map_or(declared.rows.len(), |index| index + 1), old.clone());
+            declared.rows.insert(after.map_or(declared.rows.len(), |index| index + 1), old);
         }
     }
     declared

@@ -20,6 +20,9 @@ pub(super) struct File {
 pub(super) struct Row {
     pub(super) state: String,
     pub(super) data: Value,
+    /// The schema version that it was stored under, if not the graph's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<u32>,
 }
 
 impl File {
@@ -31,7 +34,7 @@ impl File {
             let encode = |error| SnapshotError::Encode { what: format!("a sample in `{state}`"), error };
             let (_, data) = sample.encode().map_err(encode)?;
             let data = serde_json::from_str(&data).map_err(|error| encode(error.into()))?;
-            rows.push((state, Row { state: state.to_string(), data: plain(data) }));
+            rows.push((state, Row { state: state.to_string(), data: plain(data), version: None }));
         }
         rows.sort_by_key(|(state, _)| *state);
         let missing = M::State::ALL.iter().filter(|state| rows.iter().all(|(sampled, _)| sampled != *state));
@@ -51,8 +54,9 @@ impl File {
     }
 
     /// The machine's name, and its version.
-    pub(super) fn of(&self) -> (Option<&str>, Option<u64>) {
-        (self.graph["machine"].as_str(), self.graph["version"].as_u64())
+    pub(super) fn of(&self) -> (Option<&str>, Option<u32>) {
+        let version = self.graph["version"].as_u64().and_then(|version| u32::try_from(version).ok());
+        (self.graph["machine"].as_str(), version)
     }
 
     pub(super) fn text(&self) -> String {

@@ -8,12 +8,13 @@ mod compare;
 mod file;
 
 use std::{
+    error::Error,
     fmt, fs,
     io::{self, ErrorKind},
     path::Path,
 };
 
-use crate::Durable;
+use crate::{Durable, OldState, records::Migrations};
 use compare::Outcome;
 use file::File;
 
@@ -56,21 +57,53 @@ use file::File;
 /// | neither will do | a higher `version` in `#[fsm(…)]`, and a migration |
 /// | the enum was renamed | its old name: rows are stored under it |
 ///
-/// Samples that were once committed stay in the file until the version is raised, if today's have another shape: rows like
-/// them can still be stored somewhere. Without any such rows (the machine was never deployed), delete the file.
+/// Samples that were once committed stay in the file, if today's have another shape: rows like them can still be stored
+/// somewhere. Without any such rows (the machine was never deployed), delete the file.
+///
+/// Those of an earlier version go through the migrations, as rows do: give the steps that `Builder::migrate` has, each under
+/// the version that it leads on from. What comes out must be read by the code, and a version without a step is told.
+///
+/// ```
+/// # use fsm_runtime::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Open, version = 2, durable, derive(Serialize, Deserialize))]
+/// # enum Order { #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
+/// use fsm_runtime::OldState;
+///
+/// fn in_cents(old: OldState) -> Result<OldState, Box<dyn std::error::Error + Send + Sync>> {
+///     // …
+///     Ok(old)
+/// }
+///
+/// // a `#[test]`
+/// fn stored_orders_stay_readable() {
+///     fsm_runtime::snapshot!(
+///         Order in "Order.fsm.json",
+///         migrations { 1 => in_cents },
+///         Order::Open { cents: 200 },
+///         Order::Paid,
+///     );
+/// }
+/// # fn main() {}
+/// ```
 ///
 /// # Panics
 /// When the rows do not survive, when the snapshot has drifted or is missing, or when the file cannot be read or written.
 #[macro_export]
 macro_rules! snapshot {
-    ($machine:ident in $path:literal, $($sample:expr),+ $(,)?) => {
+    ($machine:ident in $path:literal, migrations { $($from:literal => $step:expr),* $(,)? }, $($sample:expr),+ $(,)?) => {
         if let ::core::result::Result::Err(failure) = $crate::snapshot::hold::<$machine>(
             ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path).as_ref(),
+            &$crate::snapshot::Steps::new()$(.step::<$machine>($from, $step))*,
             ::std::vec![$($sample),+],
             ::std::env::var_os("FSM_UPDATE").is_some_and(|update| update == "1"),
         ) {
             ::core::panic!("{failure}");
         }
+    };
+    ($machine:ident in $path:literal, $($sample:expr),+ $(,)?) => {
+        $crate::snapshot!($machine in $path, migrations {}, $($sample),+)
     };
 }
 
@@ -139,12 +172,36 @@ pub enum SnapshotError {
     },
 }
 
+/// The migrations that samples of earlier versions go through.
+#[derive(Clone, Debug, Default)]
+pub struct Steps(Migrations);
+
+impl Steps {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The step that leads on from version `from`, as it is given to `Builder::migrate`. A second one from the same version
+    /// takes its place.
+    #[must_use]
+    pub fn step<M: Durable>(
+        mut self,
+        from: u32,
+        step: impl Fn(OldState) -> Result<OldState, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.declare(M::GRAPH.machine, from, step);
+        self
+    }
+}
+
 /// Holds the snapshot at `path` against the declaration of `M` and `samples`; writes it where `update` says so and rows
 /// survive. [`snapshot!`](crate::snapshot!) is the short way.
 ///
 /// # Errors
 /// See [`SnapshotError`].
-pub fn hold<M: Durable>(path: &Path, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
+pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
     let shown = || path.display().to_string();
     let io = |error| SnapshotError::Io { path: shown(), error };
     let declared = File::declared(samples)?;
@@ -157,7 +214,7 @@ pub fn hold<M: Durable>(path: &Path, samples: Vec<M>, update: bool) -> Result<()
         Err(error) => return Err(io(error)),
     };
     let stored = File::read(&stored).map_err(|error| SnapshotError::NotASnapshot { path: shown(), error })?;
-    match compare::compare::<M>(&stored, declared) {
+    match compare::compare::<M>(&stored, declared, &steps.0) {
         Outcome::Holds => Ok(()),
         Outcome::Broken(problems) => Err(SnapshotError::Broken { path: shown(), problems }),
         Outcome::Drifted(next) if update => fs::write(path, next.text()).map_err(io),

@@ -7,7 +7,6 @@ struct Jump;
 impl job::EventOf<job::Ordered> for Jump {
     type Next = ();
     type Target = job::Baked;
-    const EVENT: job::EventKind = job::EventKind::Stop;
     fn fire(self, _: job::Machine<job::Ordered>, _: job::seal::Seal) {}
     fn transition(self, _: job::Ordered, _: job::seal::Seal) -> Result<job::Baked, fsm_core::Refused<job::Ordered, Self>> {
         Ok(job::Baked)
