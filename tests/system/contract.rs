@@ -440,6 +440,15 @@ async fn due_work_comes_earliest_first_and_by_page(store: &dyn Store) {
     assert!(all.is_sorted_by_key(|due| due.at));
     let both = store.due(vec!["Door".into(), "Window".into()], now(), None, 10).await.unwrap();
     assert_eq!(both.len(), 3);
+    // One moment, two machines, page by page.
+    let mut all: Vec<Due> = Vec::new();
+    loop {
+        let page = store.due(vec!["Window".into(), "Door".into()], later(1), all.last().cloned(), 1).await.unwrap();
+        let Some(due) = page.into_iter().next() else { break };
+        all.push(due);
+    }
+    let ids: Vec<_> = all.iter().map(|due| &*due.key.id).collect();
+    assert_eq!(ids, ["00", "01", "w", "02", "03"]);
 }
 
 async fn what_others_hold_comes_by_page(store: &dyn Store) {

@@ -198,24 +198,29 @@ async fn rows_are_found_by_index() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     for (query, index) in [
         (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND schema = 1 AND updated >= 0
-               AND (updated, id) > (0, '') ORDER BY updated, id",
-            "fsm_instances_state (machine=? AND state=? AND schema=? AND updated>?",
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND schema = 1
+               AND (updated, id) > (0, '') AND updated < 1 ORDER BY updated, id",
+            "fsm_instances_state (machine=? AND state=? AND schema=? AND (updated,id)>(?,?) AND updated<?)",
         ),
         (
             "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_state
-             WHERE machine = 'M' AND (state, schema) > ('S', 1) ORDER BY state, schema LIMIT 1",
-            "fsm_instances_state (machine=? AND (state,schema)>(?,?))",
+             WHERE machine = 'M' AND state = 'S' AND schema > 1 ORDER BY schema LIMIT 1",
+            "fsm_instances_state (machine=? AND state=? AND schema>?)",
+        ),
+        (
+            "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_state
+             WHERE machine = 'M' AND state > 'S' ORDER BY state, schema LIMIT 1",
+            "fsm_instances_state (machine=? AND state>?)",
         ),
         (
             "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_parked
-             WHERE parked IS NOT NULL AND machine = 'M' AND (state, schema) > ('S', 1) ORDER BY state, schema LIMIT 1",
-            "fsm_instances_parked (machine=? AND (state,schema)>(?,?))",
+             WHERE parked IS NOT NULL AND machine = 'M' AND state > 'S' ORDER BY state, schema LIMIT 1",
+            "fsm_instances_parked (machine=? AND state>?)",
         ),
         (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND wake_at IS NOT NULL AND wake_at BETWEEN 0 AND 1
-             ORDER BY wake_at, id",
-            "fsm_instances_due",
+            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND wake_at IS NOT NULL AND (wake_at, id) > (0, 'a')
+               AND wake_at <= 1 ORDER BY wake_at, id",
+            "fsm_instances_due (machine=? AND (wake_at,id)>(?,?) AND wake_at<?)",
         ),
         (
             "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND owner IS NOT NULL AND owner != 'me' AND id > ''

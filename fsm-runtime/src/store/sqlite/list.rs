@@ -45,7 +45,7 @@ fn by_age(
         }
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM {index}
-             machine = ?1 AND state = ?2 AND schema = ?3 AND updated >= ?4 AND updated < ?6 AND (updated, id) > (?4, ?5)
+             machine = ?1 AND state = ?2 AND schema = ?3 AND (updated, id) > (?4, ?5) AND updated < ?6
              ORDER BY updated, id LIMIT ?7"
         ))?;
         let rows = statement
@@ -77,20 +77,28 @@ fn cursor(cursor: &str) -> rusqlite::Result<(i64, &str)> {
     parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
 }
 
-/// The ranges of an index: one look-up for each state and schema version, not one for each row.
+/// The ranges of an index: two look-ups for each state and schema version, not one for each row.
+///
+/// Two, because SQLite seeks to the beginning of `(state, schema) > (?, ?)` as if it were `>=`, and walks on from there.
 fn ranges(connection: &Connection, index: &str, machine: &str) -> rusqlite::Result<Vec<InUse>> {
-    let mut next = connection.prepare_cached(&format!(
-        "SELECT state, schema, machine, id FROM {index} machine = ?1 AND (state, schema) > (?2, ?3)
-         ORDER BY state, schema LIMIT 1"
+    const FOUND: &str = "SELECT state, schema, machine, id FROM";
+    let mut version = connection.prepare_cached(&format!(
+        "{FOUND} {index} machine = ?1 AND state = ?2 AND schema > ?3 ORDER BY schema LIMIT 1"
     ))?;
+    let mut state = connection
+        .prepare_cached(&format!("{FOUND} {index} machine = ?1 AND state > ?2 ORDER BY state, schema LIMIT 1"))?;
+    let mut first =
+        connection.prepare_cached(&format!("{FOUND} {index} machine = ?1 ORDER BY state, schema LIMIT 1"))?;
     let mut found: Vec<InUse> = Vec::new();
-    loop {
-        let (state, schema) = found.last().map_or(("", -1), |last| (&*last.state, i64::from(last.schema)));
-        match next.query_row(params![machine, state, schema], to_in_use).optional()? {
-            Some(range) => found.push(range),
-            None => return Ok(found),
+    let mut next = first.query_row([machine], to_in_use).optional()?;
+    while let Some(range) = next {
+        next = version.query_row(params![machine, range.state, range.schema], to_in_use).optional()?;
+        if next.is_none() {
+            next = state.query_row(params![machine, range.state], to_in_use).optional()?;
         }
+        found.push(range);
     }
+    Ok(found)
 }
 
 fn to_in_use(row: &rusqlite::Row<'_>) -> rusqlite::Result<InUse> {

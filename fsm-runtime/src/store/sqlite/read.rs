@@ -3,6 +3,7 @@
 use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row};
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 use std::{
+    cmp::Ordering,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -99,15 +100,19 @@ pub(super) fn due(
     for machine in machines {
         let mut statement = connection.prepare_cached(
             "SELECT machine, id, wake_at FROM fsm_instances
-             WHERE machine = ?1 AND wake_at IS NOT NULL AND wake_at BETWEEN ?2 AND ?3
-               AND (wake_at, machine, id) > (?2, ?4, ?5)
-             ORDER BY wake_at, id LIMIT ?6",
+             WHERE machine = ?1 AND wake_at IS NOT NULL AND (wake_at, id) > (?2, ?3) AND wake_at <= ?4
+             ORDER BY wake_at, id LIMIT ?5",
         )?;
-        let (from, last_machine, last_id) = match after {
-            Some(due) => (micros(due.at), &*due.key.machine, &*due.key.id),
-            None => (i64::MIN, "", ""),
+        // At one moment the machines come by name: those before the last one were read up to the end of it.
+        let (from, last_id) = match after {
+            None => (i64::MIN, ""),
+            Some(Due { at, key }) => match machine.as_str().cmp(&key.machine) {
+                Ordering::Less => (micros(*at).saturating_add(1), ""),
+                Ordering::Equal => (micros(*at), &*key.id),
+                Ordering::Greater => (micros(*at), ""),
+            },
         };
-        let rows = statement.query_map(params![machine, from, micros(until), last_machine, last_id, limit], |row| {
+        let rows = statement.query_map(params![machine, from, last_id, micros(until), limit], |row| {
             Ok(Due { key: to_key(row, 0)?, at: time(row, 2)? })
         })?;
         for row in rows {

@@ -1,0 +1,189 @@
+//! How what is done with a store grows with the instances in it, from 1,000 to 1,000,000.
+//!
+//! `cargo bench -p fsm-runtime --bench scale [-- ROWS…]`: for each number of rows, medians of opening the file, starting a
+//! controller on 100 due rows, scanning for them, reading, firing, listing and counting; and the bytes of each table and index for
+//! 1,000 instances. The rows are made by SQL, which is faster, with a history entry each; all but 200 rest.
+
+use fsm_runtime::{
+    Listing,
+    prelude::*,
+    store::{Store, sqlite::Synchronous},
+};
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use std::{
+    path::Path,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A device.
+#[derive(StateMachine)]
+#[fsm(initial = Off | On | Repairing, durable, derive(Serialize, Deserialize))]
+enum Device {
+    /// Three in five.
+    #[on(turn => On)]
+    Off { ballast: String },
+    /// Two in five.
+    #[on(turn => Off)]
+    On { ballast: String },
+    /// 100 are due, and 100 parked.
+    #[state(work)]
+    #[on(repaired => Off)]
+    Repairing { ballast: String },
+}
+
+/// Waits to be told to end: what is measured is the way to it.
+struct Patient;
+
+impl device::Workers for Patient {
+    async fn repairing(&self, task: device::Task<device::Repairing>) -> Outcome<device::Repairing> {
+        task.cancelled().await;
+        Err("told to end".into())
+    }
+}
+
+const DUE: u32 = 100;
+
+fn main() {
+    let mut sizes: Vec<u32> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = vec![1_000, 10_000, 100_000, 1_000_000];
+    }
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    let mut columns = Vec::new();
+    for &rows in &sizes {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("devices.db");
+        executor.block_on(async { drop(Sqlite::open(&path).await.expect("a store")) });
+        fill(&path, rows).expect("rows");
+        columns.push(executor.block_on(measure(&path, rows)));
+        if Some(&rows) == sizes.last() {
+            show_bytes(&path, rows).expect("bytes");
+        }
+    }
+    print!("{:<34}", "rows");
+    sizes.iter().for_each(|rows| print!("{rows:>12}"));
+    println!("   growth");
+    for (line, (what, first)) in columns[0].iter().enumerate() {
+        print!("{what:<34}");
+        columns.iter().for_each(|column| print!("{:>12}", format!("{:.1?}", column[line].1)));
+        let last = columns[columns.len() - 1][line].1;
+        println!("   {:>6.2}x", last.as_secs_f64() / first.as_secs_f64());
+    }
+}
+
+fn fill(path: &Path, rows: u32) -> rusqlite::Result<()> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch("PRAGMA synchronous = OFF; BEGIN IMMEDIATE")?;
+    let data = format!("{{\"ballast\":\"{}\"}}", "x".repeat(186));
+    connection.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+         INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, retry_at, fence,
+             attempt, parked, parked_at, shard, created, updated)
+         SELECT 'Device', printf('%08d', i), randomblob(16),
+             CASE WHEN i < 2 * ?2 THEN 'Repairing' WHEN i % 5 < 3 THEN 'Off' ELSE 'On' END,
+             1, 1, 1, ?3, iif(i < ?2, i, NULL), 0, 0,
+             iif(i BETWEEN ?2 AND 2 * ?2 - 1, 'broken', NULL), iif(i BETWEEN ?2 AND 2 * ?2 - 1, i, NULL), 0, i, i
+         FROM n",
+        params![rows, DUE, data],
+    )?;
+    connection.execute(
+        "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, to_state, data, cause, at)
+         SELECT machine, id, incarnation, 'transition', 1, 1, 0, state, data, 'caller', created FROM fsm_instances",
+        [],
+    )?;
+    connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+/// As they were before a controller began to work on them.
+fn due_again(path: &Path) -> rusqlite::Result<usize> {
+    Connection::open(path)?.execute(
+        "UPDATE fsm_instances SET retry_at = 1, owner = NULL, attempt = 0, error = NULL, parked = NULL, parked_at = NULL
+         WHERE machine = 'Device' AND id < printf('%08d', ?1)",
+        [DUE],
+    )
+}
+
+type Column = Vec<(&'static str, Duration)>;
+
+async fn measure(path: &Path, rows: u32) -> Column {
+    let mut column = Column::new();
+    let open = async || Sqlite::options().synchronous(Synchronous::Normal).open(path).await.expect("a store");
+    column.push(("open", timed(9, async || drop(open().await)).await));
+
+    let store = open().await;
+    let now = SystemTime::now();
+    let machine = || "Device".to_owned();
+    let scan = async || {
+        let due = store.due(vec![machine()], now, None, 500).await.expect("due rows");
+        assert_eq!(due.len(), DUE as usize);
+    };
+    column.push(("scan, 100 due", timed(99, scan).await));
+    let in_use = async || assert_eq!(store.in_use(machine()).await.expect("states").len(), 3);
+    column.push(("which states and versions there are", timed(99, in_use).await));
+
+    let mut starts = Vec::new();
+    for _ in 0..9 {
+        let store = open().await;
+        due_again(path).expect("the same rows");
+        let began = Instant::now();
+        let runtime = Runtime::builder(store).machine::<Device, _>(Patient).start().await.expect("a controller");
+        starts.push(began.elapsed());
+        runtime.shutdown(Duration::ZERO).await;
+    }
+    column.push(("start, 100 due", median(starts)));
+
+    let runtime = Runtime::builder(store.clone()).start().await.expect("a client");
+    let devices = runtime.machines::<Device>();
+    let any = || format!("{:08}", fastrand::u32(2 * DUE..rows));
+    column.push(("get", timed(999, async || drop(devices.get(&any()).await.expect("a device"))).await));
+    let list = async |listing: Listing<device::State>, least: usize| {
+        let page = devices.list(&listing).await.expect("a page");
+        assert!(page.items.len() >= least.min(100), "{}", page.items.len());
+    };
+    column.push(("list, 100 of all", timed(99, async || list(Listing::all().after(any()), 0).await).await));
+    let on = Listing::in_state(device::State::On);
+    column.push(("list, 100 of one state", timed(99, async || list(on.clone(), 100).await).await));
+    let middle = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::from(rows / 2));
+    let old = on.clone().entered_before(middle);
+    column.push(("list, 100 of one state and age", timed(99, async || list(old.clone(), 100).await).await));
+    let parked = Listing::all().parked();
+    column.push(("list, 100 parked", timed(99, async || list(parked.clone(), 100).await).await));
+    let parked = Listing::in_state(device::State::Repairing).parked();
+    column.push(("list, 100 parked of one state", timed(99, async || list(parked.clone(), 100).await).await));
+    column.push(("history of one", timed(99, async || drop(devices.history(&any(), 0, 100).await.expect("it"))).await));
+    column.push(("count by state", timed(9, async || drop(devices.count().await.expect("counts"))).await));
+    let fire = async || drop(devices.fire(&any(), device::event::Turn).await.expect("a turn"));
+    column.push(("get and fire, synchronous=NORMAL", timed(999, fire).await));
+    column
+}
+
+async fn timed(times: usize, mut what: impl AsyncFnMut()) -> Duration {
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        let began = Instant::now();
+        what().await;
+        taken.push(began.elapsed());
+    }
+    median(taken)
+}
+
+fn median(mut values: Vec<Duration>) -> Duration {
+    values.sort();
+    values[values.len() / 2]
+}
+
+fn show_bytes(path: &Path, rows: u32) -> rusqlite::Result<()> {
+    println!("bytes for 1,000 instances of 200 bytes of data, with some 1,000 history entries, among {rows}");
+    let connection = Connection::open(path)?;
+    let mut tables = connection.prepare(
+        "SELECT name, sum(pgsize) * 1000 / ?1 FROM dbstat WHERE name LIKE 'fsm_instances%' OR name LIKE 'fsm_history%'
+             OR name LIKE 'sqlite_autoindex_fsm_instances%' GROUP BY name ORDER BY 2 DESC",
+    )?;
+    for table in tables.query_map([rows], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))? {
+        let (name, bytes) = table?;
+        println!("{name:<40} {bytes:>10}");
+    }
+    println!();
+    Ok(())
+}
