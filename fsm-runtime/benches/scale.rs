@@ -62,11 +62,15 @@ fn main() {
         }
     }
     print!("{:<34}", "rows");
-    sizes.iter().for_each(|rows| print!("{rows:>12}"));
+    for rows in &sizes {
+        print!("{rows:>12}");
+    }
     println!("   growth");
     for (line, (what, first)) in columns[0].iter().enumerate() {
         print!("{what:<34}");
-        columns.iter().for_each(|column| print!("{:>12}", format!("{:.1?}", column[line].1)));
+        for column in &columns {
+            print!("{:>12}", format!("{:.1?}", column[line].1));
+        }
         let last = columns[columns.len() - 1][line].1;
         println!("   {:>6.2}x", last.as_secs_f64() / first.as_secs_f64());
     }
