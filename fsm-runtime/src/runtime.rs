@@ -10,7 +10,7 @@ use crate::{
     records::{Group, Machines, Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
-    store::{ControlError, Key, Origin, Store, StoreError},
+    store::{Key, Lease, Origin, PresenceError, Renewal, Store, StoreError},
     subscription::{Start, SubscribeError, Subscription},
 };
 use fsm_core::{Graph, Name, StateMachine};
@@ -18,10 +18,14 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+/// Below this, an ordinary delay of the store would cost the lease.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
 /// A started runtime: the way to the instances, and the work on them.
 ///
-/// With machines registered it is the controller of its store and runs their workers; without any it is a plain client,
-/// of which there can be as many as you like, also in other processes. A clone is another handle of the same runtime;
+/// With machines registered it does the work on their instances; without any it is a plain client. There can be as many of
+/// both as you like, also in other processes: each holds a lease in the store, and only the process that has claimed an
+/// instance works on it while its lease lives. A clone is another handle of the same runtime;
 /// when the last one is dropped, its workers are cancelled without waiting. Use [`shutdown`](Self::shutdown) to wait.
 #[derive(Clone)]
 pub struct Runtime(Arc<Inner>);
@@ -94,6 +98,15 @@ impl Runtime {
         controller.as_ref().map(|controller| controller.status(&shared.clock)).unwrap_or_default()
     }
 
+    /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process
+    /// holds whose lease is not live is orphaned since that lease's end, and is taken up by another within one scan.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
+        self.0.shared.store.leases(self.0.shared.clock.now()).await
+    }
+
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to
     /// finish, then cancellation, then, after the grace period, an abort. Claims are given back, so that the next
     /// process takes the work up without counting the attempt. The handles can still read and write afterwards.
@@ -156,6 +169,16 @@ impl Builder {
     pub fn scan_every(mut self, interval: Duration) -> Self {
         self.check("scan_every", !interval.is_zero(), "an interval of zero would scan without end");
         self.settings.scan = interval;
+        self
+    }
+
+    /// For how long this process is held alive when nothing is heard of it; 15 s, if not set. A third of that goes between two
+    /// renewals. While it lasts, no other process works on what this one holds; when it cannot be renewed, the workers are
+    /// told to end after two thirds of it, and aborted before its end. On one machine a process that is gone is noticed at
+    /// once, however long its lease.
+    pub fn lease(mut self, ttl: Duration) -> Self {
+        self.check("lease", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
+        self.settings.lease = ttl;
         self
     }
 
@@ -306,7 +329,6 @@ impl Builder {
         let controller = if drivers.is_empty() {
             None
         } else {
-            let control = store.control(&holder())?;
             for driver in drivers.values() {
                 check(&**store, &shared.migrations, driver.graph(), &shared.unknown).await?;
             }
@@ -316,8 +338,10 @@ impl Builder {
             shared.definitions.by_controller(&shared, &graphs).await?;
             shared.changes.listen();
             // New at every start: what an earlier life of this process held is held by somebody else.
-            let me = format!("{}/{}", std::process::id(), Uuid::now_v7());
-            Some(Controller::start(shared.clone(), drivers, settings, me, control))
+            let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
+            let presence = store.attend(&owner)?;
+            let me = Renewal { owner, holder: holder(), ttl: settings.lease };
+            Some(Controller::start(shared.clone(), drivers, settings, me, presence).await?)
         };
         let beside = [
             tokio::spawn(follow(shared.clone(), foreign, newest)).abort_handle(),
@@ -340,9 +364,9 @@ impl fmt::Debug for Builder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Another process (or another runtime of this one) is the controller of the store.
+    /// The process could not show others that it is alive.
     #[error(transparent)]
-    Control(#[from] ControlError),
+    Presence(#[from] PresenceError),
     /// Rows stand in states that are not declared.
     #[error(
         "rows of `{machine}` stand in states that its declaration does not know: {}; if a state was renamed, \

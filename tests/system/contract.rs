@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Override, Page, Prune, Release, Rewrite, Row, SetWish, Store, StoreFuture, Transition, Verdict,
+    Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, SetWish, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -131,6 +131,9 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     groups_do_not_share_their_fate(&open().await).await;
     due_work_comes_earliest_first_and_by_page(&open().await).await;
     what_others_hold_comes_by_page(&open().await).await;
+    l1_only_the_owner_claims_while_its_lease_lives(&open().await).await;
+    l4_fences_only_grow(&open().await).await;
+    leases_are_kept_while_they_say_whose_rows_are(&open().await).await;
     lists_are_paged_and_filtered(&open().await).await;
     lists_by_age_are_merged(&open().await).await;
     a_row_of_a_newer_schema_is_not_written_back(&open().await).await;
@@ -467,6 +470,75 @@ async fn what_others_hold_comes_by_page(store: &dyn Store) {
         all.extend(page);
     }
     assert_eq!(all, ["0", "1", "2", "4", "5", "6"].map(key));
+}
+
+fn renewal(owner: &str, seconds: u64) -> Renewal {
+    Renewal { owner: owner.into(), holder: format!("process {owner}"), ttl: Duration::from_secs(seconds) }
+}
+
+async fn claimed_at(store: &dyn Store, row: &Row, owner: &str, at: SystemTime) -> Verdict {
+    let claim = Change::Claim(Claim { owner: owner.into(), ..claim(row) });
+    store.commit(vec![claim.into()], at).await.unwrap().remove(0)
+}
+
+async fn l1_only_the_owner_claims_while_its_lease_lives(store: &dyn Store) {
+    store.renew(vec![renewal("a", 15)], now()).await.unwrap();
+    let born = committed(store, Change::Create(create("1", entering("Opening")))).await;
+    let held = committed(store, Change::Claim(Claim { owner: "a".into(), ..claim(&born) })).await;
+    // An event from elsewhere leaves the owner, and with it the claim.
+    let moved = committed(store, Change::Transition(fire(&held, "again", "Opening"))).await;
+    assert_eq!(moved.owner.as_deref(), Some("a"));
+    match claimed_at(store, &moved, "b", later(14)).await {
+        Verdict::Fenced { current, .. } => assert_eq!(*current, moved),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(claimed_at(store, &moved, "a", later(14)).await, Verdict::Committed { .. }));
+    let held = get(store, "1").await;
+    // A lease that is renewed lasts longer; one that has lapsed holds nobody off.
+    store.renew(vec![renewal("a", 15)], later(10)).await.unwrap();
+    assert!(matches!(claimed_at(store, &held, "b", later(24)).await, Verdict::Fenced { .. }));
+    assert!(matches!(claimed_at(store, &held, "b", later(25)).await, Verdict::Committed { .. }));
+    // One that was ended neither.
+    store.renew(vec![renewal("b", 15)], later(25)).await.unwrap();
+    let held = get(store, "1").await;
+    assert!(matches!(claimed_at(store, &held, "c", later(26)).await, Verdict::Fenced { .. }));
+    store.end_leases(vec!["b".into()], later(26)).await.unwrap();
+    assert!(matches!(claimed_at(store, &held, "c", later(26)).await, Verdict::Committed { .. }));
+}
+
+async fn l4_fences_only_grow(store: &dyn Store) {
+    let mut last = 0;
+    for owner in ["a", "b"] {
+        for _ in 0..3 {
+            let born = committed(store, Change::Create(create("1", entering("Opening")))).await;
+            assert_eq!(born.fence, 0, "nobody has claimed this life of the id");
+            let held = committed(store, Change::Claim(Claim { owner: owner.into(), ..claim(&born) })).await;
+            assert!(held.fence > last, "{} after {last}", held.fence);
+            last = held.fence;
+            let gone = Entering { remove: true, ..entering("Removed") };
+            let end = Transition { into: gone, ..fire(&held, "remove", "Removed") };
+            committed(store, Change::Transition(end)).await;
+        }
+    }
+}
+
+async fn leases_are_kept_while_they_say_whose_rows_are(store: &dyn Store) {
+    let both = vec![renewal("idle", 5), renewal("busy", 15)];
+    let leases = store.renew(both, now()).await.unwrap();
+    assert_eq!(
+        leases.iter().map(|lease| (&*lease.owner, lease.until)).collect::<Vec<_>>(),
+        [("idle", later(5)), ("busy", later(15)),]
+    );
+    let born = committed(store, Change::Create(create("1", entering("Opening")))).await;
+    committed(store, Change::Claim(Claim { owner: "busy".into(), ..claim(&born) })).await;
+    store.renew(vec![renewal("me", 15)], later(20)).await.unwrap();
+    let leases = store.leases(later(20)).await.unwrap();
+    let seen: Vec<_> = leases.iter().map(|lease| (&*lease.owner, lease.live, lease.until)).collect();
+    assert_eq!(seen, [("busy", false, later(15)), ("me", true, later(35))]);
+    assert_eq!((leases[0].since, &*leases[0].holder), (now(), "process busy"));
+    store.end_leases(vec!["me".into()], later(21)).await.unwrap();
+    let left = store.leases(later(21)).await.unwrap();
+    assert_eq!(left.iter().map(|lease| &*lease.owner).collect::<Vec<_>>(), ["busy"]);
 }
 
 async fn lists_are_paged_and_filtered(store: &dyn Store) {

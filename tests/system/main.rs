@@ -10,6 +10,7 @@ mod job;
 mod machines;
 mod metrics;
 mod model;
+mod processes;
 mod records;
 mod release;
 mod schema;

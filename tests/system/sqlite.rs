@@ -2,8 +2,8 @@
 
 use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, ControlError, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Store,
-    StoreError, Verdict,
+    Cause, Change, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Store, StoreError,
+    Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{path::Path, time::SystemTime};
@@ -110,23 +110,24 @@ async fn the_application_s_own_tables_share_the_file() {
 }
 
 #[tokio::test]
-async fn a_second_controller_is_refused_by_name_until_the_first_is_gone() {
+async fn a_process_is_gone_when_its_presence_is() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let first = store.control("process 7 (first)").unwrap();
+    let presence = store.attend("7-first").unwrap();
     // The same file by another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = Sqlite::open(&link).await.unwrap();
-    match other.control("process 8 (second)").map(drop) {
-        Err(error @ ControlError::Held { .. }) => {
-            assert!(error.to_string().contains("process 7 (first)"), "{error}");
-        }
-        other => panic!("{other:?}"),
-    }
-    drop(first);
-    other.control("process 8 (second)").unwrap();
+    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder says nothing");
+    assert!(!other.is_gone("7-first"));
+    assert!(!other.is_gone("8-never-seen"), "no file says nothing");
+    drop(presence);
+    assert!(other.is_gone("7-first"));
+    assert!(!other.is_gone("7-first"), "its file was removed");
+    assert_eq!(std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count(), 0);
+    let error = store.attend("../7").map(drop).unwrap_err();
+    assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
 #[tokio::test]

@@ -99,14 +99,21 @@ fn a_server_that_hangs_is_replaced() {
 }
 
 #[test]
-fn a_second_manager_is_refused_by_name() {
-    let place = Place::with(&["one"]);
-    let manager = place.manage();
-    for words in [&["manage"][..], &[]] {
-        let told = place.refused(words);
-        assert!(told.contains(&format!("already has a controller: process {} (servers)", manager.pid())), "{told}");
+fn managers_share_the_work_and_take_over_at_once() {
+    let place = Place::with(&["one", "two"]);
+    let managers = [place.manage(), place.manage()];
+    for id in ["one", "two"] {
+        place.reaches(id, "Running");
     }
-    place.ok(&["down", "one"]);
+    let [first, second] = managers;
+    first.kill();
+    // Whoever watched it: somebody notices that it is gone.
+    let (pid, _) = place.alive("one").expect("it runs");
+    kill(pid, Signal::KILL);
+    place.alive_other("one", pid);
+    drop(second);
+    place.ok(&["down", "one", "two"]);
+    history::check(&place);
 }
 
 #[test]

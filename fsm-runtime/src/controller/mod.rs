@@ -4,6 +4,7 @@
 //! periodic scan for what was missed, both lead to the same look at the row.
 
 mod driver;
+mod others;
 mod plan;
 mod policy;
 mod pursue;
@@ -12,9 +13,12 @@ mod running;
 mod scan;
 mod schedule;
 mod slots;
+mod standing;
 mod status;
 mod stop;
+mod tenure;
 mod watch;
+mod watchdog;
 mod worker;
 
 pub(crate) use driver::{Driver, Machine};
@@ -25,13 +29,18 @@ pub(crate) use status::Board;
 pub use status::{Status, WorkerPhase, WorkerStatus};
 pub use stop::{Cut, CutHow, Shutdown};
 
-use crate::{clock::Clock, shared::Shared};
+use crate::{
+    clock::Clock,
+    shared::Shared,
+    store::{Renewal, StoreError},
+};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use watchdog::Watchdog;
 
 /// What a controller goes by; `Builder` documents each.
 #[derive(Debug)]
@@ -42,6 +51,7 @@ pub(crate) struct Settings {
     /// Where a state has no policy of its own.
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
+    pub(crate) lease: Duration,
 }
 
 impl Default for Settings {
@@ -51,6 +61,7 @@ impl Default for Settings {
             concurrency: 256,
             limits: Limits::default(),
             policies: Policies::default(),
+            lease: Duration::from_secs(15),
         }
     }
 }
@@ -72,25 +83,27 @@ enum Ending {
 }
 
 impl Controller {
-    /// `control` is the lock that makes it the only one; it is kept until everything has ended.
-    pub(crate) fn start(
+    /// Takes the lease that `me` describes, and starts. `presence` shows others that this process is alive; it is kept
+    /// until everything has ended.
+    pub(crate) async fn start(
         shared: Arc<Shared>,
         drivers: Drivers,
         settings: Settings,
-        me: String,
-        control: Box<dyn Send + Sync>,
-    ) -> Self {
+        me: Renewal,
+        presence: Box<dyn Send + Sync>,
+    ) -> Result<Self, StoreError> {
+        let watchdog = Watchdog::start(shared.clone(), me.clone()).await?;
         let stop = CancellationToken::new();
         let (deadline, told) = oneshot::channel();
         let board = Arc::<Board>::default();
-        let run = run::Run::new(shared, drivers, settings, me, board.clone());
-        let running = tokio::spawn(run.run(stop.clone(), told, control));
-        Self {
+        let run = run::Run::new(shared, drivers, settings, me, watchdog.renewed(), board.clone());
+        let running = tokio::spawn(run.run(stop.clone(), told, watchdog, presence));
+        Ok(Self {
             board,
             stop,
             deadline: std::sync::Mutex::new(Some(deadline)),
             ended: Mutex::new(Ending::Running(running)),
-        }
+        })
     }
 
     pub(crate) fn status(&self, clock: &Clock) -> Status {

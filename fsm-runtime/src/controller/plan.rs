@@ -41,9 +41,17 @@ pub(crate) enum Plan {
 
 /// What to do about an instance that is stored as `row`, while a worker of this process runs for `running`.
 ///
-/// `kind` is that of the row's state in the graph; `None` where this code does not know the row. An owner without a running worker is a process that is gone, or a
-/// claim of this one whose answer was lost: the row is claimed anew, under a new fence.
-pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, now: SystemTime) -> Plan {
+/// `kind` is that of the row's state in the graph; `None` where this code does not know the row. While the owner is
+/// `elsewhere`, another process whose lease lives, it is for that one to work on the row or to give it up. Any other owner
+/// without a running worker is a process that is gone, or a claim of this one whose answer was lost: the row is claimed
+/// anew, under a new fence.
+pub(crate) fn plan(
+    row: Option<Row>,
+    kind: Option<Kind>,
+    running: Option<Stay>,
+    elsewhere: bool,
+    now: SystemTime,
+) -> Plan {
     let Some(row) = row else {
         return if running.is_some() { Plan::Cancel } else { Plan::Rest };
     };
@@ -59,6 +67,9 @@ pub(crate) fn plan(row: Option<Row>, kind: Option<Kind>, running: Option<Stay>, 
     let beside_work = row.timer_at.into_iter().chain(row.wish_at).min();
     if let Some(running) = running {
         return if running == Stay::of(&row) { wait(beside_work) } else { Plan::Cancel };
+    }
+    if elsewhere {
+        return wait(beside_work);
     }
     if kind != Kind::Work {
         return if row.owner.is_some() { Plan::Disown(Box::new(row)) } else { wait(beside_work) };
@@ -118,41 +129,51 @@ mod tests {
     #[test]
     fn work_is_claimed_when_it_is_due_and_not_before() {
         let due = Row { retry_at: Some(NOW), ..row() };
-        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, NOW), Plan::Claim(Box::new(due)));
+        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, false, NOW), Plan::Claim(Box::new(due)));
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(Some(later), Some(Kind::Work), None, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
+        assert_eq!(plan(Some(later), Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
     }
 
     #[test]
     fn what_a_dead_process_held_is_claimed() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
-        assert_eq!(plan(Some(orphan.clone()), Some(Kind::Work), None, NOW), Plan::Claim(Box::new(orphan)));
+        assert_eq!(plan(Some(orphan.clone()), Some(Kind::Work), None, false, NOW), Plan::Claim(Box::new(orphan)));
+    }
+
+    #[test]
+    fn what_another_process_holds_is_left_to_it_but_for_its_timer() {
+        let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
+        for kind in [Kind::Work, Kind::Rest] {
+            assert_eq!(plan(Some(held.clone()), Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
+        }
+        let due = Row { timer_at: Some(NOW), ..held };
+        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, true, NOW), Plan::Fire(Box::new(due)));
     }
 
     #[test]
     fn a_worker_whose_stay_goes_on_is_left_alone() {
         let mine = Row { owner: Some("me".into()), ..row() };
         let stay = Some(Stay::of(&mine));
-        assert_eq!(plan(Some(mine), Some(Kind::Work), stay, NOW), Plan::Rest);
+        assert_eq!(plan(Some(mine), Some(Kind::Work), stay, false, NOW), Plan::Rest);
     }
 
     #[test]
     fn a_worker_is_cancelled_when_its_stay_is_over() {
         let stay = Some(Stay::of(&row()));
         let entered_anew = Row { version: 4, entered: 4, ..row() };
-        assert_eq!(plan(Some(entered_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
+        assert_eq!(plan(Some(entered_anew), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
         let created_anew = Row { incarnation: Uuid::max(), ..row() };
-        assert_eq!(plan(Some(created_anew), Some(Kind::Work), stay, NOW), Plan::Cancel);
+        assert_eq!(plan(Some(created_anew), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
         let claimed_by_another = Row { fence: 8, ..row() };
-        assert_eq!(plan(Some(claimed_by_another), Some(Kind::Work), stay, NOW), Plan::Cancel);
-        assert_eq!(plan(None, None, stay, NOW), Plan::Cancel);
+        assert_eq!(plan(Some(claimed_by_another), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(None, None, stay, false, NOW), Plan::Cancel);
     }
 
     #[test]
     fn a_timer_fires_beside_the_worker() {
         let due = Row { timer_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
-        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), stay, NOW), Plan::Fire(Box::new(due)));
+        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), stay, false, NOW), Plan::Fire(Box::new(due)));
     }
 
     #[test]
@@ -160,32 +181,39 @@ mod tests {
         let due = Row { wish: Some("W".into()), wish_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
         for running in [stay, None] {
-            assert_eq!(plan(Some(due.clone()), Some(Kind::Work), running, NOW), Plan::Pursue(Box::new(due.clone())));
+            assert_eq!(
+                plan(Some(due.clone()), Some(Kind::Work), running, false, NOW),
+                Plan::Pursue(Box::new(due.clone()))
+            );
         }
         let later = Row { wish_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
         for (kind, running) in [(Kind::Work, stay), (Kind::Rest, None)] {
-            assert_eq!(plan(Some(later.clone()), Some(kind), running, NOW), Plan::Wait(in_secs(5)));
+            assert_eq!(plan(Some(later.clone()), Some(kind), running, false, NOW), Plan::Wait(in_secs(5)));
         }
     }
 
     #[test]
     fn a_parked_instance_waits_for_its_timer_only() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(Some(parked), Some(Kind::Work), None, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
+        assert_eq!(plan(Some(parked), Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
     }
 
     #[test]
     fn an_owner_of_a_state_without_work_is_removed() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(Some(owned.clone()), Some(Kind::Rest), None, NOW), Plan::Disown(Box::new(owned)));
-        assert_eq!(plan(Some(row()), Some(Kind::End), None, NOW), Plan::Rest);
+        assert_eq!(plan(Some(owned.clone()), Some(Kind::Rest), None, false, NOW), Plan::Disown(Box::new(owned)));
+        assert_eq!(plan(Some(row()), Some(Kind::End), None, false, NOW), Plan::Rest);
     }
 
     #[test]
     fn an_unknown_state_is_left_alone() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(Some(owned.clone()), None, None, NOW), Plan::Unknown(Box::new(owned.clone())));
+        assert_eq!(plan(Some(owned.clone()), None, None, false, NOW), Plan::Unknown(Box::new(owned.clone())));
         let stay = Some(Stay::of(&row()));
-        assert_eq!(plan(Some(owned), None, stay, NOW), Plan::Cancel, "its worker cannot know what it has become");
+        assert_eq!(
+            plan(Some(owned), None, stay, false, NOW),
+            Plan::Cancel,
+            "its worker cannot know what it has become"
+        );
     }
 }

@@ -1,28 +1,32 @@
 //! Owns the controller's loop: who is looked at, who runs, who is to stop. One task; everything slow runs beside it.
 
 use super::{
-    Board, Drivers, Settings,
+    Board, Drivers, Settings, others,
     plan::{Plan, Stay, plan},
     running::{Running, panic_text},
     scan,
     schedule::Schedule,
     slots::Slots,
-    stop::Shutdown,
+    standing::Standing,
+    stop::{CutHow, Shutdown},
+    tenure::Tenure,
+    watchdog::Watchdog,
     worker::release,
 };
 use crate::{
     checks,
     shared::Shared,
     signals::Stage,
-    store::{Attempts, Change, Due, Key, Release, Row, StoreError, Verdict},
+    store::{Attempts, Change, Due, Key, Release, Renewal, Row, StoreError, Verdict},
 };
+use fsm_core::Graph;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -54,7 +58,12 @@ pub(super) struct Run {
     pub(super) shared: Arc<Shared>,
     pub(super) drivers: Drivers,
     pub(super) settings: Settings,
-    pub(super) me: String,
+    /// This process, as its lease has it.
+    pub(super) me: Renewal,
+    pub(super) tenure: Tenure,
+    /// When the watchdog's last renewal was asked for.
+    pub(super) renewed: watch::Receiver<Duration>,
+    pub(super) standing: Standing,
     /// When to look at each instance.
     pub(super) schedule: Schedule,
     /// When to check each running worker next.
@@ -82,9 +91,11 @@ impl Run {
         shared: Arc<Shared>,
         drivers: Drivers,
         settings: Settings,
-        me: String,
+        me: Renewal,
+        renewed: watch::Receiver<Duration>,
         board: Arc<Board>,
     ) -> Self {
+        let tenure = Tenure { renewed: *renewed.borrow(), ttl: me.ttl, grace: settings.limits.grace };
         let slots = |machine| Slots::new(settings.concurrency, settings.policies.slots(machine));
         let slots = drivers.keys().map(|machine| (*machine, slots(*machine))).collect();
         Self {
@@ -92,6 +103,9 @@ impl Run {
             drivers,
             settings,
             me,
+            tenure,
+            renewed,
+            standing: Standing::default(),
             schedule: Schedule::default(),
             checks: Schedule::default(),
             slots,
@@ -114,18 +128,22 @@ impl Run {
         mut self,
         stop: CancellationToken,
         deadline: oneshot::Receiver<Duration>,
-        control: Box<dyn Send + Sync>,
+        watchdog: Watchdog,
+        presence: Box<dyn Send + Sync>,
     ) -> Shutdown {
         let (found, mut due) = mpsc::channel(2);
         let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scanner =
-            tokio::spawn(scan::scan(self.shared.clone(), machines, self.me.clone(), self.settings.scan, found));
+        let (me, scan) = (self.me.owner.clone(), self.settings.scan);
+        let left = Arc::new(Notify::new());
+        let scanner = tokio::spawn(scan::scan(self.shared.clone(), machines, me.clone(), scan, left.clone(), found));
+        let others = tokio::spawn(others::watch(self.shared.clone(), me, left));
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
             self.check_workers();
+            self.keep_to_the_lease();
             let next = self.schedule.next().filter(|_| self.steps.len() < STEPS);
-            let next = next.into_iter().chain(self.checks.next()).min();
+            let next = next.into_iter().chain(self.checks.next()).chain(self.lease_changes()).min();
             let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -133,15 +151,27 @@ impl Run {
                 Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
                 keys = shared.changes.next() => keys.into_iter().for_each(|key| self.look_now(key)),
                 Some(page) = due.recv() => self.plan_due(page),
+                Ok(()) = self.renewed.changed() => self.lease_renewed(),
+                answer = self.standing.answered() => self.asked(answer),
                 () = shared.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
         drop(due);
         scanner.abort();
+        others.abort();
         self.shared.changes.deafen();
+        let me = self.me.owner.clone();
         // Dropped without a word, it has no time at all.
         let report = self.stop(deadline.await.unwrap_or_default()).await;
-        drop(control);
+        watchdog.stop().await;
+        drop(presence);
+        if report.cut.iter().all(|cut| cut.how != CutHow::Leaked) {
+            // What this process held is free for others, and its file is in nobody's way.
+            if let Err(error) = shared.store.end_leases(vec![me.clone()], shared.clock.now()).await {
+                tracing::warn!(owner = %me, %error, "the lease could not be ended; it lapses by itself");
+            }
+            shared.store.is_gone(&me);
+        }
         report
     }
 
@@ -190,16 +220,9 @@ impl Run {
             let Some(driver) = self.drivers.get(&*key.machine) else {
                 continue;
             };
-            let (shared, graph) = (self.shared.clone(), driver.graph());
+            let (shared, graph, me) = (self.shared.clone(), driver.graph(), self.me.owner.clone());
             let running = self.running.get(&key).map(|running| Stay::of(&running.row));
-            self.step(key.clone(), async move {
-                let row = shared.store.get(key).await;
-                Step::Looked(row.map(|row| {
-                    let known = row.as_ref().filter(|row| checks::knows(graph, &row.state, row.schema));
-                    let state = known.and_then(|row| graph.state_was(&row.state));
-                    plan(row, state.map(|state| state.kind), running, shared.clock.now())
-                }))
-            });
+            self.step(key.clone(), async move { Step::Looked(look(&shared, graph, &me, key, running).await) });
         }
     }
 
@@ -285,7 +308,7 @@ impl Run {
         if let Some(driver) = self.drivers.get(&*row.key.machine) {
             self.shared.unknown.report_row(&row, driver.graph());
         }
-        if row.owner.as_ref() == Some(&self.me) {
+        if row.owner.as_ref() == Some(&self.me.owner) {
             let now = self.shared.clock.now();
             let retry = row.retry_at.map(|at| at.duration_since(now).unwrap_or_default());
             let release = Release { retry, ..release(&row, Duration::ZERO, Attempts::Keep, None) };
@@ -337,10 +360,14 @@ impl Run {
     /// What `stop` waits for: one end, or one check.
     pub(super) async fn next_end(&mut self) {
         self.check_workers();
-        let pause = self.checks.next().map(|at| at.saturating_sub(self.shared.clock.elapsed()));
+        self.keep_to_the_lease();
+        let next = self.checks.next().into_iter().chain(self.lease_changes()).min();
+        let pause = next.map(|at| at.saturating_sub(self.shared.clock.elapsed()));
         tokio::select! {
             Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
             Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
+            Ok(()) = self.renewed.changed() => self.lease_renewed(),
+            answer = self.standing.answered() => self.asked(answer),
             () = self.shared.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
         }
     }
@@ -359,4 +386,16 @@ impl Run {
     pub(super) fn give_up_storing(&self) {
         self.giving_up.cancel();
     }
+}
+
+async fn look(shared: &Shared, graph: &Graph, me: &str, key: Key, running: Option<Stay>) -> Result<Plan, StoreError> {
+    let row = shared.store.get(key).await?;
+    let owner = row.as_ref().and_then(|row| row.owner.as_deref()).filter(|owner| *owner != me);
+    let elsewhere = match owner {
+        Some(owner) => others::lives(shared, owner).await?,
+        None => false,
+    };
+    let known = row.as_ref().filter(|row| checks::knows(graph, &row.state, row.schema));
+    let state = known.and_then(|row| graph.state_was(&row.state));
+    Ok(plan(row, state.map(|state| state.kind), running, elsewhere, shared.clock.now()))
 }

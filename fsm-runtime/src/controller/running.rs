@@ -4,14 +4,15 @@ use super::{
     Limits,
     run::{Run, Step},
     slots::Slots,
-    worker::{self, failure, persist},
+    worker::{self, failure, persist, release},
 };
 use crate::{
     measure, panics,
     signals::{Signals, Stage},
-    store::{Change, Claim, Key, Row, Verdict},
+    store::{Attempts, Change, Claim, Key, Row, Verdict},
     work::WorkError,
 };
+use std::time::Duration;
 use tokio::task::{AbortHandle, Id, JoinError};
 use tracing::Instrument;
 
@@ -21,6 +22,8 @@ pub(super) struct Running {
     pub(super) limits: Limits,
     pub(super) signals: Signals,
     pub(super) abort: AbortHandle,
+    /// Whether it was told to end because this process may not go on with it: the attempt is given back.
+    pub(super) lost: bool,
 }
 
 impl Run {
@@ -28,14 +31,24 @@ impl Run {
         if !self.take_slot(&row) {
             // Its timer and its wish do not wait for a slot.
             if let Some(at) = row.timer_at.into_iter().chain(row.wish_at).min() {
-                self.look_at(row.key, at);
+                self.look_at(row.key.clone(), at);
+            }
+            // Another process may have a slot for it.
+            if row.owner.as_ref() == Some(&self.me.owner) {
+                let free = release(&row, Duration::ZERO, Attempts::Keep, None);
+                self.store_change(row.key, Change::Release(free));
             }
             return;
         }
         if self.draining.is_cancelled() {
             return;
         }
-        if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me) {
+        if !self.may_claim() {
+            self.free_slot(&row.key);
+            self.standing.hold_back(row.key);
+            return;
+        }
+        if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me.owner) {
             if row.attempt >= self.limits(&row).attempts {
                 let error = WorkError::from("the process ended during the attempt");
                 return self.give_up(row, error);
@@ -51,7 +64,7 @@ impl Run {
             incarnation: row.incarnation,
             version: row.version,
             fence: row.fence,
-            owner: self.me.clone(),
+            owner: self.me.owner.clone(),
         };
         let (shared, due) = (self.shared.clone(), row.retry_at);
         self.step(row.key, async move {
@@ -90,7 +103,7 @@ impl Run {
         let key = row.key.clone();
         self.board.runs(&row, &signals);
         self.look_now(key.clone());
-        self.running.insert(key.clone(), Running { row, limits, signals, abort });
+        self.running.insert(key.clone(), Running { row, limits, signals, abort, lost: false });
         self.watch(&key);
     }
 
@@ -108,7 +121,7 @@ impl Run {
     pub(super) fn worker_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
         let Some(key) = self.working.remove(&id) else { return };
-        let Some(Running { row, signals, .. }) = self.running.remove(&key) else {
+        let Some(Running { row, signals, lost, .. }) = self.running.remove(&key) else {
             return;
         };
         self.checks.remove(&key);
@@ -132,6 +145,10 @@ impl Run {
                 self.give_up(row.clone(), WorkError::from(panic_text(failed)));
                 "panic"
             }
+            (None, _) if lost && !returned => {
+                self.give_attempt_back(&row);
+                "lost"
+            }
             _ => {
                 self.look_now(key);
                 "aborted"
@@ -140,6 +157,16 @@ impl Run {
         if !returned {
             measure::worked(&row, outcome, signals.at_work());
         }
+    }
+
+    /// What was aborted because the lease was running out counts as no attempt.
+    fn give_attempt_back(&mut self, row: &Row) {
+        let (shared, giving_up, row) = (self.shared.clone(), self.giving_up.clone(), row.clone());
+        self.step(row.key.clone(), async move {
+            let change = Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None));
+            persist(&shared, &row, change, &giving_up).await;
+            Step::Stored(Ok(()))
+        });
     }
 
     /// Stores a failure that the worker could not store itself. The user's code may be asked, so it runs beside the loop.

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::{
+    Notify,
     broadcast::{self, error::RecvError},
     mpsc,
 };
@@ -19,7 +20,8 @@ const PAGE: usize = 500;
 /// When the history is read again that could not be read.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// Sends what is held by processes that are gone, once, and then, every `interval`, what is due until the next scan.
+/// Sends, every `interval` and whenever another process has `left`, what is due until the next scan, and what is held by
+/// processes that are gone.
 ///
 /// A store that is away is reported once, and asked again at the next scan. Ends when nobody listens.
 pub(crate) async fn scan(
@@ -27,15 +29,18 @@ pub(crate) async fn scan(
     machines: Vec<String>,
     me: String,
     interval: Duration,
+    left: Arc<Notify>,
     found: mpsc::Sender<Vec<Due>>,
 ) {
-    let mut orphans_known = false;
+    let mut first = true;
     let mut away = false;
     loop {
+        // Counted from the beginning of a round: what falls due while it runs is not in it.
+        let next = shared.clock.elapsed().saturating_add(interval);
         let outcome = async {
-            if !orphans_known {
+            if first || someone_is_gone(&shared, &me).await? {
                 orphans(&shared, &machines, &me, &found).await?;
-                orphans_known = true;
+                first = false;
             }
             due(&shared, &machines, interval, &found).await
         }
@@ -56,10 +61,17 @@ pub(crate) async fn scan(
             return;
         }
         tokio::select! {
-            () = shared.clock.sleep(interval) => {}
+            () = shared.clock.sleep(next.saturating_sub(shared.clock.elapsed())) => {}
+            () = left.notified() => {}
             () = found.closed() => return,
         }
     }
+}
+
+/// Whether a process whose lease has lapsed still holds rows: one that holds none is forgotten by the store.
+async fn someone_is_gone(shared: &Shared, me: &str) -> Result<bool, StoreError> {
+    let leases = shared.store.leases(shared.clock.now()).await?;
+    Ok(leases.iter().any(|lease| !lease.live && lease.owner != me))
 }
 
 async fn orphans(

@@ -1,6 +1,6 @@
 //! Owns what can go wrong with a store, one error for each kind of operation.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Why a store could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -111,27 +111,5 @@ pub enum StoreError {
         store: String,
         /// The cause.
         cause: String,
-    },
-}
-
-/// Why the caller did not become the controller of a store.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ControlError {
-    /// Somebody is.
-    #[error("{store} already has a controller: {holder}; one process works on a file, others can use it as clients")]
-    Held {
-        /// Which store.
-        store: String,
-        /// Who has it.
-        holder: String,
-    },
-    /// The lock file could not be used.
-    #[error("the controller's lock {} cannot be taken: {cause}", file.display())]
-    Unusable {
-        /// The lock file.
-        file: PathBuf,
-        /// The cause.
-        cause: io::Error,
     },
 }

@@ -4,6 +4,7 @@
 
 mod change;
 mod error;
+mod lease;
 mod operator;
 mod row;
 pub mod sqlite;
@@ -13,7 +14,8 @@ pub use change::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
     Transition, Verdict,
 };
-pub use error::{ControlError, OpenError, StoreError};
+pub use error::{OpenError, StoreError};
+pub use lease::{Lease, PresenceError, Renewal};
 pub use operator::Override;
 pub use row::{
     Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row, Size,
@@ -38,6 +40,9 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Order.** Groups of one call are applied in order. History sequences grow in commit order over the whole store.
 /// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence; none repeats, over removal and
 ///   reuse of ids and over restarts too.
+/// - **Leases.** While the lease of a row's owner lives, nobody else's claim of that row commits, whatever the caller
+///   believes; without a lease, or with a lapsed one, everybody's does. What is renewed and given back does not queue
+///   behind other changes. Leases keep workers from overlapping; it is the fence that keeps commits apart.
 /// - **Cancel safety.** A future dropped at any point leaves its groups applied whole or not at all, and other callers
 ///   untouched. Reads have no effects.
 /// - **Time.** `now` is the caller's clock. Due times are counted from it; a store that serves several machines may put
@@ -92,7 +97,8 @@ pub trait Store: Any + Send + Sync {
         limit: usize,
     ) -> StoreFuture<'_, Vec<Due>>;
 
-    /// Rows which an owner other than `me` holds, ordered by key, from the one after `after`; `limit` of them at most.
+    /// Rows which an owner other than `me` holds, ordered by key, from the one after `after`; `limit` of them at most. Owners
+    /// with a live lease are among them.
     fn held_by_others(
         &self,
         machines: Vec<String>,
@@ -119,9 +125,24 @@ pub trait Store: Any + Send + Sync {
     /// last one always. What is told is a sequence; all history entries up to it were made through this object, or told of before.
     fn foreign_changes(&self) -> broadcast::Receiver<u64>;
 
-    /// Makes the caller the one controller of this store, until the returned guard is dropped or its process is gone.
+    /// Holds each process alive for its `ttl` from now on, and tells until when. What nobody needs any more (a lapsed lease
+    /// without rows) may be forgotten on the way.
+    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>>;
+
+    /// Ends the leases of `owners` at once: what they hold can be claimed by others.
+    fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()>;
+
+    /// The processes that work on the rows, and those that are gone and still hold some.
+    fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>>;
+
+    /// Shows others that process `owner` is alive, until the returned guard is dropped or the process is gone. Called before
+    /// its first lease.
     ///
     /// # Errors
-    /// [`ControlError::Held`] names who has it.
-    fn control(&self, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError>;
+    /// [`PresenceError`].
+    fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError>;
+
+    /// Whether process `owner` is gone for certain, so that what it holds can be taken over before its lease lapses. `false`
+    /// is always a right answer.
+    fn is_gone(&self, owner: &str) -> bool;
 }

@@ -11,23 +11,6 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 #[tokio::test]
-async fn a_second_controller_is_refused_by_name_and_clients_are_not() {
-    let world = World::new().await;
-    let path = world.dir.path().join("jobs.db");
-    match start(&path, &world.clock, |b| b).await.map(drop) {
-        Err(error @ StartError::Control(_)) => {
-            let holder = format!("process {}", std::process::id());
-            assert!(error.to_string().contains(&holder), "{error}");
-        }
-        other => panic!("{other:?}"),
-    }
-    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
-    client.machines::<Job>().create("a", queued()).await.unwrap();
-    world.runtime.shutdown(Duration::ZERO).await;
-    start(&path, &world.clock, |b| b).await.unwrap();
-}
-
-#[tokio::test]
 async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");

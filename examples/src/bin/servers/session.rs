@@ -1,4 +1,4 @@
-//! Owns one run's connection to the store: with workers if nobody else has them, otherwise as a plain client.
+//! Owns one run's connection to the store: with workers, which share the work with those of other runs, or as a plain client.
 
 use crate::{
     cli::Places,
@@ -11,50 +11,30 @@ use crate::{
     workers::Keeper,
 };
 use anyhow::{Context as _, ensure};
-use fsm_runtime::{
-    Machines, Runtime, StartError,
-    store::{ControlError, sqlite::Sqlite},
-};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::time::{Instant, sleep, timeout};
+use fsm_runtime::{Machines, Runtime, store::sqlite::Sqlite};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// How often the store is looked at while something is awaited.
 const GLANCE: Duration = Duration::from_millis(25);
-
-/// How often a client looks whether it has to do the work itself, because the manager is gone.
-const TAKE_OVER: Duration = Duration::from_millis(500);
 
 /// How long workers have to come to an end when the run does.
 const CLOSE: Duration = Duration::from_secs(5);
 
 /// A connection to the store, and what was last seen there.
 pub(crate) struct Session {
-    store: PathBuf,
     processes: Arc<Processes>,
     runtime: Runtime,
-    manages: bool,
     tail: Tail,
 }
 
 impl Session {
-    /// Does the work itself; an error if somebody else does.
-    pub(crate) async fn manage(places: &Places) -> anyhow::Result<Self> {
+    /// Shares in the work, with all others that do.
+    pub(crate) async fn work(places: &Places) -> anyhow::Result<Self> {
         let (store, processes) = (store(places), processes(places)?);
-        let runtime = with_workers(&store, &processes).await??;
-        Self::new(store, processes, runtime, true).await
-    }
-
-    /// Does the work itself, unless somebody else does.
-    pub(crate) async fn join(places: &Places) -> anyhow::Result<Self> {
-        let (store, processes) = (store(places), processes(places)?);
-        match with_workers(&store, &processes).await? {
-            Ok(runtime) => Self::new(store, processes, runtime, true).await,
-            Err(_held) => Self::read(places).await,
-        }
+        let keeper = Keeper { processes: Arc::clone(&processes) };
+        let runtime = Runtime::builder(Sqlite::open(&store).await?).machine::<Server, _>(keeper).start().await?;
+        Self::new(processes, runtime).await
     }
 
     /// Leaves the work to others; an error if there is nothing yet to work on.
@@ -64,12 +44,12 @@ impl Session {
         ensure!(is_there, "there is no store {} yet; `servers up` makes it, --data names another", shown(&store));
         let processes = processes(places)?;
         let runtime = Runtime::builder(Sqlite::open(&store).await?).start().await?;
-        Self::new(store, processes, runtime, false).await
+        Self::new(processes, runtime).await
     }
 
-    async fn new(store: PathBuf, processes: Arc<Processes>, runtime: Runtime, manages: bool) -> anyhow::Result<Self> {
+    async fn new(processes: Arc<Processes>, runtime: Runtime) -> anyhow::Result<Self> {
         let tail = Tail::from_now(&runtime.machines()).await?;
-        Ok(Self { store, processes, runtime, manages, tail })
+        Ok(Self { processes, runtime, tail })
     }
 
     pub(crate) fn servers(&self) -> Machines<Server> {
@@ -83,7 +63,6 @@ impl Session {
     /// Works towards all wishes, printing what happens, until each is fulfilled or has failed; tells those that failed.
     pub(crate) async fn settle(&mut self, mut wishes: Vec<Wish>) -> anyhow::Result<Vec<Unfulfilled>> {
         let mut unfulfilled = Vec::new();
-        let mut look_again = Instant::now() + TAKE_OVER;
         while !wishes.is_empty() {
             let mut waiting = Vec::new();
             for mut wish in wishes {
@@ -95,10 +74,6 @@ impl Session {
             }
             wishes = waiting;
             self.tail.print(&self.servers()).await?;
-            if !self.manages && Instant::now() > look_again {
-                self.take_over().await?;
-                look_again = Instant::now() + TAKE_OVER;
-            }
             sleep(GLANCE).await;
         }
         Ok(unfulfilled)
@@ -115,14 +90,6 @@ impl Session {
             self.tail.print(&self.servers()).await?;
             sleep(GLANCE).await;
         }
-    }
-
-    /// Does the work from now on, if nobody else does any more.
-    async fn take_over(&mut self) -> anyhow::Result<()> {
-        if let Ok(runtime) = with_workers(&self.store, &self.processes).await? {
-            (self.runtime, self.manages) = (runtime, true);
-        }
-        Ok(())
     }
 
     /// Ends the work, not the servers: their processes live on, and the next manager finds them.
@@ -149,14 +116,4 @@ pub(crate) fn processes(places: &Places) -> anyhow::Result<Arc<Processes>> {
     let folder = places.data.join("run");
     let run = RunDir::open(&folder).with_context(|| format!("the folder {}", shown(&folder)))?;
     Ok(Arc::new(Processes::new(run)?))
-}
-
-/// A runtime that does the work, or the error of the one that does it already.
-async fn with_workers(store: &Path, processes: &Arc<Processes>) -> anyhow::Result<Result<Runtime, ControlError>> {
-    let keeper = Keeper { processes: Arc::clone(processes) };
-    match Runtime::builder(Sqlite::open(store).await?).machine::<Server, _>(keeper).start().await {
-        Ok(runtime) => Ok(Ok(runtime)),
-        Err(StartError::Control(held @ ControlError::Held { .. })) => Ok(Err(held)),
-        Err(error) => Err(error.into()),
-    }
 }

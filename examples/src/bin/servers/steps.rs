@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) async fn up(places: &Places, ids: &[String]) -> anyhow::Result<()> {
     let config = load(places)?;
     let entries = chosen(&config, ids, places)?;
-    let mut session = Session::join(places).await?;
+    let mut session = Session::work(places).await?;
     let settled = fulfil(&mut session, entries.into_iter().map(wish).collect()).await;
     session.close().await;
     settled?;
@@ -30,7 +30,7 @@ pub(crate) async fn up(places: &Places, ids: &[String]) -> anyhow::Result<()> {
 /// Takes servers down, and waits for it.
 pub(crate) async fn down(places: &Places, ids: &[String]) -> anyhow::Result<()> {
     Session::read(places).await?;
-    let mut session = Session::join(places).await?;
+    let mut session = Session::work(places).await?;
     let settled = fulfil(&mut session, ids.iter().map(|id| Wish::down(id)).collect()).await;
     session.close().await;
     settled
@@ -40,7 +40,7 @@ pub(crate) async fn down(places: &Places, ids: &[String]) -> anyhow::Result<()> 
 pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
     let told_to_end = told_to_end()?;
     let config = load(places)?;
-    let mut session = Session::manage(places).await?;
+    let mut session = Session::work(places).await?;
     println!("managing the servers of {}; Ctrl-C ends the manager, not the servers", shown(&places.file));
     let keep = async {
         if let Err(error) = fulfil(&mut session, config.entries.iter().map(wish).collect()).await {

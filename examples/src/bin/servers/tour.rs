@@ -24,9 +24,7 @@ const SHOWN: usize = 16;
 pub(crate) async fn run(places: &Places) -> anyhow::Result<()> {
     let told_to_end = steps::told_to_end()?;
     let config = load(places)?;
-    let mut session = Session::manage(places)
-        .await
-        .context("the guided run manages the servers itself; end the other manager, or use another --data FOLDER")?;
+    let mut session = Session::work(places).await?;
     let shown_so_far = tokio::select! {
         acted = acts(&mut session, &config, places) => acted,
         () = told_to_end => Err(anyhow!("interrupted")),

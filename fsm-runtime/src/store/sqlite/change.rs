@@ -3,21 +3,21 @@
 use super::{
     journal::{self, Entry},
     operator,
-    read::{self, COLUMNS, micros, to_row},
+    read::{self, COLUMNS, later, micros, to_row},
     wish,
 };
 use crate::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The row as the change leaves it; `None` where the row is not as the change had read it.
 pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     match change {
         Change::Create(create) => self::create(connection, create, now),
         Change::Transition(transition) => self::transition(connection, transition, now),
-        Change::Claim(claim) => self::claim(connection, claim),
+        Change::Claim(claim) => self::claim(connection, claim, now),
         Change::Release(release) => self::release(connection, release, now),
         Change::Arm(arm) => self::arm(connection, arm, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),
@@ -139,7 +139,8 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
     Ok(row)
 }
 
-fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Row>> {
+/// While the owner's lease lives, only the owner may claim.
+fn claim(connection: &Connection, claim: &Claim, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Claim { key, incarnation, version, fence, owner } = claim;
     let next: u64 = connection
         .prepare_cached("UPDATE fsm_meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
@@ -148,9 +149,15 @@ fn claim(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Row>
         .prepare_cached(&format!(
             "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND parked IS NULL
+               AND (owner IS NULL OR owner = ?6
+                    OR NOT EXISTS (SELECT 1 FROM fsm_leases
+                                   WHERE fsm_leases.owner = fsm_instances.owner AND until > ?8))
              RETURNING {COLUMNS}"
         ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, fence, owner, next], to_row)
+        .query_row(
+            params![key.machine, key.id, incarnation.as_bytes(), version, fence, owner, next, micros(now)],
+            to_row,
+        )
         .optional()
 }
 
@@ -276,9 +283,4 @@ pub(super) fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
 
 pub(super) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
     into.work.then(|| micros(now))
-}
-
-/// A delay too long for the calendar is as good as the far end of it.
-pub(super) fn later(now: SystemTime, by: Duration) -> SystemTime {
-    now.checked_add(by).unwrap_or(SystemTime::UNIX_EPOCH + read::FOREVER)
 }

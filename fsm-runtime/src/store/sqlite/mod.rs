@@ -2,12 +2,13 @@
 
 mod apply;
 mod change;
-mod control;
 mod define;
 mod error;
 mod journal;
+mod lease;
 mod list;
 mod operator;
+mod presence;
 mod read;
 mod reader;
 mod schema;
@@ -18,12 +19,13 @@ mod writer;
 
 pub use self::statements::{Sql, SqlError, SqlValue};
 use self::{
+    presence::Presence,
     reader::Readers,
     writer::{Statements, Writer},
 };
 use super::{
-    ControlError, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, OpenError,
-    Page, Prune, Row, Size, Store, StoreError, StoreFuture, Verdict,
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
+    PresenceError, Prune, Renewal, Row, Size, Store, StoreError, StoreFuture, Verdict,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -116,6 +118,7 @@ struct Inner {
     writer: Writer,
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
+    presence: Presence,
 }
 
 impl Sqlite {
@@ -143,7 +146,7 @@ impl Sqlite {
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
         schema::prepare(&connection, &file, None)?;
         let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner { file, writer, readers: None })))
+        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
@@ -155,7 +158,8 @@ impl Sqlite {
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?
             .into();
         let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer })))
+        let presence = Presence::beside(&file);
+        Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
     }
 
     /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
@@ -323,11 +327,30 @@ impl Store for Sqlite {
         self.0.writer.foreign_changes()
     }
 
-    fn control(&self, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError> {
-        match self.0.readers {
-            Some(_) => control::lock_file(&self.0.file, holder),
-            None => self.0.writer.lock(&self.0.file, holder),
-        }
+    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        Box::pin(self.0.writer.run_first(move |connection| {
+            in_transaction(connection, |connection| lease::renew(connection, &renewals, now))
+        }))
+    }
+
+    fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.0.writer.run_first(move |connection| {
+                in_transaction(connection, |connection| lease::end(connection, &owners, now))
+            }),
+        )
+    }
+
+    fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.read(move |connection| lease::all(connection, now))
+    }
+
+    fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        self.0.presence.attend(owner)
+    }
+
+    fn is_gone(&self, owner: &str) -> bool {
+        self.0.presence.is_gone(owner)
     }
 }
 

@@ -15,6 +15,11 @@ pub(super) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 pub(super) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
                        owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at, wish, wish_at";
 
+/// A delay too long for the calendar is as good as the far end of it.
+pub(super) fn later(now: SystemTime, by: Duration) -> SystemTime {
+    now.checked_add(by).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER)
+}
+
 pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id = ?2"))?

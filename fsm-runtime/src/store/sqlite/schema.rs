@@ -99,6 +99,13 @@ CREATE TABLE fsm_keys (
 CREATE INDEX fsm_keys_age ON fsm_keys (at);
 CREATE INDEX fsm_keys_history ON fsm_keys (sequence);
 
+CREATE TABLE fsm_leases (
+    owner  TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    since  INTEGER NOT NULL,
+    until  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE fsm_subscribers (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL

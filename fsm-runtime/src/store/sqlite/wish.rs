@@ -1,9 +1,8 @@
 //! Owns how a wish is written: its own columns, and nothing else of the row.
 
 use super::{
-    change::later,
     journal::{self, Entry},
-    read::{COLUMNS, micros, to_row},
+    read::{COLUMNS, later, micros, to_row},
 };
 use crate::store::{Row, SetWish};
 use rusqlite::{Connection, OptionalExtension, params};

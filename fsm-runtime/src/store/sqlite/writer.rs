@@ -8,17 +8,17 @@ use super::{
 use crate::{
     clock::Stopwatch,
     measure,
-    store::{ControlError, Group, StoreError, Verdict},
+    store::{Change, Group, StoreError, Verdict},
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
+    collections::VecDeque,
     error::Error,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
     thread::JoinHandle,
@@ -43,8 +43,10 @@ const UPKEEP: u32 = 64;
 /// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
 const UNHEARD: usize = 64;
 
-/// A job, and its place in the queue.
-type Queued = (Job, OwnedSemaphorePermit);
+/// A job, and its place in the queue; urgent ones need none.
+type Queued = (Job, Option<OwnedSemaphorePermit>);
+/// Jobs that do not queue behind the others.
+type Urgent = Arc<Mutex<VecDeque<Job>>>;
 
 enum Job {
     Commit(Commit),
@@ -74,11 +76,10 @@ pub(super) struct Writer {
     file: Arc<Path>,
     /// None once the writer is told to end.
     jobs: Option<mpsc::Sender<Queued>>,
+    urgent: Urgent,
     places: Arc<Semaphore>,
     foreign: broadcast::Sender<u64>,
     thread: Option<JoinHandle<()>>,
-    /// The controller's lock of a database in memory.
-    controlled: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -87,10 +88,12 @@ impl Writer {
         let foreign = broadcast::Sender::new(UNHEARD);
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
+        let urgent = Urgent::default();
         let mut state = State {
             connection,
             file: file.clone(),
             log: log.into(),
+            urgent: urgent.clone(),
             batches: 0,
             foreign: foreign.clone(),
             seen: None,
@@ -102,10 +105,10 @@ impl Writer {
         Ok(Self {
             file,
             jobs: Some(jobs),
+            urgent,
             places: Arc::new(Semaphore::new(QUEUE)),
             foreign,
             thread: Some(thread),
-            controlled: Arc::default(),
         })
     }
 
@@ -113,7 +116,13 @@ impl Writer {
     /// as if the caller still listened.
     pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Job::Commit(Commit { groups, now, reply })).await?;
+        let gives_back = groups.iter().flat_map(|group| &group.changes).all(|c| matches!(c, Change::Release(_)));
+        let job = Job::Commit(Commit { groups, now, reply });
+        if gives_back {
+            self.enqueue_first(job)?;
+        } else {
+            self.enqueue(job).await?;
+        }
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
@@ -133,36 +142,52 @@ impl Writer {
         &self,
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let (job, answer) = self.answering(job);
+        self.enqueue(job).await?;
+        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    /// The same, before everything that waits.
+    pub(super) async fn run_first<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = self.answering(job);
+        self.enqueue_first(job)?;
+        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    fn answering<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         let file = self.file.clone();
         let job = move |connection: &Connection| {
             // A caller that has gone does not want the answer.
             let _ = reply.send(job(connection).map_err(|e| error::running(&file, &e)));
         };
-        self.enqueue(Job::Run(Box::new(job))).await?;
-        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+        (Job::Run(Box::new(job)), answer)
     }
 
     async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        let place = self.places.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
+        self.send((job, Some(place)))
+    }
+
+    fn enqueue_first(&self, job: Job) -> Result<(), StoreError> {
+        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
+        // Wakes the writer, should it be idle.
+        self.send((Job::Run(Box::new(|_| {})), None))
+    }
+
+    fn send(&self, queued: Queued) -> Result<(), StoreError> {
         let closed = || error::closed(&self.file);
-        let place = self.places.clone().acquire_owned().await.map_err(|_| closed())?;
-        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
-        jobs.send((job, place)).map_err(|_| closed())
+        self.jobs.as_ref().ok_or_else(closed)?.send(queued).map_err(|_| closed())
     }
 
     pub(super) fn foreign_changes(&self) -> broadcast::Receiver<u64> {
         self.foreign.subscribe()
-    }
-
-    /// The controller's lock of a database that nobody else can see.
-    pub(super) fn lock(&self, file: &Path, holder: &str) -> Result<Box<dyn Send + Sync>, ControlError> {
-        if self.controlled.swap(true, Ordering::AcqRel) {
-            return Err(ControlError::Held {
-                store: file.display().to_string(),
-                holder: format!("{holder}, this one"),
-            });
-        }
-        Ok(Box::new(Held(self.controlled.clone())))
     }
 }
 
@@ -178,19 +203,12 @@ impl Drop for Writer {
     }
 }
 
-struct Held(Arc<AtomicBool>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
 /// What the thread has to itself.
 struct State {
     connection: Connection,
     file: Arc<Path>,
     log: PathBuf,
+    urgent: Urgent,
     /// Since the last upkeep.
     batches: u32,
     foreign: broadcast::Sender<u64>,
@@ -227,8 +245,11 @@ impl State {
         let mut groups = 0;
         // Other jobs may sync the disk each: they must not keep the batch waiting for long.
         let mut others = 0;
-        let mut next = Some(first);
-        while let Some((job, _place)) = next.take() {
+        let mut first = Some(first);
+        loop {
+            let more = groups < BATCH && others < OTHERS;
+            let next = self.urgent().or_else(|| first.take()).or_else(|| more.then(|| queue.try_recv().ok()).flatten());
+            let Some((job, _place)) = next else { break };
             match job {
                 Job::Commit(commit) => {
                     groups += commit.groups.len();
@@ -242,9 +263,6 @@ impl State {
                     others += 1;
                     job(&self.connection);
                 }
-            }
-            if groups < BATCH && others < OTHERS {
-                next = queue.try_recv().ok();
             }
         }
         if batch.is_empty() {
@@ -266,6 +284,11 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Looked for before each job, since the word of it may have come with one that was taken before.
+    fn urgent(&self) -> Option<Queued> {
+        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).pop_front().map(|job| (job, None))
     }
 
     /// One transaction for the whole batch; nobody gets an answer before it is durable.

@@ -1,0 +1,60 @@
+//! Owns what this process knows of the others that work on the same store: who lives, who is gone, who has left.
+
+use crate::{
+    shared::Shared,
+    store::{Lease, StoreError},
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::sync::{Notify, broadcast::error::RecvError};
+
+/// How often it is looked whether another process is gone; one look is one small query and one file for each process.
+const GLANCE: Duration = Duration::from_millis(500);
+/// The least time between two looks, however much others write.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Whether `owner` is a process whose lease lives.
+pub(super) async fn lives(shared: &Shared, owner: &str) -> Result<bool, StoreError> {
+    let leases = shared.store.leases(shared.clock.now()).await?;
+    Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
+}
+
+/// Watches the other processes: ends the leases of those that are gone for certain, and tells `left` when there is one less.
+///
+/// Ends when the store is closed.
+pub(super) async fn watch(shared: Arc<Shared>, me: String, left: Arc<Notify>) {
+    let mut foreign = shared.store.foreign_changes();
+    let mut known = HashSet::new();
+    loop {
+        // A store that is away is the scan's to report.
+        if let Ok(now) = alive(&shared, &me).await {
+            if !known.is_subset(&now) {
+                left.notify_one();
+            }
+            known = now;
+        }
+        shared.clock.sleep(BREATH).await;
+        tokio::select! {
+            () = shared.clock.sleep(GLANCE) => {}
+            heard = foreign.recv() => {
+                if matches!(heard, Err(RecvError::Closed)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The other processes that are alive.
+async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, StoreError> {
+    let leases = shared.store.leases(shared.clock.now()).await?;
+    let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
+    let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| shared.store.is_gone(&lease.owner));
+    if !gone.is_empty() {
+        for Lease { owner, holder, .. } in &gone {
+            tracing::warn!(%owner, %holder, "a process is gone: what it worked on is taken over");
+        }
+        let owners = gone.into_iter().map(|lease| lease.owner).collect();
+        shared.store.end_leases(owners, shared.clock.now()).await?;
+    }
+    Ok(alive.into_iter().map(|lease| lease.owner).collect())
+}

@@ -1,0 +1,118 @@
+//! Owns the renewal of this process's lease: a thread of its own, which renews only while the executor answers.
+//!
+//! Were it a task, one worker that blocks its thread could hold it up, and the lease would be lost with everybody's work;
+//! were it a thread that renews whatever happens, a process whose executor stands still would keep its work for ever.
+
+use super::tenure::Tenure;
+use crate::{
+    shared::Shared,
+    store::{Lease, Renewal, StoreError},
+};
+use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Renews the lease until it is dropped.
+pub(crate) struct Watchdog {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    /// When the last renewal that was answered was asked for, on the monotonic clock.
+    renewed: watch::Receiver<Duration>,
+}
+
+impl Watchdog {
+    /// Takes the lease that `renewal` describes, and keeps it.
+    ///
+    /// # Errors
+    /// The store's, when it cannot be taken; [`StoreError::Failed`] when no thread can be started.
+    pub(crate) async fn start(shared: Arc<Shared>, renewal: Renewal) -> Result<Self, StoreError> {
+        let asked = shared.clock.elapsed();
+        renew(&shared, &renewal).await?;
+        let (told, renewed) = watch::channel(asked);
+        let stop = CancellationToken::new();
+        let failed = |e: io::Error| StoreError::Failed {
+            store: "this store".to_owned(),
+            cause: format!("the thread that keeps the lease could not be started: {e}"),
+        };
+        // Its own executor: timers of the one that it watches stand still when that does.
+        let own = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let (watched, stopped) = (Handle::current(), stop.clone());
+        let thread = std::thread::Builder::new()
+            .name("fsm-watchdog".into())
+            .spawn(move || {
+                own.block_on(async {
+                    tokio::select! {
+                        biased;
+                        () = stopped.cancelled() => {}
+                        () = keep(&shared, &renewal, &watched, &told) => {}
+                    }
+                });
+            })
+            .map_err(failed)?;
+        Ok(Self { stop, thread: Some(thread), renewed })
+    }
+
+    pub(crate) fn renewed(&self) -> watch::Receiver<Duration> {
+        self.renewed.clone()
+    }
+
+    /// Ends the thread, and waits until it has ended. Cancel safe: dropped half-way, it ends all the same.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // It is at most one store call away from its end. A panic in it has printed itself.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Never returns by itself.
+async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
+    let interval = Tenure::interval(renewal.ttl);
+    let mut lost = false;
+    loop {
+        shared.clock.sleep(interval).await;
+        let (answer, mut answered) = oneshot::channel();
+        // It comes from outside the executor, so that any of its threads can take it.
+        watched.spawn(async move {
+            let _ = answer.send(());
+        });
+        if shared.clock.timeout(interval, &mut answered).await.is_none() {
+            tracing::error!(
+                owner = %renewal.owner,
+                "the executor has not answered for {interval:?}: something blocks its threads, and the lease is not \
+                 renewed; blocking work belongs in `spawn_blocking`"
+            );
+            // An executor that has ended answers never, and the watchdog is stopped with it.
+            let _ = answered.await;
+        }
+        let asked = shared.clock.elapsed();
+        match renew(shared, renewal).await {
+            Ok(_) => {
+                if std::mem::take(&mut lost) {
+                    tracing::info!(owner = %renewal.owner, "the lease is renewed again");
+                }
+                // The controller may be gone already.
+                let _ = told.send(asked);
+            }
+            Err(error) if !lost => {
+                lost = true;
+                tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; trying again");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+async fn renew(shared: &Shared, renewal: &Renewal) -> Result<Vec<Lease>, StoreError> {
+    shared.store.renew(vec![renewal.clone()], shared.clock.now()).await
+}

@@ -1,0 +1,303 @@
+//! Several processes on one store: leases, take-over, and what a process does that cannot keep its lease. Each runtime here
+//! stands for a process of its own: it has its own handle of the file, its own lease, and its own workers.
+
+use crate::job::{Calls, Do, Job, Puppets, job, puppets, queued};
+use fsm_runtime::{
+    Builder, Machines, Runtime,
+    clock::ManualClock,
+    store::{Change, Claim, Key, Renewal, Row, Store, sqlite::Sqlite},
+};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A runtime, its workers, and its clock, which it shares with nobody.
+struct Process {
+    runtime: Runtime,
+    jobs: Machines<Job>,
+    calls: Calls,
+    clock: ManualClock,
+    /// The id under which it holds its lease.
+    id: String,
+}
+
+impl Process {
+    async fn start(path: &Path) -> Self {
+        Self::with(path, |builder| builder).await
+    }
+
+    async fn with(path: &Path, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let (workers, calls) = puppets();
+        let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers);
+        let store = Sqlite::open(path).await.unwrap();
+        let ids = async || {
+            let leases = store.leases(SystemTime::UNIX_EPOCH).await.unwrap();
+            leases.into_iter().map(|lease| lease.owner).collect::<HashSet<_>>()
+        };
+        let before = ids().await;
+        let runtime = configure(builder.clock(clock.clock())).start().await.unwrap();
+        let id = ids().await.difference(&before).next().unwrap().clone();
+        Self { jobs: runtime.machines(), runtime, calls, clock, id }
+    }
+
+    /// Runs an instance of its own from start to end. What this controller had to do before that is done then.
+    async fn barrier(&mut self, path: &Path, id: &str) {
+        // Held by this process, so that no other takes it.
+        let born = self.jobs.create(id, queued()).await.unwrap();
+        claim(path, id, &self.id).await;
+        drop(born);
+        self.jobs.fire(id, job::event::Start).await.unwrap();
+        let call = self.calls.next().await;
+        assert_eq!(call.id, id);
+        call.tell(Do::Finish(0));
+        self.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
+    }
+}
+
+fn file() -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    (dir, path)
+}
+
+async fn claim(path: &Path, id: &str, owner: &str) -> Row {
+    let store = Sqlite::open(path).await.unwrap();
+    let row = store.get(Key::new("Job", id)).await.unwrap().unwrap();
+    let Row { key, incarnation, version, fence, .. } = row;
+    let claim = Claim { key: key.clone(), incarnation, version, fence, owner: owner.to_owned() };
+    store.commit(vec![Change::Claim(claim).into()], SystemTime::UNIX_EPOCH).await.unwrap();
+    store.get(key).await.unwrap().unwrap()
+}
+
+/// Waits until `right`.
+async fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !right().await {
+        assert!(Instant::now() < deadline, "it never came true that {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_reach_it() {
+    let (_dir, path) = file();
+    let mut first = Process::start(&path).await;
+    first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = first.calls.next().await;
+    let mut second = Process::start(&path).await;
+    second.barrier(&path, "b").await;
+    assert!(second.calls.is_empty(), "the first works on it");
+
+    // From the other process: the owner cancels, waits, and goes on with the new stay itself.
+    second.jobs.fire("a", job::event::Cancel).await.unwrap();
+    call.cancelled().await;
+    drop(call);
+    let call = first.calls.next().await;
+    assert_eq!((call.state, call.attempt), (job::State::Cancelling, 1));
+    assert!(second.calls.is_empty());
+    call.tell(Do::Finish(0));
+    second.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+    assert_eq!(second.jobs.row("a").await.unwrap().owner, None);
+}
+
+#[tokio::test]
+async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
+    let (_dir, path) = file();
+    let mut first = Process::start(&path).await;
+    first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let call = first.calls.next().await;
+    let mut second = Process::start(&path).await;
+    assert_eq!(second.runtime.processes().await.unwrap().len(), 2);
+    first.runtime.shutdown(Duration::ZERO).await;
+    drop(call);
+    // It waits for no scan, and for no lease to lapse.
+    second.clock.advance(Duration::from_millis(50));
+    let call = second.calls.next().await;
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 1), "the attempt was given back");
+    let left = second.runtime.processes().await.unwrap();
+    assert_eq!(left.len(), 1);
+}
+
+#[tokio::test]
+async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
+    let (_dir, path) = file();
+    let mut world = Process::start(&path).await;
+    world.jobs.create("a", queued()).await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let presence = store.attend("7-dead").unwrap();
+    let renewal = Renewal { owner: "7-dead".into(), holder: "process 7".into(), ttl: Duration::from_hours(1) };
+    store.renew(vec![renewal], world.clock.clock().now()).await.unwrap();
+    claim(&path, "a", "7-dead").await;
+    world.jobs.fire("a", job::event::Start).await.unwrap();
+    world.barrier(&path, "b").await;
+    assert!(world.calls.is_empty(), "process 7 is alive, for all that one can see");
+    drop(presence);
+    let (clock, jobs) = (&world.clock, &world.jobs);
+    until("it is noticed", async || {
+        clock.advance(Duration::from_millis(100));
+        jobs.row("a").await.unwrap().attempt == 1
+    })
+    .await;
+    assert!(clock.clock().elapsed() < Duration::from_mins(30), "its lease was not waited for");
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
+}
+
+#[tokio::test]
+async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_within_a_scan() {
+    let (_dir, path) = file();
+    let mut world = Process::start(&path).await;
+    world.jobs.create("a", queued()).await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let now = world.clock.clock().now();
+    // It left no file behind, so that nobody can tell.
+    let renewal = Renewal { owner: "7-gone".into(), holder: "process 7".into(), ttl: Duration::from_secs(15) };
+    store.renew(vec![renewal], now).await.unwrap();
+    claim(&path, "a", "7-gone").await;
+    world.jobs.fire("a", job::event::Start).await.unwrap();
+    for _ in 0..14 {
+        world.clock.advance(Duration::from_secs(1));
+    }
+    world.barrier(&path, "b").await;
+    assert!(world.calls.is_empty(), "the lease lives");
+    world.clock.advance(Duration::from_secs(1));
+    let processes = world.runtime.processes().await.unwrap();
+    let gone = processes.iter().find(|lease| lease.owner == "7-gone").unwrap();
+    assert_eq!((gone.live, gone.until), (false, now + Duration::from_secs(15)));
+    world.clock.advance(Duration::from_secs(5));
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
+    call.tell(Do::Finish(1));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    let (clock, runtime) = (&world.clock, &world.runtime);
+    until("the lease is forgotten when nothing is held under it", async || {
+        clock.advance(Duration::from_secs(5));
+        runtime.processes().await.unwrap().len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the_fence() {
+    let (_dir, path) = file();
+    let mut stalled = Process::start(&path).await;
+    stalled.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let call = stalled.calls.next().await;
+    // Its clock stands still, as that of a stopped process does; the other's goes on.
+    let mut other = Process::start(&path).await;
+    other.clock.advance(Duration::from_secs(16));
+    let taken = other.calls.next().await;
+    assert_eq!((taken.id.as_str(), taken.attempt), ("a", 2));
+    assert!(taken.fence > call.fence);
+    call.tell(Do::Finish(1));
+    stalled.runtime.shutdown(PATIENCE).await;
+    assert_eq!(other.jobs.row("a").await.unwrap().version, 2, "the late result changed nothing");
+    taken.tell(Do::Finish(2));
+    let finished = other.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    assert_eq!(finished.version(), 3);
+    let row = other.jobs.row("a").await.unwrap();
+    assert!(row.data.contains('2'), "it is the second's result that stands");
+}
+
+#[tokio::test]
+async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does() {
+    let (_dir, path) = file();
+    let mut world = Process::start(&path).await;
+    for id in ["obedient", "stubborn"] {
+        world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+    }
+    let (one, two) = (world.calls.next().await, world.calls.next().await);
+    let (mut obedient, stubborn) = if one.id == "obedient" { (one, two) } else { (two, one) };
+    let told = stubborn.tell_and_watch(Do::Hang);
+
+    // Nobody can write any more.
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    world.clock.advance(Duration::from_secs(9));
+    assert_eq!(world.calls.running_now(), 2, "a renewal that is late is no reason yet");
+    world.clock.advance(Duration::from_secs(1));
+    obedient.cancelled().await;
+    told.await;
+    drop(obedient);
+    let calls = &world.calls;
+    until("the one that obeys has ended", async || calls.running_now() == 1).await;
+    world.clock.advance(Duration::from_millis(2_500));
+    until("the other one is aborted", async || calls.running_now() == 0).await;
+
+    // It works again: the attempts do not count.
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let (clock, calls) = (&world.clock, &world.calls);
+    until("the work goes on", async || {
+        clock.advance(Duration::from_millis(100));
+        calls.running_now() == 2
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(world.calls.next().await.attempt, 1);
+    }
+}
+
+#[tokio::test]
+async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_over() {
+    let (_dir, path) = file();
+    let mut world = Process::start(&path).await;
+    world.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = world.calls.next().await;
+    world.clock.advance(Duration::from_mins(10));
+    world.barrier(&path, "b").await;
+    let cancelled = tokio::time::timeout(Duration::ZERO, call.cancelled()).await;
+    assert!(cancelled.is_err(), "it holds its lease again, and its claim was never anybody else's");
+    call.tell(Do::Finish(1));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
+    let (_dir, path) = file();
+    let mut here = Process::start(&path).await;
+    here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let first = here.calls.next().await;
+    // The other's wall clock is ahead: to it, the lease has lapsed.
+    let mut ahead = Process::start(&path).await;
+    ahead.clock.advance(Duration::from_mins(20));
+    let second = ahead.calls.next().await;
+    assert_eq!(second.id, "a");
+    // Both finish; whoever holds the claim is heard.
+    first.tell(Do::Finish(1));
+    second.tell(Do::Finish(2));
+    ahead.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    here.runtime.shutdown(PATIENCE).await;
+    ahead.runtime.shutdown(PATIENCE).await;
+    let entries = ahead.jobs.history("a", 0, 100).await.unwrap();
+    assert_eq!(entries.iter().filter(|entry| entry.event.as_deref() == Some("finish")).count(), 1);
+    // And back: what was written with later times does not keep one of now from working.
+    let mut now = Process::start(&path).await;
+    now.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let call = now.calls.next().await;
+    call.tell(Do::Finish(3));
+    now.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_its_owner_has_no_slot_for_is_free_for_others() {
+    let (_dir, path) = file();
+    let mut full = Process::with(&path, |builder| builder.workers_at_once(1)).await;
+    full.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = full.calls.next().await;
+    full.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    full.jobs.fire("a", job::event::Cancel).await.unwrap();
+    call.cancelled().await;
+    drop(call);
+    assert_eq!(full.calls.next().await.id, "b", "it has waited longer");
+    let jobs = &full.jobs;
+    until("the owner gives it up", async || jobs.row("a").await.unwrap().owner.is_none()).await;
+    let mut other = Process::start(&path).await;
+    let call = other.calls.next().await;
+    assert_eq!((call.id.as_str(), call.state, call.attempt), ("a", job::State::Cancelling, 1));
+}
