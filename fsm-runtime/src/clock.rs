@@ -135,6 +135,16 @@ impl ManualClock {
         Clock(Kind::Manual { start: self.start, elapsed: self.elapsed.clone() })
     }
 
+    /// Moves time on to `time`, as [`advance`](Self::advance) does; nothing happens if it is past.
+    pub fn advance_to(&self, time: SystemTime) {
+        let wanted = time.duration_since(self.start).unwrap_or_default();
+        self.elapsed.send_if_modified(|elapsed| {
+            let later = wanted > *elapsed;
+            *elapsed = wanted.max(*elapsed);
+            later
+        });
+    }
+
     /// Moves time on, and wakes every sleep that this ends.
     pub fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(by));

@@ -4,7 +4,7 @@ use crate::{
     arming::arm,
     checks::{LeftAlone, Unknown, check, left_alone},
     clock::Clock,
-    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, Status, follow},
+    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, Status, follow, until_idle},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
     records::{Group, Machines, Migrations, OldState},
@@ -14,7 +14,12 @@ use crate::{
     subscription::{Start, SubscribeError, Subscription},
 };
 use fsm_core::{Graph, Name, StateMachine};
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
@@ -105,6 +110,53 @@ impl Runtime {
     /// [`StoreError`].
     pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
         self.0.shared.store.leases(self.0.shared.clock.now()).await
+    }
+
+    /// For tests: waits until nothing of the registered machines is due, running or on its way, and says when the next thing is
+    /// due, if anything is. Time does not pass by it: with a [`ManualClock`](crate::clock::ManualClock) a test moves on to what
+    /// comes next with [`advance_to`](crate::clock::ManualClock::advance_to), so that hours are run through in no time and in
+    /// the same order every time.
+    ///
+    /// A worker that runs is waited for, also one that waits for the test or for time to pass: then it does not end. Without a
+    /// registered machine, and after a shutdown, nothing runs, and it ends at once.
+    ///
+    /// ```
+    /// # use fsm_runtime::{clock::ManualClock, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Trial, durable, derive(Serialize, Deserialize))]
+    /// enum Account {
+    ///     #[on(expire => Warned)]
+    ///     #[after("14d", expire)]
+    ///     Trial,
+    ///     #[on(expire => Closed)]
+    ///     #[after("14d", expire)]
+    ///     Warned,
+    ///     #[state(end)]
+    ///     Closed,
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    /// let runtime = Runtime::builder(Sqlite::in_memory()?).clock(clock.clock()).machine::<Account, _>(()).start().await?;
+    /// let accounts = runtime.machines::<Account>();
+    /// accounts.create("ada", account::Trial).await?;
+    /// while let Some(next) = runtime.run_until_idle().await? {
+    ///     clock.advance_to(next);
+    /// }
+    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Closed);
+    /// assert_eq!(clock.clock().now(), SystemTime::UNIX_EPOCH + Duration::from_secs(28 * 24 * 60 * 60));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, StoreError> {
+        let machines = self.0.graphs.iter().map(|graph| graph.machine.to_owned()).collect();
+        until_idle(&self.0.shared, machines).await
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to

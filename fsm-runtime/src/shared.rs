@@ -12,9 +12,9 @@ use crate::{
 use std::{
     collections::HashSet,
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, oneshot};
 
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -133,12 +133,26 @@ pub(crate) struct Changes {
     waiting: broadcast::Sender<Key>,
     /// None until a controller listens.
     pending: Mutex<Option<HashSet<Key>>>,
+    /// Who waits for the controller to have nothing to do.
+    asking: Mutex<Asking>,
     wake: Notify,
+}
+
+#[derive(Default)]
+struct Asking {
+    waiting: Vec<oneshot::Sender<()>>,
+    /// The controller has not looked since.
+    new: bool,
 }
 
 impl Changes {
     pub(crate) fn new() -> Self {
-        Self { waiting: broadcast::Sender::new(1_024), pending: Mutex::default(), wake: Notify::new() }
+        Self {
+            waiting: broadcast::Sender::new(1_024),
+            pending: Mutex::default(),
+            asking: Mutex::default(),
+            wake: Notify::new(),
+        }
     }
 
     /// Tells the controller that `keys` have changed.
@@ -175,9 +189,47 @@ impl Changes {
     /// Nobody listens any more: what changes from now on is not kept.
     pub(crate) fn deafen(&self) {
         *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.asking().waiting.clear();
     }
 
-    /// What has changed since the last call; waits until something has. Cancel safe: nothing is taken before it returns.
+    /// Ends when the controller has nothing to do; at once where none listens.
+    pub(crate) async fn idle(&self) {
+        let told = {
+            // Held throughout, so that a controller that ends meanwhile does not miss it.
+            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if pending.is_none() {
+                return;
+            }
+            let (tell, told) = oneshot::channel();
+            let mut asking = self.asking();
+            asking.waiting.push(tell);
+            asking.new = true;
+            told
+        };
+        self.wake.notify_one();
+        // An error is a controller that has ended.
+        let _ = told.await;
+    }
+
+    /// Whether somebody waits for the controller to have nothing to do, and nothing has changed that it does not know.
+    pub(crate) fn is_asked(&self) -> bool {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.as_ref().is_some_and(HashSet::is_empty) && !self.asking().waiting.is_empty()
+    }
+
+    /// Tells those who wait that there is nothing to do.
+    pub(crate) fn answer(&self) {
+        for waiting in mem::take(&mut self.asking().waiting) {
+            // It may have gone.
+            let _ = waiting.send(());
+        }
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has changed since the last call, nothing where somebody has asked; waits until something has. Cancel safe: nothing is taken before it returns.
     pub(crate) async fn next(&self) -> HashSet<Key> {
         loop {
             {
@@ -185,6 +237,9 @@ impl Changes {
                 if let Some(pending) = pending.as_mut().filter(|pending| !pending.is_empty()) {
                     return mem::take(pending);
                 }
+            }
+            if mem::take(&mut self.asking().new) {
+                return HashSet::new();
             }
             self.wake.notified().await;
         }

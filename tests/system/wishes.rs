@@ -185,19 +185,18 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
     mine.clock.advance(Duration::from_hours(1));
-    let row = mine.row("a", |row| row.state == "Broken" && row.wish_at.is_some() && row.version == 4).await;
-    let at = loop {
-        // Judged, and its pause begun.
-        match mine.pumps.wish("a").await.unwrap().unwrap().progress {
-            Progress::Retrying { event, at, why } => {
-                assert_eq!((event, why.as_str()), (EventKind::Repair, "`fail` led from `On` back to `Broken`"));
-                break at;
-            }
-            _ => tokio::time::sleep(Duration::from_millis(1)).await,
+    let row = mine.row("a", |row| row.state == "Broken").await;
+    let next = mine.runtime.run_until_idle().await.unwrap();
+    let at = match mine.pumps.wish("a").await.unwrap().unwrap().progress {
+        Progress::Retrying { event, at, why } => {
+            assert_eq!((event, why.as_str()), (EventKind::Repair, "`fail` led from `On` back to `Broken`"));
+            at
         }
+        other => panic!("{other:?}"),
     };
     assert!(at <= row.updated + SECOND, "{at:?}");
-    mine.clock.advance(SECOND);
+    assert_eq!(next, Some(at), "its pause is all there is to wait for");
+    mine.clock.advance_to(at);
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
     assert_eq!(
         mine.history("a").await[4..],
@@ -219,15 +218,10 @@ async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
         mine.starts.send(Outcome::Fail).unwrap();
     }
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    let settled = mine.pumps.wait_for_wish("a", PATIENCE * 1_000);
-    tokio::pin!(settled);
-    let wish = loop {
-        tokio::select! {
-            biased;
-            wish = &mut settled => break wish.unwrap(),
-            () = tokio::time::sleep(Duration::from_millis(2)) => mine.clock.advance(SECOND),
-        }
-    };
+    while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
+        mine.clock.advance_to(next);
+    }
+    let wish = mine.pumps.wish("a").await.unwrap().unwrap();
     let why = "`fail` led from `Starting` back to `Broken`".to_owned();
     assert_eq!((wish.progress, wish.setbacks), (Progress::Stuck(Stuck::FallsBack { why }), 3));
     assert_eq!(
@@ -315,15 +309,10 @@ async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
     let seen = mine.row("a", |_| true).await;
     let _ = mine.pumps.acting_as("ada").move_to(&seen, pump::Broken { oil: 0 }, "a test").await.unwrap();
     let _ = mine.pumps.converge("a", State::Off).await.unwrap();
-    let settled = mine.pumps.wait_for_wish("a", PATIENCE * 1_000);
-    tokio::pin!(settled);
-    let wish = loop {
-        tokio::select! {
-            biased;
-            wish = &mut settled => break wish.unwrap(),
-            () = tokio::time::sleep(Duration::from_millis(2)) => mine.clock.advance(SECOND),
-        }
-    };
+    while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
+        mine.clock.advance_to(next);
+    }
+    let wish = mine.pumps.wish("a").await.unwrap().unwrap();
     let stuck = Stuck::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
     assert_eq!((wish.progress, wish.setbacks), (Progress::Stuck(stuck), 3));
@@ -424,13 +413,10 @@ async fn a_wish_that_is_taken_back_is_pursued_no_more() {
     assert!(mine.pumps.cancel_wish("a").await.unwrap());
     assert!(!mine.pumps.cancel_wish("a").await.unwrap(), "there was none any more");
     assert_eq!(mine.pumps.wish("a").await.unwrap(), None);
-    mine.clock.advance(Duration::from_hours(1));
-    mine.row("a", |row| row.state == "Broken").await;
-    mine.clock.advance(Duration::from_hours(1));
-    mine.off("b").await;
-    let _ = mine.pumps.converge("b", State::On).await.unwrap();
-    assert_eq!(mine.settled("b").await, Progress::Fulfilled);
-    assert_eq!(mine.row("a", |_| true).await.state, "Broken");
+    while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
+        mine.clock.advance_to(next);
+    }
+    assert_eq!(mine.row("a", |_| true).await.state, "Broken", "its timer has led it there, and nothing leads it back");
     match mine.pumps.wait_for_wish("a", SECOND).await {
         Err(error @ WaitError::NoWish { .. }) => {
             assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");

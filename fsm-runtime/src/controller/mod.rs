@@ -4,6 +4,7 @@
 //! periodic scan for what was missed, both lead to the same look at the row.
 
 mod driver;
+mod idle;
 mod others;
 mod plan;
 mod policy;
@@ -22,6 +23,7 @@ mod watchdog;
 mod worker;
 
 pub(crate) use driver::{Driver, Machine};
+pub(crate) use idle::until_idle;
 pub use policy::Policy;
 pub(crate) use policy::{Limits, Policies};
 pub(crate) use scan::follow;

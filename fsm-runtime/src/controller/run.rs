@@ -142,6 +142,7 @@ impl Run {
             self.begin_steps();
             self.check_workers();
             self.keep_to_the_lease();
+            self.answer_idle();
             let next = self.schedule.next().filter(|_| self.steps.len() < STEPS);
             let next = next.into_iter().chain(self.checks.next()).chain(self.lease_changes()).min();
             let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));

@@ -1,6 +1,7 @@
 //! The controller as its users see it: who is worked on, when, by how many; on a clock that stands still.
 
 mod failures;
+mod idle;
 mod operator;
 mod policy;
 mod slots;

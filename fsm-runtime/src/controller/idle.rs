@@ -1,0 +1,51 @@
+//! Owns the wait until a controller has nothing to do, for tests that are to be deterministic.
+
+use super::run::Run;
+use crate::{
+    shared::Shared,
+    store::{Due, Key, StoreError},
+};
+use std::time::{Duration, SystemTime};
+
+/// What one read of the store fetches at most.
+const PAGE: usize = 500;
+/// Farther than any due time.
+const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
+/// After every machine's name, which is one of an identifier.
+const LAST: &str = "\u{10FFFF}";
+
+impl Run {
+    /// Answers those who wait for it, if there is nothing to do now.
+    pub(super) fn answer_idle(&mut self) {
+        if !self.shared.changes.is_asked() {
+            return;
+        }
+        let now = self.shared.clock.elapsed();
+        let due = self.schedule.next().is_some_and(|at| at <= now);
+        // Without its lease it holds back what it would do.
+        if self.is_idle() && !due && self.may_claim() {
+            self.shared.changes.answer();
+        }
+    }
+}
+
+/// Ends when nothing of `machines` is due, running or on its way, and says when the next thing is due.
+///
+/// Cancel safe: it has no effects but that the controller looks at what is due.
+pub(crate) async fn until_idle(shared: &Shared, machines: Vec<String>) -> Result<Option<SystemTime>, StoreError> {
+    let mut left = Vec::new();
+    loop {
+        shared.changes.idle().await;
+        let now = shared.clock.now();
+        // What nobody has told of: raw writes, another process's word that is still on its way.
+        let due = shared.store.due(machines.clone(), now, None, PAGE).await?;
+        // What is due after it was looked at is what this code leaves alone.
+        if due.is_empty() || due == left {
+            let after = Due { key: Key::new(LAST, ""), at: now };
+            let next = shared.store.due(machines, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
+            return Ok(next.first().map(|next| next.at));
+        }
+        shared.changes.publish(due.iter().map(|due| due.key.clone()));
+        left = due;
+    }
+}
