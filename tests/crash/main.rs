@@ -5,7 +5,7 @@
 use fsm_runtime::{
     Listing,
     prelude::*,
-    store::{HistoryEntry, HistoryKind},
+    store::{Change, Claim, HistoryEntry, HistoryKind, Row, Store},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,7 +14,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::task::JoinSet;
 
@@ -66,17 +66,19 @@ fn main() {
 
 /// Moves the instances for ever, and prints a line for each transition once it is acknowledged.
 async fn write_until_killed(path: &Path) {
-    let runtime = Runtime::builder(Sqlite::open(path).await.expect("the store")).start().await.expect("a client");
+    let store = Sqlite::open(path).await.expect("the store");
+    let runtime = Runtime::builder(store.clone()).start().await.expect("a client");
     let counters = runtime.machines::<Counter>();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let counters = counters.clone();
+        let (store, counters) = (store.clone(), counters.clone());
         writers.spawn(async move {
             loop {
                 for instance in (writer..INSTANCES).step_by(WRITERS) {
                     let id = instance.to_string();
                     let seen = counters.row(&id).await.ok().filter(|row| row.version.is_multiple_of(OVERRIDES));
                     if let Some(seen) = seen {
+                        claim(&store, &seen).await;
                         let low = counter::Low { count: seen.version };
                         let moved = counters.acting_as("crash").move_to(&seen, low, "now and then").await;
                         acknowledge(&id, moved.expect("nobody else moves it").version());
@@ -94,6 +96,13 @@ async fn write_until_killed(path: &Path) {
         });
     }
     writers.join_next().await.expect("writers").expect("a writer writes until it is killed");
+}
+
+/// As for a worker, so that the next entries carry a new fence.
+async fn claim(store: &Sqlite, seen: &Row) {
+    let Row { key, incarnation, version, fence, .. } = seen.clone();
+    let claim = Claim { key, incarnation, version, fence, owner: "victim".to_owned() };
+    store.commit(vec![Change::Claim(claim).into()], SystemTime::now()).await.expect("a verdict");
 }
 
 fn acknowledge(id: &str, version: u64) {
@@ -157,8 +166,11 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
             };
             assert!(declared, "{entry:?}");
             assert_eq!(count(entry.data.as_deref()), version - 1, "{entry:?}");
+            let fence = place.checked_sub(1).map_or(0, |before| history[before].fence);
+            assert!(entry.fence >= fence, "X1b: {entry:?} carries a fence older than {fence}");
         }
         let last: &HistoryEntry = history.last().expect("a row has a history");
+        assert!(last.fence > 0 || row.version <= OVERRIDES, "{}: it was claimed", row.key);
         assert_eq!((last.version, &last.to, last.data.as_ref()), (row.version, &row.state, Some(&row.data)));
     }
     if histories {
