@@ -4,6 +4,8 @@
 //! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's. With `CALLERS`, only
 //! that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
 //! for each transition, so that a busy machine is no part of that.
+//!
+//! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each.
 
 use fsm_runtime::{prelude::*, store::sqlite::Synchronous};
 use rusqlite::{Connection, params};
@@ -49,6 +51,17 @@ fn main() {
         let number = |text: &String| text.parse().expect("a number");
         return executor.block_on(be_counted(whose, number(callers), number(transitions)));
     }
+    if let [sharing, path, callers, seconds] = &arguments[..]
+        && sharing == "sharing"
+    {
+        let number = |text: &String| text.parse::<usize>().expect("a number");
+        let until = Until::Time(Duration::from_secs(u64::try_from(number(seconds)).expect("seconds")));
+        let run = executor.block_on(measure_ours(Path::new(path), Synchronous::Full, number(callers), 1_024, until));
+        return println!("{} {} {}", run.rate, run.p50.as_secs_f64(), run.p99.as_secs_f64());
+    }
+    if arguments.first().is_some_and(|first| first == "two") {
+        return two_processes(arguments.get(1).map_or("3", |seconds| seconds));
+    }
     let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<u64>().ok());
     let seconds = Duration::from_secs(numbers.next().unwrap_or(2));
     let rows = usize::try_from(numbers.next().unwrap_or(10_000)).expect("a number of rows");
@@ -87,6 +100,50 @@ fn main() {
             _ => return println!("valgrind is not installed: not counted"),
         }
     }
+}
+
+/// One process alone on a file, and two at once.
+fn two_processes(seconds: &str) {
+    println!("callers each     alone       p99   the slower   its share   worst p99   (medians of {PAIRS})");
+    for callers in [1, 16, 64, 256] {
+        let (mut alone, mut shared) = (Vec::new(), Vec::new());
+        for _ in 0..PAIRS {
+            alone.extend(processes(1, callers, seconds));
+            let both = processes(2, callers, seconds);
+            let rate = both.iter().map(|run| run.rate).fold(f64::INFINITY, f64::min);
+            let p99 = both.iter().map(|run| run.p99).max().expect("two");
+            shared.push((rate, p99));
+        }
+        let rate = median(alone.iter().map(|run| run.rate).collect());
+        let slower = median(shared.iter().map(|(rate, _)| *rate).collect());
+        println!(
+            "{callers:>12} {rate:>9.0} {:>9.2?} {slower:>12.0} {:>10.0}% {:>11.2?}",
+            median(alone.iter().map(|run| run.p99).collect()),
+            100.0 * slower / rate,
+            median(shared.iter().map(|(_, p99)| *p99).collect()),
+        );
+    }
+}
+
+/// What `count` processes saw that shared a new file.
+fn processes(count: usize, callers: usize, seconds: &str) -> Vec<Run> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("shared.db");
+    let this = std::env::current_exe().expect("this program");
+    let started: Vec<_> = (0..count)
+        .map(|_| {
+            let mut process = std::process::Command::new(&this);
+            process.arg("sharing").arg(&path).args([&callers.to_string(), seconds]);
+            process.stdout(std::process::Stdio::piped()).spawn().expect("a process")
+        })
+        .collect();
+    let told = started.into_iter().map(|process| {
+        let told = String::from_utf8(process.wait_with_output().expect("it ends").stdout).expect("text");
+        let numbers: Vec<f64> = told.split_whitespace().map(|number| number.parse().expect("a number")).collect();
+        let [rate, p50, p99] = numbers[..] else { panic!("a process failed") };
+        Run { rate, p50: Duration::from_secs_f64(p50), p99: Duration::from_secs_f64(p99) }
+    });
+    told.collect()
 }
 
 /// What `transitions` more of them cost this very program under callgrind, shared among them: that takes the start away.
@@ -134,6 +191,11 @@ fn summary(began: Instant, transitions: usize, mut latencies: Vec<Duration>) -> 
     Run { rate, p50: at(50), p99: at(99) }
 }
 
+/// Of this process: others may share the file.
+fn id(n: usize) -> String {
+    format!("{n:08}-{}", std::process::id())
+}
+
 async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
     let store = Sqlite::options().synchronous(synchronous).open(path).await.expect("a store");
     let runtime = Runtime::builder(store).start().await.expect("a runtime");
@@ -141,7 +203,7 @@ async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
     let mut creating = JoinSet::new();
     for n in 0..rows {
         let (switches, off) = (switches.clone(), switch::Off { ballast: "x".repeat(BALLAST) });
-        creating.spawn(async move { switches.create(&format!("{n:08}"), off).await.expect("a row") });
+        creating.spawn(async move { switches.create(&id(n), off).await.expect("a row") });
     }
     creating.join_all().await;
     runtime
@@ -155,7 +217,7 @@ async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, row
     let mut order: Vec<usize> = (0..rows).collect();
     fastrand::shuffle(&mut order);
     for (place, n) in order.into_iter().enumerate() {
-        shares[place % callers].push(switches.get(&format!("{n:08}")).await.expect("it is there"));
+        shares[place % callers].push(switches.get(&id(n)).await.expect("it is there"));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let began = Instant::now();

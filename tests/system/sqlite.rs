@@ -6,7 +6,11 @@ use fsm_runtime::store::{
     Verdict,
     sqlite::{Sqlite, Synchronous},
 };
-use std::{path::Path, time::SystemTime};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::SystemTime,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -360,5 +364,37 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
         let page = store.list(in_state.clone()).await.unwrap();
         assert_eq!(page.items.iter().map(|row| &*row.key.id).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(store.count("Door".into()).await.unwrap()[0].rows, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
+    const CHANGES: usize = 400;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let mut handles = Vec::new();
+    for _ in 0..2 {
+        handles.push(Sqlite::open(&path).await.unwrap());
+    }
+    let made: std::sync::Arc<[AtomicUsize; 2]> = std::sync::Arc::default();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..8 {
+        let (store, made, mine) = (handles[caller % 2].clone(), made.clone(), caller % 2);
+        callers.spawn(async move {
+            // Both write until one of them is through.
+            for n in 0.. {
+                if made.iter().any(|made| made.load(Ordering::Relaxed) >= CHANGES) {
+                    break;
+                }
+                commit(&store, create(&format!("{caller}-{n}"))).await.unwrap();
+                made[mine].fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    callers.join_all().await;
+    let made = [&made[0], &made[1]].map(|made| made.load(Ordering::Relaxed));
+    assert!(made.iter().all(|made| *made > CHANGES / 8), "one of them hardly got a turn: {made:?}");
+    for store in handles {
+        assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
 }

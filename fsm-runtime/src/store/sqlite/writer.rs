@@ -35,6 +35,16 @@ const OTHERS: usize = 8;
 /// How often an idle writer looks whether another process has committed (1.9 µs a look).
 const FOREIGN_POLL: Duration = Duration::from_millis(5);
 
+/// How long the writer leaves the file alone after a batch while another process writes to it too: longer than a nap of the one that
+/// waits, which therefore comes next. SQLite gives its lock to whoever asks first, and that is the one who has just let go of it.
+const PAUSE: Duration = Duration::from_micros(250);
+/// For how many batches after another's commit that one is taken to be still writing.
+const SHARED: u32 = 64;
+/// How the writer waits for another's transaction: SQLite's own naps grow to 100 ms, and sleep through the pauses.
+const NAP: Duration = Duration::from_micros(100);
+/// With some 60 µs that a nap takes longer than asked, these make the busy timeout.
+const NAPS: i32 = 12_500;
+
 /// How large the write-ahead log may grow. SQLite's own checkpoints, every 1,000 pages, start it over only when no reader is
 /// in the way, and under load there always is one: past this the writer waits for them once and empties it.
 const LOG_LIMIT: u64 = 128 << 20;
@@ -97,8 +107,10 @@ impl Writer {
             batches: 0,
             foreign: foreign.clone(),
             seen: None,
+            shared: 0,
             own: 0,
         };
+        state.connection.busy_handler(Some(nap)).map_err(io::Error::other)?;
         // Before anybody has the store: what others commit from now on is told.
         state.seen = state.data_version();
         let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
@@ -203,6 +215,12 @@ impl Drop for Writer {
     }
 }
 
+/// SQLite asks it how often it has to wait; `false` ends the waiting.
+fn nap(times: i32) -> bool {
+    std::thread::sleep(NAP);
+    times < NAPS
+}
+
 /// What the thread has to itself.
 struct State {
     connection: Connection,
@@ -214,6 +232,8 @@ struct State {
     foreign: broadcast::Sender<u64>,
     /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
     seen: Option<i64>,
+    /// For how many more batches others are taken to be writing as well.
+    shared: u32,
     /// All history entries up to this sequence are our own, or were told of.
     own: u64,
 }
@@ -225,6 +245,7 @@ impl State {
                 Ok(first) => {
                     self.serve(first, queue);
                     self.batches += 1;
+                    self.let_others_write();
                 }
                 Err(RecvTimeoutError::Timeout) if self.batches > 0 => self.batches = UPKEEP,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -339,6 +360,13 @@ impl State {
         let _ = reply.send(answer);
     }
 
+    fn let_others_write(&mut self) {
+        if self.shared > 0 {
+            self.shared -= 1;
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     fn keep_the_log_short(&self) {
         if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_LIMIT) {
             // Others may hold it for longer than the busy timeout: then the next look tries again.
@@ -366,6 +394,7 @@ impl State {
         let now = self.data_version();
         if now.is_some() && now != self.seen {
             self.seen = now;
+            self.shared = SHARED;
             // Nobody may be following.
             let _ = self.foreign.send(self.own);
         }
