@@ -55,6 +55,8 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn key(id: &str) -> Key {
         Key::new("M", id)
@@ -93,5 +95,58 @@ mod tests {
         schedule.remove(&key("a"));
         assert_eq!(schedule.pop(at(3)), Some((key("b"), at(2))));
         assert_eq!(schedule.pop(at(3)), None);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Add(u8, u64),
+        Remove(u8),
+        Pop(u64),
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        let op = prop_oneof![
+            4 => (0..12_u8, 0..20_u64).prop_map(|(key, at)| Op::Add(key, at)),
+            1 => (0..12_u8).prop_map(Op::Remove),
+            3 => (0..20_u64).prop_map(Op::Pop),
+        ];
+        proptest::collection::vec(op, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn c13_it_does_what_a_plain_map_does(ops in ops()) {
+            let mut schedule = Schedule::default();
+            let mut model: BTreeMap<Key, Duration> = BTreeMap::new();
+            for op in ops {
+                match op {
+                    Op::Add(id, seconds) => {
+                        let (key, at) = (key(&id.to_string()), at(seconds));
+                        schedule.add(key.clone(), at);
+                        model.entry(key).and_modify(|planned| *planned = at.min(*planned)).or_insert(at);
+                    }
+                    Op::Remove(id) => {
+                        schedule.remove(&key(&id.to_string()));
+                        model.remove(&key(&id.to_string()));
+                    }
+                    Op::Pop(now) => {
+                        let earliest = model.iter().map(|(key, at)| (*at, key.clone())).min();
+                        let due = earliest.filter(|(planned, _)| *planned <= at(now));
+                        if let Some((_, key)) = &due {
+                            model.remove(key);
+                        }
+                        prop_assert_eq!(schedule.pop(at(now)), due.map(|(at, key)| (key, at)));
+                    }
+                }
+                prop_assert_eq!(schedule.next(), model.values().min().copied());
+            }
+            // Everything that is left comes, once, and earliest first.
+            let mut left = Vec::new();
+            while let Some((key, at)) = schedule.pop(Duration::MAX) {
+                left.push((at, key));
+            }
+            prop_assert!(left.is_sorted());
+            prop_assert_eq!(left.into_iter().map(|(at, key)| (key, at)).collect::<BTreeMap<_, _>>(), model);
+        }
     }
 }

@@ -6,11 +6,11 @@ use crate::job::{Do, job, queued};
 #[tokio::test]
 async fn c6_with_one_slot_each_gets_its_turn() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
-    for n in 0..40 {
-        world.jobs.create(&format!("{n:02}"), queued()).await.unwrap().start().await.unwrap();
+    for n in 0..1_000 {
+        world.jobs.create(&format!("{n:03}"), queued()).await.unwrap().start().await.unwrap();
     }
     let mut done = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..1_000 {
         let call = world.calls.next().await;
         assert!(world.calls.is_empty());
         done.push(call.id.clone());
@@ -20,5 +20,5 @@ async fn c6_with_one_slot_each_gets_its_turn() {
     assert_eq!(world.calls.most_at_once(), 1);
     done.sort();
     done.dedup();
-    assert_eq!(done.len(), 40);
+    assert_eq!(done.len(), 1_000);
 }

@@ -2,7 +2,9 @@
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
+use fsm_runtime::Failure;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn t1_a_timer_fires_once_and_not_before_its_time() {
@@ -81,4 +83,78 @@ async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
     sql("UPDATE fsm_instances SET data = '{\"name\":\"n\"}' WHERE id = 'a'");
     world.clock.advance(SECOND * 5);
     let _ = world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
+}
+
+/// Starts jobs, lets `event` be fired at each of them by a task of its own while their timers come due, and gives what became
+/// of each event, by the job's id.
+async fn race<F>(world: &World, event: impl Fn(job::Record<job::Running>) -> F) -> Vec<(String, bool)>
+where
+    F: Future<Output = Result<u64, job::Failure>> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut records = Vec::new();
+    for n in 0..200 {
+        let id = format!("{n:03}");
+        records.push((id.clone(), world.jobs.create(&id, queued()).await.unwrap().start().await.unwrap()));
+    }
+    for (n, (id, record)) in records.into_iter().enumerate() {
+        if n == 100 {
+            world.clock.advance(HOUR);
+        }
+        let fired = event(record);
+        tasks.spawn(async move {
+            match fired.await {
+                Ok(version) => {
+                    assert_eq!(version, 3);
+                    (id, true)
+                }
+                Err(Failure::Conflict(now)) => {
+                    assert_eq!((now.state(), now.version()), (job::State::Failed, 3));
+                    (id, false)
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        });
+    }
+    let mut outcomes = tasks.join_all().await;
+    outcomes.sort();
+    outcomes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
+    let mut world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    let outcomes = race(&world, |running| async { Ok(running.cancel().await?.version()) }).await;
+    // Their workers let go, and what their timers might still do is done.
+    while !world.calls.is_empty() {
+        drop(world.calls.next().await);
+    }
+    world.clock.advance(SECOND * 5);
+    for (id, won) in &outcomes {
+        let history = world.history(id).await;
+        let third = if *won { "3: cancel -> Cancelling (caller)" } else { "3: fail -> Failed (timer)" };
+        let moves: Vec<&String> = history.iter().filter(|line| line.contains("->")).collect();
+        assert_eq!(moves[2], third, "{id}: {history:?}");
+        assert!(!moves[3..].iter().any(|line| line.contains("(timer)")), "{id}: {history:?}");
+    }
+    println!("{} of {} by the event", outcomes.iter().filter(|(_, won)| *won).count(), outcomes.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c14_a_timer_is_not_delivered_in_a_later_stay() {
+    let world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    // Into the same state, which has the same timer: what was due for the stay before must not end this one.
+    let outcomes = race(&world, |running| async { Ok(running.restart().await?.version()) }).await;
+    let now = world.clock.clock().now();
+    // A scan, which finds whatever is due.
+    world.clock.advance(SECOND * 5);
+    for (id, _) in outcomes.into_iter().filter(|(_, won)| *won) {
+        let history = world.jobs.history(&id, 0, 100).await.unwrap();
+        let anew = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
+        // One that began before the clock moved is over its own time by now.
+        if anew.at == now {
+            assert_eq!(history.last().map(|entry| entry.version), Some(3), "{id}: {history:?}");
+            assert_eq!(world.row(&id, |_| true).await.timer_at, Some(now + HOUR), "{id}");
+        }
+    }
 }
