@@ -35,10 +35,15 @@ pub(crate) struct Claim {
 }
 
 impl RunDir {
-    /// Makes the folder if it is not there.
+    /// To take locks in; makes the folder if it is not there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         create_dir_all(path)?;
-        Ok(Self(path.to_path_buf()))
+        Ok(Self::at(path))
+    }
+
+    /// To look only: a folder that is not there holds no locks.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_path_buf())
     }
 
     /// Whether a server's process is alive, and what it says of itself.

@@ -111,9 +111,14 @@ fn store(places: &Places) -> PathBuf {
     places.data.join("servers.db")
 }
 
+/// Where the processes' lock files are.
+pub(crate) fn run_folder(places: &Places) -> PathBuf {
+    places.data.join("run")
+}
+
 /// The processes whose lock files are in the data folder.
-pub(crate) fn processes(places: &Places) -> anyhow::Result<Arc<Processes>> {
-    let folder = places.data.join("run");
+fn processes(places: &Places) -> anyhow::Result<Arc<Processes>> {
+    let folder = run_folder(places);
     let run = RunDir::open(&folder).with_context(|| format!("the folder {}", shown(&folder)))?;
     Ok(Arc::new(Processes::new(run)?))
 }

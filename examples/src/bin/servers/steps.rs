@@ -3,10 +3,10 @@
 use crate::{
     cli::Places,
     config::{Config, Entry, shown},
-    lock::Sighting,
+    lock::{RunDir, Sighting},
     machine::Server,
     render,
-    session::{Session, processes},
+    session::{Session, run_folder},
     tail::{history, rows},
     wish::Wish,
 };
@@ -111,10 +111,10 @@ pub(crate) async fn graph(places: &Places, id: Option<&str>) -> anyhow::Result<(
 
 /// Reads the file of servers, and says what is wrong with it.
 pub(crate) fn load(places: &Places) -> anyhow::Result<Config> {
-    let processes = processes(places)?;
+    let locks = RunDir::at(&run_folder(places));
     // Who holds the lock and has not said where it listens may be about to say so.
     let config = Config::load(&places.file, |id, port| {
-        let Ok(Sighting::Alive(claim)) = processes.look(id) else { return false };
+        let Ok(Sighting::Alive(claim)) = locks.look(id) else { return false };
         claim.port.is_none_or(|held| held == port)
     });
     for problem in &config.problems {
