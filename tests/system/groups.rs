@@ -107,3 +107,10 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
     assert!(failure.to_string().contains("the statements panicked"), "{failure}");
     jobs.create("a", queued()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_group_of_nothing_is_an_error_that_says_so() {
+    let (_dir, runtime, _jobs) = world().await;
+    let empty = runtime.group().commit().await.unwrap_err();
+    assert!(matches!(empty, GroupFailure::Empty), "{empty:?}");
+}

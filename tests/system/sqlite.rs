@@ -398,3 +398,36 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
         assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
 }
+
+/// No statement of the forgetting walks through a table: each seeks what it forgets, as many rows as its batch.
+#[tokio::test]
+async fn what_is_forgotten_is_found_by_index() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    drop(Sqlite::open(&path).await.unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for (statement, sought) in [
+        (
+            "SELECT max(sequence) FROM (
+                 SELECT sequence, max(at) OVER (ORDER BY sequence) AS newest FROM (
+                     SELECT sequence, at FROM fsm_history
+                     WHERE sequence < ifnull((SELECT min(sequence) FROM fsm_keys), 9223372036854775807)
+                     ORDER BY sequence LIMIT 256))
+             WHERE newest < 1",
+            "SEARCH fsm_keys USING COVERING INDEX fsm_keys_history",
+        ),
+        ("DELETE FROM fsm_history WHERE sequence <= 1", "USING INTEGER PRIMARY KEY (rowid<?)"),
+        (
+            "DELETE FROM fsm_keys WHERE (machine, id, incarnation, key) IN
+                 (SELECT machine, id, incarnation, key FROM fsm_keys WHERE at < 1 ORDER BY at LIMIT 256)",
+            "USING COVERING INDEX fsm_keys_age (at<?)",
+        ),
+        ("DELETE FROM fsm_history WHERE machine = 'M' AND id = 'a'", "fsm_history_instance (machine=? AND id=?)"),
+        ("DELETE FROM fsm_keys WHERE machine = 'M' AND id = 'a'", "PRIMARY KEY (machine=? AND id=?)"),
+    ] {
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let plan = explained.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        let plan = plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+        assert!(plan.contains(sought) && !plan.contains("SCAN fsm_"), "{statement}: {plan}");
+    }
+}

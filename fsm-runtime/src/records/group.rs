@@ -81,6 +81,9 @@ impl Group {
     /// Dropped half-way, all of the changes are made or none.
     pub async fn commit(self) -> Result<Together, GroupFailure> {
         let Self { shared, members } = self;
+        if members.is_empty() {
+            return Err(GroupFailure::Empty);
+        }
         let (changes, decides) = prepare(members)?;
         let group = vec![store::Group { changes }];
         let verdict = shared.commit_groups(group).await?.pop();
