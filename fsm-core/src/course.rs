@@ -171,7 +171,7 @@ mod tests {
             EventInfo { name: "say", fields: PAYLOAD },
             EventInfo { name: "tick", fields: &[] },
         ];
-        Graph { machine: "M", doc: "", version: 1, states, events: ALL, transitions, groups: &[] }
+        Graph { machine: "M", doc: "", version: 1, context: None, states, events: ALL, transitions, groups: &[] }
     }
 
     #[test]

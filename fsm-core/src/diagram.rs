@@ -141,8 +141,16 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    const GRAPH: Graph =
-        Graph { machine: "Door", doc: "", version: 1, states: &[], events: &[], transitions: &[], groups: &[] };
+    const GRAPH: Graph = Graph {
+        machine: "Door",
+        doc: "",
+        version: 1,
+        context: None,
+        states: &[],
+        events: &[],
+        transitions: &[],
+        groups: &[],
+    };
 
     #[test]
     fn a_true_diagram_passes() {

@@ -122,14 +122,16 @@ impl<M: StateMachine> Error for Rejected<M> {}
 pub struct WrongState<M: StateMachine> {
     /// The value, unchanged.
     pub machine: M,
+    /// What came with it; `()` where the machine has no context.
+    pub context: M::Context,
     /// The state that was asked for.
     pub wanted: M::State,
 }
 
 impl<M: StateMachine> WrongState<M> {
     /// `machine` is not in state `S`.
-    pub fn new<S: StateOf<M>>(machine: M) -> Self {
-        Self { machine, wanted: S::STATE }
+    pub fn new<S: StateOf<M>>(machine: M, context: M::Context) -> Self {
+        Self { machine, context, wanted: S::STATE }
     }
 }
 

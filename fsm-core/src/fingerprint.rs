@@ -4,7 +4,8 @@ use crate::graph::{FieldInfo, Graph, Kind};
 
 impl Graph {
     /// A hash of everything that a stored row depends on: the machine's name, its version, the names and kinds of the
-    /// states, the names of the events, and the names and types of all their fields, in declaration order.
+    /// states, the names of the events, the names and types of all their fields, in declaration order, and the type of the
+    /// context, if there is one.
     ///
     /// Docs, guards, timers and transitions do not count: rows survive when they change. The algorithm is 64-bit FNV-1a
     /// over each text's length (as eight little-endian bytes) and bytes; it does not change between releases, so the
@@ -29,6 +30,9 @@ impl Graph {
         while i < self.events.len() {
             hash = hash.text(self.events[i].name).fields(self.events[i].fields);
             i += 1;
+        }
+        if let Some(context) = self.context {
+            hash = hash.text(context);
         }
         hash.0
     }

@@ -14,6 +14,8 @@ pub struct Graph {
     pub doc: &'static str,
     /// The schema version, `#[fsm(version = N)]`.
     pub version: u32,
+    /// The type of what every state shares, as the declaration writes it, `#[fsm(context = Type)]`.
+    pub context: Option<&'static str>,
     /// All states.
     pub states: &'static [StateInfo],
     /// All events.
@@ -179,6 +181,7 @@ mod tests {
         machine: "M",
         doc: "",
         version: 1,
+        context: None,
         states: &[A, B],
         events: &[EventInfo { name: "go", fields: &[] }],
         transitions: &[
@@ -219,6 +222,7 @@ mod tests {
         let other = [
             Graph { machine: "N", ..GRAPH },
             Graph { version: 2, ..GRAPH },
+            Graph { context: Some("Shop"), ..GRAPH },
             Graph { states: &[A], ..GRAPH },
             Graph { states: &[StateInfo { kind: Kind::Work, ..A }, B], ..GRAPH },
             Graph { states: &[StateInfo { fields: &[FieldInfo { name: "x", ty: "u16" }], ..A }, B], ..GRAPH },

@@ -21,9 +21,9 @@ impl Graph {
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Graph { machine, doc, version, states, events, transitions, groups } = &self.0;
+        let Graph { machine, doc, version, context, states, events, transitions, groups } = &self.0;
         write!(f, "{{\"machine\":{},\"doc\":{},\"version\":{version}", Text(machine), Text(doc))?;
-        write!(f, ",\"fingerprint\":\"{:016x}\",\"states\":", self.0.fingerprint())?;
+        write!(f, ",\"fingerprint\":\"{:016x}\",\"context\":{},\"states\":", self.0.fingerprint(), Optional(*context))?;
         array(f, states, state)?;
         f.write_str(",\"events\":")?;
         array(f, events, |f, EventInfo { name, fields }| {

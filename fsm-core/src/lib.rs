@@ -100,6 +100,12 @@ mod table;
 pub mod testing;
 mod walk;
 
+/// What generated code names besides the public items.
+#[doc(hidden)]
+pub mod __private {
+    pub use alloc::boxed::Box;
+}
+
 pub use course::{Course, Obstacle};
 #[doc(hidden)]
 pub use diff::diff;

@@ -14,6 +14,8 @@ pub trait StateMachine: Sized {
     type EventKind: Name;
     /// Any event, with its payload.
     type Event;
+    /// What every state shares, `#[fsm(context = Type)]`; `()` without.
+    type Context;
     /// The graph.
     const GRAPH: &'static Graph;
 
@@ -28,11 +30,12 @@ pub trait StateMachine: Sized {
         self.accepts().contains(&event)
     }
 
-    /// The transition when state and event are only known at run time.
+    /// The transition when state and event are only known at run time. Guards read the context, a `with` may change it.
     ///
     /// # Errors
-    /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
-    fn apply(self, event: Self::Event) -> Result<Self, Rejected<Self>>;
+    /// Machine and event come back when the state does not declare the event, or when a guard refuses it; the context is as
+    /// it was then.
+    fn apply(self, event: Self::Event, context: &mut Self::Context) -> Result<Self, Rejected<Self>>;
 
     /// Which event this is.
     fn kind_of(event: &Self::Event) -> Self::EventKind;
@@ -69,6 +72,6 @@ pub trait Accepts<S, E>: StateMachine {
     /// Asks the guard, then makes the transition.
     ///
     /// # Errors
-    /// State and event come back when the guard refuses.
-    fn transition(state: S, event: E) -> Result<Self::Target, Refused<S, E>>;
+    /// State and event come back when the guard refuses; the context is as it was then.
+    fn transition(state: S, event: E, context: &mut Self::Context) -> Result<Self::Target, Refused<S, E>>;
 }

@@ -24,7 +24,7 @@ use crate::{
 /// ```
 /// # use fsm_core::{Graph, Kind, StateInfo};
 /// # const DOOR: Graph = Graph {
-/// #     machine: "Door", doc: "", version: 1, events: &[], transitions: &[], groups: &[],
+/// #     machine: "Door", doc: "", version: 1, context: None, events: &[], transitions: &[], groups: &[],
 /// #     states: &[StateInfo {
 /// #         name: "Open", doc: "", kind: Kind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
 /// #         timer: None, exhausted: None,
@@ -280,6 +280,7 @@ mod tests {
         machine: "Lease",
         doc: "",
         version: 1,
+        context: None,
         states: &[
             StateInfo { initial: true, doc: "Waits; forever:\nor not.", ..state("INIT-REBOOT") },
             StateInfo {

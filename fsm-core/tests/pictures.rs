@@ -95,7 +95,7 @@ fn table() {
 #[test]
 fn json() {
     let expected = concat!(
-        r#"{"machine":"Job","doc":"A \"job\".","version":1,"fingerprint":"FINGERPRINT","#,
+        r#"{"machine":"Job","doc":"A \"job\".","version":1,"fingerprint":"FINGERPRINT","context":null,"#,
         r#""states":[{"name":"Idle","doc":"Waits;\nfor long.","kind":"rest","initial":true,"remove":false,"was":[],"#,
         r#""group":null,"fields":[],"timer":null,"exhausted":null},"#,
         r#"{"name":"Running","doc":"","kind":"work","initial":false,"remove":false,"was":["Active"],"group":"Busy","#,

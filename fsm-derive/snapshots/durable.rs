@@ -26,6 +26,7 @@ A report, from the request to its text.
     clippy::elidable_lifetime_names,
     clippy::enum_variant_names,
     clippy::large_enum_variant,
+    clippy::multiple_bound_locations,
     clippy::needless_pass_by_value,
     clippy::result_large_err,
     clippy::should_implement_trait,
@@ -333,7 +334,7 @@ pub mod report {
         label = "not an initial state",
         note = "the initial state of `Report` is `Requested`"
     )]
-    pub trait Initial {
+    pub trait Initial: ::fsm_runtime::DurableState<Machine = Report> {
         #[doc(hidden)]
         fn seal(&self) -> Seal;
     }
@@ -344,7 +345,12 @@ pub mod report {
         }
     }
     #[automatically_derived]
-    impl<S: Initial> ::fsm_runtime::BornIn<S> for Report {}
+    impl<S: Initial> ::fsm_runtime::BornIn<S> for Report {
+        type Born = S;
+        fn parts(birth: S) -> (S, ()) {
+            (birth, ())
+        }
+    }
     ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
@@ -386,6 +392,7 @@ pub mod report {
         fn transition(
             state: S,
             event: E,
+            _: &mut (),
         ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
             event.transition(state, Seal)
         }
@@ -475,7 +482,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_runtime::core::WrongState::new::<S>(machine),
+                        ::fsm_runtime::core::WrongState::new::<S>(machine, ()),
                     )
                 }
             }
@@ -640,6 +647,7 @@ It is born in an initial state, moved by the events that its state declares, and
         machine: "Report",
         doc: "A report, from the request to its text.",
         version: 2u32,
+        context: ::core::option::Option::None,
         states: &[
             ::fsm_runtime::core::StateInfo {
                 name: "Requested",
@@ -805,6 +813,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type State = State;
         type EventKind = EventKind;
         type Event = Event;
+        type Context = ();
         const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
         fn state(&self) -> State {
             self.state()
@@ -815,6 +824,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn apply(
             self,
             event: Event,
+            _: &mut (),
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
             self.apply(event)
         }
@@ -1150,6 +1160,10 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     impl ::fsm_runtime::Durable for Report {
         type Record<S: ::fsm_runtime::DurableState<Machine = Self>> = Record<S>;
         type AnyRecord = AnyRecord;
+        type Whole = Report;
+        fn split(whole: Report) -> (Self, ()) {
+            (whole, ())
+        }
         fn wrap<S: ::fsm_runtime::DurableState<Machine = Self>>(
             raw: ::fsm_runtime::RawRecord<S>,
         ) -> Record<S> {
@@ -1262,6 +1276,19 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                     ::fsm_runtime::codec::from_json(payload).map(Event::Finish)
                 }
             }
+        }
+        fn encode_context(
+            (): &(),
+        ) -> ::core::result::Result<
+            ::core::option::Option<::std::string::String>,
+            ::fsm_runtime::CodecError,
+        > {
+            ::core::result::Result::Ok(::core::option::Option::None)
+        }
+        fn decode_context(
+            _: &str,
+        ) -> ::core::result::Result<(), ::fsm_runtime::CodecError> {
+            ::core::result::Result::Ok(())
         }
         fn timer_event(state: State) -> ::core::option::Option<Event> {
             match state {

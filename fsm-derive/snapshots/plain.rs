@@ -26,6 +26,7 @@ A light switch.
     clippy::elidable_lifetime_names,
     clippy::enum_variant_names,
     clippy::large_enum_variant,
+    clippy::multiple_bound_locations,
     clippy::needless_pass_by_value,
     clippy::result_large_err,
     clippy::should_implement_trait,
@@ -343,7 +344,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine),
+                        ::fsm_core::WrongState::new::<S>(machine, ()),
                     )
                 }
             }
@@ -427,6 +428,7 @@ It is born in an initial state, moved by the events that its state declares, and
         machine: "Switch",
         doc: "A light switch.",
         version: 1u32,
+        context: ::core::option::Option::None,
         states: &[
             ::fsm_core::StateInfo {
                 name: "Off",
@@ -522,7 +524,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 .index()][event.kind().index()] else {
                 return ::core::result::Result::Err(::fsm_core::Rejected {
                     machine: self,
-                    event,
+                    event: event,
                     reason: ::core::option::Option::None,
                 });
             };
@@ -553,6 +555,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type State = State;
         type EventKind = EventKind;
         type Event = Event;
+        type Context = ();
         const GRAPH: &'static ::fsm_core::Graph = GRAPH;
         fn state(&self) -> State {
             self.state()
@@ -563,6 +566,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn apply(
             self,
             event: Event,
+            _: &mut (),
         ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
             self.apply(event)
         }

@@ -28,6 +28,7 @@ A text on its way to the reader.
     clippy::elidable_lifetime_names,
     clippy::enum_variant_names,
     clippy::large_enum_variant,
+    clippy::multiple_bound_locations,
     clippy::needless_pass_by_value,
     clippy::result_large_err,
     clippy::should_implement_trait,
@@ -550,7 +551,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine),
+                        ::fsm_core::WrongState::new::<S>(machine, ()),
                     )
                 }
             }
@@ -841,6 +842,7 @@ It is born in an initial state, moved by the events that its state declares, and
         machine: "Text",
         doc: "A text on its way to the reader.",
         version: 1u32,
+        context: ::core::option::Option::None,
         states: &[
             ::fsm_core::StateInfo {
                 name: "Draft",
@@ -1079,6 +1081,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type State = State;
         type EventKind = EventKind;
         type Event = Event<'a>;
+        type Context = ();
         const GRAPH: &'static ::fsm_core::Graph = GRAPH;
         fn state(&self) -> State {
             self.state()
@@ -1089,6 +1092,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn apply(
             self,
             event: Event<'a>,
+            _: &mut (),
         ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
             self.apply(event)
         }

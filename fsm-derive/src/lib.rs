@@ -77,6 +77,7 @@ use errors::Errors;
 /// | --- | --- |
 /// | `#[fsm(initial = A \| B)]` | the states in which a machine can be born; required |
 /// | `#[fsm(derive(…))]` | derives for the generated state and event types |
+/// | `#[fsm(context = Type)]` | what every state shares: carried by the machine, given to guards and to `with` |
 /// | `#[fsm(durable)]` | also generate what `fsm-runtime` needs: records, tasks, workers |
 /// | `#[fsm(version = N)]` | the schema version of stored rows, 1 if left out |
 /// | `#[fsm(module = name)]` | the generated module's name, else the enum's in snake case |
@@ -106,6 +107,9 @@ use errors::Errors;
 /// | `#[state(name = "INIT-REBOOT")]` | the name to store and draw, else the variant's |
 /// | `#[state(was = "Old")]` | an earlier name, still accepted from stored rows; may be repeated |
 ///
+/// Where a context is declared, guards get it as their third argument, `&Type`, a `with` as `&mut Type`, and `apply` on the enum
+/// takes it along.
+///
 /// An `#[on(…)]` on the enum and one of a superstate take `guard`, `with` and `auto` like one on a variant; their functions are
 /// called with each source state in turn, so make them generic over it. A self-transition leaves the state and enters it anew.
 ///
@@ -123,7 +127,8 @@ use errors::Errors;
 /// - `server::Creating { … }`…: a struct for each state, `server::event::Ready { … }`…: one for each event.
 /// - `server::Machine<S>`: the typestate, with a method for each event on exactly the states that declare it, and the generic
 ///   `fire(event)`. It is born in an initial state (`new`), moved by a transition, or restored from a `Server` (`TryFrom`). It
-///   derefs to the state's data; `state()` is the name.
+///   derefs to the state's data; `state()` is the name. With a context it is born with it, `new(state, context)`, and restored from the
+///   pair, `(value, context)`; `context()` and `context_mut()` are what every state shares.
 /// - `server::Any`: an enum of `Machine<S>`, to match on after a restore.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
 /// - `server::choice::ReviewDecide`…: the choice of each branching transition.

@@ -135,6 +135,7 @@ mod tests {
         machine: "M",
         doc: "",
         version: 1,
+        context: None,
         states: &[
             REST,
             StateInfo { name: "Work", kind: Kind::Work, was: &["Idle"], ..REST },

@@ -132,8 +132,16 @@ mod tests {
         timer: None,
         exhausted: None,
     };
-    static GRAPH: Graph =
-        Graph { machine: "M", doc: "", version: 2, states: &[STATE], events: &[], transitions: &[], groups: &[] };
+    static GRAPH: Graph = Graph {
+        machine: "M",
+        doc: "",
+        version: 2,
+        context: None,
+        states: &[STATE],
+        events: &[],
+        transitions: &[],
+        groups: &[],
+    };
 
     fn rows(state: &str, schema: u32) -> InUse {
         InUse { state: state.into(), schema, example: Key::new("M", format!("{state}{schema}")) }

@@ -14,12 +14,17 @@ use std::{fmt, future::Future};
     label = "its instances cannot be stored",
     note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
 )]
-pub trait Durable: StateMachine<Event: Send> + Send + Sync + 'static {
+pub trait Durable: StateMachine<Event: Send, Context: Send + Sync + 'static> + Send + Sync + 'static {
     /// A stored instance whose state is known to the compiler: the generated `Record<S>`.
     type Record<S: DurableState<Machine = Self>>: Send + 'static;
     /// A stored instance in any state, to match on: the generated `AnyRecord`.
     type AnyRecord: fmt::Debug + Send + Sync + 'static;
 
+    /// A value with what it shares: the enum itself; where the machine has a context, the pair, `(value, context)`.
+    type Whole;
+
+    #[doc(hidden)]
+    fn split(whole: Self::Whole) -> (Self, Self::Context);
     #[doc(hidden)]
     fn wrap<S: DurableState<Machine = Self>>(raw: RawRecord<S>) -> Self::Record<S>;
     #[doc(hidden)]
@@ -35,6 +40,11 @@ pub trait Durable: StateMachine<Event: Send> + Send + Sync + 'static {
     fn encode_event(event: &Self::Event) -> Result<String, CodecError>;
     #[doc(hidden)]
     fn decode_event(kind: Self::EventKind, payload: &str) -> Result<Self::Event, CodecError>;
+    /// The context as JSON; `None` where the machine has none.
+    #[doc(hidden)]
+    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError>;
+    #[doc(hidden)]
+    fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
     /// The event that the state's `exhausted` fires; `None` where it declares none.
     #[doc(hidden)]
     fn exhausted_event(_state: Self::State, _error: &WorkError) -> Option<Self::Event> {
@@ -60,8 +70,14 @@ pub trait DurableState: StateOf<<Self as DurableState>::Machine> + Send + Sync +
 )]
 pub trait WorkState: DurableState {}
 
-/// An instance of `Self` can be born in state `S`. Implemented by the derive for the states of `initial = …`.
-pub trait BornIn<S>: Durable {}
+/// An instance of `Self` can be born of a `B`. Implemented by the derive for the states of `initial = …`; where the machine has a
+/// context, for the pair of such a state and a context.
+pub trait BornIn<B>: Durable {
+    /// The state that it is born in.
+    type Born: DurableState<Machine = Self>;
+    #[doc(hidden)]
+    fn parts(birth: B) -> (Self::Born, Self::Context);
+}
 
 /// `W` does the async work of `Self`. Implemented by the derive for every `W` that implements the module's `Workers`.
 pub trait WorkedBy<W>: Durable {

@@ -6,7 +6,7 @@ use crate::{
     signals::Signals,
     store::{Key, Row},
 };
-use fsm_core::{Accepts, Target};
+use fsm_core::{Accepts, StateMachine, Target};
 use serde::Serialize;
 use std::{error::Error, fmt, future::Future, marker::PhantomData, time::Duration};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub type Outcome<S> = Result<Done<S>, WorkError>;
 
 /// The claim under which a worker runs. Only a controller makes one.
-pub struct Lease<M> {
+pub struct Lease<M: Durable> {
     key: Key,
     incarnation: Uuid,
     version: u64,
@@ -23,11 +23,11 @@ pub struct Lease<M> {
     attempt: u32,
     fence: u64,
     signals: Signals,
-    machine: PhantomData<fn() -> M>,
+    context: Box<M::Context>,
 }
 
-impl<M> Lease<M> {
-    pub(crate) fn new(row: &Row, signals: Signals) -> Self {
+impl<M: Durable> Lease<M> {
+    pub(crate) fn new(row: &Row, context: Box<M::Context>, signals: Signals) -> Self {
         Self {
             key: row.key.clone(),
             incarnation: row.incarnation,
@@ -36,7 +36,7 @@ impl<M> Lease<M> {
             attempt: row.attempt,
             fence: row.fence,
             signals,
-            machine: PhantomData,
+            context,
         }
     }
 }
@@ -57,6 +57,11 @@ impl<S: DurableState> RawTask<S> {
     /// What the instance holds in this state.
     pub fn data(&self) -> &S {
         &self.state
+    }
+
+    /// What every state shares.
+    pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
+        &self.lease.context
     }
 
     /// The instance's id.
@@ -139,16 +144,17 @@ impl<S: DurableState> RawTask<S> {
     ///
     /// # Errors
     /// A permanent [`WorkError`] when a guard refuses, or the event cannot be written as JSON.
-    pub fn fire<E>(self, event: E) -> Outcome<S>
+    pub fn fire<E>(mut self, event: E) -> Outcome<S>
     where
         S::Machine: Accepts<S, E>,
         E: Serialize,
     {
         let payload = to_json(&event).map_err(WorkError::permanent)?;
-        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event)
+        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.lease.context)
             .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
         let event = <S::Machine as Accepts<S, E>>::EVENT;
-        Ok(Done(Finished(End::Fired { machine: target.into_enum(), event, payload }), PhantomData))
+        let (machine, context) = (target.into_enum(), self.lease.context);
+        Ok(Done(Finished(End::Fired { machine, context, event, payload }), PhantomData))
     }
 }
 
@@ -184,7 +190,7 @@ impl<S: DurableState> fmt::Debug for Done<S> {
 pub struct Finished<M: Durable>(pub(crate) End<M>);
 
 pub(crate) enum End<M: Durable> {
-    Fired { machine: M, event: M::EventKind, payload: String },
+    Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String },
     Again(Duration),
 }
 

@@ -5,10 +5,18 @@ use fsm_runtime::{
     Durable, OldState,
     prelude::*,
     snapshot,
-    snapshot::{SnapshotError, Steps, hold},
+    snapshot::{SnapshotError, Steps},
 };
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
+
+/// Of a machine without a context, which is known by its samples.
+fn hold<M: Durable<Whole = M>>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
+    snapshot::hold::<M>(path, steps, samples, update)
+}
 
 /// A machine in a module of its own, so that each can be another version of `Server`.
 macro_rules! server {
@@ -138,9 +146,13 @@ impl Snapshot {
 
     /// The failure with the folder left out.
     #[track_caller]
-    fn failure<M: Durable>(&self, samples: Vec<M>, update: bool) -> String {
+    fn failure<M: Durable<Whole = M>>(&self, samples: Vec<M>, update: bool) -> String {
+        self.failure_of::<M>(samples, update)
+    }
+
+    fn failure_of<M: Durable>(&self, samples: Vec<M::Whole>, update: bool) -> String {
         let before = self.text();
-        let error = hold(&self.path(), &self.steps, samples, update).expect_err("it does not hold");
+        let error = snapshot::hold::<M>(&self.path(), &self.steps, samples, update).expect_err("it does not hold");
         assert_eq!(self.text(), before, "a failure leaves the file alone");
         error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
     }
@@ -360,4 +372,54 @@ fn what_is_no_snapshot_is_told() {
     let error = hold(&snapshot.path(), &Steps::new(), first(), true).unwrap_err();
     assert!(matches!(error, SnapshotError::NotASnapshot { .. }), "{error}");
     assert!(error.to_string().ends_with("delete it and run the test again with FSM_UPDATE=1"), "{error}");
+}
+
+/// What an order knows of its shop; `OpenShop` is what became of it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Shop {
+    name: String,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct OpenShop {
+    name: String,
+    open: bool,
+}
+
+mod with_shop {
+    use super::{OpenShop, Shop};
+    use fsm_runtime::StateMachine;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(StateMachine)]
+    #[fsm(initial = Cart, durable, context = Shop, derive(Serialize, Deserialize))]
+    pub(super) enum Order {
+        #[on(pay => Cart)]
+        Cart,
+    }
+
+    pub(super) mod open {
+        use super::{Deserialize, OpenShop, Serialize, StateMachine};
+
+        #[derive(StateMachine)]
+        #[fsm(initial = Cart, durable, context = OpenShop, derive(Serialize, Deserialize))]
+        pub(crate) enum Order {
+            #[on(pay => Cart)]
+            Cart,
+        }
+    }
+}
+
+#[test]
+fn a_context_that_is_not_read_any_more_is_broken() {
+    let snapshot = Snapshot::new();
+    fs::remove_file(snapshot.path()).unwrap();
+    let shop = || Shop { name: "Ada's".to_owned() };
+    snapshot::hold::<with_shop::Order>(&snapshot.path(), &Steps::new(), vec![(with_shop::Order::Cart, shop())], true)
+        .unwrap();
+    assert!(snapshot.text().contains("\"name\": \"Ada's\""), "{}", snapshot.text());
+    let shop = OpenShop { name: "Ada's".to_owned(), open: true };
+    let said = snapshot.failure_of::<with_shop::open::Order>(vec![(with_shop::open::Order::Cart, shop)], true);
+    assert!(said.contains("a row in `Cart` is not read any more: its context, missing field `open`"), "{said}");
+    assert!(said.contains("the row: null with {\"name\":\"Ada's\"}"), "{said}");
 }

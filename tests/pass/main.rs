@@ -7,6 +7,7 @@
 mod attributes;
 mod branches;
 mod clashes;
+mod context;
 mod durable;
 mod fieldless;
 mod generics;

@@ -137,6 +137,7 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     lists_are_paged_and_filtered(&open().await).await;
     lists_by_age_are_merged(&open().await).await;
     a_row_of_a_newer_schema_is_not_written_back(&open().await).await;
+    a_context_is_kept_with_each_change(&open().await).await;
     an_idempotency_key_is_used_once(&open().await).await;
     a_birth_s_key_outlives_the_instance(&open().await).await;
     a_group_that_is_in_its_own_way_is_refused(&open().await).await;
@@ -611,11 +612,33 @@ async fn lists_by_age_are_merged(store: &dyn Store) {
     assert_eq!(counted.collect::<Vec<_>>(), expected.concat());
 }
 
+/// The row has it, and the history has what it was after each transition.
+async fn a_context_is_kept_with_each_change(store: &dyn Store) {
+    let with = |state, context: &str| Entering { context: Some(context.into()), ..entering(state) };
+    let birth = Create { idempotency_key: Some("k0".to_owned()), ..create("a", with("Closed", "{\"at\":1}")) };
+    let born = committed(store, Change::Create(birth.clone())).await;
+    assert_eq!(born.context.as_deref(), Some("{\"at\":1}"));
+    let otherwise = Create { into: with("Closed", "{\"at\":2}"), ..birth };
+    assert!(matches!(verdict(store, vec![Change::Create(otherwise)]).await, Verdict::KeyReused { .. }));
+    let opened =
+        committed(store, Change::Transition(Transition { into: with("Open", "2"), ..fire(&born, "open", "Open") }))
+            .await;
+    let Row { key, incarnation, version, state, data, .. } = opened.clone();
+    let rewrite = Rewrite { key, incarnation, version, state, data, context: Some("3".to_owned()), schema: 2 };
+    let newer = committed(store, Change::Rewrite(rewrite)).await;
+    assert_eq!((opened.context.as_deref(), newer.context.as_deref()), (Some("2"), Some("3")));
+    assert_eq!(store.get(self::key("a")).await.unwrap().unwrap(), newer);
+    let query = HistoryQuery { key: Some(self::key("a")), after: 0, newest_first: false, limit: 9 };
+    let history = store.history(query).await.unwrap().into_iter().map(|entry| entry.context);
+    assert_eq!(history.collect::<Vec<_>>(), [Some("{\"at\":1}".to_owned()), Some("2".to_owned())]);
+}
+
 /// What newer code has written anew, under the same version, older code does not write back.
 async fn a_row_of_a_newer_schema_is_not_written_back(store: &dyn Store) {
     let born = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let Row { key, incarnation, version, state, data, .. } = born.clone();
-    let newer = committed(store, Change::Rewrite(Rewrite { key, incarnation, version, state, data, schema: 2 })).await;
+    let rewrite = Rewrite { key, incarnation, version, state, data, context: None, schema: 2 };
+    let newer = committed(store, Change::Rewrite(rewrite)).await;
     assert_eq!((newer.version, newer.schema), (1, 2));
     match verdict(store, vec![Change::Transition(fire(&born, "open", "Open"))]).await {
         Verdict::Conflict { current: Some(current), .. } => assert_eq!(*current, newer),

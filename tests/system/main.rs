@@ -1,6 +1,7 @@
 //! The whole-system tests: the store contract, records, the controller, and real machines. One binary, since each costs
 //! everybody's build.
 
+mod context;
 mod contract;
 mod controller;
 mod disk;

@@ -21,6 +21,8 @@ use crate::{
 /// | `rejected` | the state does not declare the event |
 /// | `refused "reason"` | a guard refuses it, with this reason |
 ///
+/// Where every state shares a context, it stands third on the left: `(machine, event, context)`.
+///
 /// ```
 /// use fsm_core::{StateMachine, assert_transitions};
 /// use door::event::{Lock, Open};
@@ -73,23 +75,30 @@ use crate::{
 #[macro_export]
 macro_rules! assert_transitions {
     (@rows $rows:ident;) => {};
-    (@rows $rows:ident; ($machine:expr, $event:expr) => rejected $(, $($rest:tt)*)?) => {
-        $rows.rejected($machine, $event);
+    (@rows $rows:ident; $case:tt => rejected $(, $($rest:tt)*)?) => {
+        $rows.rejected($crate::assert_transitions!(@case $case));
         $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
     };
-    (@rows $rows:ident; ($machine:expr, $event:expr) => refused $reason:literal $(, $($rest:tt)*)?) => {
-        $rows.refused($machine, $event, $reason);
+    (@rows $rows:ident; $case:tt => refused $reason:literal $(, $($rest:tt)*)?) => {
+        $rows.refused($crate::assert_transitions!(@case $case), $reason);
         $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
     };
-    (@rows $rows:ident; ($machine:expr, $event:expr) => $next:pat $(if $holds:expr)? $(, $($rest:tt)*)?) => {
-        $rows.leads_to($machine, $event, ::core::stringify!($next $(if $holds)?), |machine| {
+    (@rows $rows:ident; $case:tt => $next:pat $(if $holds:expr)? $(, $($rest:tt)*)?) => {
+        $rows.leads_to($crate::assert_transitions!(@case $case), ::core::stringify!($next $(if $holds)?), |machine| {
             ::core::matches!(machine, $next $(if $holds)?)
         });
         $crate::assert_transitions!(@rows $rows; $($($rest)*)?);
     };
-    (@rows $($wrong:tt)*) => {
+    (@case ($machine:expr, $event:expr $(,)?)) => {
+        ($machine, $event, ())
+    };
+    (@case ($machine:expr, $event:expr, $context:expr $(,)?)) => {
+        ($machine, $event, $context)
+    };
+    (@$part:ident $($wrong:tt)*) => {
         ::core::compile_error!(
-            "a row is `(machine, event) => pattern`, `(machine, event) => rejected` or `(machine, event) => refused \"reason\"`"
+            "a row is `(machine, event) => pattern`, `(machine, event) => rejected` or `(machine, event) => refused \"reason\"`, \
+             with the context as the third where there is one"
         )
     };
     ($($table:tt)+) => {{
@@ -113,12 +122,11 @@ pub struct Rows {
 impl Rows {
     pub fn leads_to<M: StateMachine>(
         &mut self,
-        machine: M,
-        event: impl Into<M::Event>,
+        case: (M, impl Into<M::Event>, M::Context),
         expected: &str,
         matches: impl FnOnce(M) -> bool,
     ) {
-        self.row(machine, event, expected, |outcome| match outcome {
+        self.row(case, expected, |outcome| match outcome {
             Ok(machine) => {
                 let state = machine.state();
                 (!matches(machine)).then(|| format!("it leads to `{state}`"))
@@ -127,15 +135,15 @@ impl Rows {
         });
     }
 
-    pub fn rejected<M: StateMachine>(&mut self, machine: M, event: impl Into<M::Event>) {
-        self.row(machine, event, "rejected", |outcome| match outcome {
+    pub fn rejected<M: StateMachine>(&mut self, case: (M, impl Into<M::Event>, M::Context)) {
+        self.row(case, "rejected", |outcome| match outcome {
             Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
             Err(Rejected { reason, .. }) => reason.map(|reason| format!("it is declared; its guard says: {reason}")),
         });
     }
 
-    pub fn refused<M: StateMachine>(&mut self, machine: M, event: impl Into<M::Event>, expected: &str) {
-        self.row(machine, event, &format!("refused {expected:?}"), |outcome| match outcome {
+    pub fn refused<M: StateMachine>(&mut self, case: (M, impl Into<M::Event>, M::Context), expected: &str) {
+        self.row(case, &format!("refused {expected:?}"), |outcome| match outcome {
             Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
             Err(rejected) if rejected.reason.as_ref().map(Reason::as_str) == Some(expected) => None,
             Err(rejected) => Some(rejected.to_string()),
@@ -144,8 +152,7 @@ impl Rows {
 
     fn row<M: StateMachine>(
         &mut self,
-        machine: M,
-        event: impl Into<M::Event>,
+        (machine, event, mut context): (M, impl Into<M::Event>, M::Context),
         expected: &str,
         differs: impl FnOnce(Result<M, Rejected<M>>) -> Option<String>,
     ) {
@@ -153,7 +160,7 @@ impl Rows {
         let (state, kind) = (machine.state(), M::kind_of(&event));
         self.machine = M::GRAPH.machine;
         self.count += 1;
-        if let Some(what) = differs(machine.apply(event)) {
+        if let Some(what) = differs(machine.apply(event, &mut context)) {
             self.wrong.push(format!("row {}: `{kind}` in `{state}` => {expected}: {what}", self.count));
         }
     }

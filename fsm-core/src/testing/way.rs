@@ -54,12 +54,29 @@ impl<M: StateMachine> Way<M> {
     /// Goes the way with a real machine: fires the event of each leg, and compares where the machine then stands.
     ///
     /// `event` makes the event of a leg, with a payload that passes its guard and, where the transition branches, that leads
-    /// to [`Leg::to`]; it is shown the machine as it stands.
+    /// to [`Leg::to`]; it is shown the machine as it stands. A machine with a context goes with
+    /// [`go_with`](Self::go_with).
     ///
     /// # Errors
     /// At the first leg that goes otherwise: the machine stands elsewhere, the event was refused, or it is another one than
     /// the leg's. The error shows the whole way.
-    pub fn go(&self, machine: M, mut event: impl FnMut(Leg<M>, &M) -> M::Event) -> Result<M, Astray> {
+    pub fn go(&self, machine: M, event: impl FnMut(Leg<M>, &M) -> M::Event) -> Result<M, Astray>
+    where
+        M: StateMachine<Context = ()>,
+    {
+        self.go_with(machine, &mut (), event)
+    }
+
+    /// The same with what every state shares.
+    ///
+    /// # Errors
+    /// As [`go`](Self::go).
+    pub fn go_with(
+        &self,
+        machine: M,
+        context: &mut M::Context,
+        mut event: impl FnMut(Leg<M>, &M) -> M::Event,
+    ) -> Result<M, Astray> {
         let astray = |leg: usize, what: fmt::Arguments<'_>| Astray(alloc::format!("leg {leg} of {self}: {what}"));
         if machine.state() != self.start {
             return Err(astray(0, format_args!("the machine stands in `{}`", machine.state())));
@@ -70,7 +87,8 @@ impl<M: StateMachine> Way<M> {
             if kind != leg.event {
                 return Err(astray(number, format_args!("the test made `{kind}` for `{}`", leg.event)));
             }
-            let machine = machine.apply(event).map_err(|rejected| astray(number, format_args!("{rejected}")))?;
+            let machine =
+                machine.apply(event, context).map_err(|rejected| astray(number, format_args!("{rejected}")))?;
             if machine.state() == leg.to {
                 return Ok(machine);
             }

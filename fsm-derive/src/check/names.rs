@@ -17,6 +17,8 @@ pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "
 
 /// Methods of every generated `Machine`.
 const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
+/// And of one with a context.
+const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
 /// Methods of `Record` and `Task`, with those to come.
 const DURABLE_METHODS: [&str; 19] = [
     "again",
@@ -57,6 +59,8 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         let name = event.name.as_str();
         let owner = if METHODS.contains(&name) {
             Some("machine")
+        } else if machine.context.is_some() && CONTEXT_METHODS.contains(&name) {
+            Some("machine with a context")
         } else {
             (durable && DURABLE_METHODS.contains(&name)).then_some("record or task")
         };

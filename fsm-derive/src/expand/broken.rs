@@ -35,6 +35,8 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             impl #params #runtime::Durable for #ident #args #clause {
                 type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
                 type AnyRecord = #ty;
+                type Whole = #ty;
+                fn split(whole: #ty) -> #ty { loop {} }
                 fn wrap<S: #runtime::DurableState<Machine = Self>>(raw: #ty) -> #ty { loop {} }
                 fn wrap_any(self, meta: #ty) -> #ty { loop {} }
                 fn unwrap_any(record: #ty) -> #ty { loop {} }
@@ -42,17 +44,23 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
                 fn decode(state: #ty, data: #ty) -> #ty { loop {} }
                 fn encode_event(event: #ty) -> #ty { loop {} }
                 fn decode_event(kind: #ty, payload: #ty) -> #ty { loop {} }
+                fn encode_context(context: &#ty) -> #ty { loop {} }
+                fn decode_context(stored: #ty) -> #ty { loop {} }
                 fn timer_event(state: #ty) -> #ty { loop {} }
             }
             impl<W> #runtime::WorkedBy<W> for #ident {
                 fn work(self, workers: #ty, lease: #ty) -> #ty { loop {} }
             }
-            impl<S> #runtime::BornIn<S> for #ident {}
+            impl<B> #runtime::BornIn<B> for #ident {
+                type Born = #ty;
+                fn parts(birth: #ty) -> #ty { loop {} }
+            }
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))
     } else {
         (path(quote!(::fsm_core)), None)
     };
+    let context = options.context.as_ref().map(|_| quote!(, context: #ty));
     let stubs = quote! {
         impl #params #ident #args #clause {
             #vis const GRAPH: #ty = loop {};
@@ -60,16 +68,17 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             #vis fn accepts(&self) -> #ty { loop {} }
             #vis fn can(&self, event: #ty) -> #ty { loop {} }
             #vis fn why_not(&self, event: #ty) -> #ty { loop {} }
-            #vis fn apply(self, event: #ty) -> #ty { loop {} }
+            #vis fn apply(self, event: #ty #context) -> #ty { loop {} }
         }
         impl #params #core::StateMachine for #ident #args #clause {
             type State = #ty;
             type EventKind = #ty;
             type Event = #ty;
+            type Context = #ty;
             const GRAPH: #ty = loop {};
             fn state(&self) -> #ty { loop {} }
             fn accepts(&self) -> #ty { loop {} }
-            fn apply(self, event: #ty) -> #ty { loop {} }
+            fn apply(self, event: #ty, context: &mut #ty) -> #ty { loop {} }
             fn kind_of(event: &#ty) -> #ty { loop {} }
         }
         #durable

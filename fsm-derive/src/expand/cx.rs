@@ -30,6 +30,8 @@ pub(super) struct Cx<'m> {
     /// All generics of the enum, as they read in the module, with the bounds that its fields imply.
     generics: Generics,
     pub(super) all: Scope,
+    /// The type of what every state shares, as it reads in the module.
+    pub(super) context: Option<TokenStream>,
     /// A generic parameter for a state, an event, a worker, that the enum has not.
     pub(super) s: Ident,
     pub(super) e: Ident,
@@ -71,6 +73,7 @@ impl<'m> Cx<'m> {
             enum_ty,
             generics: Generics::default(),
             all: Scope::default(),
+            context: None,
             s: fresh("S"),
             e: fresh("E"),
             w: fresh("W"),
@@ -79,6 +82,16 @@ impl<'m> Cx<'m> {
         };
         cx.generics = generics::of(&cx);
         cx.all = Scope::new(&cx.generics, &|_| true);
+        cx.context = machine.context.as_ref().map(|ty| {
+            let alias = cx.context_alias();
+            alias.map_or_else(
+                || cx.moved(1, ty),
+                |alias| {
+                    let args = cx.scope(&[cx.moved(1, ty)]).args(&[]);
+                    respan(quote!(outside::#alias #args), alias.span())
+                },
+            )
+        });
         cx
     }
 
@@ -186,14 +199,38 @@ impl<'m> Cx<'m> {
         quote!(Machine #args)
     }
 
-    /// `Machine { … }` around the state that `state` evaluates to.
+    /// `Machine { … }` around the state that `state` evaluates to, with the context, where there is one, that the variable
+    /// of this name holds.
     pub(super) fn machine_value(&self, state: impl ToTokens) -> TokenStream {
+        self.machine_with(state, &quote!(context))
+    }
+
+    /// The same with the context's field as it is given.
+    pub(super) fn machine_with(&self, state: impl ToTokens, context: &TokenStream) -> TokenStream {
         let state = state.to_token_stream();
         let field = if state.to_string() == "state" { state } else { quote!(state: #state) };
-        if self.all.is_empty() {
-            quote!(Machine { #field })
-        } else {
-            quote!(Machine { #field, of: ::core::marker::PhantomData })
+        let context = self.context.as_ref().map(|_| quote!(, #context));
+        let of = (!self.all.is_empty()).then(|| quote!(, of: ::core::marker::PhantomData));
+        quote!(Machine { #field #context #of })
+    }
+
+    /// What a machine keeps its context in: a box, so that a transition moves a pointer however large the context is.
+    pub(super) fn boxed(&self) -> TokenStream {
+        let core = &self.core;
+        quote!(#core::__private::Box)
+    }
+
+    /// The type of the context, `()` where there is none.
+    pub(super) fn context_or_unit(&self) -> TokenStream {
+        self.context.clone().unwrap_or_else(|| quote!(()))
+    }
+
+    /// The enum, and with a context the two as a pair: what a machine is restored from.
+    pub(super) fn whole_ty(&self) -> TokenStream {
+        let enum_ty = &self.enum_ty;
+        match &self.context {
+            None => enum_ty.clone(),
+            Some(context) => quote!((#enum_ty, #context)),
         }
     }
 
@@ -214,6 +251,13 @@ impl<'m> Cx<'m> {
         clashes.then(|| {
             format_ident!("{prefix}_{}_{}", owner.unraw(), field.name(), span = syn::spanned::Spanned::span(&field.ty))
         })
+    }
+
+    /// The alias in `outside` of the context, where its type has a name that a generated item takes.
+    pub(super) fn context_alias(&self) -> Option<Ident> {
+        let ty = self.machine.context.as_ref()?;
+        let taken = |name: &str| self.taken.contains(name.strip_prefix("r#").unwrap_or(name));
+        mentions(ty, &taken).then(|| Ident::new("context_type", syn::spanned::Spanned::span(ty)))
     }
 
     fn field_ty(&self, owner: &Ident, field: &Field, event: bool, depth: usize) -> TokenStream {

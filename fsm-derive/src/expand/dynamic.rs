@@ -1,9 +1,11 @@
 //! The enum itself as a machine: what holds when state and event are only known at run time.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::{apply::Apply, cx::Cx, outside, states::any_data};
+use crate::model::Transition;
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, .. } = cx;
@@ -13,8 +15,25 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
     let any_data = machine.states.iter().map(any_data);
     let result = quote!(::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>>);
-    let Apply { body, items } = Apply::new(cx);
+    let Apply { event: given, context: shared, body, items } = Apply::new(cx);
     let timer = timer(cx);
+    let context = cx.context_or_unit();
+    // A context that is more private than the enum is reported at the user's own tokens.
+    let place = cx.machine.context.as_ref().map_or_else(Span::call_site, Spanned::span);
+    let context_item = quote_spanned!(place=> type Context = #context;);
+    let (param, argument, unused) = match &cx.context {
+        None => (None, None, quote!(_)),
+        // There may be nothing to ask it for.
+        Some(context) => {
+            let asked = machine.transitions.iter().any(Transition::is_by_hand);
+            let name = if asked { quote!(#shared) } else { quote!(_) };
+            (Some(quote!(, #name: &mut #context)), Some(quote!(, context)), quote!(context))
+        }
+    };
+    let context_doc = cx.context.as_ref().map(|_| {
+        let doc = " Guards read the context, a `with` may change it; where the event is refused, it is as it was.";
+        quote!(#[doc = ""] #[doc = #doc])
+    });
     quote! {
         impl #params #enum_ty #clause {
             /// The graph of this machine.
@@ -42,11 +61,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
                 #core::WhyNot::of(self, event)
             }
             /// The transition when state and event are only known at run time.
+            #context_doc
             ///
             /// # Errors
             /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
-            #vis fn apply(self, event: impl ::core::convert::Into<#event>) -> #result {
-                let event = event.into();
+            #vis fn apply(self, #given: impl ::core::convert::Into<#event> #param) -> #result {
+                let #given = #given.into();
                 #body
             }
             #timer
@@ -57,6 +77,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             type State = State;
             type EventKind = EventKind;
             type Event = #event;
+            #context_item
             const GRAPH: &'static #core::Graph = GRAPH;
             fn state(&self) -> State {
                 self.state()
@@ -64,8 +85,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             fn accepts(&self) -> &'static [EventKind] {
                 self.accepts()
             }
-            fn apply(self, event: #event) -> #result {
-                self.apply(event)
+            fn apply(self, event: #event, #unused: &mut #context) -> #result {
+                self.apply(event #argument)
             }
             fn kind_of(event: &#event) -> EventKind {
                 event.kind()

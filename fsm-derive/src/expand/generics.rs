@@ -26,7 +26,8 @@ pub(super) fn of(cx: &Cx<'_>) -> Generics {
     }
     let fields = cx.machine.states.iter().flat_map(|state| &state.fields);
     let payloads = cx.machine.events.iter().flat_map(|event| &event.fields);
-    let implied = outlives(&generics, fields.chain(payloads).map(|field| &field.ty));
+    let types = fields.chain(payloads).map(|field| &field.ty).chain(&cx.machine.context);
+    let implied = outlives(&generics, types);
     if !implied.is_empty() {
         generics.make_where_clause().predicates.extend(implied);
     }

@@ -14,6 +14,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
     let (vis, name, doc, version) = (cx.vis(1), machine.name(), &machine.doc, machine.version);
+    let context = option(machine.context.as_ref().map(text::of));
     let states = machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state));
     let events = machine.events.iter().map(|event| {
         let (name, fields) = (&event.name, fields(cx, &event.fields));
@@ -38,6 +39,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             machine: #name,
             doc: #doc,
             version: #version,
+            context: #context,
             states: &[#(#states),*],
             events: &[#(#events),*],
             transitions: &[#(#transitions),*],

@@ -1,7 +1,8 @@
 //! The typestate: `Machine<S>`, what it can be born in and moved by, and `Any` to match on.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::Ident;
 
 use super::{cx::Cx, docs, states::pattern};
 use crate::{
@@ -42,17 +43,31 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let doc = format!("A state in which a `{name}` can be born.");
     let types = born.iter().map(|state| cx.state_ty(*state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
+    let supertrait = cx.durable().then(|| {
+        let (runtime, enum_ty) = (&cx.runtime, &cx.enum_ty);
+        quote!(: #runtime::DurableState<Machine = #enum_ty>)
+    });
     let bridge = cx.durable().then(|| {
         let (runtime, s, enum_ty) = (&cx.runtime, &cx.s, &cx.enum_ty);
+        let (birth, parts) = match &cx.context {
+            None => (quote!(#s), quote!((birth, ()))),
+            Some(context) => (quote!((#s, #context)), quote!(birth)),
+        };
+        let context = cx.context_or_unit();
         quote! {
             #[automatically_derived]
-            impl<#s: Initial> #runtime::BornIn<#s> for #enum_ty {}
+            impl<#s: Initial> #runtime::BornIn<#birth> for #enum_ty {
+                type Born = #s;
+                fn parts(birth: #birth) -> (#s, #context) {
+                    #parts
+                }
+            }
         }
     });
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = "not an initial state", note = #note)]
-        #vis trait Initial #params #clause {
+        #vis trait Initial #params #supertrait #clause {
             #[doc(hidden)]
             fn seal(&self) -> Seal;
         }
@@ -78,6 +93,11 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     let (params, clause) = (cx.all.params(&[quote!(#s)]), cx.all.clause(&[]));
     let machine = cx.machine_ty(s);
     let this = cx.event_of(s);
+    let context = cx.context_or_unit();
+    let (param, bridged, argument) = match &cx.context {
+        None => (None, quote!(_), None),
+        Some(context) => (Some(quote!(context: &mut #context,)), quote!(context), Some(quote!(context,))),
+    };
     let bridge_params = cx.all.params(&[quote!(#s), quote!(#e: #this)]);
     let transition = cx.by_state().then(|| {
         quote! {
@@ -85,7 +105,12 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             type Target: #core::Target<#enum_ty>;
             #[doc(hidden)]
             #[allow(clippy::missing_errors_doc)]
-            fn transition(self, state: #s, seal: Seal) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+            fn transition(
+                self,
+                state: #s,
+                #param
+                seal: Seal,
+            ) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
         }
     });
     let bridge = cx.durable().then(|| {
@@ -95,8 +120,12 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                 type Target = #e::Target;
                 const EVENT: EventKind = #e::EVENT;
                 #[inline]
-                fn transition(state: #s, event: #e) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
-                    event.transition(state, Seal)
+                fn transition(
+                    state: #s,
+                    event: #e,
+                    #bridged: &mut #context,
+                ) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
+                    event.transition(state, #argument Seal)
                 }
             }
         }
@@ -144,20 +173,23 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let (ty, event_of, initial_args) = (cx.machine_ty(s), cx.event_of(s), cx.all.args(&[]));
     let of = (!cx.all.is_empty()).then(|| quote!(of: ::core::marker::PhantomData<fn() -> #enum_ty>,));
     let value = cx.machine_value(quote!(state));
+    let Context { field, param, bind, methods } = Context::new(cx);
     quote! {
         #[doc = #doc]
         #[must_use = "a machine that is dropped is lost"]
         #vis struct Machine #declared #clause {
             state: #s,
+            #field
             #of
         }
         impl #params #ty #clause {
             /// A new machine, in a state in which one can be born.
             #[inline]
-            #vis fn new(state: #s) -> Self
+            #vis fn new(state: #s #param) -> Self
             where
                 #s: Initial #initial_args,
             {
+                #bind
                 #value
             }
             /// What it holds in this state.
@@ -177,6 +209,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
                 event.fire(self, Seal)
             }
+            #methods
         }
         impl #bounded #ty #clause {
             /// The name of its state.
@@ -189,16 +222,80 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
+/// What a context adds to a machine; nothing where there is none.
+#[derive(Default)]
+struct Context {
+    field: TokenStream,
+    param: TokenStream,
+    /// From the parameter to the field.
+    bind: TokenStream,
+    methods: TokenStream,
+}
+
+impl Context {
+    fn new(cx: &Cx<'_>) -> Self {
+        let Some(context) = &cx.context else {
+            return Self::default();
+        };
+        let (vis, s, boxed) = (cx.vis(1), &cx.s, cx.boxed());
+        Self {
+            field: quote!(context: #boxed<#context>,),
+            param: quote!(, context: #context),
+            bind: quote!(let context = #boxed::new(context);),
+            methods: quote! {
+                /// What every state shares.
+                #[must_use]
+                #[inline]
+                #vis fn context(&self) -> &#context {
+                    &self.context
+                }
+                /// What every state shares, to be changed without a transition.
+                #[inline]
+                #vis fn context_mut(&mut self) -> &mut #context {
+                    &mut self.context
+                }
+                /// What it holds in this state and what every state shares, without the machine.
+                #[must_use]
+                #[inline]
+                #vis fn into_parts(self) -> (#s, #context) {
+                    (self.state, *self.context)
+                }
+            },
+        }
+    }
+}
+
 /// What std's traits make of a machine: data, copies, and the ways to and from the enum.
 fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, s, .. } = cx;
     let clause = cx.all.clause(&[]);
+    let whole = cx.whole_ty();
     let with = |bound: TokenStream| cx.all.params(&[quote!(#s: #bound)]);
     let (params, bounded) = (cx.all.params(&[quote!(#s)]), with(quote!(#core::StateOf<#enum_ty>)));
     let (debug, clone, eq) =
         (with(quote!(::core::fmt::Debug)), with(quote!(::core::clone::Clone)), with(quote!(::core::cmp::PartialEq)));
     let ty = cx.machine_ty(s);
     let (value, cloned) = (cx.machine_value(quote!(state)), cx.machine_value(quote!(self.state.clone())));
+    let boxed = cx.boxed();
+    let (parts, bind, context, back) = match &cx.context {
+        None => (quote!(machine), None, quote!(()), quote!(machine.state.into_enum())),
+        Some(_) => (
+            quote!((machine, context)),
+            Some(quote!(let context = #boxed::new(context);)),
+            quote!(context),
+            quote!((machine.state.into_enum(), *machine.context)),
+        ),
+    };
+    let clone_context = cx.context.as_ref().map(|_| quote!(let context = self.context.clone();));
+    let eq_context = cx.context.as_ref().map(|_| quote!(&&self.context == other.context));
+    // With a lifetime that it does not use, a bound on a type without generics is none that rustc refuses where it does
+    // not hold: a machine can be cloned exactly where its context can.
+    let where_context = |bound: TokenStream| {
+        let predicate = cx.context.as_ref().map(|context| quote!(for<'context> #context: #bound));
+        cx.all.clause(predicate.as_slice())
+    };
+    let clone_clause = where_context(quote!(::core::clone::Clone));
+    let eq_clause = where_context(quote!(::core::cmp::PartialEq));
     quote! {
         #[automatically_derived]
         impl #params ::core::ops::Deref for #ty #clause {
@@ -215,44 +312,50 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
             }
         }
         #[automatically_derived]
-        impl #clone ::core::clone::Clone for #ty #clause {
+        impl #clone ::core::clone::Clone for #ty #clone_clause {
             #[inline]
             fn clone(&self) -> Self {
+                #clone_context
                 #cloned
             }
         }
         #[automatically_derived]
-        impl #eq ::core::cmp::PartialEq for #ty #clause {
+        impl #eq ::core::cmp::PartialEq for #ty #eq_clause {
             #[inline]
             fn eq(&self, other: &Self) -> bool {
-                self.state == other.state
+                self.state == other.state #eq_context
             }
         }
         #[automatically_derived]
-        impl #bounded ::core::convert::TryFrom<#enum_ty> for #ty #clause {
+        impl #bounded ::core::convert::TryFrom<#whole> for #ty #clause {
             type Error = #core::WrongState<#enum_ty>;
-            fn try_from(machine: #enum_ty) -> ::core::result::Result<Self, #core::WrongState<#enum_ty>> {
+            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongState<#enum_ty>> {
                 match #s::from_enum(machine) {
-                    ::core::result::Result::Ok(state) => ::core::result::Result::Ok(#value),
+                    ::core::result::Result::Ok(state) => {
+                        #bind
+                        ::core::result::Result::Ok(#value)
+                    }
                     ::core::result::Result::Err(machine) => {
-                        ::core::result::Result::Err(#core::WrongState::new::<#s>(machine))
+                        ::core::result::Result::Err(#core::WrongState::new::<#s>(machine, #context))
                     }
                 }
             }
         }
         #[automatically_derived]
-        impl #bounded ::core::convert::From<#ty> for #enum_ty #clause {
+        impl #bounded ::core::convert::From<#ty> for #whole #clause {
             #[inline]
             fn from(machine: #ty) -> Self {
-                machine.state.into_enum()
+                #back
             }
         }
     }
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {
-    let (core, enum_ty, vis) = (&cx.core, &cx.enum_ty, cx.vis(1));
-    let derives = cx.derives(1, |name| ["Clone", "Debug", "PartialEq"].contains(&name));
+    let (core, vis) = (&cx.core, cx.vis(1));
+    // A context may be none of these.
+    let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
+    let derives = cx.derives(1, |name| of_both.contains(&name));
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let docs =
@@ -261,11 +364,39 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let (declared, params, args, clause) =
         (cx.all.declared(&[]), cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let (enum_path, patterns) = (&cx.enum_path, states.iter().map(pattern));
+    // Ours, whatever the fields are called.
+    let shared = Ident::new("context", Span::mixed_site());
     let values = states.iter().map(|state: &State| {
         let (ident, pattern) = (&state.ident, pattern(state));
-        cx.machine_value(quote!(#ident #pattern))
+        cx.machine_with(quote!(#ident #pattern), &quote!(context: #shared))
     });
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
+    let (whole, boxed) = (cx.whole_ty(), cx.boxed());
+    let (parts, bind, into_enum) = match &cx.context {
+        None => (quote!(machine), None, quote!(#core::Target::into_enum(machine.state))),
+        Some(_) => (
+            quote!((machine, context)),
+            Some(quote!(let #shared = #boxed::new(context);)),
+            quote!((#core::Target::into_enum(machine.state), *machine.context)),
+        ),
+    };
+    let context = cx.context.as_ref().map(|context| {
+        quote! {
+            /// What every state shares.
+            #[must_use]
+            #vis fn context(&self) -> &#context {
+                match self {
+                    #(Self::#idents(machine) => &machine.context,)*
+                }
+            }
+            /// What every state shares, to be changed without a transition.
+            #vis fn context_mut(&mut self) -> &mut #context {
+                match self {
+                    #(Self::#idents(machine) => &mut machine.context,)*
+                }
+            }
+        }
+    });
     quote! {
         /// A [`Machine`] in any state, to match on after a restore.
         #derives
@@ -282,20 +413,22 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                     #(Self::#idents(_) => State::#idents,)*
                 }
             }
+            #context
         }
         #[automatically_derived]
-        impl #params ::core::convert::From<#enum_ty> for Any #args #clause {
-            fn from(machine: #enum_ty) -> Self {
+        impl #params ::core::convert::From<#whole> for Any #args #clause {
+            fn from(#parts: #whole) -> Self {
+                #bind
                 match machine {
                     #(#enum_path::#idents #patterns => Self::#idents(#values),)*
                 }
             }
         }
         #[automatically_derived]
-        impl #params ::core::convert::From<Any #args> for #enum_ty #clause {
+        impl #params ::core::convert::From<Any #args> for #whole #clause {
             fn from(machine: Any #args) -> Self {
                 match machine {
-                    #(Any::#idents(machine) => #core::Target::into_enum(machine.state),)*
+                    #(Any::#idents(machine) => #into_enum,)*
                 }
             }
         }

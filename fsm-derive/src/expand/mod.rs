@@ -59,6 +59,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
             clippy::elidable_lifetime_names,
             clippy::enum_variant_names,
             clippy::large_enum_variant,
+            clippy::multiple_bound_locations,
             clippy::needless_pass_by_value,
             clippy::result_large_err,
             clippy::should_implement_trait,

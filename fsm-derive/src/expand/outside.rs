@@ -20,6 +20,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     for event in &machine.events {
         items.extend(event.fields.iter().filter_map(|field| alias(cx, &event.ty, field, true)));
     }
+    items.extend(context_alias(cx));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
@@ -80,21 +81,61 @@ fn alias(cx: &Cx<'_>, owner: &Ident, field: &crate::model::Field, event: bool) -
     Some(quote!(pub(super) type #alias #declared = #ty;))
 }
 
+fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
+    let (alias, ty) = (cx.context_alias()?, cx.machine.context.as_ref()?);
+    let declared = cx.scope(&[cx.moved(1, ty)]).params_deeper();
+    let ty = cx.moved(2, ty);
+    Some(quote!(pub(super) type #alias #declared = #ty;))
+}
+
+/// The context as the last of a function's parameters; nothing where there is none.
+#[derive(Default)]
+struct Context {
+    /// What it uses of the enum's generics.
+    scope: TokenStream,
+    ty: TokenStream,
+    param: TokenStream,
+    argument: TokenStream,
+}
+
+impl Context {
+    fn new(cx: &Cx<'_>, borrowed: &TokenStream) -> Self {
+        let Some(ty) = &cx.machine.context else {
+            return Self::default();
+        };
+        let scope = cx.moved(1, ty);
+        let ty = match cx.context_alias() {
+            None => cx.moved(2, ty),
+            Some(alias) => {
+                let args = cx.scope(std::slice::from_ref(&scope)).args(&[]);
+                quote!(#alias #args)
+            }
+        };
+        let (ty, param) = (quote!(, #borrowed #ty), quote!(context: #borrowed #ty,));
+        Self { scope, ty, param, argument: quote!(, context) }
+    }
+}
+
 fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let path = transition.guard.as_ref()?;
     let ((core, _), ident) = (cx.libraries_at(2), guard_fn(cx, transition));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
-    let scope = cx.scope(&[state.clone(), event.clone()]);
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
+    let scope = cx.scope(&[state.clone(), event.clone(), shared]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let signature = respan(quote!(fn(&super::#state, &super::#event) -> ::core::result::Result<(), _>), path.span());
+    // The context's type keeps its place: where rustc does not find it, it says so there alone.
+    let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
+    let (args, result) = (respan(args, path.span()), respan(result, path.span()));
+    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
     let path = cx.moved(2, path);
     Some(quote! {
         pub(super) fn #ident #params(
             state: &super::#state,
             event: &super::#event,
+            #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
             let guard: #signature = #path;
-            guard(state, event).map_err(::core::convert::Into::into)
+            guard(state, event #argument).map_err(::core::convert::Into::into)
         }
     })
 }
@@ -110,14 +151,17 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
         let (choice, targets) = (cx.machine.choice(transition), transition.to.iter().map(|to| cx.state_ty(*to)));
         quote!(super::choice::#choice<#(super::#targets),*>)
     };
-    let scope = cx.scope(&[state.clone(), event.clone(), target.clone()]);
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
+    let scope = cx.scope(&[state.clone(), event.clone(), target.clone(), shared]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let signature = respan(quote!(fn(super::#state, super::#event) -> #target), path.span());
+    let args = respan(quote!(super::#state, super::#event), path.span());
+    let result = respan(target.clone(), path.span());
+    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
     let path = cx.moved(2, path);
     Some(quote! {
-        pub(super) fn #ident #params(state: super::#state, event: super::#event) -> #target #clause {
+        pub(super) fn #ident #params(state: super::#state, event: super::#event, #param) -> #target #clause {
             let with: #signature = #path;
-            with(state, event)
+            with(state, event #argument)
         }
     })
 }

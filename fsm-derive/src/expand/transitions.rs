@@ -119,7 +119,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
         }
     });
-    let Bodies { fire_machine, fire_seal, fire, state: state_pattern, seal, transition: change } = bodies;
+    let Bodies { fire_machine, fire_seal, fire, state: state_pattern, context, seal, transition: change } = bodies;
     let by_state = cx.by_state().then(|| {
         quote_spanned! {span=>
             type Target = #target;
@@ -127,6 +127,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             fn transition(
                 self,
                 #state_pattern: #state,
+                #context
                 #seal: Seal,
             ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
                 #change
@@ -156,12 +157,77 @@ struct Bodies {
     fire_seal: TokenStream,
     fire: TokenStream,
     state: TokenStream,
+    /// The parameter for the context, where there is one.
+    context: TokenStream,
     seal: TokenStream,
     transition: TokenStream,
 }
 
 impl Bodies {
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+        match &cx.context {
+            None => Self::without_context(cx, transition),
+            Some(context) => Self::with_context(cx, transition, context),
+        }
+    }
+
+    /// The context goes along in its box; the target is made of the rest, in a scope of its own: a field may have any name.
+    fn with_context(cx: &Cx<'_>, transition: &Transition, context: &TokenStream) -> Self {
+        let (core, span) = (&cx.core, place(transition));
+        let (guarded, by_hand) = (transition.guard.is_some(), transition.with.is_some());
+        let state = quote_spanned!(span=> state);
+        let target = |context: TokenStream| {
+            if by_hand {
+                let with = outside::with_fn(cx, transition);
+                return quote_spanned!(span=> outside::#with(state, self, #context));
+            }
+            carry(cx, transition, &state).expression(span)
+        };
+        let wrapped = rewrap(cx, transition, quote!(target), |state| cx.machine_value(state));
+        let mutable = (guarded || by_hand).then(|| quote_spanned!(span=> mut));
+        let rest = (!cx.all.is_empty()).then(|| quote_spanned!(span=> , ..));
+        let parts = quote_spanned!(span=> let Machine { state, #mutable context #rest } = machine;);
+        let fire = if guarded {
+            let event_of = cx.event_of(cx.state_ty(transition.from));
+            let back = cx.machine_value(&state);
+            quote_spanned! {span=>
+                #parts
+                match <Self as #event_of>::transition(self, state, &mut context, seal) {
+                    ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#wrapped),
+                    ::core::result::Result::Err(refused) => ::core::result::Result::Err(refused.map(|state| #back)),
+                }
+            }
+        } else {
+            let target = target(quote_spanned!(span=> &mut context));
+            quote_spanned!(span=> #parts let target = #target; #wrapped)
+        };
+        let target = target(quote_spanned!(span=> context));
+        let change = if guarded {
+            let guard = outside::guard_fn(cx, transition);
+            quote_spanned! {span=>
+                match outside::#guard(&state, &self, context) {
+                    ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
+                    ::core::result::Result::Err(reason) => {
+                        ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })
+                    }
+                }
+            }
+        } else {
+            quote_spanned!(span=> ::core::result::Result::Ok(#target))
+        };
+        let named = if guarded || by_hand { quote_spanned!(span=> context) } else { quote_spanned!(span=> _) };
+        Self {
+            fire_machine: quote_spanned!(span=> machine),
+            fire_seal: if guarded { quote_spanned!(span=> seal) } else { quote_spanned!(span=> _) },
+            fire,
+            state,
+            context: quote_spanned!(span=> #named: &mut #context,),
+            seal: quote_spanned!(span=> _),
+            transition: change,
+        }
+    }
+
+    fn without_context(cx: &Cx<'_>, transition: &Transition) -> Self {
         let core = &cx.core;
         let span = place(transition);
         let event_of = cx.event_of(cx.state_ty(transition.from));
@@ -186,6 +252,7 @@ impl Bodies {
                     }
                 },
                 state: quote_spanned!(span=> state),
+                context: TokenStream::new(),
                 seal: quote_spanned!(span=> _),
                 transition: quote_spanned! {span=>
                     match outside::#guard(&state, &self) {
@@ -205,6 +272,7 @@ impl Bodies {
                 fire_seal: quote_spanned!(span=> _),
                 fire: rewrap(cx, transition, fired, machine),
                 state: quote_spanned!(span=> state),
+                context: TokenStream::new(),
                 seal: quote_spanned!(span=> _),
                 transition: quote_spanned!(span=> ::core::result::Result::Ok(#target)),
             };
@@ -218,6 +286,7 @@ impl Bodies {
             fire_seal: quote_spanned!(span=> _),
             fire: quote_spanned!(span=> #bind #target),
             state: quote_spanned!(span=> state),
+            context: TokenStream::new(),
             seal: quote_spanned!(span=> seal),
             transition: quote_spanned!(span=> ::core::result::Result::Ok(<Self as #event_of>::fire(self, #moved, seal).state)),
         }

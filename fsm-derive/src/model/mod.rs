@@ -30,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) version: u32,
     /// The word `durable`, if it is given.
     pub(crate) durable: Option<Span>,
+    /// The type of what every state shares.
+    pub(crate) context: Option<Type>,
     pub(crate) states: Vec<State>,
     pub(crate) groups: Vec<Group>,
     pub(crate) events: Vec<Event>,

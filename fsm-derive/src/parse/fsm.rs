@@ -1,7 +1,7 @@
 //! `#[fsm(…)]` on the enum.
 
 use proc_macro2::Span;
-use syn::{Ident, LitInt, Path, Token, parenthesized, parse::ParseStream, punctuated::Punctuated};
+use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, punctuated::Punctuated};
 
 use super::{On, items, on, word};
 use crate::{errors::Errors, hint};
@@ -12,6 +12,7 @@ pub(crate) struct Options {
     pub(crate) initial: Vec<Ident>,
     pub(crate) derives: Vec<Path>,
     pub(crate) durable: Option<Span>,
+    pub(crate) context: Option<Type>,
     pub(crate) version: Option<u32>,
     pub(crate) module: Option<Ident>,
     pub(crate) krate: Option<Path>,
@@ -51,10 +52,9 @@ pub(crate) enum Property {
     Reaches,
 }
 
-const KNOWN: [&str; 8] = ["initial", "derive", "durable", "version", "module", "crate", "group", "require"];
+const KNOWN: [&str; 9] = ["initial", "derive", "durable", "context", "version", "module", "crate", "group", "require"];
 /// What may be given several times.
 const REPEATED: [&str; 3] = ["derive", "group", "require"];
-const LATER: [&str; 1] = ["context"];
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -82,6 +82,10 @@ impl Options {
                     .extend(Punctuated::<Path, Token![,]>::parse_terminated_with(&content, Path::parse_mod_style)?);
             }
             "durable" => self.durable = Some(key.span()),
+            "context" => {
+                input.parse::<Token![=]>()?;
+                self.context = Some(input.parse()?);
+            }
             "version" => {
                 input.parse::<Token![=]>()?;
                 let number: LitInt = input.parse()?;
@@ -115,9 +119,6 @@ impl Options {
                     self.requires.push(require(input)?);
                     Ok(())
                 })?;
-            }
-            later if LATER.contains(&later) => {
-                return Err(syn::Error::new(key.span(), format!("`{later}` is not supported yet")));
             }
             other => {
                 let hint = hint::nearest(other, KNOWN);

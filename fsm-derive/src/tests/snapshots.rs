@@ -99,3 +99,26 @@ fn durable() {
         },
     );
 }
+
+#[test]
+fn with_context() {
+    holds(
+        "with_context.rs",
+        quote! {
+            /// An order in a shop.
+            #[fsm(initial = Cart, context = Shop, derive(Clone, Debug))]
+            pub enum Order {
+                /// Being filled.
+                #[on(add { cents: u64 } => Cart, with = add)]
+                #[on(pay => Paid, guard = is_open)]
+                Cart { cents: u64 },
+                /// The money is there.
+                #[on(ship => Shipped)]
+                Paid { cents: u64 },
+                /// On its way.
+                #[state(end)]
+                Shipped,
+            }
+        },
+    );
+}

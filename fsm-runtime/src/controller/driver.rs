@@ -2,7 +2,10 @@
 
 use crate::{
     durable::{Durable, WorkedBy},
-    records::{Migrations, rows},
+    records::{
+        Migrations,
+        rows::{self, Whole},
+    },
     signals::Signals,
     store::{Cause, Change, Disarm, Origin, Row, Transition},
     work::{End, Lease, WorkError},
@@ -58,12 +61,13 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     fn run(&self, migrations: Arc<Migrations>, row: Row, signals: Signals) -> Running {
         let workers = self.workers.clone();
         Box::pin(async move {
-            let machine = rows::decode::<M>(&migrations, &row).map_err(WorkError::permanent)?;
-            let finished = machine.work(&workers, Lease::new(&row, signals)).await?;
+            let (machine, context) = rows::decode::<M>(&migrations, &row).map_err(WorkError::permanent)?;
+            let finished = machine.work(&workers, Lease::new(&row, context, signals)).await?;
             match finished.0 {
                 End::Again(after) => Ok(Ended::Again(after)),
-                End::Fired { machine, event, payload } => {
-                    let transition = transition(&row, machine, event, payload, Cause::Worker, Some(row.fence));
+                End::Fired { machine, context, event, payload } => {
+                    let whole = (machine, context);
+                    let transition = transition(&row, whole, event, payload, Cause::Worker, Some(row.fence));
                     Ok(Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
                 }
             }
@@ -71,24 +75,24 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>> {
-        let machine = match rows::decode::<M>(migrations, row) {
-            Ok(machine) => machine,
+        let whole = match rows::decode::<M>(migrations, row) {
+            Ok(whole) => whole,
             Err(error) => return Some(Err(error.to_string())),
         };
-        let event = M::exhausted_event(machine.state(), error)?;
-        Some(fire(row, machine, event, Cause::Worker, Some(row.fence)))
+        let event = M::exhausted_event(whole.0.state(), error)?;
+        Some(fire(row, whole, event, Cause::Worker, Some(row.fence)))
     }
 
     fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String> {
-        let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        let whole = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
         let kind: M::EventKind = event.parse().map_err(|error: UnknownName| error.to_string())?;
         let event = M::decode_event(kind, NO_PAYLOAD).map_err(|error| error.to_string())?;
-        fire(row, machine, event, Cause::Converge, None)
+        fire(row, whole, event, Cause::Converge, None)
     }
 
     fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String> {
-        let machine = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
-        Ok(timer(row, machine).map_or_else(
+        let whole = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        Ok(timer(row, whole).map_or_else(
             |reason| {
                 let Row { key, incarnation, version, .. } = row.clone();
                 Change::Disarm(Disarm { key, incarnation, version, reason })
@@ -98,40 +102,40 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 }
 
-fn timer<M: Durable>(row: &Row, machine: M) -> Result<Transition, String> {
-    let state = machine.state();
+fn timer<M: Durable>(row: &Row, whole: Whole<M>) -> Result<Transition, String> {
+    let state = whole.0.state();
     let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
-    fire(row, machine, event, Cause::Timer, None)
+    fire(row, whole, event, Cause::Timer, None)
 }
 
 /// What `event` makes of the row, fired by the system.
 fn fire<M: Durable>(
     row: &Row,
-    machine: M,
+    (machine, mut context): Whole<M>,
     event: M::Event,
     cause: Cause,
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let (state, kind) = (machine.state(), M::kind_of(&event));
     let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
-    let target = machine.apply(event).map_err(|Rejected { reason, .. }| match reason {
+    let target = machine.apply(event, &mut context).map_err(|Rejected { reason, .. }| match reason {
         Some(reason) => format!("a guard refused `{kind}`: {reason}"),
         None => format!("`{kind}` is not accepted in `{state}`"),
     })?;
-    transition(row, target, kind, payload, cause, fence)
+    transition(row, (target, context), kind, payload, cause, fence)
 }
 
 /// Checked against the graph, like a caller's.
 fn transition<M: Durable>(
     row: &Row,
-    target: M,
+    (target, context): Whole<M>,
     event: M::EventKind,
     payload: String,
     cause: Cause,
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let from = M::GRAPH.state_was(&row.state).map_or(row.state.as_str(), |info| info.name);
-    let (_, into) = rows::entering(target).map_err(|error| error.to_string())?;
+    let (_, into) = rows::entering(target, &context).map_err(|error| error.to_string())?;
     if !rows::declared::<M>(from, event.as_str(), &into.state) {
         return Err(format!("{} declares no transition `{from} --{event}-> {}`", M::GRAPH.machine, into.state));
     }

@@ -248,6 +248,7 @@ mod tests {
         machine: "Pump",
         doc: "",
         version: 1,
+        context: None,
         states: &[
             StateInfo { was: &[], ..state("Off", Kind::Rest) },
             StateInfo { was: &[], ..state("Starting", Kind::Work) },
@@ -314,6 +315,7 @@ mod tests {
             to: to.into(),
             payload: None,
             data: None,
+            context: None,
             cause: cause.as_str().into(),
             idempotency_key: None,
             actor: None,

@@ -8,7 +8,7 @@ use super::{
     rows,
 };
 use crate::{
-    durable::{BornIn, Durable, DurableState},
+    durable::{BornIn, Durable},
     store::{Change, Entering, Rewrite, Row, Verdict},
 };
 
@@ -20,19 +20,18 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// Each result is that of a [`create`](Self::create).
-    pub async fn create_many<S>(
+    pub async fn create_many<B>(
         &self,
-        instances: impl IntoIterator<Item = (String, S)>,
-    ) -> Vec<Result<M::Record<S>, Failure<M>>>
+        instances: impl IntoIterator<Item = (String, B)>,
+    ) -> Vec<Result<M::Record<<M as BornIn<B>>::Born>, Failure<M>>>
     where
-        S: DurableState<Machine = M>,
-        M: BornIn<S>,
+        M: BornIn<B>,
     {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
-        for (id, state) in instances {
+        for (id, birth) in instances {
             // Always planned: nobody has polled it.
-            let plan = self.make(&id, state, None).prepare();
+            let plan = self.make(&id, birth, None).prepare();
             match plan.unwrap_or_else(|| Err(Failure::NotFound { key: Self::key(&id) })) {
                 Ok(plan) => {
                     let (_, change, decide) = plan.split();
@@ -79,15 +78,16 @@ impl<M: Durable> Machines<M> {
             for row in &page.items {
                 done.seen += 1;
                 if row.schema < M::GRAPH.version {
-                    let machine = rows::decode::<M>(&self.shared.migrations, row)?;
-                    let (_, into) = rows::entering(machine).map_err(|cause| RowError::Undecodable {
+                    let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
+                    let (_, into) = rows::entering(machine, &context).map_err(|cause| RowError::Undecodable {
                         key: row.key.clone(),
                         state: row.state.clone(),
                         cause,
                     })?;
                     let Row { key, incarnation, version, .. } = row.clone();
-                    let Entering { state, data, schema, .. } = into;
-                    groups.push(Change::Rewrite(Rewrite { key, incarnation, version, state, data, schema }).into());
+                    let Entering { state, data, context, schema, .. } = into;
+                    let rewrite = Rewrite { key, incarnation, version, state, data, context, schema };
+                    groups.push(Change::Rewrite(rewrite).into());
                 }
             }
             for verdict in self.shared.commit_groups(groups).await? {

@@ -67,14 +67,14 @@ impl<M: Durable> Machines<M> {
                         let (key, idempotency_key) = (first.key, idempotency_key.clone());
                         return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
                     }
-                    let machine = rows::decode_entry::<M>(&this.shared.migrations, &first)?;
-                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first)));
+                    let (machine, context) = rows::decode_entry::<M>(&this.shared.migrations, &first)?;
+                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, context)));
                 }
-                let (row, machine) = this.load(&id).await?;
-                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row);
+                let (row, (machine, context)) = this.load(&id).await?;
+                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row, context);
                 meta.set_key(idempotency_key.clone());
                 let (from, accepts) = (machine.state(), machine.accepts());
-                let target = match machine.apply(event) {
+                let target = match machine.apply(event, meta.context_mut()) {
                     Ok(target) => target,
                     Err(Rejected { machine, reason: Some(reason), .. }) => {
                         return Err(record::refuse(machine, meta, reason));
@@ -162,9 +162,9 @@ impl<M: Durable> Machines<M> {
         let mut word = self.shared.changes.subscribe();
         let deadline = self.shared.clock.elapsed().saturating_add(timeout);
         loop {
-            let (row, machine) = self.load(id).await?;
+            let (row, (machine, context)) = self.load(id).await?;
             if wanted(machine.state()) {
-                return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row)));
+                return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row, context)));
             }
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
             if self.shared.clock.timeout(left, told(&mut word, &key)).await.is_none() {

@@ -55,6 +55,19 @@ pub enum RowError {
         /// What serde says.
         cause: CodecError,
     },
+    /// What it shares between its states is not of the declared type.
+    #[error(
+        "the stored context of {key} is no `{declared}` ({cause}); a field that was added needs `#[serde(default)]`, or the machine a \
+         new `version` and a migration, which finds `null` where there was none"
+    )]
+    Context {
+        /// Which instance.
+        key: Key,
+        /// The type in the declaration.
+        declared: &'static str,
+        /// What serde says.
+        cause: CodecError,
+    },
 }
 
 /// Why an instance could not be read.

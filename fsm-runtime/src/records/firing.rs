@@ -132,7 +132,9 @@ pub(super) fn missed<M: Durable>(
     match verdict {
         Verdict::Conflict { current: Some(row), .. } | Verdict::Fenced { current: row, .. } => {
             match rows::decode::<M>(&shared.migrations, &row) {
-                Ok(machine) => Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, origin, &row))),
+                Ok((machine, context)) => {
+                    Failure::Conflict(Conflict::new(&row, machine, Meta::of(shared, origin, &row, context)))
+                }
                 Err(error) => Failure::Row(error),
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     shared::Shared,
     store::{Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Purge, Row, StoreError},
 };
-use fsm_core::StateMachine;
+use fsm_core::{StateMachine, Target};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 use uuid::Uuid;
 
@@ -52,7 +52,8 @@ impl<M: Durable> Machines<M> {
         Key::new(M::GRAPH.machine, id)
     }
 
-    /// Makes instance `id` in `state`, in which a machine can be born.
+    /// Makes instance `id` of its birth: a state in which a machine can be born, and where every state shares a context, the
+    /// pair of the two, `(state, context)`.
     ///
     /// # Errors
     /// [`Failure::Exists`] with the record that has the id already, [`Failure::InvalidId`] for an id that is empty,
@@ -60,12 +61,11 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Cancel safety
     /// Dropped half-way, the instance is made or not; creating it again tells which.
-    pub fn create<S>(&self, id: &str, state: S) -> Firing<M::Record<S>, M>
+    pub fn create<B>(&self, id: &str, birth: B) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
     where
-        S: DurableState<Machine = M>,
-        M: BornIn<S>,
+        M: BornIn<B>,
     {
-        self.make(id, state, None)
+        self.make(id, birth, None)
     }
 
     /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash, it
@@ -73,26 +73,35 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`create`](Self::create); [`Failure::KeyReused`] where the key stands for another birth.
-    pub fn create_with_key<S>(&self, id: &str, state: S, key: impl Into<String>) -> Firing<M::Record<S>, M>
+    pub fn create_with_key<B>(
+        &self,
+        id: &str,
+        birth: B,
+        key: impl Into<String>,
+    ) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
     where
-        S: DurableState<Machine = M>,
-        M: BornIn<S>,
+        M: BornIn<B>,
     {
-        self.make(id, state, Some(key.into()))
+        self.make(id, birth, Some(key.into()))
     }
 
     // Not an `async fn`: rustc reports a bound that fails on one three times.
-    pub(super) fn make<S: DurableState<Machine = M>>(
+    pub(super) fn make<B>(
         &self,
         id: &str,
-        state: S,
+        birth: B,
         idempotency_key: Option<String>,
-    ) -> Firing<M::Record<S>, M> {
+    ) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
+    where
+        M: BornIn<B>,
+    {
         let (shared, origin) = (self.shared.clone(), self.origin.clone());
         let (key, checked) = (Self::key(id), check_id(id));
+        let (state, context) = M::parts(birth);
+        let (machine, context) = (state.into_enum(), Box::new(context));
         Firing::new(move || {
             checked.map_err(|why| Failure::InvalidId { why })?;
-            let (machine, into) = rows::entering::<M>(state.into_enum())?;
+            let (machine, into) = rows::entering::<M>(machine, &context)?;
             let change = Change::Create(Create {
                 key: key.clone(),
                 incarnation: Uuid::now_v7(),
@@ -104,10 +113,11 @@ impl<M: Durable> Machines<M> {
             let (to, by) = (shared.clone(), origin.clone());
             Ok(Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
                 let meta = match stored {
-                    Stored::Now(row) => Meta::of(&to, &by, &row),
-                    Stored::Before(first) => Meta::of_first(&to, &by, &first),
+                    Stored::Now(row) => Meta::of(&to, &by, &row, context),
+                    // The same birth: the key answers for no other.
+                    Stored::Before(first) => Meta::of_first(&to, &by, &first, context),
                 };
-                match S::from_enum(machine) {
+                match Target::from_enum(machine) {
                     Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
                     Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
                 }
@@ -127,7 +137,8 @@ impl<M: Durable> Machines<M> {
         let (shared, origin) = (self.shared.clone(), self.origin.clone());
         Pending::new(async move {
             let row = shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
-            Ok(rows::decode::<M>(&shared.migrations, &row)?.wrap_any(Meta::of(&shared, &origin, &row)))
+            let (machine, context) = rows::decode::<M>(&shared.migrations, &row)?;
+            Ok(machine.wrap_any(Meta::of(&shared, &origin, &row, context)))
         })
     }
 
@@ -139,8 +150,8 @@ impl<M: Durable> Machines<M> {
         &self,
         id: &str,
     ) -> Result<Result<M::Record<S>, M::AnyRecord>, ReadError> {
-        let (row, machine) = self.load(id).await?;
-        let meta = Meta::of(&self.shared, &self.origin, &row);
+        let (row, (machine, context)) = self.load(id).await?;
+        let meta = Meta::of(&self.shared, &self.origin, &row, context);
         Ok(match S::from_enum(machine) {
             Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
             Err(machine) => Err(machine.wrap_any(meta)),
@@ -156,7 +167,7 @@ impl<M: Durable> Machines<M> {
         self.shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })
     }
 
-    pub(super) async fn load(&self, id: &str) -> Result<(Row, M), ReadError> {
+    pub(super) async fn load(&self, id: &str) -> Result<(Row, rows::Whole<M>), ReadError> {
         let row = self.row(id).await?;
         let machine = rows::decode(&self.shared.migrations, &row)?;
         Ok((row, machine))
@@ -172,8 +183,8 @@ impl<M: Durable> Machines<M> {
         let tolerant = self.shared.unknown.is_tolerated();
         let left_out = |row: &Row| tolerant && !checks::knows(M::GRAPH, &row.state, row.schema);
         let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
-            let machine = rows::decode::<M>(&self.shared.migrations, row)?;
-            Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, row)))
+            let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
+            Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, row, context)))
         });
         Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
     }

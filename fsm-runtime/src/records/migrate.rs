@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-/// A row's state and data, on their way from one schema version to the next.
+/// A row's state, data and context, on their way from one schema version to the next.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OldState {
@@ -17,6 +17,8 @@ pub struct OldState {
     pub state: String,
     /// The state's data.
     pub data: Value,
+    /// What every state shares; `null` where there was none.
+    pub context: Value,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -71,7 +73,7 @@ impl Migrations {
         (from..to).find(|version| self.step(machine, *version).is_none())
     }
 
-    /// `state` and `data` as version `to` has them.
+    /// What is stored as version `to` has it.
     pub(crate) fn apply(
         &self,
         key: &Key,
@@ -79,10 +81,11 @@ impl Migrations {
         to: u32,
         state: &str,
         data: &str,
+        context: &str,
     ) -> Result<OldState, MigrateError> {
         let failed = |from, cause| MigrateError::Step { key: key.clone(), from, cause };
-        let data = serde_json::from_str(data).map_err(|error| failed(from, error.into()))?;
-        let mut old = OldState { state: state.to_owned(), data };
+        let read = |text| serde_json::from_str(text).map_err(|error| failed(from, error.into()));
+        let mut old = OldState { state: state.to_owned(), data: read(data)?, context: read(context)? };
         for version in from..to {
             let step = self.step(&key.machine, version);
             let step = step.ok_or_else(|| MigrateError::NoStep { key: key.clone(), found: from, missing: version })?;

@@ -65,8 +65,8 @@ impl<M: Durable> Machines<M> {
     /// so the handle must say [on whose behalf](Self::acting_as) it acts, and `why` is not empty.
     ///
     /// It is a new stay: the worker of the old one is cancelled and waited for, timers start anew, attempts and what a worker
-    /// saved are forgotten, and it is not parked any more. The history has it as an `override` with who and why, and the
-    /// version moves on, so that records from before conflict.
+    /// saved are forgotten, and it is not parked any more. What every state shares stays. The history has it as an `override`
+    /// with who and why, and the version moves on, so that records from before conflict.
     ///
     /// ```
     /// # use fsm_runtime::{Machines, prelude::*};
@@ -89,7 +89,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`Failure::Conflict`] when the instance has changed since it was seen; [`Failure::Override`] where nobody is named, no
-    /// reason is given, or `seen` is of another machine; [`Failure::Row`] for a row that newer code has written; [`Failure::NotFound`]; [`Failure::Codec`]; [`Failure::Store`].
+    /// reason is given, or `seen` is of another machine; [`Failure::Row`] for a row that newer code has written, or whose context
+    /// cannot be read ([`move_to_with`](Self::move_to_with) gives it another); [`Failure::NotFound`]; [`Failure::Codec`];
+    /// [`Failure::Store`].
     ///
     /// # Cancel safety
     /// Dropped half-way, it is moved or not; read the instance to see which.
@@ -97,7 +99,41 @@ impl<M: Durable> Machines<M> {
     where
         S: DurableState<Machine = M>,
     {
-        let (shared, origin, why) = (self.shared.clone(), self.origin.clone(), why.into());
+        self.put(seen, state, None, why.into())
+    }
+
+    /// The same with a `context` in the place of the one that the instance has: for one that is wrong, or cannot be read.
+    ///
+    /// # Errors
+    /// As [`move_to`](Self::move_to).
+    ///
+    /// # Cancel safety
+    /// As [`move_to`](Self::move_to).
+    pub fn move_to_with<S>(
+        &self,
+        seen: &Row,
+        state: S,
+        context: M::Context,
+        why: impl Into<String>,
+    ) -> Pending<Result<M::Record<S>, Failure<M>>>
+    where
+        S: DurableState<Machine = M>,
+    {
+        self.put(seen, state, Some(context), why.into())
+    }
+
+    fn put<S>(
+        &self,
+        seen: &Row,
+        state: S,
+        context: Option<M::Context>,
+        why: String,
+    ) -> Pending<Result<M::Record<S>, Failure<M>>>
+    where
+        S: DurableState<Machine = M>,
+    {
+        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let context = context.map_or_else(|| rows::context::<M>(&shared.migrations, seen), |given| Ok(Box::new(given)));
         let Row { key, incarnation, version, schema, state: from, .. } = seen.clone();
         Pending::new(async move {
             let refused = |why| Failure::Override { key: key.clone(), why };
@@ -114,12 +150,13 @@ impl<M: Durable> Machines<M> {
             if schema > known {
                 return Err(Failure::Row(RowError::Newer { key, found: schema, known }));
             }
-            let (machine, into) = rows::entering::<M>(state.into_enum())?;
+            let context = context?;
+            let (machine, into) = rows::entering::<M>(state.into_enum(), &context)?;
             let by = origin.clone();
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match shared.commit_row(Change::Override(moved)).await? {
                 Ok(row) => match S::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::new(state, Meta::of(&shared, &by, &row)))),
+                    Ok(state) => Ok(M::wrap(RawRecord::new(state, Meta::of(&shared, &by, &row, context)))),
                     Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
                 },
                 Err(verdict) => Err(firing::missed(&shared, &by, key, None, verdict)),

@@ -12,24 +12,24 @@ use crate::{
     shared::Shared,
     store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
 };
-use fsm_core::{Accepts, Name, Reason, Target};
+use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
 use serde::Serialize;
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, sync::Arc};
 use uuid::Uuid;
 
-/// Where a record's row stands. Only a runtime makes one.
-pub struct Meta<M> {
+/// What a record holds besides its state: where its row stands, and what every state shares. Only a runtime makes one.
+pub struct Meta<M: Durable> {
     shared: Arc<Shared>,
     key: Key,
     incarnation: Uuid,
     version: u64,
     idempotency_key: Option<String>,
     origin: Origin,
-    machine: PhantomData<fn() -> M>,
+    context: Box<M::Context>,
 }
 
 impl<M: Durable> Meta<M> {
-    pub(super) fn of(shared: &Arc<Shared>, origin: &Origin, row: &Row) -> Self {
+    pub(super) fn of(shared: &Arc<Shared>, origin: &Origin, row: &Row, context: Box<M::Context>) -> Self {
         Self {
             shared: shared.clone(),
             key: row.key.clone(),
@@ -37,12 +37,17 @@ impl<M: Durable> Meta<M> {
             version: row.version,
             idempotency_key: None,
             origin: origin.clone(),
-            machine: PhantomData,
+            context,
         }
     }
 
     /// Where the row stood after `first`.
-    pub(super) fn of_first(shared: &Arc<Shared>, origin: &Origin, first: &HistoryEntry) -> Self {
+    pub(super) fn of_first(
+        shared: &Arc<Shared>,
+        origin: &Origin,
+        first: &HistoryEntry,
+        context: Box<M::Context>,
+    ) -> Self {
         Self {
             shared: shared.clone(),
             key: first.key.clone(),
@@ -50,7 +55,7 @@ impl<M: Durable> Meta<M> {
             version: first.version,
             idempotency_key: None,
             origin: origin.clone(),
-            machine: PhantomData,
+            context,
         }
     }
 
@@ -76,7 +81,7 @@ impl<M: Durable> Meta<M> {
         finish: impl FnOnce(M, Self) -> Result<R, Failure<M>> + Send + 'static,
     ) -> Result<Prepared<R, M>, Failure<M>> {
         let (from, event) = (from.as_str(), event.as_str());
-        let (target, into) = rows::entering(target)?;
+        let (target, into) = rows::entering(target, &self.context)?;
         let to = target.state().as_str();
         if !rows::declared::<M>(from, event, to) {
             return Err(Failure::Undeclared { from, event, to });
@@ -97,21 +102,26 @@ impl<M: Durable> Meta<M> {
         });
         let origin = self.origin.clone();
         Ok(Prepared::new(shared, origin, key, change, idempotency_key, move |stored| match stored {
-            Stored::Now(row) => finish(target, Self::of(&self.shared, &self.origin, &row)),
+            Stored::Now(row) => finish(target, Self::of(&self.shared, &self.origin, &row, self.context)),
             Stored::Before(first) => {
-                let machine = self.replay(&first)?;
-                finish(machine, Self::of_first(&self.shared, &self.origin, &first))
+                let (machine, context) = self.replay(&first)?;
+                finish(machine, Self::of_first(&self.shared, &self.origin, &first, context))
             }
         }))
     }
 
     /// What the first call with the same idempotency key led to.
-    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<M, Failure<M>> {
+    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<rows::Whole<M>, Failure<M>> {
         Ok(rows::decode_entry(&self.shared.migrations, first)?)
     }
 
     pub(super) fn set_key(&mut self, idempotency_key: Option<String>) {
         self.idempotency_key = idempotency_key;
+    }
+
+    /// What every state shares, for a transition to read and to change.
+    pub(super) fn context_mut(&mut self) -> &mut M::Context {
+        &mut self.context
     }
 
     pub(super) fn key(&self) -> &Key {
@@ -152,6 +162,11 @@ impl<S: DurableState> RawRecord<S> {
         self.state
     }
 
+    /// What every state shares.
+    pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
+        &self.meta.context
+    }
+
     /// Where the row stands.
     pub fn meta(&self) -> &Meta<S::Machine> {
         &self.meta
@@ -188,9 +203,9 @@ impl<S: DurableState> RawRecord<S> {
         R: Send + 'static,
     {
         Firing::new(move || {
-            let Self { state, meta } = self;
+            let Self { state, mut meta } = self;
             let payload = to_json(&event)?;
-            let target = match <S::Machine as Accepts<S, E>>::transition(state, event) {
+            let target = match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
                 Ok(target) => target.into_enum(),
                 Err(refused) => return Err(refuse(refused.machine.into_enum(), meta, refused.reason)),
             };

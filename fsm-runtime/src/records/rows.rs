@@ -8,47 +8,82 @@ use crate::{
 };
 use fsm_core::{Kind, Name, StateMachine};
 
+/// A machine's value, and what all its states share.
+pub(crate) type Whole<M> = (M, Box<<M as StateMachine>::Context>);
+
 /// The machine that `row` describes.
-pub(crate) fn decode<M: Durable>(migrations: &Migrations, row: &Row) -> Result<M, RowError> {
-    decode_stored(migrations, &row.key, row.schema, &row.state, &row.data)
+pub(crate) fn decode<M: Durable>(migrations: &Migrations, row: &Row) -> Result<Whole<M>, RowError> {
+    let stored = Stored { schema: row.schema, state: &row.state, data: &row.data, context: row.context.as_deref() };
+    stored.decode(migrations, &row.key)
 }
 
 /// The machine as it was after `entry`, a transition.
-pub(crate) fn decode_entry<M: Durable>(migrations: &Migrations, entry: &HistoryEntry) -> Result<M, RowError> {
-    decode_stored(migrations, &entry.key, entry.schema, &entry.to, entry.data.as_deref().unwrap_or("null"))
+pub(crate) fn decode_entry<M: Durable>(migrations: &Migrations, entry: &HistoryEntry) -> Result<Whole<M>, RowError> {
+    let HistoryEntry { schema, to, data, context, .. } = entry;
+    let data = data.as_deref().unwrap_or("null");
+    Stored { schema: *schema, state: to, data, context: context.as_deref() }.decode(migrations, &entry.key)
 }
 
-fn decode_stored<M: Durable>(
-    migrations: &Migrations,
-    key: &Key,
+/// What every state of the machine that `row` describes shares, whatever its state is.
+pub(crate) fn context<M: Durable>(migrations: &Migrations, row: &Row) -> Result<Box<M::Context>, RowError> {
+    let (known, stored) = (M::GRAPH.version, row.context.as_deref().unwrap_or("null"));
+    if M::GRAPH.context.is_none() || row.schema >= known {
+        return decode_context::<M>(&row.key, stored);
+    }
+    let migrated = migrations.apply(&row.key, row.schema, known, &row.state, &row.data, stored)?;
+    decode_context::<M>(&row.key, &migrated.context.to_string())
+}
+
+/// What is stored of a machine.
+struct Stored<'a> {
     schema: u32,
-    state: &str,
-    data: &str,
-) -> Result<M, RowError> {
-    let known = M::GRAPH.version;
-    if schema > known {
-        return Err(RowError::Newer { key: key.clone(), found: schema, known });
-    }
-    if schema < known {
-        let migrated = migrations.apply(key, schema, known, state, data)?;
-        return decode_known(key, &migrated.state, &migrated.data.to_string());
-    }
-    decode_known(key, state, data)
+    state: &'a str,
+    data: &'a str,
+    context: Option<&'a str>,
 }
 
-/// The machine in stored state `state`, by its name or one that it had earlier, with JSON `data` of the present schema.
-fn decode_known<M: Durable>(key: &Key, state: &str, data: &str) -> Result<M, RowError> {
+impl Stored<'_> {
+    fn decode<M: Durable>(&self, migrations: &Migrations, key: &Key) -> Result<Whole<M>, RowError> {
+        let known = M::GRAPH.version;
+        let context = self.context.unwrap_or("null");
+        if self.schema > known {
+            return Err(RowError::Newer { key: key.clone(), found: self.schema, known });
+        }
+        if self.schema < known {
+            let migrated = migrations.apply(key, self.schema, known, self.state, self.data, context)?;
+            return decode_known(key, &migrated.state, &migrated.data.to_string(), &migrated.context.to_string());
+        }
+        decode_known(key, self.state, self.data, context)
+    }
+}
+
+/// The machine in stored state `state`, by its name or one that it had earlier, with JSON of the present schema.
+fn decode_known<M: Durable>(key: &Key, state: &str, data: &str, context: &str) -> Result<Whole<M>, RowError> {
     let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
     let state = known.ok_or_else(|| RowError::UnknownState {
         key: key.clone(),
         state: state.to_owned(),
         known: M::State::ALL.iter().map(|state| state.as_str()).collect(),
     })?;
-    M::decode(state, data).map_err(|cause| RowError::Undecodable { key: key.clone(), state: state.to_string(), cause })
+    let machine = M::decode(state, data).map_err(|cause| RowError::Undecodable {
+        key: key.clone(),
+        state: state.to_string(),
+        cause,
+    })?;
+    Ok((machine, decode_context::<M>(key, context)?))
+}
+
+fn decode_context<M: Durable>(key: &Key, context: &str) -> Result<Box<M::Context>, RowError> {
+    let context = M::decode_context(context).map_err(|cause| RowError::Context {
+        key: key.clone(),
+        declared: M::GRAPH.context.unwrap_or_default(),
+        cause,
+    })?;
+    Ok(Box::new(context))
 }
 
 /// What is stored when an instance enters the state that `machine` is in, and the machine again.
-pub(crate) fn entering<M: Durable>(machine: M) -> Result<(M, Entering), CodecError> {
+pub(crate) fn entering<M: Durable>(machine: M, context: &M::Context) -> Result<(M, Entering), CodecError> {
     let (machine, data) = machine.encode()?;
     let state = machine.state().as_str();
     // The derive generates states and graph from the same lines.
@@ -56,7 +91,7 @@ pub(crate) fn entering<M: Durable>(machine: M) -> Result<(M, Entering), CodecErr
     let entering = Entering {
         state: state.to_owned(),
         data,
-        context: None,
+        context: M::encode_context(context)?,
         schema: M::GRAPH.version,
         timer: info.and_then(|info| info.timer).map(|timer| timer.after),
         work: info.is_some_and(|info| info.kind == Kind::Work),

@@ -1,5 +1,7 @@
 //! What has become of the rows of a snapshot: pure, from the file and the declaration.
 
+use std::fmt;
+
 use fsm_core::Name as _;
 use serde_json::{Map, Value};
 
@@ -69,21 +71,22 @@ fn unread<M: Durable>(row: &Row, steps: &Migrations) -> Option<String> {
     if version < present {
         return unmigrated::<M>(row, version, steps);
     }
-    let error = decode::<M>(&row.state, &row.data)?.err()?;
+    let error = decode::<M>(&row.state, &row.data, &row.context)?.err()?;
     Some(format!(
         "a row in `{}` is not read any more: {error}; `#[serde(default)]` or `#[serde(alias = \"…\")]` on the field, or \
          `#[fsm(version = {})]` and a migration\n  the row: {}",
         row.state,
         present + 1,
-        row.data
+        Shown(&row.data, &row.context)
     ))
 }
 
 /// Why a sample of an earlier version is not brought to the present one.
 fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option<String> {
     let key = Key::new(M::GRAPH.machine, "a sample");
-    let Row { state, data, .. } = row;
-    let migrated = match steps.apply(&key, version, M::GRAPH.version, state, &data.to_string()) {
+    let Row { state, data, context, .. } = row;
+    let shown = Shown(data, context);
+    let migrated = match steps.apply(&key, version, M::GRAPH.version, state, &data.to_string(), &context.to_string()) {
         Ok(migrated) => migrated,
         Err(MigrateError::NoStep { found, missing, .. }) => {
             return Some(format!(
@@ -93,35 +96,63 @@ fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option
         }
         Err(MigrateError::Step { from, cause, .. }) => {
             return Some(format!(
-                "the migration from version {from} does not take a row in `{state}`: {cause}\n  the row: {data}"
+                "the migration from version {from} does not take a row in `{state}`: {cause}\n  the row: {shown}"
             ));
         }
     };
-    let why = match decode::<M>(&migrated.state, &migrated.data) {
+    let why = match decode::<M>(&migrated.state, &migrated.data, &migrated.context) {
         None => format!("`{}` is no state of version {}", migrated.state, M::GRAPH.version),
         Some(Err(error)) => error.to_string(),
         Some(Ok(_)) => return None,
     };
     Some(format!(
         "a row of version {version} in `{state}` is not read after its migration: {why}; mend the migration\n  the row: \
-         {data}\n  migrated, in `{}`: {}",
-        migrated.state, migrated.data
+         {shown}\n  migrated, in `{}`: {}",
+        migrated.state,
+        Shown(&migrated.data, &migrated.context)
     ))
 }
 
-/// The machine that a row holds; `None` where no present state has its state's name.
-fn decode<M: Durable>(state: &str, data: &Value) -> Option<Result<M, CodecError>> {
+/// Whether a row is read; `None` where no present state has its state's name.
+fn decode<M: Durable>(state: &str, data: &Value, context: &Value) -> Option<Result<(), Unread>> {
     let info = M::GRAPH.state_was(state)?;
     let state = M::State::ALL.iter().find(|state| state.as_str() == info.name)?;
-    Some(M::decode(*state, &data.to_string()))
+    let read = M::decode(*state, &data.to_string()).map_err(Unread::Data);
+    let context = || M::decode_context(&context.to_string()).map_err(Unread::Context);
+    Some(read.and_then(|_| context()).map(drop))
+}
+
+/// What of a row is not read.
+enum Unread {
+    Data(CodecError),
+    Context(CodecError),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(error) => error.fmt(f),
+            Self::Context(error) => write!(f, "its context, {error}"),
+        }
+    }
+}
+
+/// A row's data, and its context where there is one.
+struct Shown<'a>(&'a Value, &'a Value);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(data, context) = self;
+        if context.is_null() { data.fmt(f) } else { write!(f, "{data} with {context}") }
+    }
 }
 
 /// Today's samples, and after them those of the file that look otherwise: rows like them can still be stored.
 fn keep_old_shapes(stored: Vec<Row>, mut declared: File, version: u32) -> File {
     for old in stored {
         let old = Row { version: old.version.filter(|stored| *stored != version), ..old };
-        let seen =
-            |row: &Row| row.state == old.state && row.version == old.version && shape(&row.data) == shape(&old.data);
+        let shapes = |row: &Row| (shape(&row.data), shape(&row.context));
+        let seen = |row: &Row| row.state == old.state && row.version == old.version && shapes(row) == shapes(&old);
         if !declared.rows.iter().any(seen) {
             let after = declared.rows.iter().rposition(|row| row.state == old.state);
             declared.rows.insert(after.map_or(declared.rows.len(), |index| index + 1), old);

@@ -20,6 +20,9 @@ pub(super) struct File {
 pub(super) struct Row {
     pub(super) state: String,
     pub(super) data: Value,
+    /// What every state shares; nothing where there is none.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub(super) context: Value,
     /// The schema version that it was stored under, if not the graph's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<u32>,
@@ -27,14 +30,17 @@ pub(super) struct Row {
 
 impl File {
     /// What the file should hold by the declaration and by today's samples.
-    pub(super) fn declared<M: Durable>(samples: Vec<M>) -> Result<Self, SnapshotError> {
+    pub(super) fn declared<M: Durable>(samples: Vec<M::Whole>) -> Result<Self, SnapshotError> {
         let mut rows = Vec::new();
         for sample in samples {
+            let (sample, context) = M::split(sample);
             let state = sample.state();
             let encode = |error| SnapshotError::Encode { what: format!("a sample in `{state}`"), error };
             let (_, data) = sample.encode().map_err(encode)?;
-            let data = serde_json::from_str(&data).map_err(|error| encode(error.into()))?;
-            rows.push((state, Row { state: state.to_string(), data: plain(data), version: None }));
+            let context = M::encode_context(&context).map_err(encode)?;
+            let value = |text: &str| serde_json::from_str(text).map(plain).map_err(|error| encode(error.into()));
+            let (data, context) = (value(&data)?, value(context.as_deref().unwrap_or("null"))?);
+            rows.push((state, Row { state: state.to_string(), data, context, version: None }));
         }
         rows.sort_by_key(|(state, _)| *state);
         let missing = M::State::ALL.iter().filter(|state| rows.iter().all(|(sampled, _)| sampled != *state));
@@ -49,7 +55,7 @@ impl File {
 
     pub(super) fn read(text: &str) -> Result<Self, serde_json::Error> {
         let file: Self = serde_json::from_str(text)?;
-        let rows = file.rows.into_iter().map(|row| Row { data: plain(row.data), ..row });
+        let rows = file.rows.into_iter().map(|row| Row { data: plain(row.data), context: plain(row.context), ..row });
         Ok(Self { graph: plain(file.graph), rows: rows.collect() })
     }
 

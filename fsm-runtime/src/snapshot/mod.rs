@@ -21,7 +21,7 @@ use file::File;
 /// Asserts that the rows of a committed snapshot are still read by the code, and that the snapshot is up to date.
 ///
 /// The samples are values of the machine, at least one for each state; where the data of a state can have several shapes (an
-/// `Option`, an enum), give one of each. The path is relative to the crate's own folder (where its `Cargo.toml` is).
+/// `Option`, an enum), give one of each. Where every state shares a context, a sample is the pair, `(value, context)`. The path is relative to the crate's own folder (where its `Cargo.toml` is).
 ///
 /// ```
 /// use fsm_runtime::prelude::*;
@@ -201,10 +201,10 @@ impl Steps {
 ///
 /// # Errors
 /// See [`SnapshotError`].
-pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
+pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Whole>, update: bool) -> Result<(), SnapshotError> {
     let shown = || path.display().to_string();
     let io = |error| SnapshotError::Io { path: shown(), error };
-    let declared = File::declared(samples)?;
+    let declared = File::declared::<M>(samples)?;
     let stored = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && update => {

@@ -314,6 +314,8 @@ pub struct Rewrite {
     pub state: String,
     /// The state's data, as JSON.
     pub data: String,
+    /// The machine's shared data, as JSON.
+    pub context: Option<String>,
     /// The schema version.
     pub schema: u32,
 }

@@ -175,6 +175,8 @@ pub struct HistoryEntry {
     pub payload: Option<String>,
     /// The data of the state after, as JSON; `None` for a note.
     pub data: Option<String>,
+    /// The machine's shared data after it, as JSON; `None` for a note, and where the machine has none.
+    pub context: Option<String>,
     /// Who fired it: `caller`, `worker`, `timer`, `operator`, or `converge` for a wish.
     pub cause: String,
     /// The idempotency key, where the caller gave one.

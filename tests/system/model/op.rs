@@ -183,6 +183,7 @@ impl Op {
                 version,
                 state: STATES[usize::from(*state)].to_owned(),
                 data: format!("{{\"schema\":{schema}}}"),
+                context: (schema % 2 == 0).then(|| schema.to_string()),
                 schema: *schema,
             }),
         }

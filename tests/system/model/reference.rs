@@ -90,7 +90,9 @@ impl Model {
         if let Some(used) = idempotency_key {
             let life = self.life(key).unwrap_or(*incarnation);
             if let Some((first, _)) = self.keys.get(&(key.clone(), life, used.clone())) {
-                let same = first.event.is_none() && first.to == into.state && first.data.as_ref() == Some(&into.data);
+                let same = first.event.is_none()
+                    && (&first.to, first.data.as_ref(), &first.context)
+                        == (&into.state, Some(&into.data), &into.context);
                 let first = Box::new(HistoryEntry::clone(first));
                 return Err(if same { Miss::Duplicate(first) } else { Miss::KeyReused(first) });
             }
@@ -251,7 +253,8 @@ impl Model {
         if row.schema >= rewrite.schema {
             return Err(Miss::Moved);
         }
-        Ok(self.put(Row { state: rewrite.state.clone(), data: rewrite.data.clone(), schema: rewrite.schema, ..row }))
+        let Rewrite { state, data, context, schema, .. } = rewrite.clone();
+        Ok(self.put(Row { state, data, context, schema, ..row }))
     }
 
     fn read_as(&self, key: &Key, incarnation: Uuid, version: u64) -> Result<Row, Miss> {
@@ -287,6 +290,7 @@ impl Model {
             event: event.map(|(_, event, _)| event.to_owned()),
             payload: event.map(|(.., payload)| payload.to_owned()),
             data: Some(row.data.clone()),
+            context: row.context.clone(),
             idempotency_key: used.map(str::to_owned),
             actor: origin.actor.clone(),
             trace: origin.trace.clone(),
@@ -325,6 +329,7 @@ impl Model {
             to: row.state.clone(),
             payload: None,
             data: None,
+            context: None,
             cause: cause.as_str().to_owned(),
             idempotency_key: None,
             actor: None,

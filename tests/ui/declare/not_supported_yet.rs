@@ -1,7 +1,7 @@
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]
-#[fsm(initial = Idle, context = u8)]
+#[fsm(initial = Idle)]
 enum Job {
     #[on(start => Running)]
     Idle,

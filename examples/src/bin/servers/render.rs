@@ -81,6 +81,7 @@ mod tests {
             to: to.to_owned(),
             payload: Some(payload.to_owned()),
             data: None,
+            context: None,
             cause: if event.is_some() { "worker" } else { "caller" }.to_owned(),
             idempotency_key: None,
             actor: None,

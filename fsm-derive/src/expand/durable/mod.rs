@@ -3,8 +3,9 @@
 mod record;
 mod work;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::{cx::Cx, outside, states::pattern};
 
@@ -57,12 +58,19 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
         }
     };
     let exhausted = exhausted(cx);
+    let context = codec(cx);
+    let (whole, shared) = (cx.whole_ty(), cx.context_or_unit());
+    let split = if cx.context.is_some() { quote!(whole) } else { quote!((whole, ())) };
     let codec_error = quote!(#runtime::CodecError);
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
             type Record<#s: #runtime::DurableState<Machine = Self>> = Record<#s>;
             type AnyRecord = AnyRecord;
+            type Whole = #whole;
+            fn split(whole: #whole) -> (Self, #shared) {
+                #split
+            }
             fn wrap<#s: #runtime::DurableState<Machine = Self>>(raw: #runtime::RawRecord<#s>) -> Record<#s> {
                 Record { raw }
             }
@@ -103,8 +111,50 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn decode_event(kind: EventKind, #payload: &str) -> ::core::result::Result<Event, #codec_error> {
                 #decode_event
             }
+            #context
             #timers
             #exhausted
+        }
+    }
+}
+
+/// `context()` of a record and of a task.
+fn context(cx: &Cx<'_>) -> Option<TokenStream> {
+    let vis = cx.vis(1);
+    cx.context.as_ref().map(|context| {
+        quote! {
+            /// What every state shares.
+            #[must_use]
+            #vis fn context(&self) -> &#context {
+                self.raw.context()
+            }
+        }
+    })
+}
+
+/// The way of the context into its column and back, at the user's own tokens: what its type lacks is reported there.
+fn codec(cx: &Cx<'_>) -> TokenStream {
+    let runtime = &cx.runtime;
+    let text = quote!(::core::option::Option<::std::string::String>);
+    let Some(context) = &cx.context else {
+        return quote! {
+            fn encode_context((): &()) -> ::core::result::Result<#text, #runtime::CodecError> {
+                ::core::result::Result::Ok(::core::option::Option::None)
+            }
+            fn decode_context(_: &str) -> ::core::result::Result<(), #runtime::CodecError> {
+                ::core::result::Result::Ok(())
+            }
+        };
+    };
+    let span = cx.machine.context.as_ref().map_or_else(Span::call_site, Spanned::span);
+    let encoded = quote_spanned!(span=> #runtime::codec::to_json::<#context>(context));
+    let decoded = quote_spanned!(span=> #runtime::codec::from_json::<#context>(stored));
+    quote! {
+        fn encode_context(context: &#context) -> ::core::result::Result<#text, #runtime::CodecError> {
+            #encoded.map(::core::option::Option::Some)
+        }
+        fn decode_context(stored: &str) -> ::core::result::Result<#context, #runtime::CodecError> {
+            #decoded
         }
     }
 }

@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::{cx::Cx, states::docs, transitions::Method};
+use super::{
+    super::{cx::Cx, states::docs, transitions::Method},
+    context,
+};
 use crate::model::plain;
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -21,6 +24,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
          version that was read. The data of the state are its fields, through `Deref`."
     );
     let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
+    let context = context(cx);
     quote! {
         #[doc = #failure]
         #vis type Failure = #runtime::Failure<#enum_ty>;
@@ -50,6 +54,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn data(&self) -> &#s {
                 self.raw.data()
             }
+            #context
             /// What it holds in this state, without the record.
             #[must_use]
             #vis fn into_data(self) -> #s {
@@ -115,6 +120,17 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
+    let context = cx.context.as_ref().map(|context| {
+        quote! {
+            /// What every state shares.
+            #[must_use]
+            #vis fn context(&self) -> &#context {
+                match self {
+                    #(Self::#idents(record) => record.context(),)*
+                }
+            }
+        }
+    });
     quote! {
         /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
         #[derive(Debug)]
@@ -144,6 +160,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                     #(Self::#idents(_) => State::#idents,)*
                 }
             }
+            #context
             /// The events that its state declares. A guard can still refuse one.
             #[must_use]
             #vis const fn accepts(&self) -> &'static [EventKind] {

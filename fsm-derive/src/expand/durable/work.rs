@@ -3,10 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
-use super::super::{
-    cx::Cx,
-    states::{docs, pattern},
-    transitions::Method,
+use super::{
+    super::{
+        cx::Cx,
+        states::{docs, pattern},
+        transitions::Method,
+    },
+    context,
 };
 use crate::{
     hint,
@@ -27,6 +30,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
          [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`."
     );
     let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
+    let context = context(cx);
     let future = quote!(impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static);
     quote! {
         #[doc = #doc]
@@ -55,6 +59,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             #vis fn data(&self) -> &#s {
                 self.raw.data()
             }
+            #context
             /// Which attempt this is at this stay in the state, from 1.
             #[must_use]
             #vis fn attempt(&self) -> u32 {

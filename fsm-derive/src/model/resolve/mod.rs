@@ -36,6 +36,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         derives: options.derives,
         version: options.version.unwrap_or(1),
         durable: options.durable,
+        context: options.context,
         states: variants.iter().map(states::state).collect(),
         groups: options.groups.iter().map(|group| Group { ident: group.ident.clone() }).collect(),
         events: Vec::new(),

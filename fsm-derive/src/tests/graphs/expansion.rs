@@ -135,6 +135,7 @@ impl Module {
             machine: string(graph.get("machine")),
             doc: string(graph.get("doc")),
             version: integer(graph.get("version")),
+            context: optional(graph.get("context")).map(string),
             states: list(graph.get("states"), state),
             events: list(graph.get("events"), |event| {
                 let event = fields_of(event);

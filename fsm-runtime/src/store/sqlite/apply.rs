@@ -183,7 +183,10 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
     };
     let same = match change {
         Change::Create(Create { into, .. }) => {
-            first.event.is_none() && first.to == into.state && first.data.as_ref() == Some(&into.data)
+            first.event.is_none()
+                && first.to == into.state
+                && first.data.as_ref() == Some(&into.data)
+                && first.context == into.context
         }
         Change::Transition(Transition { event, payload, .. }) => {
             first.event.as_ref() == Some(event) && first.payload.as_ref() == Some(payload)

@@ -257,13 +257,13 @@ fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>
 }
 
 fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Option<Row>> {
-    let Rewrite { key, incarnation, version, state, data, schema } = rewrite;
+    let Rewrite { key, incarnation, version, state, data, context, schema } = rewrite;
     connection
         .prepare_cached(&format!(
-            "UPDATE fsm_instances SET state = ?5, data = ?6, schema = ?7
+            "UPDATE fsm_instances SET state = ?5, data = ?6, schema = ?7, context = ?8
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND schema < ?7 RETURNING {COLUMNS}"
         ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, state, data, schema], to_row)
+        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, state, data, schema, context], to_row)
         .optional()
 }
 

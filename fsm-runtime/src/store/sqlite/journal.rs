@@ -13,6 +13,7 @@ pub(super) struct Entry<'a> {
     pub(super) event: Option<&'a str>,
     pub(super) payload: Option<&'a str>,
     pub(super) data: Option<&'a str>,
+    pub(super) context: Option<&'a str>,
     pub(super) cause: Cause,
     pub(super) idempotency_key: Option<&'a str>,
     pub(super) origin: Option<&'a Origin>,
@@ -28,6 +29,7 @@ impl<'a> Entry<'a> {
             event: None,
             payload: None,
             data: Some(&row.data),
+            context: row.context.as_deref(),
             cause,
             idempotency_key: None,
             origin: None,
@@ -42,19 +44,20 @@ impl<'a> Entry<'a> {
             event: Some(about),
             payload: Some(text),
             data: None,
+            context: None,
             ..Self::of(row, cause)
         }
     }
 }
 
 pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime) -> rusqlite::Result<()> {
-    let Entry { row, kind, from, event, payload, data, cause, idempotency_key, origin } = entry;
+    let Entry { row, kind, from, event, payload, data, context, cause, idempotency_key, origin } = entry;
     let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
     connection
         .prepare_cached(
             "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event, to_state,
-                 payload, data, cause, key, actor, trace, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 payload, data, context, cause, key, actor, trace, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )?
         .execute(params![
             machine,
@@ -69,6 +72,7 @@ pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime)
             row.state,
             payload,
             data,
+            context,
             cause.as_str(),
             idempotency_key,
             origin.and_then(|origin| origin.actor.as_deref()),

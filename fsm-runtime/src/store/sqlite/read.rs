@@ -29,7 +29,7 @@ pub(super) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option
 
 const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, \
                      to_state, \
-                     payload, data, cause, key, actor, trace, at FROM fsm_history";
+                     payload, data, context, cause, key, actor, trace, at FROM fsm_history";
 
 fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
     connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
@@ -219,11 +219,12 @@ fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
         to: row.get(10)?,
         payload: row.get(11)?,
         data: row.get(12)?,
-        cause: row.get(13)?,
-        idempotency_key: row.get(14)?,
-        actor: row.get(15)?,
-        trace: row.get(16)?,
-        at: time(row, 17)?,
+        context: row.get(13)?,
+        cause: row.get(14)?,
+        idempotency_key: row.get(15)?,
+        actor: row.get(16)?,
+        trace: row.get(17)?,
+        at: time(row, 18)?,
     })
 }
 

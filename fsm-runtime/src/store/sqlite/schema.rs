@@ -79,6 +79,7 @@ CREATE TABLE fsm_history (
     to_state    TEXT NOT NULL,
     payload     TEXT,
     data        TEXT,
+    context     TEXT,
     cause       TEXT NOT NULL,
     key         TEXT,
     actor       TEXT,

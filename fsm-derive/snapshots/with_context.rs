@@ -1,0 +1,901 @@
+//! Generated; see `src/tests/snapshots.rs`.
+
+/**The state machine `Order`.
+
+An order in a shop.
+*/
+///
+#[cfg_attr(
+    doc,
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 160 188\" style=\"width:160px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Order and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 28.0C56.6 36.5 56.6 36.5 56.6 45.0C56.6 53.0 56.6 53.0 56.6 61.0C56.6 66.0 56.6 66.0 56.6 71.0\"></path>\n<path d=\"M56.6 78.0L53.1 70.0L60.1 70.0Z\"></path>\n<a href=\"event/struct.Pay.html\"><text x=\"62.6\" y=\"57.0\" font-size=\"11\">pay [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 106.0C56.6 114.5 56.6 114.5 56.6 123.0C56.6 131.0 56.6 131.0 56.6 139.0C56.6 144.0 56.6 144.0 56.6 149.0\"></path>\n<path d=\"M56.6 156.0L53.1 148.0L60.1 148.0Z\"></path>\n<a href=\"event/struct.Ship.html\"><text x=\"62.6\" y=\"135.0\" font-size=\"11\">ship</text></a>\n<a href=\"struct.Cart.html\"><g><title>Cart Being filled.</title><rect x=\"30.0\" y=\"0.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Cart</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M83.2 6.0C105.2 6.0 105.2 22.0 90.2 22.0\"></path>\n<path d=\"M83.2 22.0L91.2 18.5L91.2 25.5Z\"></path>\n<a href=\"event/struct.Add.html\"><text x=\"105.2\" y=\"18.0\" font-size=\"11\">add</text></a>\n<a href=\"struct.Paid.html\"><g><title>Paid The money is there.</title><rect x=\"30.0\" y=\"78.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Paid</text></g></a>\n<a href=\"struct.Shipped.html\"><g><title>Shipped (an end) On its way.</title><rect x=\"19.1\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"22.1\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Shipped</text></g></a>\n</svg></div>\n",
+    doc = ""
+)]
+/**| from | event | to |
+| --- | --- | --- |
+| `Cart` | `add` | `Cart` |
+| `Cart` | `pay`, guarded | `Paid` |
+| `Paid` | `ship` | `Shipped` |
+*/
+#[allow(
+    dead_code,
+    deprecated,
+    explicit_outlives_requirements,
+    unreachable_pub,
+    unused_qualifications,
+    rustdoc::broken_intra_doc_links,
+    rustdoc::private_intra_doc_links,
+    clippy::elidable_lifetime_names,
+    clippy::enum_variant_names,
+    clippy::large_enum_variant,
+    clippy::multiple_bound_locations,
+    clippy::needless_pass_by_value,
+    clippy::result_large_err,
+    clippy::should_implement_trait,
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    clippy::too_many_arguments,
+    clippy::type_complexity,
+    clippy::wrong_self_convention,
+)]
+pub mod order {
+    #[allow(unused_imports, clippy::wildcard_imports)]
+    use super::*;
+    use super::Order;
+    #[allow(
+        non_camel_case_types,
+        non_snake_case,
+        non_upper_case_globals,
+        type_alias_bounds
+    )]
+    mod outside {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        pub(super) fn guard_Cart_pay(
+            state: &super::Cart,
+            event: &super::event::Pay,
+            context: &Shop,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            let guard: fn(
+                &super::Cart,
+                &super::event::Pay,
+                &Shop,
+            ) -> ::core::result::Result<(), _> = is_open;
+            guard(state, event, context).map_err(::core::convert::Into::into)
+        }
+        pub(super) fn with_Cart_add(
+            state: super::Cart,
+            event: super::event::Add,
+            context: &mut Shop,
+        ) -> super::Cart {
+            let with: fn(super::Cart, super::event::Add, &mut Shop) -> super::Cart = add;
+            with(state, event, context)
+        }
+    }
+    /// Being filled.
+    #[derive(Clone, Debug)]
+    pub struct Cart {
+        ///The `cents` of `Cart`.
+        pub cents: u64,
+    }
+    /// The money is there.
+    #[derive(Clone, Debug)]
+    pub struct Paid {
+        ///The `cents` of `Paid`.
+        pub cents: u64,
+    }
+    /// On its way.
+    #[derive(Clone, Debug)]
+    pub struct Shipped;
+    ///The names of the states of `Order`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum State {
+        /// Being filled.
+        Cart,
+        /// The money is there.
+        Paid,
+        /// On its way.
+        Shipped,
+    }
+    impl State {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Cart => "Cart",
+                Self::Paid => "Paid",
+                Self::Shipped => "Shipped",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for State {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for State {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for State {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("state of `Order`", name))
+        }
+    }
+    impl State {
+        /// The events that this state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(self) -> &'static [EventKind] {
+            match self {
+                Self::Cart => &[EventKind::Add, EventKind::Pay],
+                Self::Paid => &[EventKind::Ship],
+                Self::Shipped => &[],
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Target<Order> for Cart {
+        #[inline]
+        fn into_enum(self) -> Order {
+            let Cart { cents } = self;
+            Order::Cart { cents }
+        }
+        #[inline]
+        fn from_enum(machine: Order) -> ::core::result::Result<Self, Order> {
+            match machine {
+                Order::Cart { cents } => ::core::result::Result::Ok(Cart { cents }),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateOf<Order> for Cart {
+        const STATE: State = State::Cart;
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Target<Order> for Paid {
+        #[inline]
+        fn into_enum(self) -> Order {
+            let Paid { cents } = self;
+            Order::Paid { cents }
+        }
+        #[inline]
+        fn from_enum(machine: Order) -> ::core::result::Result<Self, Order> {
+            match machine {
+                Order::Paid { cents } => ::core::result::Result::Ok(Paid { cents }),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateOf<Order> for Paid {
+        const STATE: State = State::Paid;
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Target<Order> for Shipped {
+        #[inline]
+        fn into_enum(self) -> Order {
+            let Shipped = self;
+            Order::Shipped
+        }
+        #[inline]
+        fn from_enum(machine: Order) -> ::core::result::Result<Self, Order> {
+            match machine {
+                Order::Shipped => ::core::result::Result::Ok(Shipped),
+                other => ::core::result::Result::Err(other),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateOf<Order> for Shipped {
+        const STATE: State = State::Shipped;
+    }
+    ///The events of `Order`, with their payloads.
+    pub mod event {
+        #[allow(unused_imports, clippy::wildcard_imports)]
+        use super::super::*;
+        ///`add`: `Cart` → `Cart`.
+        #[derive(Clone, Debug)]
+        pub struct Add {
+            ///The `cents` that comes with the event.
+            pub cents: u64,
+        }
+        ///`pay`: `Cart` → `Paid`.
+        #[derive(Clone, Debug)]
+        pub struct Pay;
+        ///`ship`: `Paid` → `Shipped`.
+        #[derive(Clone, Debug)]
+        pub struct Ship;
+    }
+    ///Any event of `Order`, with its payload.
+    #[derive(Clone, Debug)]
+    pub enum Event {
+        ///`add`: `Cart` → `Cart`.
+        Add(event::Add),
+        ///`pay`: `Cart` → `Paid`.
+        Pay(event::Pay),
+        ///`ship`: `Paid` → `Shipped`.
+        Ship(event::Ship),
+    }
+    impl Event {
+        /// Which event this is.
+        #[must_use]
+        pub const fn kind(&self) -> EventKind {
+            match self {
+                Self::Add(_) => EventKind::Add,
+                Self::Pay(_) => EventKind::Pay,
+                Self::Ship(_) => EventKind::Ship,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Add> for Event {
+        #[inline]
+        fn from(event: event::Add) -> Self {
+            Self::Add(event)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Pay> for Event {
+        #[inline]
+        fn from(event: event::Pay) -> Self {
+            Self::Pay(event)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Ship> for Event {
+        #[inline]
+        fn from(event: event::Ship) -> Self {
+            Self::Ship(event)
+        }
+    }
+    ///The names of the events of `Order`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum EventKind {
+        ///`add`: `Cart` → `Cart`.
+        Add,
+        ///`pay`: `Cart` → `Paid`.
+        Pay,
+        ///`ship`: `Paid` → `Shipped`.
+        Ship,
+    }
+    impl EventKind {
+        /// All of them, in declaration order.
+        pub const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
+        /// The name, as it is stored and drawn.
+        #[must_use]
+        pub const fn as_str(self) -> &'static str {
+            match self {
+                Self::Add => "add",
+                Self::Pay => "pay",
+                Self::Ship => "ship",
+            }
+        }
+        /// Its place in [`ALL`](Self::ALL).
+        #[must_use]
+        pub const fn index(self) -> usize {
+            self as usize
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::Name for EventKind {
+        const ALL: &'static [Self] = Self::ALL;
+        fn as_str(self) -> &'static str {
+            self.as_str()
+        }
+        fn index(self) -> usize {
+            self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Display for EventKind {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.pad(self.as_str())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::str::FromStr for EventKind {
+        type Err = ::fsm_core::UnknownName;
+        fn from_str(
+            name: &str,
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            found
+                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                    Self,
+                >("event of `Order`", name))
+        }
+    }
+    mod seal {
+        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Seal;
+    }
+    use self::seal::Seal;
+    ///A state in which a `Order` can be born.
+    #[diagnostic::on_unimplemented(
+        message = "no `Order` is born in state `{Self}`",
+        label = "not an initial state",
+        note = "the initial state of `Order` is `Cart`"
+    )]
+    pub trait Initial {
+        #[doc(hidden)]
+        fn seal(&self) -> Seal;
+    }
+    #[automatically_derived]
+    impl Initial for Cart {
+        fn seal(&self) -> Seal {
+            Seal
+        }
+    }
+    ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
+    #[diagnostic::on_unimplemented(
+        message = "illegal transition: `{Self}` is not accepted in state `{S}`",
+        label = "`{S}` declares no transition on this event",
+        note = "the transitions of `Order` are:\n  Cart --add---> Cart\n  Cart --pay---> Paid\n  Paid --ship--> Shipped"
+    )]
+    pub trait EventOf<S>: ::core::marker::Sized {
+        /// What [`Machine::fire`] returns.
+        type Next;
+        #[doc(hidden)]
+        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        #[doc(hidden)]
+        type Target: ::fsm_core::Target<Order>;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn transition(
+            self,
+            state: S,
+            context: &mut Shop,
+            seal: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+    }
+    /**A `Order` whose state `S` is known at compile time.
+
+It is born in an initial state, moved by the events that its state declares, and restored from a `Order` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+    #[must_use = "a machine that is dropped is lost"]
+    pub struct Machine<S> {
+        state: S,
+        context: ::fsm_core::__private::Box<Shop>,
+    }
+    impl<S> Machine<S> {
+        /// A new machine, in a state in which one can be born.
+        #[inline]
+        pub fn new(state: S, context: Shop) -> Self
+        where
+            S: Initial,
+        {
+            let context = ::fsm_core::__private::Box::new(context);
+            Machine { state, context }
+        }
+        /// What it holds in this state.
+        #[must_use]
+        #[inline]
+        pub const fn data(&self) -> &S {
+            &self.state
+        }
+        /// What it holds in this state, without the machine.
+        #[must_use]
+        #[inline]
+        pub fn into_data(self) -> S {
+            self.state
+        }
+        /// Fires an event that its state declares.
+        #[inline]
+        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, Seal)
+        }
+        /// What every state shares.
+        #[must_use]
+        #[inline]
+        pub fn context(&self) -> &Shop {
+            &self.context
+        }
+        /// What every state shares, to be changed without a transition.
+        #[inline]
+        pub fn context_mut(&mut self) -> &mut Shop {
+            &mut self.context
+        }
+        /// What it holds in this state and what every state shares, without the machine.
+        #[must_use]
+        #[inline]
+        pub fn into_parts(self) -> (S, Shop) {
+            (self.state, *self.context)
+        }
+    }
+    impl<S: ::fsm_core::StateOf<Order>> Machine<S> {
+        /// The name of its state.
+        #[must_use]
+        #[inline]
+        pub const fn state(&self) -> State {
+            S::STATE
+        }
+    }
+    #[automatically_derived]
+    impl<S> ::core::ops::Deref for Machine<S> {
+        type Target = S;
+        #[inline]
+        fn deref(&self) -> &S {
+            &self.state
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            f.debug_tuple("Machine").field(&self.state).finish()
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::clone::Clone> ::core::clone::Clone for Machine<S>
+    where
+        for<'context> Shop: ::core::clone::Clone,
+    {
+        #[inline]
+        fn clone(&self) -> Self {
+            let context = self.context.clone();
+            Machine {
+                state: self.state.clone(),
+                context,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::core::cmp::PartialEq> ::core::cmp::PartialEq for Machine<S>
+    where
+        for<'context> Shop: ::core::cmp::PartialEq,
+    {
+        #[inline]
+        fn eq(&self, other: &Self) -> bool {
+            self.state == other.state && self.context == other.context
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Order>> ::core::convert::TryFrom<(Order, Shop)>
+    for Machine<S> {
+        type Error = ::fsm_core::WrongState<Order>;
+        fn try_from(
+            (machine, context): (Order, Shop),
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Order>> {
+            match S::from_enum(machine) {
+                ::core::result::Result::Ok(state) => {
+                    let context = ::fsm_core::__private::Box::new(context);
+                    ::core::result::Result::Ok(Machine { state, context })
+                }
+                ::core::result::Result::Err(machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::WrongState::new::<S>(machine, context),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Order>> ::core::convert::From<Machine<S>>
+    for (Order, Shop) {
+        #[inline]
+        fn from(machine: Machine<S>) -> Self {
+            (machine.state.into_enum(), *machine.context)
+        }
+    }
+    /// A [`Machine`] in any state, to match on after a restore.
+    #[derive(Debug)]
+    #[must_use = "a machine that is dropped is lost"]
+    pub enum Any {
+        /// Being filled.
+        Cart(Machine<Cart>),
+        /// The money is there.
+        Paid(Machine<Paid>),
+        /// On its way.
+        Shipped(Machine<Shipped>),
+    }
+    impl Any {
+        /// The name of its state.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Cart(_) => State::Cart,
+                Self::Paid(_) => State::Paid,
+                Self::Shipped(_) => State::Shipped,
+            }
+        }
+        /// What every state shares.
+        #[must_use]
+        pub fn context(&self) -> &Shop {
+            match self {
+                Self::Cart(machine) => &machine.context,
+                Self::Paid(machine) => &machine.context,
+                Self::Shipped(machine) => &machine.context,
+            }
+        }
+        /// What every state shares, to be changed without a transition.
+        pub fn context_mut(&mut self) -> &mut Shop {
+            match self {
+                Self::Cart(machine) => &mut machine.context,
+                Self::Paid(machine) => &mut machine.context,
+                Self::Shipped(machine) => &mut machine.context,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<(Order, Shop)> for Any {
+        fn from((machine, context): (Order, Shop)) -> Self {
+            let context = ::fsm_core::__private::Box::new(context);
+            match machine {
+                Order::Cart { cents } => {
+                    Self::Cart(Machine {
+                        state: Cart { cents },
+                        context: context,
+                    })
+                }
+                Order::Paid { cents } => {
+                    Self::Paid(Machine {
+                        state: Paid { cents },
+                        context: context,
+                    })
+                }
+                Order::Shipped => {
+                    Self::Shipped(Machine {
+                        state: Shipped,
+                        context: context,
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Any> for (Order, Shop) {
+        fn from(machine: Any) -> Self {
+            match machine {
+                Any::Cart(machine) => {
+                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
+                }
+                Any::Paid(machine) => {
+                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
+                }
+                Any::Shipped(machine) => {
+                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
+                }
+            }
+        }
+    }
+    impl Machine<Cart> {
+        ///`Cart` → `Cart`.
+        #[inline]
+        pub fn add(self, cents: u64) -> Machine<Cart> {
+            self.fire(event::Add { cents })
+        }
+        ///`Cart` → `Paid`.
+        ///
+        /// # Errors
+        /// Machine and event come back when the guard refuses.
+        #[inline]
+        pub fn pay(
+            self,
+        ) -> ::core::result::Result<
+            Machine<Paid>,
+            ::fsm_core::Refused<Self, event::Pay>,
+        > {
+            self.fire(event::Pay)
+        }
+    }
+    impl Machine<Paid> {
+        ///`Paid` → `Shipped`.
+        #[inline]
+        pub fn ship(self) -> Machine<Shipped> {
+            self.fire(event::Ship)
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Cart> for event::Add {
+        type Next = Machine<Cart>;
+        #[inline]
+        fn fire(self, machine: Machine<Cart>, _: Seal) -> Self::Next {
+            let Machine { state, mut context } = machine;
+            let target = outside::with_Cart_add(state, self, &mut context);
+            Machine { state: target, context }
+        }
+        type Target = Cart;
+        #[inline]
+        fn transition(
+            self,
+            state: Cart,
+            context: &mut Shop,
+            _: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+            ::core::result::Result::Ok(outside::with_Cart_add(state, self, context))
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Cart> for event::Pay {
+        type Next = ::core::result::Result<
+            Machine<Paid>,
+            ::fsm_core::Refused<Machine<Cart>, event::Pay>,
+        >;
+        #[inline]
+        fn fire(self, machine: Machine<Cart>, seal: Seal) -> Self::Next {
+            let Machine { state, mut context } = machine;
+            match <Self as EventOf<Cart>>::transition(self, state, &mut context, seal) {
+                ::core::result::Result::Ok(target) => {
+                    ::core::result::Result::Ok(Machine { state: target, context })
+                }
+                ::core::result::Result::Err(refused) => {
+                    ::core::result::Result::Err(
+                        refused.map(|state| Machine { state, context }),
+                    )
+                }
+            }
+        }
+        type Target = Paid;
+        #[inline]
+        fn transition(
+            self,
+            state: Cart,
+            context: &mut Shop,
+            _: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+            match outside::guard_Cart_pay(&state, &self, context) {
+                ::core::result::Result::Ok(()) => {
+                    ::core::result::Result::Ok({
+                        let Cart { cents } = state;
+                        Paid { cents }
+                    })
+                }
+                ::core::result::Result::Err(reason) => {
+                    ::core::result::Result::Err(::fsm_core::Refused {
+                        machine: state,
+                        event: self,
+                        reason,
+                    })
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl EventOf<Paid> for event::Ship {
+        type Next = Machine<Shipped>;
+        #[inline]
+        fn fire(self, machine: Machine<Paid>, _: Seal) -> Self::Next {
+            let Machine { state, context } = machine;
+            let target = Shipped;
+            Machine { state: target, context }
+        }
+        type Target = Shipped;
+        #[inline]
+        fn transition(
+            self,
+            state: Paid,
+            _: &mut Shop,
+            _: Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Paid, Self>> {
+            ::core::result::Result::Ok(Shipped)
+        }
+    }
+    ///The graph of `Order`.
+    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+        machine: "Order",
+        doc: "An order in a shop.",
+        version: 1u32,
+        context: ::core::option::Option::Some("Shop"),
+        states: &[
+            ::fsm_core::StateInfo {
+                name: "Cart",
+                doc: "Being filled.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: true,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "cents",
+                        ty: "u64",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "Paid",
+                doc: "The money is there.",
+                kind: ::fsm_core::Kind::Rest,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "cents",
+                        ty: "u64",
+                    },
+                ],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+            ::fsm_core::StateInfo {
+                name: "Shipped",
+                doc: "On its way.",
+                kind: ::fsm_core::Kind::End,
+                initial: false,
+                remove: false,
+                was: &[],
+                group: ::core::option::Option::None,
+                fields: &[],
+                timer: ::core::option::Option::None,
+                exhausted: ::core::option::Option::None,
+            },
+        ],
+        events: &[
+            ::fsm_core::EventInfo {
+                name: "add",
+                fields: &[
+                    ::fsm_core::FieldInfo {
+                        name: "cents",
+                        ty: "u64",
+                    },
+                ],
+            },
+            ::fsm_core::EventInfo {
+                name: "pay",
+                fields: &[],
+            },
+            ::fsm_core::EventInfo {
+                name: "ship",
+                fields: &[],
+            },
+        ],
+        transitions: &[
+            ::fsm_core::TransitionInfo {
+                from: "Cart",
+                event: "add",
+                to: &["Cart"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "Cart",
+                event: "pay",
+                to: &["Paid"],
+                guarded: true,
+                auto: false,
+                doc: "",
+            },
+            ::fsm_core::TransitionInfo {
+                from: "Paid",
+                event: "ship",
+                to: &["Shipped"],
+                guarded: false,
+                auto: false,
+                doc: "",
+            },
+        ],
+        groups: &[],
+    };
+    impl Order {
+        /// The graph of this machine.
+        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        /// The name of the state it is in.
+        #[must_use]
+        pub const fn state(&self) -> State {
+            match self {
+                Self::Cart { .. } => State::Cart,
+                Self::Paid { .. } => State::Paid,
+                Self::Shipped => State::Shipped,
+            }
+        }
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares `event`.
+        #[must_use]
+        pub fn can(&self, event: EventKind) -> bool {
+            self.accepts().contains(&event)
+        }
+        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            ::fsm_core::WhyNot::of(self, event)
+        }
+        /// The transition when state and event are only known at run time.
+        ///
+        /// Guards read the context, a `with` may change it; where the event is refused, it is as it was.
+        ///
+        /// # Errors
+        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        pub fn apply(
+            self,
+            event: impl ::core::convert::Into<Event>,
+            context: &mut Shop,
+        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+            let event = event.into();
+            match (self, event) {
+                (Self::Cart { cents }, Event::Add(event)) => {
+                    step(Cart { cents }, event, context)
+                }
+                (Self::Cart { cents }, Event::Pay(event)) => {
+                    step(Cart { cents }, event, context)
+                }
+                (Self::Paid { .. }, Event::Ship(_)) => {
+                    ::core::result::Result::Ok(Self::Shipped)
+                }
+                (machine, event) => {
+                    ::core::result::Result::Err(::fsm_core::Rejected {
+                        machine,
+                        event,
+                        reason: ::core::option::Option::None,
+                    })
+                }
+            }
+        }
+    }
+    fn step<S: ::fsm_core::StateOf<Order>, E: EventOf<S> + ::core::convert::Into<Event>>(
+        state: S,
+        event: E,
+        context: &mut Shop,
+    ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        match event.transition(state, context, Seal) {
+            ::core::result::Result::Ok(target) => {
+                ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
+            }
+            ::core::result::Result::Err(
+                ::fsm_core::Refused { machine, event, reason },
+            ) => {
+                ::core::result::Result::Err(::fsm_core::Rejected {
+                    machine: machine.into_enum(),
+                    event: event.into(),
+                    reason: ::core::option::Option::Some(reason),
+                })
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_core::StateMachine for Order {
+        type State = State;
+        type EventKind = EventKind;
+        type Event = Event;
+        type Context = Shop;
+        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        fn state(&self) -> State {
+            self.state()
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            self.accepts()
+        }
+        fn apply(
+            self,
+            event: Event,
+            context: &mut Shop,
+        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+            self.apply(event, context)
+        }
+        fn kind_of(event: &Event) -> EventKind {
+            event.kind()
+        }
+    }
+}
