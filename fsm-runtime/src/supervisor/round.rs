@@ -43,6 +43,17 @@ impl Round {
         Self::stop(0, Duration::ZERO)
     }
 
+    /// What a failure makes of the round that was under way: it begins anew, for all that were in it, and no failure's delay is
+    /// cut short by another's.
+    fn again(round: Option<Self>, from: u64, until: Duration) -> Self {
+        match round {
+            // Those before `next` run; those after it were to be started.
+            Some(Self { step: Step::Start { next }, .. }) => Self::stop(from.min(next), until),
+            Some(round) => Self::stop(from.min(round.from), until.max(round.until)),
+            None => Self::stop(from, until),
+        }
+    }
+
     fn stop(from: u64, until: Duration) -> Self {
         Self { from, until, step: Step::Stop { above: u64::MAX, waiting_for: BTreeSet::new() } }
     }
@@ -63,12 +74,7 @@ impl Tree {
     /// The group of a failed child is to stop, and to start again not before `until`.
     pub(super) fn regroup(&mut self, failed: u64, until: Duration) {
         let from = if self.strategy == Strategy::OneForAll { 0 } else { failed };
-        self.round = Some(match self.round.take() {
-            // Those before `next` run; those after it were to be started.
-            Some(Round { step: Step::Start { next }, .. }) => Round::stop(from.min(next), until),
-            Some(round) => Round::stop(from.min(round.from), until.max(round.until)),
-            None => Round::stop(from, until),
-        });
+        self.round = Some(Round::again(self.round.take(), from, until));
     }
 
     /// Goes on with the round as far as it can be gone on with now.
@@ -161,5 +167,23 @@ impl Tree {
             Phase::Leaving(_, Then::Restart) => self.strategy == Strategy::OneForOne,
             Phase::Starting => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s18_a_second_failure_does_not_cut_the_first_one_s_delay_short() {
+        let secs = Duration::from_secs;
+        let first = || Round::again(None, 3, secs(20));
+        for (from, until, expected) in [(5, secs(10), (3, secs(20))), (1, secs(30), (1, secs(30)))] {
+            let both = Round::again(Some(first()), from, until);
+            assert_eq!((both.from, both.until), expected);
+        }
+        let starting = Round { from: 0, until: secs(20), step: Step::Start { next: 2 } };
+        let anew = Round::again(Some(starting), 4, secs(10));
+        assert_eq!((anew.from, anew.until), (2, secs(10)), "that delay is over");
     }
 }

@@ -114,3 +114,48 @@ async fn h3_shutdown_returns_all_the_same_and_names_it() {
     assert!(world.log().ends_with("-a"), "who was not told before the deadline is aborted then");
     drop((one.hold, two.hold));
 }
+
+/// Blocks whoever drops it, until it is let go.
+struct Blocker(Arc<Mutex<blocking::Receiver<()>>>);
+
+impl Drop for Blocker {
+    fn drop(&mut self) {
+        let _ = self.0.lock().unwrap().recv();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
+    let world = World::new();
+    let (hold, gate) = blocking::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    let word = Arc::new(tokio::sync::Notify::new());
+    // What a child's closure has captured is dropped by its supervisor, when the child is forgotten. It ends at the test's
+    // word, long after the start has been told: a thread that blocks keeps the last task that it has woken, and that must not
+    // be the supervisor that is to notice.
+    let inner = Child::supervisor("inner", {
+        let word = word.clone();
+        move || {
+            let (blocker, word) = (Blocker(gate.clone()), word.clone());
+            let child = Child::new("x", move |ctx| {
+                let (_captured, word) = (&blocker, word.clone());
+                async move {
+                    tokio::select! {
+                        () = word.notified() => {}
+                        () = ctx.cancelled() => {}
+                    }
+                    Ok(())
+                }
+            });
+            Supervisor::builder().child(child.temporary())
+        }
+    });
+    let supervisor = world.builder().child(inner).start().await.unwrap();
+    word.notify_one();
+    leaked(&world, &supervisor, "inner").await;
+    let failure = info(&supervisor, "inner").await.last_error.unwrap().to_string();
+    assert!(failure.starts_with("missed heartbeat: no beat for "), "{failure}");
+    drop(hold);
+    until(async || (states(&supervisor).await == "inner Running 2").then_some(())).await;
+    supervisor.shutdown(secs(1)).await;
+}
