@@ -2,11 +2,20 @@
 //! file, which is what another process has.
 //!
 //! `cargo bench -p fsm-runtime --bench wake`: medians and 99th percentiles, beside the same with a bare tokio task and a channel.
+//! Then the full cycle of work (claim, run, commit) beside plain transitions, and the memory of an idle worker beside a bare
+//! task's. With `--features metrics`, it says how many changes shared a transaction.
 
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use std::{
+    alloc::System,
+    time::{Duration, Instant},
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Counts what Rust code has allocated; SQLite's own memory is not in it.
+#[global_allocator]
+static MEMORY: cap::Cap<System> = cap::Cap::new(System, usize::MAX);
 
 /// A bell.
 #[derive(StateMachine)]
@@ -48,7 +57,205 @@ fn main() {
         show("same process", measure(&bells, &mut rung).await);
         show("another handle of the file", measure(&other.machines(), &mut rung).await);
         show("bare tokio task", bare().await);
+        runtime.shutdown(Duration::ZERO).await;
+        transactions::count();
+        cycles().await;
+        memory().await;
     });
+}
+
+/// An errand.
+#[derive(StateMachine)]
+#[fsm(initial = Waiting | Todo, durable, derive(Serialize, Deserialize))]
+enum Errand {
+    /// Nobody asked for it yet.
+    #[on(ask => Asked)]
+    Waiting,
+    /// Somebody did.
+    #[on(ask => Asked)]
+    Asked,
+    /// A worker is at it.
+    #[state(work)]
+    #[on(done => Asked)]
+    Todo,
+}
+
+/// Does nothing, at once or for ever.
+struct Nobody {
+    idle: bool,
+}
+
+impl errand::Workers for Nobody {
+    async fn todo(&self, task: errand::Task<errand::Todo>) -> Outcome<errand::Todo> {
+        if self.idle {
+            task.cancelled().await;
+            return Err("cancelled".into());
+        }
+        task.done()
+    }
+}
+
+const CYCLES: usize = 20_000;
+const AT_ONCE: usize = 256;
+
+/// Creates so many, by 256 callers.
+async fn fill<S>(errands: &Machines<Errand>, count: usize, state: fn() -> S)
+where
+    S: fsm_runtime::DurableState<Machine = Errand>,
+    Errand: fsm_runtime::BornIn<S>,
+{
+    let mut creating = JoinSet::new();
+    for n in 0..count {
+        if creating.len() >= AT_ONCE {
+            creating.join_next().await;
+        }
+        let errands = errands.clone();
+        creating.spawn(async move { errands.create(&format!("{n:08}"), state()).await.map(drop).expect("a row") });
+    }
+    creating.join_all().await;
+}
+
+/// Of no-op workers, 256 at a time, beside transitions by 256 callers on as many rows.
+async fn cycles() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = Sqlite::open(dir.path().join("plain.db")).await.expect("a store");
+    let client = Runtime::builder(store).start().await.expect("a client");
+    let errands = client.machines::<Errand>();
+    fill(&errands, CYCLES, || errand::Waiting).await;
+    let before = transactions::so_far();
+    let began = Instant::now();
+    let mut asking = JoinSet::new();
+    for n in 0..CYCLES {
+        if asking.len() >= AT_ONCE {
+            asking.join_next().await;
+        }
+        let errands = errands.clone();
+        asking
+            .spawn(async move { errands.fire(&format!("{n:08}"), errand::event::Ask).await.map(drop).expect("asked") });
+    }
+    asking.join_all().await;
+    let plain = rate(CYCLES, began);
+    transactions::show("transitions", CYCLES, before);
+
+    let store = Sqlite::open(dir.path().join("work.db")).await.expect("a store");
+    let client = Runtime::builder(store.clone()).start().await.expect("a client");
+    fill(&client.machines(), CYCLES, || errand::Todo).await;
+    let before = transactions::so_far();
+    let began = Instant::now();
+    let builder = Runtime::builder(store).workers_at_once(AT_ONCE);
+    let runtime = builder.machine::<Errand, _>(Nobody { idle: false }).start().await.expect("a controller");
+    let errands = runtime.machines::<Errand>();
+    let mut left = CYCLES;
+    while left > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let counts = errands.count().await.expect("counts");
+        let asked = counts.iter().find(|(state, _)| state == "Asked").map_or(0, |(_, count)| *count);
+        left = CYCLES - usize::try_from(asked).expect("a count");
+    }
+    let cycles = rate(CYCLES, began);
+    transactions::show("cycles", CYCLES, before);
+    println!(
+        "{CYCLES} cycles of no-op work, {AT_ONCE} at a time: {cycles:.0}/s; transitions: {plain:.0}/s; ratio {:.2} (budget 0.40)",
+        cycles / plain
+    );
+    runtime.shutdown(Duration::ZERO).await;
+}
+
+fn rate(count: usize, began: Instant) -> f64 {
+    f64::from(u32::try_from(count).expect("a count")) / began.elapsed().as_secs_f64()
+}
+
+const IDLE: usize = 10_000;
+
+/// What each of many idle workers has allocated, beside a task that waits for the same.
+async fn memory() {
+    let token = tokio_util::sync::CancellationToken::new();
+    let before = MEMORY.allocated();
+    let mut tasks = JoinSet::new();
+    for _ in 0..IDLE {
+        tasks.spawn(token.clone().cancelled_owned());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let bare = (MEMORY.allocated() - before) / IDLE;
+    token.cancel();
+    tasks.join_all().await;
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = Sqlite::open(dir.path().join("idle.db")).await.expect("a store");
+    let client = Runtime::builder(store.clone()).start().await.expect("a client");
+    fill(&client.machines(), IDLE, || errand::Todo).await;
+    let before = MEMORY.allocated();
+    let builder = Runtime::builder(store).workers_at_once(IDLE).scan_every(Duration::from_hours(1));
+    let runtime = builder.machine::<Errand, _>(Nobody { idle: true }).start().await.expect("a controller");
+    while runtime.status().count(fsm_runtime::WorkerPhase::Running) < IDLE {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let worker = (MEMORY.allocated() - before) / IDLE;
+    println!("memory of each of {IDLE} idle workers: {worker} bytes; bare task: {bare} bytes; budget 2,048 bytes");
+    runtime.shutdown(Duration::ZERO).await;
+}
+
+#[cfg(feature = "metrics")]
+mod transactions {
+    //! How many transactions the writer made.
+
+    use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+
+    struct Count;
+
+    impl HistogramFn for Count {
+        fn record(&self, _: f64) {
+            MADE.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Recorder for Count {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            if key.name() == "fsm_commit_groups" { Histogram::from_arc(Arc::new(Self)) } else { Histogram::noop() }
+        }
+    }
+
+    pub(super) fn count() {
+        assert!(metrics::set_global_recorder(Count).is_ok(), "there is no other recorder");
+    }
+
+    pub(super) fn so_far() -> usize {
+        MADE.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn show(what: &str, count: usize, before: usize) {
+        let made = so_far() - before;
+        println!("{count} {what} in {made} transactions, a sync each: {} to a sync", count / made.max(1));
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod transactions {
+    //! Not counted without the feature `metrics`.
+
+    pub(super) fn count() {}
+
+    pub(super) fn so_far() -> usize {
+        0
+    }
+
+    pub(super) fn show(_: &str, _: usize, _: usize) {}
 }
 
 async fn measure(bells: &Machines<Bell>, rung: &mut mpsc::UnboundedReceiver<Instant>) -> Vec<Duration> {

@@ -78,6 +78,7 @@ mod durable;
 mod heard;
 mod measure;
 mod panics;
+mod parts;
 mod records;
 mod retention;
 mod runtime;

@@ -7,20 +7,22 @@ use crate::{
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, Status, follow, until_idle},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
+    parts::Parts,
     records::{Group, Machines, Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
     store::{Key, Lease, Origin, PresenceError, Renewal, Store, StoreError},
     subscription::{Start, SubscribeError, Subscription},
+    supervisor::Supervisor,
 };
 use fsm_core::{Graph, Name, StateMachine};
 use std::{
     error::Error,
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
-use tokio::task::AbortHandle;
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// Below this, an ordinary delay of the store would cost the lease.
@@ -40,8 +42,8 @@ struct Inner {
     controller: Option<Controller>,
     /// Of the registered machines.
     graphs: Vec<&'static Graph>,
-    /// What follows other processes' changes, and what forgets what is old.
-    beside: [AbortHandle; 2],
+    /// What follows other processes' changes, and what forgets what is old. Ends when it is dropped.
+    _beside: Supervisor,
 }
 
 impl Runtime {
@@ -172,12 +174,6 @@ impl Runtime {
             Some(controller) => controller.shutdown(deadline).await,
             None => Shutdown::default(),
         }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.beside.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -395,12 +391,35 @@ impl Builder {
             let me = Renewal { owner, holder: holder(), ttl: settings.lease };
             Some(Controller::start(shared.clone(), drivers, settings, me, presence).await?)
         };
-        let beside = [
-            tokio::spawn(follow(shared.clone(), foreign, newest)).abort_handle(),
-            tokio::spawn(keep_forgetting(shared.clone(), retention, graphs.clone())).abort_handle(),
-        ];
-        Ok(Runtime(Arc::new(Inner { shared, controller, graphs, beside })))
+        let beside = beside(&shared, foreign, newest, retention, &graphs).await?;
+        Ok(Runtime(Arc::new(Inner { shared, controller, graphs, _beside: beside })))
     }
+}
+
+/// Starts what follows other processes' changes, and what forgets what is old.
+async fn beside(
+    shared: &Arc<Shared>,
+    foreign: broadcast::Receiver<u64>,
+    newest: u64,
+    retention: Retention,
+    graphs: &[&'static Graph],
+) -> Result<Supervisor, StoreError> {
+    let follow = {
+        let (shared, position) = (shared.clone(), Arc::new(AtomicU64::new(newest)));
+        // The first run hears of all since before `newest` was read.
+        let foreign = Mutex::new(Some(foreign));
+        move |_| {
+            let heard = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let foreign = heard.unwrap_or_else(|| shared.store.foreign_changes());
+            follow(shared.clone(), foreign, position.clone())
+        }
+    };
+    let forget = {
+        let (shared, graphs) = (shared.clone(), graphs.to_vec());
+        move |_| keep_forgetting(shared.clone(), retention, graphs.clone())
+    };
+    let started = Parts::new(&shared.clock).with("follow", follow).with("retention", forget).start().await;
+    started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }
 
 impl fmt::Debug for Builder {

@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     checks,
+    parts::Parts,
     shared::Shared,
     signals::Stage,
     store::{Attempts, Change, Due, Key, Release, Renewal, Row, StoreError, Verdict},
+    supervisor::Supervisor,
 };
 use fsm_core::Graph;
 use std::{
@@ -132,11 +134,7 @@ impl Run {
         presence: Box<dyn Send + Sync>,
     ) -> Shutdown {
         let (found, mut due) = mpsc::channel(2);
-        let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let (me, scan) = (self.me.owner.clone(), self.settings.scan);
-        let left = Arc::new(Notify::new());
-        let scanner = tokio::spawn(scan::scan(self.shared.clone(), machines, me.clone(), scan, left.clone(), found));
-        let others = tokio::spawn(others::watch(self.shared.clone(), me, left));
+        let parts = self.parts(found).await;
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
@@ -158,8 +156,9 @@ impl Run {
             }
         }
         drop(due);
-        scanner.abort();
-        others.abort();
+        if let Some(parts) = parts {
+            parts.shutdown(Duration::ZERO).await;
+        }
         self.shared.changes.deafen();
         let me = self.me.owner.clone();
         // Dropped without a word, it has no time at all.
@@ -174,6 +173,21 @@ impl Run {
             shared.store.is_gone(&me);
         }
         report
+    }
+
+    /// Starts what finds work beside the loop: the scan, and the watch over other processes.
+    async fn parts(&self, found: mpsc::Sender<Vec<Due>>) -> Option<Supervisor> {
+        let (shared, me, interval) = (self.shared.clone(), self.me.owner.clone(), self.settings.scan);
+        let machines: Vec<String> = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
+        let left = Arc::new(Notify::new());
+        let others = {
+            let (shared, me, left) = (shared.clone(), me.clone(), left.clone());
+            move |_| others::watch(shared.clone(), me.clone(), left.clone())
+        };
+        let scan =
+            move |_| scan::scan(shared.clone(), machines.clone(), me.clone(), interval, left.clone(), found.clone());
+        let started = Parts::new(&self.shared.clock).with("scan", scan).with("others", others).start().await;
+        started.inspect_err(|error| tracing::error!(%error, "due work is not scanned for")).ok()
     }
 
     pub(super) fn look_now(&mut self, key: Key) {

@@ -6,7 +6,10 @@ use crate::{
     store::{Due, HistoryQuery, Key, StoreError},
 };
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::sync::{
@@ -113,7 +116,10 @@ async fn due(
 }
 
 /// Tells of what other processes change, as `foreign` says, from the entry after `newest` on, until the store is closed.
-pub(crate) async fn follow(shared: Arc<Shared>, mut foreign: broadcast::Receiver<u64>, mut newest: u64) {
+///
+/// Run again after it fell, it begins at the `position` that it had reached.
+pub(crate) async fn follow(shared: Arc<Shared>, mut foreign: broadcast::Receiver<u64>, position: Arc<AtomicU64>) {
+    let mut newest = position.load(Ordering::Relaxed);
     let mut away = false;
     loop {
         match foreign.recv().await {
@@ -131,6 +137,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut foreign: broadcast::Receiver
             shared.clock.sleep(READ_AGAIN).await;
         }
         away = false;
+        position.store(newest, Ordering::Relaxed);
     }
 }
 

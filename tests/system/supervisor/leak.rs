@@ -129,19 +129,19 @@ async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
     let world = World::new();
     let (hold, gate) = blocking::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
-    let word = Arc::new(tokio::sync::Notify::new());
+    let go = Arc::new(tokio::sync::Notify::new());
     // What a child's closure has captured is dropped by its supervisor, when the child is forgotten. It ends at the test's
     // word, long after the start has been told: a thread that blocks keeps the last task that it has woken, and that must not
     // be the supervisor that is to notice.
     let inner = Child::supervisor("inner", {
-        let word = word.clone();
+        let go = go.clone();
         move || {
-            let (blocker, word) = (Blocker(gate.clone()), word.clone());
+            let (blocker, go) = (Blocker(gate.clone()), go.clone());
             let child = Child::new("x", move |ctx| {
-                let (_captured, word) = (&blocker, word.clone());
+                let (_captured, go) = (&blocker, go.clone());
                 async move {
                     tokio::select! {
-                        () = word.notified() => {}
+                        () = go.notified() => {}
                         () = ctx.cancelled() => {}
                     }
                     Ok(())
@@ -151,7 +151,7 @@ async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
         }
     });
     let supervisor = world.builder().child(inner).start().await.unwrap();
-    word.notify_one();
+    go.notify_one();
     leaked(&world, &supervisor, "inner").await;
     let failure = info(&supervisor, "inner").await.last_error.unwrap().to_string();
     assert!(failure.starts_with("missed heartbeat: no beat for "), "{failure}");
