@@ -431,3 +431,26 @@ async fn what_is_forgotten_is_found_by_index() {
         assert!(plan.contains(sought) && !plan.contains("SCAN fsm_"), "{statement}: {plan}");
     }
 }
+
+#[tokio::test]
+async fn x4_a_change_that_is_refused_half_way_leaves_nothing_and_its_batch_commits() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    // The row is written when its history entry is refused.
+    sql(
+        &path,
+        "CREATE TRIGGER refusal BEFORE INSERT ON fsm_history WHEN new.id = 'bad'
+         BEGIN SELECT raise(ABORT, 'not this one'); END",
+    );
+    let batch = ["a", "bad", "b"].map(|id| create(id).into()).to_vec();
+    let verdicts = store.commit(batch, SystemTime::now()).await.unwrap();
+    assert!(matches!(&verdicts[1], Verdict::Refused { reason, .. } if reason.contains("not this one")), "{verdicts:?}");
+    for (place, id) in [(0, "a"), (2, "b")] {
+        let Verdict::Committed { rows } = &verdicts[place] else { panic!("{verdicts:?}") };
+        assert_eq!(store.get(Key::new("Door", id)).await.unwrap().as_ref(), Some(&rows[0]));
+    }
+    assert_eq!(store.get(Key::new("Door", "bad")).await.unwrap(), None);
+    let all = store.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
+    assert_eq!(all.iter().map(|entry| (entry.sequence, &*entry.key.id)).collect::<Vec<_>>(), [(1, "a"), (2, "b")]);
+}
