@@ -85,7 +85,7 @@ impl Runtime {
     /// schema version; empty where it knows all of them. Reads the index of states, an entry for each instance.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
     pub async fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {

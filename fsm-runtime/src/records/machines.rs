@@ -176,7 +176,8 @@ impl<M: Durable> Machines<M> {
     /// One page of instances.
     ///
     /// # Errors
-    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with.
+    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with;
+    /// [`StoreError::NoStateIndex`] for a list by state where the store has no index of states.
     /// Under [`tolerate_unknown`](crate::Builder::tolerate_unknown) a page leaves out what this code does not know.
     pub async fn list(&self, listing: &Listing<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(listing).await?;
@@ -192,7 +193,7 @@ impl<M: Durable> Machines<M> {
     /// The rows of [`list`](Self::list), undecoded: for tools that show what the run time knows of each.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::NoStateIndex`] for a list by state where the store has no index of states; otherwise [`StoreError`].
     pub async fn rows(&self, listing: &Listing<M::State>) -> Result<Page<Row>, StoreError> {
         self.shared.store.list(listing.filter(M::GRAPH)).await
     }
@@ -201,7 +202,7 @@ impl<M: Durable> Machines<M> {
     /// comes under the name that is stored. Reads the index of states, an entry for each instance.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
     pub async fn count(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let mut counts = BTreeMap::new();
         for Count { state, rows, .. } in self.shared.store.count(M::GRAPH.machine.to_owned()).await? {
