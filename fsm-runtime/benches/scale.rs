@@ -119,7 +119,7 @@ async fn measure(path: &Path, rows: u32) -> Column {
     let now = SystemTime::now();
     let machine = || "Device".to_owned();
     let scan = async || {
-        let due = store.due(vec![machine()], now, None, 500).await.expect("due rows");
+        let due = store.due(vec![machine()].into(), now, None, 500).await.expect("due rows");
         assert_eq!(due.len(), DUE as usize);
     };
     column.push(("scan, 100 due", timed(99, scan).await));

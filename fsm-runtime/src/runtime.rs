@@ -19,6 +19,7 @@ use fsm_core::{Graph, Name, StateMachine};
 use std::{
     error::Error,
     fmt,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
@@ -227,6 +228,16 @@ impl Builder {
     pub fn lease(mut self, ttl: Duration) -> Self {
         self.check("lease", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
         self.settings.lease = ttl;
+        self
+    }
+
+    /// The shards whose instances this process works on; all of them, if not set. An instance's shard is a hash of its machine
+    /// and id, evenly spread over all `u16`: `0..=32_767` is one half of the work. It divides work, timers and wishes among
+    /// processes; every process can still read all instances and fire their events. See to it that some process has
+    /// each shard: nobody works on the others.
+    pub fn shards(mut self, shards: RangeInclusive<u16>) -> Self {
+        self.check("shards", !shards.is_empty(), "without a shard no work would ever be done");
+        self.settings.shards = shards;
         self
     }
 

@@ -2,7 +2,8 @@
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, SetWish, Store, StoreFuture, Transition, Verdict,
+    Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, Scope, SetWish, Store, StoreFuture, Transition,
+    Verdict,
 };
 use std::{
     collections::HashSet,
@@ -284,7 +285,7 @@ async fn a_parked_row_is_not_due_and_is_noted(store: &dyn Store) {
     };
     let row = committed(store, Change::Release(parked)).await;
     assert_eq!((row.parked.as_deref(), row.wake_at(), row.version), (Some("it is jammed"), None, 1));
-    assert!(store.due(vec!["Door".into()], later(1_000), None, 10).await.unwrap().is_empty());
+    assert!(store.due(vec!["Door".into()].into(), later(1_000), None, 10).await.unwrap().is_empty());
     match verdict(store, vec![Change::Claim(claim(&row))]).await {
         Verdict::Fenced { .. } | Verdict::Conflict { .. } => {}
         other => panic!("a parked row was claimed: {other:?}"),
@@ -368,7 +369,7 @@ async fn a_wish_touches_its_own_columns(store: &dyn Store) {
         (Some("Shut"), Some(later(3)), Some(later(3)))
     );
     assert_eq!(Row { wish: None, wish_at: None, ..wished.clone() }, born, "nothing else changed");
-    let due = store.due(vec!["Door".into()], later(3), None, 10).await.unwrap();
+    let due = store.due(vec!["Door".into()].into(), later(3), None, 10).await.unwrap();
     assert_eq!(due.len(), 1, "what is wished is due work");
     // Who has not read the wish that is there does not replace it.
     let stale = verdict(store, vec![Change::Wish(wish(&born, Some("Locked"), None))]).await;
@@ -432,7 +433,7 @@ async fn due_work_comes_earliest_first_and_by_page(store: &dyn Store) {
     committed(store, Change::Create(other)).await;
     let mut all: Vec<Due> = Vec::new();
     loop {
-        let page = store.due(vec!["Door".into()], later(10), all.last().cloned(), 4).await.unwrap();
+        let page = store.due(vec!["Door".into()].into(), later(10), all.last().cloned(), 4).await.unwrap();
         assert!(page.len() <= 4);
         if page.is_empty() {
             break;
@@ -442,12 +443,23 @@ async fn due_work_comes_earliest_first_and_by_page(store: &dyn Store) {
     let ids: Vec<_> = all.iter().map(|due| due.key.id.to_string()).collect();
     assert_eq!(ids, (0..22).map(|n| format!("{n:02}")).collect::<Vec<_>>());
     assert!(all.is_sorted_by_key(|due| due.at));
-    let both = store.due(vec!["Door".into(), "Window".into()], now(), None, 10).await.unwrap();
+    let mut by_half = Vec::new();
+    for shards in [0..=0x7fff, 0x8000..=u16::MAX] {
+        let scope = Scope { machines: vec!["Door".into()], shards: shards.clone() };
+        for due in store.due(scope, later(10), None, 100).await.unwrap() {
+            assert!(shards.contains(&store.get(due.key.clone()).await.unwrap().unwrap().shard));
+            by_half.push(due);
+        }
+    }
+    by_half.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+    assert_eq!(by_half, all);
+    let both = store.due(vec!["Door".into(), "Window".into()].into(), now(), None, 10).await.unwrap();
     assert_eq!(both.len(), 3);
     // One moment, two machines, page by page.
     let mut all: Vec<Due> = Vec::new();
     loop {
-        let page = store.due(vec!["Window".into(), "Door".into()], later(1), all.last().cloned(), 1).await.unwrap();
+        let page =
+            store.due(vec!["Window".into(), "Door".into()].into(), later(1), all.last().cloned(), 1).await.unwrap();
         let Some(due) = page.into_iter().next() else { break };
         all.push(due);
     }
@@ -464,7 +476,7 @@ async fn what_others_hold_comes_by_page(store: &dyn Store) {
     let mut all: Vec<Key> = Vec::new();
     loop {
         let machines = vec!["Door".to_owned(), "Window".to_owned()];
-        let page = store.held_by_others(machines, "me".into(), all.last().cloned(), 2).await.unwrap();
+        let page = store.held_by_others(machines.into(), "me".into(), all.last().cloned(), 2).await.unwrap();
         if page.is_empty() {
             break;
         }

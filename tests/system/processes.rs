@@ -301,3 +301,26 @@ async fn what_its_owner_has_no_slot_for_is_free_for_others() {
     let call = other.calls.next().await;
     assert_eq!((call.id.as_str(), call.state, call.attempt), ("a", job::State::Cancelling, 1));
 }
+
+#[tokio::test]
+async fn shards_divide_the_work() {
+    let (_dir, path) = file();
+    let mut low = Process::with(&path, |builder| builder.shards(0..=0x7fff)).await;
+    let mut high = Process::with(&path, |builder| builder.shards(0x8000..=u16::MAX)).await;
+    for n in 0..40 {
+        low.jobs.create(&n.to_string(), queued()).await.unwrap().start().await.unwrap();
+    }
+    let mut counts = [0; 2];
+    for _ in 0..40 {
+        let (half, call) =
+            tokio::select! { call = low.calls.next() => (0, call), call = high.calls.next() => (1, call) };
+        let shard = low.jobs.row(&call.id).await.unwrap().shard;
+        assert_eq!(usize::from(shard >> 15), half, "{}", call.id);
+        counts[half] += 1;
+        call.tell(Do::Finish(0));
+    }
+    assert!(counts[0] > 5 && counts[1] > 5, "it is a hash: {counts:?}");
+    for n in 0..40 {
+        low.jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE).await.unwrap();
+    }
+}

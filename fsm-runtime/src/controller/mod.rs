@@ -36,7 +36,7 @@ use crate::{
     shared::Shared,
     store::{Renewal, StoreError},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinHandle,
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
     pub(crate) lease: Duration,
+    /// Whose instances are worked on here.
+    pub(crate) shards: RangeInclusive<u16>,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             limits: Limits::default(),
             policies: Policies::default(),
             lease: Duration::from_secs(15),
+            shards: 0..=u16::MAX,
         }
     }
 }

@@ -18,12 +18,13 @@ use crate::{
     parts::Parts,
     shared::Shared,
     signals::Stage,
-    store::{Attempts, Change, Due, Key, Release, Renewal, Row, StoreError, Verdict},
+    store::{Attempts, Change, Due, Key, Release, Renewal, Row, Scope, StoreError, Verdict},
     supervisor::Supervisor,
 };
 use fsm_core::Graph;
 use std::{
     collections::{HashMap, HashSet},
+    ops::RangeInclusive,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -178,14 +179,15 @@ impl Run {
     /// Starts what finds work beside the loop: the scan, and the watch over other processes.
     async fn parts(&self, found: mpsc::Sender<Vec<Due>>) -> Option<Supervisor> {
         let (shared, me, interval) = (self.shared.clone(), self.me.owner.clone(), self.settings.scan);
-        let machines: Vec<String> = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
+        let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
+        let scope = Scope { machines, shards: self.settings.shards.clone() };
         let left = Arc::new(Notify::new());
         let others = {
             let (shared, me, left) = (shared.clone(), me.clone(), left.clone());
             move |_| others::watch(shared.clone(), me.clone(), left.clone())
         };
         let scan =
-            move |_| scan::scan(shared.clone(), machines.clone(), me.clone(), interval, left.clone(), found.clone());
+            move |_| scan::scan(shared.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
         let started = Parts::new(&self.shared.clock).with("scan", scan).with("others", others).start().await;
         started.inspect_err(|error| tracing::error!(%error, "due work is not scanned for")).ok()
     }
@@ -237,7 +239,8 @@ impl Run {
             };
             let (shared, graph, me) = (self.shared.clone(), driver.graph(), self.me.owner.clone());
             let running = self.running.get(&key).map(|running| Stay::of(&running.row));
-            self.step(key.clone(), async move { Step::Looked(look(&shared, graph, &me, key, running).await) });
+            let shards = self.settings.shards.clone();
+            self.step(key.clone(), async move { Step::Looked(look(&shared, graph, &me, shards, key, running).await) });
         }
     }
 
@@ -403,8 +406,18 @@ impl Run {
     }
 }
 
-async fn look(shared: &Shared, graph: &Graph, me: &str, key: Key, running: Option<Stay>) -> Result<Plan, StoreError> {
+async fn look(
+    shared: &Shared,
+    graph: &Graph,
+    me: &str,
+    shards: RangeInclusive<u16>,
+    key: Key,
+    running: Option<Stay>,
+) -> Result<Plan, StoreError> {
     let row = shared.store.get(key).await?;
+    if row.as_ref().is_some_and(|row| !shards.contains(&row.shard)) {
+        return Ok(Plan::Rest);
+    }
     let owner = row.as_ref().and_then(|row| row.owner.as_deref()).filter(|owner| *owner != me);
     let elsewhere = match owner {
         Some(owner) => others::lives(shared, owner).await?,

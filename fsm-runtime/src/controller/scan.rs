@@ -3,7 +3,7 @@
 
 use crate::{
     shared::Shared,
-    store::{Due, HistoryQuery, Key, StoreError},
+    store::{Due, HistoryQuery, Key, Scope, StoreError},
 };
 use std::{
     sync::{
@@ -29,7 +29,7 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// A store that is away is reported once, and asked again at the next scan. Ends when nobody listens.
 pub(crate) async fn scan(
     shared: Arc<Shared>,
-    machines: Vec<String>,
+    scope: Scope,
     me: String,
     interval: Duration,
     left: Arc<Notify>,
@@ -42,10 +42,10 @@ pub(crate) async fn scan(
         let next = shared.clock.elapsed().saturating_add(interval);
         let outcome = async {
             if first || someone_is_gone(&shared, &me).await? {
-                orphans(&shared, &machines, &me, &found).await?;
+                orphans(&shared, &scope, &me, &found).await?;
                 first = false;
             }
-            due(&shared, &machines, interval, &found).await
+            due(&shared, &scope, interval, &found).await
         }
         .await;
         match outcome {
@@ -77,16 +77,11 @@ async fn someone_is_gone(shared: &Shared, me: &str) -> Result<bool, StoreError> 
     Ok(leases.iter().any(|lease| !lease.live && lease.owner != me))
 }
 
-async fn orphans(
-    shared: &Shared,
-    machines: &[String],
-    me: &str,
-    found: &mpsc::Sender<Vec<Due>>,
-) -> Result<(), StoreError> {
+async fn orphans(shared: &Shared, scope: &Scope, me: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
     let now = shared.clock.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = shared.store.held_by_others(machines.to_vec(), me.to_owned(), after.clone(), PAGE).await?;
+        let keys = shared.store.held_by_others(scope.clone(), me.to_owned(), after.clone(), PAGE).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
         let page = keys.into_iter().map(|key| Due { key, at: now }).collect();
@@ -98,7 +93,7 @@ async fn orphans(
 
 async fn due(
     shared: &Shared,
-    machines: &[String],
+    scope: &Scope,
     interval: Duration,
     found: &mpsc::Sender<Vec<Due>>,
 ) -> Result<(), StoreError> {
@@ -106,7 +101,7 @@ async fn due(
     let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_hours(100_000 * 366 * 24));
     let mut after: Option<Due> = None;
     loop {
-        let page = shared.store.due(machines.to_vec(), until, after, PAGE).await?;
+        let page = shared.store.due(scope.clone(), until, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.clone());
         if found.send(page).await.is_err() {

@@ -18,7 +18,8 @@ pub use error::{OpenError, StoreError};
 pub use lease::{Lease, PresenceError, Renewal};
 pub use operator::Override;
 pub use row::{
-    Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row, Size,
+    Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row,
+    Scope, Size,
 };
 pub use wish::SetWish;
 
@@ -89,23 +90,11 @@ pub trait Store: Any + Send + Sync {
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64>;
 
     /// What wakes up at or before `until`: earliest first, from the one after `after`; `limit` of them at most.
-    fn due(
-        &self,
-        machines: Vec<String>,
-        until: SystemTime,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<Due>>;
+    fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>>;
 
     /// Rows which an owner other than `me` holds, ordered by key, from the one after `after`; `limit` of them at most. Owners
     /// with a live lease are among them.
-    fn held_by_others(
-        &self,
-        machines: Vec<String>,
-        me: String,
-        after: Option<Key>,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<Key>>;
+    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>>;
 
     /// Every state, with each schema version under which rows of `machine` stand in it, by state and version. A store that does not
     /// [list by state](Store::lists_by_state) looks at each row.

@@ -1,6 +1,6 @@
 //! Owns what a store keeps, as values: keys, rows, history entries, definitions, and the queries for them.
 
-use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
+use std::{fmt, ops::RangeInclusive, str::FromStr, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 /// Names an instance: the machine's name and the instance's id.
@@ -72,7 +72,7 @@ pub struct Row {
     pub wish: Option<String>,
     /// When the wish is to be looked after.
     pub wish_at: Option<SystemTime>,
-    /// The shard, by which claims can be divided among nodes.
+    /// The shard, a hash of machine and id, by which work can be divided among processes.
     pub shard: u16,
     /// When it was created.
     pub created: SystemTime,
@@ -274,6 +274,22 @@ pub struct Due {
     pub key: Key,
     /// When.
     pub at: SystemTime,
+}
+
+/// Which rows a process works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Those of these machines.
+    pub machines: Vec<String>,
+    /// Those in these shards.
+    pub shards: RangeInclusive<u16>,
+}
+
+/// In all shards.
+impl From<Vec<String>> for Scope {
+    fn from(machines: Vec<String>) -> Self {
+        Self { machines, shards: 0..=u16::MAX }
+    }
 }
 
 /// The last of a page of due work, from which the next page goes on.

@@ -65,6 +65,8 @@ async fn c11_machines_of_others_are_left_alone() {
     assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("somebody"), 1, 1));
 }
 
+const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1, 0);
+
 #[tokio::test]
 async fn settings_that_cannot_be_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
@@ -72,6 +74,8 @@ async fn settings_that_cannot_be_are_refused() {
         (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
         (builder().attempts(0), "`attempts`: without an attempt no work would ever be done"),
         (builder().workers_at_once(0), "`workers_at_once`: without a slot no work would ever be done"),
+        (builder().lease(Duration::ZERO), "`lease`: a lease needs time to be renewed: 100 ms at least"),
+        (builder().shards(NO_SHARD), "`shards`: without a shard no work would ever be done"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),

@@ -234,7 +234,7 @@ async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), 
     for until in [at(time), at(time + 10), at(time + 1_000)] {
         let mut due = Vec::new();
         loop {
-            let page = store.due(machines.clone(), until, due.last().cloned(), 2).await.unwrap();
+            let page = store.due(machines.clone().into(), until, due.last().cloned(), 2).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -246,7 +246,7 @@ async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), 
         let mut held = Vec::new();
         loop {
             let after = held.last().cloned();
-            let page = store.held_by_others(machines.clone(), me.to_owned(), after, 2).await.unwrap();
+            let page = store.held_by_others(machines.clone().into(), me.to_owned(), after, 2).await.unwrap();
             if page.is_empty() {
                 break;
             }

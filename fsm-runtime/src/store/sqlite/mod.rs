@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
-    PresenceError, Prune, Renewal, Row, Size, Store, StoreError, StoreFuture, Verdict,
+    PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
@@ -283,24 +283,12 @@ impl Store for Sqlite {
         Box::pin(self.0.writer.run(move |connection| in_transaction(connection, |c| upkeep::prune(c, &prune))))
     }
 
-    fn due(
-        &self,
-        machines: Vec<String>,
-        until: SystemTime,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<Due>> {
-        self.read(move |connection| read::due(connection, &machines, until, after.as_ref(), limit))
+    fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
+        self.read(move |connection| read::due(connection, &scope, until, after.as_ref(), limit))
     }
 
-    fn held_by_others(
-        &self,
-        machines: Vec<String>,
-        me: String,
-        after: Option<Key>,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<Key>> {
-        self.read(move |connection| read::held_by_others(connection, &machines, &me, after.as_ref(), limit))
+    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
+        self.read(move |connection| read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
     }
 
     fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {

@@ -1,6 +1,6 @@
 //! Owns the queries, and how columns become values.
 
-use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row};
+use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row, Scope};
 use rusqlite::{Connection, OptionalExtension, params, types::Type};
 use std::{
     cmp::Ordering,
@@ -96,16 +96,18 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
 
 pub(super) fn due(
     connection: &Connection,
-    machines: &[String],
+    scope: &Scope,
     until: SystemTime,
     after: Option<&Due>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Due>> {
+    let (first, last) = (scope.shards.start(), scope.shards.end());
     let mut found = Vec::new();
-    for machine in machines {
+    for machine in &scope.machines {
         let mut statement = connection.prepare_cached(
             "SELECT machine, id, wake_at FROM fsm_instances
              WHERE machine = ?1 AND wake_at IS NOT NULL AND (wake_at, id) > (?2, ?3) AND wake_at <= ?4
+               AND shard BETWEEN ?6 AND ?7
              ORDER BY wake_at, id LIMIT ?5",
         )?;
         // At one moment the machines come by name: those before the last one were read up to the end of it.
@@ -117,7 +119,7 @@ pub(super) fn due(
                 Ordering::Greater => (micros(*at), ""),
             },
         };
-        let rows = statement.query_map(params![machine, from, last_id, micros(until), limit], |row| {
+        let rows = statement.query_map(params![machine, from, last_id, micros(until), limit, first, last], |row| {
             Ok(Due { key: to_key(row, 0)?, at: time(row, 2)? })
         })?;
         for row in rows {
@@ -131,13 +133,14 @@ pub(super) fn due(
 
 pub(super) fn held_by_others(
     connection: &Connection,
-    machines: &[String],
+    scope: &Scope,
     me: &str,
     after: Option<&Key>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Key>> {
+    let (first, last) = (scope.shards.start(), scope.shards.end());
     let mut found = Vec::new();
-    for machine in machines {
+    for machine in &scope.machines {
         let last_id = match after {
             Some(last) if **machine < *last.machine => continue,
             Some(last) if **machine == *last.machine => &*last.id,
@@ -145,9 +148,11 @@ pub(super) fn held_by_others(
         };
         let mut statement = connection.prepare_cached(
             "SELECT machine, id FROM fsm_instances
-             WHERE machine = ?1 AND owner IS NOT NULL AND owner != ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+             WHERE machine = ?1 AND owner IS NOT NULL AND owner != ?2 AND id > ?3
+               AND shard BETWEEN ?5 AND ?6
+             ORDER BY id LIMIT ?4",
         )?;
-        let rows = statement.query_map(params![machine, me, last_id, limit], |row| to_key(row, 0))?;
+        let rows = statement.query_map(params![machine, me, last_id, limit, first, last], |row| to_key(row, 0))?;
         for row in rows {
             found.push(row?);
         }
@@ -174,7 +179,8 @@ pub(super) fn shard(key: &Key) -> u16 {
         .chain([0])
         .chain(key.id.bytes())
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    (hash >> 48) as u16
+    // Folded: the upper bits of short ids' hashes are much alike.
+    (hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) as u16
 }
 
 pub(super) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {

@@ -61,9 +61,9 @@ CREATE TABLE fsm_instances (
     updated     INTEGER NOT NULL,
     PRIMARY KEY (machine, id)
 ) STRICT;
-CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id) WHERE wake_at IS NOT NULL;
+CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id, shard) WHERE wake_at IS NOT NULL;
 CREATE INDEX fsm_instances_parked ON fsm_instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
-CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner) WHERE owner IS NOT NULL;
+CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner, shard) WHERE owner IS NOT NULL;
 
 CREATE TABLE fsm_history (
     sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
