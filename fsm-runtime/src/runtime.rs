@@ -158,8 +158,10 @@ impl Runtime {
     /// # Cancel safety
     /// Has no effects.
     pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, StoreError> {
-        let machines = self.0.graphs.iter().map(|graph| graph.machine.to_owned()).collect();
-        until_idle(&self.0.shared, machines).await
+        match &self.0.controller {
+            Some(controller) => until_idle(&self.0.shared, controller.scope()).await,
+            None => Ok(None),
+        }
     }
 
     /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to

@@ -3,7 +3,7 @@
 use super::run::Run;
 use crate::{
     shared::Shared,
-    store::{Due, Key, StoreError},
+    store::{Due, Key, Scope, StoreError},
 };
 use std::time::{Duration, SystemTime};
 
@@ -29,20 +29,20 @@ impl Run {
     }
 }
 
-/// Ends when nothing of `machines` is due, running or on its way, and says when the next thing is due.
+/// Ends when nothing in `scope` is due, running or on its way, and says when the next thing is due.
 ///
 /// Cancel safe: it has no effects but that the controller looks at what is due.
-pub(crate) async fn until_idle(shared: &Shared, machines: Vec<String>) -> Result<Option<SystemTime>, StoreError> {
+pub(crate) async fn until_idle(shared: &Shared, scope: Scope) -> Result<Option<SystemTime>, StoreError> {
     let mut left = Vec::new();
     loop {
         shared.changes.idle().await;
         let now = shared.clock.now();
         // What nobody has told of: raw writes, another process's word that is still on its way.
-        let due = shared.store.due(machines.clone(), now, None, PAGE).await?;
+        let due = shared.store.due(scope.clone(), now, None, PAGE).await?;
         // What is due after it was looked at is what this code leaves alone.
         if due.is_empty() || due == left {
             let after = Due { key: Key::new(LAST, ""), at: now };
-            let next = shared.store.due(machines, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
+            let next = shared.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
             return Ok(next.first().map(|next| next.at));
         }
         shared.changes.publish(due.iter().map(|due| due.key.clone()));

@@ -34,7 +34,7 @@ pub use stop::{Cut, CutHow, Shutdown};
 use crate::{
     clock::Clock,
     shared::Shared,
-    store::{Renewal, StoreError},
+    store::{Renewal, Scope, StoreError},
 };
 use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
@@ -76,6 +76,7 @@ pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
 
 /// A running controller; dropping it stops it without waiting.
 pub(crate) struct Controller {
+    scope: Scope,
     board: Arc<Board>,
     stop: CancellationToken,
     deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
@@ -101,14 +102,22 @@ impl Controller {
         let stop = CancellationToken::new();
         let (deadline, told) = oneshot::channel();
         let board = Arc::<Board>::default();
+        let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
+        let scope = Scope { machines, shards: settings.shards.clone() };
         let run = run::Run::new(shared, drivers, settings, me, watchdog.renewed(), board.clone());
-        let running = tokio::spawn(run.run(stop.clone(), told, watchdog, presence));
+        let running = tokio::spawn(run.run(scope.clone(), stop.clone(), told, watchdog, presence));
         Ok(Self {
+            scope,
             board,
             stop,
             deadline: std::sync::Mutex::new(Some(deadline)),
             ended: Mutex::new(Ending::Running(running)),
         })
+    }
+
+    /// What it works on.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.clone()
     }
 
     pub(crate) fn status(&self, clock: &Clock) -> Status {

@@ -129,13 +129,14 @@ impl Run {
     /// Runs until `stop`, and then ends what runs within the deadline that it is told.
     pub(super) async fn run(
         mut self,
+        scope: Scope,
         stop: CancellationToken,
         deadline: oneshot::Receiver<Duration>,
         watchdog: Watchdog,
         presence: Box<dyn Send + Sync>,
     ) -> Shutdown {
         let (found, mut due) = mpsc::channel(2);
-        let parts = self.parts(found).await;
+        let parts = self.parts(scope, found).await;
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
@@ -177,10 +178,8 @@ impl Run {
     }
 
     /// Starts what finds work beside the loop: the scan, and the watch over other processes.
-    async fn parts(&self, found: mpsc::Sender<Vec<Due>>) -> Option<Supervisor> {
+    async fn parts(&self, scope: Scope, found: mpsc::Sender<Vec<Due>>) -> Option<Supervisor> {
         let (shared, me, interval) = (self.shared.clone(), self.me.owner.clone(), self.settings.scan);
-        let machines = self.drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scope = Scope { machines, shards: self.settings.shards.clone() };
         let left = Arc::new(Notify::new());
         let others = {
             let (shared, me, left) = (shared.clone(), me.clone(), left.clone());

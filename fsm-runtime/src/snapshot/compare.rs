@@ -103,7 +103,7 @@ fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option
     let why = match decode::<M>(&migrated.state, &migrated.data, &migrated.context) {
         None => format!("`{}` is no state of version {}", migrated.state, M::GRAPH.version),
         Some(Err(error)) => error.to_string(),
-        Some(Ok(_)) => return None,
+        Some(Ok(())) => return None,
     };
     Some(format!(
         "a row of version {version} in `{state}` is not read after its migration: {why}; mend the migration\n  the row: \

@@ -180,7 +180,7 @@ pub(super) fn shard(key: &Key) -> u16 {
         .chain(key.id.bytes())
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     // Folded: the upper bits of short ids' hashes are much alike.
-    (hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) as u16
+    hash.to_le_bytes().as_chunks().0.iter().fold(0, |shard, bytes| shard ^ u16::from_le_bytes(*bytes))
 }
 
 pub(super) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
