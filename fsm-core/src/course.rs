@@ -89,7 +89,7 @@ impl Graph {
         {
             return Some(Course::Timer(timer));
         }
-        if self.transitions_from(from).filter(nearer).any(|transition| self.is_waited_for(transition)) {
+        if self.transitions_from(from).filter(nearer).any(|transition| self.is_worked_for(transition)) {
             return Some(Course::Work);
         }
         self.transitions_from(from).filter(nearer).find(|transition| free(transition)).map(Course::Fire)
@@ -103,10 +103,13 @@ impl Graph {
 
     /// A worker or a timer fires it. What the system itself may fire, it does not wait for.
     fn is_waited_for(&self, transition: &TransitionInfo) -> bool {
-        self.state(transition.from).is_some_and(|state| {
-            let timer = state.timer.is_some_and(|timer| timer.event == transition.event);
-            timer || (state.kind == Kind::Work && !transition.auto)
-        })
+        let timer = self.state(transition.from).and_then(|state| state.timer);
+        timer.is_some_and(|timer| timer.event == transition.event) || self.is_worked_for(transition)
+    }
+
+    /// A worker fires it.
+    fn is_worked_for(&self, transition: &TransitionInfo) -> bool {
+        !transition.auto && self.state(transition.from).is_some_and(|state| state.kind == Kind::Work)
     }
 
     fn left(&self, state: &str, left: &[Option<usize>]) -> Option<usize> {
@@ -209,6 +212,29 @@ mod tests {
         );
         assert_eq!(MACHINE.course("A", "C"), Course::Fire(&MACHINE.transitions[2]));
         assert_eq!(MACHINE.course("A", "B"), Course::Work);
+    }
+
+    #[test]
+    fn a_timer_that_may_be_fired_is_fired_and_is_no_work() {
+        const TIMER: Option<TimerInfo> = Some(TimerInfo { after: Duration::from_secs(1), event: "tick" });
+        const MACHINE: Graph = graph(
+            &[
+                StateInfo { timer: TIMER, ..state("A", Kind::Rest) },
+                state("B", Kind::Rest),
+                StateInfo { timer: TIMER, ..state("C", Kind::Rest) },
+                StateInfo { timer: TIMER, ..state("D", Kind::Work) },
+                state("E", Kind::End),
+            ],
+            &[
+                on("A", "tick", &["B"], true),
+                on("B", "go", &["C"], true),
+                on("C", "tick", &["D"], false),
+                on("D", "tick", &["E"], true),
+            ],
+        );
+        assert_eq!(MACHINE.course("A", "D"), Course::Fire(&MACHINE.transitions[0]));
+        assert_eq!(MACHINE.course("C", "D"), Course::Timer(&MACHINE.transitions[2]));
+        assert_eq!(MACHINE.course("D", "E"), Course::Fire(&MACHINE.transitions[3]));
     }
 
     #[test]
