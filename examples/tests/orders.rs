@@ -18,6 +18,7 @@ fn it_prints_what_happened_to_each_order() {
              `deliver`",
             "order 4: stays Lost, `Lost` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, \
              `Delivered` and `Cancelled`",
+            "refund: Ada has 1250 cents to her credit",
         ]
     );
     assert!(diagram.starts_with("stateDiagram-v2\n"));

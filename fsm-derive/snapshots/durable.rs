@@ -94,6 +94,7 @@ pub mod report {
         ];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Requested => "Requested",
@@ -103,6 +104,7 @@ pub mod report {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -110,15 +112,18 @@ pub mod report {
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for State {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -126,6 +131,7 @@ pub mod report {
     #[automatically_derived]
     impl ::core::str::FromStr for State {
         type Err = ::fsm_runtime::core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
@@ -139,6 +145,7 @@ pub mod report {
     impl State {
         /// The events that this state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(self) -> &'static [EventKind] {
             match self {
                 Self::Requested => &[EventKind::Begin],
@@ -247,6 +254,7 @@ pub mod report {
     impl Event {
         /// Which event this is.
         #[must_use]
+        #[inline]
         pub const fn kind(&self) -> EventKind {
             match self {
                 Self::Begin(_) => EventKind::Begin,
@@ -281,6 +289,7 @@ pub mod report {
         pub const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Begin => "begin",
@@ -289,6 +298,7 @@ pub mod report {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -296,15 +306,18 @@ pub mod report {
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for EventKind {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -312,6 +325,7 @@ pub mod report {
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
         type Err = ::fsm_runtime::core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
@@ -748,6 +762,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
         /// The name of the state it is in.
         #[must_use]
+        #[inline]
         pub const fn state(&self) -> State {
             match self {
                 Self::Requested { .. } => State::Requested,
@@ -757,16 +772,19 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// The events that its state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
         /// Whether its state declares `event`.
         #[must_use]
+        #[inline]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
         /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             event: EventKind,
@@ -815,9 +833,11 @@ It is born in an initial state, moved by the events that its state declares, and
         type Event = Event;
         type Context = ();
         const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        #[inline]
         fn state(&self) -> State {
             self.state()
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             self.accepts()
         }
@@ -828,6 +848,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
             self.apply(event)
         }
+        #[inline]
         fn kind_of(event: &Event) -> EventKind {
             event.kind()
         }

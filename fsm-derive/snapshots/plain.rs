@@ -57,6 +57,7 @@ pub mod switch {
         pub const ALL: &'static [Self] = &[Self::Off, Self::On];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Off => "Off",
@@ -65,6 +66,7 @@ pub mod switch {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -72,15 +74,18 @@ pub mod switch {
     #[automatically_derived]
     impl ::fsm_core::Name for State {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -88,6 +93,7 @@ pub mod switch {
     #[automatically_derived]
     impl ::core::str::FromStr for State {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -101,6 +107,7 @@ pub mod switch {
     impl State {
         /// The events that this state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(self) -> &'static [EventKind] {
             match self {
                 Self::Off => &[EventKind::Flip],
@@ -161,6 +168,7 @@ pub mod switch {
     impl Event {
         /// Which event this is.
         #[must_use]
+        #[inline]
         pub const fn kind(&self) -> EventKind {
             match self {
                 Self::Flip(_) => EventKind::Flip,
@@ -185,6 +193,7 @@ pub mod switch {
         pub const ALL: &'static [Self] = &[Self::Flip];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Flip => "flip",
@@ -192,6 +201,7 @@ pub mod switch {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -199,15 +209,18 @@ pub mod switch {
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -215,6 +228,7 @@ pub mod switch {
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -486,6 +500,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
         /// The name of the state it is in.
         #[must_use]
+        #[inline]
         pub const fn state(&self) -> State {
             match self {
                 Self::Off => State::Off,
@@ -494,16 +509,19 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// The events that its state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
         /// Whether its state declares `event`.
         #[must_use]
+        #[inline]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
         /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             event: EventKind,
@@ -557,9 +575,11 @@ It is born in an initial state, moved by the events that its state declares, and
         type Event = Event;
         type Context = ();
         const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        #[inline]
         fn state(&self) -> State {
             self.state()
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             self.accepts()
         }
@@ -570,6 +590,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
             self.apply(event)
         }
+        #[inline]
         fn kind_of(event: &Event) -> EventKind {
             event.kind()
         }

@@ -101,6 +101,7 @@ pub mod order {
         pub const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Cart => "Cart",
@@ -110,6 +111,7 @@ pub mod order {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -117,15 +119,18 @@ pub mod order {
     #[automatically_derived]
     impl ::fsm_core::Name for State {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -133,6 +138,7 @@ pub mod order {
     #[automatically_derived]
     impl ::core::str::FromStr for State {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -146,6 +152,7 @@ pub mod order {
     impl State {
         /// The events that this state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(self) -> &'static [EventKind] {
             match self {
                 Self::Cart => &[EventKind::Add, EventKind::Pay],
@@ -241,6 +248,7 @@ pub mod order {
     impl Event {
         /// Which event this is.
         #[must_use]
+        #[inline]
         pub const fn kind(&self) -> EventKind {
             match self {
                 Self::Add(_) => EventKind::Add,
@@ -285,6 +293,7 @@ pub mod order {
         pub const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub const fn as_str(self) -> &'static str {
             match self {
                 Self::Add => "add",
@@ -294,6 +303,7 @@ pub mod order {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub const fn index(self) -> usize {
             self as usize
         }
@@ -301,15 +311,18 @@ pub mod order {
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -317,6 +330,7 @@ pub mod order {
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -797,6 +811,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
         /// The name of the state it is in.
         #[must_use]
+        #[inline]
         pub const fn state(&self) -> State {
             match self {
                 Self::Cart { .. } => State::Cart,
@@ -806,16 +821,19 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// The events that its state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
         /// Whether its state declares `event`.
         #[must_use]
+        #[inline]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
         /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
         #[must_use]
+        #[inline]
         pub fn why_not(
             &self,
             event: EventKind,
@@ -881,9 +899,11 @@ It is born in an initial state, moved by the events that its state declares, and
         type Event = Event;
         type Context = Shop;
         const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        #[inline]
         fn state(&self) -> State {
             self.state()
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             self.accepts()
         }
@@ -894,6 +914,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
             self.apply(event, context)
         }
+        #[inline]
         fn kind_of(event: &Event) -> EventKind {
             event.kind()
         }

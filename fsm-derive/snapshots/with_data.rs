@@ -120,6 +120,7 @@ pub(crate) mod text {
         ];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub(crate) const fn as_str(self) -> &'static str {
             match self {
                 Self::Draft => "Draft",
@@ -130,6 +131,7 @@ pub(crate) mod text {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub(crate) const fn index(self) -> usize {
             self as usize
         }
@@ -137,15 +139,18 @@ pub(crate) mod text {
     #[automatically_derived]
     impl ::fsm_core::Name for State {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -153,6 +158,7 @@ pub(crate) mod text {
     #[automatically_derived]
     impl ::core::str::FromStr for State {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -166,6 +172,7 @@ pub(crate) mod text {
     impl State {
         /// The events that this state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub(crate) const fn accepts(self) -> &'static [EventKind] {
             match self {
                 Self::Draft => &[EventKind::Submit, EventKind::Withdraw],
@@ -288,6 +295,7 @@ pub(crate) mod text {
     impl<'a> Event<'a> {
         /// Which event this is.
         #[must_use]
+        #[inline]
         pub(crate) const fn kind(&self) -> EventKind {
             match self {
                 Self::Submit(_) => EventKind::Submit,
@@ -336,6 +344,7 @@ pub(crate) mod text {
         ];
         /// The name, as it is stored and drawn.
         #[must_use]
+        #[inline]
         pub(crate) const fn as_str(self) -> &'static str {
             match self {
                 Self::Submit => "submit",
@@ -345,6 +354,7 @@ pub(crate) mod text {
         }
         /// Its place in [`ALL`](Self::ALL).
         #[must_use]
+        #[inline]
         pub(crate) const fn index(self) -> usize {
             self as usize
         }
@@ -352,15 +362,18 @@ pub(crate) mod text {
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
         const ALL: &'static [Self] = Self::ALL;
+        #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
         }
+        #[inline]
         fn index(self) -> usize {
             self.index()
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
+        #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.pad(self.as_str())
         }
@@ -368,6 +381,7 @@ pub(crate) mod text {
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
         type Err = ::fsm_core::UnknownName;
+        #[inline]
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
@@ -985,6 +999,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub(crate) const GRAPH: &'static ::fsm_core::Graph = GRAPH;
         /// The name of the state it is in.
         #[must_use]
+        #[inline]
         pub(crate) const fn state(&self) -> State {
             match self {
                 Self::Draft { .. } => State::Draft,
@@ -995,16 +1010,19 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// The events that its state declares. A guard can still refuse one.
         #[must_use]
+        #[inline]
         pub(crate) const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
         /// Whether its state declares `event`.
         #[must_use]
+        #[inline]
         pub(crate) fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
         /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
         #[must_use]
+        #[inline]
         pub(crate) fn why_not(
             &self,
             event: EventKind,
@@ -1083,9 +1101,11 @@ It is born in an initial state, moved by the events that its state declares, and
         type Event = Event<'a>;
         type Context = ();
         const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        #[inline]
         fn state(&self) -> State {
             self.state()
         }
+        #[inline]
         fn accepts(&self) -> &'static [EventKind] {
             self.accepts()
         }
@@ -1096,6 +1116,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
             self.apply(event)
         }
+        #[inline]
         fn kind_of(event: &Event<'a>) -> EventKind {
             event.kind()
         }

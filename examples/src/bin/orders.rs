@@ -1,5 +1,6 @@
 //! `orders`: a plain enum without data, its transitions checked by the compiler where the state is known, and checked at
-//! run time where it came out of a table. Nothing but `fsm-core`: no run time, no database of ours.
+//! run time where it came out of a table; and a machine whose states share a context. Nothing but `fsm-core`: no run time,
+//! no database of ours.
 
 use fsm_core::StateMachine;
 use std::error::Error;
@@ -31,6 +32,38 @@ pub(crate) enum OrderStatus {
     Cancelled,
 }
 
+/// Whom a refund is for: the same in each of its states.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Customer {
+    name: String,
+    credit: u32,
+}
+
+/// What becomes of an order that comes back.
+#[derive(StateMachine)]
+#[fsm(initial = Announced, context = Customer)]
+pub(crate) enum Refund {
+    /// The customer sends it back.
+    #[on(receive { cents: u32 } => Received)]
+    Announced,
+
+    /// It is here, and looked at.
+    #[on(accept => Settled, with = credit)]
+    #[on(refuse => Settled)]
+    Received { cents: u32 },
+
+    /// It is done with.
+    #[state(end)]
+    Settled,
+}
+
+/// What it cost goes to the customer's credit.
+#[allow(clippy::needless_pass_by_value, reason = "a `with` takes the state")]
+fn credit(received: refund::Received, _: refund::event::Accept, customer: &mut Customer) -> refund::Settled {
+    customer.credit += received.cents;
+    refund::Settled
+}
+
 /// A row of your own table, which knows nothing of state machines.
 struct Order {
     id: u32,
@@ -50,6 +83,7 @@ impl Order {
 fn main() {
     typed();
     plain();
+    shared();
     println!("\n{}", OrderStatus::GRAPH.mermaid());
 }
 
@@ -76,6 +110,14 @@ fn plain() {
             Err(error) => println!("order {}: stays {}, {error}", order.id, order.status),
         }
     }
+}
+
+/// What every state shares is the machine's context: no state declares it, and no transition copies it.
+fn shared() {
+    let customer = Customer { name: "Ada".into(), credit: 0 };
+    let settled = refund::Machine::new(refund::Announced, customer).receive(1_250).accept();
+    let (refund::Settled, customer) = settled.into_parts();
+    println!("refund: {} has {} cents to her credit", customer.name, customer.credit);
 }
 
 #[cfg(test)]
@@ -127,6 +169,16 @@ mod tests {
             }
             assert_eq!(order.status, way.end().as_str(), "{way}");
         }
+    }
+
+    #[test]
+    fn only_what_is_accepted_goes_to_the_customers_credit() {
+        let received = || {
+            let customer = Customer { name: "Ada".into(), credit: 50 };
+            refund::Machine::new(refund::Announced, customer).receive(1_250)
+        };
+        assert_eq!(received().refuse().context().credit, 50);
+        assert_eq!(received().accept().context().credit, 1_300);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! rustc says nothing of names that it does not find in a module in which a macro failed, nor of what it cannot know of
 //! their types. So the errors stand in the generated module and in one inside it, from which every name that is generated
 //! otherwise is imported, for those who import it further; the repeated errors are printed once. Stubs beside the enum, all
-//! of a type of that module, take the place of what is generated on the enum itself.
+//! of a type of that module, take the place of what is generated on the enum itself. What is named in `derive(…)` alone is
+//! used, too: rustc would warn that its import is unused.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -21,6 +22,8 @@ pub(crate) struct Broken {
     /// What the module would hold.
     names: Vec<syn::Ident>,
     stubs: TokenStream,
+    /// What `derive(…)` names.
+    derives: Vec<Path>,
 }
 
 /// Takes what is needed of a declaration, before it is known to be wrong.
@@ -86,13 +89,14 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
     let fixed = TYPES.iter().chain(durable_types).chain(&["choice", "event"]).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
-    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs }
+    let derives = options.derives.clone();
+    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, derives }
 }
 
 impl Broken {
     /// The errors and the stubs.
     pub(crate) fn expand(self, errors: &Errors) -> TokenStream {
-        let Self { module, names, stubs } = self;
+        let Self { module, names, stubs, derives } = self;
         let errors = errors.to_tokens();
         quote! {
             #[allow(unused_imports)]
@@ -102,6 +106,12 @@ impl Broken {
                 pub use self::broken::{#(#names),*};
             }
             #stubs
+            const _: () = {
+                #(
+                    #[allow(unused_imports)]
+                    use #derives as _;
+                )*
+            };
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             #vis const GRAPH: &'static #core::Graph = GRAPH;
             /// The name of the state it is in.
             #[must_use]
+            #[inline]
             #vis const fn state(&self) -> State {
                 match self {
                     #(Self::#idents #any_data => State::#idents,)*
@@ -47,16 +48,19 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             }
             /// The events that its state declares. A guard can still refuse one.
             #[must_use]
+            #[inline]
             #vis const fn accepts(&self) -> &'static [EventKind] {
                 self.state().accepts()
             }
             /// Whether its state declares `event`.
             #[must_use]
+            #[inline]
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
             }
             /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
             #[must_use]
+            #[inline]
             #vis fn why_not(&self, event: EventKind) -> ::core::option::Option<#core::WhyNot> {
                 #core::WhyNot::of(self, event)
             }
@@ -79,15 +83,18 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             type Event = #event;
             #context_item
             const GRAPH: &'static #core::Graph = GRAPH;
+            #[inline]
             fn state(&self) -> State {
                 self.state()
             }
+            #[inline]
             fn accepts(&self) -> &'static [EventKind] {
                 self.accepts()
             }
             fn apply(self, event: #event, #unused: &mut #context) -> #result {
                 self.apply(event #argument)
             }
+            #[inline]
             fn kind_of(event: &#event) -> EventKind {
                 event.kind()
             }

@@ -87,6 +87,7 @@ fn all(cx: &Cx<'_>) -> TokenStream {
         impl #params #ty #clause {
             /// Which event this is.
             #[must_use]
+            #[inline]
             #vis const fn kind(&self) -> EventKind {
                 #kind
             }

@@ -42,11 +42,13 @@ impl Names {
                 #vis const ALL: &'static [Self] = &[#(Self::#idents),*];
                 /// The name, as it is stored and drawn.
                 #[must_use]
+                #[inline]
                 #vis const fn as_str(self) -> &'static str {
                     #as_str
                 }
                 /// Its place in [`ALL`](Self::ALL).
                 #[must_use]
+                #[inline]
                 #vis const fn index(self) -> usize {
                     #index
                 }
@@ -54,15 +56,18 @@ impl Names {
             #[automatically_derived]
             impl #core::Name for #ident {
                 const ALL: &'static [Self] = Self::ALL;
+                #[inline]
                 fn as_str(self) -> &'static str {
                     self.as_str()
                 }
+                #[inline]
                 fn index(self) -> usize {
                     self.index()
                 }
             }
             #[automatically_derived]
             impl ::core::fmt::Display for #ident {
+                #[inline]
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.pad(self.as_str())
                 }
@@ -70,6 +75,7 @@ impl Names {
             #[automatically_derived]
             impl ::core::str::FromStr for #ident {
                 type Err = #core::UnknownName;
+                #[inline]
                 fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownName> {
                     let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
                     found.ok_or_else(|| #core::UnknownName::new::<Self>(#of, name))

@@ -142,6 +142,7 @@ fn names(cx: &Cx<'_>) -> TokenStream {
         impl State {
             /// The events that this state declares. A guard can still refuse one.
             #[must_use]
+            #[inline]
             #vis const fn accepts(self) -> &'static [EventKind] {
                 match self {
                     #(#accepts,)*

@@ -27,6 +27,18 @@ pub enum Other {
     Running,
 }
 
+mod imports {
+    use fsm_runtime::prelude::*;
+    use serde::{Deserialize, Serialize}; // for what is generated, which is not
+
+    #[derive(StateMachine)]
+    #[fsm(initial = Idle, durable, derive(Clone, serde::Serialize, Serialize, Deserialize))]
+    pub enum Third {
+        #[on(start => Runing)]
+        Idle,
+    }
+}
+
 struct Mine;
 
 impl other::Workers for Mine {
