@@ -93,7 +93,9 @@ pub(super) fn looked(row: Option<&Row>) -> Vec<Option<Answer>> {
 
 fn row_words(row: &Row) -> String {
     let Row { data, context, incarnation, error, .. } = row;
-    let times = [row.timer_at, row.retry_at, Some(row.created), Some(row.updated)].map(|time| time.map(micros));
+    let due = [row.timer_at, row.retry_at, row.wish_at];
+    let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
+    let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
     let entered = (row.entered, row.schema, &row.checkpoint);
     format!("{row:?} {incarnation} {entered:?} {data} {context:?} {error:?} {times:?}")
 }
@@ -120,6 +122,18 @@ struct Event<'a> {
     /// Whether it took effect for certain.
     certain: bool,
     act: Act<'a>,
+}
+
+impl Event<'_> {
+    /// Whether it leaves everything as it is, whenever it takes effect. What has merely nothing to do at this moment may have
+    /// later, such as forgetting keys.
+    fn only_looks(&self) -> bool {
+        match &self.act {
+            Act::Get { .. } => true,
+            Act::Change { answer, .. } => answer.is_some_and(|answer| !answer.committed),
+            Act::ForgetEnded { .. } | Act::ForgetKeys { .. } => false,
+        }
+    }
 }
 
 enum Act<'a> {
@@ -293,12 +307,13 @@ impl<'a> Search<'a> {
                 }
                 self.order.pop();
                 self.done[place] = false;
-                // What changes nothing loses nothing by coming first, unless it shuts out one that need not have happened.
+                // What cannot change anything loses nothing by coming first, unless it shuts out one that need not have happened.
                 let shuts_out = |other: &usize| {
                     let other = &self.events[*other];
                     !other.certain && other.answered < event.called
                 };
-                if !changed && !(0..self.events.len()).filter(|other| !self.done[*other]).any(|other| shuts_out(&other))
+                if event.only_looks()
+                    && !(0..self.events.len()).filter(|other| !self.done[*other]).any(|other| shuts_out(&other))
                 {
                     self.dead_ends.insert(state);
                     return false;
@@ -359,12 +374,20 @@ impl<'a> Search<'a> {
     }
 }
 
+/// All that the answers to later calls, and the end, can depend on: two orders of the same calls may differ in nothing but the
+/// middle of the history.
 fn fingerprint(model: &Model, key: &Key) -> u64 {
     let mut hasher = DefaultHasher::new();
     model.rows.get(key).map(row_words).hash(&mut hasher);
-    model.history.len().hash(&mut hasher);
-    model.history.last().map(|entry| entry_words(entry)).hash(&mut hasher);
-    model.used().count().hash(&mut hasher);
+    for entry in &model.history {
+        // The rest of an entry follows from these.
+        let HistoryEntry { incarnation, version, kind, event, payload, fence, at, .. } = &**entry;
+        (incarnation, version, kind.as_str(), event, payload, fence, at).hash(&mut hasher);
+    }
+    for (used, (first, at)) in &model.keys {
+        (used, first.sequence, at).hash(&mut hasher);
+    }
+    model.fence.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -405,5 +428,86 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
             assert!(answered >= latest, "{number} was answered before a lower number was asked for");
             latest = latest.max(called);
         }
+    }
+}
+
+/// Orders that the search once did not find.
+mod found {
+    use super::{Asked, Call, answers, at, check, looked};
+    use crate::model::op::{self, Kind, Pick, Seen};
+    use fsm_runtime::store::{Prune, Store, sqlite::Sqlite};
+
+    const REST: u8 = 0;
+    const REMOVED: u8 = 4;
+
+    /// Calls in the order in which they took effect; the times say no more than that some were at once.
+    struct Told {
+        store: Sqlite,
+        seen: Seen,
+        calls: Vec<Call>,
+    }
+
+    impl Told {
+        fn new() -> Self {
+            Self { store: Sqlite::in_memory().unwrap(), seen: Seen::default(), calls: Vec::new() }
+        }
+
+        async fn change(&mut self, called: u64, answered: u64, kind: Kind, into: u8, dice: u8, key: Option<u8>) {
+            let pick = Pick { instance: 0, kind, stale: 0, idempotency_key: key, into, dice };
+            let ops = self.seen.group(&[pick]);
+            let verdict = self.store.commit(vec![op::group(&ops)], at(called * 1_000)).await.unwrap().remove(0);
+            self.seen.see_verdict(&ops, &verdict);
+            let answer = answers(&verdict, 1);
+            self.push(called, answered, Asked::Group(ops), answer);
+            assert!(self.calls.last().unwrap().made(), "{verdict:?}");
+        }
+
+        async fn forget_keys(&mut self, called: u64, answered: u64) {
+            let before = called * 1_000;
+            let prune = Prune { keys_before: Some(at(before)), limit: 1_000, ..Prune::default() };
+            self.store.prune(prune).await.unwrap();
+            self.push(called, answered, Asked::ForgetKeys { before }, Vec::new());
+        }
+
+        async fn look(&mut self, called: u64, answered: u64) {
+            let row = self.store.get(op::key(0)).await.unwrap();
+            self.push(called, answered, Asked::Get(0), looked(row.as_ref()));
+        }
+
+        fn push(&mut self, called: u64, answered: u64, asked: Asked, answer: Vec<Option<super::Answer>>) {
+            self.calls.push(Call { called: called * 1_000, answered: Some(answered * 1_000), asked, answer });
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_forgotten_though_there_was_none_at_the_call() {
+        let mut told = Told::new();
+        told.change(0, 1, Kind::Create, REST, 4, None).await;
+        told.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
+        told.change(10, 20, Kind::Create, REMOVED, 4, Some(0)).await;
+        told.forget_keys(11, 20).await;
+        told.change(30, 31, Kind::Create, REST, 4, Some(0)).await;
+        check(&told.store, &told.calls, 1).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_removed_on_entry_comes_in_any_order() {
+        let mut told = Told::new();
+        told.change(11, 20, Kind::Create, REMOVED, 4, None).await;
+        told.change(10, 20, Kind::Create, REMOVED, 4, None).await;
+        told.change(30, 31, Kind::Create, REMOVED, 4, None).await;
+        told.change(40, 41, Kind::Create, REMOVED, 4, None).await;
+        check(&told.store, &told.calls, 1).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_wished_and_taken_back_at_once() {
+        let mut told = Told::new();
+        told.change(0, 1, Kind::Create, REST, 4, None).await;
+        // No wish but a time to look, and neither: no note of either.
+        told.change(11, 20, Kind::Wish, 0, 8, None).await;
+        told.change(10, 20, Kind::Wish, 0, 12, None).await;
+        told.look(30, 31).await;
+        check(&told.store, &told.calls, 1).await;
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Model {
     pub(super) rows: BTreeMap<Key, Row>,
     pub(super) history: Vec<Arc<HistoryEntry>>,
     /// What was made under each key, and when.
-    keys: BTreeMap<Used, (Arc<HistoryEntry>, SystemTime)>,
-    fence: u64,
+    pub(super) keys: BTreeMap<Used, (Arc<HistoryEntry>, SystemTime)>,
+    pub(super) fence: u64,
     sequence: u64,
     pub(super) pruned: u64,
     /// The fence that the next claim got, where the store has said so: other instances take fences as well.
