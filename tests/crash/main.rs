@@ -22,8 +22,17 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let (mut wanted, mut skipped) = (Vec::new(), Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--skip" => skipped.extend(arguments.next()),
+            option if option.starts_with('-') => {}
+            _ => wanted.push(argument),
+        }
+    }
+    let holds = |parts: &[String], name: &str| parts.iter().any(|part| name.contains(part.as_str()));
+    let is_wanted = |name: &str| (wanted.is_empty() || holds(&wanted, name)) && !holds(&skipped, name);
     let names: Vec<&str> = names.into_iter().filter(|name| is_wanted(name)).collect();
     println!("running {} tests", names.len());
     for name in &names {

@@ -75,7 +75,7 @@ pub(crate) enum Do {
     Hang,
     /// Nothing, and keeps the thread, until the other end is dropped.
     Block(std::sync::mpsc::Receiver<()>),
-    /// The same, and finishes then without an `await`.
+    /// The same, and finishes then without an `await`. What is sent meanwhile is heard, and changes nothing.
     BlockAndFinish(std::sync::mpsc::Receiver<()>, u32),
 }
 
@@ -243,7 +243,7 @@ impl job::Workers for Puppets {
                 Err("unblocked".into())
             }
             Do::BlockAndFinish(until, result) => {
-                let _ = until.recv();
+                while until.recv().is_ok() {}
                 task.finish(result)
             }
         }

@@ -324,3 +324,53 @@ async fn shards_divide_the_work() {
         low.jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
+    let (_dir, path) = file();
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut victim = executor.spawn({
+        let path = path.clone();
+        async move { Process::start(&path).await }
+    });
+    let mut victim = (&mut victim).await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let until_when = async || store.leases(SystemTime::UNIX_EPOCH).await.unwrap()[0].until;
+    let began = until_when().await;
+    let mut blocked = Vec::new();
+    for id in ["a", "b"] {
+        victim.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+        let (unblock, blocks) = std::sync::mpsc::sync_channel(0);
+        victim.calls.next().await.tell(Do::BlockAndFinish(blocks, 1));
+        // Taken when the worker has come to where it blocks its thread.
+        unblock.send(()).unwrap();
+        blocked.push(unblock);
+        if id == "a" {
+            victim.clock.advance(Duration::from_secs(5));
+            until("one thread answers for the executor", async || until_when().await == began + Duration::from_secs(5))
+                .await;
+        }
+    }
+    victim.clock.advance(Duration::from_secs(5));
+    // By its own clock, another process finds the lease lapsed.
+    let mut other = Process::start(&path).await;
+    other.clock.advance(Duration::from_secs(21));
+    for _ in 0..2 {
+        let call = other.calls.next().await;
+        assert_eq!(call.attempt, 2);
+        call.tell(Do::Finish(2));
+    }
+    assert_eq!(until_when().await, began + Duration::from_secs(5), "nobody answered");
+    for id in ["a", "b"] {
+        other.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
+    }
+    // The late results are refused.
+    drop(blocked);
+    let stopping = victim.runtime.clone();
+    executor.spawn(async move { stopping.shutdown(PATIENCE).await }).await.unwrap();
+    for id in ["a", "b"] {
+        let row = other.jobs.row(id).await.unwrap();
+        assert!(row.version == 3 && row.data.contains('2'), "{id}: {}", row.data);
+    }
+    executor.shutdown_background();
+}
