@@ -3,12 +3,12 @@
 //! rustc says nothing of names that it does not find in a module in which a macro failed, nor of what it cannot know of
 //! their types. So the errors stand in the generated module and in one inside it, from which every name that is generated
 //! otherwise is imported, for those who import it further; the repeated errors are printed once. Stubs beside the enum, all
-//! of a type of that module, take the place of what is generated on the enum itself. What is named in `derive(…)` alone is
-//! used, too: rustc would warn that its import is unused.
+//! of a type of that module, take the place of what is generated on the enum itself. What is named in `derive(…)` or as the
+//! `context` alone is used, too: rustc would warn that its import is unused.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::Path;
+use syn::{Path, Type, TypePath};
 
 use crate::{
     check::{DURABLE_TYPES, TYPES},
@@ -22,8 +22,8 @@ pub(crate) struct Broken {
     /// What the module would hold.
     names: Vec<syn::Ident>,
     stubs: TokenStream,
-    /// What `derive(…)` names.
-    derives: Vec<Path>,
+    /// What `derive(…)` and `context` name.
+    named: Vec<Path>,
 }
 
 /// Takes what is needed of a declaration, before it is known to be wrong.
@@ -89,14 +89,22 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
     let fixed = TYPES.iter().chain(durable_types).chain(&["choice", "event"]).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
-    let derives = options.derives.clone();
-    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, derives }
+    let context = options.context.as_ref().and_then(|context| match context {
+        Type::Path(TypePath { qself: None, path, .. })
+            if path.segments.iter().all(|segment| segment.arguments.is_none()) =>
+        {
+            Some(path)
+        }
+        _ => None,
+    });
+    let named = options.derives.iter().chain(context).cloned().collect();
+    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
 }
 
 impl Broken {
     /// The errors and the stubs.
     pub(crate) fn expand(self, errors: &Errors) -> TokenStream {
-        let Self { module, names, stubs, derives } = self;
+        let Self { module, names, stubs, named } = self;
         let errors = errors.to_tokens();
         quote! {
             #[allow(unused_imports)]
@@ -109,7 +117,7 @@ impl Broken {
             const _: () = {
                 #(
                     #[allow(unused_imports)]
-                    use #derives as _;
+                    use #named as _;
                 )*
             };
         }

@@ -28,11 +28,12 @@ pub enum Other {
 }
 
 mod imports {
+    use super::Mine;
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize}; // for what is generated, which is not
 
     #[derive(StateMachine)]
-    #[fsm(initial = Idle, durable, derive(Clone, serde::Serialize, Serialize, Deserialize))]
+    #[fsm(initial = Idle, durable, context = Mine, derive(Clone, serde::Serialize, Serialize, Deserialize))]
     pub enum Third {
         #[on(start => Runing)]
         Idle,
