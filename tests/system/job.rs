@@ -43,6 +43,7 @@ pub(crate) enum Job {
 }
 
 fn unclean(cancelling: job::Cancelling, event: job::event::Unclean) -> job::Failed {
+    assert_ne!(event.why, "unspeakable");
     job::Failed { name: cancelling.name, reason: event.why }
 }
 
@@ -147,6 +148,11 @@ impl Calls {
     /// The next execution that begins.
     pub(crate) async fn next(&mut self) -> Call {
         tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("no worker began").unwrap()
+    }
+
+    /// Whether all workers are gone for good and none has begun that was not taken.
+    pub(crate) async fn is_over(&mut self) -> bool {
+        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("there still are workers").is_none()
     }
 
     /// Whether none has begun that was not taken.

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeSet,
     fmt::{self, Write as _},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -112,7 +113,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     // A takeover.
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     let call = world.calls.next().await;
-    world.runtime.shutdown(std::time::Duration::ZERO).await;
+    world.runtime.shutdown(Duration::ZERO).await;
     drop(call);
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -149,4 +150,57 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     for line in lines.0.lock().unwrap().iter() {
         assert!(!line.contains(SECRET), "a user's data is told: {line}");
     }
+}
+
+#[tokio::test]
+async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_lost() {
+    let lines = Lines::default();
+    let _another = tracing::Dispatch::new(Lines::default());
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let mut world = World::new().await;
+    let (a, b) = (world.running("a").await, world.running("b").await);
+    let other = rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    a.tell(Do::Finish(7));
+    b.tell(Do::Finish(8));
+    // Longer than the store waits for a lock by itself, and for more than one try of each result.
+    let told = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
+    let deadline = Instant::now() + PATIENCE;
+    while told("a result could not be stored") < 2 {
+        assert!(Instant::now() < deadline, "nobody says that the store is away");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.clock.advance(SECOND * 5);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    for id in ["a", "b"] {
+        let row = world.jobs.row(id).await.unwrap();
+        assert_eq!((row.state.as_str(), row.version), ("Running", 2), "nothing of it is stored");
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    let finished = async {
+        for id in ["a", "b"] {
+            world.row(id, |row| row.state == "Finished").await;
+        }
+    };
+    let advancing = async {
+        loop {
+            world.clock.advance(SECOND);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        () = advancing => unreachable!(),
+    }
+    for id in ["a", "b"] {
+        assert_eq!(world.history(id).await.len(), 3);
+    }
+    assert!(world.calls.is_empty(), "the work was not done again");
+    let lines = lines.0.lock().unwrap();
+    let said: Vec<_> = lines.iter().filter(|line| line.starts_with("ERROR")).collect();
+    let of_results = said.iter().filter(|line| line.contains("a result could not be stored")).count();
+    assert_eq!(of_results, 2, "one for each result: {said:#?}");
+    let mut others: Vec<_> = said.iter().filter(|line| !line.contains("a result could not be stored")).collect();
+    others.dedup();
+    assert!(others.len() <= 2, "{others:#?}");
 }

@@ -21,7 +21,7 @@ impl Run {
             return;
         }
         let now = self.shared.clock.elapsed();
-        let due = self.schedule.next().is_some_and(|at| at <= now);
+        let due = self.agenda.next().is_some_and(|at| at <= now);
         // Without its lease it holds back what it would do.
         if self.is_idle() && !due && self.may_claim() {
             self.shared.changes.answer();

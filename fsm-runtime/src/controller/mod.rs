@@ -3,6 +3,7 @@
 //! Level-triggered: it acts on what is stored, never on what a message says. A word that something changed, and a
 //! periodic scan for what was missed, both lead to the same look at the row.
 
+mod agenda;
 mod driver;
 mod idle;
 mod others;

@@ -1,7 +1,9 @@
 //! Owns the controller's loop: who is looked at, who runs, who is to stop. One task; everything slow runs beside it.
 
 use super::{
-    Board, Drivers, Settings, others,
+    Board, Drivers, Settings,
+    agenda::Agenda,
+    others,
     plan::{Plan, Stay, plan},
     running::{Running, panic_text},
     scan,
@@ -68,7 +70,7 @@ pub(super) struct Run {
     pub(super) renewed: watch::Receiver<Duration>,
     pub(super) standing: Standing,
     /// When to look at each instance.
-    pub(super) schedule: Schedule,
+    pub(super) agenda: Agenda,
     /// When to check each running worker next.
     pub(super) checks: Schedule,
     pub(super) slots: HashMap<&'static str, Slots>,
@@ -109,7 +111,7 @@ impl Run {
             tenure,
             renewed,
             standing: Standing::default(),
-            schedule: Schedule::default(),
+            agenda: Agenda::default(),
             checks: Schedule::default(),
             slots,
             steps: JoinSet::new(),
@@ -143,7 +145,7 @@ impl Run {
             self.check_workers();
             self.keep_to_the_lease();
             self.answer_idle();
-            let next = self.schedule.next().filter(|_| self.steps.len() < STEPS);
+            let next = self.agenda.next().filter(|_| self.steps.len() < STEPS);
             let next = next.into_iter().chain(self.checks.next()).chain(self.lease_changes()).min();
             let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));
             tokio::select! {
@@ -151,7 +153,7 @@ impl Run {
                 Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
                 Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
                 keys = shared.changes.next() => keys.into_iter().for_each(|key| self.look_now(key)),
-                Some(page) = due.recv() => self.plan_due(page),
+                Some(page) = due.recv(), if !self.agenda.is_full() => self.plan_due(page),
                 Ok(()) = self.renewed.changed() => self.lease_renewed(),
                 answer = self.standing.answered() => self.asked(answer),
                 () = shared.clock.sleep(pause.unwrap_or_default()), if pause.is_some() => {}
@@ -193,17 +195,23 @@ impl Run {
 
     pub(super) fn look_now(&mut self, key: Key) {
         if self.drivers.contains_key(&*key.machine) {
-            self.schedule.add(key, self.shared.clock.elapsed());
+            self.agenda.tell(key, self.shared.clock.elapsed());
         }
     }
 
     pub(super) fn look_at(&mut self, key: Key, at: SystemTime) {
+        let at = self.in_clock(at);
+        self.agenda.tell(key, at);
+    }
+
+    /// The same time by the monotonic clock; now, where it is over.
+    fn in_clock(&self, at: SystemTime) -> Duration {
         let delay = at.duration_since(self.shared.clock.now()).unwrap_or_default();
-        self.schedule.add(key, self.shared.clock.elapsed().saturating_add(delay));
+        self.shared.clock.elapsed().saturating_add(delay)
     }
 
     fn look_after(&mut self, key: Key, delay: Duration) {
-        self.schedule.add(key, self.shared.clock.elapsed().saturating_add(delay));
+        self.agenda.tell(key, self.shared.clock.elapsed().saturating_add(delay));
     }
 
     /// What waits for a slot is looked at when it gets one.
@@ -218,7 +226,8 @@ impl Run {
         }
         for Due { key, at } in page {
             if !self.slots.get(&*key.machine).is_some_and(|slots| slots.is_waiting(&key)) {
-                self.look_at(key, at);
+                let at = self.in_clock(at);
+                self.agenda.find(key, at);
             }
         }
     }
@@ -226,7 +235,7 @@ impl Run {
     /// Begins the looks that are due: one at a time for each instance.
     fn begin_steps(&mut self) {
         while self.steps.len() < STEPS {
-            let Some((key, _)) = self.schedule.pop(self.shared.clock.elapsed()) else {
+            let Some(key) = self.agenda.pop(self.shared.clock.elapsed()) else {
                 return;
             };
             if let Some(busy) = self.busy.get_mut(&key) {

@@ -30,6 +30,15 @@ impl Schedule {
         self.due.remove(key);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// For when `key` is planned.
+    pub(crate) fn planned(&self, key: &Key) -> Option<Duration> {
+        self.due.get(key).copied()
+    }
+
     /// When the earliest key is due.
     pub(crate) fn next(&mut self) -> Option<Duration> {
         while let Some(Reverse((at, key))) = self.queue.peek() {

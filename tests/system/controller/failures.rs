@@ -120,6 +120,23 @@ async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
 }
 
 #[tokio::test]
+async fn c9_an_exhausted_event_that_panics_parks_the_instance() {
+    let mut world = World::with(|builder| builder.attempts(1)).await;
+    world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
+    world.calls.next().await.tell(Do::Fail("unspeakable"));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(
+        row.parked.as_deref(),
+        Some(
+            "1 attempts failed, the last with: unspeakable; the state's `exhausted` event could not be fired: it panicked"
+        )
+    );
+    assert_eq!((row.state.as_str(), row.version, row.owner, row.retry_at), ("Cancelling", 2, None, None));
+    world.barrier("other").await;
+    assert!(world.calls.is_empty());
+}
+
+#[tokio::test]
 async fn c10_a_permanent_error_is_not_tried_again() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Permanent("no such thing"));

@@ -1,7 +1,9 @@
 //! The controller as its users see it: who is worked on, when, by how many; on a clock that stands still.
 
 mod failures;
+mod flood;
 mod idle;
+mod model;
 mod operator;
 mod policy;
 mod slots;

@@ -85,3 +85,26 @@ async fn settings_that_cannot_be_are_refused() {
         assert_eq!(builder.start().await.unwrap_err().to_string(), said);
     }
 }
+
+#[tokio::test]
+async fn c13_nothing_runs_before_the_start_checks_have_passed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    let jobs = client.machines::<Job>();
+    // One is due for work and one's timer is due; a third stands in a state that nobody knows.
+    for id in ["work", "timer", "unknown"] {
+        jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+    }
+    let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
+    sql("UPDATE fsm_instances SET timer_at = 1 WHERE id = 'timer'");
+    sql("UPDATE fsm_instances SET state = 'Dreaming' WHERE id = 'unknown'");
+    let before = (jobs.row("work").await.unwrap(), jobs.row("timer").await.unwrap());
+    let (workers, mut calls) = puppets();
+    let builder = Runtime::builder(Sqlite::open(&path).await.unwrap());
+    let error = builder.machine::<Job, _>(workers).start().await.map(drop).unwrap_err();
+    assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
+    // Whoever could have worked is gone with the refused start: its end of the channel is closed, and nobody used it.
+    assert!(calls.is_over().await);
+    assert_eq!((jobs.row("work").await.unwrap(), jobs.row("timer").await.unwrap()), before);
+}

@@ -83,6 +83,78 @@ async fn c12_what_does_not_end_is_aborted_and_reported() {
     assert_eq!(world.calls.running_now(), 0);
 }
 
+#[tokio::test]
+async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Hang);
+    let stop = |deadline| {
+        let runtime = world.runtime.clone();
+        tokio::spawn(async move { runtime.shutdown(deadline).await })
+    };
+    let first = stop(SECOND);
+    tokio::task::yield_now().await;
+    // While the first one waits: however patient the second is, it is one stop.
+    let second = stop(HOUR * 1_000);
+    while !(first.is_finished() && second.is_finished()) {
+        world.clock.advance(SECOND);
+        tokio::task::yield_now().await;
+    }
+    let report = first.await.unwrap();
+    assert_eq!(cut(&report.cut), [("a", "Running", CutHow::Aborted)]);
+    assert_eq!(second.await.unwrap(), report);
+    // The clock stands still: nothing is waited for any more.
+    assert_eq!(world.runtime.shutdown(HOUR).await, report);
+}
+
+/// In a process of its own: other tests have threads too.
+#[cfg(target_os = "linux")]
+#[test]
+fn c16_nothing_is_left_behind_after_the_stop() {
+    const ALONE: &str = "FSM_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return leaves_nothing();
+    }
+    let name = "controller::stop::c16_nothing_is_left_behind_after_the_stop";
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+fn leaves_nothing() {
+    use std::path::{Path, PathBuf};
+    let entries = |path: &str| std::fs::read_dir(path).unwrap().flatten().map(|entry| entry.path());
+    let threads = || -> Vec<String> {
+        let names = entries("/proc/self/task").filter_map(|task| std::fs::read_to_string(task.join("comm")).ok());
+        names.map(|name| name.trim().to_owned()).filter(|name| name.starts_with("fsm-")).collect()
+    };
+    let files = |dir: &Path| -> Vec<PathBuf> {
+        let open = entries("/proc/self/fd").filter_map(|link| std::fs::read_link(link).ok());
+        open.filter(|file| file.starts_with(dir)).collect()
+    };
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    executor.block_on(async {
+        let mut world = World::new().await;
+        world.barrier("done").await;
+        world.running("waits").await.tell(Do::FailFor(HOUR * 5));
+        world.running("cut").await.tell(Do::FinishWhenCancelled(1));
+        assert!(!threads().is_empty() && !files(world.dir.path()).is_empty(), "it looks in the right place");
+        world.runtime.shutdown(Duration::ZERO).await;
+        let World { runtime, jobs, calls, clock, dir } = world;
+        drop((runtime, jobs, calls, clock));
+        // The last handle is gone; whoever ends by itself for that is given the time to.
+        let deadline = std::time::Instant::now() + super::PATIENCE;
+        let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        while !(alive() == 0 && threads().is_empty() && files(dir.path()).is_empty()) {
+            let left = (alive(), threads(), files(dir.path()));
+            assert!(std::time::Instant::now() < deadline, "left behind: tasks, threads, files: {left:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h3_a_worker_that_blocks_its_thread_is_named_and_the_stop_ends_all_the_same() {
     let mut world = World::new().await;

@@ -1,0 +1,199 @@
+//! One worker for each instance, whatever happens: random events, failures, removals, and processes that come and go.
+
+use super::PATIENCE;
+use fsm_runtime::{Failure, Machines, ReadError, Runtime, prelude::*, store::sqlite::Sqlite};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Something that is worked on, and may be turned into something else at any time.
+#[derive(StateMachine, Clone, Debug, PartialEq)]
+#[fsm(initial = Idle, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
+#[on(end => Over)]
+#[on(halt => Idle)]
+enum Thing {
+    #[on(press => Pressed)]
+    Idle,
+    /// Comes out as it went in, or bent.
+    #[state(work)]
+    #[on(press => Pressed)]
+    #[on(bend => Bent)]
+    #[on(pressed => Idle)]
+    #[after("20ms", bend)]
+    Pressed,
+    #[state(work)]
+    #[on(press => Pressed)]
+    #[on(straightened => Idle)]
+    Bent,
+    #[state(end, remove)]
+    Over,
+}
+
+/// Who is at work on which instance, and what was seen that may not be.
+#[derive(Default)]
+struct Seen {
+    /// By the id: the process, the instance's own key, and the rest.
+    at_work: HashMap<String, Vec<(usize, String, String)>>,
+    overlaps: Vec<String>,
+    began: usize,
+}
+
+#[derive(Clone)]
+struct Hands {
+    seen: Arc<Mutex<Seen>>,
+    /// Once it is set, all goes well and nobody dawdles.
+    calm: Arc<AtomicBool>,
+    process: usize,
+}
+
+/// From a worker's first poll to its drop.
+struct Hand {
+    seen: Arc<Mutex<Seen>>,
+    id: String,
+    who: String,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.at_work.get_mut(&self.id).unwrap().retain(|(_, _, who)| *who != self.who);
+    }
+}
+
+impl Hands {
+    async fn work<S: fsm_runtime::DurableState<Machine = Thing>>(
+        &self,
+        task: &thing::Task<S>,
+    ) -> Result<(), WorkError> {
+        let (id, instance) = (task.id().to_owned(), task.instance_key());
+        let who = format!("{:?} {} by process {}, fence {}", task.state(), task.key(), self.process, task.fence());
+        let _hand = {
+            let mut seen = self.seen.lock().unwrap();
+            seen.began += 1;
+            let others = seen.at_work.entry(id.clone()).or_default();
+            // One that was removed is another instance: another process need not wait for its worker.
+            let beside = others.iter().filter(|(process, of, _)| *process == self.process || *of == instance);
+            let overlaps: Vec<_> = beside.map(|(_, _, other)| format!("{who} beside {other}")).collect();
+            others.push((self.process, instance, who.clone()));
+            seen.overlaps.extend(overlaps);
+            Hand { seen: self.seen.clone(), id, who }
+        };
+        if self.calm.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let pause = Duration::from_millis(fastrand::u64(..8));
+        match fastrand::u8(..8) {
+            // Deaf to what it is told.
+            0 | 1 => tokio::time::sleep(pause).await,
+            2 => std::future::pending().await,
+            3 => panic!("a slip"),
+            4 => return Err(WorkError::retry_after(pause, "dropped")),
+            _ => tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = task.cancelled() => {}
+            },
+        }
+        Ok(())
+    }
+}
+
+impl thing::Workers for Hands {
+    async fn pressed(&self, task: thing::Task<thing::Pressed>) -> Outcome<thing::Pressed> {
+        self.work(&task).await?;
+        if fastrand::bool() { task.pressed() } else { task.bend() }
+    }
+
+    async fn bent(&self, task: thing::Task<thing::Bent>) -> Outcome<thing::Bent> {
+        self.work(&task).await?;
+        task.straightened()
+    }
+}
+
+async fn process(path: &Path, hands: Hands) -> Runtime {
+    let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Thing, Hands>(hands);
+    let builder = builder.scan_every(Duration::from_millis(50)).grace(Duration::from_millis(10)).attempts(u32::MAX);
+    builder.backoff(Duration::from_millis(1), Duration::from_millis(20)).start().await.unwrap()
+}
+
+/// One thing that happens to one instance, if it can.
+async fn happens(things: &Machines<Thing>, id: &str, random: &mut fastrand::Rng) {
+    let outcome = match random.u8(..10) {
+        0 => things.fire(id, thing::event::End).await,
+        1 | 2 => things.fire(id, thing::event::Halt).await,
+        3 => things.fire(id, thing::event::Bend).await,
+        4 => return drop(things.create(id, thing::Idle).await),
+        _ => things.fire(id, thing::event::Press).await,
+    };
+    match outcome {
+        Ok(_) | Err(Failure::Conflict(_) | Failure::NotFound { .. } | Failure::NotAccepted { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// Ends when the instance is gone, or rests and is nobody's.
+async fn comes_to_rest(things: &Machines<Thing>, id: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let row = match things.row(id).await {
+            Ok(row) => row,
+            Err(ReadError::NotFound { .. }) => return,
+            Err(other) => panic!("{id}: {other}"),
+        };
+        if row.state == "Idle" && row.owner.is_none() {
+            assert_eq!((row.wake_at(), row.parked), (None, None), "{id}");
+            return;
+        }
+        assert!(Instant::now() < deadline, "it stays {row:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c1_c3_two_workers_never_meet_whatever_happens() {
+    let seed = std::env::var("FSM_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("FSM_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("things.db");
+    let hands = Hands { seen: Arc::default(), calm: Arc::default(), process: 0 };
+    let first = process(&path, hands.clone()).await;
+    let things = first.machines::<Thing>();
+    let ids: Vec<String> = (0..6).map(|n| n.to_string()).collect();
+    for id in &ids {
+        things.create(id, thing::Idle).await.unwrap();
+    }
+    // Processes come and go, while one stays; what happens is told to any of them.
+    let began = Instant::now();
+    let mut number = 0;
+    while began.elapsed() < Duration::from_secs(4) {
+        number += 1;
+        let guest = process(&path, Hands { process: number, ..hands.clone() }).await;
+        let guests = guest.machines::<Thing>();
+        for _ in 0..random.usize(20..80) {
+            let by = if random.bool() { &things } else { &guests };
+            happens(by, &ids[random.usize(..ids.len())], &mut random).await;
+            tokio::time::sleep(Duration::from_millis(random.u64(..6))).await;
+        }
+        guest.shutdown(Duration::from_millis(random.u64(..20))).await;
+        assert!(hands.seen.lock().unwrap().overlaps.is_empty(), "{:?}", hands.seen.lock().unwrap().overlaps);
+    }
+    // From here on all goes well: everybody comes to rest, on what the last process does.
+    hands.calm.store(true, Ordering::Relaxed);
+    for id in &ids {
+        comes_to_rest(&things, id).await;
+    }
+    first.shutdown(Duration::ZERO).await;
+    let seen = hands.seen.lock().unwrap();
+    assert_eq!(seen.overlaps, [""; 0]);
+    assert!(seen.at_work.values().all(Vec::is_empty), "{:?}", seen.at_work);
+    println!("{} workers in {number} processes", seen.began);
+    assert!(seen.began > 100, "too little happened: {} workers", seen.began);
+}
