@@ -191,9 +191,9 @@ async fn c1_c3_two_workers_never_meet_whatever_happens() {
         comes_to_rest(&things, id).await;
     }
     first.shutdown(Duration::ZERO).await;
-    let seen = hands.seen.lock().unwrap();
-    assert_eq!(seen.overlaps, [""; 0]);
-    assert!(seen.at_work.values().all(Vec::is_empty), "{:?}", seen.at_work);
-    println!("{} workers in {number} processes", seen.began);
-    assert!(seen.began > 100, "too little happened: {} workers", seen.began);
+    let all = hands.seen.lock().unwrap();
+    assert_eq!(all.overlaps, [""; 0]);
+    assert!(all.at_work.values().all(Vec::is_empty), "{:?}", all.at_work);
+    println!("{} workers in {number} processes", all.began);
+    assert!(all.began > 100, "too little happened: {} workers", all.began);
 }
