@@ -54,8 +54,9 @@ async fn clients_and_what_was_shut_down_are_idle_at_once() {
     let (runtime, clock) = (world.runtime.clone(), world.clock.clone());
     let idle = tokio::spawn(async move { runtime.run_until_idle().await.unwrap() });
     world.runtime.shutdown(Duration::ZERO).await;
-    // The worker's row is due again, for the next process.
-    assert_eq!(idle.await.unwrap(), Some(clock.clock().now() + HOUR));
+    // Its timer, where it was asked before the row was given back; after that the row is due, for the next process.
+    let next = idle.await.unwrap();
+    assert!(next.is_none_or(|next| next == clock.clock().now() + HOUR), "{next:?}");
     let (runtime, mut calls) = start(&path, &world.clock, |builder| builder).await.unwrap();
     calls.next().await.tell(Do::Finish(1));
     assert_eq!(runtime.run_until_idle().await.unwrap(), None);
