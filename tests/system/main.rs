@@ -7,6 +7,7 @@ mod controller;
 mod disk;
 mod groups;
 mod history;
+mod hostile;
 mod job;
 mod machines;
 mod metrics;
