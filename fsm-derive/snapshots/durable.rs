@@ -49,6 +49,7 @@ pub mod report {
     mod outside {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
+        pub(super) type progress_Writing = Page;
         pub(super) fn timer_Writing() -> super::Event {
             super::Event::Finish(super::event::Finish {
                 text: String::new(),
@@ -1133,6 +1134,37 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         /// When a guard refuses, or the event cannot be stored.
         pub fn finish(self, text: String) -> ::fsm_runtime::Outcome<Writing> {
             self.fire(event::Finish { text })
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::KeepsProgress for Writing {
+        type Progress = outside::progress_Writing;
+    }
+    #[automatically_derived]
+    impl Task<Writing> {
+        /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
+        ///
+        /// # Errors
+        /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
+        pub fn checkpoint(
+            &self,
+            progress: &outside::progress_Writing,
+        ) -> impl ::core::future::Future<
+            Output = ::core::result::Result<(), ::fsm_runtime::WorkError>,
+        > + ::core::marker::Send + 'static {
+            self.raw.checkpoint(progress)
+        }
+        /// What the attempts before this one kept at this stay in the state.
+        ///
+        /// # Errors
+        /// When what is stored is not of the declared type any more.
+        pub fn progress(
+            &self,
+        ) -> ::core::result::Result<
+            ::core::option::Option<outside::progress_Writing>,
+            ::fsm_runtime::WorkError,
+        > {
+            self.raw.progress()
         }
     }
     ///The async work of `Report`: one method per `work` state.

@@ -79,6 +79,7 @@ mod heard;
 mod measure;
 mod panics;
 mod parts;
+mod progress;
 mod records;
 mod retention;
 mod runtime;
@@ -99,6 +100,7 @@ pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 #[cfg(feature = "metrics")]
 pub use measure::describe as describe_metrics;
+pub use progress::KeepsProgress;
 pub use records::{
     Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,
     OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish, WishOf,

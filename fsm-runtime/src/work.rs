@@ -3,12 +3,14 @@
 use crate::{
     codec::to_json,
     durable::{Durable, DurableState},
+    progress::{KeepsProgress, Kept},
+    shared::Shared,
     signals::Signals,
     store::{Key, Row},
 };
 use fsm_core::{Accepts, StateMachine, Target};
 use serde::Serialize;
-use std::{error::Error, fmt, future::Future, marker::PhantomData, time::Duration};
+use std::{error::Error, fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// What a worker's method returns: a declared event by way of the task's methods, or [`again`](RawTask::again), or an error.
@@ -23,11 +25,12 @@ pub struct Lease<M: Durable> {
     attempt: u32,
     fence: u64,
     signals: Signals,
+    kept: Kept,
     context: Box<M::Context>,
 }
 
 impl<M: Durable> Lease<M> {
-    pub(crate) fn new(row: &Row, context: Box<M::Context>, signals: Signals) -> Self {
+    pub(crate) fn new(row: &Row, context: Box<M::Context>, signals: Signals, shared: Arc<Shared>) -> Self {
         Self {
             key: row.key.clone(),
             incarnation: row.incarnation,
@@ -36,6 +39,7 @@ impl<M: Durable> Lease<M> {
             attempt: row.attempt,
             fence: row.fence,
             signals,
+            kept: Kept::new(shared, row),
             context,
         }
     }
@@ -129,6 +133,39 @@ impl<S: DurableState> RawTask<S> {
     /// Ends after `duration` by the runtime's clock, which tests can drive.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         self.lease.signals.clock().sleep(duration)
+    }
+
+    /// Keeps how far the worker is, durably, for the next attempt at this stay in the state: the one after a failure, after the
+    /// end of the process, or after [`again`](Self::again). What was kept before is replaced; a transition ends it. Touches
+    /// neither version nor history, and counts as a [heartbeat](Self::heartbeat). Call it one at a time.
+    ///
+    /// Work is done at least once: what comes between the last checkpoint and the end of an attempt is done again. Work that
+    /// must not kill every attempt at the same item is checkpointed before it is begun.
+    ///
+    /// While the store is away it is tried again, with backoff, until the worker is told to end. Cancel safe: dropped, it is
+    /// stored whole or not at all.
+    ///
+    /// # Errors
+    /// When the instance has moved on or the claim is somebody else's: end the worker with `?` then, nothing that it does counts
+    /// any more. When it is told to end while the store is away. A permanent one when `progress` cannot be written as JSON, or
+    /// the store can never take it.
+    pub fn checkpoint(&self, progress: &S::Progress) -> impl Future<Output = Result<(), WorkError>> + Send + 'static
+    where
+        S: KeepsProgress,
+    {
+        self.lease.kept.write(progress, self.lease.signals.clone())
+    }
+
+    /// What the attempts before this one kept with [`checkpoint`](Self::checkpoint) at this stay in the state; `None` where they
+    /// kept nothing. It stays what it was when this attempt began.
+    ///
+    /// # Errors
+    /// A permanent one when what is stored is not of the declared type (any more); its text names the type and the way out.
+    pub fn progress(&self) -> Result<Option<S::Progress>, WorkError>
+    where
+        S: KeepsProgress,
+    {
+        self.lease.kept.read()
     }
 
     /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no

@@ -1,9 +1,9 @@
 //! The contract of `Store`, held against every store: one function for each promise.
 
 use fsm_runtime::store::{
-    Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind, HistoryQuery, Key, Note,
-    Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, Scope, SetWish, Store, StoreFuture, Transition,
-    Verdict,
+    Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind,
+    HistoryQuery, Key, Note, Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, Scope, SetWish, Store,
+    StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -123,6 +123,7 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     a_worker_that_lost_its_claim_is_fenced(&open().await).await;
     fences_never_repeat(&open().await).await;
     a_release_gives_the_row_back(&open().await).await;
+    a_checkpoint_touches_nothing_else_and_needs_the_claim(&open().await).await;
     a_parked_row_is_not_due_and_is_noted(&open().await).await;
     a_new_state_clears_what_belonged_to_the_old_one(&open().await).await;
     a_timer_can_be_dropped(&open().await).await;
@@ -267,6 +268,33 @@ async fn a_release_gives_the_row_back(store: &dyn Store) {
         Verdict::Fenced { .. } => {}
         other => panic!("{other:?}"),
     }
+}
+
+async fn a_checkpoint_touches_nothing_else_and_needs_the_claim(store: &dyn Store) {
+    let checkpoint = |row: &Row, text: &str| {
+        let Row { key, incarnation, version, fence, .. } = row.clone();
+        Change::Checkpoint(Checkpoint { key, incarnation, version, fence, checkpoint: text.to_owned() })
+    };
+    let born = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
+    let unclaimed = verdict(store, vec![checkpoint(&born, "0")]).await;
+    assert!(matches!(unclaimed, Verdict::Fenced { change: 0, .. }), "{unclaimed:?}");
+    let first = committed(store, Change::Claim(claim(&born))).await;
+    committed(store, checkpoint(&first, "1")).await;
+    let kept = committed(store, checkpoint(&first, "[2]")).await;
+    assert_eq!(kept, Row { checkpoint: Some("[2]".to_owned()), ..first.clone() });
+    assert_eq!(get(store, "a").await, kept);
+    assert_eq!(history(store, "a").await.len(), 1);
+    let free = committed(store, Change::Release(release(&first))).await;
+    let late = verdict(store, vec![checkpoint(&first, "3")]).await;
+    assert_eq!(late, Verdict::Fenced { change: 0, current: Box::new(free.clone()) }, "the claim is given back");
+    let second = committed(store, Change::Claim(claim(&free))).await;
+    assert_eq!(second.checkpoint.as_deref(), Some("[2]"), "kept over release and claim");
+    let fenced = verdict(store, vec![checkpoint(&first, "3")]).await;
+    assert_eq!(fenced, Verdict::Fenced { change: 0, current: Box::new(second.clone()) });
+    let again = committed(store, Change::Transition(fire(&second, "again", "Opening"))).await;
+    assert_eq!(again.checkpoint, None, "a new stay");
+    let moved_on = verdict(store, vec![checkpoint(&second, "3")]).await;
+    assert_eq!(moved_on, Verdict::Conflict { change: 0, current: Some(Box::new(again)) });
 }
 
 async fn a_parked_row_is_not_due_and_is_noted(store: &dyn Store) {

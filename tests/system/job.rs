@@ -19,7 +19,7 @@ pub(crate) enum Job {
     #[on(start => Running)]
     Queued { name: String },
     /// A worker is at it.
-    #[state(work)]
+    #[state(work, progress = u32)]
     #[on(finish { result: u32 } => Finished)]
     #[on(fail { reason: String } => Failed)]
     #[on(restart => Running)]
@@ -72,6 +72,10 @@ pub(crate) enum Do {
     PanicWithString(String),
     PanicWithNumber(u8),
     Again(Duration),
+    /// Keeps the first, and then does the other.
+    Checkpoint(u32, Box<Do>),
+    /// Keeps the number when the other end speaks, whatever it is told; says what came of it.
+    CheckpointWhen(oneshot::Receiver<()>, u32, oneshot::Sender<String>),
     /// Nothing, whatever it is told.
     Hang,
     /// Nothing, and keeps the thread, until the other end is dropped.
@@ -88,6 +92,7 @@ pub(crate) struct Call {
     pub(crate) version: u64,
     pub(crate) fence: u64,
     pub(crate) key: String,
+    pub(crate) progress: Option<u32>,
     pub(crate) signals: Signals,
     tell: oneshot::Sender<Do>,
     cancelled: Signal,
@@ -193,7 +198,7 @@ impl Drop for Presence {
 }
 
 impl Puppets {
-    async fn told<S>(&self, task: &job::Task<S>) -> Result<Do, WorkError>
+    async fn told<S>(&self, task: &job::Task<S>, progress: Option<u32>) -> Result<Do, WorkError>
     where
         S: fsm_runtime::DurableState<Machine = Job>,
     {
@@ -205,6 +210,7 @@ impl Puppets {
             version: task.version(),
             fence: task.fence(),
             key: task.key(),
+            progress,
             signals: task.signals(),
             tell,
             cancelled: Box::pin(task.cancelled()),
@@ -222,7 +228,20 @@ impl Puppets {
 impl job::Workers for Puppets {
     async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
         let _presence = Presence::of(&self.alive, task.id());
-        match self.told(&task).await? {
+        let mut what = self.told(&task, task.progress()?).await?;
+        while let Do::Checkpoint(progress, then) = what {
+            task.checkpoint(&progress).await?;
+            what = *then;
+        }
+        match what {
+            Do::Checkpoint(..) => unreachable!("all are kept"),
+            Do::CheckpointWhen(told, progress, said) => {
+                let _ = told.await;
+                let kept = task.checkpoint(&progress).await;
+                let _ = said.send(format!("{kept:?}"));
+                kept?;
+                task.finish(progress)
+            }
             Do::Finish(result) => task.finish(result),
             Do::FinishWhenCancelled(result) => {
                 task.cancelled().await;
@@ -257,7 +276,7 @@ impl job::Workers for Puppets {
 
     async fn cancelling(&self, task: job::Task<job::Cancelling>) -> Outcome<job::Cancelling> {
         let _presence = Presence::of(&self.alive, task.id());
-        match self.told(&task).await? {
+        match self.told(&task, None).await? {
             Do::Fail(why) => Err(why.into()),
             _ => task.cleaned(),
         }

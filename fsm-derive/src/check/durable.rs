@@ -17,6 +17,12 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
                 );
                 errors.at_span(exhausted.span, message);
             }
+            if let Some(progress) = &state.progress {
+                errors.at(
+                    progress,
+                    "it would never be kept: only a `durable` machine has workers, and stores their progress",
+                );
+            }
         }
         return;
     };

@@ -19,7 +19,7 @@ pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "
 const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
 /// And of one with a context.
 const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
-/// Methods of `Record` and `Task`, with those to come.
+/// Methods of `Record` and `Task`.
 const DURABLE_METHODS: [&str; 19] = [
     "again",
     "attempt",

@@ -7,7 +7,7 @@ use syn::{Ident, spanned::Spanned as _};
 
 use super::{cx::Cx, rewrite::respan};
 use crate::{
-    model::{Fires, Timer, Transition, plain},
+    model::{Fires, Kind, Timer, Transition, plain},
     parse::Delay,
 };
 
@@ -21,6 +21,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         items.extend(event.fields.iter().filter_map(|field| alias(cx, &event.ty, field, true)));
     }
     items.extend(context_alias(cx));
+    items.extend((0..machine.states.len()).filter_map(|state| progress_alias(cx, state)));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
@@ -86,6 +87,19 @@ fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
     let declared = cx.scope(&[cx.moved(1, ty)]).params_deeper();
     let ty = cx.moved(2, ty);
     Some(quote!(pub(super) type #alias #declared = #ty;))
+}
+
+/// The name in `outside` of the type that a state's worker keeps; nothing where it keeps none.
+pub(super) fn progress_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
+    let state = &cx.machine.states[state];
+    let progress = state.progress.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
+    Some(format_ident!("progress_{}", plain(&state.ident), span = progress.span()))
+}
+
+fn progress_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (alias, ty) = (progress_type(cx, state)?, cx.machine.states[state].progress.as_ref()?);
+    let ty = cx.moved(2, ty);
+    Some(quote!(pub(super) type #alias = #ty;))
 }
 
 /// The context as the last of a function's parameters; nothing where there is none.

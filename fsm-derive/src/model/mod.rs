@@ -76,6 +76,8 @@ pub(crate) struct State {
     pub(crate) timer: Option<Timer>,
     /// What is fired when the worker's attempts are used up.
     pub(crate) exhausted: Option<Fires>,
+    /// The type of what the worker keeps for its next attempt.
+    pub(crate) progress: Option<Type>,
 }
 
 /// A superstate.

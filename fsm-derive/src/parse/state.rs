@@ -1,7 +1,7 @@
 //! `#[state(…)]` on a variant.
 
 use proc_macro2::Span;
-use syn::{Ident, LitStr, Token, parse::ParseStream};
+use syn::{Ident, LitStr, Token, Type, parse::ParseStream};
 
 use super::{Fires, items, word};
 use crate::{errors::Errors, hint};
@@ -16,10 +16,11 @@ pub(crate) struct StateOptions {
     pub(crate) remove: Option<Span>,
     pub(crate) group: Option<Ident>,
     pub(crate) exhausted: Option<Fires>,
+    /// The type of what the worker keeps for its next attempt.
+    pub(crate) progress: Option<Type>,
 }
 
-const KNOWN: [&str; 7] = ["work", "end", "name", "was", "remove", "in", "exhausted"];
-const LATER: [&str; 1] = ["progress"];
+const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "progress"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -45,8 +46,9 @@ impl StateOptions {
                 input.parse::<Token![=]>()?;
                 self.exhausted.replace(Fires::read(input)?).is_some()
             }
-            later if LATER.contains(&later) => {
-                return Err(syn::Error::new(key.span(), format!("`{later}` is not supported yet")));
+            "progress" => {
+                input.parse::<Token![=]>()?;
+                self.progress.replace(input.parse()?).is_some()
             }
             other => {
                 let hint = hint::nearest(other, KNOWN);

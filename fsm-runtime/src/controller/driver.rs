@@ -6,6 +6,7 @@ use crate::{
         Migrations,
         rows::{self, Whole},
     },
+    shared::Shared,
     signals::Signals,
     store::{Cause, Change, Disarm, Origin, Row, Transition},
     work::{End, Lease, WorkError},
@@ -30,7 +31,7 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> 
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
     /// The worker of the state that `row` stands in.
-    fn run(&self, migrations: Arc<Migrations>, row: Row, signals: Signals) -> Running;
+    fn run(&self, shared: Arc<Shared>, row: Row, signals: Signals) -> Running;
     /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
     /// it declares none, and an error where it cannot be made.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
@@ -58,11 +59,11 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
-    fn run(&self, migrations: Arc<Migrations>, row: Row, signals: Signals) -> Running {
+    fn run(&self, shared: Arc<Shared>, row: Row, signals: Signals) -> Running {
         let workers = self.workers.clone();
         Box::pin(async move {
-            let (machine, context) = rows::decode::<M>(&migrations, &row).map_err(WorkError::permanent)?;
-            let finished = machine.work(&workers, Lease::new(&row, context, signals)).await?;
+            let (machine, context) = rows::decode::<M>(&shared.migrations, &row).map_err(WorkError::permanent)?;
+            let finished = machine.work(&workers, Lease::new(&row, context, signals, shared)).await?;
             match finished.0 {
                 End::Again(after) => Ok(Ended::Again(after)),
                 End::Fired { machine, context, event, payload } => {

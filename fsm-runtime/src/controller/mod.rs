@@ -31,6 +31,7 @@ pub(crate) use scan::follow;
 pub(crate) use status::Board;
 pub use status::{Status, WorkerPhase, WorkerStatus};
 pub use stop::{Cut, CutHow, Shutdown};
+pub(crate) use worker::STORE_AGAIN;
 
 use crate::{
     clock::Clock,

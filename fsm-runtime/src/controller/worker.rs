@@ -21,7 +21,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before a result that could not be stored is tried again.
-const STORE_AGAIN: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
+pub(crate) const STORE_AGAIN: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 
 /// Runs the worker of `row`'s state, and stores its result.
 pub(crate) async fn work(
@@ -32,7 +32,7 @@ pub(crate) async fn work(
     limits: Limits,
     giving_up: CancellationToken,
 ) {
-    let outcome = driver.run(shared.migrations.clone(), row.clone(), signals.clone()).await;
+    let outcome = driver.run(shared.clone(), row.clone(), signals.clone()).await;
     if !signals.returned() {
         return tracing::debug!("the worker returned after it was given up: what it said counts no more");
     }

@@ -1,6 +1,7 @@
 //! Owns what a store is asked to do, and what it answers: changes, groups of them, verdicts.
 
 use super::{
+    checkpoint::Checkpoint,
     operator::Override,
     row::{HistoryEntry, Key, Row},
     wish::SetWish,
@@ -30,6 +31,8 @@ pub enum Change {
     Transition(Transition),
     /// Takes the row for a worker, under a new fence.
     Claim(Claim),
+    /// Keeps how far the worker of a claimed row is.
+    Checkpoint(Checkpoint),
     /// Gives a claimed row back.
     Release(Release),
     /// Lets a row be woken because its state is declared so now.
@@ -54,6 +57,7 @@ impl Change {
             Self::Create(change) => &change.key,
             Self::Transition(change) => &change.key,
             Self::Claim(change) => &change.key,
+            Self::Checkpoint(change) => &change.key,
             Self::Release(change) => &change.key,
             Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,

@@ -3,6 +3,7 @@
 //! A store sees names, versions and bytes, never a user's types.
 
 mod change;
+mod checkpoint;
 mod error;
 mod lease;
 mod operator;
@@ -14,6 +15,7 @@ pub use change::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
     Transition, Verdict,
 };
+pub use checkpoint::Checkpoint;
 pub use error::{OpenError, StoreError};
 pub use lease::{Lease, PresenceError, Renewal};
 pub use operator::Override;

@@ -6,6 +6,7 @@ mod idle;
 mod model;
 mod operator;
 mod policy;
+mod progress;
 mod slots;
 mod start;
 mod stop;

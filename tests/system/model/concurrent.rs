@@ -36,6 +36,7 @@ fn pick(rng: &mut Rng) -> Pick {
         (1, Kind::Override),
         (1, Kind::Wish),
         (6, Kind::Claim),
+        (4, Kind::Checkpoint),
         (6, Kind::Release),
         (1, Kind::Arm),
         (1, Kind::Disarm),

@@ -1,8 +1,8 @@
 //! The changes that the tests of the store make: drawn at random, from what was seen of the rows, lately or long ago.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
-    Rewrite, Row, SetWish, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
+    Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -36,6 +36,7 @@ pub(super) enum Kind {
     Override,
     Wish,
     Claim,
+    Checkpoint,
     Release,
     Arm,
     Disarm,
@@ -60,6 +61,7 @@ enum What {
     Override { from: String, into: u8, schema: u32 },
     Wish { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
+    Checkpoint { fence: u64, dice: u8 },
     Release { fence: u64, owner: Option<String>, dice: u8 },
     Arm { dice: u8 },
     Disarm,
@@ -149,6 +151,13 @@ impl Op {
                 version,
                 fence: *fence,
                 owner: OWNERS[usize::from(*owner)].to_owned(),
+            }),
+            What::Checkpoint { fence, dice } => Change::Checkpoint(Checkpoint {
+                key,
+                incarnation,
+                version,
+                fence: *fence,
+                checkpoint: dice.to_string(),
             }),
             What::Release { fence, owner, dice } => Change::Release(Release {
                 key,
@@ -291,6 +300,7 @@ impl Seen {
             Kind::Override => What::Override { from: state, into, schema: writes },
             Kind::Wish => What::Wish { seen: wish, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
+            Kind::Checkpoint => What::Checkpoint { fence, dice },
             Kind::Release => What::Release { fence, owner, dice },
             Kind::Arm => What::Arm { dice },
             Kind::Disarm => What::Disarm,

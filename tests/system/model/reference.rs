@@ -1,8 +1,8 @@
 //! The naive store: what the contract says, over plain collections, one change after the other.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Key, Origin,
-    Override, Prune, Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
+    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,6 +77,7 @@ impl Model {
             Change::Override(moved) => self.override_to(moved, now),
             Change::Wish(wish) => self.wish(wish, now),
             Change::Claim(claim) => self.claim(claim),
+            Change::Checkpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
             Change::Arm(arm) => self.arm(arm, now),
             Change::Disarm(disarm) => self.disarm(disarm, now),
@@ -191,6 +192,14 @@ impl Model {
             retry_at: None,
             ..row
         }))
+    }
+
+    fn checkpoint(&mut self, kept: &Checkpoint) -> Result<Row, Miss> {
+        let row = self.read_as(&kept.key, kept.incarnation, kept.version)?;
+        if row.fence != kept.fence || row.owner.is_none() {
+            return Err(Miss::Moved);
+        }
+        Ok(self.put(Row { checkpoint: Some(kept.checkpoint.clone()), ..row }))
     }
 
     fn release(&mut self, release: &Release, now: SystemTime) -> Result<Row, Miss> {
@@ -457,6 +466,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
     match change {
         Change::Transition(change) => change.fence.map(|_| (change.incarnation, change.version)),
         Change::Claim(change) => Some((change.incarnation, change.version)),
+        Change::Checkpoint(change) => Some((change.incarnation, change.version)),
         Change::Release(change) => Some((change.incarnation, change.version)),
         Change::Create(_)
         | Change::Override(_)

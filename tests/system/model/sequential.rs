@@ -36,6 +36,7 @@ fn picks() -> impl Strategy<Value = Pick> {
         2 => Just(Kind::Override),
         2 => Just(Kind::Wish),
         5 => Just(Kind::Claim),
+        3 => Just(Kind::Checkpoint),
         5 => Just(Kind::Release),
         1 => Just(Kind::Arm),
         1 => Just(Kind::Disarm),

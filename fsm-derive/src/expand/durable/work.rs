@@ -6,6 +6,8 @@ use quote::{format_ident, quote, quote_spanned};
 use super::{
     super::{
         cx::Cx,
+        outside,
+        rewrite::respan,
         states::{docs, pattern},
         transitions::Method,
     },
@@ -19,7 +21,8 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (task, workers) = (task(cx), workers(cx));
     let methods = cx.work_states().map(|state| methods(cx, state));
-    quote!(#task #(#methods)* #workers)
+    let progress = cx.work_states().filter_map(|state| progress(cx, state));
+    quote!(#task #(#methods)* #(#progress)* #workers)
 }
 
 fn task(cx: &Cx<'_>) -> TokenStream {
@@ -141,6 +144,39 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// What a state's worker keeps, at the user's own tokens: what its type lacks is reported there.
+fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (runtime, ty, progress) = (&cx.runtime, cx.state_ty(state), outside::progress_type(cx, state)?);
+    let progress = respan(quote!(outside::#progress), progress.span());
+    let (vis, error) = (cx.vis(1), quote!(#runtime::WorkError));
+    Some(quote! {
+        #[automatically_derived]
+        impl #runtime::KeepsProgress for #ty {
+            type Progress = #progress;
+        }
+        #[automatically_derived]
+        impl Task<#ty> {
+            /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
+            ///
+            /// # Errors
+            /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
+            #vis fn checkpoint(
+                &self,
+                progress: &#progress,
+            ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #error>> + ::core::marker::Send + 'static {
+                self.raw.checkpoint(progress)
+            }
+            /// What the attempts before this one kept at this stay in the state.
+            ///
+            /// # Errors
+            /// When what is stored is not of the declared type any more.
+            #vis fn progress(&self) -> ::core::result::Result<::core::option::Option<#progress>, #error> {
+                self.raw.progress()
+            }
+        }
+    })
 }
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {

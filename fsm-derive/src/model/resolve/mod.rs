@@ -4,7 +4,7 @@ mod fires;
 mod states;
 mod transitions;
 
-use syn::Ident;
+use syn::{Ident, Type};
 
 use super::{Group, Kind, Machine, Origin, Require, names, plain, snake};
 use crate::{
@@ -67,6 +67,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     for (state, variant) in variants.into_iter().enumerate() {
         resolve.timers(state, variant.afters);
         resolve.exhausted(state, variant.options.exhausted);
+        resolve.progress(state, variant.options.progress);
     }
     resolve.requires(options.requires);
     machine
@@ -160,6 +161,17 @@ impl Resolver<'_> {
             self.errors.at(&exhausted.event, message);
         }
         self.machine.states[state].exhausted = self.fires(state, exhausted, "its `exhausted`");
+    }
+
+    fn progress(&mut self, state: usize, progress: Option<Type>) {
+        if let Some(progress) = &progress
+            && self.machine.states[state].kind != Kind::Work
+        {
+            let name = plain(&self.machine.states[state].ident);
+            let message = format!("`{name}` is no `work` state, so that no worker makes progress in it");
+            self.errors.at(progress, message);
+        }
+        self.machine.states[state].progress = progress;
     }
 
     /// A property about no state is left out; the graph is as whole as before.

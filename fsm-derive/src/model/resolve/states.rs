@@ -29,6 +29,7 @@ pub(super) fn state(variant: &Variant) -> State {
         fields,
         timer: None,
         exhausted: None,
+        progress: None,
     }
 }
 

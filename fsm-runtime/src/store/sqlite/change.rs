@@ -1,6 +1,7 @@
 //! Owns how each change is written: a compare-and-swap on its row, with its history entry, in the caller's transaction.
 
 use super::{
+    checkpoint,
     journal::{self, Entry},
     operator,
     read::{self, COLUMNS, later, micros, to_row},
@@ -18,6 +19,7 @@ pub(super) fn apply(connection: &Connection, change: &Change, now: SystemTime) -
         Change::Create(create) => self::create(connection, create, now),
         Change::Transition(transition) => self::transition(connection, transition, now),
         Change::Claim(claim) => self::claim(connection, claim, now),
+        Change::Checkpoint(kept) => checkpoint::apply(connection, kept),
         Change::Release(release) => self::release(connection, release, now),
         Change::Arm(arm) => self::arm(connection, arm, now),
         Change::Disarm(disarm) => self::disarm(connection, disarm, now),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod change;
+mod checkpoint;
 mod define;
 mod error;
 mod journal;

@@ -3,11 +3,16 @@ use fsm_core::StateMachine;
 #[derive(StateMachine)]
 #[fsm(initial = Idle)]
 enum Job {
+    #[state(progress = u8)]
     #[on(start => Running)]
     Idle,
     #[state(work, progress = u8)]
     #[on(stop => Idle)]
+    #[on(wait => Waiting)]
     Running,
+    #[state(work, progress)]
+    #[on(stop => Idle)]
+    Waiting,
 }
 
 fn main() {}

@@ -1,0 +1,121 @@
+//! Owns how far a worker is, as it outlives the worker: kept under its claim, and handed to the next attempt.
+
+use crate::{
+    codec::{CodecError, from_json, to_json},
+    controller::STORE_AGAIN,
+    durable::WorkState,
+    shared::Shared,
+    signals::Signals,
+    store::{Change, Checkpoint, Key, Row, Verdict},
+    work::WorkError,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{any::type_name, future::Future, sync::Arc};
+use uuid::Uuid;
+
+/// A `work` state whose worker keeps how far it is. Implemented by the derive for each state marked
+/// `#[state(work, progress = Type)]`.
+#[diagnostic::on_unimplemented(
+    message = "the worker of `{Self}` keeps no progress",
+    label = "this state declares no `progress`",
+    note = "declare its type on the variant: `#[state(work, progress = Type)]`"
+)]
+pub trait KeepsProgress: WorkState {
+    /// What is kept.
+    type Progress: Serialize + DeserializeOwned;
+}
+
+/// Why a worker's progress could not be kept, or read back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgressError {
+    /// What an earlier attempt left is not of the declared type (any more).
+    #[error(
+        "the stored progress of {key} in `{state}` is no `{expected}` ({cause}): let the type read what was stored \
+         (`#[serde(alias)]`, `#[serde(default)]`), or move the instance by an event: a new stay begins without progress"
+    )]
+    Unreadable { key: Key, state: String, expected: &'static str, cause: CodecError },
+    /// The instance has moved on, or another worker has it: what this one does counts no more.
+    #[error("{key} has moved on, or is another worker's now: nothing that this one does counts any more")]
+    Superseded { key: Key },
+    /// The store can never take it.
+    #[error("the store refused the progress of {key}: {reason}")]
+    Refused { key: Key, reason: String },
+}
+
+/// The progress under one claim: what was left by the attempts before, and where more of it goes.
+pub(crate) struct Kept {
+    shared: Arc<Shared>,
+    key: Key,
+    incarnation: Uuid,
+    version: u64,
+    fence: u64,
+    state: String,
+    left: Option<String>,
+}
+
+impl Kept {
+    pub(crate) fn new(shared: Arc<Shared>, row: &Row) -> Self {
+        let Row { key, incarnation, version, fence, state, checkpoint: left, .. } = row.clone();
+        Self { shared, key, incarnation, version, fence, state, left }
+    }
+
+    /// What the attempts before left.
+    pub(crate) fn read<P: DeserializeOwned>(&self) -> Result<Option<P>, WorkError> {
+        self.left.as_deref().map(from_json).transpose().map_err(|cause| {
+            let (key, state) = (self.key.clone(), self.state.clone());
+            WorkError::permanent(ProgressError::Unreadable { key, state, expected: type_name::<P>(), cause })
+        })
+    }
+
+    /// Stores `progress`, however long the store is away; until the worker is told to end.
+    ///
+    /// Tried again after an uncertain commit, it writes the same once more.
+    pub(crate) fn write<P: Serialize>(
+        &self,
+        progress: &P,
+        signals: Signals,
+    ) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+        let change = to_json(progress).map(|checkpoint| {
+            let Self { key, incarnation, version, fence, .. } = self;
+            let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
+            Checkpoint { key, incarnation, version, fence, checkpoint }
+        });
+        let shared = self.shared.clone();
+        async move { store(&shared, change.map_err(WorkError::permanent)?, &signals).await }
+    }
+}
+
+async fn store(shared: &Shared, change: Checkpoint, signals: &Signals) -> Result<(), WorkError> {
+    let mut tries = 0;
+    loop {
+        let key = change.key.clone();
+        let error = match shared.commit_own(Change::Checkpoint(change.clone())).await {
+            Ok(Verdict::Committed { .. }) => {
+                signals.heartbeat();
+                return Ok(());
+            }
+            Ok(Verdict::Conflict { .. } | Verdict::Fenced { .. }) => {
+                return Err(WorkError::from(ProgressError::Superseded { key }));
+            }
+            Ok(Verdict::Refused { reason, .. }) => {
+                return Err(WorkError::permanent(ProgressError::Refused { key, reason }));
+            }
+            Ok(verdict @ (Verdict::Duplicate { .. } | Verdict::KeyReused { .. })) => {
+                let reason = format!("it answered {verdict:?}, which is about idempotency keys");
+                return Err(WorkError::permanent(ProgressError::Refused { key, reason }));
+            }
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries == 1 {
+            tracing::error!(?change, %error, "progress could not be stored; it is tried again");
+        }
+        if signals.is_cancelled() {
+            return Err(error.into());
+        }
+        tokio::select! {
+            () = shared.clock.sleep(STORE_AGAIN.delay(tries)) => {}
+            () = signals.cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! How far a worker is, as the next attempt finds it.
+
+use super::{PATIENCE, SECOND, World, start};
+use crate::job::{Do, job};
+use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
+use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
+
+#[tokio::test]
+async fn a_failed_attempt_hands_its_progress_to_the_next() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    assert_eq!(call.progress, None);
+    call.tell(Do::Checkpoint(3, Box::new(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))))));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    assert_eq!((row.checkpoint.as_deref(), row.version, row.attempt), (Some("7"), 2, 1));
+    assert_eq!(world.history("a").await.len(), 2, "the history says nothing of it");
+    world.clock.advance(SECOND);
+    let call = world.calls.next().await;
+    assert_eq!((call.attempt, call.progress), (2, Some(7)));
+    call.tell(Do::Again(SECOND));
+    world.row("a", |row| row.attempt == 0).await;
+    world.clock.advance(SECOND);
+    let call = world.calls.next().await;
+    assert_eq!((call.attempt, call.progress), (1, Some(7)), "`again` is the same stay");
+    call.tell(Do::Permanent("no"));
+    world.row("a", |row| row.parked.is_some()).await;
+    world.jobs.release("a").await.unwrap();
+    assert_eq!(world.calls.next().await.progress, Some(7), "released by hand too");
+}
+
+#[tokio::test]
+async fn c3_a_new_stay_begins_without_progress() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::Hang)));
+    world.row("a", |row| row.checkpoint.is_some()).await;
+    world.jobs.fire("a", job::event::Restart).await.unwrap();
+    assert_eq!(world.jobs.row("a").await.unwrap().checkpoint, None);
+    let call = loop {
+        world.clock.advance(SECOND * 60);
+        if !world.calls.is_empty() {
+            break world.calls.next().await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert_eq!((call.version, call.attempt, call.progress), (3, 1, None));
+}
+
+#[tokio::test]
+async fn c5_the_progress_of_a_dead_process_is_found_by_the_next() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
+    world.row("a", |row| row.error.is_some()).await;
+    world.runtime.shutdown(Duration::ZERO).await;
+    // As if the claim were another process's, which is gone.
+    let path = world.dir.path().join("jobs.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
+    let claim = Claim { key, incarnation, version, fence, owner: "dead".into() };
+    store.commit(vec![Change::Claim(claim).into()], SystemTime::now()).await.unwrap();
+    let (_runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
+    let call = calls.next().await;
+    assert_eq!((call.id.as_str(), call.progress), ("a", Some(7)));
+}
+
+#[tokio::test]
+async fn c2_a_worker_whose_instance_moved_on_keeps_nothing() {
+    let mut world = World::new().await;
+    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
+    let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(told, 7, said));
+    world.jobs.fire("a", job::event::Restart).await.unwrap();
+    tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
+    tell.send(()).unwrap();
+    let said = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
+    let expected = "Err(Job `a` has moved on, or is another worker's now: nothing that this one does counts any more \
+                    (retryable))";
+    assert_eq!(said, expected);
+    let call = world.calls.next().await;
+    assert_eq!((call.version, call.attempt, call.progress), (3, 1, None));
+}
+
+#[tokio::test]
+async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_out() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
+    world.row("a", |row| row.error.is_some()).await;
+    let sql = "UPDATE fsm_instances SET checkpoint = '\"seven\"'";
+    rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap().execute_batch(sql).unwrap();
+    world.clock.advance(SECOND);
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(
+        row.parked.as_deref(),
+        Some(
+            "permanent error: the stored progress of Job `a` in `Running` is no `u32` (invalid type: string \"seven\", \
+             expected u32 at line 1 column 7): let the type read what was stored (`#[serde(alias)]`, \
+             `#[serde(default)]`), or move the instance by an event: a new stay begins without progress"
+        )
+    );
+    assert_eq!(row.checkpoint.as_deref(), Some("\"seven\""), "what was stored is still there");
+    assert!(world.calls.is_empty());
+    world.jobs.fire("a", job::event::Restart).await.unwrap();
+    assert_eq!(world.calls.next().await.progress, None);
+}

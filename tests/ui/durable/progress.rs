@@ -1,0 +1,19 @@
+#[path = "../stored.rs"]
+mod stored;
+use stored::*;
+
+struct Mine;
+
+impl job::Workers for Mine {
+    async fn baking(&self, task: job::Task<job::Baking>) -> Outcome<job::Baking> {
+        let done = task.progress()?;
+        task.stop()
+    }
+
+    async fn cooling(&self, task: job::Task<job::Cooling>) -> Outcome<job::Cooling> {
+        task.checkpoint(&1).await?;
+        task.baked()
+    }
+}
+
+fn main() {}
