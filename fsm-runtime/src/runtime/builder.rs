@@ -1,18 +1,18 @@
-//! Owns the runtime's life: what it is built from, the checks before it starts, its handles, its end.
+//! Owns how a runtime is put together: its settings, the checks before it starts, and the start.
 
+use super::{Inner, Runtime, StartError};
 use crate::{
     arming::arm,
-    checks::{LeftAlone, Unknown, check, left_alone},
+    checks::{Unknown, check},
     clock::Clock,
-    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, Shutdown, Status, follow, until_idle},
+    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
     parts::Parts,
-    records::{Group, Machines, Migrations, OldState},
+    records::{Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::{Changes, Shared},
-    store::{Key, Lease, Origin, PresenceError, Renewal, Store, StoreError},
-    subscription::{Start, SubscribeError, Subscription},
+    store::{Renewal, Store, StoreError},
     supervisor::Supervisor,
 };
 use fsm_core::{Graph, Name, StateMachine};
@@ -21,170 +21,13 @@ use std::{
     fmt,
     ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// Below this, an ordinary delay of the store would cost the lease.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
-
-/// A started runtime: the way to the instances, and the work on them.
-///
-/// With machines registered it does the work on their instances; without any it is a plain client. There can be as many of
-/// both as you like, also in other processes: each holds a lease in the store, and only the process that has claimed an
-/// instance works on it while its lease lives. A clone is another handle of the same runtime;
-/// when the last one is dropped, its workers are cancelled without waiting. Use [`shutdown`](Self::shutdown) to wait.
-#[derive(Clone)]
-pub struct Runtime(Arc<Inner>);
-
-struct Inner {
-    shared: Arc<Shared>,
-    controller: Option<Controller>,
-    /// Of the registered machines.
-    graphs: Vec<&'static Graph>,
-    /// What follows other processes' changes, and what forgets what is old. Ends when it is dropped.
-    _beside: Supervisor,
-}
-
-impl Runtime {
-    /// Begins a runtime over `store`.
-    pub fn builder(store: impl Store) -> Builder {
-        Builder {
-            store: Arc::new(store),
-            clock: Clock::system(),
-            settings: Settings::default(),
-            drivers: Drivers::new(),
-            migrations: Migrations::default(),
-            retention: Retention::default(),
-            tolerant: false,
-            wrong: None,
-        }
-    }
-
-    /// All instances of machine `M`. It need not be registered: only its work does.
-    #[must_use]
-    pub fn machines<M: Durable>(&self) -> Machines<M> {
-        self.0.shared.definitions.knows_of(M::GRAPH);
-        Machines::new(self.0.shared.clone(), Origin::default())
-    }
-
-    /// Begins a group of changes that are made all or none.
-    pub fn group(&self) -> Group {
-        Group::new(self.0.shared.clone())
-    }
-
-    /// Follows all changes of the store, from where the subscriber called `name` stopped, or from `start` for a new name.
-    ///
-    /// # Errors
-    /// [`SubscribeError::Store`].
-    pub async fn subscribe(&self, name: &str, start: Start) -> Result<Subscription, SubscribeError> {
-        Subscription::new(self.0.shared.clone(), name, start).await
-    }
-
-    /// The rows of the registered machines which this code does not know, and therefore leaves as they are, counted by state and
-    /// schema version; empty where it knows all of them. Reads the index of states, an entry for each instance.
-    ///
-    /// # Errors
-    /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
-    pub async fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
-        let mut found = Vec::new();
-        for graph in &self.0.graphs {
-            found.extend(left_alone(&*self.0.shared.store, graph).await?);
-        }
-        Ok(found)
-    }
-
-    /// What this process is at: its workers, and the instances that wait for a slot. Of other processes and of what rests, the
-    /// rows tell. Nothing for a plain client.
-    ///
-    /// It takes a lock for a moment and asks nobody, so that it answers from any thread, also while workers block the
-    /// executor's.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let Inner { shared, controller, .. } = &*self.0;
-        controller.as_ref().map(|controller| controller.status(&shared.clock)).unwrap_or_default()
-    }
-
-    /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process
-    /// holds whose lease is not live is orphaned since that lease's end, and is taken up by another within one scan.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.0.shared.store.leases(self.0.shared.clock.now()).await
-    }
-
-    /// For tests: waits until nothing of the registered machines is due, running or on its way, and says when the next thing is
-    /// due, if anything is. Time does not pass by it: with a [`ManualClock`](crate::clock::ManualClock) a test moves on to what
-    /// comes next with [`advance_to`](crate::clock::ManualClock::advance_to), so that hours are run through in no time and in
-    /// the same order every time.
-    ///
-    /// A worker that runs is waited for, also one that waits for the test or for time to pass: then it does not end. Without a
-    /// registered machine, and after a shutdown, nothing runs, and it ends at once.
-    ///
-    /// ```
-    /// # use fsm_runtime::{clock::ManualClock, prelude::*};
-    /// # use serde::{Deserialize, Serialize};
-    /// # use std::time::{Duration, SystemTime};
-    /// #[derive(StateMachine)]
-    /// #[fsm(initial = Trial, durable, derive(Serialize, Deserialize))]
-    /// enum Account {
-    ///     #[on(expire => Warned)]
-    ///     #[after("14d", expire)]
-    ///     Trial,
-    ///     #[on(expire => Closed)]
-    ///     #[after("14d", expire)]
-    ///     Warned,
-    ///     #[state(end)]
-    ///     Closed,
-    /// }
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-    /// let runtime = Runtime::builder(Sqlite::in_memory()?).clock(clock.clock()).machine::<Account, _>(()).start().await?;
-    /// let accounts = runtime.machines::<Account>();
-    /// accounts.create("ada", account::Trial).await?;
-    /// while let Some(next) = runtime.run_until_idle().await? {
-    ///     clock.advance_to(next);
-    /// }
-    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Closed);
-    /// assert_eq!(clock.clock().now(), SystemTime::UNIX_EPOCH + Duration::from_secs(28 * 24 * 60 * 60));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    ///
-    /// # Cancel safety
-    /// Has no effects.
-    pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, StoreError> {
-        match &self.0.controller {
-            Some(controller) => until_idle(&self.0.shared, controller.scope()).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to
-    /// finish, then cancellation, then, after the grace period, an abort. Claims are given back, so that the next
-    /// process takes the work up without counting the attempt. The handles can still read and write afterwards.
-    ///
-    /// Called again, it waits for the same end; the first deadline holds.
-    ///
-    /// # Cancel safety
-    /// Dropped half-way, the shutdown goes on.
-    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        match &self.0.controller {
-            Some(controller) => controller.shutdown(deadline).await,
-            None => Shutdown::default(),
-        }
-    }
-}
-
-impl fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.controller.is_some() { "Runtime(controller)" } else { "Runtime(client)" })
-    }
-}
 
 /// Says what a [`Runtime`] is made of.
 #[must_use = "nothing happens until `start`"]
@@ -201,6 +44,19 @@ pub struct Builder {
 }
 
 impl Builder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            clock: Clock::system(),
+            settings: Settings::default(),
+            drivers: Drivers::new(),
+            migrations: Migrations::default(),
+            retention: Retention::default(),
+            tolerant: false,
+            wrong: None,
+        }
+    }
+
     /// Registers machine `M`: `workers` does the work of its `work` states. For a machine without any, give `()`.
     pub fn machine<M: WorkedBy<W>, W: Send + Sync + 'static>(mut self, workers: W) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(Machine::<M, W>::new(workers));
@@ -409,6 +265,15 @@ impl Builder {
     }
 }
 
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("machines", &self.drivers.keys())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Starts what follows other processes' changes, and what forgets what is old.
 async fn beside(
     shared: &Arc<Shared>,
@@ -433,107 +298,6 @@ async fn beside(
     };
     let started = Parts::new(&shared.clock).with("follow", follow).with("retention", forget).start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("machines", &self.drivers.keys())
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a runtime did not start. Nothing runs, and no row was changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The process could not show others that it is alive.
-    #[error(transparent)]
-    Presence(#[from] PresenceError),
-    /// Rows stand in states that are not declared.
-    #[error(
-        "rows of `{machine}` stand in states that its declaration does not know: {}; if a state was renamed, \
-         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; if a newer release \
-         wrote them, `Builder::tolerate_unknown` leaves them to it",
-        states.iter().map(|(state, example)| format!("`{state}` ({example}, for one)")).collect::<Vec<_>>().join(", ")
-    )]
-    UnknownStates {
-        /// The machine.
-        machine: &'static str,
-        /// Each state, with an instance that stands in it.
-        states: Vec<(String, Key)>,
-    },
-    /// Rows were written by newer code.
-    #[error(
-        "{example} was written under schema version {found}, and this code declares version {known} of `{machine}`; \
-         run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
-    )]
-    Newer {
-        /// The machine.
-        machine: &'static str,
-        /// An instance that was.
-        example: Key,
-        /// Its version.
-        found: u32,
-        /// The version in the declaration.
-        known: u32,
-    },
-    /// Rows were written by older code, and a step from there to the present schema version is not declared.
-    #[error(
-        "{example} was written under schema version {found}, and there is no migration of `{machine}` from version \
-         {missing}; declare it with `Builder::migrate` (`Ok` where nothing changes)"
-    )]
-    NoMigration {
-        /// The machine.
-        machine: &'static str,
-        /// An instance that was.
-        example: Key,
-        /// Its version.
-        found: u32,
-        /// The version from which no step leads on.
-        missing: u32,
-    },
-    /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
-    /// them cannot be found to be woken.
-    #[error(
-        "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows that stand there cannot \
-         be found to be woken; open the file once with `Sqlite::options().state_index(true)` and start",
-        states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
-    )]
-    CannotArm {
-        /// The machine.
-        machine: &'static str,
-        /// The states.
-        states: Vec<&'static str>,
-    },
-    /// Two machines of one name.
-    #[error("a machine called `{machine}` is registered twice; rows are told apart by that name")]
-    MachineTwice {
-        /// Its name.
-        machine: &'static str,
-    },
-    /// A setting that cannot be.
-    #[error("`{setting}`: {why}")]
-    Setting {
-        /// The builder's method.
-        setting: &'static str,
-        /// What is wrong with the value.
-        why: &'static str,
-    },
-    /// A state's policy that cannot be.
-    #[error("the policy of `{machine}` in state `{state}`: {why}")]
-    Policy {
-        /// The machine.
-        machine: &'static str,
-        /// The state.
-        state: &'static str,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Who we are, for the one who comes second.

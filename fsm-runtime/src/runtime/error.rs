@@ -1,0 +1,95 @@
+//! Owns why a runtime does not start.
+
+use crate::store::{Key, PresenceError, StoreError};
+
+/// Why a runtime did not start. Nothing runs, and no row was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The process could not show others that it is alive.
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
+    /// Rows stand in states that are not declared.
+    #[error(
+        "rows of `{machine}` stand in states that its declaration does not know: {}; if a state was renamed, \
+         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; if a newer release \
+         wrote them, `Builder::tolerate_unknown` leaves them to it",
+        states.iter().map(|(state, example)| format!("`{state}` ({example}, for one)")).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownStates {
+        /// The machine.
+        machine: &'static str,
+        /// Each state, with an instance that stands in it.
+        states: Vec<(String, Key)>,
+    },
+    /// Rows were written by newer code.
+    #[error(
+        "{example} was written under schema version {found}, and this code declares version {known} of `{machine}`; \
+         run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
+    )]
+    Newer {
+        /// The machine.
+        machine: &'static str,
+        /// An instance that was.
+        example: Key,
+        /// Its version.
+        found: u32,
+        /// The version in the declaration.
+        known: u32,
+    },
+    /// Rows were written by older code, and a step from there to the present schema version is not declared.
+    #[error(
+        "{example} was written under schema version {found}, and there is no migration of `{machine}` from version \
+         {missing}; declare it with `Builder::migrate` (`Ok` where nothing changes)"
+    )]
+    NoMigration {
+        /// The machine.
+        machine: &'static str,
+        /// An instance that was.
+        example: Key,
+        /// Its version.
+        found: u32,
+        /// The version from which no step leads on.
+        missing: u32,
+    },
+    /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
+    /// them cannot be found to be woken.
+    #[error(
+        "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows that stand there cannot \
+         be found to be woken; open the file once with `Sqlite::options().state_index(true)` and start",
+        states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
+    )]
+    CannotArm {
+        /// The machine.
+        machine: &'static str,
+        /// The states.
+        states: Vec<&'static str>,
+    },
+    /// Two machines of one name.
+    #[error("a machine called `{machine}` is registered twice; rows are told apart by that name")]
+    MachineTwice {
+        /// Its name.
+        machine: &'static str,
+    },
+    /// A setting that cannot be.
+    #[error("`{setting}`: {why}")]
+    Setting {
+        /// The builder's method.
+        setting: &'static str,
+        /// What is wrong with the value.
+        why: &'static str,
+    },
+    /// A state's policy that cannot be.
+    #[error("the policy of `{machine}` in state `{state}`: {why}")]
+    Policy {
+        /// The machine.
+        machine: &'static str,
+        /// The state.
+        state: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
