@@ -61,14 +61,16 @@
 //! - **One worker for each instance.** When the state is left under a worker, it is cancelled and waited for before the
 //!   next one starts.
 //!
-//! # Until when
+//! # Several processes
 //!
-//! One process works on a file: the second controller is refused by name. Other processes use the same file as
-//! clients; the controller sees their changes within milliseconds.
+//! Any number of processes share a store, each with a runtime of its own. One with registered machines takes its part of the work:
+//! it holds a lease, claims instances under it, and takes over at once what a killed process of the same machine held. One without
+//! is a plain client. All see each other's changes within milliseconds.
 #![deny(missing_docs)]
 
 mod arming;
 mod backoff;
+mod changes;
 mod checks;
 pub mod clock;
 pub mod codec;

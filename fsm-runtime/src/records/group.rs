@@ -3,9 +3,7 @@
 use super::firing::Firing;
 use crate::{
     durable::Durable,
-    heard::Heard,
-    measure::Committing,
-    shared::{self, Shared},
+    shared::Shared,
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -132,24 +130,7 @@ impl Group {
             let _ = put.send(statements(sql)?);
             Ok(())
         };
-        let (sqlite, to) = (sqlite.clone(), shared.clone());
-        // As `Shared::commit_groups`: the word outlives a caller that is dropped.
-        let committing = Heard::new(async move {
-            let group = store::Group { changes };
-            to.definitions.before(std::slice::from_ref(&group), &to).await?;
-            let committing = Committing::of(std::slice::from_ref(&group));
-            let keys: Vec<_> = group.changes.iter().map(|change| change.key().clone()).collect();
-            let verdict = sqlite.commit_with(group, Box::new(statements), to.clock.now()).await;
-            if let Ok(Ok(decided)) = &verdict {
-                committing.ended(std::slice::from_ref(decided));
-                shared::log(&keys, decided);
-            }
-            if let Ok(Ok(Verdict::Committed { rows })) = &verdict {
-                to.announce(rows);
-            }
-            verdict
-        });
-        let verdict = committing.await?;
+        let verdict = shared.commit_with(sqlite.clone(), store::Group { changes }, Box::new(statements)).await?;
         let verdict = verdict.map_err(GroupFailure::Statements)?;
         let together = decide(decides, Some(verdict))?;
         match made.try_recv() {

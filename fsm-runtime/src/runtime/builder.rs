@@ -3,6 +3,7 @@
 use super::{Inner, Runtime, StartError};
 use crate::{
     arming::arm,
+    changes::Changes,
     checks::{Unknown, check},
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
@@ -11,7 +12,7 @@ use crate::{
     parts::Parts,
     records::{Migrations, OldState},
     retention::{Retention, keep_forgetting},
-    shared::{Changes, Shared},
+    shared::Shared,
     store::{Renewal, Store, StoreError},
     supervisor::Supervisor,
 };
@@ -143,7 +144,7 @@ impl Builder {
 
     /// Declares how a row of machine `M` that was written under schema version `from` becomes one of `from + 1`: `step` gets
     /// state and data, and gives back what they are now. A row goes through all steps up to the declared version when it is
-    /// read, and is written so when it moves; [`Machines::migrate_all`] writes them all.
+    /// read, and is written so when it moves; [`Machines::migrate_all`](crate::Machines::migrate_all) writes them all.
     ///
     /// ```
     /// # use fsm_runtime::{Builder, prelude::*};
@@ -193,7 +194,7 @@ impl Builder {
     ///
     /// What this code does not know is left as it is and stops nothing else. The workers pass it over; reading or firing on
     /// it is [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
-    /// [`Machines::list`] leaves it out and [`Machines::rows`] shows it. Each such state and schema version is reported once, as a
+    /// [`Machines::list`](crate::Machines::list) leaves it out and [`Machines::rows`](crate::Machines::rows) shows it. Each such state and schema version is reported once, as a
     /// `tracing` event at level `WARN` with an example, and [`Runtime::left_alone`] counts the rows.
     ///
     /// A migration that is missing is tolerated never: no release that is still to come would declare it.

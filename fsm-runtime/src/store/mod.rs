@@ -37,23 +37,32 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are
 ///   given together may share a transaction, but never each other's fate: a group that misses its compare-and-swap or
 ///   breaks a constraint gets its own [`Verdict`], and the others commit.
-/// - **Durability.** [`commit`](Store::commit) returns only after everything that its verdicts speak of is durable,
-///   a `Conflict` and a `Duplicate` too. [`StoreError::Indeterminate`] means that nobody knows whether the groups were
-///   applied; every other error means that none of them was.
-/// - **Order.** Groups of one call are applied in order. History sequences grow in commit order over the whole store.
+/// - **Durability.** A method that writes returns only after everything that its answer speaks of is durable, a `Conflict` and a
+///   `Duplicate` too.
+/// - **Order.** Groups of one call are applied in order; those of a call that returned come before those of a call that began
+///   then. History sequences grow in commit order over the whole store.
 /// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence; none repeats, over removal and
 ///   reuse of ids and over restarts too.
 /// - **Leases.** While the lease of a row's owner lives, nobody else's claim of that row commits, whatever the caller
 ///   believes; without a lease, or with a lapsed one, everybody's does. What is renewed and given back does not queue
 ///   behind other changes. Leases keep workers from overlapping; it is the fence that keeps commits apart.
-/// - **Cancel safety.** A future dropped at any point leaves its groups applied whole or not at all, and other callers
-///   untouched. Reads have no effects.
+/// - **Cancel safety.** A future that writes and is dropped at any point leaves each of its groups applied whole or not at all, and
+///   other callers untouched. Reads have no effects.
 /// - **Time.** `now` is the caller's clock. Due times are counted from it; a store that serves several machines may put
 ///   its own clock in its place, because delays come as durations.
 /// - **Reads** see everything that was acknowledged before they began. No read walks through a whole table: lists are
 ///   paged by key, due work by its time.
+/// - **Errors.** What belongs to one change is its verdict; a [`StoreError`] is the store's own. After
+///   [`Indeterminate`](StoreError::Indeterminate), which only methods that write answer, nobody knows whether the groups were
+///   applied; after every other error nothing was changed. [`Busy`](StoreError::Busy), [`Full`](StoreError::Full),
+///   [`ReadOnly`](StoreError::ReadOnly) and [`Failed`](StoreError::Failed) can pass: the same call may be made again.
+///   [`Damaged`](StoreError::Damaged) and [`Closed`](StoreError::Closed) do not. Where a method's own docs name none, these are all.
 pub trait Store: Any + Send + Sync {
     /// Applies each group whole or not at all, in order; one verdict for each group, in the same order.
+    ///
+    /// The durability point of the whole store: when it returns, the groups that were committed survive what the store promises to
+    /// survive. Calls of several callers may share one transaction. It waits while more changes are queued than the store keeps
+    /// (back-pressure).
     fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>>;
 
     /// The row under `key`, if there is one.
@@ -61,12 +70,19 @@ pub trait Store: Any + Send + Sync {
 
     /// The rows of a machine that `filter` wants; `filter.limit` of them at most. Parked ones and all of them can be listed always,
     /// those of states only where the store [`lists_by_state`](Store::lists_by_state).
+    ///
+    /// # Errors
+    /// [`StoreError::Cursor`] for a `filter.after` that ended no page; [`StoreError::NoStateIndex`] for a list by state where there is
+    /// no index of states.
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
 
     /// Whether rows can be listed, counted and pruned by state; otherwise these are [`StoreError::NoStateIndex`].
     fn lists_by_state(&self) -> StoreFuture<'_, bool>;
 
     /// How many rows of a machine stand in each state under each schema version, by state and version.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStateIndex`] where the store does not [list by state](Store::lists_by_state).
     fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>>;
 
     /// History entries by sequence, from the one beyond `query.after`; `query.limit` of them at most.
@@ -86,9 +102,13 @@ pub trait Store: Any + Send + Sync {
     fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>>;
 
     /// Stores a subscriber's position, if it is beyond the one that is there.
+    /// Asked again, it changes nothing.
     fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()>;
 
     /// Forgets one batch of what is old, and says how much that was: nothing when all is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStateIndex`] for `prune.ended` where the store does not [list by state](Store::lists_by_state).
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64>;
 
     /// What wakes up at or before `until`: earliest first, from the one after `after`; `limit` of them at most.

@@ -19,11 +19,8 @@ mod wish;
 mod writer;
 
 pub use self::statements::{Sql, SqlError, SqlValue};
-use self::{
-    presence::Presence,
-    reader::Readers,
-    writer::{Statements, Writer},
-};
+pub(crate) use self::writer::Statements;
+use self::{presence::Presence, reader::Readers, writer::Writer};
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
     PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
