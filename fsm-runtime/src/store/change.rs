@@ -1,11 +1,6 @@
-//! Owns what a store is asked to do, and what it answers: changes, groups of them, verdicts.
+//! Owns what a store is asked to do: changes, and groups of them.
 
-use super::{
-    checkpoint::Checkpoint,
-    operator::Override,
-    row::{HistoryEntry, Key, Row},
-    wish::SetWish,
-};
+use super::{checkpoint::Checkpoint, operator::Override, row::Key, wish::SetWish};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
@@ -279,21 +274,6 @@ pub struct Disarm {
     pub reason: String,
 }
 
-impl Verdict {
-    /// The place of the change that was in the way; `None` where none was.
-    #[must_use]
-    pub fn change(&self) -> Option<usize> {
-        match self {
-            Self::Committed { .. } => None,
-            Self::Conflict { change, .. }
-            | Self::Fenced { change, .. }
-            | Self::Duplicate { change, .. }
-            | Self::KeyReused { change, .. }
-            | Self::Refused { change, .. } => Some(*change),
-        }
-    }
-}
-
 /// Deletes the row, and the history and the idempotency keys of every life of this id.
 #[derive(Clone, Debug)]
 pub struct Purge {
@@ -329,49 +309,4 @@ impl fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} v{}: schema {}", self.key, self.version, self.schema)
     }
-}
-
-/// What became of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is durable: the rows as its changes left them, one for each.
-    Committed {
-        /// In the order of the changes.
-        rows: Vec<Row>,
-    },
-    /// The row was not as the change had read it: somebody else was first. Nothing of the group was applied.
-    Conflict {
-        /// The place of the change in its group.
-        change: usize,
-        /// The row as it is; `None` where there is none.
-        current: Option<Box<Row>>,
-    },
-    /// The version is the same, but the claim is not the caller's any more. Nothing of the group was applied.
-    Fenced {
-        /// The place of the change in its group.
-        change: usize,
-        /// The row as it is.
-        current: Box<Row>,
-    },
-    /// The change was made before, under the same idempotency key.
-    Duplicate {
-        /// The place of the change in its group.
-        change: usize,
-        /// What was made then.
-        first: Box<HistoryEntry>,
-    },
-    /// The idempotency key was used before, for another event, payload or birth. Nothing of the group was applied.
-    KeyReused {
-        /// The place of the change in its group.
-        change: usize,
-        /// What was made then.
-        first: Box<HistoryEntry>,
-    },
-    /// The store cannot take this change, now or later (a constraint, say). Nothing of the group was applied.
-    Refused {
-        /// The place of the change in its group.
-        change: usize,
-        /// The store's words.
-        reason: String,
-    },
 }

@@ -9,11 +9,12 @@ mod lease;
 mod operator;
 mod row;
 pub mod sqlite;
+mod verdict;
 mod wish;
 
 pub use change::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
-    Transition, Verdict,
+    Transition,
 };
 pub use checkpoint::Checkpoint;
 pub use error::{OpenError, StoreError};
@@ -23,6 +24,7 @@ pub use row::{
     Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row,
     Scope, Size,
 };
+pub use verdict::Verdict;
 pub use wish::SetWish;
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
