@@ -1,7 +1,7 @@
 //! One worker for each instance, whatever happens: random events, failures, removals, and processes that come and go.
 
 use super::PATIENCE;
-use fsm_runtime::{Failure, Machines, ReadError, Runtime, prelude::*, store::sqlite::Sqlite};
+use fsm_runtime::{Failure, Machines, Policy, ReadError, Runtime, prelude::*, store::sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -120,6 +120,8 @@ impl thing::Workers for Hands {
 async fn process(path: &Path, hands: Hands) -> Runtime {
     let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Thing, Hands>(hands);
     let builder = builder.scan_every(Duration::from_millis(50)).grace(Duration::from_millis(10)).attempts(u32::MAX);
+    // A worker that sits there for ever is ended by its state's timer in one state, and by its own deadline in the other.
+    let builder = builder.policy::<thing::Bent>(Policy::new().deadline(Duration::from_millis(20)));
     builder.backoff(Duration::from_millis(1), Duration::from_millis(20)).start().await.unwrap()
 }
 
