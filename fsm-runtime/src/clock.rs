@@ -19,7 +19,14 @@ pub struct Clock(Kind);
 #[derive(Clone)]
 enum Kind {
     System { start: Instant },
-    Manual { start: SystemTime, elapsed: Arc<watch::Sender<Duration>> },
+    Manual(Arc<watch::Sender<Times>>),
+}
+
+/// What a manual clock shows.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    wall: SystemTime,
+    elapsed: Duration,
 }
 
 impl Clock {
@@ -34,7 +41,7 @@ impl Clock {
     pub fn now(&self) -> SystemTime {
         match &self.0 {
             Kind::System { .. } => whole_micros(SystemTime::now()),
-            Kind::Manual { start, elapsed } => whole_micros(*start + *elapsed.borrow()),
+            Kind::Manual(times) => whole_micros(times.borrow().wall),
         }
     }
 
@@ -43,7 +50,7 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Kind::System { start } => start.elapsed(),
-            Kind::Manual { elapsed, .. } => *elapsed.borrow(),
+            Kind::Manual(times) => times.borrow().elapsed,
         }
     }
 
@@ -59,9 +66,9 @@ impl Clock {
                     // Beyond what the system can count.
                     None => std::future::pending().await,
                 },
-                Kind::Manual { elapsed, .. } => {
-                    // The sender lives in `elapsed` itself, so that waiting cannot fail.
-                    let _ = elapsed.subscribe().wait_for(|elapsed| *elapsed >= deadline).await;
+                Kind::Manual(times) => {
+                    // The sender lives in `times` itself, so that waiting cannot fail.
+                    let _ = times.subscribe().wait_for(|times| times.elapsed >= deadline).await;
                 }
             }
         }
@@ -100,7 +107,7 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::System { .. } => "Clock(system)",
-            Kind::Manual { .. } => "Clock(manual)",
+            Kind::Manual(_) => "Clock(manual)",
         })
     }
 }
@@ -117,43 +124,52 @@ impl fmt::Debug for Clock {
 /// assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(60));
 /// ```
 #[derive(Clone)]
-pub struct ManualClock {
-    start: SystemTime,
-    elapsed: Arc<watch::Sender<Duration>>,
-}
+pub struct ManualClock(Arc<watch::Sender<Times>>);
 
 impl ManualClock {
     /// A clock that stands still at `start`.
     #[must_use]
     pub fn new(start: SystemTime) -> Self {
-        Self { start, elapsed: Arc::new(watch::Sender::new(Duration::ZERO)) }
+        Self(Arc::new(watch::Sender::new(Times { wall: start, elapsed: Duration::ZERO })))
     }
 
     /// The clock to give to [`Builder::clock`](crate::Builder::clock).
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock(Kind::Manual { start: self.start, elapsed: self.elapsed.clone() })
+        Clock(Kind::Manual(self.0.clone()))
     }
 
     /// Moves time on to `time`, as [`advance`](Self::advance) does; nothing happens if it is past.
     pub fn advance_to(&self, time: SystemTime) {
-        let wanted = time.duration_since(self.start).unwrap_or_default();
-        self.elapsed.send_if_modified(|elapsed| {
-            let later = wanted > *elapsed;
-            *elapsed = wanted.max(*elapsed);
-            later
+        self.0.send_if_modified(|times| {
+            let by = time.duration_since(times.wall).unwrap_or_default();
+            times.advance(by);
+            !by.is_zero()
         });
     }
 
     /// Moves time on, and wakes every sleep that this ends.
     pub fn advance(&self, by: Duration) {
-        self.elapsed.send_modify(|elapsed| *elapsed = elapsed.saturating_add(by));
+        self.0.send_modify(|times| times.advance(by));
+    }
+
+    /// Sets the wall clock alone, forwards or back, as a person or a time server does: no time passes, and no sleep ends.
+    pub fn set_wall_clock(&self, time: SystemTime) {
+        self.0.send_modify(|times| times.wall = time);
+    }
+}
+
+impl Times {
+    /// A wall clock that comes to the end of what can be counted stands still there.
+    fn advance(&mut self, by: Duration) {
+        self.wall = self.wall.checked_add(by).unwrap_or(self.wall);
+        self.elapsed = self.elapsed.saturating_add(by);
     }
 }
 
 impl fmt::Debug for ManualClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManualClock").field("elapsed", &*self.elapsed.borrow()).finish_non_exhaustive()
+        f.debug_tuple("ManualClock").field(&*self.0.borrow()).finish()
     }
 }
 

@@ -555,6 +555,9 @@ async fn l4_fences_only_grow(store: &dyn Store) {
             assert_eq!(born.fence, 0, "nobody has claimed this life of the id");
             let held = committed(store, Change::Claim(Claim { owner: owner.into(), ..claim(&born) })).await;
             assert!(held.fence > last, "{} after {last}", held.fence);
+            let again = committed(store, Change::Claim(Claim { owner: owner.into(), ..claim(&held) })).await;
+            assert!(again.fence > held.fence, "{} after {}, by the same owner", again.fence, held.fence);
+            let held = again;
             last = held.fence;
             let gone = Entering { remove: true, ..entering("Removed") };
             let end = Transition { into: gone, ..fire(&held, "remove", "Removed") };

@@ -238,10 +238,11 @@ async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does()
 #[tokio::test]
 async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_over() {
     let (_dir, path) = file();
-    let mut world = Process::start(&path).await;
+    // Its answer may take a part of the lease in real time, which is long enough for any disk here.
+    let mut world = Process::with(&path, |builder| builder.lease(Duration::from_mins(10))).await;
     world.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = world.calls.next().await;
-    world.clock.advance(Duration::from_mins(10));
+    world.clock.advance(Duration::from_mins(50));
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     world.calls.next().await.tell(Do::Finish(0));
     world.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
@@ -257,9 +258,10 @@ async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
     let mut here = Process::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let first = here.calls.next().await;
-    // The other's wall clock is ahead: to it, the lease has lapsed.
+    // The other's wall clock is set ahead: to it, the lease has lapsed, as the next scan finds.
     let mut ahead = Process::start(&path).await;
-    ahead.clock.advance(Duration::from_mins(20));
+    ahead.clock.set_wall_clock(ahead.clock.clock().now() + Duration::from_mins(20));
+    ahead.clock.advance(Duration::from_secs(5));
     let second = ahead.calls.next().await;
     assert_eq!(second.id, "a");
     // Both finish; whoever holds the claim is heard.
@@ -276,6 +278,74 @@ async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
     let call = now.calls.next().await;
     call.tell(Do::Finish(3));
     now.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn l5_a_wall_clock_that_is_set_while_it_works_ends_nothing() {
+    let (_dir, path) = file();
+    let mut here = Process::start(&path).await;
+    here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = here.calls.next().await;
+    let now = here.clock.clock().now();
+    // Forwards by more than the lease, and back by as much: on monotonic time nothing has happened.
+    for (id, jump) in [("ahead", now + Duration::from_mins(30)), ("behind", now - Duration::from_mins(30))] {
+        here.clock.set_wall_clock(jump);
+        here.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+        here.calls.next().await.tell(Do::Finish(2));
+        here.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
+    }
+    assert!(tokio::time::timeout(Duration::ZERO, call.cancelled()).await.is_err(), "its lease has not lapsed");
+    call.tell(Do::Finish(1));
+    here.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    assert_eq!(here.jobs.row("a").await.unwrap().version, 3);
+}
+
+#[tokio::test]
+async fn l5_a_clock_that_is_set_back_may_repeat_work_and_commits_it_once() {
+    let (_dir, path) = file();
+    let mut behind = Process::start(&path).await;
+    behind.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let first = behind.calls.next().await;
+    // Its next renewal holds until a time that is past already for everybody else.
+    let store = Sqlite::open(&path).await.unwrap();
+    behind.clock.set_wall_clock(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+    behind.clock.advance(Duration::from_secs(5));
+    let right = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    until("it is renewed", async || store.leases(right).await.unwrap().iter().all(|lease| !lease.live)).await;
+    let mut other = Process::start(&path).await;
+    let second = other.calls.next().await;
+    assert_eq!((second.id.as_str(), second.attempt), ("a", 2));
+    first.tell(Do::Finish(1));
+    behind.runtime.shutdown(PATIENCE).await;
+    assert_eq!(other.jobs.row("a").await.unwrap().version, 2, "the first one's result is refused");
+    second.tell(Do::Finish(2));
+    other.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    assert_eq!(other.jobs.row("a").await.unwrap().version, 3);
+}
+
+#[tokio::test]
+async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone() {
+    let (_dir, path) = file();
+    let mut owner = Process::start(&path).await;
+    owner.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let told = owner.calls.next().await.tell_and_watch(Do::Hang);
+    let other = Process::start(&path).await;
+    other.jobs.fire("a", job::event::Fail { reason: "by hand".into() }).await.unwrap();
+    told.await;
+    // And on into work again, while the worker of the stay before is still there.
+    other.jobs.fire("a", job::event::Retry).await.unwrap();
+    owner.clock.advance(Duration::from_millis(4_999));
+    other.idle().await;
+    let row = other.jobs.row("a").await.unwrap();
+    assert_eq!((row.owner.as_deref(), row.version), (Some(&*owner.id), 4), "an event leaves the owner as it is");
+    assert!(other.calls.is_empty() && owner.calls.is_empty());
+    other.jobs.fire("a", job::event::Fail { reason: "again".into() }).await.unwrap();
+    assert_eq!(owner.calls.running_now(), 1, "it has its grace");
+    owner.clock.advance(Duration::from_millis(1));
+    let jobs = &other.jobs;
+    until("the owner is cleared", async || jobs.row("a").await.unwrap().owner.is_none()).await;
+    assert_eq!(owner.calls.running_now(), 0);
+    assert!(other.calls.is_empty() && owner.calls.is_empty());
 }
 
 #[tokio::test]

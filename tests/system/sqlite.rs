@@ -2,8 +2,8 @@
 
 use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Store, StoreError,
-    Verdict,
+    Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Row,
+    Store, StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -62,6 +62,29 @@ async fn what_was_committed_is_there_after_reopening() {
     drop(store);
     let store = Sqlite::open(&path).await.unwrap();
     assert_eq!(store.get(Key::new("Door", "a")).await.unwrap().unwrap().state, "Open");
+}
+
+#[tokio::test]
+async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let key = Key::new("Door", "a");
+    let mut last = 0;
+    for _ in 0..3 {
+        // Two handles are two processes; each time both are gone before the next ones come, and the row with them.
+        let processes = [Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap()];
+        commit(&processes[0], create("a")).await.unwrap();
+        for process in processes.iter().chain(&processes) {
+            let Row { key, incarnation, version, fence, .. } = process.get(key.clone()).await.unwrap().unwrap();
+            let claim = Claim { key, incarnation, version, fence, owner: "somebody".into() };
+            let Verdict::Committed { rows } = commit(process, Change::Claim(claim)).await.unwrap() else { panic!() };
+            assert!(rows[0].fence > last, "{} after {last}", rows[0].fence);
+            last = rows[0].fence;
+        }
+        let Row { key, incarnation, version, .. } = processes[0].get(key.clone()).await.unwrap().unwrap();
+        let purge = Purge { key, incarnation, version };
+        assert!(matches!(commit(&processes[1], Change::Purge(purge)).await.unwrap(), Verdict::Committed { .. }));
+    }
 }
 
 #[tokio::test]

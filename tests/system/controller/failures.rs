@@ -1,7 +1,9 @@
 //! Work that fails: when it is tried again, and when it is given up.
 
-use super::{HOUR, PATIENCE, SECOND, World};
-use crate::job::{Do, job, queued};
+use super::{HOUR, PATIENCE, SECOND, World, start};
+use crate::job::{Do, Job, job, queued};
+use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_failed_attempt_is_tried_again_after_its_delay_and_not_before() {
@@ -43,7 +45,8 @@ async fn c6_a_failing_instance_backs_off_alone() {
 #[tokio::test]
 async fn c7_an_event_cuts_a_backoff_short() {
     let mut world = World::new().await;
-    world.running("a").await.tell(Do::FailFor(HOUR / 2));
+    // Longer than the state's timer, which is no help.
+    world.running("a").await.tell(Do::FailFor(HOUR * 2));
     world.row("a", |row| row.error.is_some()).await;
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     let next = world.calls.next().await;
@@ -73,6 +76,76 @@ async fn s13_a_panic_is_an_error_with_its_message() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
+    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND * 9, SECOND * 9)).await;
+    world.running("a").await.tell(Do::Panic("boom"));
+    let row = world.row("a", |row| row.error.is_some()).await;
+    let now = world.clock.clock().now();
+    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND * 9), "it backs off: {row:?}");
+    world.clock.advance(SECOND * 9);
+    let call = world.calls.next().await;
+    assert_eq!(call.attempt, 2);
+    call.tell(Do::Panic("bang"));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("2 attempts failed, the last with: panicked: bang"));
+}
+
+#[tokio::test]
+async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
+    let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
+    let mut call = world.running("a").await;
+    for attempt in 1..=2 {
+        assert_eq!((call.attempt, world.row("a", |_| true).await.attempt), (attempt, attempt), "while it runs");
+        call.tell(Do::Fail("no"));
+        call = world.calls.next().await;
+    }
+    // Not tried again before this process has stopped.
+    call.tell(Do::FailFor(SECOND));
+    world.row("a", |row| row.attempt == 3 && row.owner.is_none()).await;
+    world.runtime.shutdown(Duration::ZERO).await;
+    world.clock.advance(SECOND);
+    let (runtime, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
+    let call = calls.next().await;
+    assert_eq!(call.attempt, 4);
+    call.tell(Do::FailFor(HOUR));
+    world.row("a", |row| row.owner.is_none()).await;
+    assert_eq!(runtime.machines::<Job>().row("a").await.unwrap().attempt, 4);
+}
+
+#[tokio::test]
+async fn c8_processes_that_are_killed_use_up_the_attempts() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::FailFor(SECOND));
+    world.row("a", |row| row.error.is_some()).await;
+    world.runtime.shutdown(Duration::ZERO).await;
+    // As if the claim were another process's, which was killed.
+    let path = world.dir.path().join("jobs.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
+    let claim = Claim { key, incarnation, version, fence, owner: "dead".into() };
+    store.commit(vec![Change::Claim(claim).into()], world.clock.clock().now()).await.unwrap();
+    let (_runtime, calls) = start(&path, &world.clock, |builder| builder.attempts(2)).await.unwrap();
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    let why = "2 attempts failed, the last with: the process ended during the attempt";
+    assert_eq!((row.parked.as_deref(), row.attempt, row.owner), (Some(why), 2, None));
+    assert!(calls.is_empty(), "there is no third");
+}
+
+#[tokio::test]
+async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
+    let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
+    let mut call = world.running("a").await;
+    for attempt in 1..10 {
+        assert_eq!(call.attempt, attempt);
+        call.tell(Do::Fail("no"));
+        call = world.calls.next().await;
+    }
+    call.tell(Do::Fail("no"));
+    let row = world.row("a", |row| row.parked.is_some()).await;
+    assert_eq!(row.parked.as_deref(), Some("10 attempts failed, the last with: no"));
 }
 
 #[tokio::test]
@@ -146,8 +219,8 @@ async fn c10_a_permanent_error_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn c8b_again_keeps_the_state_and_is_no_attempt() {
-    let mut world = World::new().await;
+async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
+    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
     world.running("a").await.tell(Do::Again(SECOND * 3));
     for _ in 0..3 {
         let row = world.row("a", |row| row.retry_at.is_some()).await;

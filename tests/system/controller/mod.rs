@@ -1,8 +1,10 @@
 //! The controller as its users see it: who is worked on, when, by how many; on a clock that stands still.
 
+mod entered;
 mod failures;
 mod flood;
 mod idle;
+mod looks;
 mod model;
 mod operator;
 mod policy;

@@ -1,9 +1,9 @@
 //! How work ends with its process, and how the next process takes it up.
 
 use super::{HOUR, SECOND, World, start};
-use crate::job::{Do, job};
+use crate::job::{Do, job, queued};
 use fsm_runtime::{
-    Cut, CutHow,
+    Cut, CutHow, Runtime,
     store::{Change, Claim, Row, Store, sqlite::Sqlite},
 };
 use std::time::{Duration, SystemTime};
@@ -65,6 +65,30 @@ async fn c12_a_worker_may_finish_before_the_deadline() {
     assert!(report.cut.is_empty(), "{report:?}");
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Finished);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop answers the same");
+}
+
+#[tokio::test]
+async fn c12_what_comes_while_it_stops_is_not_claimed() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    // One waits for its retry, which comes while the process stops.
+    world.running("retry").await.tell(Do::FailFor(SECOND));
+    world.row("retry", |row| row.error.is_some()).await;
+    let runtime = world.runtime.clone();
+    let stopping = tokio::spawn(async move { runtime.shutdown(HOUR / 2).await });
+    call.draining().await;
+    world.clock.advance(SECOND * 10);
+    world.jobs.create("new", queued()).await.unwrap().start().await.unwrap();
+    call.tell(Do::Finish(7));
+    let report = stopping.await.unwrap();
+    assert!(report.cut.is_empty(), "{report:?}");
+    assert!(world.calls.is_over().await, "nobody else began");
+    for (id, attempt) in [("retry", 1), ("new", 0)] {
+        let row = world.jobs.row(id).await.unwrap();
+        assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (attempt, None, true), "{id}");
+    }
+    let client = Runtime::builder(Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap()).start().await.unwrap();
+    assert_eq!(client.processes().await.unwrap(), [], "its lease is released");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Who is worked on: one worker for each stay in a state, started at once, and gone before the next one starts.
 
-use super::{PATIENCE, SECOND, World};
+use super::{PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
-use fsm_runtime::{Runtime, store::sqlite::Sqlite};
-use std::time::Duration;
+use fsm_runtime::{Runtime, clock::ManualClock, store::sqlite::Sqlite};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
 
 #[tokio::test]
 async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
@@ -20,6 +21,47 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
         ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.row("a", |_| true).await.owner, None);
+}
+
+#[tokio::test]
+async fn c2_work_whose_word_was_lost_is_found_by_the_next_scan() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).clock(clock.clock()).start().await.unwrap();
+    let jobs = client.machines::<Job>();
+    let _ = jobs.create("a", queued()).await.unwrap();
+    let _ = jobs.create("before", queued()).await.unwrap().start().await.unwrap();
+    let (_runtime, mut calls) = start(&path, &clock, |builder| builder).await.unwrap();
+    assert_eq!(calls.next().await.id, "before", "the first scan has read what there is");
+    // Past the library: neither told nor in the history.
+    let sql = "UPDATE fsm_instances SET state = 'Running', version = 2, entered = 2, retry_at = updated WHERE id = 'a'";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    clock.advance(Duration::from_millis(4_999));
+    let _ = jobs.create("told", queued()).await.unwrap().start().await.unwrap();
+    assert_eq!(calls.next().await.id, "told");
+    assert!(calls.is_empty(), "of the other one nobody was told");
+    clock.advance(Duration::from_millis(1));
+    let call = calls.next().await;
+    assert_eq!((call.id.as_str(), call.version), ("a", 2));
+}
+
+#[tokio::test]
+async fn c3_the_same_stay_seen_again_is_left_alone() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    let row = world.row("a", |_| true).await;
+    for n in 0..5 {
+        // After each scan, what runs is looked at.
+        world.clock.advance(SECOND * 5);
+        world.barrier(&format!("other-{n}")).await;
+    }
+    assert!(!call.signals.is_cancelled() && world.calls.is_empty());
+    let now = world.row("a", |_| true).await;
+    assert_eq!((now.fence, now.attempt, &now.owner), (row.fence, row.attempt, &row.owner), "nor claimed anew");
+    call.tell(Do::Finish(1));
+    world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+    assert_eq!(world.calls.most_at_once(), 2);
 }
 
 #[tokio::test]

@@ -113,6 +113,23 @@ const BACKOFF: Restarts =
     Restarts::Backoff { first: secs(100), longest: secs(300), limit: 3, reset_after: secs(1_000) };
 
 #[tokio::test]
+async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
+    let world = World::new();
+    let restarts = Restarts::Backoff { first: secs(1), longest: secs(1), limit: 3, reset_after: secs(1_000) };
+    let supervisor = world.builder().restarts(restarts).child(never_again(&world)).start().await.unwrap();
+    settle().await;
+    world.tell("a", Do::Fail("once")).await;
+    for log in ["+a -a", "x2", "x3"] {
+        assert_eq!(world.log(), log);
+        assert_eq!(info(&supervisor, "a").await.state, State::Restarting);
+        world.advance(secs(1)).await;
+    }
+    assert_eq!(world.log(), "x4");
+    let error = supervisor.ended().await.unwrap_err().to_string();
+    assert_eq!(error, "gave up after 4 failures, the last of child `a`: no start");
+}
+
+#[tokio::test]
 async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
     let world = World::new();
     let supervisor =

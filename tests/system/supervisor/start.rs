@@ -1,7 +1,7 @@
 //! Starting: order, failure, and what is refused before anything runs.
 
 use super::*;
-use fsm_runtime::supervisor::{Invalid, StartError};
+use fsm_runtime::supervisor::{Failure, Invalid, StartError};
 
 #[tokio::test]
 async fn s1_children_start_in_order_and_stop_in_reverse_each_fully() {
@@ -78,6 +78,15 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
         assert_eq!(error.to_string(), format!("child `c` failed to start: {cause}"));
         assert!(matches!(error, StartError::Child { id, .. } if id == "c"));
     }
+}
+
+#[tokio::test]
+async fn s2_the_error_holds_the_cause_itself() {
+    let child = Child::new("a", |_| async { Err(std::io::Error::from(std::io::ErrorKind::AddrInUse).into()) });
+    let error = World::new().builder().child(child.reports_start()).start().await.unwrap_err();
+    let StartError::Child { failure: Failure::Failed { error, .. }, .. } = error else { panic!("{error:?}") };
+    let cause = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    assert_eq!(cause, Some(std::io::ErrorKind::AddrInUse));
 }
 
 #[tokio::test]

@@ -33,6 +33,22 @@ async fn s11_an_inner_supervisor_that_gives_up_is_a_child_that_failed() {
 }
 
 #[tokio::test]
+async fn s11_each_giving_up_below_counts_above() {
+    let world = World::new();
+    let builder = world.builder().restarts(Restarts::Intensity { max: 1, window: secs(60) }).child(world.puppet("a"));
+    let supervisor = builder.child(inner(&world)).start().await.unwrap();
+    settle().await;
+    for failures in 1..=4 {
+        assert!(supervisor.children().await.is_ok(), "after {failures} failures");
+        world.tell("x", Do::Panic("boom")).await;
+    }
+    assert_eq!(world.log(), "+a +x +y -x +x -x -y +x +y -x +x -x -y -a");
+    let error = supervisor.ended().await.unwrap_err().to_string();
+    let below = "gave up after 2 failures, the last of child `x`: panicked: boom";
+    assert_eq!(error, format!("gave up after 2 failures, the last of child `inner`: {below}"));
+}
+
+#[tokio::test]
 async fn s11_a_start_that_fails_below_fails_above() {
     let world = World::new();
     let below = world.clone();
