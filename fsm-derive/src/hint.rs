@@ -3,16 +3,21 @@
 /// What to say about names that are likely meant: "; did you mean `Running`?", or the whole list, or nothing.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
-    let near = names
-        .iter()
-        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (wrong.chars().count().max(name.chars().count()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
+    match near(wrong, names.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
         None if names.is_empty() => String::new(),
         None => format!("; there are {}", list(names)),
     }
+}
+
+/// The name that is likely meant.
+pub(crate) fn near<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .into_iter()
+        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= (wrong.chars().count().max(name.chars().count()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// `` `a`, `b` and `c` ``

@@ -3,31 +3,31 @@
 //! rustc says nothing of names that it does not find in a module in which a macro failed, nor of what it cannot know of
 //! their types. So the errors stand in the generated module and in one inside it, from which every name that is generated
 //! otherwise is imported, for those who import it further; the repeated errors are printed once. Stubs beside the enum, all
-//! of a type of that module, take the place of what is generated on the enum itself. What is named in `derive(…)` or as the
-//! `context` alone is used, too: rustc would warn that its import is unused.
+//! of a type of that module, take the place of what is generated on the enum itself. What the attributes alone name (derives,
+//! functions, types) is used, too: rustc would warn that its import is unused.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Path, Type, TypePath};
+use syn::{Expr, Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, TYPES},
     errors::Errors,
-    parse::Declaration,
+    parse::{Declaration, Delay, On},
 };
 
 /// Names of the declaration that the stubs need.
 pub(crate) struct Broken {
     module: TokenStream,
     /// What the module would hold.
-    names: Vec<syn::Ident>,
+    names: Vec<Ident>,
     stubs: TokenStream,
-    /// What `derive(…)` and `context` name.
+    /// What the attributes name: derives, and functions or where they are found.
     named: Vec<Path>,
 }
 
 /// Takes what is needed of a declaration, before it is known to be wrong.
-pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
+pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let Declaration { ident, vis, generics, options, .. } = declaration;
     let (params, args, clause) = generics.split_for_impl();
     let ty = quote!(#module::Broken);
@@ -64,6 +64,9 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
         (path(quote!(::fsm_core)), None)
     };
     let context = options.context.as_ref().map(|_| quote!(, context: #ty));
+    let timer = declaration.variants.iter().any(|variant| !variant.afters.is_empty());
+    let timer = timer.then(|| quote!(#vis fn timer_event(&self) -> #ty { loop {} }));
+    let types = types(declaration);
     let stubs = quote! {
         impl #params #ident #args #clause {
             #vis const GRAPH: #ty = loop {};
@@ -72,6 +75,9 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
             #vis fn can(&self, event: #ty) -> #ty { loop {} }
             #vis fn why_not(&self, event: #ty) -> #ty { loop {} }
             #vis fn apply(self, event: #ty #context) -> #ty { loop {} }
+            #timer
+            #[allow(dead_code)]
+            fn __named(#(_: ::core::marker::PhantomData<#types>),*) {}
         }
         impl #params #core::StateMachine for #ident #args #clause {
             type State = #ty;
@@ -89,16 +95,38 @@ pub(crate) fn broken(declaration: &Declaration, module: &syn::Ident) -> Broken {
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
     let fixed = TYPES.iter().chain(durable_types).chain(&["choice", "event"]).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
-    let context = options.context.as_ref().and_then(|context| match context {
-        Type::Path(TypePath { qself: None, path, .. })
-            if path.segments.iter().all(|segment| segment.arguments.is_none()) =>
-        {
-            Some(path)
-        }
-        _ => None,
-    });
-    let named = options.derives.iter().chain(context).cloned().collect();
+    let named = options.derives.iter().cloned().chain(functions(declaration)).collect();
     Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
+}
+
+/// All `#[on(…)]` of a declaration.
+fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
+    let own = declaration.variants.iter().flat_map(|variant| &variant.ons);
+    own.chain(&declaration.wide).chain(declaration.options.groups.iter().flat_map(|group| &group.ons))
+}
+
+/// The types that only attributes name.
+fn types(declaration: &Declaration) -> Vec<&Type> {
+    let payloads = ons(declaration).flat_map(|on| on.payload.iter().flatten()).map(|field| &field.ty);
+    let progress = declaration.variants.iter().filter_map(|variant| variant.options.progress.as_ref());
+    payloads.chain(progress).chain(&declaration.options.context).collect()
+}
+
+/// The first words of the paths of functions and constants: what an import brings.
+fn functions(declaration: &Declaration) -> impl Iterator<Item = Path> {
+    let delays =
+        declaration.variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
+            Delay::Const(Expr::Path(path)) if path.qself.is_none() => Some(&path.path),
+            _ => None,
+        });
+    let paths = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).chain(delays);
+    let first = paths.filter(|path| path.leading_colon.is_none()).filter_map(|path| path.segments.first());
+    // Neither a keyword, as `Self` or `crate`, nor a parameter is imported.
+    let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
+    first
+        .map(|first| first.ident.clone())
+        .filter(move |first| syn::parse_str::<Ident>(&first.to_string()).is_ok() && !params.contains(&first))
+        .map(Path::from)
 }
 
 impl Broken {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     check::{DURABLE_TYPES, TYPES},
-    model::{Event, Field, Kind, Machine, Transition, plain},
+    model::{Event, Field, Kind, Machine, Member, Transition, plain},
 };
 
 /// The machine, and how its parts are named in the generated module (depth 1) and in the modules inside it (depth 2).
@@ -129,6 +129,15 @@ impl<'m> Cx<'m> {
                 }
             }
         }
+    }
+
+    /// The same at a field of the user's: what a derive says of the field, rustc then shows there.
+    pub(super) fn vis_at(&self, depth: usize, field: &Field) -> TokenStream {
+        let span = match &field.member {
+            Member::Named(name) => name.span(),
+            Member::Unnamed(index) => index.span,
+        };
+        respan(self.vis(depth), span)
     }
 
     /// The user's tokens, as they read `depth` modules further in.

@@ -43,7 +43,7 @@ fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     let derives = cx.derives(2, |_| true);
     let doc = docs::event(cx.machine, index);
     let fields = event.fields.iter().map(|field| {
-        let ty = cx.event_field_ty(event, field, 2);
+        let (vis, ty) = (cx.vis_at(2, field), cx.event_field_ty(event, field, 2));
         let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
         let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
             let doc = format!("The `{}` that comes with the event.", field.name());

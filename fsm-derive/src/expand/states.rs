@@ -22,7 +22,7 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
     let fields = state.fields.iter().map(|field| {
-        let ty = cx.state_field_ty(index, field);
+        let (vis, ty) = (cx.vis_at(1, field), cx.state_field_ty(index, field));
         let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
         let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::Span;
 use syn::{Attribute, Expr, LitStr, Token, parse::ParseStream};
 
-use super::{Fires, span};
+use super::{Fires, span, words};
 use crate::errors::Errors;
 
 /// A timer of a state.
@@ -25,8 +25,7 @@ pub(crate) enum Delay {
 }
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    let parsed = attr.parse_args_with(|input: ParseStream<'_>| after(input, span(attr)));
-    parsed.map_err(|error| errors.push(error)).ok()
+    words::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
 }
 
 fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
@@ -39,8 +38,10 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
     if input.is_empty() {
         return Err(syn::Error::new(span, "a timer fires an event: `#[after(\"15m\", event)]`"));
     }
+    words::end(input)?;
     input.parse::<Token![,]>()?;
     let fires = Fires::read(input)?;
+    words::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }

@@ -2,6 +2,8 @@
 
 use syn::{FieldValue, Ident, Member, Token, braced, parse::ParseStream, punctuated::Punctuated, token};
 
+use super::words;
+
 /// An event with its payload.
 pub(crate) struct Fires {
     pub(crate) event: Ident,
@@ -10,7 +12,7 @@ pub(crate) struct Fires {
 
 impl Fires {
     pub(super) fn read(input: ParseStream<'_>) -> syn::Result<Self> {
-        let event: Ident = input.parse()?;
+        let event = words::event(input)?;
         let mut payload = Vec::new();
         if input.peek(token::Brace) {
             let content;

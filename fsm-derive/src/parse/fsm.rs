@@ -3,8 +3,11 @@
 use proc_macro2::Span;
 use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, punctuated::Punctuated};
 
-use super::{On, items, on, word};
-use crate::{errors::Errors, hint};
+use super::{
+    On, on,
+    words::{self, Given},
+};
+use crate::{errors::Errors, text};
 
 /// What `#[fsm(…)]` says.
 #[derive(Default)]
@@ -18,13 +21,17 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
     pub(crate) groups: Vec<Group>,
     pub(crate) requires: Vec<Require>,
-    seen: Vec<String>,
+    /// `initial` is given, whether or not it could be read.
+    pub(crate) says_initial: bool,
+    /// What says where machines begin, or what superstates do, could not all be read.
+    unread: bool,
+    given: Given,
 }
 
 impl Options {
-    /// `initial` is given, whether or not it could be read.
-    pub(crate) fn says_initial(&self) -> bool {
-        self.seen.iter().any(|name| name == "initial")
+    /// All that makes the graph could be read.
+    pub(super) fn whole(&self) -> bool {
+        !self.unread
     }
 }
 
@@ -53,41 +60,45 @@ pub(crate) enum Property {
 }
 
 const KNOWN: [&str; 9] = ["initial", "derive", "durable", "context", "version", "module", "crate", "group", "require"];
-/// What may be given several times.
-const REPEATED: [&str; 3] = ["derive", "group", "require"];
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        items(input, errors, |input, errors| self.item(input, errors))
+        words::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let key = word(input)?;
-        let name = key.to_string();
-        if KNOWN.contains(&name.as_str()) && !REPEATED.contains(&name.as_str()) {
-            if self.seen.contains(&name) {
-                errors.at(&key, format!("`{name}` is given twice: leave one"));
-            }
-            self.seen.push(name.clone());
-        }
-        match name.as_str() {
+        let (key, word) = self.given.word(input, &KNOWN, "`#[fsm(…)]`", errors)?;
+        match word {
             "initial" => {
-                input.parse::<Token![=]>()?;
-                self.initial.extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?);
+                self.says_initial = true;
+                let before = std::mem::replace(&mut self.unread, true);
+                words::equals(input, &key, "A | B")?;
+                self.initial
+                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?);
+                words::end(input)?;
+                self.unread = before;
             }
             "derive" => {
-                let content;
-                parenthesized!(content in input);
-                self.derives
-                    .extend(Punctuated::<Path, Token![,]>::parse_terminated_with(&content, Path::parse_mod_style)?);
+                self.given.again(word);
+                let derives = words::inside(input, &key, "Clone, Debug", |input| {
+                    Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
+                })?;
+                for path in derives {
+                    let name = text::of(&path);
+                    if self.derives.iter().any(|other| text::of(other) == name) {
+                        errors.at(&path, format!("`{name}` is listed twice: leave one"));
+                    } else {
+                        self.derives.push(path);
+                    }
+                }
             }
             "durable" => self.durable = Some(key.span()),
             "context" => {
-                input.parse::<Token![=]>()?;
+                words::equals(input, &key, "Type")?;
                 self.context = Some(input.parse()?);
             }
             "version" => {
-                input.parse::<Token![=]>()?;
+                words::equals(input, &key, "2")?;
                 let number: LitInt = input.parse()?;
                 match number.base10_parse() {
                     Ok(0) | Err(_) => errors.at(&number, "a version is a whole number from 1 to 4294967295"),
@@ -95,34 +106,33 @@ impl Options {
                 }
             }
             "module" => {
-                input.parse::<Token![=]>()?;
+                words::equals(input, &key, "name")?;
                 self.module = Some(input.parse()?);
             }
             "crate" => {
-                input.parse::<Token![=]>()?;
+                words::equals(input, &key, "path")?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             }
             "group" => {
-                let content;
-                parenthesized!(content in input);
-                let group = group(&content, errors)?;
-                if self.groups.iter().any(|other| other.ident == group.ident) {
-                    let message = format!("`{}` is declared twice: put both into one `group(…)`", group.ident);
-                    return Err(syn::Error::new(group.ident.span(), message));
-                }
-                self.groups.push(group);
+                self.given.again(word);
+                let mut read = Ok(());
+                let sound = errors.none_in(|errors| {
+                    read = words::inside(input, &key, "Name, on(event => Target)", |input| {
+                        self.groups.push(group(input, &self.groups, errors)?);
+                        Ok(())
+                    });
+                });
+                self.unread |= !sound || read.is_err();
+                read?;
             }
-            "require" => {
-                let content;
-                parenthesized!(content in input);
-                items(&content, errors, |input, _| {
-                    self.requires.push(require(input)?);
-                    Ok(())
+            _ => {
+                self.given.again(word);
+                words::inside(input, &key, "before(A, B)", |input| {
+                    words::items(input, errors, |input, errors| {
+                        self.requires.push(require(input, errors)?);
+                        Ok(())
+                    })
                 })?;
-            }
-            other => {
-                let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(key.span(), format!("`#[fsm(…)]` knows no `{other}`{hint}")));
             }
         }
         Ok(())
@@ -130,13 +140,21 @@ impl Options {
 }
 
 /// `Active, on(suspend => Suspended), …`
-fn group(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Group> {
-    let mut group = Group { ident: input.parse()?, ons: Vec::new() };
+fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::Result<Group> {
+    let mut group = Group { ident: words::state(input)?, ons: Vec::new() };
+    if others.iter().any(|other| other.ident == group.ident) {
+        let message = format!("`{}` is declared twice: put both into one `group(…)`", group.ident);
+        return Err(syn::Error::new(group.ident.span(), message));
+    }
+    if let Err(error) = words::end(input) {
+        errors.push(error);
+        return Ok(group);
+    }
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    items(input, errors, |input, errors| {
-        let key = word(input)?;
+    words::items(input, errors, |input, errors| {
+        let key = words::word(input)?;
         if key != "on" {
             let message = format!("a superstate knows no `{key}`: write `group({}, on(event => Target))`", group.ident);
             return Err(syn::Error::new(key.span(), message));
@@ -150,21 +168,15 @@ fn group(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Group> {
 }
 
 /// `before(A, B)`
-fn require(input: ParseStream<'_>) -> syn::Result<Require> {
+fn require(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Require> {
     const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
-    let key = word(input)?;
-    let property = match key.to_string().as_str() {
+    let (key, word) = Given::default().word(input, &PROPERTIES, "`require(…)`", errors)?;
+    let property = match word {
         "before" => Property::Before,
         "never" => Property::Never,
-        "reaches" => Property::Reaches,
-        other => {
-            let hint = hint::nearest(other, PROPERTIES);
-            return Err(syn::Error::new(key.span(), format!("`require(…)` knows no `{other}`{hint}")));
-        }
+        _ => Property::Reaches,
     };
-    let content;
-    parenthesized!(content in input);
-    let states: Vec<Ident> = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+    let states = words::inside(input, &key, "A, B", words::states)?;
     let Ok([first, second]) = <[Ident; 2]>::try_from(states) else {
         return Err(syn::Error::new(key.span(), format!("`{key}` is about two states: `{key}(A, B)`")));
     };

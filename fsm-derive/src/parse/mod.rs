@@ -5,9 +5,12 @@ mod fires;
 mod fsm;
 mod on;
 mod state;
+mod words;
 
-use proc_macro2::{Span, TokenTree};
-use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Token, Visibility, parse::ParseStream};
+use std::collections::HashSet;
+
+use proc_macro2::Span;
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
 
 pub(crate) use after::{After, Delay};
 pub(crate) use fires::Fires;
@@ -48,7 +51,11 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
     let mut whole = true;
     for attr in &input.attrs {
         match name(attr).as_str() {
-            "fsm" => read(attr, errors, |input, errors| options.read(input, errors)),
+            "fsm" => {
+                let read =
+                    words::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
+                options.says_initial |= read.is_none();
+            }
             "on" => whole &= errors.none_in(|errors| wide.extend(on::read(attr, errors))),
             other @ ("state" | "after") => {
                 errors.at(attr, format!("`#[{other}(…)]` belongs on a variant, the state that it is about"));
@@ -62,11 +69,18 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             Vec::new()
         }
         Data::Enum(data) => {
-            data.variants.into_iter().map(|variant| self::variant(variant, &mut whole, errors)).collect()
+            let mut names = HashSet::new();
+            let (once, again): (Vec<_>, Vec<_>) =
+                data.variants.into_iter().partition(|variant| names.insert(variant.ident.unraw()));
+            for variant in again {
+                errors.at(&variant.ident, format!("`{}` is declared twice: rename one", variant.ident));
+            }
+            once.into_iter().map(|variant| self::variant(variant, &mut whole, errors)).collect()
         }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
     };
+    whole &= options.whole();
     Declaration {
         ident: input.ident,
         vis: input.vis,
@@ -90,7 +104,9 @@ fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Vari
     for attr in &variant.attrs {
         match name(attr).as_str() {
             "state" => {
-                *whole &= errors.none_in(|errors| read(attr, errors, |input, errors| options.read(input, errors)));
+                *whole &= errors.none_in(|errors| {
+                    words::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
+                });
             }
             "on" => *whole &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
             "after" => afters.extend(after::read(attr, errors)),
@@ -98,7 +114,9 @@ fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Vari
             _ => {}
         }
     }
-    for field in &variant.fields {
+    let mut fields = variant.fields;
+    once(&mut fields);
+    for field in &fields {
         for attr in &field.attrs {
             if let name @ ("fsm" | "state" | "on" | "after") = name(attr).as_str() {
                 errors.at(
@@ -108,7 +126,17 @@ fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Vari
             }
         }
     }
-    Variant { ident: variant.ident, attrs: variant.attrs, fields: variant.fields, options, ons, afters }
+    Variant { ident: variant.ident, attrs: variant.attrs, fields, options, ons, afters }
+}
+
+/// Leaves out what has a name for the second time: rustc reports it.
+fn once(fields: &mut Fields) {
+    if let Fields::Named(named) = fields {
+        let mut names = HashSet::new();
+        let fields = std::mem::take(&mut named.named);
+        named.named =
+            fields.into_iter().filter(|field: &Field| names.insert(field.ident.as_ref().map(Ident::unraw))).collect();
+    }
 }
 
 /// The attribute's name, if it is a single word.
@@ -119,45 +147,4 @@ fn name(attr: &Attribute) -> String {
 /// The span of an attribute's brackets: where rustc shall point for the whole `#[on(…)]`.
 fn span(attr: &Attribute) -> Span {
     attr.bracket_token.span.join()
-}
-
-/// Runs `content` over the arguments of `attr`.
-fn read(
-    attr: &Attribute,
-    errors: &mut Errors,
-    mut content: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
-) {
-    let parsed = attr.parse_args_with(|input: ParseStream<'_>| content(input, errors));
-    if let Err(error) = parsed {
-        errors.push(error);
-    }
-}
-
-/// Reads comma-separated items; after one that is wrong it goes on with the next, so that all of them are reported.
-fn items(
-    input: ParseStream<'_>,
-    errors: &mut Errors,
-    mut item: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
-) -> syn::Result<()> {
-    while !input.is_empty() {
-        let read = item(input, errors).and_then(|()| {
-            if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
-        });
-        if let Err(error) = read {
-            errors.push(error);
-            while !input.is_empty() && !input.peek(Token![,]) {
-                input.parse::<TokenTree>()?;
-            }
-        }
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes a word, keyword or not.
-fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
-    use syn::ext::IdentExt as _;
-    Ident::parse_any(input)
 }

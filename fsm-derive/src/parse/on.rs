@@ -1,15 +1,18 @@
 //! `#[on(event { field: Type } => Target, …)]`, on a variant or on the enum.
 
+use std::collections::HashSet;
+
 use proc_macro2::Span;
 use syn::{
-    Attribute, Field, Ident, Path, Token, Visibility, braced, parenthesized,
-    parse::{ParseStream, Parser as _},
-    punctuated::Punctuated,
-    token,
+    Attribute, Field, Ident, Path, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream,
+    punctuated::Punctuated, token,
 };
 
-use super::{items, span, word};
-use crate::{errors::Errors, hint};
+use super::{
+    span,
+    words::{self, Given},
+};
+use crate::errors::Errors;
 
 /// One transition, or, on the enum, one from each state.
 pub(crate) struct On {
@@ -30,29 +33,28 @@ const KNOWN: [&str; 4] = ["guard", "with", "except", "auto"];
 
 /// Reads one attribute; `None` when it names no event or no target.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
-    let parsed = match &attr.meta {
-        syn::Meta::List(list) => (|input: ParseStream<'_>| on(input, span(attr), errors)).parse2(list.tokens.clone()),
-        meta => Err(syn::Error::new_spanned(meta, "write `#[on(event => Target)]`")),
-    };
-    parsed.map_err(|error| errors.push(error)).ok()
+    words::read(attr, "#[on(event => Target)]", errors, |input, errors| on(input, span(attr), errors))
 }
 
 /// Reads what stands in the parentheses.
 pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
-    let event: Ident = input.parse()?;
+    let event = words::event(input)?;
     let payload = payload(input)?;
     if !input.peek(Token![=>]) {
         let at = if input.is_empty() { event.span() } else { input.span() };
         return Err(syn::Error::new(at, format!("`{event}` leads nowhere: expected `=> Target`")));
     }
     input.parse::<Token![=>]>()?;
-    let targets = Punctuated::<Ident, Token![|]>::parse_separated_nonempty(input)?.into_iter().collect();
+    let targets =
+        Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?.into_iter().collect();
     let mut on = On { span, event, payload, targets, guard: None, with: None, except: None, auto: false, sound: true };
+    words::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    let mut rest = Ok(());
-    on.sound = errors.none_in(|errors| rest = items(input, errors, |input, errors| on.item(input, errors)));
+    let (mut rest, mut given) = (Ok(()), Given::default());
+    on.sound =
+        errors.none_in(|errors| rest = words::items(input, errors, |input, errors| on.item(input, &mut given, errors)));
     rest.map(|()| on)
 }
 
@@ -77,44 +79,25 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
             return Err(syn::Error::new_spanned(&field.vis, "a payload is as visible as its machine: remove this"));
         }
     }
+    let mut names = HashSet::new();
+    for name in fields.iter().filter_map(|field| field.ident.as_ref()) {
+        if !names.insert(name.unraw()) {
+            let message = format!("the payload has two fields called `{}`: rename one", name.unraw());
+            return Err(syn::Error::new(name.span(), message));
+        }
+    }
     Ok(Some(fields.into_iter().collect()))
 }
 
 impl On {
-    fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let key = word(input)?;
-        let twice = match key.to_string().as_str() {
-            "guard" => self.guard.replace(path(input)?).is_some(),
-            "with" => self.with.replace(path(input)?).is_some(),
-            "except" => {
-                let content;
-                parenthesized!(content in input);
-                let states = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
-                self.except.replace(states.into_iter().collect()).is_some()
-            }
-            "auto" => std::mem::replace(&mut self.auto, true),
-            other => {
-                let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(key.span(), format!("`#[on(…)]` knows no `{other}`{hint}")));
-            }
-        };
-        if twice {
-            errors.at(&key, format!("`{key}` is given twice: leave one"));
+    fn item(&mut self, input: ParseStream<'_>, given: &mut Given, errors: &mut Errors) -> syn::Result<()> {
+        let (key, word) = given.word(input, &KNOWN, "`#[on(…)]`", errors)?;
+        match word {
+            "guard" => self.guard = Some(words::function(input, &key)?),
+            "with" => self.with = Some(words::function(input, &key)?),
+            "except" => self.except = Some(words::inside(input, &key, "A, B", words::states)?),
+            _ => self.auto = true,
         }
         Ok(())
     }
-}
-
-fn path(input: ParseStream<'_>) -> syn::Result<Path> {
-    input.parse::<Token![=]>()?;
-    if !(input.peek(Ident)
-        || input.peek(Token![::])
-        || input.peek(Token![crate])
-        || input.peek(Token![self])
-        || input.peek(Token![super])
-        || input.peek(Token![Self]))
-    {
-        return Err(input.error("expected the path of a function, as in `checks::has_title`"));
-    }
-    input.parse()
 }

@@ -1,10 +1,13 @@
 //! `#[state(…)]` on a variant.
 
 use proc_macro2::Span;
-use syn::{Ident, LitStr, Token, Type, parse::ParseStream};
+use syn::{Ident, LitStr, Type, parse::ParseStream};
 
-use super::{Fires, items, word};
-use crate::{errors::Errors, hint};
+use super::{
+    Fires,
+    words::{self, Given},
+};
+use crate::errors::Errors;
 
 /// What `#[state(…)]` says.
 #[derive(Default)]
@@ -18,55 +21,40 @@ pub(crate) struct StateOptions {
     pub(crate) exhausted: Option<Fires>,
     /// The type of what the worker keeps for its next attempt.
     pub(crate) progress: Option<Type>,
+    given: Given,
 }
 
 const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "progress"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        items(input, errors, |input, errors| self.item(input, errors))
+        words::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let key = word(input)?;
-        let twice = match key.to_string().as_str() {
-            "work" => self.work.replace(key.span()).is_some(),
-            "end" => self.end.replace(key.span()).is_some(),
-            "remove" => self.remove.replace(key.span()).is_some(),
-            "name" => self.name.replace(text(input)?).is_some(),
+        let (key, word) = self.given.word(input, &KNOWN, "`#[state(…)]`", errors)?;
+        match word {
+            "work" => self.work = Some(key.span()),
+            "end" => self.end = Some(key.span()),
+            "remove" => self.remove = Some(key.span()),
+            "name" => self.name = Some(words::text(input, &key)?),
             "was" => {
-                self.was.push(text(input)?);
-                false
+                self.given.again(word);
+                self.was.push(words::text(input, &key)?);
             }
             "in" => {
-                input.parse::<Token![=]>()?;
-                self.group.replace(input.parse()?).is_some()
+                words::equals(input, &key, "Superstate")?;
+                self.group = Some(words::state(input)?);
             }
             "exhausted" => {
-                input.parse::<Token![=]>()?;
-                self.exhausted.replace(Fires::read(input)?).is_some()
+                words::equals(input, &key, "event")?;
+                self.exhausted = Some(Fires::read(input)?);
             }
-            "progress" => {
-                input.parse::<Token![=]>()?;
-                self.progress.replace(input.parse()?).is_some()
+            _ => {
+                words::equals(input, &key, "Type")?;
+                self.progress = Some(input.parse()?);
             }
-            other => {
-                let hint = hint::nearest(other, KNOWN);
-                return Err(syn::Error::new(key.span(), format!("`#[state(…)]` knows no `{other}`{hint}")));
-            }
-        };
-        if twice {
-            errors.at(&key, format!("`{key}` is given twice: leave one"));
         }
         Ok(())
     }
-}
-
-fn text(input: ParseStream<'_>) -> syn::Result<LitStr> {
-    input.parse::<Token![=]>()?;
-    let text: LitStr = input.parse()?;
-    if text.value().trim().is_empty() {
-        return Err(syn::Error::new(text.span(), "a name cannot be empty"));
-    }
-    Ok(text)
 }

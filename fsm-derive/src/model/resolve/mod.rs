@@ -25,7 +25,6 @@ pub(crate) fn module(declaration: &Declaration) -> Ident {
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
     let Declaration { ident, vis, generics, attrs, options, wide, variants, whole } = declaration;
-    let says_initial = options.says_initial();
     let mut machine = Machine {
         vis,
         generics,
@@ -46,7 +45,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         ident,
     };
     let mut resolve = Resolver { machine: &mut machine, errors };
-    resolve.initial(&options.initial, says_initial);
+    resolve.initial(&options.initial, options.says_initial);
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
         resolve.group(state, &variant.options);

@@ -208,8 +208,10 @@ impl Declared {
             let (property, first, second) = (format_ident!("{}", PROPERTIES[*property]), name(*first), name(*second));
             quote!(require(#property(#first, #second)))
         });
+        let words = quote!(#initial #durable #(#groups,)* #(#requires,)*);
+        let options = (!words.is_empty()).then(|| quote!(#[fsm(#words)]));
         quote! {
-            #[fsm(#initial #durable #(#groups,)* #(#requires,)*)]
+            #options
             #(#[on(#wide)])*
             pub enum M {
                 #(#variants,)*
