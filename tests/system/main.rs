@@ -16,6 +16,7 @@ mod processes;
 mod records;
 mod release;
 mod schema;
+mod several;
 mod sqlite;
 mod supervisor;
 mod tolerate;

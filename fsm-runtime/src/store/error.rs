@@ -25,6 +25,17 @@ pub enum OpenError {
         /// The newest layout that is known here.
         known: i64,
     },
+    /// Another process held the file's lock for too long.
+    #[error(
+        "{} was locked by another process for {waited:?}; try again, or see which process holds a transaction open",
+        file.display()
+    )]
+    Busy {
+        /// The file.
+        file: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The SQLite that was linked has known defects.
     #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
     SqliteTooOld {

@@ -9,6 +9,9 @@ pub(super) fn opening(file: &Path, error: &Error) -> OpenError {
     let file = file.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { file },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            OpenError::Busy { file, waited: BUSY_TIMEOUT }
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
             let cause = format!("{}; {}", words(error), place(&file));
             OpenError::Unusable { file, cause }

@@ -59,12 +59,13 @@ impl Readers {
 }
 
 fn connect(file: &Path) -> Result<Connection, StoreError> {
-    schema::connect(file, Synchronous::Full).map_err(|error| {
-        let cause = match error {
-            OpenError::Unusable { cause, .. } => format!("it cannot be opened for reading: {cause}"),
-            error => error.to_string(),
-        };
-        StoreError::Failed { store: file.display().to_string(), cause }
+    let store = || file.display().to_string();
+    schema::connect(file, Synchronous::Full).map_err(|error| match error {
+        OpenError::Busy { waited, .. } => StoreError::Busy { store: store(), waited },
+        OpenError::Unusable { cause, .. } => {
+            StoreError::Failed { store: store(), cause: format!("it cannot be opened for reading: {cause}") }
+        }
+        error => StoreError::Failed { store: store(), cause: error.to_string() },
     })
 }
 

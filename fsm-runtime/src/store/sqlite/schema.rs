@@ -15,6 +15,10 @@ const LAYOUT: i64 = 1;
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
+/// How a connection waits for others' transactions: SQLite's own naps grow to 100 ms, and sleep through the pauses between those of
+/// a process that writes without end.
+const NAP: Duration = Duration::from_micros(100);
+
 const TABLES: &str = "
 CREATE TABLE fsm_meta (
     name  TEXT PRIMARY KEY,
@@ -117,13 +121,26 @@ CREATE TABLE fsm_subscribers (
 const STATE_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS fsm_instances_state ON fsm_instances (machine, state, schema, updated, id)";
 
+/// What SQLite asks while somebody else has its lock, with how often it has asked before; `false` ends the waiting. By the clock, not by
+/// the number of naps: each takes far longer than it says where many share a processor.
+pub(super) fn naps(patience: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut began = Instant::now();
+    move |times| {
+        if times == 0 {
+            began = Instant::now();
+        }
+        std::thread::sleep(NAP);
+        began.elapsed() < patience
+    }
+}
+
 /// Opens `path` and sets the connection up for reading and writing.
 pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
-    let connection = Connection::open(path).map_err(|e| error::opening(path, &e))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|e| error::opening(path, &e))?;
+    let mut connection = Connection::open(path).map_err(|e| error::opening(path, &e))?;
+    connection.busy_handler(Some(naps(BUSY_TIMEOUT))).map_err(|e| error::opening(path, &e))?;
     // Two processes that switch a new file to WAL at once: SQLite answers one of them at once, without its busy timeout.
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {

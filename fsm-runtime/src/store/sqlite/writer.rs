@@ -1,9 +1,9 @@
 //! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
 
 use super::{
-    Sql,
+    BUSY_TIMEOUT, Sql,
     apply::{self, Savepoints},
-    error, read,
+    error, read, schema,
 };
 use crate::{
     clock::Stopwatch,
@@ -40,15 +40,15 @@ const FOREIGN_POLL: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_micros(250);
 /// For how many batches after another's commit that one is taken to be still writing.
 const SHARED: u32 = 64;
-/// How the writer waits for another's transaction: SQLite's own naps grow to 100 ms, and sleep through the pauses.
-const NAP: Duration = Duration::from_micros(100);
-/// With some 60 µs that a nap takes longer than asked, these make the busy timeout.
-const NAPS: i32 = 12_500;
 
 /// How large the write-ahead log may grow. SQLite's own checkpoints, every 1,000 pages, start it over only when no reader is
-/// in the way, and under load there always is one: past this the writer waits for them once and empties it.
+/// in the way, and under load there always is one: past this the writer waits for them and empties it.
 const LOG_LIMIT: u64 = 128 << 20;
-/// After how many batches, without a pause between them, the log's size is looked at, and how far the history is our own.
+/// How long it waits for them; nobody can write meanwhile.
+const LOG_PATIENCE: Duration = Duration::from_millis(250);
+/// How much more is written after a reader was in the way for longer (a backup is, for one), before the next wait.
+const LOG_STEP: u64 = LOG_LIMIT / 4;
+/// After how many batches, without a pause between them, it is looked at how far the history is our own.
 const UPKEEP: u32 = 64;
 /// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
 const UNHEARD: usize = 64;
@@ -103,6 +103,7 @@ impl Writer {
             connection,
             file: file.clone(),
             log: log.into(),
+            log_limit: LOG_LIMIT,
             urgent: urgent.clone(),
             batches: 0,
             foreign: foreign.clone(),
@@ -110,7 +111,6 @@ impl Writer {
             shared: 0,
             own: 0,
         };
-        state.connection.busy_handler(Some(nap)).map_err(io::Error::other)?;
         // Before anybody has the store: what others commit from now on is told.
         state.seen = state.data_version();
         let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
@@ -215,17 +215,13 @@ impl Drop for Writer {
     }
 }
 
-/// SQLite asks it how often it has to wait; `false` ends the waiting.
-fn nap(times: i32) -> bool {
-    std::thread::sleep(NAP);
-    times < NAPS
-}
-
 /// What the thread has to itself.
 struct State {
     connection: Connection,
     file: Arc<Path>,
     log: PathBuf,
+    /// How large the log may be before it is emptied by force; more than [`LOG_LIMIT`] after that has failed.
+    log_limit: u64,
     urgent: Urgent,
     /// Since the last upkeep.
     batches: u32,
@@ -245,6 +241,7 @@ impl State {
                 Ok(first) => {
                     self.serve(first, queue);
                     self.batches += 1;
+                    self.keep_the_log_short();
                     self.let_others_write();
                 }
                 Err(RecvTimeoutError::Timeout) if self.batches > 0 => self.batches = UPKEEP,
@@ -255,7 +252,6 @@ impl State {
             if self.batches >= UPKEEP {
                 self.batches = 0;
                 self.note_what_is_own();
-                self.keep_the_log_short();
             }
         }
     }
@@ -367,13 +363,38 @@ impl State {
         }
     }
 
-    fn keep_the_log_short(&self) {
-        if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LOG_LIMIT) {
-            // Others may hold it for longer than the busy timeout: then the next look tries again.
-            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-                tracing::warn!(store = %self.file.display(), %error, "the write-ahead log could not be emptied");
+    fn keep_the_log_short(&mut self) {
+        // Without a log there is nothing in it.
+        let length = std::fs::metadata(&self.log).map_or(0, |log| log.len());
+        if length <= LOG_LIMIT {
+            self.log_limit = LOG_LIMIT;
+        }
+        if length <= self.log_limit {
+            return;
+        }
+        match self.empty_the_log() {
+            Ok(true) => self.log_limit = LOG_LIMIT,
+            Ok(false) => {
+                self.log_limit = length + LOG_STEP;
+                tracing::warn!(
+                    store = %self.file.display(), bytes = length,
+                    "the write-ahead log grows: a reader, or another process's checkpoint, is in the way of emptying it"
+                );
+            }
+            Err(error) => {
+                self.log_limit = length + LOG_STEP;
+                tracing::warn!(store = %self.file.display(), bytes = length, %error, "the write-ahead log could not be emptied");
             }
         }
+    }
+
+    /// `false` where somebody was in the way for too long.
+    fn empty_the_log(&mut self) -> rusqlite::Result<bool> {
+        self.connection.busy_handler(Some(schema::naps(LOG_PATIENCE)))?;
+        let emptied =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0));
+        self.connection.busy_handler(Some(schema::naps(BUSY_TIMEOUT)))?;
+        emptied
     }
 
     fn data_version(&self) -> Option<i64> {
