@@ -253,7 +253,7 @@ async fn older_rows_get_theirs_by_a_migration() {
     let orders = runtime.machines::<Order>();
     assert_eq!(orders.get("a").await.unwrap().context().earned, 7);
     assert_eq!(orders.row("b").await.unwrap().context, None);
-    orders.migrate_all(|_| ()).await.unwrap();
+    assert_eq!(orders.migrate_all(|_, _| ()).await.unwrap().left, 0);
     assert_eq!(orders.row("b").await.unwrap().context.as_deref(), Some(r#"{"name":"the old one","earned":8}"#));
     assert_eq!(orders.get("b").await.unwrap().context().name, "the old one");
 }

@@ -144,6 +144,7 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     a_birth_s_key_outlives_the_instance(&open().await).await;
     a_group_that_is_in_its_own_way_is_refused(&open().await).await;
     the_newest_entry_is_known_when_it_is_forgotten(&open().await).await;
+    x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(&open().await).await;
     one_of_many_wins(Arc::new(open().await)).await;
     one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
     odd_text_comes_back_as_it_was(&open().await).await;
@@ -749,6 +750,22 @@ async fn a_group_that_is_in_its_own_way_is_refused(store: &dyn Store) {
         assert_eq!(get(store, "a").await, born);
     }
     assert_eq!(history(store, "a").await.len(), 1);
+}
+
+async fn x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(store: &dyn Store) {
+    let nameless = Create { key: Key::new("", "a"), ..create("", entering("Closed")) };
+    let creates =
+        [create("a", entering("Closed")), create("", entering("Closed")), nameless, create("b", entering("Closed"))];
+    let groups = creates.into_iter().map(|create| Change::Create(create).into()).collect();
+    let verdicts = store.commit(groups, now()).await.unwrap();
+    for (place, verdict) in verdicts.iter().enumerate() {
+        match verdict {
+            Verdict::Committed { .. } => assert!([0, 3].contains(&place), "{verdicts:?}"),
+            Verdict::Refused { change: 0, .. } => assert!([1, 2].contains(&place), "{verdicts:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((history(store, "a").await.len(), store.newest().await.unwrap()), (1, 2));
 }
 
 async fn the_newest_entry_is_known_when_it_is_forgotten(store: &dyn Store) {

@@ -99,17 +99,54 @@ async fn all_rows_are_migrated_at_once_on_request() {
     let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
     let mut told = Vec::new();
-    let done = orders.migrate_all(|progress| told.push(progress.seen)).await.unwrap();
-    assert_eq!((done.seen, done.rewritten, done.changed_meanwhile), (600, 600, 0));
+    let done = orders.migrate_all(|progress, left| told.push((progress.seen, left.len()))).await.unwrap();
+    assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 600, 0, 0));
     assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
     let row = orders.row("007").await.unwrap();
     assert_eq!((row.schema, row.version, row.state.as_str()), (3, 2, "Paid"));
     assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "it is no transition");
-    let again = orders.migrate_all(|_| {}).await.unwrap();
+    let again = orders.migrate_all(|_, _| {}).await.unwrap();
     assert_eq!((again.seen, again.rewritten), (600, 0));
     // Nothing is left that needs the steps.
     runtime.shutdown(std::time::Duration::ZERO).await;
     Runtime::builder(store).machine::<third::Order, _>(()).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("orders.db");
+    old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
+    // A state that no release here knows, and data that the first step cannot read.
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    sql.execute_batch(
+        "UPDATE fsm_instances SET state = 'Lost' WHERE id IN ('001', '300');
+         UPDATE fsm_instances SET data = '{\"pounds\":1}' WHERE id = '599'",
+    )
+    .unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let tolerant = || builder(store.clone()).machine::<third::Order, _>(()).tolerate_unknown();
+    let runtime = tolerant().start().await.unwrap();
+    let orders = runtime.machines::<third::Order>();
+    let mut told = Vec::new();
+    let done = orders.migrate_all(|progress, left| told.push((progress, left))).await.unwrap();
+    assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 597, 0, 3));
+    assert_eq!(told.last().unwrap().0, done);
+    assert_eq!(told[0].0.left, 1, "it is told of with its batch");
+    let left: Vec<RowError> = told.into_iter().flat_map(|(_, left)| left).collect();
+    for (error, id) in left.iter().zip(["001", "300"]) {
+        let RowError::UnknownState { key, state, .. } = error else { panic!("{error:?}") };
+        assert_eq!((&*key.id, state.as_str()), (id, "Lost"));
+    }
+    let RowError::Migrate(MigrateError::Step { key, from: 1, cause }) = &left[2] else { panic!("{:?}", left[2]) };
+    assert_eq!((&*key.id, cause.to_string().as_str()), ("599", "there are no euros"));
+    for (id, schema) in [("001", 1), ("300", 1), ("599", 1), ("002", 3), ("598", 3)] {
+        assert_eq!(orders.row(id).await.unwrap().schema, schema, "{id}");
+    }
+    // What is mended is done by the next one, which leaves the rest again.
+    sql.execute_batch("UPDATE fsm_instances SET state = 'Open' WHERE id = '300'").unwrap();
+    let again = orders.migrate_all(|_, _| {}).await.unwrap();
+    assert_eq!((again.rewritten, again.left), (1, 2));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Owns what is done with many instances at once: making them, and writing older rows under the present schema.
 
 use super::{
-    failure::{Failure, ReadError, RowError},
+    failure::{Failure, RowError},
     listing::Listing,
     machines::Machines,
     migrate::Migrated,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     durable::{BornIn, Durable},
-    store::{Change, Entering, Rewrite, Row, Verdict},
+    store::{Change, Entering, Rewrite, Row, StoreError, Verdict},
 };
 
 /// How many instances share a transaction when many are made or rewritten.
@@ -63,31 +63,30 @@ impl<M: Durable> Machines<M> {
         results.into_iter().flatten().collect()
     }
 
-    /// Writes all rows of older schema versions under the present one, `told` of the progress now and then. Others can
-    /// work meanwhile, but not processes of older code: their rows would become newer than they know.
+    /// Writes all rows of older schema versions under the present one. Others can work meanwhile, but not processes of older
+    /// code: their rows would become newer than they know.
     ///
-    /// Not needed for correctness: older rows are brought up to date when they are read, and written so when they move.
+    /// `told` hears after each batch how far it is, and which rows of the batch were left as they are since they cannot be brought up
+    /// to date: each error names its row and says why. They keep nothing else up, and can be tried again once a step is mended.
+    /// Rows that newer code wrote are nobody's to migrate here, and are passed over.
+    ///
+    /// Not needed for correctness: older rows are brought up to date when they are read, and written so when they move. Cancel safe:
+    /// dropped, or killed with its process, each row is as it was or migrated; asked again, it goes on with the rest.
     ///
     /// # Errors
-    /// [`ReadError::Row`] for the first row that cannot be brought up to date; what was written stays. [`ReadError::Store`].
-    pub async fn migrate_all(&self, mut told: impl FnMut(Migrated)) -> Result<Migrated, ReadError> {
+    /// [`StoreError`]; what was written until then stays.
+    pub async fn migrate_all(&self, mut told: impl FnMut(Migrated, Vec<RowError>)) -> Result<Migrated, StoreError> {
         let (mut done, mut listing) = (Migrated::default(), Listing::all().limit(BATCH));
         loop {
             let page = self.rows(&listing).await?;
-            let mut groups = Vec::new();
+            let (mut groups, mut left) = (Vec::new(), Vec::new());
             for row in &page.items {
                 done.seen += 1;
                 if row.schema < M::GRAPH.version {
-                    let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
-                    let (_, into) = rows::entering(machine, &context).map_err(|cause| RowError::Undecodable {
-                        key: row.key.clone(),
-                        state: row.state.clone(),
-                        cause,
-                    })?;
-                    let Row { key, incarnation, version, .. } = row.clone();
-                    let Entering { state, data, context, schema, .. } = into;
-                    let rewrite = Rewrite { key, incarnation, version, state, data, context, schema };
-                    groups.push(Change::Rewrite(rewrite).into());
+                    match self.rewrite(row) {
+                        Ok(rewrite) => groups.push(Change::Rewrite(rewrite).into()),
+                        Err(why) => left.push(why),
+                    }
                 }
             }
             for verdict in self.shared.commit_groups(groups).await? {
@@ -96,11 +95,25 @@ impl<M: Durable> Machines<M> {
                     _ => done.changed_meanwhile += 1,
                 }
             }
-            told(done);
+            done.left += u64::try_from(left.len()).unwrap_or(u64::MAX);
+            told(done, left);
             let Some(next) = page.next else { break };
             listing = listing.after(next);
         }
         self.shared.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
         Ok(done)
+    }
+
+    /// `row` as it is under the present schema version.
+    fn rewrite(&self, row: &Row) -> Result<Rewrite, RowError> {
+        let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
+        let (_, into) = rows::entering(machine, &context).map_err(|cause| RowError::Undecodable {
+            key: row.key.clone(),
+            state: row.state.clone(),
+            cause,
+        })?;
+        let Row { key, incarnation, version, .. } = row.clone();
+        let Entering { state, data, context, schema, .. } = into;
+        Ok(Rewrite { key, incarnation, version, state, data, context, schema })
     }
 }

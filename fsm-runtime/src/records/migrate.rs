@@ -107,8 +107,9 @@ impl fmt::Debug for Migrations {
     }
 }
 
-/// What a bulk migration did.
+/// What a bulk migration did, or has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "rows may have been left as they are"]
 #[non_exhaustive]
 pub struct Migrated {
     /// Rows looked at.
@@ -117,4 +118,6 @@ pub struct Migrated {
     pub rewritten: u64,
     /// Rows that somebody else changed meanwhile, and thereby wrote under the present version.
     pub changed_meanwhile: u64,
+    /// Rows that cannot be brought up to date, and were left as they are.
+    pub left: u64,
 }

@@ -39,6 +39,8 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are
 ///   given together may share a transaction, but never each other's fate: a group that misses its compare-and-swap or
 ///   breaks a constraint gets its own [`Verdict`], and the others commit.
+/// - **Keys.** An instance has a machine's name and an id, neither of them empty: a [`Create`] without one is `Refused`. Any other text
+///   is given back exactly.
 /// - **Durability.** A method that writes returns only after everything that its answer speaks of is durable, a `Conflict` and a
 ///   `Duplicate` too.
 /// - **Order.** Groups of one call are applied in order; those of a call that returned come before those of a call that began

@@ -17,6 +17,15 @@ impl Key {
     pub fn new(machine: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
         Self { machine: machine.into(), id: id.into() }
     }
+
+    /// What is empty of it, so that no instance can have this key: lists begin before the first id, and "" is there.
+    pub(crate) fn lacks(&self) -> Option<&'static str> {
+        match (&*self.machine, &*self.id) {
+            ("", _) => Some("a machine's name"),
+            (_, "") => Some("an id"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Key {

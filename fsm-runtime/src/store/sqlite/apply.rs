@@ -120,6 +120,11 @@ fn blames_its_own_group(
 }
 
 fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {
+    if let Change::Create(create) = change
+        && let Some(what) = create.key.lacks()
+    {
+        return Ok(Err(Missed::Refused(format!("an instance needs {what} that is not empty"))));
+    }
     if let Some(known) = known(connection, change)? {
         return Ok(Err(known));
     }
