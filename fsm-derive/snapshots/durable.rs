@@ -863,12 +863,12 @@ Each transition is one compare-and-swap from the version that was read. The data
         raw: ::fsm_runtime::RawRecord<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Record<S> {
-        /// Its id.
+        /// The instance's id.
         #[must_use]
         pub fn id(&self) -> &str {
             self.raw.id()
         }
-        /// Its version, which changes exactly with a transition.
+        /// The instance's version, which changes exactly with a transition.
         #[must_use]
         pub fn version(&self) -> u64 {
             self.raw.version()
@@ -878,7 +878,7 @@ Each transition is one compare-and-swap from the version that was read. The data
         pub const fn state(&self) -> State {
             S::STATE
         }
-        /// What it holds in this state.
+        /// What the instance holds in this state.
         #[must_use]
         pub fn data(&self) -> &S {
             self.raw.data()
@@ -1021,12 +1021,12 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         pub fn id(&self) -> &str {
             self.raw.id()
         }
-        /// The instance's version; it stays while the worker runs, or the worker is cancelled.
+        /// The instance's version, which changes exactly with a transition.
         #[must_use]
         pub fn version(&self) -> u64 {
             self.raw.version()
         }
-        /// The name of the state that is worked on.
+        /// The name of its state.
         #[must_use]
         pub const fn state(&self) -> State {
             S::STATE

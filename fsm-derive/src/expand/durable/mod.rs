@@ -1,5 +1,6 @@
 //! What a durable machine has besides: records, tasks, workers, and the way to and from a stored row.
 
+mod handle;
 mod record;
 mod work;
 
@@ -116,20 +117,6 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             #exhausted
         }
     }
-}
-
-/// `context()` of a record and of a task.
-fn context(cx: &Cx<'_>) -> Option<TokenStream> {
-    let vis = cx.vis(1);
-    cx.context.as_ref().map(|context| {
-        quote! {
-            /// What every state shares.
-            #[must_use]
-            #vis fn context(&self) -> &#context {
-                self.raw.context()
-            }
-        }
-    })
 }
 
 /// The way of the context into its column and back, at the user's own tokens: what its type lacks is reported there.

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    super::{cx::Cx, states::docs, transitions::Method},
-    context,
+    super::{cx::Cx, states::docs},
+    handle::{self, Handle},
 };
 use crate::model::plain;
 
@@ -23,38 +23,11 @@ fn record(cx: &Cx<'_>) -> TokenStream {
         "A stored `{name}` whose state `{s}` is known at compile time.\n\nEach transition is one compare-and-swap from the \
          version that was read. The data of the state are its fields, through `Deref`."
     );
-    let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
-    let context = context(cx);
-    quote! {
-        #[doc = #failure]
-        #vis type Failure = #runtime::Failure<#enum_ty>;
-
-        #[doc = #doc]
-        #vis struct Record #bounded {
-            raw: #runtime::RawRecord<#s>,
-        }
-        impl #bounded Record<#s> {
-            /// Its id.
-            #[must_use]
-            #vis fn id(&self) -> &str {
-                self.raw.id()
-            }
-            /// Its version, which changes exactly with a transition.
-            #[must_use]
-            #vis fn version(&self) -> u64 {
-                self.raw.version()
-            }
-            /// The name of its state.
-            #[must_use]
-            #vis const fn state(&self) -> State {
-                #s::STATE
-            }
-            /// What it holds in this state.
-            #[must_use]
-            #vis fn data(&self) -> &#s {
-                self.raw.data()
-            }
-            #context
+    let handle = Handle {
+        name: "Record",
+        raw: quote!(#runtime::RawRecord),
+        attrs: quote!(#[doc = #doc]),
+        methods: quote! {
             /// What it holds in this state, without the record.
             #[must_use]
             #vis fn into_data(self) -> #s {
@@ -69,49 +42,24 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
                 self.raw.commit(event, |target, meta| #e::wrap(target, meta, Seal))
             }
-        }
-        #[automatically_derived]
-        impl #bounded ::core::ops::Deref for Record<#s> {
-            type Target = #s;
-            fn deref(&self) -> &#s {
-                self.raw.data()
-            }
-        }
-        /// Everything but the data, which is never printed.
-        #[automatically_derived]
-        impl #bounded ::core::fmt::Debug for Record<#s> {
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.debug_struct("Record")
-                    .field("id", &self.id())
-                    .field("version", &self.version())
-                    .field("state", &self.state())
-                    .finish_non_exhaustive()
-            }
-        }
+        },
+        shown: &[],
+    };
+    let handle = handle.expand(cx);
+    quote! {
+        #[doc = #failure]
+        #vis type Failure = #runtime::Failure<#enum_ty>;
+
+        #handle
     }
 }
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
-    if cx.machine.from(state).next().is_none() {
-        return TokenStream::new();
-    }
     let Cx { runtime, enum_ty, .. } = cx;
-    let (vis, ty) = (cx.vis(1), cx.state_ty(state));
-    let methods = cx.machine.from(state).map(|transition| {
-        let Method { ident, params, event, doc } = Method::new(cx, transition);
+    handle::events(cx, "Record", state, &TokenStream::new(), |transition| {
         let next = cx.target_ty(transition, |state| quote!(Record<#state>));
-        quote! {
-            #[doc = #doc]
-            #vis fn #ident(self, #params) -> #runtime::Firing<#next, #enum_ty> {
-                self.fire(#event)
-            }
-        }
-    });
-    quote! {
-        impl Record<#ty> {
-            #(#methods)*
-        }
-    }
+        quote!(#runtime::Firing<#next, #enum_ty>)
+    })
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {

@@ -9,9 +9,8 @@ use super::{
         outside,
         rewrite::respan,
         states::{docs, pattern},
-        transitions::Method,
     },
-    context,
+    handle::{self, Handle},
 };
 use crate::{
     hint,
@@ -26,43 +25,21 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn task(cx: &Cx<'_>) -> TokenStream {
-    let Cx { runtime, enum_ty, s, e, .. } = cx;
+    let Cx { runtime, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
          [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`."
     );
-    let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
-    let context = context(cx);
     let future = quote!(impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static);
-    quote! {
-        #[doc = #doc]
-        #[must_use = "a worker ends with one of its task's methods"]
-        #vis struct Task #bounded {
-            raw: #runtime::RawTask<#s>,
-        }
-        impl #bounded Task<#s> {
-            /// The instance's id.
-            #[must_use]
-            #vis fn id(&self) -> &str {
-                self.raw.id()
-            }
-            /// The instance's version; it stays while the worker runs, or the worker is cancelled.
-            #[must_use]
-            #vis fn version(&self) -> u64 {
-                self.raw.version()
-            }
-            /// The name of the state that is worked on.
-            #[must_use]
-            #vis const fn state(&self) -> State {
-                #s::STATE
-            }
-            /// What the instance holds in this state.
-            #[must_use]
-            #vis fn data(&self) -> &#s {
-                self.raw.data()
-            }
-            #context
+    let handle = Handle {
+        name: "Task",
+        raw: quote!(#runtime::RawTask),
+        attrs: quote! {
+            #[doc = #doc]
+            #[must_use = "a worker ends with one of its task's methods"]
+        },
+        methods: quote! {
             /// Which attempt this is at this stay in the state, from 1.
             #[must_use]
             #vis fn attempt(&self) -> u32 {
@@ -123,27 +100,10 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Outcome<#s> {
                 self.raw.fire(event)
             }
-        }
-        #[automatically_derived]
-        impl #bounded ::core::ops::Deref for Task<#s> {
-            type Target = #s;
-            fn deref(&self) -> &#s {
-                self.raw.data()
-            }
-        }
-        /// Everything but the data, which is never printed.
-        #[automatically_derived]
-        impl #bounded ::core::fmt::Debug for Task<#s> {
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.debug_struct("Task")
-                    .field("id", &self.id())
-                    .field("version", &self.version())
-                    .field("state", &self.state())
-                    .field("attempt", &self.attempt())
-                    .finish_non_exhaustive()
-            }
-        }
-    }
+        },
+        shown: &["attempt"],
+    };
+    handle.expand(cx)
 }
 
 /// What a state's worker keeps, at the user's own tokens: what its type lacks is reported there.
@@ -180,26 +140,17 @@ fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
 }
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
-    let runtime = &cx.runtime;
-    let (vis, ty) = (cx.vis(1), cx.state_ty(state));
-    let methods = cx.machine.from(state).map(|transition| {
-        let Method { ident, params, event, doc } = Method::new(cx, transition);
-        quote! {
-            #[doc = #doc]
-            ///
-            /// # Errors
-            /// When a guard refuses, or the event cannot be stored.
-            #vis fn #ident(self, #params) -> #runtime::Outcome<#ty> {
-                self.fire(#event)
-            }
-        }
-    });
+    let (runtime, ty) = (&cx.runtime, cx.state_ty(state));
+    let errors = quote! {
+        ///
+        /// # Errors
+        /// When a guard refuses, or the event cannot be stored.
+    };
+    let methods = handle::events(cx, "Task", state, &errors, |_| quote!(#runtime::Outcome<#ty>));
     quote! {
         #[automatically_derived]
         impl #runtime::WorkState for #ty {}
-        impl Task<#ty> {
-            #(#methods)*
-        }
+        #methods
     }
 }
 
