@@ -40,6 +40,7 @@ pub mod report {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Report;
+    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -337,6 +338,7 @@ pub mod report {
                 >("event of `Report`", name))
         }
     }
+    /// What keeps the traits of this module to itself.
     mod seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]

@@ -239,6 +239,7 @@ pub mod switch {
                 >("event of `Switch`", name))
         }
     }
+    /// What keeps the traits of this module to itself.
     mod seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]

@@ -41,6 +41,7 @@ pub mod order {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Order;
+    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -341,6 +342,7 @@ pub mod order {
                 >("event of `Order`", name))
         }
     }
+    /// What keeps the traits of this module to itself.
     mod seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
@@ -872,6 +874,7 @@ It is born in an initial state, moved by the events that its state declares, and
             }
         }
     }
+    /// One transition in which the user's code has a part, from state and event to what follows.
     fn step<S: ::fsm_core::StateOf<Order>, E: EventOf<S> + ::core::convert::Into<Event>>(
         state: S,
         event: E,

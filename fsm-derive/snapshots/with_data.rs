@@ -42,6 +42,7 @@ pub(crate) mod text {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Text;
+    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -424,6 +425,7 @@ pub(crate) mod text {
             }
         }
     }
+    /// What keeps the traits of this module to itself.
     mod seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
@@ -1070,6 +1072,7 @@ It is born in an initial state, moved by the events that its state declares, and
             }
         }
     }
+    /// One transition in which the user's code has a part, from state and event to what follows.
     fn step<
         'a,
         S: ::fsm_core::StateOf<Text<'a, T>>,

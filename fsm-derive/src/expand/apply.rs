@@ -1,11 +1,15 @@
 //! The body of `apply`: a `match` over states and events, or, where nothing carries data, a table. A big `match` is a jump
 //! that the processor cannot foresee when events come in no order; a look into a table is none.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::{cx::Cx, states::pattern, transitions};
+use super::{
+    cx::{Cx, local},
+    states::pattern,
+    transitions,
+};
 use crate::model::{Machine, Transition};
 
 /// The body, which has `self`, `event` and `context`, and the items beside it.
@@ -19,7 +23,6 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn new(cx: &Cx<'_>) -> Self {
-        let local = |name| Ident::new(name, Span::mixed_site());
         let (event, context) = (local("event"), local("context"));
         let (body, items) = if is_fieldless(cx.machine) { table(cx, &event) } else { steps(cx, &event, &context) };
         Self { event, context, body, items }
@@ -97,6 +100,7 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let params =
         cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#events>)]);
     let step = quote! {
+        /// One transition in which the user's code has a part, from state and event to what follows.
         fn step #params(
             state: #s,
             event: #e,

@@ -42,6 +42,11 @@ pub(super) struct Cx<'m> {
     taken_events: HashSet<String>,
 }
 
+/// A variable of ours, whatever the user's fields beside it are called.
+pub(super) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
 impl<'m> Cx<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
         let (core, runtime) = libraries(machine, 1);

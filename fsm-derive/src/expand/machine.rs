@@ -1,10 +1,13 @@
 //! The typestate: `Machine<S>`, what it can be born in and moved by, and `Any` to match on.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Ident;
 
-use super::{cx::Cx, docs, states::pattern};
+use super::{
+    cx::{Cx, local},
+    docs,
+    states::pattern,
+};
 use crate::{
     hint,
     model::{State, plain},
@@ -14,6 +17,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (initial, event_of) = (initial(cx), event_of(cx));
     let (machine, machine_traits, any) = (machine(cx), machine_traits(cx), any(cx));
     quote! {
+        /// What keeps the traits of this module to itself.
         mod seal {
             /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
             #[derive(Clone, Copy, Debug)]
@@ -365,7 +369,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         (cx.all.declared(&[]), cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let (enum_path, patterns) = (&cx.enum_path, states.iter().map(pattern));
     // Ours, whatever the fields are called.
-    let shared = Ident::new("context", Span::mixed_site());
+    let shared = local("context");
     let values = states.iter().map(|state: &State| {
         let (ident, pattern) = (&state.ident, pattern(state));
         cx.machine_with(quote!(#ident #pattern), &quote!(context: #shared))

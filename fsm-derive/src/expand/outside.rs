@@ -35,6 +35,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         return TokenStream::new();
     }
     quote! {
+        /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
         #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
         mod outside {
             #[allow(unused_imports, clippy::wildcard_imports)]

@@ -8,7 +8,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{cx::Cx, outside, states::pattern};
+use super::{
+    cx::{Cx, local},
+    outside,
+    states::pattern,
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if !cx.durable() {
@@ -63,6 +67,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let (whole, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(whole) } else { quote!((whole, ())) };
     let codec_error = quote!(#runtime::CodecError);
+    let meta = local("meta");
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -75,10 +80,10 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn wrap<#s: #runtime::DurableState<Machine = Self>>(raw: #runtime::RawRecord<#s>) -> Record<#s> {
                 Record { raw }
             }
-            fn wrap_any(self, meta: #runtime::Meta<Self>) -> AnyRecord {
+            fn wrap_any(self, #meta: #runtime::Meta<Self>) -> AnyRecord {
                 match self {
                     #(Self::#idents #patterns => {
-                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, meta) })
+                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, #meta) })
                     })*
                 }
             }

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use super::{
     super::{
-        cx::Cx,
+        cx::{Cx, local},
         outside,
         rewrite::respan,
         states::{docs, pattern},
@@ -213,6 +213,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             }
         }
     } else {
+        let (workers, lease, task) = (local("workers"), local("lease"), local("task"));
         let otherwise = (states.len() < cx.machine.states.len()).then(|| {
             quote!(other => ::core::result::Result::Err(#runtime::WorkError::permanent(
                 ::std::format!("`{}` is not a work state", other.state())
@@ -221,13 +222,13 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
         quote! {
             async fn work(
                 self,
-                workers: &#w,
-                lease: #runtime::Lease<Self>,
+                #workers: &#w,
+                #lease: #runtime::Lease<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 match self {
                     #(Self::#idents #patterns => {
-                        let task = Task { raw: #runtime::RawTask::new(#idents #patterns, lease) };
-                        workers.#methods(task).await.map(#runtime::Done::into_finished)
+                        let #task = Task { raw: #runtime::RawTask::new(#idents #patterns, #lease) };
+                        #workers.#methods(#task).await.map(#runtime::Done::into_finished)
                     })*
                     #otherwise
                 }
