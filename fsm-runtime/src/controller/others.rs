@@ -18,12 +18,12 @@ pub(super) async fn lives(shared: &Shared, owner: &str) -> Result<bool, StoreErr
     Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
 }
 
-/// Watches the other processes: ends the leases of those that are gone for certain, and tells `left` when there is one less.
+/// Watches the other processes, of which those in `known` were alive before the first scan: ends the leases of those that are
+/// gone for certain, and tells `left` when there is one less.
 ///
 /// Ends when the store is closed.
-pub(super) async fn watch(shared: Arc<Shared>, me: String, left: Arc<Notify>) {
+pub(super) async fn watch(shared: Arc<Shared>, me: String, mut known: HashSet<String>, left: Arc<Notify>) {
     let mut foreign = shared.store.foreign_changes();
-    let mut known = HashSet::new();
     loop {
         // A store that is away is the scan's to report.
         if let Ok(now) = alive(&shared, &me).await {
@@ -45,7 +45,7 @@ pub(super) async fn watch(shared: Arc<Shared>, me: String, left: Arc<Notify>) {
 }
 
 /// The other processes that are alive.
-async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, StoreError> {
+pub(super) async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, StoreError> {
     let leases = shared.store.leases(shared.clock.now()).await?;
     let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
     let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| shared.store.is_gone(&lease.owner));

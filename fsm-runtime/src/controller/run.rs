@@ -163,10 +163,11 @@ impl Run {
         if let Some(parts) = parts {
             parts.shutdown(Duration::ZERO).await;
         }
-        self.shared.changes.deafen();
         let me = self.me.owner.clone();
         // Dropped without a word, it has no time at all.
         let report = self.stop(deadline.await.unwrap_or_default()).await;
+        // Not before: who waits until there is nothing to do is answered when all is given back.
+        shared.changes.deafen();
         watchdog.stop().await;
         drop(presence);
         if report.cut.iter().all(|cut| cut.how != CutHow::Leaked) {
@@ -183,9 +184,11 @@ impl Run {
     async fn parts(&self, scope: Scope, found: mpsc::Sender<Vec<Due>>) -> Option<Supervisor> {
         let (shared, me, interval) = (self.shared.clone(), self.me.owner.clone(), self.settings.scan);
         let left = Arc::new(Notify::new());
+        // Before the first scan: that finds what was given back until then, and who leaves later is missed.
+        let known = others::alive(&shared, &me).await.unwrap_or_default();
         let others = {
             let (shared, me, left) = (shared.clone(), me.clone(), left.clone());
-            move |_| others::watch(shared.clone(), me.clone(), left.clone())
+            move |_| others::watch(shared.clone(), me.clone(), known.clone(), left.clone())
         };
         let scan =
             move |_| scan::scan(shared.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());

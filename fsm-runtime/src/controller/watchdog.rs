@@ -40,6 +40,8 @@ impl Watchdog {
         // Its own executor: timers of the one that it watches stand still when that does.
         let own = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let (watched, stopped) = (Handle::current(), stop.clone());
+        // Counted from here: the thread may be late.
+        let first = shared.clock.sleep(Tenure::interval(renewal.ttl));
         let thread = std::thread::Builder::new()
             .name("fsm-watchdog".into())
             .spawn(move || {
@@ -47,7 +49,10 @@ impl Watchdog {
                     tokio::select! {
                         biased;
                         () = stopped.cancelled() => {}
-                        () = keep(&shared, &renewal, &watched, &told) => {}
+                        () = async {
+                            first.await;
+                            keep(&shared, &renewal, &watched, &told).await;
+                        } => {}
                     }
                 });
             })
@@ -75,12 +80,11 @@ impl Drop for Watchdog {
     }
 }
 
-/// Never returns by itself.
+/// Renews now and at every interval. Never returns by itself.
 async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
     let interval = Tenure::interval(renewal.ttl);
     let mut lost = false;
     loop {
-        shared.clock.sleep(interval).await;
         let (answer, mut answered) = oneshot::channel();
         // It comes from outside the executor, so that any of its threads can take it.
         watched.spawn(async move {
@@ -110,6 +114,7 @@ async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch
             }
             Err(_) => {}
         }
+        shared.clock.sleep(interval).await;
     }
 }
 

@@ -1,61 +1,81 @@
-//! Looks at an instance: one at a time, and one more for whatever happens meanwhile. Seen from below, by a store that holds a
-//! read back when it is told to.
+//! Looks at an instance: one at a time, and one more for whatever happens meanwhile. Seen from below, by a store that holds back
+//! its answers about one instance.
 
 use super::{HOUR, PATIENCE};
-use crate::job::{Do, Job, Puppets, job, puppets, queued};
+use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
-    Runtime,
+    Machines, Runtime,
     clock::ManualClock,
     store::{
-        Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, Page,
+        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, Page,
         PresenceError, Prune, Renewal, Row, Scope, Store, StoreFuture, Verdict, sqlite::Sqlite,
     },
 };
 use std::{
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-/// A store that counts the reads of single rows, and keeps each one that it has read until it has a permit.
+/// Of this instance, reads and claims wait for a permit before they answer.
+const HELD: &str = "a";
+
+/// A store that tells of each read of a single row and of each claim, and holds back the answers about one of them.
 struct Held {
     inner: Sqlite,
-    reads: Arc<Reads>,
+    seen: Arc<Seen>,
 }
 
-struct Reads {
-    /// What the reads under way have read.
-    under_way: Mutex<Vec<Key>>,
-    /// Tells of each that has read, and needs a permit to go on.
-    have_read: mpsc::UnboundedSender<Key>,
-    permits: Semaphore,
-    /// All that were ever begun.
+struct Seen {
+    /// The reads under way.
+    reading: Mutex<Vec<Key>>,
+    /// All reads that were ever begun.
     begun: Mutex<Vec<Key>>,
     /// Two reads of one row at the same time.
     overlaps: Mutex<Vec<Key>>,
+    /// Tells of each read and each claim that is done and not answered yet.
+    done: mpsc::UnboundedSender<Key>,
+    permits: Semaphore,
+}
+
+impl Seen {
+    async fn done(&self, key: &Key) {
+        let _ = self.done.send(key.clone());
+        if &*key.id == HELD {
+            self.permits.acquire().await.unwrap().forget();
+        }
+    }
 }
 
 impl Store for Held {
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
         Box::pin(async move {
-            let under_way = || self.reads.under_way.lock().unwrap();
-            if under_way().contains(&key) {
-                self.reads.overlaps.lock().unwrap().push(key.clone());
+            let reading = || self.seen.reading.lock().unwrap();
+            if reading().contains(&key) {
+                self.seen.overlaps.lock().unwrap().push(key.clone());
             }
-            under_way().push(key.clone());
-            self.reads.begun.lock().unwrap().push(key.clone());
+            reading().push(key.clone());
+            self.seen.begun.lock().unwrap().push(key.clone());
             let row = self.inner.get(key.clone()).await;
-            let _ = self.reads.have_read.send(key.clone());
-            self.reads.permits.acquire().await.unwrap().forget();
-            let mut under_way = under_way();
-            let place = under_way.iter().position(|read| *read == key).unwrap();
-            under_way.swap_remove(place);
+            self.seen.done(&key).await;
+            let mut reading = reading();
+            let place = reading.iter().position(|read| *read == key).unwrap();
+            reading.swap_remove(place);
             row
         })
     }
 
     fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
-        self.inner.commit(groups, now)
+        Box::pin(async move {
+            let changes = groups.iter().flat_map(|group| &group.changes);
+            let claimed = changes.filter(|change| matches!(change, Change::Claim(_))).map(|claim| claim.key().clone());
+            let claimed: Vec<Key> = claimed.collect();
+            let verdicts = self.inner.commit(groups, now).await;
+            for key in &claimed {
+                self.seen.done(key).await;
+            }
+            verdicts
+        })
     }
 
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
@@ -147,50 +167,109 @@ impl Store for Held {
     }
 }
 
+struct World {
+    runtime: Runtime,
+    jobs: Machines<Job>,
+    calls: Calls,
+    seen: Arc<Seen>,
+    done: mpsc::UnboundedReceiver<Key>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (tell, done) = mpsc::unbounded_channel();
+        let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let seen = Arc::new(Seen { reading, begun, overlaps, done: tell, permits: Semaphore::new(0) });
+        let (workers, calls) = puppets();
+        let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
+        // No scan makes good what a look has missed.
+        let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).scan_every(HOUR * 10);
+        let runtime = builder.clock(ManualClock::new(SystemTime::UNIX_EPOCH).clock()).start().await.unwrap();
+        Self { jobs: runtime.machines(), runtime, calls, seen, done }
+    }
+
+    /// Waits until a read or a claim of this instance is done.
+    async fn done(&mut self, id: &str) {
+        let done = async { while &*self.done.recv().await.unwrap().id != id {} };
+        tokio::time::timeout(PATIENCE, done).await.expect("nobody looks");
+    }
+
+    fn looks(&self, id: &str) -> usize {
+        self.seen.begun.lock().unwrap().iter().filter(|key| &*key.id == id).count()
+    }
+
+    /// One that is at work, and the held one, whose last look has read that it is due.
+    async fn one_at_work_and_one_due(&mut self) -> Call {
+        self.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+        let call = self.calls.next().await;
+        let record = self.jobs.create(HELD, queued()).await.unwrap();
+        self.done(HELD).await;
+        record.start().await.unwrap();
+        self.seen.permits.add_permits(1);
+        self.done(HELD).await;
+        call
+    }
+
+    /// Shuts down, and lets what is held back go when that has begun.
+    async fn stop(&mut self, mut call: Call) -> Row {
+        let runtime = self.runtime.clone();
+        let stopping = tokio::spawn(async move { runtime.shutdown(HOUR).await });
+        call.draining().await;
+        self.seen.permits.add_permits(1_000);
+        call.tell(Do::Finish(1));
+        assert_eq!(stopping.await.unwrap().cut, []);
+        assert!(self.calls.is_over().await, "nobody else began");
+        self.jobs.row(HELD).await.unwrap()
+    }
+}
+
 #[tokio::test]
 async fn c1_what_happens_during_a_look_leads_to_one_more_look() {
     const MANY: usize = 50;
-    let (have_read, mut looks) = mpsc::unbounded_channel();
-    let permits = Semaphore::new(0);
-    let (under_way, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
-    let reads = Arc::new(Reads { under_way, have_read, permits, begun, overlaps });
-    let (workers, mut calls) = puppets();
-    let store = Held { inner: Sqlite::in_memory().unwrap(), reads: reads.clone() };
-    // No scan makes good what a look has missed.
-    let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).scan_every(HOUR * 10);
-    let builder = builder.clock(ManualClock::new(SystemTime::UNIX_EPOCH).clock());
-    let runtime = builder.start().await.unwrap();
-    let jobs = runtime.machines::<Job>();
-    let look = async |looks: &mut mpsc::UnboundedReceiver<Key>| {
-        tokio::time::timeout(PATIENCE, looks.recv()).await.expect("nobody looks").unwrap()
-    };
-
+    let mut world = World::new().await;
     // The look has read that there is nothing to do, and is held there.
-    let record = jobs.create("a", queued()).await.unwrap();
-    assert_eq!(&*look(&mut looks).await.id, "a");
+    let record = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
     let mut running = record.start().await.unwrap();
     for _ in 0..MANY {
         running = running.restart().await.unwrap();
     }
-    // Whoever was told of after that is looked at; "a" is not, while its look is under way.
-    let _ = jobs.create("b", queued()).await.unwrap();
-    assert_eq!(&*look(&mut looks).await.id, "b");
-    assert!(looks.is_empty());
+    // Whoever was told of after that is looked at; this one is not, while its look is under way.
+    let _ = world.jobs.create("b", queued()).await.unwrap();
+    world.done("b").await;
+    assert_eq!(world.looks(HELD), 1);
 
     // One more look finds what has become of it, and one follows the start of its worker.
-    reads.permits.add_permits(1_000);
-    let call = calls.next().await;
-    assert_eq!((call.id.as_str(), call.version, call.attempt), ("a", running.version(), 1));
+    world.seen.permits.add_permits(1_000);
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.version, call.attempt), (HELD, running.version(), 1));
     let mut cancelled = call.tell_and_watch(Do::Hang);
-    let _ = jobs.create("c", queued()).await.unwrap();
-    while &*look(&mut looks).await.id != "c" {}
-    let of_a = reads.begun.lock().unwrap().iter().filter(|key| &*key.id == "a").count();
-    assert_eq!(of_a, 3, "one look for {MANY} events");
-    assert!(reads.overlaps.lock().unwrap().is_empty(), "two looks at once");
+    let _ = world.jobs.create("c", queued()).await.unwrap();
+    world.done("c").await;
+    assert_eq!(world.looks(HELD), 3, "one look for {MANY} events");
+    assert!(world.seen.overlaps.lock().unwrap().is_empty(), "two looks at once");
 
     // Beside the worker it is looked at too, and left alone as long as it stays.
-    let stayed = tokio::time::timeout(std::time::Duration::ZERO, &mut cancelled).await;
-    assert!(stayed.is_err());
-    let _ = jobs.fire("a", job::event::Cancel).await.unwrap();
+    assert!(tokio::time::timeout(Duration::ZERO, &mut cancelled).await.is_err());
+    let _ = world.jobs.fire(HELD, job::event::Cancel).await.unwrap();
     tokio::time::timeout(PATIENCE, cancelled).await.expect("it is told to end");
+}
+
+#[tokio::test]
+async fn c12_a_look_that_is_under_way_when_the_stop_begins_leads_to_no_claim() {
+    let mut world = World::new().await;
+    let call = world.one_at_work_and_one_due().await;
+    let row = world.stop(call).await;
+    assert_eq!((row.fence, row.attempt, row.owner, row.retry_at.is_some()), (0, 0, None, true));
+}
+
+#[tokio::test]
+async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
+    let mut world = World::new().await;
+    let call = world.one_at_work_and_one_due().await;
+    world.seen.permits.add_permits(1);
+    world.done(HELD).await;
+    let row = world.stop(call).await;
+    assert!(row.fence > 0, "it was claimed");
+    assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (0, None, true));
 }

@@ -32,17 +32,13 @@ async fn a_failed_attempt_hands_its_progress_to_the_next() {
 #[tokio::test]
 async fn c3_a_new_stay_begins_without_progress() {
     let mut world = World::new().await;
-    world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::Hang)));
+    let cancelled = world.running("a").await.tell_and_watch(Do::Checkpoint(7, Box::new(Do::Hang)));
     world.row("a", |row| row.checkpoint.is_some()).await;
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(world.jobs.row("a").await.unwrap().checkpoint, None);
-    let call = loop {
-        world.clock.advance(SECOND * 60);
-        if !world.calls.is_empty() {
-            break world.calls.next().await;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
+    tokio::time::timeout(PATIENCE, cancelled).await.unwrap();
+    world.clock.advance(SECOND * 5);
+    let call = world.calls.next().await;
     assert_eq!((call.version, call.attempt, call.progress), (3, 1, None));
 }
 
