@@ -1,13 +1,20 @@
-//! Real processes, killed and stopped at random moments: those that write ([`writers`]) and those that work ([`workers`]).
+//! Real processes, killed and stopped at random moments: those that write ([`writers`]), those that work ([`workers`]), and those that
+//! migrate rows or make the tables ([`migration`]).
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` for as many kills of writers, and as long a
-//! run of workers, as you like; 300 and 240 if not set. Without the test harness, because this very binary is also the
+//! run of workers, as you like; 300 and 240 if not set (of migrations and of openings a tenth as many kills). Without the test harness, because this very binary is also the
 //! processes that are killed.
 
+mod migration;
 mod workers;
 mod writers;
 
 use std::path::Path;
+
+const X1: &str = "x1_nothing_acknowledged_is_lost";
+const X5_ROWS: &str = "x5_a_migration_killed_at_any_moment_goes_on";
+const X5_TABLES: &str = "x5_tables_are_whole_wherever_one_of_two_is_killed";
+const L1: &str = "l1_l2_processes_that_work_are_killed_and_stopped";
 
 fn main() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
@@ -17,7 +24,13 @@ fn main() {
     if let Some(path) = std::env::var_os(workers::VICTIM) {
         return executor.block_on(workers::work_until_told(Path::new(&path)));
     }
-    let names = ["x1_nothing_acknowledged_is_lost", "l1_l2_processes_that_work_are_killed_and_stopped"];
+    if let Some(path) = std::env::var_os(migration::MIGRATING) {
+        return executor.block_on(migration::migrate_until_killed(Path::new(&path)));
+    }
+    if let Some(path) = std::env::var_os(migration::OPENING) {
+        return executor.block_on(migration::open_and_write(Path::new(&path)));
+    }
+    let names = [X1, X5_ROWS, X5_TABLES, L1];
     // What `cargo test` asks every test binary for.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
@@ -36,10 +49,14 @@ fn main() {
     let names: Vec<&str> = names.into_iter().filter(|name| is_wanted(name)).collect();
     println!("running {} tests", names.len());
     for name in &names {
-        let done = if name.starts_with("x1") {
-            executor.block_on(writers::x1_nothing_acknowledged_is_lost(number("FSM_CRASH_ROUNDS", 300)))
-        } else {
-            executor.block_on(workers::processes_that_work_are_killed_and_stopped(number("FSM_CRASH_SECONDS", 240)))
+        let rounds = number("FSM_CRASH_ROUNDS", 300);
+        let done = match *name {
+            X1 => executor.block_on(writers::x1_nothing_acknowledged_is_lost(rounds)),
+            X5_ROWS => executor.block_on(migration::a_migration_killed_at_any_moment_goes_on(rounds / 10)),
+            X5_TABLES => executor.block_on(migration::tables_are_whole_wherever_one_of_two_is_killed(rounds / 10)),
+            _ => {
+                executor.block_on(workers::processes_that_work_are_killed_and_stopped(number("FSM_CRASH_SECONDS", 240)))
+            }
         };
         println!("test {name} ... ok ({done})");
     }
