@@ -1,4 +1,5 @@
-//! `docs/errors.md` against the compile-fail cases: every error of a case has an entry, and every entry a case that shows it.
+//! `docs/errors.md` against the compile-fail cases: every error of a case has an entry, and every entry a case that shows it. And the
+//! tables of run-time errors against the enums of `fsm-runtime`: every variant has a row that says what it means and what to do.
 
 use std::{
     collections::BTreeSet,
@@ -95,4 +96,121 @@ fn the_reference_shows_errors_that_have_an_entry() {
     for headline in shown {
         assert!(known.contains(&pattern(headline)), "docs/errors.md has no entry for `{headline}`");
     }
+}
+
+/// The pages with tables of run-time errors, and which of the sources' are theirs.
+const PAGES: [(&str, &str); 3] =
+    [("docs/supervisor.md", "/supervisor/"), ("docs/testing.md", "/snapshot/"), ("docs/operations.md", "/")];
+
+fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("the folder can be read").path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Whether the attributes derive `Error`, or hold `#[error(transparent)]`.
+fn says(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
+    let mut found = false;
+    for attribute in attributes.iter().filter(|it| it.path().is_ident(attribute)) {
+        // What is not a list of paths (a message, say) is not what is looked for.
+        let _ = attribute.parse_nested_meta(|meta| {
+            found |= meta.path.segments.last().is_some_and(|last| last.ident == word);
+            Ok(())
+        });
+    }
+    found
+}
+
+/// `Enum::Variant` for each error that is its own, not one of another enum passed on.
+fn declared(file: &syn::File) -> Vec<String> {
+    let by_hand = |name: &syn::Ident| {
+        file.items.iter().any(|item| match item {
+            syn::Item::Impl(item) => {
+                let of_error = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "Error");
+                let is_it = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == *name);
+                item.trait_.as_ref().is_some_and(|(path, _)| of_error(path))
+                    && matches!(&*item.self_ty, syn::Type::Path(path) if is_it(&path.path))
+            }
+            _ => false,
+        })
+    };
+    let mut declared = Vec::new();
+    for item in &file.items {
+        let syn::Item::Enum(item) = item else { continue };
+        let is_public = matches!(item.vis, syn::Visibility::Public(_));
+        if !is_public || !(says(&item.attrs, "derive", "Error") || by_hand(&item.ident)) {
+            continue;
+        }
+        for variant in &item.variants {
+            let passes_on = says(&variant.attrs, "error", "transparent")
+                || matches!(variant.ident.to_string().as_str(), "Row" | "Store");
+            if !passes_on {
+                declared.push(format!("{}::{}", item.ident, variant.ident));
+            }
+        }
+    }
+    declared
+}
+
+/// `Enum::Variant` for each that a row of a table of errors names, with the rest of the row.
+fn rows(page: &str) -> Vec<(String, Vec<&str>)> {
+    let mut rows = Vec::new();
+    let mut in_table = false;
+    for line in page.lines() {
+        let Some(cells) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) else {
+            in_table = false;
+            continue;
+        };
+        let mut cells = cells.split(" | ");
+        let first = cells.next().unwrap_or_default();
+        if first == "error" {
+            in_table = true;
+        } else if in_table && !first.starts_with("---") {
+            let cells: Vec<_> = cells.collect();
+            let mut of = "";
+            for name in first.split('`').skip(1).step_by(2) {
+                let variant = match name.split_once("::") {
+                    Some((owner, variant)) => {
+                        of = owner;
+                        variant
+                    }
+                    None => name,
+                };
+                rows.push((format!("{of}::{variant}"), cells.clone()));
+            }
+        }
+    }
+    rows
+}
+
+#[test]
+fn every_run_time_error_has_a_row_with_its_meaning_and_what_to_do() {
+    let mut files = Vec::new();
+    sources(&repository().join("fsm-runtime/src"), &mut files);
+    let mut declared_on = PAGES.map(|_| BTreeSet::new());
+    for path in &files {
+        let file = syn::parse_file(&text(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let page = PAGES.iter().position(|(_, part)| path.to_string_lossy().contains(part));
+        declared_on[page.expect("the last page has the rest")].extend(declared(&file));
+    }
+    let mut problems = Vec::new();
+    for ((page, _), declared) in PAGES.iter().zip(&declared_on) {
+        let text = text(&repository().join(page));
+        let rows = rows(&text);
+        let named: BTreeSet<_> = rows.iter().map(|(name, _)| name.clone()).collect();
+        problems.extend(declared.difference(&named).map(|name| format!("{page}: no row for `{name}`")));
+        problems.extend(named.difference(declared).map(|name| format!("{page}: there is no `{name}`")));
+        for (name, cells) in &rows {
+            if cells.len() != 2 || cells.iter().any(|cell| cell.trim().len() < 5) {
+                problems.push(format!("{page}: `{name}` lacks its meaning or what to do"));
+            }
+        }
+    }
+    assert!(declared_on.iter().map(BTreeSet::len).sum::<usize>() > 60, "the enums were not found: {declared_on:?}");
+    assert!(problems.is_empty(), "the tables and the enums differ:\n{}", problems.join("\n"));
 }
