@@ -1,9 +1,9 @@
 //! The contract of `Store`, held against every store: one function for each promise.
 
 use fsm_runtime::store::{
-    Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Filter, Group, HistoryKind,
-    HistoryQuery, Key, Note, Origin, Override, Page, Prune, Release, Renewal, Rewrite, Row, Scope, SetWish, Store,
-    StoreFuture, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Definition, Disarm, Due, Entering, Filter, Group,
+    HistoryKind, HistoryQuery, Key, Note, Origin, Override, Page, Prune, Purge, Release, Renewal, Rewrite, Row, Scope,
+    SetWish, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -144,6 +144,10 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     a_birth_s_key_outlives_the_instance(&open().await).await;
     a_group_that_is_in_its_own_way_is_refused(&open().await).await;
     the_newest_entry_is_known_when_it_is_forgotten(&open().await).await;
+    what_a_new_declaration_needs_is_armed_once(&open().await).await;
+    a_purge_leaves_nothing_and_the_id_is_free(&open().await).await;
+    what_is_old_is_forgotten_in_batches(&open().await).await;
+    definitions_are_the_controllers_and_retire_with_their_rows(&open().await).await;
     x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(&open().await).await;
     one_of_many_wins(Arc::new(open().await)).await;
     one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
@@ -750,6 +754,95 @@ async fn a_group_that_is_in_its_own_way_is_refused(store: &dyn Store) {
         assert_eq!(get(store, "a").await, born);
     }
     assert_eq!(history(store, "a").await.len(), 1);
+}
+
+async fn what_a_new_declaration_needs_is_armed_once(store: &dyn Store) {
+    let row = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    let arm = Arm {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: 1,
+        work: true,
+        timer: Some(Duration::from_mins(1)),
+        reason: "declared since".into(),
+    };
+    let armed = committed(store, Change::Arm(arm.clone())).await;
+    assert_eq!((armed.version, armed.retry_at, armed.timer_at), (1, Some(now()), Some(later(60))));
+    let missed = verdict(store, vec![Change::Arm(arm)]).await;
+    assert!(matches!(missed, Verdict::Conflict { current: Some(_), .. }), "there is nothing left to arm: {missed:?}");
+    let entries = history(store, "a").await;
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[1].2.as_deref(), Some("armed"));
+}
+
+async fn a_purge_leaves_nothing_and_the_id_is_free(store: &dyn Store) {
+    let keyed = || Create { idempotency_key: Some("k".into()), ..create("a", entering("Closed")) };
+    let row = committed(store, Change::Create(keyed())).await;
+    let row = committed(store, Change::Transition(fire(&row, "open", "Open"))).await;
+    committed(store, Change::Create(create("b", entering("Closed")))).await;
+    let purge = |version| Purge { key: row.key.clone(), incarnation: row.incarnation, version };
+    let missed = verdict(store, vec![Change::Purge(purge(1))]).await;
+    assert!(matches!(missed, Verdict::Conflict { current: Some(_), .. }), "{missed:?}");
+    committed(store, Change::Purge(purge(2))).await;
+    assert_eq!(store.get(key("a")).await.unwrap(), None);
+    assert_eq!(history(store, "a").await, []);
+    assert_eq!(store.first(key("a"), "k".into()).await.unwrap(), None);
+    assert_eq!(history(store, "b").await.len(), 1, "others are left alone");
+    let again = committed(store, Change::Create(keyed())).await;
+    assert_eq!((again.version, again.incarnation == row.incarnation), (1, false));
+}
+
+async fn what_is_old_is_forgotten_in_batches(store: &dyn Store) {
+    for n in 0..5 {
+        let create = Create { idempotency_key: Some("k".into()), ..create(&n.to_string(), entering("Closed")) };
+        store.commit(vec![Change::Create(create).into()], later(n)).await.unwrap();
+    }
+    let forget = async |prune: Prune| store.prune(Prune { limit: 2, ..prune }).await.unwrap();
+    let history_before = Some(later(4));
+    assert_eq!(forget(Prune { history_before, ..Prune::default() }).await, 0, "keys hold up what they answer with");
+    let keys = || Prune { keys_before: Some(later(3)), ..Prune::default() };
+    assert_eq!((forget(keys()).await, forget(keys()).await, forget(keys()).await), (2, 1, 0));
+    let history = || Prune { history_before, ..Prune::default() };
+    assert_eq!((forget(history()).await, forget(history()).await, forget(history()).await), (2, 1, 0));
+    assert_eq!(store.pruned().await.unwrap(), 3, "the fourth has a key still");
+    assert_eq!(store.first(key("3"), "k".into()).await.unwrap().map(|entry| entry.sequence), Some(4));
+    let ended =
+        || Prune { ended: vec![("Door".into(), "Closed".into())], ended_before: Some(later(4)), ..Prune::default() };
+    assert_eq!((forget(ended()).await, forget(ended()).await, forget(ended()).await), (2, 2, 0));
+    assert_eq!(store.get(key("4")).await.unwrap().map(|row| row.version), Some(1));
+    assert_eq!(store.newest().await.unwrap(), 5, "the history of what has ended is another matter");
+}
+
+async fn definitions_are_the_controllers_and_retire_with_their_rows(store: &dyn Store) {
+    let definition = |version, graph: &str, controller| Definition {
+        machine: "Door".into(),
+        version,
+        fingerprint: u64::MAX - u64::from(version),
+        graph: graph.into(),
+        controller,
+    };
+    let found = async || store.definition("Door".into()).await.unwrap();
+    assert_eq!(found().await, None);
+    store.define(vec![definition(1, "a client's", false)], now()).await.unwrap();
+    assert_eq!(found().await, Some(definition(1, "a client's", false)));
+    store.define(vec![definition(1, "a controller's", true), definition(2, "newer", false)], later(1)).await.unwrap();
+    store.define(vec![definition(1, "another client's", false)], later(2)).await.unwrap();
+    assert_eq!(found().await, Some(definition(1, "a controller's", true)), "by which a controller has worked");
+    let row = committed(store, Change::Create(create("a", entering("Closed")))).await;
+    store.retire("Door".into(), 2).await.unwrap();
+    assert_eq!(found().await.map(|definition| definition.version), Some(1), "a row stands under it");
+    let rewrite = Rewrite {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: 1,
+        state: "Closed".into(),
+        data: "null".into(),
+        context: None,
+        schema: 2,
+    };
+    committed(store, Change::Rewrite(rewrite)).await;
+    store.retire("Door".into(), 2).await.unwrap();
+    assert_eq!(found().await.map(|definition| definition.version), Some(2));
 }
 
 async fn x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(store: &dyn Store) {

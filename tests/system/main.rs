@@ -18,6 +18,7 @@ mod release;
 mod schema;
 mod several;
 mod sqlite;
+mod statements;
 mod supervisor;
 mod tolerate;
 mod trace;

@@ -218,57 +218,6 @@ async fn a_damaged_row_is_an_error_of_its_own() {
     assert!(store.get(Key::new("Door", "b")).await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn rows_are_found_by_index() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("doors.db");
-    drop(Sqlite::open(&path).await.unwrap());
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    for (query, index) in [
-        (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND state = 'S' AND schema = 1
-               AND (updated, id) > (0, '') AND updated < 1 ORDER BY updated, id",
-            "fsm_instances_state (machine=? AND state=? AND schema=? AND (updated,id)>(?,?) AND updated<?)",
-        ),
-        (
-            "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_state
-             WHERE machine = 'M' AND state = 'S' AND schema > 1 ORDER BY schema LIMIT 1",
-            "fsm_instances_state (machine=? AND state=? AND schema>?)",
-        ),
-        (
-            "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_state
-             WHERE machine = 'M' AND state > 'S' ORDER BY state, schema LIMIT 1",
-            "fsm_instances_state (machine=? AND state>?)",
-        ),
-        (
-            "SELECT 1 FROM fsm_instances INDEXED BY fsm_instances_parked
-             WHERE parked IS NOT NULL AND machine = 'M' AND state > 'S' ORDER BY state, schema LIMIT 1",
-            "fsm_instances_parked (machine=? AND state>?)",
-        ),
-        (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND wake_at IS NOT NULL AND (wake_at, id) > (0, 'a')
-               AND wake_at <= 1 ORDER BY wake_at, id",
-            "fsm_instances_due (machine=? AND (wake_at,id)>(?,?) AND wake_at<?)",
-        ),
-        (
-            "SELECT 1 FROM fsm_instances WHERE machine = 'M' AND owner IS NOT NULL AND owner != 'me' AND id > ''
-             ORDER BY id",
-            "fsm_instances_owner",
-        ),
-        ("SELECT 1 FROM fsm_history WHERE machine = 'M' AND id = 'a' AND sequence > 0", "fsm_history_instance"),
-    ] {
-        let plan: Vec<String> = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
-            .unwrap()
-            .query_map([], |row| row.get(3))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        let plan = plan.join("; ");
-        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
-    }
-}
-
 fn sql(path: &Path, text: &str) {
     rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap();
 }
@@ -419,39 +368,6 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
     assert!(made.iter().all(|made| *made > CHANGES / 8), "one of them hardly got a turn: {made:?}");
     for store in handles {
         assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
-    }
-}
-
-/// No statement of the forgetting walks through a table: each seeks what it forgets, as many rows as its batch.
-#[tokio::test]
-async fn what_is_forgotten_is_found_by_index() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("doors.db");
-    drop(Sqlite::open(&path).await.unwrap());
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    for (statement, sought) in [
-        (
-            "SELECT max(sequence) FROM (
-                 SELECT sequence, max(at) OVER (ORDER BY sequence) AS newest FROM (
-                     SELECT sequence, at FROM fsm_history
-                     WHERE sequence < ifnull((SELECT min(sequence) FROM fsm_keys), 9223372036854775807)
-                     ORDER BY sequence LIMIT 256))
-             WHERE newest < 1",
-            "SEARCH fsm_keys USING COVERING INDEX fsm_keys_history",
-        ),
-        ("DELETE FROM fsm_history WHERE sequence <= 1", "USING INTEGER PRIMARY KEY (rowid<?)"),
-        (
-            "DELETE FROM fsm_keys WHERE (machine, id, incarnation, key) IN
-                 (SELECT machine, id, incarnation, key FROM fsm_keys WHERE at < 1 ORDER BY at LIMIT 256)",
-            "USING COVERING INDEX fsm_keys_age (at<?)",
-        ),
-        ("DELETE FROM fsm_history WHERE machine = 'M' AND id = 'a'", "fsm_history_instance (machine=? AND id=?)"),
-        ("DELETE FROM fsm_keys WHERE machine = 'M' AND id = 'a'", "PRIMARY KEY (machine=? AND id=?)"),
-    ] {
-        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
-        let plan = explained.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        let plan = plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
-        assert!(plan.contains(sought) && !plan.contains("SCAN fsm_"), "{statement}: {plan}");
     }
 }
 

@@ -3,8 +3,13 @@
 //! SQLite reaches its files through a table of functions (a VFS). This one stands before the operating system's own, which it
 //! calls for everything; for files in the folders of a [`Disk`] it also keeps what is written and not yet synced, and refuses
 //! what the test wants refused. Memory shared between connections (the WAL's index) is not on the disk and passes through.
+//!
+//! Beside it, [`listen`] hears which statements are run.
 
+mod heard;
 mod vfs;
+
+pub use heard::{listen, statements};
 
 use std::{
     collections::BTreeMap,

@@ -1,0 +1,86 @@
+//! What SQL is run: SQLite tells of each statement on files in a folder.
+
+use rusqlite::ffi;
+use std::{
+    collections::BTreeSet,
+    ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    ptr,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+};
+
+/// The folders that are listened to, and what was heard there.
+static HEARD: Mutex<Vec<(PathBuf, BTreeSet<String>)>> = Mutex::new(Vec::new());
+
+fn heard() -> MutexGuard<'static, Vec<(PathBuf, BTreeSet<String>)>> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Listens to every connection that is opened from now on to a file in `folder`.
+///
+/// # Panics
+/// When SQLite does not let anybody listen, or the folder is not there.
+pub fn listen(folder: &Path) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the function has the signature that SQLite calls it with, and lives as long as the program.
+        let answer = unsafe { ffi::sqlite3_auto_extension(Some(opened)) };
+        assert_eq!(answer, ffi::SQLITE_OK, "SQLite lets nobody listen");
+    });
+    let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    heard().push((folder, BTreeSet::new()));
+}
+
+/// Each statement that was run on files in `folder` since, as it was written, once.
+///
+/// # Panics
+/// When the folder is not there.
+#[must_use]
+pub fn statements(folder: &Path) -> BTreeSet<String> {
+    let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    heard().iter().find(|(listened, _)| *listened == folder).map(|(_, heard)| heard.clone()).unwrap_or_default()
+}
+
+/// The place of the folder in which the connection's file is, if somebody listens there.
+fn place(connection: *mut ffi::sqlite3) -> Option<usize> {
+    // SAFETY: SQLite calls with an open connection, whose name for its file stays as long as it is open.
+    let file = unsafe {
+        let name = ffi::sqlite3_db_filename(connection, c"main".as_ptr());
+        if name.is_null() {
+            return None;
+        }
+        Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes())).to_owned()
+    };
+    heard().iter().position(|(folder, _)| file.starts_with(folder))
+}
+
+unsafe extern "C" fn opened(
+    connection: *mut ffi::sqlite3,
+    _error: *mut *mut c_char,
+    _api: *const ffi::sqlite3_api_routines,
+) -> c_int {
+    let Some(place) = place(connection) else { return ffi::SQLITE_OK };
+    // SAFETY: the connection is open, and `run` has the signature of a trace; its context is a number and no pointer.
+    unsafe {
+        ffi::sqlite3_trace_v2(
+            connection,
+            ffi::SQLITE_TRACE_STMT as c_uint,
+            Some(run),
+            ptr::without_provenance_mut::<c_void>(place),
+        )
+    }
+}
+
+unsafe extern "C" fn run(_event: c_uint, place: *mut c_void, statement: *mut c_void, _text: *mut c_void) -> c_int {
+    // SAFETY: for this event SQLite gives the statement that begins; its text stays as long as it does.
+    let text = unsafe { ffi::sqlite3_sql(statement.cast()) };
+    if !text.is_null() {
+        // SAFETY: it is a text that ends with a NUL.
+        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+        if let Some((_, heard)) = heard().get_mut(place.addr()) {
+            heard.insert(text);
+        }
+    }
+    0
+}

@@ -1,0 +1,204 @@
+//! Every statement that the store runs, as SQLite tells of it: each that stands in the sources is among them, and none of them walks
+//! through a large table or sorts what an index should have in order.
+
+use super::contract;
+use fsm_runtime::store::{Renewal, Scope, Store, sqlite::Sqlite};
+use rusqlite::Connection;
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+use syn::visit::{self, Visit};
+use tempfile::TempDir;
+
+/// What grows with the instances; the others have a row for each process, machine or subscriber.
+const LARGE: [&str; 3] = ["fsm_instances", "fsm_history", "fsm_keys"];
+
+/// What a statement may do all the same, and why.
+const ALLOWED: [(&str, &str, &str); 6] = [
+    (
+        "DELETE FROM fsm_leases",
+        "SCAN fsm_instances USING",
+        "the index of owners has what is being worked on and no more",
+    ),
+    (
+        "SELECT state, schema, count(*)",
+        "(machine=?)",
+        "counting looks at each entry of the index of states, and says so",
+    ),
+    ("SELECT state, schema, machine, min(id)", "(machine=?)", "without an index of states, once at a start"),
+    ("SELECT state, schema, machine, min(id)", "TEMP B-TREE", "the same; what is sorted is states, not rows"),
+    ("SELECT state, schema, machine, id FROM", "(machine=?)", "the first entry of the index, by LIMIT 1"),
+    ("DELETE FROM fsm_machines", "(machine=?", "after a bulk migration, which has read all of these rows"),
+];
+
+/// What a page of a list is sought by, so that the next one begins where the last has ended and reads nothing before.
+const SOUGHT: [(&str, &str); 7] = [
+    ("(updated, id) > (?4, ?5)", "(machine=? AND state=? AND schema=? AND (updated,id)>(?,?) AND updated<?)"),
+    ("(wake_at, id) > (?2, ?3)", "fsm_instances_due (machine=? AND (wake_at,id)>(?,?) AND wake_at<?)"),
+    ("owner != ?2 AND id > ?3", "fsm_instances_owner (machine=? AND id>?)"),
+    ("machine = ?1 AND id > ifnull(?2, '')", "(machine=? AND id>?)"),
+    ("machine = ?1 AND id = ?2 AND sequence > ?3", "fsm_history_instance (machine=? AND id=? AND sequence>?)"),
+    ("FROM fsm_keys WHERE at < ?1 ORDER BY at", "fsm_keys_age (at<?)"),
+    ("SELECT min(sequence) FROM fsm_keys", "fsm_keys_history"),
+];
+
+/// Everything that a store is asked: the contract, and what only this store does.
+async fn exercised(folder: &Path) {
+    let count = Cell::new(0);
+    let file = || {
+        count.set(count.get() + 1);
+        folder.join(format!("{}.db", count.get()))
+    };
+    contract::holds(async || Sqlite::open(file()).await.unwrap()).await;
+    let path = file();
+    for index in [Some(true), Some(false), None, Some(true)] {
+        let options = index.map_or_else(Sqlite::options, |on| Sqlite::options().state_index(on));
+        let store = options.open(&path).await.unwrap();
+        store.in_use("Door".to_owned()).await.unwrap();
+        store.size().await.unwrap();
+        assert!(store.check().await.unwrap().is_empty());
+        store.back_up(file()).await.unwrap();
+        store.retire("Door".to_owned(), 2).await.unwrap();
+        store.definition("Door".to_owned()).await.unwrap();
+        let renewal = Renewal { owner: "me".into(), holder: "me".into(), ttl: Duration::from_secs(1) };
+        let now = SystemTime::now();
+        store.renew(vec![renewal], now).await.unwrap();
+        store.end_leases(vec!["me".to_owned()], now).await.unwrap();
+        store.leases(now).await.unwrap();
+        store.due(Scope::from(vec!["Door".to_owned()]), now, None, 1).await.unwrap();
+        store.advance("tail".to_owned(), 1).await.unwrap();
+        store.position("tail".to_owned()).await.unwrap();
+    }
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The texts in a source that are SQL.
+#[derive(Default)]
+struct Written(Vec<String>);
+
+impl<'ast> Visit<'ast> for Written {
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        const VERBS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{ENTRY}", "{FOUND}"];
+        let text = text.value();
+        if VERBS.iter().any(|verb| text.starts_with(verb)) {
+            self.0.push(text);
+        }
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let parts = syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated;
+        // What is not a list of expressions holds no SQL.
+        for part in call.parse_body_with(parts).into_iter().flatten() {
+            let mut within = Written::default();
+            within.visit_expr(&part);
+            self.0.extend(within.0);
+        }
+    }
+
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if module.ident != "tests" {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+}
+
+/// Whether `run` is `written`, with anything in the places of what is in braces there.
+fn is_that(run: &str, written: &str) -> bool {
+    let mut rest = run;
+    let pieces = written.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
+    for piece in pieces {
+        let Some(found) = rest.find(piece) else { return false };
+        rest = &rest[found + piece.len()..];
+    }
+    true
+}
+
+fn plan(connection: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
+    let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+    // Nothing is bound: the plan is the same for all values.
+    let (mut rows, mut steps) = (explained.raw_query(), Vec::new());
+    while let Some(row) = rows.next()? {
+        steps.push(row.get(3)?);
+    }
+    Ok(steps)
+}
+
+#[tokio::test]
+async fn no_statement_that_the_store_runs_walks_through_a_table() {
+    let dir = TempDir::new().unwrap();
+    tests_disk::listen(dir.path());
+    exercised(dir.path()).await;
+    let run: BTreeSet<String> = tests_disk::statements(dir.path()).iter().map(|text| in_one_line(text)).collect();
+
+    let mut problems = Vec::new();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fsm-runtime/src/store/sqlite");
+    let mut all = 0;
+    for file in std::fs::read_dir(sources).unwrap() {
+        let path = file.unwrap().path();
+        let mut written = Written::default();
+        written.visit_file(&syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap());
+        for text in written.0 {
+            all += 1;
+            let text = in_one_line(&text);
+            if !run.iter().any(|run| is_that(run, &text)) {
+                problems.push(format!("{}: not run here, so that nothing is known of it: {text}", path.display()));
+            }
+        }
+    }
+    assert!(all > 40, "only {all} statements were found in the sources");
+
+    let queries: Vec<&String> = run
+        .iter()
+        .filter(|text| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| text.starts_with(verb)))
+        .collect();
+    let (mut allowed, mut sought) = (BTreeSet::new(), BTreeSet::new());
+    for index in [true, false] {
+        let path = dir.path().join(format!("plans-{index}.db"));
+        drop(Sqlite::options().state_index(index).open(&path).await.unwrap());
+        let connection = Connection::open(&path).unwrap();
+        for statement in &queries {
+            let steps = match plan(&connection, statement) {
+                Ok(steps) => steps,
+                // Those fail there instead of walking through the table.
+                Err(error) if !index && error.to_string().contains("no such index: fsm_instances_state") => continue,
+                Err(error) => panic!("{statement}: {error}"),
+            };
+            for step in &steps {
+                let large = |text: &str| LARGE.iter().any(|table| text.contains(table));
+                let walks = large(step) && (step.starts_with("SCAN") || step.ends_with("(machine=?)"));
+                let sorts = large(statement) && step.contains("TEMP B-TREE");
+                if !walks && !sorts {
+                    continue;
+                }
+                let reason =
+                    ALLOWED.iter().position(|(verb, what, _)| statement.starts_with(verb) && step.contains(what));
+                match reason {
+                    Some(place) => drop(allowed.insert(place)),
+                    None => problems.push(format!("{step} ({statement})")),
+                }
+            }
+            for (place, (_, by)) in SOUGHT.iter().enumerate().filter(|(_, (part, _))| statement.contains(part)) {
+                if steps.iter().any(|step| step.contains(by)) {
+                    sought.insert(place);
+                } else {
+                    problems.push(format!("not sought by {by} ({statement}): {}", steps.join("; ")));
+                }
+            }
+        }
+    }
+    for (place, (verb, what, _)) in ALLOWED.iter().enumerate().filter(|(place, _)| !allowed.contains(place)) {
+        problems.push(format!("nothing needs to be allowed {what} ({verb}, {place})"));
+    }
+    for (_, (part, _)) in SOUGHT.iter().enumerate().filter(|(place, _)| !sought.contains(place)) {
+        problems.push(format!("nothing is sought by {part}"));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
