@@ -96,12 +96,13 @@ mod work;
 
 pub use checks::LeftAlone;
 pub use codec::CodecError;
-pub use controller::{Cut, CutHow, Policy, Shutdown, Status, WorkerPhase, WorkerStatus};
+pub use controller::{Cut, CutHow, IdleError, Policy, Shutdown, Status, WorkerPhase, WorkerStatus};
 pub use durable::{BornIn, Durable, DurableState, WorkState, WorkedBy};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 #[cfg(feature = "metrics")]
 pub use measure::describe as describe_metrics;
+pub use parts::{PartPhase, PartStatus};
 pub use progress::KeepsProgress;
 pub use records::{
     Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,

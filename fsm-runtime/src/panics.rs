@@ -1,6 +1,22 @@
-//! Owns what is told of a panic.
+//! Owns panics: what ends at one, and what is told of it.
 
-use std::any::Any;
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+/// What `future` gives, or what it panicked with. Few lines, for which the crate that has them (`futures-util`) is too large.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
 
 /// What a panic said: all kinds of text, errors, and the numbers; of other types, that they are others.
 pub(crate) fn text(payload: &(dyn Any + Send)) -> String {

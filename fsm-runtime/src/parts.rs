@@ -1,20 +1,133 @@
-//! Owns what runs beside the controller's loop for as long as a runtime lives: each part is restarted when it panics, visibly,
-//! and for ever, with growing delays.
+//! Owns the parts that a runtime is made of, as long as it lives: each runs under a supervisor, and how it fares is seen.
 
 use crate::{
     clock::Clock,
+    panics,
     supervisor::{Builder, Child, Context, Restarts, StartError, Supervisor},
 };
-use std::{future::Future, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    panic::resume_unwind,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// A part that panics at once on every start is tried again at this pace at last.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The supervisor of the parts; dropping its handle ends them.
-pub(crate) struct Parts(Builder);
+/// How one part of a runtime fares. From [`Status::parts`](crate::Status::parts).
+///
+/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `others` looks after other processes, `follow`
+/// reads what they change, `watchdog` renews the lease, `retention` forgets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is doing.
+    pub phase: PartPhase,
+    /// How often it was begun again after a failure.
+    pub restarts: u64,
+    /// What it failed with last, if it did.
+    pub last_error: Option<String>,
+}
+
+/// What a part of a runtime is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PartPhase {
+    /// It runs.
+    Running,
+    /// It has failed, and is about to be begun again.
+    Restarting,
+    /// It has nothing more to do.
+    Done,
+    /// It failed too often, and is not begun again.
+    GivenUp,
+}
+
+impl fmt::Display for PartPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Done => "done",
+            Self::GivenUp => "GIVEN UP",
+        })
+    }
+}
+
+/// How all parts fare, as they last said; readable from any thread.
+#[derive(Default)]
+pub(crate) struct Vitals(Mutex<BTreeMap<&'static str, PartStatus>>);
+
+impl Vitals {
+    pub(crate) fn read(&self) -> Vec<PartStatus> {
+        self.parts().values().cloned().collect()
+    }
+
+    pub(crate) fn runs(&self, name: &'static str) {
+        let mut parts = self.parts();
+        let anew = PartStatus { name, phase: PartPhase::Running, restarts: 0, last_error: None };
+        let part = parts.entry(name).or_insert(anew);
+        if part.phase == PartPhase::Restarting {
+            part.restarts += 1;
+        }
+        part.phase = PartPhase::Running;
+    }
+
+    pub(crate) fn failed(&self, name: &'static str, error: String) {
+        self.ends(name, PartPhase::Restarting, Some(error));
+    }
+
+    pub(crate) fn gave_up(&self, name: &'static str) {
+        self.ends(name, PartPhase::GivenUp, None);
+    }
+
+    fn ends(&self, name: &'static str, phase: PartPhase, error: Option<String>) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.phase = phase;
+            part.last_error = error.or(part.last_error.take());
+        }
+    }
+
+    fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, PartStatus>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A part as a child of a supervisor. It ends when it has nothing more to do; a panic alone is a failure.
+pub(crate) fn part<F>(
+    vitals: &Arc<Vitals>,
+    name: &'static str,
+    run: impl Fn(Context) -> F + Send + Sync + 'static,
+) -> Child
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (run, vitals) = (Arc::new(run), vitals.clone());
+    let child = Child::new(name, move |context| {
+        let (run, vitals) = (run.clone(), vitals.clone());
+        async move {
+            vitals.runs(name);
+            if let Err(panic) = panics::caught(async { run(context).await }).await {
+                vitals.failed(name, format!("panicked: {}", panics::text(&*panic)));
+                resume_unwind(panic);
+            }
+            vitals.ends(name, PartPhase::Done, None);
+            Ok(())
+        }
+    });
+    child.transient()
+}
+
+/// The supervisor of the parts that can be begun again for ever, with growing delays; dropping its handle ends them.
+pub(crate) struct Parts(Builder, Arc<Vitals>);
 
 impl Parts {
-    pub(crate) fn new(clock: &Clock) -> Self {
+    pub(crate) fn new(clock: &Clock, vitals: &Arc<Vitals>) -> Self {
         let restarts = Restarts::Backoff {
             first: Duration::from_secs(1),
             longest: LONGEST,
@@ -22,22 +135,16 @@ impl Parts {
             limit: u32::MAX,
             reset_after: LONGEST,
         };
-        Self(Supervisor::builder().clock(clock.clone()).restarts(restarts))
+        Self(Supervisor::builder().clock(clock.clone()).restarts(restarts), vitals.clone())
     }
 
-    /// Adds one. It ends when it has nothing more to do; a panic alone is a failure.
-    pub(crate) fn with<F>(self, name: &'static str, part: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
+    /// Adds one.
+    pub(crate) fn with<F>(self, name: &'static str, run: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let child = Child::new(name, move |context| {
-            let part = part(context);
-            async move {
-                part.await;
-                Ok(())
-            }
-        });
-        Self(self.0.child(child.transient().abort_on_shutdown()))
+        let Self(builder, vitals) = self;
+        Self(builder.child(part(&vitals, name, run).abort_on_shutdown()), vitals)
     }
 
     /// Starts them all.
@@ -71,7 +178,9 @@ mod tests {
             counts.1.fetch_add(1, Ordering::Relaxed);
             async {}
         };
-        let parts = Parts::new(&manual.clock()).with("falling", falling).with("ending", ending).start().await.unwrap();
+        let vitals = Arc::<Vitals>::default();
+        let parts =
+            Parts::new(&manual.clock(), &vitals).with("falling", falling).with("ending", ending).start().await.unwrap();
         let restarted = async {
             while falls.load(Ordering::Relaxed) < 21 {
                 manual.advance(Duration::from_secs(1));
@@ -80,6 +189,9 @@ mod tests {
         };
         tokio::time::timeout(Duration::from_secs(20), restarted).await.expect("it is started again, however often");
         assert_eq!(ends.load(Ordering::Relaxed), 1);
+        let seen: Vec<_> = vitals.read().into_iter().map(|part| (part.name, part.restarts, part.last_error)).collect();
+        let said = Some("panicked: it falls twenty times".to_owned());
+        assert_eq!(seen, [("ending", 0, None), ("falling", 20, said)]);
         parts.shutdown(Duration::ZERO).await;
     }
 }

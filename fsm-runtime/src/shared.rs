@@ -7,6 +7,7 @@ use crate::{
     definition::Definitions,
     heard::Heard,
     measure::Committing,
+    parts::Vitals,
     records::Migrations,
     store::{
         Change, Group, Key, Row, Store, StoreError, Verdict,
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) migrations: Arc<Migrations>,
     pub(crate) unknown: Unknown,
     pub(crate) definitions: Definitions,
+    pub(crate) vitals: Arc<Vitals>,
 }
 
 impl Shared {

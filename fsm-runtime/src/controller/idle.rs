@@ -14,6 +14,18 @@ const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 /// After every machine's name, which is one of an identifier.
 const LAST: &str = "\u{10FFFF}";
 
+/// Why it cannot be said that there is nothing left to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdleError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work has ended by a fault of the runtime itself, with whatever is still due.
+    #[error("nothing is worked on any more: {0}")]
+    Failed(String),
+}
+
 impl Run {
     /// Answers those who wait for it, if there is nothing to do now.
     pub(super) fn answer_idle(&mut self) {

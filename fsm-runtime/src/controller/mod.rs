@@ -6,10 +6,12 @@
 mod agenda;
 mod driver;
 mod idle;
+mod life;
 mod others;
 mod plan;
 mod policy;
 mod pursue;
+mod recover;
 mod run;
 mod running;
 mod scan;
@@ -24,6 +26,7 @@ mod watchdog;
 mod worker;
 
 pub(crate) use driver::{Driver, Machine};
+pub use idle::IdleError;
 pub(crate) use idle::until_idle;
 pub use policy::Policy;
 pub(crate) use policy::{Limits, Policies};
@@ -38,7 +41,14 @@ use crate::{
     shared::Shared,
     store::{Renewal, Scope, StoreError},
 };
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use life::Life;
+use run::Run;
+use std::{
+    collections::HashMap,
+    ops::RangeInclusive,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinHandle,
@@ -80,6 +90,7 @@ pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
 pub(crate) struct Controller {
     scope: Scope,
     board: Arc<Board>,
+    failed: Arc<OnceLock<String>>,
     stop: CancellationToken,
     deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
     ended: Mutex<Ending>,
@@ -106,11 +117,24 @@ impl Controller {
         let board = Arc::<Board>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
         let scope = Scope { machines, shards: settings.shards.clone() };
-        let run = run::Run::new(shared, drivers, settings, me, watchdog.renewed(), board.clone());
-        let running = tokio::spawn(run.run(scope.clone(), stop.clone(), told, watchdog, presence));
+        let run = Run::new(shared.clone(), drivers, settings, me.clone(), watchdog.renewed(), board.clone());
+        let failed = Arc::<OnceLock<String>>::default();
+        let life = Life {
+            shared,
+            me,
+            scope: scope.clone(),
+            board: board.clone(),
+            stop: stop.clone(),
+            deadline: told,
+            failed: failed.clone(),
+            watchdog,
+            presence,
+        };
+        let running = tokio::spawn(life.live(run));
         Ok(Self {
             scope,
             board,
+            failed,
             stop,
             deadline: std::sync::Mutex::new(Some(deadline)),
             ended: Mutex::new(Ending::Running(running)),
@@ -122,8 +146,13 @@ impl Controller {
         self.scope.clone()
     }
 
-    pub(crate) fn status(&self, clock: &Clock) -> Status {
+    pub(crate) fn workers(&self, clock: &Clock) -> Vec<WorkerStatus> {
         self.board.read(clock)
+    }
+
+    /// Why there is no work any more, where nobody stopped it.
+    pub(crate) fn failed(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
     }
 
     /// Stops within `deadline` and the grace period; called again, it waits for the same end.
@@ -136,11 +165,16 @@ impl Controller {
             let _ = teller.send(deadline);
             self.stop.cancel();
         }
+        self.ended().await
+    }
+
+    /// Ends when the work has ended, however it came to that. Cancel safe.
+    pub(crate) async fn ended(&self) -> Shutdown {
         let mut ended = self.ended.lock().await;
         if let Ending::Running(running) = &mut *ended {
             let report = running.await.unwrap_or_else(|failed| {
                 tracing::error!(%failed, "the controller did not end by itself");
-                Shutdown::default()
+                Shutdown { failed: Some(failed.to_string()), ..Shutdown::default() }
             });
             *ended = Ending::Ended(report);
         }

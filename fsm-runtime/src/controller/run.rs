@@ -10,9 +10,7 @@ use super::{
     schedule::Schedule,
     slots::Slots,
     standing::Standing,
-    stop::{CutHow, Shutdown},
     tenure::Tenure,
-    watchdog::Watchdog,
     worker::release,
 };
 use crate::{
@@ -31,7 +29,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, mpsc, watch},
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -55,8 +53,8 @@ pub(super) enum Step {
 /// The steps of one instance that are under way: a look, or the storing of what its worker could not store itself.
 #[derive(Default)]
 pub(super) struct Busy {
-    steps: u32,
-    again: bool,
+    pub(super) steps: u32,
+    pub(super) again: bool,
 }
 
 pub(super) struct Run {
@@ -128,15 +126,8 @@ impl Run {
         }
     }
 
-    /// Runs until `stop`, and then ends what runs within the deadline that it is told.
-    pub(super) async fn run(
-        mut self,
-        scope: Scope,
-        stop: CancellationToken,
-        deadline: oneshot::Receiver<Duration>,
-        watchdog: Watchdog,
-        presence: Box<dyn Send + Sync>,
-    ) -> Shutdown {
+    /// Runs until `halt`; what is under way then is for [`stop`](Self::stop) to end.
+    pub(super) async fn turn_until(&mut self, halt: CancellationToken, scope: Scope) {
         let (found, mut due) = mpsc::channel(2);
         let parts = self.parts(scope, found).await;
         let shared = self.shared.clone();
@@ -149,7 +140,7 @@ impl Run {
             let next = next.into_iter().chain(self.checks.next()).chain(self.lease_changes()).min();
             let pause = next.map(|at| at.saturating_sub(shared.clock.elapsed()));
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = halt.cancelled() => break,
                 Some(ended) = self.workers.join_next_with_id() => self.worker_ended(ended),
                 Some(ended) = self.steps.join_next_with_id() => self.step_ended(ended),
                 keys = shared.changes.next() => keys.into_iter().for_each(|key| self.look_now(key)),
@@ -163,21 +154,6 @@ impl Run {
         if let Some(parts) = parts {
             parts.shutdown(Duration::ZERO).await;
         }
-        let me = self.me.owner.clone();
-        // Dropped without a word, it has no time at all.
-        let report = self.stop(deadline.await.unwrap_or_default()).await;
-        // Not before: who waits until there is nothing to do is answered when all is given back.
-        shared.changes.deafen();
-        watchdog.stop().await;
-        drop(presence);
-        if report.cut.iter().all(|cut| cut.how != CutHow::Leaked) {
-            // What this process held is free for others, and its file is in nobody's way.
-            if let Err(error) = shared.store.end_leases(vec![me.clone()], shared.clock.now()).await {
-                tracing::warn!(owner = %me, %error, "the lease could not be ended; it lapses by itself");
-            }
-            shared.store.is_gone(&me);
-        }
-        report
     }
 
     /// Starts what finds work beside the loop: the scan, and the watch over other processes.
@@ -192,7 +168,8 @@ impl Run {
         };
         let scan =
             move |_| scan::scan(shared.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
-        let started = Parts::new(&self.shared.clock).with("scan", scan).with("others", others).start().await;
+        let started =
+            Parts::new(&self.shared.clock, &self.shared.vitals).with("scan", scan).with("others", others).start().await;
         started.inspect_err(|error| tracing::error!(%error, "due work is not scanned for")).ok()
     }
 

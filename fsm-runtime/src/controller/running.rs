@@ -98,12 +98,14 @@ impl Run {
         let (shared, limits) = (self.shared.clone(), self.limits(&row));
         let work = worker::work(shared, driver, row.clone(), signals.clone(), limits, self.giving_up.clone());
         let abort = self.workers.spawn(work.instrument(span));
-        self.working.insert(abort.id(), row.key.clone());
-        // The state may have been left between the claim and now.
         let key = row.key.clone();
+        // At once, so that no panic of what follows leaves a worker that nobody knows.
+        self.working.insert(abort.id(), key.clone());
+        let running = Running { row: row.clone(), limits, signals: signals.clone(), abort, lost: false };
+        self.running.insert(key.clone(), running);
         self.board.runs(&row, &signals);
+        // The state may have been left between the claim and now.
         self.look_now(key.clone());
-        self.running.insert(key.clone(), Running { row, limits, signals, abort, lost: false });
         self.watch(&key);
     }
 
@@ -211,7 +213,7 @@ impl Run {
     }
 
     /// Has those looked at that get a slot now.
-    fn admit(&mut self, machine: &str) {
+    pub(super) fn admit(&mut self, machine: &str) {
         while let Some(next) = self.slots.get_mut(machine).and_then(Slots::admit) {
             self.look_now(next);
         }

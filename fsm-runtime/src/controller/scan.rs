@@ -42,7 +42,9 @@ pub(crate) async fn scan(
         let next = shared.clock.elapsed().saturating_add(interval);
         let outcome = async {
             if first || someone_is_gone(&shared, &me).await? {
-                orphans(&shared, &scope, &me, &found).await?;
+                // At first our own too: when the loop fell, it may have lost sight of what it had claimed.
+                let apart = if first { "" } else { &*me };
+                held(&shared, &scope, apart, &found).await?;
                 first = false;
             }
             due(&shared, &scope, interval, &found).await
@@ -77,11 +79,12 @@ async fn someone_is_gone(shared: &Shared, me: &str) -> Result<bool, StoreError> 
     Ok(leases.iter().any(|lease| !lease.live && lease.owner != me))
 }
 
-async fn orphans(shared: &Shared, scope: &Scope, me: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
+/// What processes hold, `apart` from that one.
+async fn held(shared: &Shared, scope: &Scope, apart: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
     let now = shared.clock.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = shared.store.held_by_others(scope.clone(), me.to_owned(), after.clone(), PAGE).await?;
+        let keys = shared.store.held_by_others(scope.clone(), apart.to_owned(), after.clone(), PAGE).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
         let page = keys.into_iter().map(|key| Due { key, at: now }).collect();

@@ -57,6 +57,14 @@ impl Slots {
         }
     }
 
+    /// Gives back the slots of those that are not `at_work`; who waits keeps its place.
+    pub(crate) fn keep(&mut self, at_work: impl Fn(&Key) -> bool) {
+        let idle: Vec<Key> = self.taken.keys().filter(|key| !at_work(key)).cloned().collect();
+        for key in idle {
+            self.leave(&key);
+        }
+    }
+
     /// Gives a free slot to the one that has waited longest of those whose state has room, which is returned to be looked at.
     pub(crate) fn admit(&mut self) -> Option<Key> {
         let first = |(state, lane): (&&'static str, &Lane)| Some((*lane.waiting.first_key_value()?.0, *state));

@@ -134,7 +134,7 @@ impl Run {
         }
     }
 
-    fn all_running(&self) -> Vec<Key> {
+    pub(super) fn all_running(&self) -> Vec<Key> {
         self.running.keys().cloned().collect()
     }
 }

@@ -4,6 +4,7 @@
 use crate::{
     clock::Clock,
     measure,
+    parts::PartStatus,
     signals::{Signals, Stage},
     store::{Key, Row},
 };
@@ -14,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-/// What a runtime's own process is at: its workers, and the instances that wait for one. From
-/// [`Runtime::status`](crate::Runtime::status).
+/// What a runtime's own process is at: its workers, the instances that wait for one, and the parts of the runtime itself.
+/// From [`Runtime::status`](crate::Runtime::status).
 ///
 /// Its `Display` is a table for operators.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ use std::{
 pub struct Status {
     /// Ordered by key.
     pub workers: Vec<WorkerStatus>,
+    /// How the runtime's own parts fare, by name.
+    pub parts: Vec<PartStatus>,
 }
 
 /// One worker, or one instance that waits for its worker's turn.
@@ -92,6 +95,12 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (waiting, leaked) = (self.count(WorkerPhase::Waiting), self.count(WorkerPhase::Leaked));
         writeln!(f, "{} at work, {waiting} waiting, {leaked} leaked", self.workers.len() - waiting)?;
+        // Of those that never failed there is nothing to say.
+        for PartStatus { name, phase, restarts, last_error } in &self.parts {
+            if let Some(error) = last_error {
+                writeln!(f, "part `{name}`: {phase}, restarted {restarts} times, the last failure: {error}")?;
+            }
+        }
         if self.workers.is_empty() {
             return Ok(());
         }
@@ -147,13 +156,21 @@ impl Board {
         }
     }
 
-    pub(crate) fn read(&self, clock: &Clock) -> Status {
+    /// Of those that are not among `known` nothing is known any more.
+    pub(crate) fn keep(&self, known: impl Fn(&Key) -> bool) {
+        let strangers: Vec<Key> = self.posts().keys().filter(|key| !known(key)).cloned().collect();
+        for key in strangers {
+            self.gone(&key);
+        }
+    }
+
+    pub(crate) fn read(&self, clock: &Clock) -> Vec<WorkerStatus> {
         // The lock is held for as long as it takes to copy the keys.
         let posts: Vec<(Key, Arc<Post>)> = self.posts().iter().map(|(key, post)| (key.clone(), post.clone())).collect();
         let now = clock.elapsed();
         let mut workers: Vec<WorkerStatus> = posts.into_iter().map(|(key, post)| post.show(key, now)).collect();
         workers.sort_by(|a, b| a.key.cmp(&b.key));
-        Status { workers }
+        workers
     }
 
     fn put(&self, row: &Row, since: Duration, signals: Option<Signals>) {

@@ -13,6 +13,9 @@ use std::time::Duration;
 pub struct Shutdown {
     /// The workers that did not end by themselves before the deadline, by id.
     pub cut: Vec<Cut>,
+    /// Why the work had ended already, by a fault of the runtime itself and not of a worker; `None` as a rule. The handles can still read
+    /// and write then, and other processes take the work up.
+    pub failed: Option<String>,
 }
 
 /// One worker that was cut. Its instance keeps its state; the next process takes the work up.
@@ -40,7 +43,7 @@ pub enum CutHow {
 
 impl Run {
     /// Ends everything: `deadline` for workers to finish, then their grace, then no more.
-    pub(super) async fn stop(mut self, deadline: Duration) -> Shutdown {
+    pub(super) async fn stop(&mut self, deadline: Duration) -> Shutdown {
         let clock = self.shared.clock.clone();
         self.drain();
         let finished = clock.timeout(deadline, self.until_idle()).await.is_some();

@@ -12,6 +12,14 @@ impl Run {
         self.check(key, now, now);
     }
 
+    /// The same for one whose next check may be lost. Told to end, it has its grace again.
+    pub(super) fn watch_again(&mut self, key: &Key) {
+        let Some(running) = self.running.get(key).filter(|_| self.checks.planned(key).is_none()) else { return };
+        let grace = if running.signals.is_cancelled() { running.limits.grace } else { Duration::ZERO };
+        let at = self.shared.clock.elapsed().saturating_add(grace);
+        self.check_at(key, at);
+    }
+
     /// Tells the worker of `key` to end; after its grace it is aborted. Whether it had not been told before.
     pub(super) fn tell_to_end(&mut self, key: &Key) -> bool {
         let Some(running) = self.running.get(key) else { return false };

@@ -5,6 +5,7 @@
 
 use super::tenure::Tenure;
 use crate::{
+    panics,
     shared::Shared,
     store::{Lease, Renewal, StoreError},
 };
@@ -14,6 +15,9 @@ use tokio::{
     sync::{oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
+
+/// Among the parts of a runtime.
+const NAME: &str = "watchdog";
 
 /// Renews the lease until it is dropped.
 pub(crate) struct Watchdog {
@@ -51,7 +55,7 @@ impl Watchdog {
                         () = stopped.cancelled() => {}
                         () = async {
                             first.await;
-                            keep(&shared, &renewal, &watched, &told).await;
+                            keep_on(&shared, &renewal, &watched, &told).await;
                         } => {}
                     }
                 });
@@ -77,6 +81,17 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// Begins again after a panic, of a store's code, say. Never returns by itself.
+async fn keep_on(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
+    loop {
+        shared.vitals.runs(NAME);
+        if let Err(panic) = panics::caught(keep(shared, renewal, watched, told)).await {
+            shared.vitals.failed(NAME, format!("panicked: {}", panics::text(&*panic)));
+            shared.clock.sleep(Tenure::interval(renewal.ttl)).await;
+        }
     }
 }
 

@@ -233,6 +233,7 @@ impl Builder {
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
+            vitals: Arc::default(),
         });
         let store = &shared.store;
         // In this order, so that no foreign change falls between the two.
@@ -297,7 +298,8 @@ async fn beside(
         let (shared, graphs) = (shared.clone(), graphs.to_vec());
         move |_| keep_forgetting(shared.clone(), retention, graphs.clone())
     };
-    let started = Parts::new(&shared.clock).with("follow", follow).with("retention", forget).start().await;
+    let parts = Parts::new(&shared.clock, &shared.vitals).with("follow", follow).with("retention", forget);
+    let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }
 

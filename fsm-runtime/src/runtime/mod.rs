@@ -8,7 +8,7 @@ pub use error::StartError;
 
 use crate::{
     checks::{LeftAlone, left_alone},
-    controller::{Controller, Shutdown, Status, until_idle},
+    controller::{Controller, IdleError, Shutdown, Status, until_idle},
     durable::Durable,
     records::{Group, Machines},
     shared::Shared,
@@ -80,15 +80,16 @@ impl Runtime {
         Ok(found)
     }
 
-    /// What this process is at: its workers, and the instances that wait for a slot. Of other processes and of what rests, the
-    /// rows tell. Nothing for a plain client.
+    /// What this process is at: its workers, the instances that wait for a slot, and how the runtime's own parts fare. Of other
+    /// processes and of what rests, the rows tell. A plain client has no workers.
     ///
     /// It takes a lock for a moment and asks nobody, so that it answers from any thread, also while workers block the
     /// executor's.
     #[must_use]
     pub fn status(&self) -> Status {
         let Inner { shared, controller, .. } = &*self.0;
-        controller.as_ref().map(|controller| controller.status(&shared.clock)).unwrap_or_default()
+        let workers = controller.as_ref().map(|controller| controller.workers(&shared.clock)).unwrap_or_default();
+        Status { workers, parts: shared.vitals.read() }
     }
 
     /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process
@@ -138,14 +139,16 @@ impl Runtime {
     /// ```
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`IdleError`].
     ///
     /// # Cancel safety
     /// Has no effects.
-    pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, StoreError> {
-        match &self.0.controller {
-            Some(controller) => until_idle(&self.0.shared, controller.scope()).await,
-            None => Ok(None),
+    pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, IdleError> {
+        let Some(controller) = &self.0.controller else { return Ok(None) };
+        let next = until_idle(&self.0.shared, controller.scope()).await?;
+        match controller.failed() {
+            Some(why) => Err(IdleError::Failed(why.to_owned())),
+            None => Ok(next),
         }
     }
 
@@ -160,6 +163,22 @@ impl Runtime {
     pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
         match &self.0.controller {
             Some(controller) => controller.shutdown(deadline).await,
+            None => Shutdown::default(),
+        }
+    }
+}
+
+impl Runtime {
+    /// Ends when the work has ended: after a [`shutdown`](Self::shutdown), or by a fault of the runtime itself (a `tracing` layer
+    /// that panics again and again, say), and [`failed`](Shutdown::failed) says which. Until then the runtime begins anew by itself, and
+    /// [`status`](Self::status) says how often. A program that has nothing to do without its workers waits for this and ends too, so that
+    /// whoever looks after it starts it anew. At once for a plain client.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn ended(&self) -> Shutdown {
+        match &self.0.controller {
+            Some(controller) => controller.ended().await,
             None => Shutdown::default(),
         }
     }

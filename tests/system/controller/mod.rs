@@ -2,6 +2,7 @@
 
 mod entered;
 mod failures;
+mod faults;
 mod flood;
 mod idle;
 mod looks;

@@ -1,0 +1,183 @@
+//! Faults of the runtime's own code: a loop that panics goes on with its workers, and one that cannot says so and leaves the work to
+//! others. What panics here is the `tracing` subscriber, foreign code that runs in the midst of it.
+
+use super::{HOUR, SECOND, World, start};
+use crate::job::{Do, job, queued};
+use fsm_runtime::{IdleError, PartPhase, PartStatus, Runtime};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+    subscriber::DefaultGuard,
+};
+
+/// Panics at the next event that says this, so many times.
+#[derive(Clone, Default)]
+struct Tripwire(Arc<Mutex<(&'static str, u32)>>);
+
+impl Tripwire {
+    fn lay(&self, phrase: &'static str, times: u32) {
+        *self.0.lock().unwrap() = (phrase, times);
+    }
+
+    /// How often it would still trip somebody.
+    fn left(&self) -> u32 {
+        self.0.lock().unwrap().1
+    }
+
+    /// Of effect in this thread, until the guard is dropped.
+    fn set(&self) -> (DefaultGuard, tracing::Dispatch) {
+        // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
+        // all: other tests' threads have none.
+        let another = tracing::Dispatch::new(Self::default());
+        (tracing::subscriber::set_default(self.clone()), another)
+    }
+}
+
+impl Visit for &Tripwire {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut wire = self.0.lock().unwrap();
+        if field.name() == "message" && wire.1 > 0 && format!("{value:?}").contains(wire.0) {
+            wire.1 -= 1;
+            drop(wire);
+            panic!("tripped");
+        }
+    }
+}
+
+impl Subscriber for Tripwire {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("fsm_runtime")
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut &*self);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn the_loop(runtime: &Runtime) -> PartStatus {
+    runtime.status().parts.into_iter().find(|part| part.name == "controller").unwrap()
+}
+
+#[tokio::test]
+async fn a_loop_that_panics_goes_on_with_its_workers() {
+    let wire = Tripwire::default();
+    let _set = wire.set();
+    let mut world = World::new().await;
+    let a = world.running("a").await;
+    assert_eq!((the_loop(&world.runtime).phase, the_loop(&world.runtime).restarts), (PartPhase::Running, 0));
+    // It has claimed the work, and falls before the worker runs.
+    wire.lay("worker starts", 1);
+    let b = world.running("b").await;
+    assert_eq!((wire.left(), b.attempt), (0, 2), "claimed anew");
+    let PartStatus { phase, restarts, last_error, .. } = the_loop(&world.runtime);
+    assert_eq!((phase, restarts, last_error.as_deref()), (PartPhase::Running, 1, Some("panicked: tripped")));
+    let shown = world.runtime.status().to_string();
+    let line = "part `controller`: running, restarted 1 times, the last failure: panicked: tripped";
+    assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    assert_eq!(shown.lines().filter(|line| line.starts_with("running")).count(), 2, "{shown}");
+    // The worker that ran meanwhile has neither been ended nor doubled.
+    a.tell(Do::Finish(1));
+    b.tell(Do::Finish(2));
+    assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
+    assert_eq!(
+        world.history("a").await,
+        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+    );
+    assert_eq!(world.jobs.get("b").await.unwrap().state(), job::State::Finished);
+    assert_eq!(world.calls.most_at_once(), 2);
+    assert_eq!(world.runtime.shutdown(HOUR).await, fsm_runtime::Shutdown::default());
+}
+
+/// At each thing that the loop says while it looks after a worker, a panic: the worker ends, and the next one comes.
+#[tokio::test]
+async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
+    let wire = Tripwire::default();
+    let _set = wire.set();
+    let policy = fsm_runtime::Policy::new().deadline(HOUR / 2).workers_at_once(1);
+    let limited =
+        |builder: fsm_runtime::Builder| builder.backoff(Duration::ZERO, Duration::ZERO).policy::<job::Running>(policy);
+    let mut world = World::with(limited).await;
+    for (n, phrase) in
+        ["is told to end", "did not end within its grace", "worker starts", "has moved on"].into_iter().enumerate()
+    {
+        let id = format!("job-{n}");
+        world.running(&id).await.tell(Do::Hang);
+        let waiting = format!("waiting-{n}");
+        world.jobs.create(&waiting, queued()).await.unwrap().start().await.unwrap();
+        wire.lay(phrase, 1);
+        if phrase == "has moved on" {
+            world.jobs.fire(&id, job::event::Cancel).await.unwrap();
+        } else {
+            world.clock.advance(HOUR / 2);
+        }
+        // Its grace, and no more panics in ten seconds than are borne.
+        let clock = world.clock.clone();
+        let passing = async move {
+            loop {
+                clock.advance(SECOND);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let both = async {
+            for _ in 0..2 {
+                world.calls.next().await.tell(Do::Finish(1));
+            }
+        };
+        tokio::select! {
+            () = both => {}
+            () = passing => {}
+        }
+        world.clock.advance(SECOND * 11);
+        world.runtime.run_until_idle().await.unwrap();
+        assert_eq!(wire.left(), 0, "`{phrase}` was said");
+        assert_eq!(the_loop(&world.runtime).restarts, u64::try_from(n).unwrap() + 1);
+        assert_eq!(world.calls.most_at_once(), 1, "the limit");
+    }
+}
+
+#[tokio::test]
+async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
+    let wire = Tripwire::default();
+    let _set = wire.set();
+    let mut world = World::new().await;
+    let mut a = world.running("a").await;
+    let runtime = world.runtime.clone();
+    let idle = tokio::spawn(async move { runtime.run_until_idle().await });
+    tokio::task::yield_now().await;
+    wire.lay("worker starts", u32::MAX);
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    a.cancelled().await;
+    drop(a);
+    let report = world.runtime.ended().await;
+    let why = report.failed.as_deref().unwrap();
+    assert_eq!(why, "gave up after 6 failures, the last of child `controller`: panicked: tripped");
+    assert_eq!(report.cut.iter().map(|cut| &*cut.key.id).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(the_loop(&world.runtime).phase, PartPhase::GivenUp);
+    assert_eq!(world.runtime.shutdown(HOUR).await, report, "it does not hang, and tells the same");
+    for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
+        assert!(matches!(&waited, Err(IdleError::Failed(said)) if said == why), "{waited:?}");
+    }
+    assert!(world.runtime.processes().await.unwrap().iter().all(|lease| !lease.live), "its lease has ended");
+    // The handles work on, and somebody else works.
+    world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
+    wire.lay("", 0);
+    let (_other, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |builder| builder).await.unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        taken.push(calls.next().await.id);
+    }
+    taken.sort();
+    assert_eq!(taken, ["a", "b", "c"]);
+}
