@@ -105,9 +105,10 @@ async fn a_loop_that_panics_goes_on_with_its_workers() {
 async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
     let wire = Tripwire::default();
     let _set = wire.set();
-    let policy = fsm_runtime::Policy::new().deadline(HOUR / 2).workers_at_once(1);
-    let limited =
-        |builder: fsm_runtime::Builder| builder.backoff(Duration::ZERO, Duration::ZERO).policy::<job::Running>(policy);
+    let policy = fsm_runtime::Policy::new().deadline(HOUR / 2);
+    let limited = |builder: fsm_runtime::Builder| {
+        builder.workers_at_once(1).backoff(Duration::ZERO, Duration::ZERO).policy::<job::Running>(policy)
+    };
     let mut world = World::with(limited).await;
     for (n, phrase) in
         ["is told to end", "did not end within its grace", "worker starts", "has moved on"].into_iter().enumerate()
