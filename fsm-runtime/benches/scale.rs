@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p fsm-runtime --bench scale [-- ROWS…]`: for each number of rows, medians of opening the file, starting a
 //! controller on 100 due rows, scanning for them, reading, firing, listing and counting; and the bytes of each table and index for
-//! 1,000 instances. The rows are made by SQL, which is faster, with a history entry each; all but 200 rest.
+//! 1,000 instances. The rows are made by SQL, which is faster, with a history entry each; all but 200 rest. At last, 100,000 timers that
+//! are due at the same moment, and new work that comes while they fire (`-- drain` for that alone).
 
 use fsm_runtime::{
     Listing,
@@ -45,11 +46,14 @@ impl device::Workers for Patient {
 const DUE: u32 = 100;
 
 fn main() {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    if std::env::args().any(|argument| argument == "drain") {
+        return executor.block_on(drain());
+    }
     let mut sizes: Vec<u32> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     if sizes.is_empty() {
         sizes = vec![1_000, 10_000, 100_000, 1_000_000];
     }
-    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
     let mut columns = Vec::new();
     for &rows in &sizes {
         let dir = tempfile::tempdir().expect("a folder");
@@ -74,6 +78,71 @@ fn main() {
         let last = columns[columns.len() - 1][line].1;
         println!("   {:>6.2}x", last.as_secs_f64() / first.as_secs_f64());
     }
+    executor.block_on(drain());
+}
+
+/// Rings when its time has come.
+#[derive(StateMachine)]
+#[fsm(initial = Armed, durable, derive(Serialize, Deserialize))]
+enum Alarm {
+    /// It will ring.
+    #[on(ring => Rung)]
+    #[on(check => Checking)]
+    #[after("1s", ring)]
+    Armed,
+    /// Somebody looks after it.
+    #[state(work)]
+    #[on(checked => Rung)]
+    Checking,
+    /// It rang.
+    #[state(end)]
+    Rung,
+}
+
+struct Checker;
+
+impl alarm::Workers for Checker {
+    async fn checking(&self, task: alarm::Task<alarm::Checking>) -> Outcome<alarm::Checking> {
+        task.checked()
+    }
+}
+
+/// How long it takes until 100,000 timers that are due at once have fired, and how long new work takes meanwhile, from its event until its
+/// end.
+async fn drain() {
+    const TIMERS: u64 = 100_000;
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("alarms.db");
+    let store = Sqlite::open(&path).await.expect("a store");
+    let client = Runtime::builder(store.clone()).start().await.expect("a client");
+    let alarms = client.machines::<Alarm>();
+    let ids = (0..TIMERS).map(|n| (format!("{n:06}"), alarm::Armed));
+    assert!(alarms.create_many(ids).await.iter().all(Result::is_ok));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    let runtime = Runtime::builder(store).machine::<Alarm, _>(Checker).start().await.expect("a controller");
+    let alarms = runtime.machines::<Alarm>();
+    let mut new = Vec::new();
+    loop {
+        let counts = alarms.count().await.expect("counts");
+        if counts.iter().all(|(state, count)| state != "Armed" || *count == 0) {
+            break;
+        }
+        let id = format!("new-{}", new.len());
+        let armed = alarms.create(&id, alarm::Armed).await.expect("one more");
+        let fired = Instant::now();
+        armed.check().await.expect("work");
+        alarms.wait_for(&id, alarm::State::Rung, Duration::from_mins(5)).await.expect("it is done");
+        new.push(fired.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (took, times) = (began.elapsed(), new.len());
+    let worst = new.iter().max().copied().unwrap_or_default();
+    println!("{TIMERS} timers due at once: fired within {took:.1?}, {:.0} a second", 1e5 / took.as_secs_f64());
+    println!(
+        "new work meanwhile, from its event to its end, {times} times: median {:.1?}, at most {worst:.1?}",
+        median(new)
+    );
 }
 
 fn fill(path: &Path, rows: u32) -> rusqlite::Result<()> {

@@ -79,6 +79,7 @@ mod definition;
 mod durable;
 mod heard;
 mod measure;
+mod outage;
 mod panics;
 mod parts;
 mod progress;

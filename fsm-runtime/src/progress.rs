@@ -4,6 +4,7 @@ use crate::{
     codec::{CodecError, from_json, to_json},
     controller::STORE_AGAIN,
     durable::WorkState,
+    outage::Waiting,
     shared::Shared,
     signals::Signals,
     store::{Change, Checkpoint, Key, Row, Verdict},
@@ -86,10 +87,14 @@ impl Kept {
 }
 
 async fn store(shared: &Shared, change: Checkpoint, signals: &Signals) -> Result<(), WorkError> {
-    let mut tries = 0;
+    let (mut tries, mut waiting) = (0, None);
     loop {
         let key = change.key.clone();
-        let error = match shared.commit_own(Change::Checkpoint(change.clone())).await {
+        let answer = shared.commit_own(Change::Checkpoint(change.clone())).await;
+        if answer.is_ok() {
+            waiting.take().map(Waiting::answered);
+        }
+        let error = match answer {
             Ok(Verdict::Committed { .. }) => {
                 signals.heartbeat();
                 return Ok(());
@@ -107,8 +112,8 @@ async fn store(shared: &Shared, change: Checkpoint, signals: &Signals) -> Result
             Err(error) => error,
         };
         tries += 1;
-        if tries == 1 {
-            tracing::error!(?change, %error, "progress could not be stored; it is tried again");
+        if waiting.is_none() {
+            waiting = Some(shared.outage.wait("progress", &change.key, &error));
         }
         if signals.is_cancelled() {
             return Err(error.into());

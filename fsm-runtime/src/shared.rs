@@ -7,6 +7,7 @@ use crate::{
     definition::Definitions,
     heard::Heard,
     measure::Committing,
+    outage::Outage,
     parts::Vitals,
     records::Migrations,
     store::{
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) unknown: Unknown,
     pub(crate) definitions: Definitions,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) outage: Outage,
 }
 
 impl Shared {

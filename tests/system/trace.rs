@@ -152,55 +152,73 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     }
 }
 
+/// Every result waits, and it is said of one.
 #[tokio::test]
 async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_lost() {
     let lines = Lines::default();
     let _another = tracing::Dispatch::new(Lines::default());
     let _guard = tracing::subscriber::set_default(lines.clone());
     let mut world = World::new().await;
-    let (a, b) = (world.running("a").await, world.running("b").await);
+    let ids = ["a", "b", "c", "d"];
+    let mut calls = Vec::new();
+    for id in ids {
+        calls.push(world.running(id).await);
+    }
     let other = rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Results of all kinds: an event, a failure, progress.
+    let [a, b, c, d] = calls.try_into().ok().unwrap();
     a.tell(Do::Finish(7));
     b.tell(Do::Finish(8));
-    // Longer than the store waits for a lock by itself, and for more than one try of each result.
+    c.tell(Do::Fail("the reason"));
+    d.tell(Do::Checkpoint(3, Box::new(Do::Finish(9))));
     let told = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
-    let deadline = Instant::now() + PATIENCE;
-    while told("a result could not be stored") < 2 {
-        assert!(Instant::now() < deadline, "nobody says that the store is away");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let until_told = async |what: &str, times: usize| {
+        let deadline = Instant::now() + PATIENCE;
+        while told(what) < times {
+            assert!(Instant::now() < deadline, "nobody says `{what}` {times} times: {:#?}", lines.0.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // Longer than the store waits for a lock by itself: each has been tried once.
+    until_told("result could not be stored", ids.len()).await;
+    // And again, and the watchdog too.
     world.clock.advance(SECOND * 5);
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    for id in ["a", "b"] {
+    until_told("the lease cannot be renewed", 1).await;
+    for id in ids {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.state.as_str(), row.version), ("Running", 2), "nothing of it is stored");
     }
+    assert_eq!(told("the store is back"), 0);
     other.execute_batch("ROLLBACK").unwrap();
-    let finished = async {
-        for id in ["a", "b"] {
+    let stored = async {
+        for id in ["a", "b", "d"] {
             world.row(id, |row| row.state == "Finished").await;
         }
+        world.row("c", |row| row.error.is_some()).await;
+        until_told("the store is back", 1).await;
     };
     let advancing = async {
         loop {
-            world.clock.advance(SECOND);
+            world.clock.advance(SECOND / 10);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::select! {
-        () = finished => {}
+        () = stored => {}
         () = advancing => unreachable!(),
     }
-    for id in ["a", "b"] {
+    for id in ["a", "b", "d"] {
         assert_eq!(world.history(id).await.len(), 3);
     }
-    assert!(world.calls.is_empty(), "the work was not done again");
-    let lines = lines.0.lock().unwrap();
-    let said: Vec<_> = lines.iter().filter(|line| line.starts_with("ERROR")).collect();
-    let of_results = said.iter().filter(|line| line.contains("a result could not be stored")).count();
-    assert_eq!(of_results, 2, "one for each result: {said:#?}");
-    let mut others: Vec<_> = said.iter().filter(|line| !line.contains("a result could not be stored")).collect();
-    others.dedup();
-    assert!(others.len() <= 2, "{others:#?}");
+    let said = lines.0.lock().unwrap().clone();
+    let of_results: Vec<_> = said.iter().filter(|line| line.contains("the store is away")).collect();
+    assert_eq!(of_results.len(), 1, "one for the outage: {of_results:#?}");
+    assert!(of_results[0].starts_with("ERROR") && of_results[0].contains(" machine=Job id="), "{of_results:?}");
+    let back: Vec<_> = said.iter().filter(|line| line.contains("the store is back")).collect();
+    assert!(back.len() == 1 && back[0].contains(&format!("results={}", ids.len())), "{back:?}");
+    let errors: Vec<_> = said.iter().filter(|line| line.starts_with("ERROR")).collect();
+    for once in ["a result could not be stored", "the lease cannot be renewed"] {
+        assert_eq!(errors.iter().filter(|line| line.contains(once)).count(), 1, "{errors:#?}");
+    }
 }

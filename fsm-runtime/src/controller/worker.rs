@@ -7,6 +7,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     measure,
+    outage::Waiting,
     records::Migrations,
     shared::Shared,
     signals::Signals,
@@ -132,9 +133,13 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
 ///
 /// Tried again after an uncertain commit, it meets its own compare-and-swap: nothing is ever made twice.
 pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, giving_up: &CancellationToken) {
-    let mut tries = 0;
+    let (mut tries, mut waiting) = (0, None);
     loop {
-        let error = match shared.commit_own(change.clone()).await {
+        let answer = shared.commit_own(change.clone()).await;
+        if answer.is_ok() {
+            waiting.take().map(Waiting::answered);
+        }
+        let error = match answer {
             Ok(Verdict::Committed { .. }) => return,
             Ok(Verdict::Refused { reason, .. }) if matches!(change, Change::Transition(_)) => {
                 let error = format!("the store refused the result: {reason}");
@@ -149,8 +154,8 @@ pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, givi
             Err(error) => error,
         };
         tries += 1;
-        if tries == 1 {
-            tracing::error!(?change, %error, "a result could not be stored; it is tried again");
+        if waiting.is_none() {
+            waiting = Some(shared.outage.wait("result", &row.key, &error));
         }
         if giving_up.is_cancelled() {
             tracing::error!(?change, %error, "a result is given up: the work will be done again");

@@ -9,6 +9,7 @@ use crate::{
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
+    outage::Outage,
     parts::Parts,
     records::{Migrations, OldState},
     retention::{Retention, keep_forgetting},
@@ -234,6 +235,7 @@ impl Builder {
             unknown,
             definitions: Definitions::default(),
             vitals: Arc::default(),
+            outage: Outage::default(),
         });
         let store = &shared.store;
         // In this order, so that no foreign change falls between the two.

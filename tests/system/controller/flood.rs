@@ -75,15 +75,19 @@ async fn rung(alarms: &Machines<Alarm>, many: usize) -> usize {
     }
 }
 
+/// A tenth of what the behaviour names, so that it takes seconds; `cargo bench -p fsm-runtime --bench scale` has them all. How long
+/// new work waits does not depend on how many there are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t3_new_work_does_not_wait_behind_very_many_timers() {
+async fn t3_very_many_timers_due_at_once_drain_without_starving_new_work() {
     const MANY: usize = 10_000;
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("alarms.db");
+    let store = Sqlite::in_memory().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
-    arm(&client(&path, &clock).await.machines(), MANY).await;
+    let client = Runtime::builder(store.clone()).clock(clock.clock()).start().await.unwrap();
+    arm(&client.machines(), MANY).await;
     clock.advance(HOUR);
-    let (runtime, mut calls) = controller(&path, &clock).await;
+    let (sender, mut calls) = mpsc::unbounded_channel();
+    let builder = Runtime::builder(store).clock(clock.clock()).machine::<Alarm, Checker>(Checker(sender));
+    let runtime = builder.start().await.unwrap();
     let alarms = runtime.machines::<Alarm>();
     let before = rung(&alarms, 100).await;
     for id in ["new", "newer"] {
@@ -93,7 +97,7 @@ async fn t3_new_work_does_not_wait_behind_very_many_timers() {
     }
     let after = in_state(&alarms, "Rung").await;
     println!("{before} had rung before the new work came, and {after} when it was done");
-    assert!(after < MANY / 2, "the new work had to wait until {after} of {MANY} had rung");
+    assert!(after < MANY / 4, "the new work had to wait until {after} of {MANY} had rung");
     assert_eq!(rung(&alarms, MANY + 2).await, MANY + 2);
 }
 
