@@ -106,8 +106,9 @@ pub use measure::describe as describe_metrics;
 pub use parts::{PartPhase, PartStatus};
 pub use progress::KeepsProgress;
 pub use records::{
-    Conflict, Failure, Firing, Group, GroupFailure, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError, Migrated,
-    OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish, WishOf,
+    Conflict, Failure, Firing, Group, GroupFailure, Held, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError,
+    Migrated, OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish,
+    WishOf,
 };
 pub use retention::Retention;
 pub use runtime::{Builder, Runtime, StartError};

@@ -91,8 +91,10 @@ async fn store(shared: &Shared, change: Checkpoint, signals: &Signals) -> Result
     loop {
         let key = change.key.clone();
         let answer = shared.commit_own(Change::Checkpoint(change.clone())).await;
-        if answer.is_ok() {
-            waiting.take().map(Waiting::answered);
+        if answer.is_ok()
+            && let Some(waiting) = waiting.take()
+        {
+            Waiting::answered(waiting);
         }
         let error = match answer {
             Ok(Verdict::Committed { .. }) => {

@@ -183,6 +183,39 @@ async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_w
 }
 
 #[tokio::test]
+async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_live_lease() {
+    let (_dir, path) = file();
+    // A client, which takes nothing up.
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let store = Sqlite::open(&path).await.unwrap();
+    let client = Runtime::builder(store.clone()).clock(clock.clock()).start().await.unwrap().machines::<Job>();
+    for id in ["a", "b", "c", "resting"] {
+        client.create(id, queued()).await.unwrap();
+    }
+    // Three processes, of which one is known by its claim alone.
+    for (owner, holder, seconds) in [("first", "process 7", 15), ("other", "process 8", 9)] {
+        let renewal = Renewal { owner: owner.into(), holder: holder.into(), ttl: Duration::from_secs(seconds) };
+        store.renew(vec![renewal], clock.clock().now()).await.unwrap();
+    }
+    for (id, owner) in [("a", "first"), ("b", "other"), ("c", "unknown")] {
+        claim(&path, id, owner).await;
+    }
+    let seen = async |after| {
+        let page = client.held(after).await.unwrap();
+        assert_eq!(page.next, None);
+        let line = |held: fsm_runtime::Held| format!("{}: {held}, {}", held.row.key.id, held.is_orphaned());
+        page.items.into_iter().map(line).collect::<Vec<_>>()
+    };
+    let forgotten = "c: orphaned by a process that is forgotten, true";
+    assert_eq!(seen(None).await, ["a: with process 7, false", "b: with process 8, false", forgotten]);
+    let until = client.held(Some("a")).await.unwrap().items[0].by.clone().unwrap().until;
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(seen(None).await, ["a: with process 7, false", "b: orphaned by process 8, true", forgotten]);
+    assert_eq!(until, clock.clock().now(), "since the end of its lease");
+    assert_eq!(seen(Some("b")).await, [forgotten], "the page after it");
+}
+
+#[tokio::test]
 async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the_fence() {
     let (_dir, path) = file();
     let mut stalled = Process::start(&path).await;

@@ -9,13 +9,24 @@ use rustix::process::Signal;
 #[test]
 fn beside_a_manager() {
     let place = Place::with(&["one", "two"]);
-    let manager = place.manage();
+    let mut manager = place.manage();
     place.reaches("one", "Running");
     assert!(place.reaches("two", "Running").contains("http://127.0.0.1:"));
     let (pid, port) = place.alive("one").expect("it runs");
     assert!(get(port, "/").ends_with("\r\n\r\npage of one"));
     assert!(get(port, "/two").starts_with("HTTP/1.1 404 "));
     assert!(get(port, "/health").contains(&format!("\"id\":\"one\",\"pid\":{pid}")));
+
+    // Who works on what, as the store knows it and as the manager does.
+    wait_for("both to be worked on", || {
+        let told = place.ok(&["status"]);
+        let (by, _) = told.lines().next()?.split_once(": works since ").expect("the manager");
+        let with_it = |id: &str| {
+            let line = told.lines().find(|line| line.starts_with(id))?;
+            (line.contains(" Running ") && line.ends_with(&format!(" with {by}"))).then_some(())
+        };
+        with_it("one").and(with_it("two"))
+    });
 
     let told = place.ok(&["down", "one"]);
     assert!(told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"), "{told}");
@@ -28,6 +39,9 @@ fn beside_a_manager() {
     let log = place.ok(&["log", "one"]);
     assert_eq!(log.lines().count(), 8, "{log}");
     assert!(place.ok(&["graph", "one"]).contains("class Running here"));
+
+    manager.signal(Signal::USR1);
+    manager.wait_for_output(" at work, 0 waiting, 0 leaked");
 
     // The manager goes, the servers stay.
     let (pid, _) = place.alive("one").expect("it runs");

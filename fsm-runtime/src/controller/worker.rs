@@ -136,8 +136,10 @@ pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, givi
     let (mut tries, mut waiting) = (0, None);
     loop {
         let answer = shared.commit_own(change.clone()).await;
-        if answer.is_ok() {
-            waiting.take().map(Waiting::answered);
+        if answer.is_ok()
+            && let Some(waiting) = waiting.take()
+        {
+            Waiting::answered(waiting);
         }
         let error = match answer {
             Ok(Verdict::Committed { .. }) => return,

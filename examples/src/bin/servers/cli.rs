@@ -46,6 +46,8 @@ pub(crate) enum Command {
     },
     /// List the servers of the store
     Ls,
+    /// Show which processes work on the store, and on which servers
+    Status,
     /// Print the history of a server
     Log {
         /// Which server

@@ -41,6 +41,7 @@ async fn run(Cli { places, command }: Cli) -> anyhow::Result<()> {
         Some(Command::Manage) => steps::manage(&places).await,
         Some(Command::Release { id }) => steps::release(&places, &id).await,
         Some(Command::Ls) => steps::ls(&places).await,
+        Some(Command::Status) => steps::status(&places).await,
         Some(Command::Log { id }) => steps::log(&places, &id).await,
         Some(Command::Graph { id }) => steps::graph(&places, id.as_deref()).await,
         Some(Command::Serve(serve)) => serve::run(serve).await,

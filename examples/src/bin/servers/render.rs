@@ -1,7 +1,10 @@
 //! Owns what people read: a line for each change, and a line for each server.
 
 use crate::machine::server::{AnyRecord, event};
-use fsm_runtime::store::{HistoryEntry, HistoryKind, Row};
+use fsm_runtime::{
+    Held,
+    store::{HistoryEntry, HistoryKind, Lease, Row},
+};
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
@@ -55,6 +58,25 @@ pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
 /// The head of the list of servers.
 pub(crate) fn head() -> String {
     format!("{:<16} {:<10} {:<7} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE").trim_end().to_owned()
+}
+
+/// A process that works on the store, or did.
+pub(crate) fn process(lease: &Lease) -> String {
+    let (since, what) = if lease.live { (lease.since, "works since") } else { (lease.until, "gone since") };
+    format!("{}: {what} {}", lease.holder, humantime::format_rfc3339_seconds(since))
+}
+
+/// The head of the list of work.
+pub(crate) fn work_head() -> String {
+    format!("{:<16} {:<10} {:<7} {:<7} WORK", "SERVER", "STATE", "VERSION", "ATTEMPT")
+}
+
+/// The work on a server: whose it is, or since when it is nobody's.
+pub(crate) fn work(held: &Held) -> String {
+    let row = &held.row;
+    let since = held.by.as_ref().filter(|_| held.is_orphaned()).map(|lease| lease.until);
+    let since = since.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default();
+    format!("{:<16} {:<10} v{:<6} {:<7} {held}{since}", row.key.id, row.state, row.version, row.attempt)
 }
 
 fn place(port: u16, pid: u32) -> String {

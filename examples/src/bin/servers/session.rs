@@ -11,7 +11,10 @@ use crate::{
     workers::Keeper,
 };
 use anyhow::{Context as _, ensure};
-use fsm_runtime::{Machines, Runtime, store::sqlite::Sqlite};
+use fsm_runtime::{
+    Machines, Runtime,
+    store::{Lease, StoreError, sqlite::Sqlite},
+};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -54,6 +57,15 @@ impl Session {
 
     pub(crate) fn servers(&self) -> Machines<Server> {
         self.runtime.machines()
+    }
+
+    pub(crate) fn runtime(&self) -> Runtime {
+        self.runtime.clone()
+    }
+
+    /// The processes that work on the store, or did and still hold servers.
+    pub(crate) async fn all_processes(&self) -> Result<Vec<Lease>, StoreError> {
+        self.runtime.processes().await
     }
 
     pub(crate) fn processes(&self) -> &Processes {

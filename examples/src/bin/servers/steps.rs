@@ -7,10 +7,10 @@ use crate::{
     machine::Server,
     render,
     session::{Session, run_folder},
-    tail::{history, rows},
+    tail::{held, history, rows},
     wish::Wish,
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use fsm_runtime::ReadError;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,11 +36,12 @@ pub(crate) async fn down(places: &Places, ids: &[String]) -> anyhow::Result<()> 
     settled
 }
 
-/// Keeps the file's servers up until Ctrl-C or SIGTERM.
+/// Keeps the file's servers up until Ctrl-C or SIGTERM; at SIGUSR1 it prints what it is at.
 pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
-    let told_to_end = told_to_end()?;
+    let (told_to_end, mut asked) = (told_to_end()?, signal(SignalKind::user_defined1())?);
     let config = load(places)?;
     let mut session = Session::work(places).await?;
+    let runtime = session.runtime();
     println!("managing the servers of {}; Ctrl-C ends the manager, not the servers", shown(&places.file));
     let keep = async {
         if let Err(error) = fulfil(&mut session, config.entries.iter().map(wish).collect()).await {
@@ -48,9 +49,17 @@ pub(crate) async fn manage(places: &Places) -> anyhow::Result<()> {
         }
         session.follow().await
     };
+    let answer = async {
+        while asked.recv().await.is_some() {
+            print!("{}", runtime.status());
+        }
+    };
     let ended = tokio::select! {
         ended = keep => ended,
         () = told_to_end => Ok(()),
+        () = answer => Ok(()),
+        // Somebody has to start it anew.
+        ended = runtime.ended() => Err(anyhow!("the work has ended: {}", ended.failed.unwrap_or_default())),
     };
     session.close().await;
     ended
@@ -76,6 +85,19 @@ pub(crate) async fn ls(places: &Places) -> anyhow::Result<()> {
     println!("{}", render::head());
     for row in rows(&servers).await? {
         println!("{}", render::server(&servers.get(&row.key.id).await?, &row));
+    }
+    Ok(())
+}
+
+/// Shows who works on what, over all processes, as the store knows it.
+pub(crate) async fn status(places: &Places) -> anyhow::Result<()> {
+    let session = Session::read(places).await?;
+    for process in session.all_processes().await? {
+        println!("{}", render::process(&process));
+    }
+    println!("{}", render::work_head());
+    for held in held(&session.servers()).await? {
+        println!("{}", render::work(&held));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
-    Listing, Machines,
+    Held, Listing, Machines,
     store::{HistoryEntry, Row, StoreError},
 };
 use std::collections::HashMap;
@@ -52,6 +52,19 @@ pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreEr
         match page.next {
             Some(next) => listing = listing.after(next),
             None => return Ok(rows),
+        }
+    }
+}
+
+/// The servers that some process works on, or did when it ended, by id.
+pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<Held>, StoreError> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = servers.held(after.as_deref()).await?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
         }
     }
 }
