@@ -252,17 +252,9 @@ async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, row
     summary(began, latencies.len(), latencies)
 }
 
-const UPDATE: &str = "UPDATE fsm_instances
-    SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
-        timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
-        checkpoint = NULL, parked = NULL, error = NULL, updated = ?12
-    WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
-      AND schema <= ?6
-    RETURNING fence, data";
-const INSERT: &str =
-    "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event,
-        to_state, payload, data, cause, key, actor, trace, at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+/// The store's own, so that both do the same.
+const UPDATE: &str = include_str!("../src/store/sqlite/enter.sql");
+const INSERT: &str = include_str!("../src/store/sqlite/journal.sql");
 
 /// The same tables and statements without us: one thread, `batch` transitions in each transaction.
 async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, until: Until) -> Run {
@@ -293,7 +285,7 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
                 let (from, event, to) = if *version % 2 == 1 { ("Off", "on", "On") } else { ("On", "off", "Off") };
                 let none = None::<i64>;
                 let fence: u64 = update.query_row(
-                    params!["Switch", id, incarnation, version, to, 1, data, none, none, none, none, 1],
+                    params!["Switch", id, incarnation, version, to, 1, data, none, none, none, none, 1, false],
                     |row| row.get(0),
                 )?;
                 let version = *version + 1;
@@ -310,6 +302,7 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
                     to,
                     "null",
                     data,
+                    none,
                     "caller",
                     none,
                     none,

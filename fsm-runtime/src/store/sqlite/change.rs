@@ -2,14 +2,13 @@
 
 use super::{
     checkpoint,
+    entering::{self, Move, remove_if, retry_at, timer_at},
     journal::{self, Entry},
     operator,
     read::{self, COLUMNS, later, micros, to_row},
     wish,
 };
-use crate::store::{
-    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Purge, Release, Rewrite, Row, Transition,
-};
+use crate::store::{Arm, Attempts, Cause, Change, Claim, Create, Disarm, Purge, Release, Rewrite, Row, Transition};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
 
@@ -68,64 +67,8 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
         transition;
-    // Without a fence the owner stays: while its worker is being stopped, nobody else may claim the row. What newer code has
-    // written anew (a rewrite leaves the version alone) older code must not write back.
-    let row = connection
-        .prepare_cached(
-            "UPDATE fsm_instances
-             SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data = ?7, context = ?8,
-                 timer_at = ?9, retry_at = ?10, owner = iif(?11 IS NULL, owner, NULL), attempt = 0,
-                 checkpoint = NULL, parked = NULL, parked_at = NULL, error = NULL, updated = ?12,
-                 wish_at = iif(wish IS NULL, NULL, ?12)
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
-               AND schema <= ?6
-             RETURNING fence, owner, shard, created, wish",
-        )?
-        .query_row(
-            params![
-                key.machine,
-                key.id,
-                incarnation.as_bytes(),
-                version,
-                into.state,
-                into.schema,
-                into.data,
-                into.context,
-                timer_at(into, now),
-                retry_at(into, now),
-                fence,
-                micros(now),
-            ],
-            // What the change does not know; the rest is as it was written.
-            |kept| {
-                let wish: Option<String> = kept.get(4)?;
-                Ok(Row {
-                    key: key.clone(),
-                    incarnation: *incarnation,
-                    state: into.state.clone(),
-                    version: version + 1,
-                    entered: version + 1,
-                    schema: into.schema,
-                    data: into.data.clone(),
-                    context: into.context.clone(),
-                    timer_at: into.timer.map(|after| read::as_stored(later(now, after))),
-                    retry_at: into.work.then(|| read::as_stored(now)),
-                    owner: kept.get(1)?,
-                    fence: kept.get(0)?,
-                    attempt: 0,
-                    checkpoint: None,
-                    parked: None,
-                    parked_at: None,
-                    wish_at: wish.as_ref().map(|_| read::as_stored(now)),
-                    wish,
-                    error: None,
-                    shard: kept.get(2)?,
-                    created: read::time(kept, 3)?,
-                    updated: read::as_stored(now),
-                })
-            },
-        )
-        .optional()?;
+    let to = Move { key, incarnation: *incarnation, version: *version, fence: *fence, into, keeps_context: false };
+    let row = entering::enter(connection, &to, now)?;
     if let Some(row) = &row {
         let entry = Entry {
             from: Some(from),
@@ -267,22 +210,4 @@ fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Optio
         ))?
         .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, state, data, schema, context], to_row)
         .optional()
-}
-
-/// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
-pub(super) fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
-    if remove {
-        connection
-            .prepare_cached("DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2")?
-            .execute(params![row.key.machine, row.key.id])?;
-    }
-    Ok(())
-}
-
-pub(super) fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
-    into.timer.map(|after| micros(later(now, after)))
-}
-
-pub(super) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
-    into.work.then(|| micros(now))
 }

@@ -53,32 +53,26 @@ impl<'a> Entry<'a> {
 pub(super) fn write(connection: &Connection, entry: &Entry<'_>, now: SystemTime) -> rusqlite::Result<()> {
     let Entry { row, kind, from, event, payload, data, context, cause, idempotency_key, origin } = entry;
     let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
-    connection
-        .prepare_cached(
-            "INSERT INTO fsm_history (machine, id, incarnation, kind, version, schema, fence, from_state, event, to_state,
-                 payload, data, context, cause, key, actor, trace, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
-        )?
-        .execute(params![
-            machine,
-            id,
-            incarnation,
-            kind.as_str(),
-            row.version,
-            row.schema,
-            row.fence,
-            from,
-            event,
-            row.state,
-            payload,
-            data,
-            context,
-            cause.as_str(),
-            idempotency_key,
-            origin.and_then(|origin| origin.actor.as_deref()),
-            origin.and_then(|origin| origin.trace.as_deref()),
-            micros(now),
-        ])?;
+    connection.prepare_cached(include_str!("journal.sql"))?.execute(params![
+        machine,
+        id,
+        incarnation,
+        kind.as_str(),
+        row.version,
+        row.schema,
+        row.fence,
+        from,
+        event,
+        row.state,
+        payload,
+        data,
+        context,
+        cause.as_str(),
+        idempotency_key,
+        origin.and_then(|origin| origin.actor.as_deref()),
+        origin.and_then(|origin| origin.trace.as_deref()),
+        micros(now),
+    ])?;
     if let Some(key) = idempotency_key {
         connection
             .prepare_cached(

@@ -4,6 +4,7 @@ mod apply;
 mod change;
 mod checkpoint;
 mod define;
+mod entering;
 mod error;
 mod journal;
 mod lease;
@@ -14,18 +15,19 @@ mod read;
 mod reader;
 mod schema;
 mod statements;
+mod transaction;
 mod upkeep;
 mod wish;
 mod writer;
 
 pub use self::statements::{Sql, SqlError, SqlValue};
 pub(crate) use self::writer::Statements;
-use self::{presence::Presence, reader::Readers, writer::Writer};
+use self::{presence::Presence, reader::Readers, transaction::in_transaction, writer::Writer};
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
     PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use std::{
     error::Error,
     fmt,
@@ -219,17 +221,6 @@ impl Sqlite {
     ) -> Result<Result<Verdict, Box<dyn Error + Send + Sync>>, StoreError> {
         self.0.writer.commit_with(group, statements, now).await
     }
-}
-
-/// All of `work`, or nothing.
-fn in_transaction<T>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let done = work(&transaction)?;
-    transaction.commit()?;
-    Ok(done)
 }
 
 impl Store for Sqlite {

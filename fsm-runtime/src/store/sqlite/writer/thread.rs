@@ -1,37 +1,37 @@
-//! Owns the writer: one thread with one connection, which commits together what is waiting (group commit).
+//! Owns the writer's thread: what it serves in which order, what shares a transaction, and what it does for the file in between.
 
-use super::{
-    BUSY_TIMEOUT, Sql,
-    apply::{self, Savepoints},
-    error, read, schema,
-};
+use super::{Commit, CommitWith, Job, Queued, Urgent, waiting::Waiting};
 use crate::{
     clock::Stopwatch,
     measure,
-    store::{Change, Group, StoreError, Verdict},
+    store::{
+        StoreError, Verdict,
+        sqlite::{
+            BUSY_TIMEOUT, Sql,
+            apply::{self, Savepoints},
+            error, read, schema,
+            transaction::Transaction,
+        },
+    },
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use std::{
-    collections::VecDeque,
-    error::Error,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, RecvTimeoutError},
+        Arc, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+use tokio::sync::broadcast;
 
-/// Jobs that may wait before callers are held back.
-const QUEUE: usize = 4_096;
 /// Groups that share one transaction at most: past this, latency grows and throughput does not.
 const BATCH: usize = 256;
 /// Other jobs that are served before a batch is committed.
-const OTHERS: usize = 8;
+pub(super) const OTHERS: usize = 8;
 /// How often an idle writer looks whether another process has committed (1.9 µs a look).
 const FOREIGN_POLL: Duration = Duration::from_millis(5);
 
@@ -50,169 +50,31 @@ const LOG_PATIENCE: Duration = Duration::from_millis(250);
 const LOG_STEP: u64 = LOG_LIMIT / 4;
 /// After how many batches, without a pause between them, it is looked at how far the history is our own.
 const UPKEEP: u32 = 64;
-/// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
-const UNHEARD: usize = 64;
-
-/// A job, and its place in the queue; urgent ones need none.
-type Queued = (Job, Option<OwnedSemaphorePermit>);
-/// Jobs that do not queue behind the others.
-type Urgent = Arc<Mutex<VecDeque<Job>>>;
-
-enum Job {
-    Commit(Commit),
-    CommitWith(CommitWith),
-    /// Anything else that needs the writer's connection; it answers its caller itself.
-    Run(Box<dyn FnOnce(&Connection) + Send>),
-}
-
-struct Commit {
-    groups: Vec<Group>,
-    now: SystemTime,
-    reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
-}
-
-/// The caller's own SQL, to run after a group's changes.
-pub(crate) type Statements = Box<dyn FnOnce(&Sql<'_>) -> Result<(), BoxError> + Send>;
-type BoxError = Box<dyn Error + Send + Sync>;
-
-struct CommitWith {
-    group: Group,
-    statements: Statements,
-    now: SystemTime,
-    reply: oneshot::Sender<Result<Result<Verdict, BoxError>, StoreError>>,
-}
-
-pub(super) struct Writer {
+/// Starts the thread; it ends when all that give it jobs are gone.
+pub(super) fn start(
+    connection: Connection,
     file: Arc<Path>,
-    /// None once the writer is told to end.
-    jobs: Option<mpsc::Sender<Queued>>,
+    queue: Receiver<Queued>,
     urgent: Urgent,
-    places: Arc<Semaphore>,
     foreign: broadcast::Sender<u64>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writer {
-    pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
-        let (jobs, queue) = mpsc::channel();
-        let foreign = broadcast::Sender::new(UNHEARD);
-        let mut log = file.as_os_str().to_owned();
-        log.push("-wal");
-        let urgent = Urgent::default();
-        let mut state = State {
-            connection,
-            file: file.clone(),
-            log: log.into(),
-            log_limit: LOG_LIMIT,
-            urgent: urgent.clone(),
-            batches: 0,
-            foreign: foreign.clone(),
-            seen: None,
-            shared: 0,
-            own: 0,
-        };
-        // Before anybody has the store: what others commit from now on is told.
-        state.seen = state.data_version();
-        let thread = std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))?;
-        Ok(Self {
-            file,
-            jobs: Some(jobs),
-            urgent,
-            places: Arc::new(Semaphore::new(QUEUE)),
-            foreign,
-            thread: Some(thread),
-        })
-    }
-
-    /// Cancel safe: dropped before its place in the queue is taken, nothing happens; after it, the groups are decided
-    /// as if the caller still listened.
-    pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let gives_back = groups.iter().flat_map(|group| &group.changes).all(|c| matches!(c, Change::Release(_)));
-        let job = Job::Commit(Commit { groups, now, reply });
-        if gives_back {
-            self.enqueue_first(job)?;
-        } else {
-            self.enqueue(job).await?;
-        }
-        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
-    }
-
-    /// Cancel safe, as [`commit`](Self::commit).
-    pub(super) async fn commit_with(
-        &self,
-        group: Group,
-        statements: Statements,
-        now: SystemTime,
-    ) -> Result<Result<Verdict, BoxError>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.enqueue(Job::CommitWith(CommitWith { group, statements, now, reply })).await?;
-        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
-    }
-
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (job, answer) = self.answering(job);
-        self.enqueue(job).await?;
-        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
-    }
-
-    /// The same, before everything that waits.
-    pub(super) async fn run_first<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (job, answer) = self.answering(job);
-        self.enqueue_first(job)?;
-        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
-    }
-
-    fn answering<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
-        let (reply, answer) = oneshot::channel();
-        let file = self.file.clone();
-        let job = move |connection: &Connection| {
-            // A caller that has gone does not want the answer.
-            let _ = reply.send(job(connection).map_err(|e| error::running(&file, &e)));
-        };
-        (Job::Run(Box::new(job)), answer)
-    }
-
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
-        let place = self.places.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
-        self.send((job, Some(place)))
-    }
-
-    fn enqueue_first(&self, job: Job) -> Result<(), StoreError> {
-        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
-        // Wakes the writer, should it be idle.
-        self.send((Job::Run(Box::new(|_| {})), None))
-    }
-
-    fn send(&self, queued: Queued) -> Result<(), StoreError> {
-        let closed = || error::closed(&self.file);
-        self.jobs.as_ref().ok_or_else(closed)?.send(queued).map_err(|_| closed())
-    }
-
-    pub(super) fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.foreign.subscribe()
-    }
-}
-
-impl Drop for Writer {
-    /// Waits for the thread, so that the file is closed when the last handle is gone.
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!(store = %self.file.display(), "the writer thread panicked");
-        }
-    }
+) -> io::Result<JoinHandle<()>> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let mut state = State {
+        connection,
+        file,
+        log: log.into(),
+        urgent,
+        log_limit: LOG_LIMIT,
+        batches: 0,
+        foreign,
+        seen: None,
+        shared: 0,
+        own: 0,
+    };
+    // Before anybody has the store: what others commit from now on is told.
+    state.seen = state.data_version();
+    std::thread::Builder::new().name("fsm-writer".into()).spawn(move || state.run(&queue))
 }
 
 /// What the thread has to itself.
@@ -235,9 +97,10 @@ struct State {
 }
 
 impl State {
-    fn run(mut self, queue: &mpsc::Receiver<Queued>) {
+    fn run(mut self, queue: &Receiver<Queued>) {
+        let mut waiting = Waiting::new();
         loop {
-            match queue.recv_timeout(FOREIGN_POLL) {
+            match waiting.next(queue, FOREIGN_POLL) {
                 Ok(first) => {
                     self.serve(first, queue);
                     self.batches += 1;
@@ -257,7 +120,7 @@ impl State {
     }
 
     /// Serves `first` and what waits behind it, commits together.
-    fn serve(&mut self, first: Queued, queue: &mpsc::Receiver<Queued>) {
+    fn serve(&mut self, first: Queued, queue: &Receiver<Queued>) {
         let mut batch = Vec::new();
         let mut groups = 0;
         // Other jobs may sync the disk each: they must not keep the batch waiting for long.
@@ -280,6 +143,7 @@ impl State {
                     others += 1;
                     job(&self.connection);
                 }
+                Job::Look => {}
             }
         }
         if batch.is_empty() {
@@ -323,8 +187,7 @@ impl State {
     /// `None` where it was rolled back because a change was left half made.
     fn attempt(&self, batch: &[Commit], savepoints: Savepoints) -> Result<Option<Vec<Vec<Verdict>>>, StoreError> {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
-        let transaction =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+        let transaction = Transaction::begin(&self.connection).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for commit in batch {
             let each = commit.groups.iter().map(|group| apply::group(&transaction, group, commit.now, savepoints));
@@ -342,8 +205,7 @@ impl State {
         let CommitWith { group, statements, now, reply } = commit;
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
         let answer = (|| {
-            let transaction =
-                Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+            let transaction = Transaction::begin(&self.connection).map_err(failed)?;
             let statements = |sql: &Sql<'_>| {
                 catch_unwind(AssertUnwindSafe(|| statements(sql)))
                     .unwrap_or_else(|_| Err("the statements panicked".into()))

@@ -1,0 +1,174 @@
+//! Owns the writer: one thread with one connection, which commits together what is waiting (group commit). Here are its callers'
+//! side and the queue between.
+
+#[cfg(test)]
+mod tests;
+mod thread;
+mod waiting;
+
+use super::{Sql, error};
+use crate::store::{Change, Group, StoreError, Verdict};
+use rusqlite::Connection;
+use std::{
+    collections::VecDeque,
+    error::Error,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+    time::SystemTime,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+
+/// Jobs that may wait before callers are held back.
+const QUEUE: usize = 4_096;
+/// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
+const UNHEARD: usize = 64;
+
+/// A job, and its place in the queue; urgent ones need none.
+type Queued = (Job, Option<OwnedSemaphorePermit>);
+/// Jobs that do not queue behind the others.
+type Urgent = Arc<Mutex<VecDeque<Job>>>;
+
+enum Job {
+    Commit(Commit),
+    CommitWith(CommitWith),
+    /// Anything else that needs the writer's connection; it answers its caller itself.
+    Run(Box<dyn FnOnce(&Connection) + Send>),
+    /// Nothing itself: there is something urgent.
+    Look,
+}
+
+struct Commit {
+    groups: Vec<Group>,
+    now: SystemTime,
+    reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+}
+
+/// The caller's own SQL, to run after a group's changes.
+pub(crate) type Statements = Box<dyn FnOnce(&Sql<'_>) -> Result<(), BoxError> + Send>;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+struct CommitWith {
+    group: Group,
+    statements: Statements,
+    now: SystemTime,
+    reply: oneshot::Sender<Result<Result<Verdict, BoxError>, StoreError>>,
+}
+
+pub(super) struct Writer {
+    file: Arc<Path>,
+    /// None once the writer is told to end.
+    jobs: Option<mpsc::Sender<Queued>>,
+    urgent: Urgent,
+    places: Arc<Semaphore>,
+    foreign: broadcast::Sender<u64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let foreign = broadcast::Sender::new(UNHEARD);
+        let urgent = Urgent::default();
+        let thread = thread::start(connection, file.clone(), queue, urgent.clone(), foreign.clone())?;
+        Ok(Self {
+            file,
+            jobs: Some(jobs),
+            urgent,
+            places: Arc::new(Semaphore::new(QUEUE)),
+            foreign,
+            thread: Some(thread),
+        })
+    }
+
+    /// Cancel safe: dropped before its place in the queue is taken, nothing happens; after it, the groups are decided
+    /// as if the caller still listened.
+    pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let gives_back = groups.iter().flat_map(|group| &group.changes).all(|c| matches!(c, Change::Release(_)));
+        let job = Job::Commit(Commit { groups, now, reply });
+        if gives_back {
+            self.enqueue_first(job)?;
+        } else {
+            self.enqueue(job).await?;
+        }
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+    }
+
+    /// Cancel safe, as [`commit`](Self::commit).
+    pub(super) async fn commit_with(
+        &self,
+        group: Group,
+        statements: Statements,
+        now: SystemTime,
+    ) -> Result<Result<Verdict, BoxError>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(Job::CommitWith(CommitWith { group, statements, now, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = self.answering(job);
+        self.enqueue(job).await?;
+        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    /// The same, before everything that waits.
+    pub(super) async fn run_first<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = self.answering(job);
+        self.enqueue_first(job)?;
+        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    fn answering<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        let file = self.file.clone();
+        let job = move |connection: &Connection| {
+            // A caller that has gone does not want the answer.
+            let _ = reply.send(job(connection).map_err(|e| error::running(&file, &e)));
+        };
+        (Job::Run(Box::new(job)), answer)
+    }
+
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        let place = self.places.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
+        self.send((job, Some(place)))
+    }
+
+    fn enqueue_first(&self, job: Job) -> Result<(), StoreError> {
+        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
+        // Wakes the writer, should it be idle.
+        self.send((Job::Look, None))
+    }
+
+    fn send(&self, queued: Queued) -> Result<(), StoreError> {
+        let closed = || error::closed(&self.file);
+        self.jobs.as_ref().ok_or_else(closed)?.send(queued).map_err(|_| closed())
+    }
+
+    pub(super) fn foreign_changes(&self) -> broadcast::Receiver<u64> {
+        self.foreign.subscribe()
+    }
+}
+
+impl Drop for Writer {
+    /// Waits for the thread, so that the file is closed when the last handle is gone.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(store = %self.file.display(), "the writer thread panicked");
+        }
+    }
+}
