@@ -1,7 +1,8 @@
 //! The SQLite store on a disk that fails: full, broken, read-only, without power, at every operation in turn.
 
 use fsm_runtime::store::{
-    Cause, Change, Create, Entering, HistoryQuery, Key, OpenError, Origin, Row, Store, StoreError, Transition, Verdict,
+    Attempts, Cause, Change, Claim, Create, Entering, HistoryQuery, Key, OpenError, Origin, Release, Row, Store,
+    StoreError, Transition, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -54,6 +55,31 @@ fn knock(row: &Row) -> Change {
         cause: Cause::Caller,
         idempotency_key: None,
         origin: Origin::default(),
+    })
+}
+
+fn claim(row: &Row) -> Change {
+    Change::Claim(Claim {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: row.fence,
+        owner: "me".into(),
+    })
+}
+
+fn release(claimed: &Row, attempts: Attempts) -> Change {
+    Change::Release(Release {
+        key: claimed.key.clone(),
+        incarnation: claimed.incarnation,
+        version: claimed.version,
+        fence: claimed.fence,
+        owner: claimed.owner.clone(),
+        retry: None,
+        attempts,
+        error: None,
+        parked: None,
+        note: None,
     })
 }
 
@@ -244,6 +270,43 @@ async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once()
         assert!(matches!(again, Verdict::Committed { .. } | Verdict::Duplicate { .. }), "{again:?}");
         assert!(matches!(commit(&store, create(&id, Some("k"))).await.unwrap(), Verdict::Duplicate { .. }));
         assert_eq!(whole(&store, &BTreeMap::from([(id, 1)])).await, 0);
+    }
+}
+
+/// A worker's claim is given back under a commit that says neither yes nor no; asked again, the attempt is given back once.
+#[tokio::test]
+async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
+    for fault in [Fault::Broken, Fault::Dead] {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("doors.db");
+        let disk = Disk::under(dir.path());
+        let mut store = Sqlite::open(&path).await.unwrap();
+        let mut row = made(commit(&store, create("a", None)).await.unwrap());
+        for _ in 0..2 {
+            let claimed = made(commit(&store, claim(&row)).await.unwrap());
+            row = made(commit(&store, release(&claimed, Attempts::Keep)).await.unwrap());
+        }
+        let claimed = made(commit(&store, claim(&row)).await.unwrap());
+        assert_eq!(claimed.attempt, 3);
+        let release = release(&claimed, Attempts::GiveBack);
+        disk.fail(Operation::Sync, 0, fault);
+        let unknown = commit(&store, release.clone()).await.unwrap_err();
+        assert!(matches!(unknown, StoreError::Indeterminate { .. }), "{fault:?}: {unknown:?}");
+        if matches!(fault, Fault::Dead) {
+            drop(store);
+            disk.heal();
+            store = Sqlite::open(&path).await.unwrap();
+            let found = store.get(claimed.key.clone()).await.unwrap().unwrap();
+            assert_eq!((found.owner, found.attempt), (None, 2), "the log held it");
+        }
+        disk.heal();
+        match (fault, commit(&store, release.clone()).await.unwrap()) {
+            (Fault::Dead, Verdict::Fenced { .. }) | (Fault::Broken, Verdict::Committed { .. }) => {}
+            (fault, verdict) => panic!("{fault:?}: {verdict:?}"),
+        }
+        assert!(matches!(commit(&store, release).await.unwrap(), Verdict::Fenced { .. }), "{fault:?}");
+        let row = store.get(claimed.key).await.unwrap().unwrap();
+        assert_eq!((row.owner, row.attempt, row.version), (None, 2, 1), "{fault:?}");
     }
 }
 
