@@ -10,6 +10,7 @@ mod check;
 mod errors;
 mod expand;
 mod hint;
+mod mentions;
 mod model;
 mod parse;
 mod picture;

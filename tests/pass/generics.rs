@@ -53,6 +53,44 @@ where
     },
 }
 
+/// Bounds that build upon one with a lifetime that not every state has.
+#[derive(StateMachine, Debug)]
+#[fsm(initial = Waiting, context = &'a [u8])]
+pub enum Reader<'a, T>
+where
+    T: Iterator<Item = &'a u8>,
+    T::Item: Copy,
+{
+    /// Without a source.
+    #[on(read { source: T, first: T::Item } => Reading)]
+    Waiting {
+        /// By whom.
+        name: &'a str,
+    },
+    /// With one.
+    #[on(stop => Stopped, guard = is_long)]
+    Reading {
+        /// What is read.
+        source: T,
+        /// What came first.
+        first: T::Item,
+    },
+    /// At its end.
+    #[state(end)]
+    Stopped {
+        /// What is left.
+        source: T,
+    },
+}
+
+fn is_long<T>(_: &reader::Reading<T>, _: &reader::event::Stop, context: &&[u8]) -> Result<(), &'static str>
+where
+    T: Iterator,
+    T::Item: Copy,
+{
+    if context.is_empty() { Err("there is nothing to read") } else { Ok(()) }
+}
+
 fn half<S: Copy, const N: usize>(
     full: ring::Full<S, N>,
     _: ring::event::Either,
@@ -76,6 +114,14 @@ fn a_state_takes_the_parameters_that_it_uses() {
     assert!(value.can(conn::EventKind::Close));
     assert_eq!(conn::GRAPH.machine, "Conn");
     assert_eq!(size_of::<conn::Machine<'_, conn::Closed<u16>, u16>>(), size_of::<u16>());
+}
+
+#[test]
+fn bounds_build_upon_bounds() {
+    let bytes = [1, 2];
+    let waiting = reader::Machine::new(reader::Waiting { name: "ada" }, &bytes[..]);
+    let reading = waiting.read(bytes.iter(), &bytes[0]);
+    assert_eq!(reading.stop().expect("there are bytes").into_data().source.count(), 2);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use quote::ToTokens;
 use syn::{GenericParam, Ident};
 
 use crate::{
     errors::Errors,
+    mentions::{mentions, mentions_lifetime},
     model::{Kind, Machine, plain, snake},
+    text,
 };
 
 /// What every generated module defines, or its enums do.
@@ -94,6 +97,30 @@ fn generics(machine: &Machine, errors: &mut Errors) {
             let message =
                 format!("`{}::{name}` is a type of the generated module: call the parameter otherwise", machine.module);
             errors.at(ident, message);
+        }
+    }
+    if machine.durable.is_none() {
+        unused(machine, errors);
+    }
+}
+
+/// A type or lifetime that no state holds is an error to rustc, of which others would follow here.
+fn unused(machine: &Machine, errors: &mut Errors) {
+    let types: Vec<_> = machine.states.iter().flat_map(|state| &state.fields).map(|field| &field.ty).collect();
+    for param in &machine.generics.params {
+        let (unused, shown) = match param {
+            GenericParam::Lifetime(param) => {
+                let name = param.lifetime.ident.to_string();
+                (!types.iter().any(|ty| mentions_lifetime(ty, &name)), &param.lifetime as &dyn ToTokens)
+            }
+            GenericParam::Type(param) => {
+                (!types.iter().any(|ty| mentions(ty, &|word| param.ident == word)), &param.ident as &dyn ToTokens)
+            }
+            GenericParam::Const(_) => continue,
+        };
+        if unused {
+            let message = format!("no state holds anything of `{}`: use it in a field, or remove it", text::of(&shown));
+            errors.at(shown, message);
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let (core, durable) = if options.durable.is_some() {
         let runtime = path(quote!(::fsm_runtime));
         let durable = quote! {
+            #[allow(deprecated)]
             impl #params #runtime::Durable for #ident #args #clause {
                 type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
                 type AnyRecord = #ty;
@@ -51,9 +52,11 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
                 fn decode_context(stored: #ty) -> #ty { loop {} }
                 fn timer_event(state: #ty) -> #ty { loop {} }
             }
+            #[allow(deprecated)]
             impl<W> #runtime::WorkedBy<W> for #ident {
                 fn work(self, workers: #ty, lease: #ty) -> #ty { loop {} }
             }
+            #[allow(deprecated)]
             impl<B> #runtime::BornIn<B> for #ident {
                 type Born = #ty;
                 fn parts(birth: #ty) -> #ty { loop {} }
@@ -68,6 +71,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let timer = timer.then(|| quote!(#vis fn timer_event(&self) -> #ty { loop {} }));
     let types = types(declaration);
     let stubs = quote! {
+        #[allow(deprecated)]
         impl #params #ident #args #clause {
             #vis const GRAPH: #ty = loop {};
             #vis fn state(&self) -> #ty { loop {} }
@@ -79,6 +83,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
             #[allow(dead_code)]
             fn __named(#(_: ::core::marker::PhantomData<#types>),*) {}
         }
+        #[allow(deprecated)]
         impl #params #core::StateMachine for #ident #args #clause {
             type State = #ty;
             type EventKind = #ty;

@@ -8,11 +8,12 @@ use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::Ident
 
 use super::{
     generics::{self, param_name},
-    rewrite::{Move, mentions, mentions_lifetime, respan},
+    rewrite::{Move, respan},
     scope::Scope,
 };
 use crate::{
     check::{DURABLE_TYPES, TYPES},
+    mentions::{mentions, mentions_lifetime},
     model::{Event, Field, Kind, Machine, Member, Transition, plain},
 };
 

@@ -7,7 +7,8 @@ use syn::{
     WherePredicate, parse::Parse, parse_quote,
 };
 
-use super::{cx::Cx, rewrite::mentions};
+use super::cx::Cx;
+use crate::mentions::mentions;
 
 /// The name of a generic parameter, a lifetime's without its quote.
 pub(super) fn param_name(param: &GenericParam) -> String {

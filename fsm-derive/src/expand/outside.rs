@@ -142,6 +142,8 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
     let (args, result) = (respan(args, path.span()), respan(result, path.span()));
     let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
+    // A reason that is none is reported at the user's path, too.
+    let refused = quote_spanned!(path.span()=> .map_err(::core::convert::Into::into));
     let path = cx.moved(2, path);
     Some(quote! {
         pub(super) fn #ident #params(
@@ -150,7 +152,7 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
             #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
             let guard: #signature = #path;
-            guard(state, event #argument).map_err(::core::convert::Into::into)
+            guard(state, event #argument) #refused
         }
     })
 }

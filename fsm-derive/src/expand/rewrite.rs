@@ -1,7 +1,9 @@
 //! The user's tokens, moved from beside the enum into the generated module.
 
-use proc_macro2::{Group, Ident, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
+
+use crate::mentions::{after_colons, colons};
 
 /// Where tokens are moved to, and what `Self` means where they come from.
 pub(super) struct Move<'a> {
@@ -51,26 +53,6 @@ impl Move<'_> {
     }
 }
 
-/// Whether one of `names` begins a path in `tokens`.
-pub(super) fn mentions(tokens: impl ToTokens, names: &dyn Fn(&str) -> bool) -> bool {
-    let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
-    tokens.iter().enumerate().any(|(i, token)| match token {
-        TokenTree::Ident(ident) => !after_colons(&tokens, i) && !is_lifetime(&tokens, i) && names(&ident.to_string()),
-        TokenTree::Group(group) => mentions(group.stream(), names),
-        _ => false,
-    })
-}
-
-/// Whether the lifetime `name` (without its quote) occurs in `tokens`.
-pub(super) fn mentions_lifetime(tokens: impl ToTokens, name: &str) -> bool {
-    let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
-    tokens.iter().enumerate().any(|(i, token)| match token {
-        TokenTree::Ident(ident) => is_lifetime(&tokens, i) && ident == name,
-        TokenTree::Group(group) => mentions_lifetime(group.stream(), name),
-        _ => false,
-    })
-}
-
 /// The same tokens, pointing at `span`.
 pub(super) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     let respanned = tokens.into_iter().map(|mut token| {
@@ -81,25 +63,6 @@ pub(super) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
         token
     });
     respanned.collect()
-}
-
-/// `::` begins at `i`.
-fn colons(tokens: &[TokenTree], i: usize) -> bool {
-    let colon = |i: usize, joint: bool| {
-        matches!(tokens.get(i), Some(TokenTree::Punct(punct))
-            if punct.as_char() == ':' && (!joint || punct.spacing() == Spacing::Joint))
-    };
-    colon(i, true) && colon(i + 1, false)
-}
-
-fn after_colons(tokens: &[TokenTree], i: usize) -> bool {
-    i.checked_sub(2).is_some_and(|before| colons(tokens, before))
-}
-
-fn is_lifetime(tokens: &[TokenTree], i: usize) -> bool {
-    i.checked_sub(1)
-        .and_then(|before| tokens.get(before))
-        .is_some_and(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\''))
 }
 
 #[cfg(test)]
@@ -115,12 +78,5 @@ mod tests {
             .to_string();
         let expected = quote!(Vec<(super::A, super::super::B, crate::C, a::D, Box<super::Server>)>).to_string();
         assert_eq!(moved, expected);
-    }
-
-    #[test]
-    fn only_the_beginning_of_a_path_is_mentioned() {
-        let mentions = |tokens: TokenStream| mentions(tokens, &|name| name == "Running");
-        assert!(mentions(quote!(Option<[Running; 2]>)));
-        assert!(!mentions(quote!(&'Running std::Running)));
     }
 }

@@ -2,12 +2,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{GenericParam, Generics, Token, WherePredicate, punctuated::Punctuated};
-
-use super::{
-    generics::param_name,
-    rewrite::{Move, mentions, mentions_lifetime},
+use syn::{
+    GenericArgument, GenericParam, Generics, PathArguments, Token, TypeParamBound, WherePredicate,
+    punctuated::Punctuated,
 };
+
+use super::{generics::param_name, rewrite::Move};
+use crate::mentions::{mentions, mentions_lifetime};
 
 /// Some of the enum's generics, with the bounds between them.
 #[derive(Clone, Default)]
@@ -28,7 +29,7 @@ impl Scope {
         let kept = |tokens: &dyn ToTokens| !dropped.iter().any(|param| names(tokens, param));
         for param in &mut params {
             match param {
-                GenericParam::Type(param) => param.bounds = filtered(&param.bounds, &kept),
+                GenericParam::Type(param) => param.bounds = weakened(&param.bounds, &kept),
                 GenericParam::Lifetime(param) => param.bounds = filtered(&param.bounds, &kept),
                 GenericParam::Const(_) => {}
             }
@@ -36,7 +37,7 @@ impl Scope {
         let predicates = generics.where_clause.into_iter().flat_map(|clause| clause.predicates);
         let predicates = predicates.filter_map(|mut predicate| match &mut predicate {
             WherePredicate::Type(of) => {
-                of.bounds = filtered(&of.bounds, &kept);
+                of.bounds = weakened(&of.bounds, &kept);
                 (kept(&of.bounded_ty) && !of.bounds.is_empty()).then_some(predicate)
             }
             WherePredicate::Lifetime(of) => {
@@ -128,6 +129,27 @@ fn filtered<T: ToTokens + Clone>(
     kept: &dyn Fn(&dyn ToTokens) -> bool,
 ) -> Punctuated<T, Token![+]> {
     bounds.iter().filter(|bound| kept(bound)).cloned().collect()
+}
+
+/// The same for bounds of types, where `Iterator<Item = &'a u8>` is still `Iterator` without `'a`: what follows from it, as
+/// `T::Item`, would not be found otherwise.
+fn weakened(
+    bounds: &Punctuated<TypeParamBound, Token![+]>,
+    kept: &dyn Fn(&dyn ToTokens) -> bool,
+) -> Punctuated<TypeParamBound, Token![+]> {
+    let mut bounds = bounds.clone();
+    for bound in &mut bounds {
+        if let TypeParamBound::Trait(bound) = bound
+            && let Some(last) = bound.path.segments.last_mut()
+            && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+        {
+            let known = |argument: &&GenericArgument| {
+                kept(argument) || matches!(argument, GenericArgument::Type(_) | GenericArgument::Lifetime(_))
+            };
+            arguments.args = arguments.args.iter().filter(known).cloned().collect();
+        }
+    }
+    filtered(&bounds, kept)
 }
 
 /// Whether `tokens` name `param`.

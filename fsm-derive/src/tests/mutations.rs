@@ -19,7 +19,7 @@ fn generic() -> TokenStream {
             #[state(work)]
             #[on(c { s: &'a str } => D)]
             #[on(d { again: (u8, T) } => C, with = Self::again)]
-            C(u8, T),
+            C(&'a str, T),
             #[state(end, remove)]
             D,
         }

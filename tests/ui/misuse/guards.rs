@@ -7,6 +7,7 @@ enum Job {
     #[on(skip => Running, guard = no_result)]
     Idle,
     #[on(stop => Idle, guard = not_there)]
+    #[on(halt => Idle, guard = no_reason)]
     Running,
 }
 
@@ -16,6 +17,10 @@ fn no_event(_: &job::Idle) -> Result<(), &'static str> {
 
 fn no_result(_: &job::Idle, _: &job::event::Skip) -> bool {
     true
+}
+
+fn no_reason(_: &job::Running, _: &job::event::Halt) -> Result<(), u8> {
+    Err(1)
 }
 
 fn main() {}
