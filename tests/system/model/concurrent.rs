@@ -3,10 +3,10 @@
 use super::{
     cases,
     linearize::{self, Asked, Call},
-    op::{self, ENDED, Kind, MACHINES, Pick, Seen},
+    op::{self, ENDED, Kind, MACHINES, OWNERS, Pick, Seen},
 };
 use fastrand::Rng;
-use fsm_runtime::store::{Prune, Store, StoreError, sqlite::Sqlite};
+use fsm_runtime::store::{Prune, Renewal, Store, StoreError, sqlite::Sqlite};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     fs::File,
@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -87,6 +88,7 @@ impl<W: FnMut(&Call)> Caller<W> {
                 0..5 => self.look().await,
                 5 => self.forget().await,
                 6 => self.turn_away().await,
+                7 => self.lease().await,
                 _ => self.change().await,
             }
         }
@@ -133,9 +135,31 @@ impl<W: FnMut(&Call)> Caller<W> {
         }
     }
 
+    /// Of a length that lapses while others are at work, or not.
+    async fn lease(&mut self) {
+        let owner = self.rng.u8(..2);
+        let name = OWNERS[usize::from(owner)].to_owned();
+        if self.rng.u8(..4) == 0 {
+            let call = self.begin(Asked::EndLease { owner });
+            if heard(self.store.end_leases(vec![name], linearize::at(call.called)).await).is_some() {
+                self.end(call, Vec::new());
+            }
+            return;
+        }
+        let ttl = Duration::from_micros(self.rng.u64(..20_000));
+        let call = self.begin(Asked::Renew { owner, ttl });
+        let renewal = Renewal { owner: name.clone(), holder: name, ttl };
+        let Some(leases) = heard(self.store.renew(vec![renewal], linearize::at(call.called)).await) else { return };
+        assert_eq!(leases[0].until, linearize::at(call.called) + ttl);
+        self.end(call, Vec::new());
+    }
+
     async fn forget(&mut self) {
         let before = nanos();
-        let (asked, prune) = if self.rng.bool() {
+        let (asked, prune) = if self.rng.u8(..3) == 0 {
+            let history_before = Some(linearize::at(before));
+            (Asked::ForgetHistory { before }, Prune { history_before, limit: 1_000_000, ..Prune::default() })
+        } else if self.rng.bool() {
             let ended = MACHINES.map(|machine| (machine.to_owned(), ENDED.to_owned())).to_vec();
             let prune = Prune { ended, ended_before: Some(linearize::at(before)), limit: 1, ..Prune::default() };
             (Asked::ForgetEnded { before }, prune)

@@ -3,7 +3,7 @@
 //! search, with Lowe's memory of where it has been). What was never answered took effect at any time after its call, or never.
 
 use super::{
-    op::{self, ENDED, Op},
+    op::{self, ENDED, OWNERS, Op},
     reference::Model,
 };
 use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store, Verdict};
@@ -36,6 +36,18 @@ pub(super) enum Asked {
     /// All keys used before.
     ForgetKeys {
         before: u64,
+    },
+    /// The history before, as far as no key holds it.
+    ForgetHistory {
+        before: u64,
+    },
+    /// A process's lease, for so long.
+    Renew {
+        owner: u8,
+        ttl: Duration,
+    },
+    EndLease {
+        owner: u8,
     },
 }
 
@@ -131,28 +143,49 @@ impl Event<'_> {
         match &self.act {
             Act::Get { .. } => true,
             Act::Change { answer, .. } => answer.is_some_and(|answer| !answer.committed),
-            Act::ForgetEnded { .. } | Act::ForgetKeys { .. } => false,
+            Act::ForgetEnded { .. } | Act::ForgetKeys { .. } | Act::Lease { .. } => false,
         }
     }
 }
 
 enum Act<'a> {
-    Change { op: &'a Op, answer: Option<&'a Answer>, now: SystemTime },
-    Get { answer: &'a Answer },
-    ForgetEnded { before: SystemTime },
-    ForgetKeys { before: SystemTime },
+    Change {
+        op: &'a Op,
+        answer: Option<&'a Answer>,
+        now: SystemTime,
+    },
+    Get {
+        answer: &'a Answer,
+    },
+    ForgetEnded {
+        before: SystemTime,
+    },
+    ForgetKeys {
+        before: SystemTime,
+    },
+    /// Renewed, or ended.
+    Lease {
+        owner: &'static str,
+        until: Option<SystemTime>,
+        now: SystemTime,
+    },
 }
 
 /// Checks every instance, and what holds between them.
 pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
     let all = HistoryQuery { key: None, after: 0, newest_first: false, limit: usize::MAX };
     let history = store.history(all).await.expect("history");
+    let forgotten = calls.iter().filter_map(|call| match call.asked {
+        Asked::ForgetHistory { before } => Some(at(before)),
+        _ => None,
+    });
+    let forgotten_before = forgotten.max();
     for instance in 0..instances {
         let key = op::key(instance);
         let row = store.get(key.clone()).await.expect("a look").map(|row| Row { shard: 0, ..row });
         let entries: Vec<HistoryEntry> = history.iter().filter(|entry| entry.key == key).cloned().collect();
         let events = events(calls, instance);
-        Search::new(&events, key, row, &entries).run();
+        Search::new(&events, key, row, &entries, forgotten_before).run();
     }
     order(calls, &history);
 }
@@ -179,9 +212,17 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
                     event(Act::Get { answer }, true);
                 }
             }
-            Asked::Get(_) => {}
             Asked::ForgetEnded { before } => event(Act::ForgetEnded { before: at(*before) }, false),
             Asked::ForgetKeys { before } => event(Act::ForgetKeys { before: at(*before) }, true),
+            // No answer depends on a forgotten entry but the history at the end: what a key answers with is held.
+            Asked::Get(_) | Asked::ForgetHistory { .. } => {}
+            Asked::Renew { owner, ttl } => {
+                let (owner, now) = (OWNERS[usize::from(*owner)], at(call.called));
+                event(Act::Lease { owner, until: Some(now + *ttl), now }, true);
+            }
+            Asked::EndLease { owner } => {
+                event(Act::Lease { owner: OWNERS[usize::from(*owner)], until: None, now: at(call.called) }, true);
+            }
         }
     }
     events.sort_by_key(|event| event.called);
@@ -194,6 +235,8 @@ struct Search<'a> {
     key: Key,
     row: Option<Row>,
     history: Vec<String>,
+    /// The latest time before which the history may have been forgotten.
+    forgotten_before: Option<SystemTime>,
     /// Fences that nobody was told of as his own, for claims whose answer was lost.
     unclaimed: Vec<u64>,
     done: Vec<bool>,
@@ -205,7 +248,13 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(events: &'a [Event<'a>], key: Key, row: Option<Row>, entries: &[HistoryEntry]) -> Self {
+    fn new(
+        events: &'a [Event<'a>],
+        key: Key,
+        row: Option<Row>,
+        entries: &[HistoryEntry],
+        forgotten_before: Option<SystemTime>,
+    ) -> Self {
         let mut fences: BTreeSet<u64> =
             entries.iter().map(|entry| entry.fence).chain(row.iter().map(|row| row.fence)).collect();
         for event in events {
@@ -226,6 +275,7 @@ impl<'a> Search<'a> {
             key,
             row,
             history: entries.iter().map(entry_words).collect(),
+            forgotten_before,
             unclaimed: fences.into_iter().filter(|fence| *fence > 0).collect(),
             done: vec![false; events.len()],
             order: Vec::new(),
@@ -258,6 +308,7 @@ impl<'a> Search<'a> {
             Act::Get { answer } => format!("get => {}", answer.words),
             Act::ForgetEnded { .. } => "forget ended".to_owned(),
             Act::ForgetKeys { .. } => "forget keys".to_owned(),
+            Act::Lease { owner, until, .. } => format!("{owner} until {:?}", until.map(micros)),
         };
         format!("  {called}..{answered} {act}")
     }
@@ -363,14 +414,32 @@ impl<'a> Search<'a> {
             Act::ForgetKeys { before } => {
                 next.prune(&Prune { keys_before: Some(*before), limit: usize::MAX, ..Prune::default() });
             }
+            Act::Lease { owner, until, now } => {
+                match until {
+                    Some(until) => drop(next.renew(owner, *until, *now)),
+                    None => next.end_lease(owner, *now),
+                }
+                // Whether more is held under a lapsed lease, other instances say: it was forgotten, or kept.
+                let mut outcomes = vec![next.clone()];
+                for gone in next.gone(*now) {
+                    let mut forgotten = outcomes.clone();
+                    for model in &mut forgotten {
+                        model.forget_leases(std::slice::from_ref(&gone));
+                    }
+                    outcomes.extend(forgotten);
+                }
+                return outcomes;
+            }
         }
         vec![next]
     }
 
     fn is_the_end(&self, model: &Model) -> bool {
+        let Some(forgotten) = model.history.len().checked_sub(self.history.len()) else { return false };
+        let (forgotten, kept) = model.history.split_at(forgotten);
         model.rows.get(&self.key) == self.row.as_ref()
-            && model.history.len() == self.history.len()
-            && model.history.iter().zip(&self.history).all(|(entry, found)| entry_words(entry) == *found)
+            && forgotten.iter().all(|entry| self.forgotten_before.is_some_and(|before| entry.at < before))
+            && kept.iter().zip(&self.history).all(|(entry, found)| entry_words(entry) == *found)
     }
 }
 
@@ -387,6 +456,7 @@ fn fingerprint(model: &Model, key: &Key) -> u64 {
     for (used, (first, at)) in &model.keys {
         (used, first.sequence, at).hash(&mut hasher);
     }
+    model.leases.hash(&mut hasher);
     model.fence.hash(&mut hasher);
     hasher.finish()
 }
@@ -409,7 +479,7 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
                         && entry.version == version
                         && entry.kind != HistoryKind::Note
                 });
-                // It may have been purged since.
+                // It may have been purged since, or forgotten.
                 written.extend(entry.map(|entry| entry.sequence));
             }
         }

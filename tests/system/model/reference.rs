@@ -23,6 +23,8 @@ pub(super) struct Model {
     pub(super) fence: u64,
     sequence: u64,
     pub(super) pruned: u64,
+    /// Since when each process holds its lease, and until when.
+    pub(super) leases: BTreeMap<String, (SystemTime, SystemTime)>,
     /// The fence that the next claim got, where the store has said so: other instances take fences as well.
     pub(super) given: Option<u64>,
 }
@@ -76,7 +78,7 @@ impl Model {
             Change::Transition(transition) => self.transition(transition, now),
             Change::Override(moved) => self.override_to(moved, now),
             Change::Wish(wish) => self.wish(wish, now),
-            Change::Claim(claim) => self.claim(claim),
+            Change::Claim(claim) => self.claim(claim, now),
             Change::Checkpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
             Change::Arm(arm) => self.arm(arm, now),
@@ -175,9 +177,13 @@ impl Model {
         Ok(row)
     }
 
-    fn claim(&mut self, claim: &Claim) -> Result<Row, Miss> {
+    fn claim(&mut self, claim: &Claim, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&claim.key, claim.incarnation, claim.version)?;
         if row.fence != claim.fence || row.parked.is_some() {
+            return Err(Miss::Moved);
+        }
+        let live = |owner: &String| self.leases.get(owner).is_some_and(|(_, until)| *until > now);
+        if row.owner.as_ref().is_some_and(|owner| *owner != claim.owner && live(owner)) {
             return Err(Miss::Moved);
         }
         let next = self.given.unwrap_or(self.fence + 1);
@@ -345,6 +351,30 @@ impl Model {
             trace: None,
             at: now,
         }
+    }
+
+    /// Holds `owner` alive until `until`, and says since when it is.
+    pub(super) fn renew(&mut self, owner: &str, until: SystemTime, now: SystemTime) -> SystemTime {
+        let lease = self.leases.entry(owner.to_owned()).or_insert((now, until));
+        lease.1 = until;
+        lease.0
+    }
+
+    pub(super) fn end_lease(&mut self, owner: &str, now: SystemTime) {
+        if let Some((_, until)) = self.leases.get_mut(owner) {
+            *until = now.min(*until);
+        }
+    }
+
+    /// Lapsed leases under which nothing is held.
+    pub(super) fn gone(&self, now: SystemTime) -> Vec<String> {
+        let held = |owner: &String| self.rows.values().any(|row| row.owner.as_ref() == Some(owner));
+        let lapsed = self.leases.iter().filter(|(_, (_, until))| *until <= now);
+        lapsed.map(|(owner, _)| owner).filter(|owner| !held(owner)).cloned().collect()
+    }
+
+    pub(super) fn forget_leases(&mut self, gone: &[String]) {
+        self.leases.retain(|owner, _| !gone.contains(owner));
     }
 
     /// One batch of each kind, and how much that was.

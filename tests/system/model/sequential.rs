@@ -6,7 +6,7 @@ use super::{
     reference::Model,
 };
 use fsm_runtime::store::{
-    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Prune, Row, Store, Verdict, sqlite::Sqlite,
+    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
 };
 use proptest::{prelude::*, test_runner::Config};
 use std::{
@@ -25,6 +25,13 @@ enum Step {
         keys: Option<u64>,
         history: Option<u64>,
         ended: Option<u64>,
+    },
+    Renew {
+        owner: usize,
+        ttl: u64,
+    },
+    EndLease {
+        owner: usize,
     },
 }
 
@@ -67,7 +74,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         history,
         ended,
     });
-    prop::collection::vec(prop_oneof![9 => groups.prop_map(Step::Commit), 1 => prune], 1..60)
+    let renew = (0..OWNERS.len(), 0..20u64).prop_map(|(owner, ttl)| Step::Renew { owner, ttl });
+    let end = (0..OWNERS.len()).prop_map(|owner| Step::EndLease { owner });
+    let step = prop_oneof![18 => groups.prop_map(Step::Commit), 2 => prune, 3 => renew, 1 => end];
+    prop::collection::vec(step, 1..60)
 }
 
 proptest! {
@@ -112,6 +122,21 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
                 let found = store.prune(prune.clone()).await.unwrap();
                 prop_assert_eq!(found, model.prune(&prune), "{:?}", prune);
             }
+            Step::Renew { owner, ttl } => {
+                let (owner, ttl) = (OWNERS[owner], Duration::from_micros(ttl));
+                let renewal = Renewal { owner: owner.to_owned(), holder: owner.to_owned(), ttl };
+                let found = store.renew(vec![renewal], at(time)).await.unwrap();
+                let since = model.renew(owner, at(time) + ttl, at(time));
+                prop_assert_eq!(found, vec![lease(owner, since, at(time) + ttl, time)]);
+                let gone = model.gone(at(time));
+                model.forget_leases(&gone);
+            }
+            Step::EndLease { owner } => {
+                store.end_leases(vec![OWNERS[owner].to_owned()], at(time)).await.unwrap();
+                model.end_lease(OWNERS[owner], at(time));
+                let gone = model.gone(at(time));
+                model.forget_leases(&gone);
+            }
         }
         // The verdicts alone tell most; all of the queries together cost more than they do.
         if time % 8 == 0 || time == last {
@@ -121,6 +146,10 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
         }
     }
     Ok(())
+}
+
+fn lease(owner: &str, since: SystemTime, until: SystemTime, time: u64) -> Lease {
+    Lease::new(owner.to_owned(), owner.to_owned(), since, until, until > at(time))
 }
 
 fn without_shard(verdict: Verdict) -> Verdict {
@@ -231,6 +260,10 @@ async fn read(store: &dyn Store, key: Option<Key>, newest_first: bool) -> Vec<Hi
 }
 
 async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), TestCaseError> {
+    let held = model.leases.iter().map(|(owner, (since, until))| lease(owner, *since, *until, time));
+    let mut leases: Vec<Lease> = held.collect();
+    leases.sort_by_key(|lease| (lease.since, lease.owner.clone()));
+    prop_assert_eq!(store.leases(at(time)).await.unwrap(), leases);
     let machines = MACHINES.map(str::to_owned).to_vec();
     for until in [at(time), at(time + 10), at(time + 1_000)] {
         let mut due = Vec::new();
