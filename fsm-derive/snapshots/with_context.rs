@@ -61,7 +61,12 @@ pub mod order {
                 &super::event::Pay,
                 &Shop,
             ) -> ::core::result::Result<(), _> = is_open;
-            guard(state, event, context).map_err(::core::convert::Into::into)
+            match guard(state, event, context) {
+                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
+                ::core::result::Result::Err(reason) => {
+                    ::core::result::Result::Err(::core::convert::Into::into(reason))
+                }
+            }
         }
         pub(super) fn with_Cart_add(
             state: super::Cart,

@@ -60,7 +60,12 @@ pub(crate) mod text {
                 &super::Draft<T>,
                 &super::event::Submit<'a>,
             ) -> ::core::result::Result<(), _> = has_title;
-            guard(state, event).map_err(::core::convert::Into::into)
+            match guard(state, event) {
+                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
+                ::core::result::Result::Err(reason) => {
+                    ::core::result::Result::Err(::core::convert::Into::into(reason))
+                }
+            }
         }
         pub(super) fn with_Review_decide<'a, T: Clone>(
             state: super::Review<'a, T>,

@@ -143,7 +143,8 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let (args, result) = (respan(args, path.span()), respan(result, path.span()));
     let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
     // A reason that is none is reported at the user's path, too.
-    let refused = quote_spanned!(path.span()=> .map_err(::core::convert::Into::into));
+    let reason = Ident::new("reason", path.span());
+    let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
     let path = cx.moved(2, path);
     Some(quote! {
         pub(super) fn #ident #params(
@@ -152,7 +153,10 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
             #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
             let guard: #signature = #path;
-            guard(state, event #argument) #refused
+            match guard(state, event #argument) {
+                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
+                ::core::result::Result::Err(#reason) => ::core::result::Result::Err(#turned),
+            }
         }
     })
 }
