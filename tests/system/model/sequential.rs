@@ -74,9 +74,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         history,
         ended,
     });
-    let renew = (0..OWNERS.len(), 0..20u64).prop_map(|(owner, ttl)| Step::Renew { owner, ttl });
+    let renew = (0..OWNERS.len(), prop_oneof![1 => 0..20u64, 2 => Just(1_000)])
+        .prop_map(|(owner, ttl)| Step::Renew { owner, ttl });
     let end = (0..OWNERS.len()).prop_map(|owner| Step::EndLease { owner });
-    let step = prop_oneof![18 => groups.prop_map(Step::Commit), 2 => prune, 3 => renew, 1 => end];
+    let step = prop_oneof![18 => groups.prop_map(Step::Commit), 2 => prune, 4 => renew, 1 => end];
     prop::collection::vec(step, 1..60)
 }
 
