@@ -92,7 +92,8 @@ impl Supervisor {
         self.ask(|answer| Command::Terminate(id.into(), answer)).await
     }
 
-    /// Starts a child that is stopped or has finished; ends when it has started. If that fails it stays stopped.
+    /// Starts a child that is stopped or has finished; ends when it has started. If that fails it stays stopped, and that does
+    /// not count as a failure. A row of failures that it had ([`Restarts::Backoff`](super::Restarts::Backoff)) is over.
     ///
     /// # Errors
     ///

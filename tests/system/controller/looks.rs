@@ -217,7 +217,8 @@ impl World {
         call.draining().await;
         self.seen.permits.add_permits(1_000);
         call.tell(Do::Finish(1));
-        assert_eq!(stopping.await.unwrap().cut, []);
+        let report = tokio::time::timeout(PATIENCE, stopping).await.expect("it does not end").unwrap();
+        assert_eq!(report.cut, []);
         assert!(self.calls.is_over().await, "nobody else began");
         self.jobs.row(HELD).await.unwrap()
     }

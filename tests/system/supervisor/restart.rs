@@ -166,6 +166,24 @@ async fn s18_a_long_run_ends_the_row() {
     assert!(supervisor.ended().await.is_err());
 }
 
+#[tokio::test]
+async fn s18_a_restart_by_hand_ends_the_row() {
+    let world = World::new();
+    let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
+    settle().await;
+    for _ in 0..5 {
+        // Three in a row are allowed.
+        for _ in 0..3 {
+            world.tell("a", Do::Fail("again")).await;
+            world.advance(secs(300)).await;
+        }
+        supervisor.terminate("a").await.unwrap();
+        supervisor.restart("a").await.unwrap();
+        settle().await;
+    }
+    assert_eq!(states(&supervisor).await, "a Running 21");
+}
+
 /// What the listing says of a child that ended so.
 async fn last_error(make: fn() -> Result<(), BoxError>) -> String {
     let world = World::new();
