@@ -540,6 +540,7 @@ async fn l1_only_the_owner_claims_while_its_lease_lives(store: &dyn Store) {
     }
     assert!(matches!(claimed_at(store, &moved, "a", later(14)).await, Verdict::Committed { .. }));
     let held = get(store, "1").await;
+    assert_eq!((held.attempt, &held.error), (1, &None), "an attempt of this stay there was none before");
     // A lease that is renewed lasts longer; one that has lapsed holds nobody off.
     store.renew(vec![renewal("a", 15)], later(10)).await.unwrap();
     assert!(matches!(claimed_at(store, &held, "b", later(24)).await, Verdict::Fenced { .. }));
@@ -547,6 +548,7 @@ async fn l1_only_the_owner_claims_while_its_lease_lives(store: &dyn Store) {
     // One that was ended neither.
     store.renew(vec![renewal("b", 15)], later(25)).await.unwrap();
     let held = get(store, "1").await;
+    assert_eq!((held.attempt, held.error.as_deref()), (2, Some(Claim::CRASH)));
     assert!(matches!(claimed_at(store, &held, "c", later(26)).await, Verdict::Fenced { .. }));
     store.end_leases(vec!["b".into()], later(26)).await.unwrap();
     assert!(matches!(claimed_at(store, &held, "c", later(26)).await, Verdict::Committed { .. }));

@@ -50,7 +50,7 @@ impl Run {
         }
         if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me.owner) {
             if row.attempt >= self.limits(&row).attempts {
-                let error = WorkError::from("the process ended during the attempt");
+                let error = WorkError::from(Claim::CRASH);
                 return self.give_up(row, error);
             }
             tracing::warn!(

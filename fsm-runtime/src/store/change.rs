@@ -179,7 +179,8 @@ impl fmt::Debug for Transition {
     }
 }
 
-/// Takes a row for a worker: new owner, new fence, one more attempt; nothing of it is due until it is given back.
+/// Takes a row for a worker: new owner, new fence, one more attempt; nothing of it is due until it is given back. Taken from
+/// another owner in the midst of an attempt, its error says [what became of that](Claim::CRASH).
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// Which instance.
@@ -192,6 +193,11 @@ pub struct Claim {
     pub fence: u64,
     /// Who takes it.
     pub owner: String,
+}
+
+impl Claim {
+    /// How an attempt failed whose owner was gone before it ended.
+    pub const CRASH: &str = "crash: the process was gone before the attempt had ended";
 }
 
 /// Gives a row back: no owner.

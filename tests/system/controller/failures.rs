@@ -129,8 +129,8 @@ async fn c8_processes_that_are_killed_use_up_the_attempts() {
     store.commit(vec![Change::Claim(claim).into()], world.clock.clock().now()).await.unwrap();
     let (_runtime, calls) = start(&path, &world.clock, |builder| builder.attempts(2)).await.unwrap();
     let row = world.row("a", |row| row.parked.is_some()).await;
-    let why = "2 attempts failed, the last with: the process ended during the attempt";
-    assert_eq!((row.parked.as_deref(), row.attempt, row.owner), (Some(why), 2, None));
+    let why = format!("2 attempts failed, the last with: {}", Claim::CRASH);
+    assert_eq!((row.parked, row.attempt, row.owner), (Some(why), 2, None));
     assert!(calls.is_empty(), "there is no third");
 }
 

@@ -31,6 +31,7 @@ async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 2));
     assert!(call.fence > row.fence + 1);
+    assert_eq!(store.get(row.key).await.unwrap().unwrap().error.as_deref(), Some(Claim::CRASH));
 }
 
 #[tokio::test]

@@ -191,10 +191,12 @@ impl Model {
             return Err(Miss::Moved);
         }
         self.fence = next;
+        let crashed = row.attempt > 0 && row.owner.as_ref().is_some_and(|owner| *owner != claim.owner);
         Ok(self.put(Row {
             owner: Some(claim.owner.clone()),
             fence: next,
             attempt: row.attempt + 1,
+            error: if crashed { Some(Claim::CRASH.to_owned()) } else { row.error.clone() },
             retry_at: None,
             ..row
         }))

@@ -92,7 +92,8 @@ fn claim(connection: &Connection, claim: &Claim, now: SystemTime) -> rusqlite::R
         .query_row([], |row| row.get(0))?;
     connection
         .prepare_cached(&format!(
-            "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL
+            "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL,
+                 error = iif(owner <> ?6 AND attempt > 0, ?9, error)
              WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND parked IS NULL
                AND (owner IS NULL OR owner = ?6
                     OR NOT EXISTS (SELECT 1 FROM fsm_leases
@@ -100,7 +101,17 @@ fn claim(connection: &Connection, claim: &Claim, now: SystemTime) -> rusqlite::R
              RETURNING {COLUMNS}"
         ))?
         .query_row(
-            params![key.machine, key.id, incarnation.as_bytes(), version, fence, owner, next, micros(now)],
+            params![
+                key.machine,
+                key.id,
+                incarnation.as_bytes(),
+                version,
+                fence,
+                owner,
+                next,
+                micros(now),
+                Claim::CRASH
+            ],
             to_row,
         )
         .optional()
