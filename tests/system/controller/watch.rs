@@ -154,7 +154,9 @@ async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenc
     assert!(world.calls.is_empty());
     drop(unblock);
     let row = world.row("stuck", |row| row.error.is_some()).await;
-    assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
+    // How long by the clock depends on how far it had moved on until somebody looked.
+    let error = row.error.as_deref().unwrap();
+    assert!(error.starts_with("missed heartbeat: no beat for "), "{error}");
     assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "what it returned came too late");
     // It is gone, and both slots are there again.
     let next = loop {
