@@ -110,6 +110,13 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     world.calls.next().await.tell(Do::Finish(0));
     world.jobs.wait_for("b", job::State::Cancelled, PATIENCE).await.unwrap();
 
+    // A guard that says no, with its reason.
+    world.jobs.create("d", queued()).await.unwrap().start().await.unwrap();
+    drop(world.calls.next().await);
+    world.jobs.fire("d", job::event::Fail { reason: String::new() }).await.unwrap();
+    let job::AnyRecord::Failed(failed) = world.jobs.get("d").await.unwrap() else { panic!() };
+    failed.reopen().await.unwrap_err();
+
     // A takeover.
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     let call = world.calls.next().await;
@@ -133,6 +140,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
         ("work failed", ["id=a", "state=Running", "version=2", "attempt=1"]),
         ("parked: no more work", ["id=a", "state=Running", "version=2", "attempt=2"]),
         ("the instance has moved on", ["id=b", "state=Running", "version=2", "attempt=1"]),
+        ("refused by a guard", ["id=d", "state=Failed", "version=3", "event=reopen"]),
         ("did not end within its grace: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),

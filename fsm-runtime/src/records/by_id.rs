@@ -77,7 +77,7 @@ impl<M: Durable> Machines<M> {
                 let target = match machine.apply(event, meta.context_mut()) {
                     Ok(target) => target,
                     Err(Rejected { machine, reason: Some(reason), .. }) => {
-                        return Err(record::refuse(machine, meta, reason));
+                        return Err(record::refuse(machine, meta, kind, reason));
                     }
                     Err(Rejected { machine, reason: None, .. }) => {
                         let record = Box::new(machine.wrap_any(meta));

@@ -207,7 +207,10 @@ impl<S: DurableState> RawRecord<S> {
             let payload = to_json(&event)?;
             let target = match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
                 Ok(target) => target.into_enum(),
-                Err(refused) => return Err(refuse(refused.machine.into_enum(), meta, refused.reason)),
+                Err(refused) => {
+                    let event = <S::Machine as Accepts<S, E>>::EVENT;
+                    return Err(refuse(refused.machine.into_enum(), meta, event, refused.reason));
+                }
             };
             let event = <S::Machine as Accepts<S, E>>::EVENT;
             let (key, idempotency_key) = (meta.key.clone(), meta.idempotency_key.clone().unwrap_or_default());
@@ -228,7 +231,11 @@ impl<S: DurableState> RawRecord<S> {
     }
 }
 
-pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, reason: Reason) -> Failure<M> {
+/// A guard's answer. Ordinary, like a conflict, and told of as one is.
+pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, event: M::EventKind, reason: Reason) -> Failure<M> {
+    let Key { machine: name, id } = &meta.key;
+    let state = machine.state();
+    tracing::debug!(machine = %name, %id, %state, version = meta.version, %event, %reason, "refused by a guard");
     Failure::Refused { record: Box::new(machine.wrap_any(meta)), reason }
 }
 
