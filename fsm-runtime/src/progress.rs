@@ -2,7 +2,7 @@
 
 use crate::{
     codec::{CodecError, from_json, to_json},
-    controller::STORE_AGAIN,
+    controller::{Attempt, STORE_AGAIN},
     durable::WorkState,
     outage::Waiting,
     shared::Shared,
@@ -12,7 +12,6 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, future::Future, sync::Arc};
-use uuid::Uuid;
 
 /// A `work` state whose worker keeps how far it is. Implemented by the derive for each state marked
 /// `#[state(work, progress = Type)]`.
@@ -43,47 +42,28 @@ pub(crate) enum ProgressError {
     Refused { key: Key, reason: String },
 }
 
-/// The progress under one claim: what was left by the attempts before, and where more of it goes.
-pub(crate) struct Kept {
-    shared: Arc<Shared>,
-    key: Key,
-    incarnation: Uuid,
-    version: u64,
-    fence: u64,
-    state: String,
-    left: Option<String>,
+/// What the attempts before this one left with the claimed `row`.
+pub(crate) fn read<P: DeserializeOwned>(row: &Row) -> Result<Option<P>, WorkError> {
+    row.checkpoint.as_deref().map(from_json).transpose().map_err(|cause| {
+        let (key, state) = (row.key.clone(), row.state.clone());
+        WorkError::permanent(ProgressError::Unreadable { key, state, expected: type_name::<P>(), cause })
+    })
 }
 
-impl Kept {
-    pub(crate) fn new(shared: Arc<Shared>, row: &Row) -> Self {
-        let Row { key, incarnation, version, fence, state, checkpoint: left, .. } = row.clone();
-        Self { shared, key, incarnation, version, fence, state, left }
-    }
-
-    /// What the attempts before left.
-    pub(crate) fn read<P: DeserializeOwned>(&self) -> Result<Option<P>, WorkError> {
-        self.left.as_deref().map(from_json).transpose().map_err(|cause| {
-            let (key, state) = (self.key.clone(), self.state.clone());
-            WorkError::permanent(ProgressError::Unreadable { key, state, expected: type_name::<P>(), cause })
-        })
-    }
-
-    /// Stores `progress`, however long the store is away; until the worker is told to end.
-    ///
-    /// Tried again after an uncertain commit, it writes the same once more.
-    pub(crate) fn write<P: Serialize>(
-        &self,
-        progress: &P,
-        signals: Signals,
-    ) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
-        let change = to_json(progress).map(|checkpoint| {
-            let Self { key, incarnation, version, fence, .. } = self;
-            let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
-            Checkpoint { key, incarnation, version, fence, checkpoint }
-        });
-        let shared = self.shared.clone();
-        async move { store(&shared, change.map_err(WorkError::permanent)?, &signals).await }
-    }
+/// Stores `progress` under the claim of `attempt`, however long the store is away; until the worker is told to end.
+///
+/// Tried again after an uncertain commit, it writes the same once more.
+pub(crate) fn keep<P: Serialize>(
+    shared: Arc<Shared>,
+    attempt: &Attempt,
+    progress: &P,
+) -> impl Future<Output = Result<(), WorkError>> + Send + 'static + use<P> {
+    let Row { key, incarnation, version, fence, .. } = &attempt.row;
+    let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
+    let change = to_json(progress).map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
+    let signals = attempt.signals.clone();
+    // In a box: a worker's future is as large as the largest of what it may wait for.
+    Box::pin(async move { store(&shared, change.map_err(WorkError::permanent)?, &signals).await })
 }
 
 async fn store(shared: &Shared, change: Checkpoint, signals: &Signals) -> Result<(), WorkError> {

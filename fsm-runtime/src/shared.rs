@@ -72,14 +72,16 @@ impl Shared {
         self.commit_groups(vec![Group::from(change)]).await?.pop().ok_or_else(no_verdict)
     }
 
-    /// The same for a worker's own result: the controller looks at the instance when the worker has ended, not before.
+    /// The same for what a worker stores itself: the controller goes by it when the worker has ended, not before. Nobody waits for
+    /// a checkpoint, which is no transition.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
+        let told = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
         let verdicts = self.store.commit(groups, self.clock.now()).await?;
         sent.back(&verdicts);
         let verdict = verdicts.into_iter().next().ok_or_else(no_verdict)?;
-        if let Verdict::Committed { rows } = &verdict {
+        if let (true, Verdict::Committed { rows }) = (told, &verdict) {
             self.changes.tell_waiting(rows.iter().map(|row| row.key.clone()));
         }
         Ok(verdict)

@@ -2,46 +2,40 @@
 
 use crate::{
     codec::to_json,
+    controller::Attempt,
     durable::{Durable, DurableState},
-    progress::{KeepsProgress, Kept},
+    progress::{self, KeepsProgress},
     shared::Shared,
     signals::Signals,
-    store::{Key, Row},
+    store::Row,
 };
 use fsm_core::{Accepts, StateMachine, Target};
 use serde::Serialize;
 use std::{error::Error, fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
-use uuid::Uuid;
 
 /// What a worker's method returns: a declared event by way of the task's methods, or [`again`](RawTask::again), or an error.
 pub type Outcome<S> = Result<Done<S>, WorkError>;
 
 /// The claim under which a worker runs. Only a controller makes one.
+///
+/// Small, because a worker's future holds it more than once.
 pub struct Lease<M: Durable> {
-    key: Key,
-    incarnation: Uuid,
-    version: u64,
-    entered: u64,
-    attempt: u32,
-    fence: u64,
-    signals: Signals,
-    kept: Kept,
+    attempt: Arc<Attempt>,
+    shared: Arc<Shared>,
     context: Box<M::Context>,
 }
 
 impl<M: Durable> Lease<M> {
-    pub(crate) fn new(row: &Row, context: Box<M::Context>, signals: Signals, shared: Arc<Shared>) -> Self {
-        Self {
-            key: row.key.clone(),
-            incarnation: row.incarnation,
-            version: row.version,
-            entered: row.entered,
-            attempt: row.attempt,
-            fence: row.fence,
-            signals,
-            kept: Kept::new(shared, row),
-            context,
-        }
+    pub(crate) fn new(attempt: Arc<Attempt>, context: Box<M::Context>, shared: Arc<Shared>) -> Self {
+        Self { attempt, shared, context }
+    }
+
+    fn row(&self) -> &Row {
+        &self.attempt.row
+    }
+
+    fn signals(&self) -> &Signals {
+        &self.attempt.signals
     }
 }
 
@@ -70,69 +64,69 @@ impl<S: DurableState> RawTask<S> {
 
     /// The instance's id.
     pub fn id(&self) -> &str {
-        &self.lease.key.id
+        &self.lease.row().key.id
     }
 
     /// The instance's version; it stays while the worker runs, or the worker is cancelled.
     pub fn version(&self) -> u64 {
-        self.lease.version
+        self.lease.row().version
     }
 
     /// Which attempt this is at this stay in the state, from 1. Attempts that ended with the process count.
     pub fn attempt(&self) -> u32 {
-        self.lease.attempt
+        self.lease.row().attempt
     }
 
     /// Grows with every claim in the store. Give it to systems that check fences: they can then refuse a worker that was
     /// replaced while it stood still.
     pub fn fence(&self) -> u64 {
-        self.lease.fence
+        self.lease.row().fence
     }
 
     /// The same for every attempt at this stay in the state, and for no other: the idempotency key for calls that may
     /// happen once in this stay.
     pub fn key(&self) -> String {
-        format!("{}/{}", self.instance_key(), self.lease.entered)
+        format!("{}/{}", self.instance_key(), self.lease.row().entered)
     }
 
     /// The same for the instance's whole life, and for no other, not even a later one under the same id: the name for
     /// what belongs to the instance.
     pub fn instance_key(&self) -> String {
-        let Lease { key, incarnation, .. } = &self.lease;
+        let Row { key, incarnation, .. } = self.lease.row();
         format!("{}/{}/{incarnation}", key.machine, key.id)
     }
 
     /// Ends when the result is not wanted any more: the instance has moved on, or the process stops. Clean up and
     /// return then; after the grace period the worker is aborted at its next `await`.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.cancelled()
+        self.lease.signals().cancelled()
     }
 
     /// Whether [`cancelled`](Self::cancelled) has ended.
     pub fn is_cancelled(&self) -> bool {
-        self.lease.signals.is_cancelled()
+        self.lease.signals().is_cancelled()
     }
 
     /// Ends when the process wants to stop: a worker that would go on for long should end with
     /// [`again`](Self::again) now, to be taken up by the next process.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.draining()
+        self.lease.signals().draining()
     }
 
     /// Shows that the worker is alive, where its state's policy asks for that; see [`Policy::heartbeat`](crate::Policy::heartbeat).
     /// In memory, and cheap enough for every turn of a loop.
     pub fn heartbeat(&self) {
-        self.lease.signals.heartbeat();
+        self.lease.signals().heartbeat();
     }
 
     /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
     pub fn signals(&self) -> Signals {
-        self.lease.signals.clone()
+        self.lease.signals().clone()
     }
 
     /// Ends after `duration` by the runtime's clock, which tests can drive.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        self.lease.signals.clock().sleep(duration)
+        self.lease.signals().clock().sleep(duration)
     }
 
     /// Keeps how far the worker is, durably, for the next attempt at this stay in the state: the one after a failure, after the
@@ -153,7 +147,7 @@ impl<S: DurableState> RawTask<S> {
     where
         S: KeepsProgress,
     {
-        self.lease.kept.write(progress, self.lease.signals.clone())
+        progress::keep(self.lease.shared.clone(), &self.lease.attempt, progress)
     }
 
     /// What the attempts before this one kept with [`checkpoint`](Self::checkpoint) at this stay in the state; `None` where they
@@ -165,7 +159,7 @@ impl<S: DurableState> RawTask<S> {
     where
         S: KeepsProgress,
     {
-        self.lease.kept.read()
+        progress::read(self.lease.row())
     }
 
     /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no
@@ -198,7 +192,7 @@ impl<S: DurableState> RawTask<S> {
 /// Everything but the data, which is never printed.
 impl<S: DurableState> fmt::Debug for RawTask<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Lease { key, version, attempt, .. } = &self.lease;
+        let Row { key, version, attempt, .. } = self.lease.row();
         write!(f, "work on {key} in `{}`, version {version}, attempt {attempt}", S::STATE)
     }
 }

@@ -1,5 +1,6 @@
 //! Owns the passage between the controller, which knows rows, and one machine's typed workers.
 
+use super::Attempt;
 use crate::{
     durable::{Durable, WorkedBy},
     records::{
@@ -7,7 +8,6 @@ use crate::{
         rows::{self, Whole},
     },
     shared::Shared,
-    signals::Signals,
     store::{Cause, Change, Disarm, Origin, Row, Transition},
     work::{End, Lease, WorkError},
 };
@@ -30,8 +30,8 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> 
 /// One machine's code, without its types.
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
-    /// The worker of the state that `row` stands in.
-    fn run(&self, shared: Arc<Shared>, row: Row, signals: Signals) -> Running;
+    /// The worker of the state that the attempt is at.
+    fn run(&self, shared: Arc<Shared>, attempt: Arc<Attempt>) -> Running;
     /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
     /// it declares none, and an error where it cannot be made.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
@@ -59,16 +59,17 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
-    fn run(&self, shared: Arc<Shared>, row: Row, signals: Signals) -> Running {
+    fn run(&self, shared: Arc<Shared>, attempt: Arc<Attempt>) -> Running {
         let workers = self.workers.clone();
         Box::pin(async move {
-            let (machine, context) = rows::decode::<M>(&shared.migrations, &row).map_err(WorkError::permanent)?;
-            let finished = machine.work(&workers, Lease::new(&row, context, signals, shared)).await?;
+            let row = &attempt.row;
+            let (machine, context) = rows::decode::<M>(&shared.migrations, row).map_err(WorkError::permanent)?;
+            let finished = machine.work(&workers, Lease::new(attempt.clone(), context, shared)).await?;
             match finished.0 {
                 End::Again(after) => Ok(Ended::Again(after)),
                 End::Fired { machine, context, event, payload } => {
                     let whole = (machine, context);
-                    let transition = transition(&row, whole, event, payload, Cause::Worker, Some(row.fence));
+                    let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
                     Ok(Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
                 }
             }

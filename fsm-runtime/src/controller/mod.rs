@@ -4,6 +4,7 @@
 //! periodic scan for what was missed, both lead to the same look at the row.
 
 mod agenda;
+mod busy;
 mod driver;
 mod idle;
 mod life;
@@ -34,7 +35,7 @@ pub(crate) use scan::follow;
 pub(crate) use status::Board;
 pub use status::{Status, WorkerPhase, WorkerStatus};
 pub use stop::{Cut, CutHow, Shutdown};
-pub(crate) use worker::STORE_AGAIN;
+pub(crate) use worker::{Attempt, STORE_AGAIN};
 
 use crate::{
     clock::Clock,

@@ -19,7 +19,7 @@ impl Stay {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// Nothing, until something changes.
     Rest,
@@ -28,15 +28,15 @@ pub(crate) enum Plan {
     /// The worker that runs has lost its stay: stop it.
     Cancel,
     /// The timer is due.
-    Fire(Box<Row>),
+    Fire,
     /// What is wished of it is due.
-    Pursue(Box<Row>),
+    Pursue,
     /// Work is due, and nobody is at it.
-    Claim(Box<Row>),
+    Claim,
     /// Somebody is named as owner, and there is no work.
-    Disown(Box<Row>),
+    Disown,
     /// The state is none that this code knows, or the row was written by newer code.
-    Unknown(Box<Row>),
+    Unknown,
 }
 
 /// What to do about an instance that is stored as `row`, while a worker of this process runs for `running`.
@@ -45,42 +45,38 @@ pub(crate) enum Plan {
 /// `elsewhere`, another process whose lease lives, it is for that one to work on the row or to give it up. Any other owner
 /// without a running worker is a process that is gone, or a claim of this one whose answer was lost: the row is claimed
 /// anew, under a new fence.
-pub(crate) fn plan(
-    row: Option<Row>,
-    kind: Option<Kind>,
-    running: Option<Stay>,
-    elsewhere: bool,
-    now: SystemTime,
-) -> Plan {
-    let Some(row) = row else {
-        return if running.is_some() { Plan::Cancel } else { Plan::Rest };
-    };
+pub(crate) fn plan(row: &Row, kind: Option<Kind>, running: Option<Stay>, elsewhere: bool, now: SystemTime) -> Plan {
     let Some(kind) = kind else {
-        return if running.is_some() { Plan::Cancel } else { Plan::Unknown(Box::new(row)) };
+        return if running.is_some() { Plan::Cancel } else { Plan::Unknown };
     };
     if row.timer_at.is_some_and(|at| at <= now) {
-        return Plan::Fire(Box::new(row));
+        return Plan::Fire;
     }
     if row.wish_at.is_some_and(|at| at <= now) {
-        return Plan::Pursue(Box::new(row));
+        return Plan::Pursue;
     }
     let beside_work = row.timer_at.into_iter().chain(row.wish_at).min();
     if let Some(running) = running {
-        return if running == Stay::of(&row) { wait(beside_work) } else { Plan::Cancel };
+        return if running == Stay::of(row) { wait(beside_work) } else { Plan::Cancel };
     }
     if elsewhere {
         return wait(beside_work);
     }
     if kind != Kind::Work {
-        return if row.owner.is_some() { Plan::Disown(Box::new(row)) } else { wait(beside_work) };
+        return if row.owner.is_some() { Plan::Disown } else { wait(beside_work) };
     }
     if row.parked.is_some() {
         return wait(beside_work);
     }
     match row.retry_at {
         Some(at) if at > now => wait(row.wake_at()),
-        _ => Plan::Claim(Box::new(row)),
+        _ => Plan::Claim,
     }
+}
+
+/// What to do about an instance that is not there.
+pub(crate) fn plan_without_row(running: Option<Stay>) -> Plan {
+    if running.is_some() { Plan::Cancel } else { Plan::Rest }
 }
 
 fn wait(until: Option<SystemTime>) -> Plan {
@@ -90,36 +86,12 @@ fn wait(until: Option<SystemTime>) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Key;
     use std::time::Duration;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn row() -> Row {
-        Row {
-            key: Key::new("M", "a"),
-            incarnation: Uuid::nil(),
-            state: "S".into(),
-            version: 3,
-            entered: 3,
-            schema: 1,
-            data: "null".into(),
-            context: None,
-            timer_at: None,
-            retry_at: None,
-            owner: None,
-            fence: 7,
-            attempt: 0,
-            checkpoint: None,
-            parked: None,
-            parked_at: None,
-            wish: None,
-            wish_at: None,
-            error: None,
-            shard: 0,
-            created: NOW,
-            updated: NOW,
-        }
+        Row { fence: 7, ..Row::example("M", "S", 3) }
     }
 
     fn in_secs(seconds: u64) -> SystemTime {
@@ -129,51 +101,51 @@ mod tests {
     #[test]
     fn work_is_claimed_when_it_is_due_and_not_before() {
         let due = Row { retry_at: Some(NOW), ..row() };
-        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, false, NOW), Plan::Claim(Box::new(due)));
+        assert_eq!(plan(&due, Some(Kind::Work), None, false, NOW), Plan::Claim);
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(Some(later), Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
+        assert_eq!(plan(&later, Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
     }
 
     #[test]
     fn what_a_dead_process_held_is_claimed() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
-        assert_eq!(plan(Some(orphan.clone()), Some(Kind::Work), None, false, NOW), Plan::Claim(Box::new(orphan)));
+        assert_eq!(plan(&orphan, Some(Kind::Work), None, false, NOW), Plan::Claim);
     }
 
     #[test]
     fn what_another_process_holds_is_left_to_it_but_for_its_timer() {
         let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
         for kind in [Kind::Work, Kind::Rest] {
-            assert_eq!(plan(Some(held.clone()), Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
+            assert_eq!(plan(&held, Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
         }
         let due = Row { timer_at: Some(NOW), ..held };
-        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), None, true, NOW), Plan::Fire(Box::new(due)));
+        assert_eq!(plan(&due, Some(Kind::Work), None, true, NOW), Plan::Fire);
     }
 
     #[test]
     fn a_worker_whose_stay_goes_on_is_left_alone() {
         let mine = Row { owner: Some("me".into()), ..row() };
         let stay = Some(Stay::of(&mine));
-        assert_eq!(plan(Some(mine), Some(Kind::Work), stay, false, NOW), Plan::Rest);
+        assert_eq!(plan(&mine, Some(Kind::Work), stay, false, NOW), Plan::Rest);
     }
 
     #[test]
     fn a_worker_is_cancelled_when_its_stay_is_over() {
         let stay = Some(Stay::of(&row()));
         let entered_anew = Row { version: 4, entered: 4, ..row() };
-        assert_eq!(plan(Some(entered_anew), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&entered_anew, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
         let created_anew = Row { incarnation: Uuid::max(), ..row() };
-        assert_eq!(plan(Some(created_anew), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&created_anew, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
         let claimed_by_another = Row { fence: 8, ..row() };
-        assert_eq!(plan(Some(claimed_by_another), Some(Kind::Work), stay, false, NOW), Plan::Cancel);
-        assert_eq!(plan(None, None, stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&claimed_by_another, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!((plan_without_row(stay), plan_without_row(None)), (Plan::Cancel, Plan::Rest));
     }
 
     #[test]
     fn a_timer_fires_beside_the_worker() {
         let due = Row { timer_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
-        assert_eq!(plan(Some(due.clone()), Some(Kind::Work), stay, false, NOW), Plan::Fire(Box::new(due)));
+        assert_eq!(plan(&due, Some(Kind::Work), stay, false, NOW), Plan::Fire);
     }
 
     #[test]
@@ -181,39 +153,32 @@ mod tests {
         let due = Row { wish: Some("W".into()), wish_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
         for running in [stay, None] {
-            assert_eq!(
-                plan(Some(due.clone()), Some(Kind::Work), running, false, NOW),
-                Plan::Pursue(Box::new(due.clone()))
-            );
+            assert_eq!(plan(&due, Some(Kind::Work), running, false, NOW), Plan::Pursue);
         }
         let later = Row { wish_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
         for (kind, running) in [(Kind::Work, stay), (Kind::Rest, None)] {
-            assert_eq!(plan(Some(later.clone()), Some(kind), running, false, NOW), Plan::Wait(in_secs(5)));
+            assert_eq!(plan(&later, Some(kind), running, false, NOW), Plan::Wait(in_secs(5)));
         }
     }
 
     #[test]
     fn a_parked_instance_waits_for_its_timer_only() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(Some(parked), Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
+        assert_eq!(plan(&parked, Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
     }
 
     #[test]
     fn an_owner_of_a_state_without_work_is_removed() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(Some(owned.clone()), Some(Kind::Rest), None, false, NOW), Plan::Disown(Box::new(owned)));
-        assert_eq!(plan(Some(row()), Some(Kind::End), None, false, NOW), Plan::Rest);
+        assert_eq!(plan(&owned, Some(Kind::Rest), None, false, NOW), Plan::Disown);
+        assert_eq!(plan(&row(), Some(Kind::End), None, false, NOW), Plan::Rest);
     }
 
     #[test]
     fn an_unknown_state_is_left_alone() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(Some(owned.clone()), None, None, false, NOW), Plan::Unknown(Box::new(owned.clone())));
+        assert_eq!(plan(&owned, None, None, false, NOW), Plan::Unknown);
         let stay = Some(Stay::of(&row()));
-        assert_eq!(
-            plan(Some(owned), None, stay, false, NOW),
-            Plan::Cancel,
-            "its worker cannot know what it has become"
-        );
+        assert_eq!(plan(&owned, None, stay, false, NOW), Plan::Cancel, "its worker cannot know what it has become");
     }
 }

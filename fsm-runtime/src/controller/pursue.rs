@@ -274,30 +274,7 @@ mod tests {
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
     fn row(state: &str, version: u64) -> Row {
-        Row {
-            key: Key::new("Pump", "a"),
-            incarnation: Uuid::nil(),
-            state: state.into(),
-            version,
-            entered: version,
-            schema: 1,
-            data: "null".into(),
-            context: None,
-            timer_at: None,
-            retry_at: None,
-            owner: None,
-            fence: 0,
-            attempt: 0,
-            checkpoint: None,
-            parked: None,
-            parked_at: None,
-            wish: None,
-            wish_at: None,
-            error: None,
-            shard: 0,
-            created: NOW,
-            updated: NOW,
-        }
+        Row::example(GRAPH.machine, state, version)
     }
 
     /// What led to `version`, that many minutes after the epoch.

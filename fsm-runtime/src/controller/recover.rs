@@ -1,20 +1,20 @@
 //! Owns what the loop does when it is begun again after a panic: its workers and steps go on, and what the panic may have left undone is
 //! made good.
 
-use super::run::{Busy, Run};
+use super::{busy::Busy, run::Run};
 use crate::store::Key;
 
 impl Run {
     /// Trusts the tasks, which nothing has touched, and makes the rest fit them. Rows that were claimed and are in nobody's hands, and
     /// what else is due, come back by the scan, which begins anew with the loop.
     pub(super) fn recover(&mut self) {
-        self.busy.clear();
+        self.busy = Busy::default();
         for key in self.stepping.values() {
-            let Busy { steps, again } = self.busy.entry(key.clone()).or_default();
-            (*steps, *again) = (*steps + 1, true);
+            self.busy.begin(key.clone());
+            self.busy.waits(key);
         }
         let Self { slots, running, busy, board, .. } = self;
-        let at_work = |key: &Key| running.contains_key(key) || busy.contains_key(key);
+        let at_work = |key: &Key| running.contains_key(key) || busy.is(key);
         for slots in slots.values_mut() {
             slots.keep(at_work);
         }
@@ -23,7 +23,7 @@ impl Run {
             running.contains_key(key) || slots.get(&*key.machine).is_some_and(|slots| slots.is_waiting(key))
         });
         for running in self.running.values() {
-            self.board.runs(&running.row, &running.signals);
+            self.board.runs(&running.attempt);
         }
         for key in self.all_running() {
             self.watch_again(&key);

@@ -3,8 +3,9 @@
 use super::{
     Board, Drivers, Settings,
     agenda::Agenda,
+    busy::Busy,
     others,
-    plan::{Plan, Stay, plan},
+    plan::{Plan, Stay, plan, plan_without_row},
     running::{Running, panic_text},
     scan,
     schedule::Schedule,
@@ -21,7 +22,7 @@ use crate::{
     store::{Attempts, Change, Due, Key, Release, Renewal, Row, Scope, StoreError, Verdict},
     supervisor::Supervisor,
 };
-use fsm_core::Graph;
+use fsm_core::{Graph, Kind};
 use std::{
     collections::{HashMap, HashSet},
     ops::RangeInclusive,
@@ -41,20 +42,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a step that runs beside the loop.
 pub(super) enum Step {
-    Looked(Result<Plan, StoreError>),
+    /// The row as it was seen, if there is one, and what is to be done about it.
+    Looked(Result<(Plan, Option<Box<Row>>), StoreError>),
     /// The claimed row; `None` where somebody was faster.
     Claimed(Result<Option<Box<Row>>, StoreError>),
     /// The row's data is not what its state should have; said once.
     Unreadable(Box<Row>, String),
     /// A timer's event, a release, a result: whatever it was, the row is worth another look.
     Stored(Result<(), StoreError>),
-}
-
-/// The steps of one instance that are under way: a look, or the storing of what its worker could not store itself.
-#[derive(Default)]
-pub(super) struct Busy {
-    pub(super) steps: u32,
-    pub(super) again: bool,
 }
 
 pub(super) struct Run {
@@ -72,11 +67,11 @@ pub(super) struct Run {
     /// When to check each running worker next.
     pub(super) checks: Schedule,
     pub(super) slots: HashMap<&'static str, Slots>,
-    /// Steps under way; whether a trigger came meanwhile, which leads to one more look.
     pub(super) steps: JoinSet<Step>,
     pub(super) stepping: HashMap<Id, Key>,
-    pub(super) busy: HashMap<Key, Busy>,
-    pub(super) workers: JoinSet<()>,
+    pub(super) busy: Busy,
+    /// Each gives the row as its result left it.
+    pub(super) workers: JoinSet<Option<Box<Row>>>,
     pub(super) working: HashMap<Id, Key>,
     pub(super) running: HashMap<Key, Running>,
     /// Rows that cannot be read and were reported, each once.
@@ -114,7 +109,7 @@ impl Run {
             slots,
             steps: JoinSet::new(),
             stepping: HashMap::new(),
-            busy: HashMap::new(),
+            busy: Busy::default(),
             workers: JoinSet::new(),
             working: HashMap::new(),
             running: HashMap::new(),
@@ -218,15 +213,14 @@ impl Run {
             let Some(key) = self.agenda.pop(self.shared.clock.elapsed()) else {
                 return;
             };
-            if let Some(busy) = self.busy.get_mut(&key) {
-                busy.again = true;
+            if self.busy.waits(&key) {
                 continue;
             }
             let Some(driver) = self.drivers.get(&*key.machine) else {
                 continue;
             };
             let (shared, graph, me) = (self.shared.clone(), driver.graph(), self.me.owner.clone());
-            let running = self.running.get(&key).map(|running| Stay::of(&running.row));
+            let running = self.running.get(&key).map(|running| Stay::of(&running.attempt.row));
             let shards = self.settings.shards.clone();
             self.step(key.clone(), async move { Step::Looked(look(&shared, graph, &me, shards, key, running).await) });
         }
@@ -235,15 +229,15 @@ impl Run {
     pub(super) fn step(&mut self, key: Key, step: impl Future<Output = Step> + Send + 'static) {
         let id = self.steps.spawn(step).id();
         self.stepping.insert(id, key.clone());
-        self.busy.entry(key).or_default().steps += 1;
+        self.busy.begin(key);
     }
 
     fn step_ended(&mut self, ended: Result<(Id, Step), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.stepping.remove(&id) else { return };
-        let again = self.step_is_over(&key);
+        let again = self.busy.end(&key);
         match ended.map(|(_, step)| step) {
-            Ok(Step::Looked(Ok(plan))) => self.carry_out(&key, plan),
+            Ok(Step::Looked(Ok((plan, row)))) => self.carry_out(&key, plan, row),
             Ok(Step::Claimed(Ok(Some(row)))) => self.start_worker(*row),
             Ok(Step::Claimed(Ok(None))) => {
                 self.free_slot(&key);
@@ -276,35 +270,36 @@ impl Run {
         }
     }
 
-    /// Whether a trigger came while the last step of `key` was under way.
-    fn step_is_over(&mut self, key: &Key) -> bool {
-        let Some(busy) = self.busy.get_mut(key) else { return false };
-        busy.steps = busy.steps.saturating_sub(1);
-        let (over, again) = (busy.steps == 0, busy.again);
-        if over {
-            self.busy.remove(key);
-        }
-        over && again
-    }
-
-    fn carry_out(&mut self, key: &Key, plan: Plan) {
+    fn carry_out(&mut self, key: &Key, plan: Plan, row: Option<Box<Row>>) {
         // A timer's event may come to nothing; whoever waits keeps its place then.
-        if !matches!(plan, Plan::Claim(_) | Plan::Fire(_) | Plan::Pursue(_)) {
+        if !matches!(plan, Plan::Claim | Plan::Fire | Plan::Pursue) {
             self.free_slot(key);
         }
-        match plan {
-            Plan::Rest => {}
-            Plan::Wait(until) => self.wait(key, until),
-            Plan::Cancel => self.cancel(key),
-            Plan::Fire(row) => self.fire_timer(*row),
-            Plan::Pursue(row) => self.pursue(*row),
-            Plan::Claim(row) => self.claim(*row),
-            Plan::Disown(row) => {
+        match (plan, row) {
+            (Plan::Wait(until), _) => self.wait(key, until),
+            (Plan::Cancel, _) => self.cancel(key),
+            (Plan::Fire, Some(row)) => self.fire_timer(*row),
+            (Plan::Pursue, Some(row)) => self.pursue(*row),
+            (Plan::Claim, Some(row)) => self.claim(*row),
+            (Plan::Disown, Some(row)) => {
                 let release =
                     Change::Release(Release { retry: None, ..release(&row, Duration::ZERO, Attempts::Keep, None) });
                 self.store_change(key.clone(), release);
             }
-            Plan::Unknown(row) => self.leave_alone(*row),
+            (Plan::Unknown, Some(row)) => self.leave_alone(*row),
+            // Where there is no row, nothing is due.
+            (Plan::Rest, _) | (_, None) => {}
+        }
+    }
+
+    /// What follows from `row`, which a change of this process has just left like this: without a look, where nothing is due now.
+    pub(super) fn go_on(&mut self, row: &Row, running: Option<Stay>) {
+        let Some(driver) = self.drivers.get(&*row.key.machine) else { return };
+        // Its owner is this process, or nobody.
+        match plan(row, kind(driver.graph(), row), running, false, self.shared.clock.now()) {
+            Plan::Rest => {}
+            Plan::Wait(until) => self.wait(&row.key, until),
+            _ => self.look_now(row.key.clone()),
         }
     }
 
@@ -380,7 +375,7 @@ impl Run {
 
     /// Nothing is under way, but for what has leaked.
     pub(super) fn is_idle(&self) -> bool {
-        let leaked = |running: &Running| running.signals.stage() == Stage::Leaked;
+        let leaked = |running: &Running| running.attempt.signals.stage() == Stage::Leaked;
         self.steps.is_empty() && self.workers.len() == self.running.len() && self.running.values().all(leaked)
     }
 
@@ -401,17 +396,21 @@ async fn look(
     shards: RangeInclusive<u16>,
     key: Key,
     running: Option<Stay>,
-) -> Result<Plan, StoreError> {
-    let row = shared.store.get(key).await?;
-    if row.as_ref().is_some_and(|row| !shards.contains(&row.shard)) {
-        return Ok(Plan::Rest);
+) -> Result<(Plan, Option<Box<Row>>), StoreError> {
+    let Some(row) = shared.store.get(key).await? else { return Ok((plan_without_row(running), None)) };
+    if !shards.contains(&row.shard) {
+        return Ok((Plan::Rest, None));
     }
-    let owner = row.as_ref().and_then(|row| row.owner.as_deref()).filter(|owner| *owner != me);
-    let elsewhere = match owner {
+    let elsewhere = match row.owner.as_deref().filter(|owner| *owner != me) {
         Some(owner) => others::lives(shared, owner).await?,
         None => false,
     };
-    let known = row.as_ref().filter(|row| checks::knows(graph, &row.state, row.schema));
-    let state = known.and_then(|row| graph.state_was(&row.state));
-    Ok(plan(row, state.map(|state| state.kind), running, elsewhere, shared.clock.now()))
+    let plan = plan(&row, kind(graph, &row), running, elsewhere, shared.clock.now());
+    Ok((plan, Some(Box::new(row))))
+}
+
+/// The kind of the state that `row` stands in; `None` where this code does not know the row.
+fn kind(graph: &Graph, row: &Row) -> Option<Kind> {
+    let state = graph.state_was(&row.state).filter(|_| checks::knows(graph, &row.state, row.schema));
+    state.map(|state| state.kind)
 }

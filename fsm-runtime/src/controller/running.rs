@@ -2,9 +2,10 @@
 
 use super::{
     Limits,
+    plan::Stay,
     run::{Run, Step},
     slots::Slots,
-    worker::{self, failure, persist, release},
+    worker::{self, Attempt, failure, persist, release},
 };
 use crate::{
     measure, panics,
@@ -12,18 +13,18 @@ use crate::{
     store::{Attempts, Change, Claim, Key, Row, Verdict},
     work::WorkError,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::task::{AbortHandle, Id, JoinError};
 use tracing::Instrument;
 
 /// A worker under way.
 pub(super) struct Running {
-    pub(super) row: Row,
-    pub(super) limits: Limits,
-    pub(super) signals: Signals,
+    pub(super) attempt: Arc<Attempt>,
     pub(super) abort: AbortHandle,
     /// Whether it was told to end because this process may not go on with it: the attempt is given back.
     pub(super) lost: bool,
+    /// Whether a look has found its stay over. That look has seen what is newer than the worker's own result.
+    pub(super) passed: bool,
 }
 
 impl Run {
@@ -66,13 +67,14 @@ impl Run {
             fence: row.fence,
             owner: self.me.owner.clone(),
         };
-        let (shared, due) = (self.shared.clone(), row.retry_at);
+        let (shared, due, key) = (self.shared.clone(), row.retry_at, row.key.clone());
         self.step(row.key, async move {
             // Not announced as a change: nobody but this controller acts on it.
             let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
             Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
                 Some(Verdict::Committed { mut rows }) => {
-                    let row = rows.pop()?;
+                    // One key for all who hold it as long as the worker runs.
+                    let row = Row { key, ..rows.pop()? };
                     measure::claimed(&row, due, shared.clock.now());
                     Some(Box::new(row))
                 }
@@ -95,37 +97,39 @@ impl Run {
             attempt = row.attempt
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
-        let (shared, limits) = (self.shared.clone(), self.limits(&row));
-        let work = worker::work(shared, driver, row.clone(), signals.clone(), limits, self.giving_up.clone());
+        let (key, limits) = (row.key.clone(), self.limits(&row));
+        let attempt = Arc::new(Attempt { row, limits, signals });
+        let work = worker::work(self.shared.clone(), driver, attempt.clone(), self.giving_up.clone());
         let abort = self.workers.spawn(work.instrument(span));
-        let key = row.key.clone();
         // At once, so that no panic of what follows leaves a worker that nobody knows.
         self.working.insert(abort.id(), key.clone());
-        let running = Running { row: row.clone(), limits, signals: signals.clone(), abort, lost: false };
-        self.running.insert(key.clone(), running);
-        self.board.runs(&row, &signals);
-        // The state may have been left between the claim and now.
-        self.look_now(key.clone());
+        self.running.insert(key.clone(), Running { attempt: attempt.clone(), abort, lost: false, passed: false });
+        self.board.runs(&attempt);
+        // Whoever has moved it since the claim has told of it, or will.
+        self.go_on(&attempt.row, Some(Stay::of(&attempt.row)));
         self.watch(&key);
     }
 
     pub(super) fn cancel(&mut self, key: &Key) {
-        if self.tell_to_end(key)
-            && let Some(running) = self.running.get(key)
-        {
+        let first = self.tell_to_end(key);
+        let Some(running) = self.running.get_mut(key) else { return };
+        running.passed = true;
+        if first {
+            let Row { state, version, attempt, .. } = &running.attempt.row;
             tracing::info!(
-                machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-                attempt = running.row.attempt, "the instance has moved on: its worker is told to end"
+                machine = %key.machine, id = %key.id, %state, version, attempt,
+                "the instance has moved on: its worker is told to end"
             );
         }
     }
 
-    pub(super) fn worker_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+    pub(super) fn worker_ended(&mut self, ended: Result<(Id, Option<Box<Row>>), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(key) = self.working.remove(&id) else { return };
-        let Some(Running { row, signals, lost, .. }) = self.running.remove(&key) else {
+        let Some(Running { attempt, lost, passed, .. }) = self.running.remove(&key) else {
             return;
         };
+        let Attempt { row, signals, .. } = &*attempt;
         self.checks.remove(&key);
         self.free_slot(&key);
         let stage = signals.stage();
@@ -148,8 +152,13 @@ impl Run {
                 "panic"
             }
             (None, _) if lost && !returned => {
-                self.give_attempt_back(&row);
+                self.give_attempt_back(&attempt);
                 "lost"
+            }
+            // A look that has seen something newer, or is about to, has left it for now.
+            (_, Ok((_, Some(left)))) if !passed && !self.busy.is(&key) => {
+                self.go_on(&left, None);
+                "returned"
             }
             _ => {
                 self.look_now(key);
@@ -157,16 +166,17 @@ impl Run {
             }
         };
         if !returned {
-            measure::worked(&row, outcome, signals.at_work());
+            measure::worked(row, outcome, signals.at_work());
         }
     }
 
     /// What was aborted because the lease was running out counts as no attempt.
-    fn give_attempt_back(&mut self, row: &Row) {
-        let (shared, giving_up, row) = (self.shared.clone(), self.giving_up.clone(), row.clone());
-        self.step(row.key.clone(), async move {
-            let change = Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None));
-            persist(&shared, &row, change, &giving_up).await;
+    fn give_attempt_back(&mut self, attempt: &Arc<Attempt>) {
+        let (shared, giving_up, attempt) = (self.shared.clone(), self.giving_up.clone(), attempt.clone());
+        self.step(attempt.row.key.clone(), async move {
+            let row = &attempt.row;
+            let change = Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None));
+            persist(&shared, row, change, &giving_up).await;
             Step::Stored(Ok(()))
         });
     }

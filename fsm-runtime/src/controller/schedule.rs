@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+/// How many keys it keeps room for though it is empty.
+const SMALL: usize = 256;
+
 /// Times are those of the monotonic clock.
 #[derive(Default)]
 pub(crate) struct Schedule {
@@ -47,6 +50,9 @@ impl Schedule {
             }
             self.queue.pop();
         }
+        // What a burst of many keys needed is given back.
+        self.queue.shrink_to(SMALL);
+        self.due.shrink_to(SMALL);
         None
     }
 

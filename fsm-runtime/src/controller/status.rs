@@ -1,6 +1,7 @@
 //! Owns what is shown of running work: who is at what, since when, and how it goes; readable from any thread, whatever the
 //! controller's loop is at.
 
+use super::Attempt;
 use crate::{
     clock::Clock,
     measure,
@@ -123,30 +124,41 @@ impl fmt::Display for Status {
 
 /// Who works and who waits, as the loop last said.
 #[derive(Default)]
-pub(crate) struct Board(Mutex<HashMap<Key, Arc<Post>>>);
+pub(crate) struct Board(Mutex<HashMap<Key, Post>>);
 
-/// What is shown of one, but for what time and its signals tell.
-struct Post {
+/// What is shown of one.
+#[derive(Clone)]
+enum Post {
+    Waits(Arc<Waiting>),
+    Runs(Arc<Attempt>),
+}
+
+/// Without the row's data: many may wait.
+struct Waiting {
     state: String,
     version: u64,
     attempt: u32,
     fence: u64,
     error: Option<String>,
     since: Duration,
-    /// Of one that waits there are none.
-    signals: Option<Signals>,
 }
 
 impl Board {
     /// Work on `row` waits for a slot; what waited before has done so since then.
     pub(crate) fn waits(&self, row: &Row, now: Duration) {
-        let since = self.posts().get(&row.key).filter(|post| post.signals.is_none()).map_or(now, |post| post.since);
-        self.put(row, since, None);
+        let since = match self.posts().get(&row.key) {
+            Some(Post::Waits(waiting)) => waiting.since,
+            Some(Post::Runs(_)) | None => now,
+        };
+        let Row { state, version, attempt, fence, error, .. } = row;
+        let (state, error) = (state.clone(), error.clone());
+        let waiting = Waiting { state, version: *version, attempt: *attempt, fence: *fence, error, since };
+        self.put(&row.key, Post::Waits(Arc::new(waiting)));
     }
 
-    /// A worker runs for `row`.
-    pub(crate) fn runs(&self, row: &Row, signals: &Signals) {
-        self.put(row, signals.began(), Some(signals.clone()));
+    /// A worker runs.
+    pub(crate) fn runs(&self, attempt: &Arc<Attempt>) {
+        self.put(&attempt.row.key, Post::Runs(attempt.clone()));
     }
 
     /// Nobody works for `key`, or waits for that.
@@ -166,50 +178,57 @@ impl Board {
 
     pub(crate) fn read(&self, clock: &Clock) -> Vec<WorkerStatus> {
         // The lock is held for as long as it takes to copy the keys.
-        let posts: Vec<(Key, Arc<Post>)> = self.posts().iter().map(|(key, post)| (key.clone(), post.clone())).collect();
+        let posts: Vec<(Key, Post)> = self.posts().iter().map(|(key, post)| (key.clone(), post.clone())).collect();
         let now = clock.elapsed();
         let mut workers: Vec<WorkerStatus> = posts.into_iter().map(|(key, post)| post.show(key, now)).collect();
         workers.sort_by(|a, b| a.key.cmp(&b.key));
         workers
     }
 
-    fn put(&self, row: &Row, since: Duration, signals: Option<Signals>) {
-        let post = Post {
-            state: row.state.clone(),
-            version: row.version,
-            attempt: row.attempt,
-            fence: row.fence,
-            error: row.error.clone(),
-            since,
-            signals,
-        };
-        post.count(&row.key.machine, 1.0);
-        if let Some(before) = self.posts().insert(row.key.clone(), Arc::new(post)) {
-            before.count(&row.key.machine, -1.0);
+    fn put(&self, key: &Key, post: Post) {
+        post.count(&key.machine, 1.0);
+        if let Some(before) = self.posts().insert(key.clone(), post) {
+            before.count(&key.machine, -1.0);
         }
     }
 
-    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Post>>> {
+    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Post>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Post {
     fn count(&self, machine: &str, change: f64) {
-        measure::workers(machine, if self.signals.is_some() { "running" } else { "waiting" }, change);
+        measure::workers(machine, if matches!(self, Self::Runs(_)) { "running" } else { "waiting" }, change);
     }
 
     fn show(&self, key: Key, now: Duration) -> WorkerStatus {
-        WorkerStatus {
-            key,
-            state: self.state.clone(),
-            version: self.version,
-            attempt: self.attempt,
-            fence: self.fence,
-            phase: self.signals.as_ref().map_or(WorkerPhase::Waiting, phase),
-            age: now.saturating_sub(self.since),
-            last_beat: self.signals.as_ref().map(|signals| now.saturating_sub(signals.last_beat())),
-            last_error: self.error.clone(),
+        match self {
+            Self::Waits(waiting) => WorkerStatus {
+                key,
+                state: waiting.state.clone(),
+                version: waiting.version,
+                attempt: waiting.attempt,
+                fence: waiting.fence,
+                phase: WorkerPhase::Waiting,
+                age: now.saturating_sub(waiting.since),
+                last_beat: None,
+                last_error: waiting.error.clone(),
+            },
+            Self::Runs(attempt) => {
+                let Attempt { row, signals, .. } = &**attempt;
+                WorkerStatus {
+                    key,
+                    state: row.state.clone(),
+                    version: row.version,
+                    attempt: row.attempt,
+                    fence: row.fence,
+                    phase: phase(signals),
+                    age: now.saturating_sub(signals.began()),
+                    last_beat: Some(now.saturating_sub(signals.last_beat())),
+                    last_error: row.error.clone(),
+                }
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Owns the end of a controller: let workers finish, then cancel, then abort, give the claims back, and report.
 
-use super::{run::Run, worker::release};
+use super::{Attempt, run::Run, worker::release};
 use crate::{
-    signals::{Signals, Stage},
+    signals::Stage,
     store::{Attempts, Change, Key, Row},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What a shutdown had to cut. Empty, everything came to its own end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,20 +47,20 @@ impl Run {
         let clock = self.shared.clock.clone();
         self.drain();
         let finished = clock.timeout(deadline, self.until_idle()).await.is_some();
-        let told: Vec<(Row, Signals)> =
-            self.running.values().map(|running| (running.row.clone(), running.signals.clone())).collect();
+        let told: Vec<Arc<Attempt>> = self.running.values().map(|running| running.attempt.clone()).collect();
         if !finished {
             self.give_up_storing();
-            let graces = self.running.values().map(|running| running.limits.grace);
+            let graces = self.running.values().map(|running| running.attempt.limits.grace);
             let grace = graces.max().unwrap_or(self.settings.limits.grace);
-            for (row, _) in &told {
-                self.tell_to_end(&row.key);
+            for attempt in &told {
+                self.tell_to_end(&attempt.row.key);
             }
             // Within one grace they end, within another the abort takes effect; what hangs in the store is not waited for.
             let _ = clock.timeout(grace.saturating_mul(2), self.until_idle()).await;
         }
         let mut report = Shutdown::default();
-        for (row, signals) in told {
+        for attempt in told {
+            let Attempt { row, signals, .. } = &*attempt;
             let how = if self.running.contains_key(&row.key) {
                 CutHow::Leaked
             } else if matches!(signals.stage(), Stage::Abandoned | Stage::Leaked) {
@@ -71,7 +71,7 @@ impl Run {
             report.cut.push(Cut { key: row.key.clone(), state: row.state.clone(), how });
             // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
             if how != CutHow::Leaked {
-                self.unused.push(row);
+                self.unused.push(row.clone());
             }
         }
         report.cut.sort_by(|a, b| a.key.cmp(&b.key));

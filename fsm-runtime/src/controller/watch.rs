@@ -1,7 +1,7 @@
 //! Owns the time that running workers have: between beats, for the attempt, to end once they are told, and to be gone once
 //! they are aborted.
 
-use super::run::Run;
+use super::{Attempt, run::Run};
 use crate::{measure, signals::Stage, store::Key};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ impl Run {
     /// The same for one whose next check may be lost. Told to end, it has its grace again.
     pub(super) fn watch_again(&mut self, key: &Key) {
         let Some(running) = self.running.get(key).filter(|_| self.checks.planned(key).is_none()) else { return };
-        let grace = if running.signals.is_cancelled() { running.limits.grace } else { Duration::ZERO };
+        let grace = if running.attempt.signals.is_cancelled() { running.attempt.limits.grace } else { Duration::ZERO };
         let at = self.shared.clock.elapsed().saturating_add(grace);
         self.check_at(key, at);
     }
@@ -23,11 +23,12 @@ impl Run {
     /// Tells the worker of `key` to end; after its grace it is aborted. Whether it had not been told before.
     pub(super) fn tell_to_end(&mut self, key: &Key) -> bool {
         let Some(running) = self.running.get(key) else { return false };
-        let told = running.signals.is_cancelled();
-        running.signals.cancel();
-        let at = self.shared.clock.elapsed().saturating_add(running.limits.grace);
+        let Attempt { signals, limits, .. } = &*running.attempt;
+        let told = signals.is_cancelled();
+        signals.cancel();
+        let at = self.shared.clock.elapsed().saturating_add(limits.grace);
         // One that was told has its check; that of one which has returned may have been made in vain.
-        if !told || running.signals.stage() == Stage::Returned {
+        if !told || signals.stage() == Stage::Returned {
             self.check_at(key, at);
         }
         !told
@@ -43,16 +44,16 @@ impl Run {
 
     fn check(&mut self, key: &Key, due: Duration, now: Duration) {
         let Some(running) = self.running.get(key) else { return };
-        let (signals, limits) = (&running.signals, running.limits);
+        let Attempt { row, limits, signals } = &*running.attempt;
         match signals.stage() {
             Stage::Working if signals.is_cancelled() => self.abort(key),
-            Stage::Working => match signals.judge(&limits, due, now) {
+            Stage::Working => match signals.judge(limits, due, now) {
                 Ok(Some(next)) => self.check_at(key, next),
                 Ok(None) => {}
                 Err(overdue) => {
                     tracing::warn!(
-                        machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-                        attempt = running.row.attempt, %overdue, grace = ?limits.grace, "the worker is told to end"
+                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version,
+                        attempt = row.attempt, %overdue, grace = ?limits.grace, "the worker is told to end"
                     );
                     signals.fail(overdue);
                     self.check_at(key, now.saturating_add(limits.grace));
@@ -61,8 +62,7 @@ impl Run {
             Stage::Abandoned if signals.leaked() => {
                 measure::workers(&key.machine, "leaked", 1.0);
                 tracing::error!(
-                    machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-                    attempt = running.row.attempt,
+                    machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt,
                     "the worker has leaked: it blocks its thread, so that it cannot be aborted. It keeps its slot, and its \
                      instance waits, until it ends by itself; blocking work belongs in `spawn_blocking`"
                 );
@@ -77,14 +77,14 @@ impl Run {
     /// its thread.
     pub(super) fn abort(&mut self, key: &Key) {
         let Some(running) = self.running.get(key) else { return };
-        if !running.signals.abandon() {
+        let Attempt { row, limits, signals } = &*running.attempt;
+        if !signals.abandon() {
             return;
         }
         running.abort.abort();
-        let grace = running.limits.grace;
+        let grace = limits.grace;
         tracing::warn!(
-            machine = %key.machine, id = %key.id, state = %running.row.state, version = running.row.version,
-            attempt = running.row.attempt, ?grace, "the worker did not end within its grace: aborted"
+            machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt, ?grace, "the worker did not end within its grace: aborted"
         );
         self.check_at(key, self.shared.clock.elapsed().saturating_add(grace));
     }

@@ -15,6 +15,7 @@ use crate::{
     work::WorkError,
 };
 use std::{
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -24,18 +25,41 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait before a result that could not be stored is tried again.
 pub(crate) const STORE_AGAIN: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 
-/// Runs the worker of `row`'s state, and stores its result.
-pub(crate) async fn work(
+/// One execution of a worker: what the loop, the board, the worker and its task know of it, held once for all of them.
+pub(crate) struct Attempt {
+    /// As it was claimed.
+    pub(crate) row: Row,
+    pub(crate) limits: Limits,
+    pub(crate) signals: Signals,
+}
+
+/// Runs the worker of the attempt's state, and stores its result. Gives the row as that left it, where it was stored.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would hold what it is given twice")]
+pub(crate) fn work(
     shared: Arc<Shared>,
     driver: Arc<dyn Driver>,
-    row: Row,
-    signals: Signals,
-    limits: Limits,
+    attempt: Arc<Attempt>,
     giving_up: CancellationToken,
-) {
-    let outcome = driver.run(shared.clone(), row.clone(), signals.clone()).await;
+) -> impl Future<Output = Option<Box<Row>>> + Send {
+    async move {
+        let outcome = driver.run(shared.clone(), attempt.clone()).await;
+        let change = conclude(&*driver, &shared.migrations, &attempt, outcome)?;
+        // A task is as large as the largest of what it may wait for, and most of the time it waits for its worker.
+        Box::pin(persist(&shared, &attempt.row, change, &giving_up)).await
+    }
+}
+
+/// What the end of an attempt is to its row; `None` where it had been given up, so that what it said counts no more.
+fn conclude(
+    driver: &dyn Driver,
+    migrations: &Migrations,
+    attempt: &Attempt,
+    outcome: Result<Ended, WorkError>,
+) -> Option<Change> {
+    let Attempt { row, limits, signals } = attempt;
     if !signals.returned() {
-        return tracing::debug!("the worker returned after it was given up: what it said counts no more");
+        tracing::debug!("the worker returned after it was given up: what it said counts no more");
+        return None;
     }
     let at_work = signals.at_work();
     let (outcome, change) = match (outcome, signals.overdue()) {
@@ -43,21 +67,21 @@ pub(crate) async fn work(
         (Ok(Ended::Fired(transition)), _) => ("fired", Change::Transition(*transition)),
         (_, Some(overdue)) => {
             let error = WorkError::from(overdue.to_string());
-            (overdue.name(), failure(&*driver, &shared.migrations, &row, &error, limits))
+            (overdue.name(), failure(driver, migrations, row, &error, *limits))
         }
         // It came back by itself: what failed before that does not count against the long-lived.
-        (Ok(Ended::Again(after)), None) => ("again", Change::Release(release(&row, after, Attempts::Reset, None))),
+        (Ok(Ended::Again(after)), None) => ("again", Change::Release(release(row, after, Attempts::Reset, None))),
         // It was told to end, and an error is how many a library ends then.
         (Err(_), None) if signals.is_cancelled() => {
-            ("cancelled", Change::Release(release(&row, Duration::ZERO, Attempts::GiveBack, None)))
+            ("cancelled", Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)))
         }
         (Err(error), None) => {
             let outcome = if error.is_permanent() { "permanent" } else { "retry" };
-            (outcome, failure(&*driver, &shared.migrations, &row, &error, limits))
+            (outcome, failure(driver, migrations, row, &error, *limits))
         }
     };
-    measure::worked(&row, outcome, at_work);
-    persist(&shared, &row, change, &giving_up).await;
+    measure::worked(row, outcome, at_work);
+    Some(change)
 }
 
 /// What a failed attempt is to its row: another one later; or the end of them, which is the state's `exhausted` event, or
@@ -129,10 +153,15 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
 }
 
 /// Stores `change` of `row`, however long the store is away; until `giving_up`, after which the row is left to be taken over.
-/// What the store can never take parks the instance.
+/// What the store can never take parks the instance. Gives the row as it is then; `None` where somebody else knows.
 ///
 /// Tried again after an uncertain commit, it meets its own compare-and-swap: nothing is ever made twice.
-pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, giving_up: &CancellationToken) {
+pub(crate) async fn persist(
+    shared: &Shared,
+    row: &Row,
+    mut change: Change,
+    giving_up: &CancellationToken,
+) -> Option<Box<Row>> {
     let (mut tries, mut waiting) = (0, None);
     loop {
         let answer = shared.commit_own(change.clone()).await;
@@ -142,7 +171,7 @@ pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, givi
             Waiting::answered(waiting);
         }
         let error = match answer {
-            Ok(Verdict::Committed { .. }) => return,
+            Ok(Verdict::Committed { mut rows }) => return rows.pop().map(Box::new),
             Ok(Verdict::Refused { reason, .. }) if matches!(change, Change::Transition(_)) => {
                 let error = format!("the store refused the result: {reason}");
                 change = park(row, format!("permanent error: {error}"), error);
@@ -150,9 +179,13 @@ pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, givi
             }
             // The instance has moved on, or another worker has it: what this one did counts no more.
             Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
-                return tracing::debug!(?change, ?verdict, "a result came too late");
+                tracing::debug!(?change, ?verdict, "a result came too late");
+                return None;
             }
-            Ok(verdict) => return tracing::error!(?change, ?verdict, "the store refused a result"),
+            Ok(verdict) => {
+                tracing::error!(?change, ?verdict, "the store refused a result");
+                return None;
+            }
             Err(error) => error,
         };
         tries += 1;
@@ -161,7 +194,7 @@ pub(crate) async fn persist(shared: &Shared, row: &Row, mut change: Change, givi
         }
         if giving_up.is_cancelled() {
             tracing::error!(?change, %error, "a result is given up: the work will be done again");
-            return;
+            return None;
         }
         tokio::select! {
             () = shared.clock.sleep(STORE_AGAIN.delay(tries)) => {}

@@ -97,6 +97,37 @@ impl Row {
     }
 }
 
+#[cfg(test)]
+impl Row {
+    /// What rests in `state`, for tests.
+    pub(crate) fn example(machine: &str, state: &str, version: u64) -> Self {
+        Self {
+            key: Key::new(machine, "a"),
+            incarnation: Uuid::nil(),
+            state: state.to_owned(),
+            version,
+            entered: version,
+            schema: 1,
+            data: "null".to_owned(),
+            context: None,
+            timer_at: None,
+            retry_at: None,
+            owner: None,
+            fence: 0,
+            attempt: 0,
+            checkpoint: None,
+            parked: None,
+            parked_at: None,
+            error: None,
+            wish: None,
+            wish_at: None,
+            shard: 0,
+            created: SystemTime::UNIX_EPOCH,
+            updated: SystemTime::UNIX_EPOCH,
+        }
+    }
+}
+
 /// Everything but the user's data, which is never printed.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

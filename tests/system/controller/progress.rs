@@ -2,8 +2,19 @@
 
 use super::{PATIENCE, SECOND, World, start};
 use crate::job::{Do, job};
-use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
-use std::time::{Duration, SystemTime};
+use fsm_runtime::{
+    clock::ManualClock,
+    store::{Change, Claim, Key, Row, Store, sqlite::Sqlite},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tempfile::TempDir;
+use tests_disk::{Disk, Fault, Operation};
 use tokio::sync::oneshot;
 
 #[tokio::test]
@@ -96,4 +107,106 @@ async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_o
     assert!(world.calls.is_empty());
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(world.calls.next().await.progress, None);
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_no_transition_and_wakes_nobody_who_waits_for_one() {
+    let mut world = World::new().await;
+    let call = world.running("a").await;
+    let (looks, jobs) = (Arc::<AtomicU32>::default(), world.jobs.clone());
+    let (begun, waits) = oneshot::channel();
+    let waiting = tokio::spawn({
+        let (looks, begun) = (looks.clone(), std::sync::Mutex::new(Some(begun)));
+        async move {
+            let wanted = |state| {
+                looks.fetch_add(1, Ordering::Relaxed);
+                begun.lock().unwrap().take().map(|begun| begun.send(()));
+                state == job::State::Finished
+            };
+            jobs.wait_until("a", PATIENCE, "the end", wanted).await.map(drop)
+        }
+    });
+    waits.await.unwrap();
+    let (finish, told) = oneshot::channel();
+    call.tell(Do::Checkpoint(7, Box::new(Do::FinishWhen(told, 1))));
+    world.row("a", |row| row.checkpoint.is_some()).await;
+    // Another instance goes all its way: who was woken has looked by then.
+    world.barrier("other").await;
+    finish.send(()).unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(looks.load(Ordering::Relaxed), 2, "one at the beginning, and one at the end");
+}
+
+/// A runtime on a disk that fails when it is told to, and a worker of `a`.
+struct Failing {
+    world: World,
+    disk: Disk,
+}
+
+impl Failing {
+    async fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let disk = Disk::under(dir.path());
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let (runtime, calls) = start(&dir.path().join("jobs.db"), &clock, |b| b).await.unwrap();
+        let jobs = runtime.machines();
+        Self { world: World { runtime, jobs, calls, clock, dir }, disk }
+    }
+
+    /// Tells the worker while nothing can be written. When this returns, it has tried: what it sends to the store's queue
+    /// comes before what this task sends there, for both run on one thread.
+    async fn tell_in_vain(&mut self, what: Do) {
+        let call = self.world.running("a").await;
+        self.disk.fail(Operation::Write, 0, Fault::Full);
+        call.tell(what);
+        for _ in 0..3 {
+            self.world.jobs.create("another", crate::job::queued()).await.unwrap_err();
+        }
+        assert_eq!(self.world.jobs.row("a").await.unwrap().checkpoint, None);
+    }
+}
+
+#[tokio::test]
+async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on() {
+    let mut failing = Failing::new().await;
+    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
+    // However often it is tried.
+    for _ in 0..5 {
+        failing.world.clock.advance(SECOND);
+        failing.world.jobs.create("another", crate::job::queued()).await.unwrap_err();
+    }
+    let row = failing.world.jobs.row("a").await.unwrap();
+    assert_eq!((row.checkpoint, row.error, row.attempt), (None, None, 1), "the worker is still at it");
+    failing.disk.heal();
+    let clock = failing.world.clock.clone();
+    let row = failing
+        .world
+        .row("a", |row| {
+            clock.advance(SECOND);
+            row.error.is_some()
+        })
+        .await;
+    assert_eq!((row.checkpoint.as_deref(), row.error.as_deref()), (Some("8"), Some("not now")));
+}
+
+#[tokio::test]
+async fn c17_a_worker_that_is_told_to_end_learns_that_its_checkpoint_was_not_stored() {
+    let mut failing = Failing::new().await;
+    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
+    tell.send(()).unwrap();
+    failing.tell_in_vain(Do::CheckpointWhen(told, 7, said)).await;
+    let Failing { world, disk } = failing;
+    let stopping = world.runtime.shutdown(Duration::ZERO);
+    let hearing = async { tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap() };
+    let (_, said) = tokio::join!(stopping, hearing);
+    assert!(said.starts_with("Err(") && said.contains("jobs.db") && said.contains("full"), "{said}");
+    disk.heal();
+    let path = world.dir.path().join("jobs.db");
+    let row = Sqlite::open(&path).await.unwrap().get(Key::new("Job", "a")).await.unwrap().unwrap();
+    assert_eq!((row.checkpoint, row.version), (None, 2), "nothing of it was stored");
+    // Its lease could not be ended: it lapses.
+    world.clock.advance(SECOND * 20);
+    let (_runtime, mut calls) = start(&path, &world.clock, |b| b).await.unwrap();
+    let call = calls.next().await;
+    assert_eq!((call.id.as_str(), call.version, call.progress), ("a", 2, None), "the work is taken up again");
 }
