@@ -117,6 +117,9 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     let job::AnyRecord::Failed(failed) = world.jobs.get("d").await.unwrap() else { panic!() };
     failed.reopen().await.unwrap_err();
 
+    // An event that the state does not declare, fired by name.
+    world.jobs.fire("d", job::event::Finish { result: 7 }).await.unwrap_err();
+
     // A takeover.
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     let call = world.calls.next().await;
@@ -141,6 +144,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
         ("parked: no more work", ["id=a", "state=Running", "version=2", "attempt=2"]),
         ("the instance has moved on", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("refused by a guard", ["id=d", "state=Failed", "version=3", "event=reopen"]),
+        ("refused: the state does not declare the event", ["id=d", "state=Failed", "version=3", "event=finish"]),
         ("did not end within its grace: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),

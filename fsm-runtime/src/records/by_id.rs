@@ -80,8 +80,7 @@ impl<M: Durable> Machines<M> {
                         return Err(record::refuse(machine, meta, kind, reason));
                     }
                     Err(Rejected { machine, reason: None, .. }) => {
-                        let record = Box::new(machine.wrap_any(meta));
-                        return Err(Failure::NotAccepted { record, state: from, event: kind, accepts });
+                        return Err(record::not_accepted(machine, meta, kind, accepts));
                     }
                 };
                 let plan =

@@ -239,6 +239,22 @@ pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, event: M::EventKind,
     Failure::Refused { record: Box::new(machine.wrap_any(meta)), reason }
 }
 
+/// An event that its state does not declare: where the caller did not know the state, as ordinary as a guard's answer.
+pub(super) fn not_accepted<M: Durable>(
+    machine: M,
+    meta: Meta<M>,
+    event: M::EventKind,
+    accepts: &'static [M::EventKind],
+) -> Failure<M> {
+    let Key { machine: name, id } = &meta.key;
+    let state = machine.state();
+    tracing::debug!(
+        machine = %name, %id, %state, version = meta.version, %event,
+        "refused: the state does not declare the event"
+    );
+    Failure::NotAccepted { record: Box::new(machine.wrap_any(meta)), state, event, accepts }
+}
+
 /// Everything but the data, which is never printed.
 impl<S: DurableState> fmt::Debug for RawRecord<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

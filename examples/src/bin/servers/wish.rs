@@ -1,4 +1,7 @@
 //! Owns what somebody wants of one server, and the events that lead there from wherever it stands.
+//!
+//! By hand, and not by `Machines::converge`: that fires only events without a payload, and `request` brings the spec; its wish
+//! stands on when `up` has ended, and counts setbacks of its own, where `Failed` and `GivenUp` decide how often to try.
 
 use crate::{
     config::Spec,
