@@ -86,6 +86,15 @@ impl Vitals {
         self.ends(name, PartPhase::GivenUp, None);
     }
 
+    /// The work is over: no part of it runs any more.
+    pub(crate) fn end(&self, names: &[&'static str]) {
+        for part in self.parts().values_mut().filter(|part| names.contains(&part.name)) {
+            if part.phase != PartPhase::GivenUp {
+                part.phase = PartPhase::Done;
+            }
+        }
+    }
+
     fn ends(&self, name: &'static str, phase: PartPhase, error: Option<String>) {
         if let Some(part) = self.parts().get_mut(name) {
             part.phase = phase;

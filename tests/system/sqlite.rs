@@ -2,14 +2,14 @@
 
 use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Row,
-    Store, StoreError, Verdict,
+    Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Renewal,
+    Row, Store, StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -151,8 +151,19 @@ async fn a_process_is_gone_when_its_presence_is() {
     assert!(!other.is_gone("8-never-seen"), "no file says nothing");
     drop(presence);
     assert!(other.is_gone("7-first"));
-    assert!(!other.is_gone("7-first"), "its file was removed");
-    assert_eq!(std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count(), 0);
+    assert!(other.is_gone("7-first"), "that it was seen once does not spoil the proof");
+    let files = || std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count();
+    let now = SystemTime::now();
+    let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
+    store.renew(vec![lease("7-first"), lease("9-second")], now).await.unwrap();
+    let second = store.attend("9-second").unwrap();
+    drop(store.attend("5-of-a-lapsed-lease").unwrap());
+    assert_eq!(files(), 3);
+    other.end_leases(vec!["7-first".into()], now).await.unwrap();
+    assert_eq!(files(), 1, "with its lease the file goes, and those that are free and of no live lease");
+    assert!(!other.is_gone("9-second"));
+    drop(second);
+    assert!(other.is_gone("9-second"));
     let error = store.attend("../7").map(drop).unwrap_err();
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }

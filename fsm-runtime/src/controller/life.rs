@@ -2,10 +2,10 @@
 //! often.
 
 use super::{
-    run::Run,
+    run::{OTHERS, Run, SCAN},
     status::Board,
     stop::{Cut, CutHow, Shutdown},
-    watchdog::Watchdog,
+    watchdog::{WATCHDOG, Watchdog},
 };
 use crate::{
     panics,
@@ -75,14 +75,14 @@ impl Life {
         self.shared.changes.deafen();
         self.board.keep(|key| report.cut.iter().any(|cut| cut.how == CutHow::Leaked && cut.key == *key));
         self.watchdog.stop().await;
+        self.shared.vitals.end(&[LOOP, SCAN, OTHERS, WATCHDOG]);
         let (clock, ttl, me) = (self.shared.clock.clone(), self.me.ttl, self.me.owner);
         if report.cut.iter().all(|cut| cut.how != CutHow::Leaked) {
             drop(self.presence);
-            // What this process held is free for others, and its file is in nobody's way.
+            // What this process held is free for others.
             if let Err(error) = self.shared.store.end_leases(vec![me.clone()], clock.now()).await {
                 tracing::warn!(owner = %me, %error, "the lease could not be ended; it lapses by itself");
             }
-            self.shared.store.is_gone(&me);
         } else {
             // Who still runs keeps its claim until the lease lapses: this process is not gone.
             let presence = self.presence;

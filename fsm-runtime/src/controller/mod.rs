@@ -173,11 +173,15 @@ impl Controller {
     pub(crate) async fn ended(&self) -> Shutdown {
         let mut ended = self.ended.lock().await;
         if let Ending::Running(running) = &mut *ended {
-            let report = running.await.unwrap_or_else(|failed| {
-                tracing::error!(%failed, "the controller did not end by itself");
-                Shutdown { failed: Some(failed.to_string()), ..Shutdown::default() }
-            });
+            let (report, failed) = match running.await {
+                Ok(report) => (report, None),
+                Err(failed) => (Shutdown { failed: Some(failed.to_string()), ..Shutdown::default() }, Some(failed)),
+            };
+            // Before it is told: a `tracing` layer may panic.
             *ended = Ending::Ended(report);
+            if let Some(failed) = failed {
+                tracing::error!(%failed, "the controller did not end by itself");
+            }
         }
         match &*ended {
             Ending::Ended(report) => report.clone(),

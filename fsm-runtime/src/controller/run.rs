@@ -35,6 +35,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// The parts that find work beside the loop.
+pub(super) const SCAN: &str = "scan";
+pub(super) const OTHERS: &str = "others";
 /// Looks and claims under way at once: more would only queue for the store.
 const STEPS: usize = 128;
 /// When an instance is looked at again whose look failed.
@@ -45,7 +48,7 @@ pub(super) enum Step {
     /// The row as it was seen, if there is one, and what is to be done about it.
     Looked(Result<(Plan, Option<Box<Row>>), StoreError>),
     /// The claimed row; `None` where somebody was faster.
-    Claimed(Result<Option<Box<Row>>, StoreError>),
+    Claimed(Tenure, Result<Option<Box<Row>>, StoreError>),
     /// The row's data is not what its state should have; said once.
     Unreadable(Box<Row>, String),
     /// A timer's event, a release, a result: whatever it was, the row is worth another look.
@@ -164,7 +167,7 @@ impl Run {
         let scan =
             move |_| scan::scan(shared.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
         let started =
-            Parts::new(&self.shared.clock, &self.shared.vitals).with("scan", scan).with("others", others).start().await;
+            Parts::new(&self.shared.clock, &self.shared.vitals).with(SCAN, scan).with(OTHERS, others).start().await;
         started.inspect_err(|error| tracing::error!(%error, "due work is not scanned for")).ok()
     }
 
@@ -238,12 +241,14 @@ impl Run {
         let again = self.busy.end(&key);
         match ended.map(|(_, step)| step) {
             Ok(Step::Looked(Ok((plan, row)))) => self.carry_out(&key, plan, row),
-            Ok(Step::Claimed(Ok(Some(row)))) => self.start_worker(*row),
-            Ok(Step::Claimed(Ok(None))) => {
+            Ok(Step::Claimed(tenure, Ok(Some(row)))) if self.is_covered(tenure) => self.start_worker(*row),
+            Ok(Step::Claimed(_, Ok(Some(row)))) => self.give_claim_back(*row),
+            Ok(Step::Claimed(_, Ok(None))) => {
                 self.free_slot(&key);
                 self.look_now(key.clone());
             }
             Ok(Step::Unreadable(row, error)) => {
+                self.free_slot(&key);
                 if self.reported.insert((key.clone(), row.version)) {
                     tracing::error!(
                         machine = %key.machine, id = %key.id, state = %row.state, version = row.version, %error,
@@ -252,7 +257,7 @@ impl Run {
                 }
             }
             Ok(Step::Stored(Ok(()))) => self.look_now(key.clone()),
-            Ok(Step::Looked(Err(error)) | Step::Claimed(Err(error)) | Step::Stored(Err(error))) => {
+            Ok(Step::Looked(Err(error)) | Step::Claimed(_, Err(error)) | Step::Stored(Err(error))) => {
                 // The scan says once that the store is away; here it would be said for each row.
                 tracing::debug!(machine = %key.machine, id = %key.id, %error, "the store did not answer; looking again");
                 self.free_slot(&key);

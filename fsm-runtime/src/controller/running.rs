@@ -67,11 +67,11 @@ impl Run {
             fence: row.fence,
             owner: self.me.owner.clone(),
         };
-        let (shared, due, key) = (self.shared.clone(), row.retry_at, row.key.clone());
+        let (shared, due, key, tenure) = (self.shared.clone(), row.retry_at, row.key.clone(), self.tenure);
         self.step(row.key, async move {
             // Not announced as a change: nobody but this controller acts on it.
             let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
-            Step::Claimed(verdicts.map(|mut verdicts| match verdicts.pop() {
+            let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
                 Some(Verdict::Committed { mut rows }) => {
                     // One key for all who hold it as long as the worker runs.
                     let row = Row { key, ..rows.pop()? };
@@ -79,8 +79,20 @@ impl Run {
                     Some(Box::new(row))
                 }
                 _ => None,
-            }))
+            });
+            Step::Claimed(tenure, claimed)
         });
+    }
+
+    /// A claim that came when the lease under which it was asked for may have lapsed: somebody else may have taken the row over already.
+    pub(super) fn give_claim_back(&mut self, row: Row) {
+        tracing::warn!(
+            machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            attempt = row.attempt, "a claim took longer than the lease: it is given back"
+        );
+        self.free_slot(&row.key);
+        let free = release(&row, Duration::ZERO, Attempts::GiveBack, None);
+        self.store_change(row.key, Change::Release(free));
     }
 
     pub(super) fn start_worker(&mut self, row: Row) {

@@ -1,6 +1,9 @@
 //! Owns how the controller keeps to its lease: no claims and no workers that it does not cover.
 
-use super::{run::Run, tenure::Phase};
+use super::{
+    run::Run,
+    tenure::{Phase, Tenure},
+};
 use crate::store::{Key, StoreError};
 use std::{collections::HashSet, mem, time::Duration};
 use tokio::task::JoinHandle;
@@ -47,6 +50,13 @@ impl Run {
         matches!(self.standing.state, State::Holds)
     }
 
+    /// Whether what was claimed under `tenure` is certainly this process's alone: that lease has held until now, and is not being
+    /// wound down.
+    pub(super) fn is_covered(&self, tenure: Tenure) -> bool {
+        let held = tenure.phase(self.shared.clock.elapsed()) < Phase::Over;
+        held && matches!(self.standing.state, State::Holds | State::Asking(_))
+    }
+
     /// When the lease has to be looked at next.
     pub(super) fn lease_changes(&self) -> Option<Duration> {
         match self.standing.state {
@@ -90,6 +100,11 @@ impl Run {
             Ok(at) => {
                 self.look_at_all();
                 self.lease_holds(at);
+            }
+            // The watchdog was faster: the lease holds.
+            Err(_) if self.tenure.phase(self.shared.clock.elapsed()) == Phase::Working => {
+                self.look_at_all();
+                self.lease_holds(self.tenure.renewed);
             }
             Err(error) => {
                 let error = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Among the parts of a runtime.
-const NAME: &str = "watchdog";
+pub(super) const WATCHDOG: &str = "watchdog";
 
 /// Renews the lease until it is dropped.
 pub(crate) struct Watchdog {
@@ -87,9 +87,9 @@ impl Drop for Watchdog {
 /// Begins again after a panic, of a store's code, say. Never returns by itself.
 async fn keep_on(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
     loop {
-        shared.vitals.runs(NAME);
+        shared.vitals.runs(WATCHDOG);
         if let Err(panic) = panics::caught(keep(shared, renewal, watched, told)).await {
-            shared.vitals.failed(NAME, format!("panicked: {}", panics::text(&*panic)));
+            shared.vitals.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
             shared.clock.sleep(Tenure::interval(renewal.ttl)).await;
         }
     }

@@ -158,6 +158,6 @@ pub trait Store: Any + Send + Sync {
     fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError>;
 
     /// Whether process `owner` is gone for certain, so that what it holds can be taken over before its lease lapses. `false`
-    /// is always a right answer.
+    /// is always a right answer. Asking changes nothing: the proof stands until the lease is ended.
     fn is_gone(&self, owner: &str) -> bool;
 }

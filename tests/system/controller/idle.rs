@@ -2,7 +2,7 @@
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
-use fsm_runtime::{Runtime, store::sqlite::Sqlite};
+use fsm_runtime::{Runtime, WorkerPhase, store::sqlite::Sqlite};
 use std::time::Duration;
 
 #[tokio::test]
@@ -42,6 +42,24 @@ async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_i
     assert_eq!(next, None, "the bad one's retry is behind its timer");
     assert_eq!(world.jobs.get("good").await.unwrap().state(), job::State::Failed);
     assert_eq!(world.row("bad", |_| true).await.state, "Running");
+}
+
+#[tokio::test]
+async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
+    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let first = world.running("first").await;
+    for id in ["bad", "good"] {
+        world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !world.runtime.status().workers.iter().any(|it| &*it.key.id == id && it.phase == WorkerPhase::Waiting) {
+            assert!(std::time::Instant::now() < deadline, "`{id}` waits for the slot");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let sql = "UPDATE fsm_instances SET timer_at = 0, data = '{}' WHERE id = 'bad'";
+    rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap().execute_batch(sql).unwrap();
+    first.tell(Do::Finish(1));
+    assert_eq!(world.calls.next().await.id, "good");
 }
 
 #[tokio::test]

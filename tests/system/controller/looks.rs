@@ -171,6 +171,7 @@ struct World {
     runtime: Runtime,
     jobs: Machines<Job>,
     calls: Calls,
+    clock: ManualClock,
     seen: Arc<Seen>,
     done: mpsc::UnboundedReceiver<Key>,
 }
@@ -184,8 +185,9 @@ impl World {
         let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
         // No scan makes good what a look has missed.
         let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).scan_every(HOUR * 10);
-        let runtime = builder.clock(ManualClock::new(SystemTime::UNIX_EPOCH).clock()).start().await.unwrap();
-        Self { jobs: runtime.machines(), runtime, calls, seen, done }
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let runtime = builder.clock(clock.clock()).start().await.unwrap();
+        Self { jobs: runtime.machines(), runtime, calls, clock, seen, done }
     }
 
     /// Waits until a read or a claim of this instance is done.
@@ -273,4 +275,23 @@ async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
     let row = world.stop(call).await;
     assert!(row.fence > 0, "it was claimed");
     assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (0, None, true));
+}
+
+#[tokio::test]
+async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
+    let mut world = World::new().await;
+    let record = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
+    record.start().await.unwrap();
+    world.seen.permits.add_permits(1);
+    // A look that finds it due, and the claim.
+    world.done(HELD).await;
+    world.seen.permits.add_permits(1);
+    world.done(HELD).await;
+    // By the time it is answered somebody else could have taken the row over.
+    world.clock.advance(Duration::from_secs(15));
+    world.seen.permits.add_permits(1_000);
+    let call = world.calls.next().await;
+    assert!(call.fence > 1, "it was claimed anew");
+    assert_eq!((call.id.as_str(), call.attempt), (HELD, 1), "and what came to nothing is no attempt");
 }

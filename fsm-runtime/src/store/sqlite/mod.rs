@@ -311,11 +311,18 @@ impl Store for Sqlite {
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
-        Box::pin(
-            self.0.writer.run_first(move |connection| {
-                in_transaction(connection, |connection| lease::end(connection, &owners, now))
-            }),
-        )
+        Box::pin(async move {
+            let ended = self.0.writer.run_first(move |connection| {
+                in_transaction(connection, |connection| {
+                    lease::end(connection, &owners, now)?;
+                    lease::all(connection, now)
+                })
+            });
+            let live = ended.await?.into_iter().filter(|lease| lease.live).map(|lease| lease.owner).collect();
+            // Not before the leases are ended: a free file is the proof by which somebody else can end them.
+            self.0.presence.tidy_up(&live);
+            Ok(())
+        })
     }
 
     fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {

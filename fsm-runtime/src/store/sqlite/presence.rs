@@ -4,7 +4,7 @@
 use crate::store::PresenceError;
 use std::{
     collections::HashSet,
-    fs::{self, OpenOptions, TryLockError},
+    fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -37,10 +37,15 @@ impl Presence {
                     return Err(unusable(io::ErrorKind::InvalidFilename.into()));
                 }
                 fs::create_dir_all(folder).map_err(unusable)?;
-                let lock = OpenOptions::new().write(true).create_new(true).open(&file).map_err(unusable)?;
-                lock.lock().map_err(unusable)?;
-                // The file stays when its holder ends: a free lock says more than no file. Who finds it free removes it.
-                Ok(Box::new(lock))
+                loop {
+                    let lock = OpenOptions::new().write(true).create_new(true).open(&file).map_err(unusable)?;
+                    lock.lock().map_err(unusable)?;
+                    // Somebody who tidied up may have found it free before it was locked.
+                    if file.exists() {
+                        // It stays when its holder ends: a free lock says more than no file.
+                        return Ok(Box::new(lock));
+                    }
+                }
             }
             Self::Memory(here) => {
                 here.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned());
@@ -58,16 +63,24 @@ impl Presence {
                 }
                 let file = folder.join(owner);
                 let Ok(lock) = OpenOptions::new().write(true).open(&file) else { return false };
-                match lock.try_lock() {
-                    Ok(()) => {
-                        // An owner never comes back: ids are new at every start.
-                        let _ = fs::remove_file(&file);
-                        true
-                    }
-                    Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
-                }
+                matches!(lock.try_lock(), Ok(()))
             }
             Self::Memory(here) => !here.lock().unwrap_or_else(PoisonError::into_inner).contains(owner),
+        }
+    }
+
+    /// Removes the files of processes that are gone, but for those of `live` leases, which they are still to end. Best effort: one that
+    /// stays is in nobody's way, and an owner never comes back, since ids are new at every start.
+    pub(super) fn tidy_up(&self, live: &HashSet<String>) {
+        let Self::Files { folder } = self else { return };
+        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let of_the_live = file.file_name().to_str().is_some_and(|owner| live.contains(owner));
+            if !of_the_live && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
+                // Removed while it is locked, so that nobody who locks it just now believes that it is there.
+                if lock.try_lock().is_ok() {
+                    let _ = fs::remove_file(file.path());
+                }
+            }
         }
     }
 }

@@ -10,6 +10,10 @@ impl<'c> Transaction<'c> {
     /// Waits for who is writing, as long as the connection's busy handler does: a transaction that reads first, and then cannot write,
     /// would have to begin anew.
     pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        if !connection.is_autocommit() {
+            // What the last one could not undo is undone first.
+            connection.execute_batch("ROLLBACK")?;
+        }
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Self(connection))
     }
@@ -34,7 +38,7 @@ impl Deref for Transaction<'_> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // Some errors end it by themselves. One that cannot be undone shows at the next `BEGIN`.
+        // Some errors end it by themselves. One that cannot be undone now is undone before the next begins.
         if !self.0.is_autocommit() {
             let _ = self.0.execute_batch("ROLLBACK");
         }
