@@ -106,6 +106,8 @@ impl Runtime {
     /// comes next with [`advance_to`](crate::clock::ManualClock::advance_to), so that hours are run through in no time and in
     /// the same order every time.
     ///
+    /// What a process that is gone had claimed is found by the scan after its lease, and not waited for.
+    ///
     /// A worker that runs is waited for, also one that waits for the test or for time to pass: then it does not end. Without a
     /// registered machine, and after a shutdown, nothing runs, and it ends at once.
     ///
