@@ -50,11 +50,12 @@ pub(super) async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, 
     let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
     let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| shared.store.is_gone(&lease.owner));
     if !gone.is_empty() {
+        let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
+        shared.store.end_leases(owners, shared.clock.now()).await?;
+        // Not before: until it could be written down, it is tried at every look.
         for Lease { owner, holder, .. } in &gone {
             tracing::warn!(%owner, %holder, "a process is gone: what it worked on is taken over");
         }
-        let owners = gone.into_iter().map(|lease| lease.owner).collect();
-        shared.store.end_leases(owners, shared.clock.now()).await?;
     }
     Ok(alive.into_iter().map(|lease| lease.owner).collect())
 }

@@ -182,7 +182,8 @@ async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on()
     let row = failing
         .world
         .row("a", |row| {
-            clock.advance(SECOND);
+            // So little that not all of its looks together come to the state's timer.
+            clock.advance(SECOND / 10);
             row.error.is_some()
         })
         .await;
@@ -205,4 +206,57 @@ async fn c17_a_worker_that_is_told_to_end_learns_that_its_checkpoint_was_not_sto
     let row = Sqlite::open(&path).await.unwrap().get(Key::new("Job", "a")).await.unwrap().unwrap();
     assert_eq!((row.checkpoint, row.version, row.attempt), (None, 2, 1), "nothing of it was stored");
     assert!(row.owner.is_some(), "the work is left to be taken over");
+}
+
+/// A process that stops while nothing can be written can give nothing back, and is gone all the same: the next one takes its work over
+/// at once, and does not wait for the lease.
+#[tokio::test]
+async fn c17_what_a_process_could_not_give_back_on_a_full_disk_is_taken_over_at_once_when_there_is_room() {
+    let mut failing = Failing::new().await;
+    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.world.runtime.shutdown(Duration::ZERO).await;
+    failing.disk.heal();
+    let row = failing.world.jobs.row("a").await.unwrap();
+    assert!(row.owner.is_some(), "nothing could be given back: {row:?}");
+    let held = failing.world.runtime.processes().await.unwrap();
+    assert!(
+        held.iter().any(|lease| lease.live && Some(&lease.owner) == row.owner.as_ref()),
+        "its lease lives: {held:?}"
+    );
+    // The runtime that stopped is still there, as a handle to read by.
+    let path = failing.world.dir.path().join("jobs.db");
+    let (runtime, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
+    let call = calls.next().await;
+    assert_eq!((call.id.as_str(), call.attempt, call.progress), ("a", 2, None));
+    let processes = runtime.processes().await.unwrap();
+    assert_eq!(processes.iter().filter(|lease| lease.live).count(), 1, "nobody waits for who is gone: {processes:?}");
+}
+
+/// The lease is so long that the clock never comes to its end here.
+#[tokio::test]
+async fn c17_a_process_that_cannot_write_down_who_is_gone_tries_again_until_it_can() {
+    let mut failing = Failing::new().await;
+    let path = failing.world.dir.path().join("jobs.db");
+    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.disk.heal();
+    let (_other, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
+    failing.disk.fail(Operation::Write, 0, Fault::Full);
+    failing.world.runtime.shutdown(Duration::ZERO).await;
+    // However often it looks.
+    for _ in 0..20 {
+        failing.world.clock.advance(SECOND / 2);
+        failing.world.jobs.create("another", crate::job::queued()).await.unwrap_err();
+    }
+    assert!(calls.is_empty());
+    failing.disk.heal();
+    let clock = &failing.world.clock;
+    failing
+        .world
+        .row("a", |row| {
+            // So little that not all of its looks together come to the state's timer.
+            clock.advance(SECOND / 10);
+            row.attempt == 2
+        })
+        .await;
+    assert_eq!(calls.next().await.id, "a");
 }
