@@ -74,8 +74,9 @@ impl Presence {
     pub(super) fn tidy_up(&self, live: &HashSet<String>) {
         let Self::Files { folder } = self else { return };
         for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let of_the_live = file.file_name().to_str().is_some_and(|owner| live.contains(owner));
-            if !of_the_live && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
+            // What cannot be an owner's is not ours.
+            let left = file.file_name().to_str().is_some_and(|owner| is_file_name(owner) && !live.contains(owner));
+            if left && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
                 // Removed while it is locked, so that nobody who locks it just now believes that it is there.
                 if lock.try_lock().is_ok() {
                     let _ = fs::remove_file(file.path());
