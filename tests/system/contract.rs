@@ -147,6 +147,7 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     what_a_new_declaration_needs_is_armed_once(&open().await).await;
     a_purge_leaves_nothing_and_the_id_is_free(&open().await).await;
     what_is_old_is_forgotten_in_batches(&open().await).await;
+    what_is_left_of_a_row_that_is_gone_is_forgotten_on_request(&open().await).await;
     definitions_are_the_controllers_and_retire_with_their_rows(&open().await).await;
     x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(&open().await).await;
     one_of_many_wins(Arc::new(open().await)).await;
@@ -653,6 +654,8 @@ async fn lists_by_age_are_merged(store: &dyn Store) {
     assert_eq!(all(two.clone()).await, "11 10 08 07 05 04 02 01");
     assert_eq!(all(Filter { entered_before: Some(later(4)), ..two.clone() }).await, "11 10 08");
     assert_eq!(all(Filter { parked: true, ..two }).await, "07 05 04 02 01");
+    let of_an_age = Filter { entered_before: Some(later(4)), ..filter.clone() };
+    assert_eq!(all(of_an_age).await, "11 10 09 08", "of whatever state");
     let parked = Filter { parked: true, ..filter };
     assert_eq!(all(parked.clone()).await, "07 06 05 04 03 02 01 00");
     assert_eq!(all(Filter { states: Some(vec!["Shut".into()]), ..parked.clone() }).await, "06 03 00");
@@ -813,6 +816,26 @@ async fn what_is_old_is_forgotten_in_batches(store: &dyn Store) {
     assert_eq!((forget(ended()).await, forget(ended()).await, forget(ended()).await), (2, 2, 0));
     assert_eq!(store.get(key("4")).await.unwrap().map(|row| row.version), Some(1));
     assert_eq!(store.newest().await.unwrap(), 5, "the history of what has ended is another matter");
+}
+
+async fn what_is_left_of_a_row_that_is_gone_is_forgotten_on_request(store: &dyn Store) {
+    let gone = || Prune { gone: Some(key("a")), limit: 2, ..Prune::default() };
+    let removed = || Entering { remove: true, ..entering("Open") };
+    for used in ["first", "second"] {
+        let born = Create { idempotency_key: Some(used.into()), ..create("a", entering("Closed")) };
+        let row = committed(store, Change::Create(born)).await;
+        assert_eq!(store.prune(gone()).await.unwrap(), 0, "it is there");
+        committed(store, Change::Transition(Transition { into: removed(), ..fire(&row, "open", "Open") })).await;
+    }
+    committed(store, Change::Create(create("b", entering("Closed")))).await;
+    let mut batches = Vec::new();
+    while let forgotten @ 1.. = store.prune(gone()).await.unwrap() {
+        batches.push(forgotten);
+    }
+    assert_eq!(batches, [2, 2, 2], "two keys, four entries");
+    assert_eq!(history(store, "a").await, []);
+    assert_eq!(store.first(key("a"), "second".into()).await.unwrap(), None);
+    assert_eq!(history(store, "b").await.len(), 1, "others are left alone");
 }
 
 async fn definitions_are_the_controllers_and_retire_with_their_rows(store: &dyn Store) {

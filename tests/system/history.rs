@@ -170,6 +170,18 @@ async fn a_state_marked_remove_removes_the_row_and_keeps_its_history() {
 }
 
 #[tokio::test]
+async fn of_what_was_removed_a_purge_deletes_the_rest() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let tickets = runtime.machines::<Ticket>();
+    tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().use_up().await.unwrap();
+    tickets.purge("t").await.unwrap();
+    assert!(tickets.history("t", 0, 10).await.unwrap().is_empty());
+    assert!(matches!(tickets.purge("t").await.unwrap_err(), Failure::NotFound { .. }), "nothing is known of it now");
+    assert_eq!(tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().version(), 1, "its key is free");
+    assert!(tickets.get("t").await.is_ok());
+}
+
+#[tokio::test]
 async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
@@ -229,6 +241,9 @@ async fn those_that_stand_longest_are_listed_first() {
     assert_eq!(ids(Listing::in_state(job::State::Queued).after(next.unwrap())).await, ("d".into(), None));
     let before = SystemTime::UNIX_EPOCH + DAY * 3;
     assert_eq!(ids(Listing::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
+    jobs.fire("a", job::event::Start).await.unwrap();
+    assert_eq!(ids(Listing::all().entered_before(before)).await.0, "c", "of whatever state");
+    assert_eq!(ids(Listing::all().limit(0)).await, ("a".into(), Some("a".into())), "a page of nothing has no end");
     let error = jobs.list(&Listing::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
     assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
 }

@@ -242,13 +242,49 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
     let copy = dir.path().join("copy.db");
     store.back_up(&copy).await.unwrap();
     commit(&store, create("b")).await.unwrap();
-    assert!(store.back_up(&copy).await.is_err(), "nothing is overwritten");
+    let said = async |to: &Path| store.back_up(to).await.unwrap_err().to_string();
+    assert_eq!(
+        said(&copy).await,
+        format!(
+            "{}: no copy was made in {} (output file already exists); give the path of a new file, in a folder with room \
+             that this user can write",
+            dir.path().join("doors.db").canonicalize().unwrap().display(),
+            copy.display()
+        ),
+        "nothing is overwritten"
+    );
+    let nowhere = dir.path().join("none/copy.db");
+    assert!(said(&nowhere).await.contains(&format!("no copy was made in {} (", nowhere.display())));
     let copy = Sqlite::open(&copy).await.unwrap();
     assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());
     assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
     let size = store.size().await.unwrap();
     assert!(size.bytes > 0 && size.log_bytes > 0, "{size:?}");
+}
+
+#[tokio::test]
+async fn what_a_restored_copy_counts_on_from_can_be_raised() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    drop(store);
+    // As docs/operations.md has it.
+    sql(
+        &path,
+        "UPDATE fsm_meta SET value = value + 1000000 WHERE name = 'fence';
+         UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'fsm_history';",
+    );
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(store.newest().await.unwrap(), 1_000_001);
+    commit(&store, create("b")).await.unwrap();
+    assert_eq!(store.newest().await.unwrap(), 1_000_002);
+    let row = store.get(Key::new("Door", "b")).await.unwrap().unwrap();
+    let Row { key, incarnation, version, fence, .. } = row;
+    let claim = Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() });
+    let Verdict::Committed { rows } = commit(&store, claim).await.unwrap() else { panic!() };
+    assert_eq!(rows[0].fence, 1_000_001);
 }
 
 #[tokio::test]
@@ -322,6 +358,8 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
             "doors.db has no index of states, which listing and counting by state need; open it once with \
              `Sqlite::options().state_index(true)`, which builds it"
         ));
+        let of_an_age = Filter { entered_before: Some(SystemTime::now()), ..filter.clone() };
+        assert!(matches!(store.list(of_an_age).await, Err(StoreError::NoStateIndex { .. })));
         assert!(matches!(store.count("Door".into()).await, Err(StoreError::NoStateIndex { .. })));
         let ended = Prune {
             ended: vec![("Door".into(), "Open".into())],

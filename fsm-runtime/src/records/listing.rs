@@ -4,7 +4,7 @@ use crate::store::Filter;
 use fsm_core::{Graph, Name};
 use std::time::SystemTime;
 
-/// Which instances to list: all of them by id, or those of one state, with the one first that entered it first.
+/// Which instances to list: all of them by id; or those of one state, of an age, or parked, with the one first that entered its state first.
 ///
 /// ```
 /// # use fsm_runtime::{Listing, Machines, ReadError, prelude::*};
@@ -36,7 +36,7 @@ pub struct Listing<S> {
 }
 
 impl<S: Name> Listing<S> {
-    /// All instances, by id; [parked](Self::parked) ones by when they entered their state.
+    /// All instances, by id; [parked](Self::parked) ones, and those [of an age](Self::entered_before), by when they entered their state.
     pub fn all() -> Self {
         Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
     }
@@ -46,7 +46,7 @@ impl<S: Name> Listing<S> {
         Self { state: Some(state), ..Self::all() }
     }
 
-    /// Of one state, or of parked ones: only those that entered their state before `time`.
+    /// Only those that entered the state in which they stand before `time`.
     pub fn entered_before(mut self, time: SystemTime) -> Self {
         self.entered_before = Some(time);
         self
@@ -64,9 +64,9 @@ impl<S: Name> Listing<S> {
         self
     }
 
-    /// How many on a page at most; 100, if not set.
+    /// How many on a page at most; 100, if not set, and 1 at least: pages of nothing would never come to an end.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
+        self.limit = limit.max(1);
         self
     }
 

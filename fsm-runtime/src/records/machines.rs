@@ -11,7 +11,9 @@ use crate::{
     checks,
     durable::{BornIn, Durable, DurableState},
     shared::Shared,
-    store::{Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Purge, Row, StoreError},
+    store::{
+        Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
+    },
 };
 use fsm_core::{StateMachine, Target};
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
@@ -19,6 +21,8 @@ use uuid::Uuid;
 
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 512;
+/// How much of what is left of a removed instance is deleted in one transaction.
+const BATCH: usize = 256;
 
 /// All instances of machine `M` in a runtime's store. Cheap to clone.
 pub struct Machines<M> {
@@ -177,7 +181,7 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with;
-    /// [`StoreError::NoStateIndex`] for a list by state where the store has no index of states.
+    /// [`StoreError::NoStateIndex`] for a list by state or age where the store has no index of states.
     /// Under [`tolerate_unknown`](crate::Builder::tolerate_unknown) a page leaves out what this code does not know.
     pub async fn list(&self, listing: &Listing<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(listing).await?;
@@ -193,7 +197,7 @@ impl<M: Durable> Machines<M> {
     /// The rows of [`list`](Self::list), undecoded: for tools that show what the run time knows of each.
     ///
     /// # Errors
-    /// [`StoreError::NoStateIndex`] for a list by state where the store has no index of states; otherwise [`StoreError`].
+    /// As [`list`](Self::list), but for rows that cannot be read.
     pub async fn rows(&self, listing: &Listing<M::State>) -> Result<Page<Row>, StoreError> {
         self.shared.store.list(listing.filter(M::GRAPH)).await
     }
@@ -231,15 +235,33 @@ impl<M: Durable> Machines<M> {
         self.shared.store.history(query).await
     }
 
-    /// Deletes instance `id` for good, with its history and its idempotency keys, those of earlier lives of this id too.
-    /// A worker on it is cancelled. Subscribers that have not seen the entries yet never will.
+    /// Deletes instance `id` for good, with its history and its idempotency keys, those of earlier lives of this id too; of one
+    /// that was removed, what is left of it. A worker on it is cancelled. Subscribers that have not seen the entries yet never will.
     ///
     /// # Errors
-    /// [`Failure::Conflict`] when somebody else changed it meanwhile; [`Failure::NotFound`]; [`Failure::Store`].
+    /// [`Failure::Conflict`] when somebody else changed it meanwhile; [`Failure::NotFound`] where nothing is known of the id;
+    /// [`Failure::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, it is deleted or not; of what was removed before, a part may be left. Ask again.
     pub async fn purge(&self, id: &str) -> Result<(), Failure<M>> {
-        let row = self.row(id).await?;
+        let row = match self.row(id).await {
+            Ok(row) => row,
+            Err(ReadError::NotFound { key }) => return self.forget(key).await,
+            Err(error) => return Err(error.into()),
+        };
         let purge = Purge { key: row.key.clone(), incarnation: row.incarnation, version: row.version };
         self.commit(row.key, Change::Purge(purge)).await
+    }
+
+    /// What is left of an id without a row.
+    async fn forget(&self, key: Key) -> Result<(), Failure<M>> {
+        let left = Prune { gone: Some(key.clone()), limit: BATCH, ..Prune::default() };
+        let mut known = false;
+        while self.shared.store.prune(left.clone()).await? > 0 {
+            known = true;
+        }
+        if known { Ok(()) } else { Err(Failure::NotFound { key }) }
     }
 
     pub(super) async fn commit(&self, key: Key, change: Change) -> Result<(), Failure<M>> {

@@ -73,11 +73,11 @@ pub trait Store: Any + Send + Sync {
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
 
     /// The rows of a machine that `filter` wants; `filter.limit` of them at most. Parked ones and all of them can be listed always,
-    /// those of states only where the store [`lists_by_state`](Store::lists_by_state).
+    /// those of states or of an age only where the store [`lists_by_state`](Store::lists_by_state).
     ///
     /// # Errors
-    /// [`StoreError::Cursor`] for a `filter.after` that ended no page; [`StoreError::NoStateIndex`] for a list by state where there is
-    /// no index of states.
+    /// [`StoreError::Cursor`] for a `filter.after` that ended no page; [`StoreError::NoStateIndex`] for a list by state or age where there
+    /// is no index of states.
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
 
     /// Whether rows can be listed, counted and pruned by state; otherwise these are [`StoreError::NoStateIndex`].

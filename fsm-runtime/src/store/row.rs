@@ -244,7 +244,7 @@ pub struct Filter {
     pub machine: String,
     /// Only those in one of these states, the one that entered it first coming first; all of them come by id.
     pub states: Option<Vec<String>>,
-    /// Only those that entered their state before this; with `states` or `parked`.
+    /// Only those that entered their state before this, the one that entered its state first coming first.
     pub entered_before: Option<SystemTime>,
     /// Only parked ones, the one that entered its state first coming first.
     pub parked: bool,
@@ -346,6 +346,8 @@ pub struct Prune {
     pub ended: Vec<(String, String)>,
     /// When `ended` rows must have ended.
     pub ended_before: Option<SystemTime>,
+    /// An id of which there is no row: its idempotency keys and, once these are gone, its history. Of one that has a row nothing.
+    pub gone: Option<Key>,
     /// How many of each kind at most.
     pub limit: usize,
 }

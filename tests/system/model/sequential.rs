@@ -118,6 +118,7 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
                     history_before: history.map(before),
                     ended: MACHINES.map(|machine| (machine.to_owned(), ENDED.to_owned())).to_vec(),
                     ended_before: ended.map(before),
+                    gone: None,
                     limit,
                 };
                 let found = store.prune(prune.clone()).await.unwrap();
@@ -175,6 +176,10 @@ async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseErro
         prop_assert_eq!(listed(store, machine, None, false, None).await, model.all(machine));
         let parked = model.by_age(machine, |row| row.parked.is_some());
         prop_assert_eq!(listed(store, machine, None, true, None).await, parked);
+        let all = model.by_age(machine, |_| true);
+        let middle = all.get(all.len() / 2).map_or(SystemTime::UNIX_EPOCH, |row| row.updated);
+        let older = model.by_age(machine, |row| row.updated < middle);
+        prop_assert_eq!(listed(store, machine, None, false, Some(middle)).await, older);
         let (mut counts, mut in_use) = (Vec::new(), Vec::new());
         for (state, schema) in model.ranges(machine) {
             let rows = model.by_age(machine, |row| row.state == state);

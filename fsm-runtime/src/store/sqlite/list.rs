@@ -7,12 +7,15 @@ use super::read::{COLUMNS, micros, to_key, to_row};
 use crate::store::{Count, Filter, InUse, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// All rows come by id; those of states, and parked ones, by when they entered their state.
+/// All rows come by id; those of states, of an age, and parked ones, by when they entered their state.
 pub(super) fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
-    match (&filter.states, filter.parked) {
-        (states, true) => by_age(connection, filter, PARKED, states.as_deref()),
-        (Some(states), false) => by_age(connection, filter, STATES, Some(states)),
-        (None, false) => by_id(connection, filter),
+    let states = filter.states.as_deref();
+    if filter.parked {
+        by_age(connection, filter, PARKED, states)
+    } else if states.is_some() || filter.entered_before.is_some() {
+        by_age(connection, filter, STATES, states)
+    } else {
+        by_id(connection, filter)
     }
 }
 

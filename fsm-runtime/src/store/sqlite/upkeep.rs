@@ -1,9 +1,19 @@
 //! Owns what is done to the file as a whole: forgetting what is old, checking, copying, measuring.
 
-use super::{list, read::micros};
-use crate::store::{Prune, Size};
-use rusqlite::{Connection, params};
-use std::path::Path;
+use super::{
+    error, list,
+    read::{self, micros},
+};
+use crate::store::{Key, Prune, Size};
+use rusqlite::{
+    Connection, Error, ErrorCode, ffi, params,
+    types::{ToSqlOutput, ValueRef},
+};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 /// Forgets one batch of each kind, and says how much that was.
 pub(super) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<u64> {
@@ -24,6 +34,9 @@ pub(super) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<
         for (machine, state) in &prune.ended {
             forgotten += list::prune(connection, machine, state, micros(before), prune.limit)?;
         }
+    }
+    if let Some(key) = &prune.gone {
+        forgotten += forget_gone(connection, key, limit)?;
     }
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
 }
@@ -46,6 +59,28 @@ fn prune_history(connection: &Connection, before: i64, limit: u32) -> rusqlite::
     Ok(forgotten)
 }
 
+/// What is left of an id without a row. Keys first, since an entry that one answers with stays as long as the key.
+fn forget_gone(connection: &Connection, key: &Key, limit: u32) -> rusqlite::Result<usize> {
+    if read::row(connection, key)?.is_some() {
+        return Ok(0);
+    }
+    let keys = connection
+        .prepare_cached(
+            "DELETE FROM fsm_keys WHERE (machine, id, incarnation, key) IN
+                 (SELECT machine, id, incarnation, key FROM fsm_keys WHERE machine = ?1 AND id = ?2 LIMIT ?3)",
+        )?
+        .execute(params![key.machine, key.id, limit])?;
+    if keys > 0 {
+        return Ok(keys);
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM fsm_history WHERE sequence IN
+                 (SELECT sequence FROM fsm_history WHERE machine = ?1 AND id = ?2 ORDER BY sequence LIMIT ?3)",
+        )?
+        .execute(params![key.machine, key.id, limit])
+}
+
 pub(super) fn advance(connection: &Connection, subscriber: &str, position: u64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -63,9 +98,49 @@ pub(super) fn check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// A copy of the file as it is at this moment, while others read and write; `to` must not exist.
+/// A copy of the file as it is at this moment, durable when this returns, while others read and write; `to` must not exist.
 pub(super) fn back_up(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    let new = !to.exists();
+    let path = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_encoded_bytes()));
+    let copied = match connection.execute("VACUUM INTO ?1", [path]) {
+        Ok(_) => sync(to).map_err(|error| uncopied(to, &error.to_string())),
+        Err(error) if concerns_the_store(&error) => Err(error),
+        Err(error) => Err(uncopied(to, &error::words(&error))),
+    };
+    if copied.is_err() && new {
+        // Half a copy would be in the way of the next one.
+        let _ = fs::remove_file(to);
+    }
+    copied
+}
+
+/// Everything else is the copy's: no disk of the store's is full by it.
+fn concerns_the_store(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
+        )
+    )
+}
+
+fn uncopied(to: &Path, why: &str) -> Error {
+    let text = format!(
+        "no copy was made in {} ({why}); give the path of a new file, in a folder with room that this user can write",
+        to.display()
+    );
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(text))
+}
+
+/// SQLite leaves it to the operating system when what `VACUUM INTO` wrote gets to the disk.
+fn sync(copy: &Path) -> io::Result<()> {
+    File::open(copy)?.sync_all()?;
+    // Its name is the folder's. Elsewhere than on Unix a folder cannot be synced.
+    #[cfg(unix)]
+    match copy.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all()?,
+        None => File::open(".")?.sync_all()?,
+    }
     Ok(())
 }
 
