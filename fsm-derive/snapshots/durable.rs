@@ -601,14 +601,15 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Requested,
-            seal: Seal,
+            _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_runtime::core::Refused<Requested, Self>,
         > {
-            ::core::result::Result::Ok(
-                <Self as EventOf<Requested>>::fire(self, Machine { state }, seal).state,
-            )
+            ::core::result::Result::Ok({
+                let Requested { title } = state;
+                Writing { title }
+            })
         }
         const EVENT: EventKind = EventKind::Begin;
         type NextRecord = Record<Writing>;
@@ -638,14 +639,16 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Writing,
-            seal: Seal,
+            _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_runtime::core::Refused<Writing, Self>,
         > {
-            ::core::result::Result::Ok(
-                <Self as EventOf<Writing>>::fire(self, Machine { state }, seal).state,
-            )
+            ::core::result::Result::Ok({
+                let Writing { title } = state;
+                let Self { text } = self;
+                Written { title, text }
+            })
         }
         const EVENT: EventKind = EventKind::Finish;
         type NextRecord = Record<Written>;

@@ -802,23 +802,9 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Draft<T>,
-            seal: Seal,
+            _: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
-            ::core::result::Result::Ok(
-                <Self as EventOf<
-                    'a,
-                    Draft<T>,
-                    T,
-                >>::fire(
-                        self,
-                        Machine {
-                            state,
-                            of: ::core::marker::PhantomData,
-                        },
-                        seal,
-                    )
-                    .state,
-            )
+            ::core::result::Result::Ok(Withdrawn)
         }
     }
     #[automatically_derived]
@@ -836,26 +822,12 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Review<'a, T>,
-            seal: Seal,
+            _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_core::Refused<Review<'a, T>, Self>,
         > {
-            ::core::result::Result::Ok(
-                <Self as EventOf<
-                    'a,
-                    Review<'a, T>,
-                    T,
-                >>::fire(
-                        self,
-                        Machine {
-                            state,
-                            of: ::core::marker::PhantomData,
-                        },
-                        seal,
-                    )
-                    .state,
-            )
+            ::core::result::Result::Ok(Withdrawn)
         }
     }
     ///The graph of `Text`.

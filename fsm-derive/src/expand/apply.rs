@@ -6,9 +6,9 @@ use quote::quote;
 use syn::Ident;
 
 use super::{
+    carry,
     cx::{Cx, local},
     states::pattern,
-    transitions,
 };
 use crate::model::{Machine, Transition};
 
@@ -79,7 +79,7 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let param = cx.context.as_ref().map(|context| quote!(context: &mut #context,));
     let arms = machine.transitions.iter().map(|transition| {
         if !transition.is_by_hand() {
-            return transitions::arm(cx, transition);
+            return carry::arm(cx, transition);
         }
         let state = &machine.states[transition.from];
         let (ident, pattern) = (&state.ident, pattern(state));

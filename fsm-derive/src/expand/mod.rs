@@ -3,6 +3,7 @@
 mod apply;
 mod broken;
 mod by_name;
+mod carry;
 mod choice;
 mod cx;
 mod docs;

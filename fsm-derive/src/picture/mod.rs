@@ -10,9 +10,15 @@ mod svg;
 use crate::model::Machine;
 
 /// More states than this make no picture that a page could show.
-const READABLE: usize = 60;
+const STATES: usize = 60;
+/// Nor do more arrows; and to lay out a thicket takes its time, each time that the declaration is compiled.
+const ARROWS: usize = 200;
 
-/// The picture; `None` where there are too many states for one.
+/// The picture; `None` where there are too many states or arrows for one.
 pub(crate) fn picture(machine: &Machine) -> Option<String> {
-    (machine.states.len() <= READABLE).then(|| svg::write(&sketch::sketch(machine)))
+    if machine.states.len() > STATES {
+        return None;
+    }
+    let sketch = sketch::sketch(machine);
+    (sketch.arrows.len() <= ARROWS).then(|| svg::write(&sketch))
 }

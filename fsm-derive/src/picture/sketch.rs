@@ -16,7 +16,7 @@ pub(super) struct Sketch {
     pub(super) arrows: Vec<Arrow>,
 }
 
-/// A state, or what stands for many.
+/// A box: a state, or what stands for many.
 pub(super) struct Shape {
     pub(super) lines: Vec<String>,
     pub(super) kind: Look,
@@ -49,24 +49,22 @@ pub(super) struct Label {
     pub(super) link: String,
 }
 
-/// Takes a machine apart into boxes, in the order in which a machine comes to them, and arrows.
+/// Takes a machine apart into boxes, those that stand for many states first, then the states in the order in which a machine
+/// comes to them, and arrows.
 pub(super) fn sketch(machine: &Machine) -> Sketch {
     let arrows = arrows(machine);
-    let mut many: Vec<&Tail> = Vec::new();
+    let mut boxes: Vec<Tail> = Vec::new();
     for (tail, _) in &arrows {
-        if !matches!(tail, Tail::State(_)) && !many.contains(&tail) {
-            many.push(tail);
+        if !matches!(tail, Tail::State(_)) && !boxes.contains(tail) {
+            boxes.push(tail.clone());
         }
     }
-    let states = in_order(machine);
-    let box_of = |state: usize| many.len() + states.iter().position(|other| *other == state).unwrap_or_default();
+    boxes.extend(in_order(machine).into_iter().map(Tail::State));
+    let box_of = |tail: &Tail| boxes.iter().position(|other| other == tail);
     let mut drawn: Vec<Arrow> = Vec::new();
     for (tail, transition) in &arrows {
-        let from = match tail {
-            Tail::State(state) => box_of(*state),
-            tail => many.iter().position(|other| *other == tail).unwrap_or_default(),
-        };
-        for to in transition.to.iter().map(|to| box_of(*to)) {
+        for to in &transition.to {
+            let (Some(from), Some(to)) = (box_of(tail), box_of(&Tail::State(*to))) else { continue };
             let label = label(machine, transition);
             match drawn.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
                 Some(arrow) => arrow.labels.push(label),
@@ -74,10 +72,9 @@ pub(super) fn sketch(machine: &Machine) -> Sketch {
             }
         }
     }
-    let boxes = many.iter().map(|tail| many_states(machine, tail));
     Sketch {
         title: format!("The states of {} and the events that lead from one to another", machine.name()),
-        boxes: boxes.chain(states.iter().map(|state| shape(machine, &machine.states[*state]))).collect(),
+        boxes: boxes.iter().map(|tail| shape(machine, tail)).collect(),
         arrows: drawn,
     }
 }
@@ -100,25 +97,10 @@ fn in_order(machine: &Machine) -> Vec<usize> {
     done
 }
 
-fn shape(machine: &Machine, state: &State) -> Shape {
-    let mut lines = vec![state.name.clone()];
-    lines.extend(state.group.map(|group| format!("in {}", plain(&machine.groups[group].ident))));
-    let kind = match state.kind {
-        Kind::Rest => Look::Rest,
-        Kind::Work => Look::Work,
-        Kind::End => Look::End,
-    };
-    let what = match kind {
-        Look::Work => " (work)",
-        Look::End => " (an end)",
-        Look::Rest | Look::Many => "",
-    };
-    let hint = format!("{}{what} {}", state.name, state.doc);
-    Shape { lines, kind, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), hint }
-}
-
-fn many_states(machine: &Machine, tail: &Tail) -> Shape {
+fn shape(machine: &Machine, tail: &Tail) -> Shape {
     let lines = match tail {
+        Tail::State(state) => return state_shape(machine, &machine.states[*state]),
+        Tail::Group(group) => vec![format!("every state in {}", plain(&machine.groups[*group].ident))],
         Tail::AllBut(others) => {
             let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "the ends".to_owned());
             let names: Vec<_> = others.iter().map(|state| machine.states[*state].name.clone()).chain(ends).collect();
@@ -128,10 +110,20 @@ fn many_states(machine: &Machine, tail: &Tail) -> Shape {
             });
             std::iter::once("every state".to_owned()).chain(but).collect()
         }
-        Tail::Group(group) => vec![format!("every state in {}", plain(&machine.groups[*group].ident))],
-        Tail::State(state) => vec![machine.states[*state].name.clone()],
     };
     Shape { hint: lines.join(" "), lines, kind: Look::Many, initial: false, link: None }
+}
+
+fn state_shape(machine: &Machine, state: &State) -> Shape {
+    let mut lines = vec![state.name.clone()];
+    lines.extend(state.group.map(|group| format!("in {}", plain(&machine.groups[group].ident))));
+    let (kind, what) = match state.kind {
+        Kind::Rest => (Look::Rest, ""),
+        Kind::Work => (Look::Work, " (work)"),
+        Kind::End => (Look::End, " (an end)"),
+    };
+    let hint = format!("{}{what} {}", state.name, state.doc);
+    Shape { lines, kind, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), hint }
 }
 
 fn label(machine: &Machine, transition: &Transition) -> Label {

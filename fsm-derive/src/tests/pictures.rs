@@ -50,3 +50,25 @@ fn they_are_as_they_were_looked_at() {
         super::snapshots::held(&format!("{name}.svg"), &picture);
     }
 }
+
+/// `states` in a ring, each with `more` ways across it.
+fn ring(states: usize, more: usize) -> model::Machine {
+    let name = |state: usize| quote::format_ident!("S{}", state % states);
+    let variants = (0..states).map(|state| {
+        let ons = (1..=1 + more).map(|step| {
+            let (event, to) = (quote::format_ident!("go_{state}_{step}"), name(state + step));
+            quote!(#[on(#event => #to)])
+        });
+        let name = name(state);
+        quote!(#(#ons)* #name)
+    });
+    machine(syn::parse_quote!(#[fsm(initial = S0)] enum Ring { #(#variants),* }))
+}
+
+#[test]
+fn a_thicket_is_not_drawn() {
+    assert!(picture(&ring(60, 0)).is_some());
+    assert!(picture(&ring(61, 0)).is_none());
+    assert!(picture(&ring(40, 4)).is_some(), "it has 200 arrows");
+    assert!(picture(&ring(40, 5)).is_none(), "it has 240");
+}

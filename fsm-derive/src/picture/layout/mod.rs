@@ -10,6 +10,7 @@ mod place;
 mod ranks;
 
 /// A box to be drawn: its size, and room that it needs beside it.
+#[derive(Debug)]
 pub(super) struct Node {
     pub(super) width: f64,
     pub(super) height: f64,
@@ -18,6 +19,7 @@ pub(super) struct Node {
 }
 
 /// An arrow between two different boxes, with the size of its label.
+#[derive(Debug)]
 pub(super) struct Link {
     pub(super) from: usize,
     pub(super) to: usize,
@@ -57,7 +59,8 @@ struct Vertex {
     height: f64,
     above: Vec<usize>,
     below: Vec<usize>,
-    is_node: bool,
+    /// Of a box: half of it, on which arrows can end.
+    half: Option<f64>,
 }
 
 /// Between two points of a rank.
@@ -100,12 +103,17 @@ pub(super) fn layout(nodes: &[Node], links: &[Link]) -> Layout {
 
 impl Vertex {
     fn of(node: &Node, rank: usize) -> Self {
-        let room = (node.width / 2.0 + node.beside.0, node.width / 2.0 + node.beside.1);
-        Self { rank, room, height: node.height, above: Vec::new(), below: Vec::new(), is_node: true }
+        let half = node.width / 2.0;
+        let room = (half + node.beside.0, half + node.beside.1);
+        Self { rank, room, height: node.height, above: Vec::new(), below: Vec::new(), half: Some(half) }
     }
 
     fn between(rank: usize) -> Self {
-        Self { rank, room: (MARGIN, MARGIN), height: 0.0, above: Vec::new(), below: Vec::new(), is_node: false }
+        Self { rank, room: (MARGIN, MARGIN), height: 0.0, above: Vec::new(), below: Vec::new(), half: None }
+    }
+
+    fn is_node(&self) -> bool {
+        self.half.is_some()
     }
 }
 
@@ -158,7 +166,7 @@ fn route(vertices: &[Vertex], at: &[Point], ranks: &[f64], chain: &Chain) -> Rou
     let mut points = Vec::new();
     for (index, vertex) in chain.vertices.iter().enumerate() {
         let here = at[*vertex];
-        let passes = !vertices[*vertex].is_node;
+        let passes = !vertices[*vertex].is_node();
         let half = if passes { ranks[vertices[*vertex].rank] } else { vertices[*vertex].height } / 2.0;
         let leans = || {
             let (before, after) = (at[chain.vertices[index - 1]], at[chain.vertices[index + 1]]);
@@ -185,10 +193,7 @@ fn route(vertices: &[Vertex], at: &[Point], ranks: &[f64], chain: &Chain) -> Rou
 
 /// How far from a box' middle an arrow touches it: those on one side in the order of where they come from.
 fn port(vertices: &[Vertex], at: &[Point], vertex: usize, chain: &Chain, below: bool) -> f64 {
-    let Vertex { room, is_node, above, below: under, .. } = &vertices[vertex];
-    if !is_node {
-        return 0.0;
-    }
+    let Vertex { half: Some(half), above, below: under, .. } = &vertices[vertex] else { return 0.0 };
     let next = |window: &[usize]| {
         if below { (window[0] == vertex).then_some(window[1]) } else { (window[1] == vertex).then_some(window[0]) }
     };
@@ -196,7 +201,7 @@ fn port(vertices: &[Vertex], at: &[Point], vertex: usize, chain: &Chain, below: 
     let mut others = if below { under.clone() } else { above.clone() };
     others.sort_by(|one, other| at[*one].x.total_cmp(&at[*other].x));
     let place = others.iter().position(|other| *other == mine).unwrap_or_default();
-    let step = (room.0.min(room.1) * 1.6 / count(others.len())).min(24.0);
+    let step = (half * 1.6 / count(others.len())).min(24.0);
     step * (count(place) - count(others.len() - 1) / 2.0)
 }
 
@@ -204,3 +209,6 @@ fn port(vertices: &[Vertex], at: &[Point], vertex: usize, chain: &Chain, below: 
 fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::MAX, f64::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ fn wish(vertices: &[Vertex], vertex: usize, xs: &[f64]) -> (f64, f64) {
     let mut weight = 0.0;
     let mut sum = 0.0;
     for other in here.above.iter().chain(&here.below) {
-        let pull = match (here.is_node, vertices[*other].is_node) {
+        let pull = match (here.is_node(), vertices[*other].is_node()) {
             (true, true) => 1.0,
             (true, false) | (false, true) => 2.0,
             (false, false) => 8.0,

@@ -1,0 +1,148 @@
+//! The target of a transition, where its fields come from event and source: as an expression, and as the arm of a `match`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::Ident;
+
+use super::{cx::Cx, outside, states::any_data, transitions::place};
+use crate::{
+    model::{Field, Member, Shape, State, Supply, Transition},
+    text,
+};
+
+/// How the target of a transition is made: by hand, or from what is carried over.
+pub(super) struct Made {
+    /// Something comes from the source.
+    pub(super) from_source: bool,
+    /// Statements that bind the fields of the target.
+    pub(super) bind: TokenStream,
+    pub(super) target: TokenStream,
+}
+
+impl Made {
+    /// From the state that `state` evaluates to and the event `self`; `context` is the argument of a `with` for the context.
+    pub(super) fn new(cx: &Cx<'_>, transition: &Transition, state: &TokenStream, context: &TokenStream) -> Self {
+        let span = place(transition);
+        if transition.with.is_some() {
+            let with = outside::with_fn(cx, transition);
+            let target = quote_spanned!(span=> outside::#with(#state, self #context));
+            return Self { from_source: true, bind: TokenStream::new(), target };
+        }
+        let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
+        let source = &cx.machine.states[transition.from];
+        let ident = &source.ident;
+        let taken = take(&quote!(#ident), source.shape, &source.fields, &from_source)
+            .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
+        let event = &cx.machine.events[transition.event];
+        let payload = take(&quote!(Self), Shape::Struct, &event.fields, &from_payload)
+            .map(|pattern| quote_spanned!(span=> let #pattern = self;));
+        let target = &cx.machine.states[transition.to[0]];
+        let ident = &target.ident;
+        Self {
+            from_source: !from_source.is_empty(),
+            bind: quote!(#taken #payload #(#lets)*),
+            target: value(&quote!(#ident), target, &locals),
+        }
+    }
+
+    /// All of it as one expression.
+    pub(super) fn expression(&self, span: Span) -> TokenStream {
+        let Self { bind, target, .. } = self;
+        if bind.is_empty() { target.clone() } else { quote_spanned!(span=> { #bind #target }) }
+    }
+}
+
+/// The arm of a `match` over state and event that makes the transition, where nothing is done by hand.
+pub(super) fn arm(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
+    let (span, core_ok) = (place(transition), quote!(::core::result::Result::Ok));
+    let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
+    let source = &cx.machine.states[transition.from];
+    let (ident, any) = (&source.ident, any_data(source));
+    let state =
+        take(&quote!(Self::#ident), source.shape, &source.fields, &from_source).unwrap_or(quote!(Self::#ident #any));
+    let event = &cx.machine.events[transition.event];
+    let ty = &event.ty;
+    let payload = take(&quote!(event::#ty), Shape::Struct, &event.fields, &from_payload).unwrap_or(quote!(_));
+    let target = &cx.machine.states[transition.to[0]];
+    let ident = &target.ident;
+    let value = value(&quote!(Self::#ident), target, &locals);
+    let body = if lets.is_empty() {
+        quote!(#core_ok(#value))
+    } else {
+        quote_spanned!(span=> { #(#lets)* ::core::result::Result::Ok(#value) })
+    };
+    quote!((#state, Event::#ty(#payload)) => #body)
+}
+
+/// What is carried over: the names of what is taken from the source and from the payload, and the locals that hold the fields
+/// of the target.
+struct Carry {
+    from_source: Vec<String>,
+    from_payload: Vec<String>,
+    lets: Vec<TokenStream>,
+    locals: Vec<Ident>,
+}
+
+impl Carry {
+    /// A value whose type is written otherwise is bound to the target's type, at the user's own tokens, so that a mismatch
+    /// is reported there.
+    fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+        let (span, target) = (place(transition), transition.to[0]);
+        let mut carry =
+            Self { from_source: Vec::new(), from_payload: Vec::new(), lets: Vec::new(), locals: Vec::new() };
+        for (field, supply) in cx.machine.supplies(transition, target) {
+            let supplied = match supply {
+                Some(Supply::Source(supplied)) => {
+                    carry.from_source.push(supplied.name());
+                    supplied
+                }
+                Some(Supply::Payload(supplied)) => {
+                    carry.from_payload.push(supplied.name());
+                    supplied
+                }
+                None => continue,
+            };
+            let (value, bound) = (local(supplied), local(field));
+            if text::of(&field.ty) != text::of(&supplied.ty) {
+                let ty = cx.state_field_ty(target, field);
+                carry.lets.push(quote_spanned!(span=> let #bound: #ty = #value;));
+            }
+            carry.locals.push(bound);
+        }
+        carry
+    }
+}
+
+/// A pattern that takes the fields in `names`; `None` if there are none to take.
+fn take(path: &TokenStream, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
+    if names.is_empty() {
+        return None;
+    }
+    let taken = fields.iter().filter(|field| names.contains(&field.name())).map(local);
+    let rest = (names.len() < fields.len()).then(|| quote!(..));
+    Some(match shape {
+        Shape::Tuple => {
+            let places = fields
+                .iter()
+                .map(|field| if names.contains(&field.name()) { local(field).to_token_stream() } else { quote!(_) });
+            quote!(#path(#(#places),*))
+        }
+        Shape::Struct | Shape::Unit => quote!(#path { #(#taken,)* #rest }),
+    })
+}
+
+/// The local variable that holds a field.
+fn local(field: &Field) -> Ident {
+    match &field.member {
+        Member::Named(ident) => ident.clone(),
+        Member::Unnamed(index) => format_ident!("field_{}", index.index, span = index.span),
+    }
+}
+
+fn value(path: &TokenStream, state: &State, locals: &[Ident]) -> TokenStream {
+    match state.shape {
+        Shape::Struct => quote!(#path { #(#locals),* }),
+        Shape::Tuple => quote!(#path(#(#locals),*)),
+        Shape::Unit => path.clone(),
+    }
+}
