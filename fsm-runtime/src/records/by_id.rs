@@ -7,9 +7,12 @@ use super::{
     record::{self, Meta},
     rows,
 };
-use crate::{durable::Durable, store::Key};
-use fsm_core::{Name, Rejected};
-use std::time::Duration;
+use crate::{
+    durable::Durable,
+    store::{Key, Row},
+};
+use fsm_core::{Graph, Kind, Name, Rejected};
+use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// How often an event given by id is tried again when others keep changing the instance under it.
@@ -138,7 +141,7 @@ impl<M: Durable> Machines<M> {
     /// two looks can be missed. Changes by other processes are seen too.
     ///
     /// # Errors
-    /// [`WaitError::Timeout`] says where it stands instead; [`WaitError::Read`].
+    /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -168,10 +171,31 @@ impl<M: Durable> Machines<M> {
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
             if self.shared.clock.timeout(left, told(&mut word, &key)).await.is_none() {
                 let state = machine.state().as_str();
-                return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version: row.version });
+                let (version, why) = (row.version, how_its_work_stands(M::GRAPH, state, &row, self.shared.clock.now()));
+                return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version, why });
             }
         }
     }
+}
+
+/// What `row`, which stands in `state`, tells of the work on it; `None` where that is no `work` state.
+fn how_its_work_stands(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
+    graph.state(state).filter(|state| state.kind == Kind::Work)?;
+    let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
+    let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
+    Some(match (&row.parked, &row.owner, pause) {
+        (Some(reason), _, _) => format!("its work is parked ({reason}); an event moves it, or `release` has it go on"),
+        (None, Some(_), _) => format!("attempt {} is under way", row.attempt),
+        (None, None, Some(pause)) if row.attempt > 0 => {
+            format!("attempt {} failed{error}; the next one begins in {pause:.1?}", row.attempt)
+        }
+        (None, None, Some(pause)) => format!("its worker runs again in {pause:.1?}"),
+        (None, None, None) => format!(
+            "its work is due and nobody is at it; some runtime has to have `{}` registered (`Builder::machine`), and there \
+             `status()` lists what waits for a slot",
+            row.key.machine
+        ),
+    })
 }
 
 /// Ends when instance `key` may have changed.

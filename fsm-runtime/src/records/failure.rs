@@ -93,7 +93,10 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum WaitError {
     /// The time was up.
-    #[error("{key} did not reach `{wanted}` within {waited:?}; it is in `{state}`, version {version}")]
+    #[error(
+        "{key} did not reach `{wanted}` within {waited:?}; it is in `{state}`, version {version}{}",
+        why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
+    )]
     Timeout {
         /// Which instance.
         key: Key,
@@ -105,6 +108,8 @@ pub enum WaitError {
         state: &'static str,
         /// Its version.
         version: u64,
+        /// How its work stands, where it is in a `work` state, and what to do if that is not under way.
+        why: Option<String>,
     },
     /// Nothing is wished of the instance (any more).
     #[error("nothing is wished of {key}; `converge` wishes it into a state")]

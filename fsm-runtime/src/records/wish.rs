@@ -251,7 +251,8 @@ impl<M: Durable> Machines<M> {
             let left = deadline.saturating_sub(self.shared.clock.elapsed());
             if self.shared.clock.timeout(left, told(&mut word, &key)).await.is_none() {
                 let (wanted, state) = (wish.target.as_str(), wish.state.as_str());
-                return Err(WaitError::Timeout { key, wanted, waited: timeout, state, version: wish.version });
+                let version = wish.version;
+                return Err(WaitError::Timeout { key, wanted, waited: timeout, state, version, why: None });
             }
         }
     }

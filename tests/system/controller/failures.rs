@@ -249,3 +249,31 @@ async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason()
     assert_eq!((row.version, row.attempt, row.owner), (2, 1, None));
     assert!(world.calls.is_empty());
 }
+
+#[tokio::test]
+async fn who_waits_in_vain_is_told_how_the_work_goes() {
+    let mut world = World::with(|builder| builder.attempts(2)).await;
+    let jobs = world.jobs.clone();
+    let told = async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
+    let a = world.running("a").await;
+    let stands = "Job `a` did not reach `Finished` within 0ns; it is in `Running`, version 2";
+    assert_eq!(told("a").await, format!("{stands}: attempt 1 is under way"));
+    a.tell(Do::FailFor(SECOND * 10));
+    world.row("a", |row| row.error.is_some()).await;
+    assert_eq!(told("a").await, format!("{stands}: attempt 1 failed with: not now; the next one begins in 10.0s"));
+    world.clock.advance(SECOND * 10);
+    world.calls.next().await.tell(Do::Fail("no"));
+    world.row("a", |row| row.parked.is_some()).await;
+    let parked =
+        "its work is parked (2 attempts failed, the last with: no); an event moves it, or `release` has it go on";
+    assert_eq!(told("a").await, format!("{stands}: {parked}"));
+    world.running("b").await.tell(Do::Again(SECOND));
+    world.row("b", |row| row.owner.is_none()).await;
+    assert!(told("b").await.ends_with("version 2: its worker runs again in 1.0s"));
+    // Nobody else has the machine.
+    world.runtime.shutdown(HOUR).await;
+    world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
+    let nobody = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
+                  `status()` lists what waits for a slot";
+    assert!(told("c").await.ends_with(nobody));
+}
