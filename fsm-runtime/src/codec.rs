@@ -15,6 +15,12 @@ pub fn to_json<T: Serialize>(value: &T) -> Result<String, CodecError> {
     Ok(serde_json::to_string(value)?)
 }
 
+/// Whether both describe the same value: a `HashMap` is written in another order each time.
+pub(crate) fn same_json(a: &str, b: &str) -> bool {
+    let read = |text| serde_json::from_str::<serde_json::Value>(text);
+    a == b || matches!((read(a), read(b)), (Ok(a), Ok(b)) if a == b)
+}
+
 /// The value that `text` describes.
 ///
 /// # Errors

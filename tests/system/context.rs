@@ -124,10 +124,10 @@ async fn a_guard_reads_it_and_what_is_refused_is_unchanged() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let failure = orders.create("a", cart(20, "")).await.unwrap().pay().await.unwrap_err();
-    assert_eq!(failure.to_string(), "refused: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
     assert_eq!(failure.into_record().unwrap().context(), &shop(""));
     let failure = orders.fire("a", order::event::Pay).await.unwrap_err();
-    assert_eq!(failure.to_string(), "refused: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
     let dropped = orders.fire("a", order::event::Drop).await.unwrap();
     assert_eq!(dropped.context().name, "forgotten");
 }

@@ -726,6 +726,18 @@ async fn an_idempotency_key_is_used_once(store: &dyn Store) {
     let other_event = Transition { event: "lock".into(), ..open };
     assert!(matches!(verdict(store, vec![Change::Transition(other_event)]).await, Verdict::KeyReused { .. }));
     assert_eq!(history(store, "a").await.len(), 3);
+
+    // A `HashMap` is written in another order each time.
+    let row = get(store, "a").await;
+    let lock = |payload: &str| {
+        let used = Some("k2".to_owned());
+        Change::Transition(Transition { payload: payload.into(), idempotency_key: used, ..fire(&row, "lock", "Shut") })
+    };
+    committed(store, lock(r#"{"a":1,"b":[1,2]}"#)).await;
+    let again = verdict(store, vec![lock(r#"{"b":[1,2],"a":1}"#)]).await;
+    assert!(matches!(again, Verdict::Duplicate { .. }), "{again:?}");
+    let other = verdict(store, vec![lock(r#"{"b":[2,1],"a":1}"#)]).await;
+    assert!(matches!(other, Verdict::KeyReused { .. }), "{other:?}");
 }
 
 async fn a_birth_s_key_outlives_the_instance(store: &dyn Store) {

@@ -60,8 +60,43 @@ async fn a_guard_that_refuses_is_that_of_all() {
     group.add(jobs.create("b", queued()));
     group.add(failed.reopen());
     let failure = group.commit().await.unwrap_err().to_string();
-    assert_eq!(failure, "change 1 of the group was not made, and so none was: refused: nobody said why it failed");
+    assert_eq!(
+        failure,
+        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: nobody said why it failed"
+    );
     assert!(jobs.get("b").await.is_err());
+}
+
+#[tokio::test]
+async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made() {
+    let (_dir, runtime, jobs) = world().await;
+    let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    running.fail("disk".into()).await.unwrap();
+    let again = async |text: &'static str| {
+        let job::AnyRecord::Failed(failed) = jobs.get("a").await.unwrap() else { panic!() };
+        let mut group = runtime.group();
+        let reopened = group.add(failed.with_key("k").reopen());
+        group.add(jobs.create(text, queued()));
+        let (mut done, _) =
+            group.commit_with(|sql| Ok(sql.execute("INSERT INTO mails VALUES (?1)", &[text.into()])?)).await?;
+        Ok::<_, GroupFailure>(done.take(reopened).unwrap().version())
+    };
+    assert_eq!(again("b").await.unwrap(), 4);
+    jobs.fire("a", job::event::Start).await.unwrap();
+    jobs.fire("a", job::event::Fail { reason: "net".into() }).await.unwrap();
+    let made = again("c").await.unwrap_err();
+    assert_eq!(
+        made.to_string(),
+        "change 0 of the group was made before, under the same idempotency key (history entry 4), and so nothing was changed \
+         now; if this group was asked for before, it was committed then"
+    );
+    assert!(matches!(made, GroupFailure::MadeBefore { change: 0, sequence: 4 }));
+    // What its guard would say now is another matter.
+    jobs.fire("a", job::event::Retry).await.unwrap();
+    jobs.fire("a", job::event::Fail { reason: String::new() }).await.unwrap();
+    assert!(matches!(again("d").await.unwrap_err(), GroupFailure::MadeBefore { change: 0, sequence: 4 }));
+    assert_eq!(mails(&runtime).await, [[SqlValue::from("b")]]);
+    assert!(jobs.get("c").await.is_err() && jobs.get("d").await.is_err());
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
-use fsm_runtime::{Failure, Listing, Machines, ReadError, Runtime, WaitError, store::sqlite::Sqlite};
-use std::time::Duration;
+use fsm_runtime::{Failure, Listing, Machines, ReadError, Runtime, WaitError, prelude::*};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, time::Duration};
 
 async fn client() -> (Runtime, Machines<Job>) {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
@@ -47,7 +48,10 @@ async fn an_id_that_is_taken_is_given_with_its_record() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failure = jobs.create("a", queued()).await.unwrap_err();
-    assert_eq!(failure.to_string(), "Job `a` exists already: it is in `Running`, version 2");
+    assert_eq!(
+        failure.to_string(),
+        "Job `a` exists already: it is in `Running`, version 2; go on with the record inside, or give another id"
+    );
     assert_eq!(failure.into_record().unwrap().state(), job::State::Running);
 }
 
@@ -75,7 +79,10 @@ async fn an_event_by_id_is_checked_against_the_state() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap();
     let failure = jobs.fire("a", job::event::Cleaned).await.unwrap_err();
-    assert_eq!(failure.to_string(), "`cleaned` is not accepted in state `Queued`, which accepts `start`, `cancel`");
+    assert_eq!(
+        failure.to_string(),
+        "`cleaned` is not accepted in state `Queued` of Job `a`, which accepts `start`, `cancel`"
+    );
     assert_eq!(failure.into_record().unwrap().version(), 1);
     let event: job::Event = job::event::Start.into();
     assert_eq!(jobs.fire("a", event).await.unwrap().state(), job::State::Running);
@@ -87,7 +94,7 @@ async fn a_guard_gives_the_record_back_unchanged() {
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failed = running.fail(String::new()).await.unwrap();
     let failure = failed.reopen().await.unwrap_err();
-    assert_eq!(failure.to_string(), "refused: nobody said why it failed");
+    assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: nobody said why it failed");
     let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
     assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), Failure::Refused { .. }));
@@ -113,6 +120,59 @@ async fn a_key_gives_the_first_answer_again() {
         "the idempotency key `c` of Job `a` was used before, for its creation with other data; use a new key for a new \
          request"
     );
+}
+
+/// A shelf for one thing.
+#[derive(StateMachine)]
+#[fsm(initial = Shelf, durable, derive(Serialize, Deserialize))]
+enum Shelf {
+    /// Things can be put on it.
+    #[on(put { labels: HashMap<u8, String> } => Shelf, guard = has_room, with = put)]
+    #[on(clear => Cleared)]
+    Shelf { things: u8 },
+    /// It was needed elsewhere.
+    #[state(end)]
+    Cleared,
+}
+
+fn has_room(shelf: &shelf::Shelf, _: &shelf::event::Put) -> Result<(), &'static str> {
+    if shelf.things == 0 { Ok(()) } else { Err("it is full") }
+}
+
+fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
+    shelf.things += 1;
+    shelf
+}
+
+/// Of which no two are written in the same order.
+fn labels(of: u8) -> HashMap<u8, String> {
+    (0..of).map(|n| (n, n.to_string())).collect()
+}
+
+#[tokio::test]
+async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let shelves = runtime.machines::<Shelf>();
+    shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
+    let again = async |key: &str, labels| {
+        let shelf::AnyRecord::Shelf(shelf) = shelves.get("a").await.unwrap() else { panic!() };
+        shelf.with_key(key).put(labels).await
+    };
+    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2);
+    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "it is full by what the key stands for");
+    let by_id = shelves.fire_with_key("a", shelf::event::Put { labels: labels(32) }, "k").await.unwrap();
+    assert_eq!(by_id.version(), 2);
+    assert!(matches!(again("k", labels(31)).await.unwrap_err(), Failure::KeyReused { .. }));
+    let refused = again("new", labels(32)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "`put` was refused in state `Shelf` of Shelf `a`: it is full");
+    assert_eq!(refused.into_record().unwrap().version(), 2);
+
+    // A record of another life: its key is that life's.
+    let shelf::AnyRecord::Shelf(former) = shelves.get("a").await.unwrap() else { panic!() };
+    shelves.purge("a").await.unwrap();
+    shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
+    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2);
+    assert!(matches!(former.with_key("k").put(labels(32)).await.unwrap_err(), Failure::Refused { .. }));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::{
     failure::{Failure, RowError},
+    firing::Planned,
     listing::Listing,
     machines::Machines,
     migrate::Migrated,
@@ -16,10 +17,14 @@ use crate::{
 const BATCH: usize = 256;
 
 impl<M: Durable> Machines<M> {
-    /// Makes many instances at once, each decided for itself: a few transactions for all of them.
+    /// Makes many instances at once, each decided for itself: a few transactions for all of them. The results come in the order of
+    /// `instances`.
     ///
     /// # Errors
     /// Each result is that of a [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, each instance is made or not; creating them again tells which ([`Failure::Exists`]).
     pub async fn create_many<B>(
         &self,
         instances: impl IntoIterator<Item = (String, B)>,
@@ -33,11 +38,12 @@ impl<M: Durable> Machines<M> {
             // Always planned: nobody has polled it.
             let plan = self.make(&id, birth, None).prepare();
             match plan.unwrap_or_else(|| Err(Failure::NotFound { key: Self::key(&id) })) {
-                Ok(plan) => {
+                Ok(Planned::Ready(plan)) => {
                     let (_, change, decide) = plan.split();
                     prepared.push((results.len(), change, decide));
                     results.push(None);
                 }
+                Ok(Planned::Refused(asked)) => results.push(Some(asked.answer().await)),
                 Err(failure) => results.push(Some(Err(failure))),
             }
         }

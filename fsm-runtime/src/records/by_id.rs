@@ -66,10 +66,7 @@ impl<M: Durable> Machines<M> {
                 if let Some(idempotency_key) = &idempotency_key
                     && let Some(first) = this.shared.store.first(Self::key(&id), idempotency_key.clone()).await?
                 {
-                    if first.event.as_deref() != Some(kind.as_str()) || first.payload.as_ref() != Some(&payload) {
-                        let (key, idempotency_key) = (first.key, idempotency_key.clone());
-                        return Err(Failure::KeyReused { key, idempotency_key, first: first.event });
-                    }
+                    let first = record::same_request::<M>(first, kind, &payload, idempotency_key.clone())?;
                     let (machine, context) = rows::decode_entry::<M>(&this.shared.migrations, &first)?;
                     return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, context)));
                 }

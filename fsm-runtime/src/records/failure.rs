@@ -138,13 +138,21 @@ pub enum Failure<M: Durable> {
     },
     /// A guard refused: the record is inside, unchanged.
     Refused {
+        /// Which instance.
+        key: Key,
         /// The record.
         record: Box<M::AnyRecord>,
+        /// Its state.
+        state: M::State,
+        /// The event.
+        event: M::EventKind,
         /// The guard's reason.
         reason: Reason,
     },
     /// The instance's state does not declare the event: the record is inside, unchanged.
     NotAccepted {
+        /// Which instance.
+        key: Key,
         /// The record.
         record: Box<M::AnyRecord>,
         /// Its state.
@@ -223,12 +231,15 @@ impl<M: Durable> fmt::Display for Failure<M> {
                 write!(f, "; match on the record inside and decide again")
             }
             Self::Exists(now) => {
-                write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)
+                write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)?;
+                write!(f, "; go on with the record inside, or give another id")
             }
             Self::NotFound { key } => write!(f, "there is no {key}; it was removed, or never created"),
-            Self::Refused { reason, .. } => write!(f, "refused: {reason}"),
-            Self::NotAccepted { state, event, accepts, .. } => {
-                write!(f, "`{event}` is not accepted in state `{state}`, which accepts ")?;
+            Self::Refused { key, state, event, reason, .. } => {
+                write!(f, "`{event}` was refused in state `{state}` of {key}: {reason}")
+            }
+            Self::NotAccepted { key, state, event, accepts, .. } => {
+                write!(f, "`{event}` is not accepted in state `{state}` of {key}, which accepts ")?;
                 match accepts {
                     [] => write!(f, "nothing"),
                     [first, rest @ ..] => {

@@ -23,9 +23,29 @@ use std::{
 #[must_use = "nothing happens until it is awaited"]
 pub struct Firing<R, M: Durable>(Stage<R, M>);
 
-type Plan<R, M> = Box<dyn FnOnce() -> Result<Prepared<R, M>, Failure<M>> + Send>;
+type Plan<R, M> = Box<dyn FnOnce() -> Result<Planned<R, M>, Failure<M>> + Send>;
 /// What a verdict on a change is to the caller.
 type Decide<R, M> = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<R, Failure<M>> + Send>;
+
+/// What there is to be done once the guards have run.
+#[expect(clippy::large_enum_variant, reason = "nearly every one is the large one, which lives for a moment")]
+pub(super) enum Planned<R, M: Durable> {
+    Ready(Prepared<R, M>),
+    /// A guard refused, and there is an idempotency key: whatever is refused now, what was made under the key is the answer.
+    Refused(Asked<R, M>),
+}
+
+/// The answer to a request that was made before, or the refusal that it gets today.
+pub(super) struct Asked<R, M: Durable> {
+    pub(super) first: Pin<Box<dyn Future<Output = Result<HistoryEntry, Failure<M>>> + Send>>,
+    pub(super) finish: Box<dyn FnOnce(HistoryEntry) -> Result<R, Failure<M>> + Send>,
+}
+
+impl<R, M: Durable> Asked<R, M> {
+    pub(super) async fn answer(self) -> Result<R, Failure<M>> {
+        (self.finish)(self.first.await?)
+    }
+}
 
 enum Stage<R, M: Durable> {
     /// Guards have not run yet.
@@ -35,12 +55,12 @@ enum Stage<R, M: Durable> {
 }
 
 impl<R: 'static, M: Durable> Firing<R, M> {
-    pub(super) fn new(plan: impl FnOnce() -> Result<Prepared<R, M>, Failure<M>> + Send + 'static) -> Self {
+    pub(super) fn new(plan: impl FnOnce() -> Result<Planned<R, M>, Failure<M>> + Send + 'static) -> Self {
         Self(Stage::Planned(Box::new(plan)))
     }
 
     /// Runs the guards and builds the change; `None` when it is on its way already.
-    pub(super) fn prepare(self) -> Option<Result<Prepared<R, M>, Failure<M>>> {
+    pub(super) fn prepare(self) -> Option<Result<Planned<R, M>, Failure<M>>> {
         match self.0 {
             Stage::Planned(plan) => Some(plan()),
             Stage::Committing(_) | Stage::Over => None,
@@ -53,7 +73,12 @@ impl<R: 'static, M: Durable> Future for Firing<R, M> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0 = match mem::replace(&mut self.0, Stage::Over) {
-            Stage::Planned(plan) => Stage::Committing(Box::pin(async move { plan()?.commit().await })),
+            Stage::Planned(plan) => Stage::Committing(Box::pin(async move {
+                match plan()? {
+                    Planned::Ready(prepared) => prepared.commit().await,
+                    Planned::Refused(asked) => asked.answer().await,
+                }
+            })),
             stage => stage,
         };
         match &mut self.0 {
@@ -84,6 +109,12 @@ pub(super) enum Stored {
     Now(Row),
     /// Before, under the same idempotency key.
     Before(HistoryEntry),
+}
+
+impl<R, M: Durable> From<Prepared<R, M>> for Planned<R, M> {
+    fn from(prepared: Prepared<R, M>) -> Self {
+        Self::Ready(prepared)
+    }
 }
 
 impl<R: 'static, M: Durable> Prepared<R, M> {

@@ -1,6 +1,6 @@
 //! Owns changes that are made all or none: of one machine or of several, with the caller's own SQL where the store is SQLite.
 
-use super::firing::Firing;
+use super::firing::{Firing, Planned};
 use crate::{
     durable::Durable,
     shared::Shared,
@@ -9,10 +9,13 @@ use crate::{
         sqlite::{Sql, Sqlite},
     },
 };
-use std::{any::Any, error::Error, fmt, marker::PhantomData, sync::Arc};
+use std::{any::Any, error::Error, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
 
 /// Changes that are made all or none.
+///
+/// A group that is to be asked for again, after a crash say, has an idempotency key on one of its changes: if it was committed the first
+/// time, the second is [`GroupFailure::MadeBefore`].
 ///
 /// ```
 /// # use fsm_runtime::{GroupFailure, Runtime, prelude::*};
@@ -43,7 +46,7 @@ pub struct Group {
 type BoxError = Box<dyn Error + Send + Sync>;
 type Decide = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, BoxError> + Send>;
 /// Runs the guards; gives the change, and what a verdict on it is to the caller.
-type Member = Box<dyn FnOnce() -> Result<(Change, Decide), BoxError> + Send>;
+type Member = Pin<Box<dyn Future<Output = Result<(Change, Decide), GroupFailure>> + Send>>;
 
 /// Stands for the result of one change of a [`Group`].
 #[derive(Debug)]
@@ -56,10 +59,17 @@ impl Group {
 
     /// Adds a change: a record's transition, or a creation. Its guard runs when the group is committed.
     pub fn add<R: Send + 'static, M: Durable>(&mut self, firing: Firing<R, M>) -> Ticket<R> {
-        let place = self.members.len();
-        self.members.push(Box::new(move || {
-            let prepared =
-                firing.prepare().ok_or("this change was awaited already; a group takes it before that")??;
+        let change = self.members.len();
+        self.members.push(Box::pin(async move {
+            let failed = |cause| GroupFailure::Change { change, cause };
+            let awaited = || failed("this change was awaited already; a group takes it before that".into());
+            let prepared = match firing.prepare().ok_or_else(awaited)?.map_err(|failure| failed(failure.into()))? {
+                Planned::Ready(prepared) => prepared,
+                Planned::Refused(asked) => {
+                    let first = asked.first.await.map_err(|failure| failed(failure.into()))?;
+                    return Err(GroupFailure::MadeBefore { change, sequence: first.sequence });
+                }
+            };
             let (_, change, decide) = prepared.split();
             let decide: Decide = Box::new(move |verdict| match decide(verdict) {
                 Ok(result) => Ok(Box::new(result)),
@@ -67,7 +77,7 @@ impl Group {
             });
             Ok((change, decide))
         }));
-        Ticket(place, PhantomData)
+        Ticket(change, PhantomData)
     }
 
     /// Makes all of the changes, or none.
@@ -82,7 +92,7 @@ impl Group {
         if members.is_empty() {
             return Err(GroupFailure::Empty);
         }
-        let (changes, decides) = prepare(members)?;
+        let (changes, decides) = prepare(members).await?;
         let group = vec![store::Group { changes }];
         let verdict = shared.commit_groups(group).await?.pop();
         decide(decides, verdict)
@@ -121,7 +131,7 @@ impl Group {
         statements: impl FnOnce(&Sql<'_>) -> Result<T, BoxError> + Send + 'static,
     ) -> Result<(Together, T), GroupFailure> {
         let Self { shared, members } = self;
-        let (changes, decides) = prepare(members)?;
+        let (changes, decides) = prepare(members).await?;
         let store: &dyn Any = &*shared.store;
         let sqlite = store.downcast_ref::<Sqlite>().ok_or(GroupFailure::NotSqlite)?;
         // The writer's closure cannot return more than success: what it made waits here.
@@ -146,12 +156,14 @@ impl fmt::Debug for Group {
     }
 }
 
-fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupFailure> {
-    let prepared = members
-        .into_iter()
-        .enumerate()
-        .map(|(change, member)| member().map_err(|cause| GroupFailure::Change { change, cause }));
-    Ok(prepared.collect::<Result<Vec<_>, _>>()?.into_iter().unzip())
+async fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupFailure> {
+    let (mut changes, mut decides) = (Vec::new(), Vec::new());
+    for member in members {
+        let (change, decide) = member.await?;
+        changes.push(change);
+        decides.push(decide);
+    }
+    Ok((changes, decides))
 }
 
 fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together, GroupFailure> {
@@ -166,10 +178,10 @@ fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together
         None => return Err(GroupFailure::Empty),
     };
     let change = verdict.change().unwrap_or_default();
-    // One that was made before under its idempotency key cannot be made again with the others.
-    let cause = if let Verdict::Duplicate { first, .. } = &verdict {
-        format!("it was made before, under the same idempotency key (history entry {})", first.sequence).into()
-    } else if change < decides.len() {
+    if let Verdict::Duplicate { first, .. } = &verdict {
+        return Err(GroupFailure::MadeBefore { change, sequence: first.sequence });
+    }
+    let cause: BoxError = if change < decides.len() {
         match decides.swap_remove(change)(Err(verdict)) {
             Err(cause) => cause,
             Ok(_) => "the store's verdict does not fit the change".into(),
@@ -205,6 +217,18 @@ pub enum GroupFailure {
         /// Why.
         cause: BoxError,
     },
+    /// One of the changes was made before, under its idempotency key, and the others cannot be made together with it any more. A
+    /// key that nothing but this group uses says that the group was committed then, the caller's statements too.
+    #[error(
+        "change {change} of the group was made before, under the same idempotency key (history entry {sequence}), and so nothing \
+         was changed now; if this group was asked for before, it was committed then"
+    )]
+    MadeBefore {
+        /// Its place in the group, from 0.
+        change: usize,
+        /// The sequence of the history entry that was written then.
+        sequence: u64,
+    },
     /// The caller's own statements failed.
     #[error("the statements of the group failed, and so nothing was changed: {0}")]
     Statements(BoxError),
@@ -212,7 +236,7 @@ pub enum GroupFailure {
     #[error("the caller's own statements run on the SQLite store only; this runtime has another one")]
     NotSqlite,
     /// There is nothing to commit.
-    #[error("the group is empty")]
+    #[error("the group is empty; `add` a change to it before it is committed")]
     Empty,
     /// The store failed.
     #[error(transparent)]

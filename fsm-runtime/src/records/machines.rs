@@ -115,7 +115,7 @@ impl<M: Durable> Machines<M> {
                 origin: origin.clone(),
             });
             let (to, by) = (shared.clone(), origin.clone());
-            Ok(Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
+            let prepared = Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
                 let meta = match stored {
                     Stored::Now(row) => Meta::of(&to, &by, &row, context),
                     // The same birth: the key answers for no other.
@@ -125,7 +125,8 @@ impl<M: Durable> Machines<M> {
                     Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
                     Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
                 }
-            }))
+            });
+            Ok(prepared.into())
         })
     }
 

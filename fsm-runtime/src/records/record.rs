@@ -2,12 +2,12 @@
 
 use super::{
     failure::{Failure, ReadError},
-    firing::{Firing, Pending, Prepared, Stored},
+    firing::{Asked, Firing, Pending, Planned, Prepared, Stored},
     machines::Machines,
     rows,
 };
 use crate::{
-    codec::to_json,
+    codec::{same_json, to_json},
     durable::{Durable, DurableState},
     shared::Shared,
     store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
@@ -110,6 +110,34 @@ impl<M: Durable> Meta<M> {
         }))
     }
 
+    /// What a guard's answer is to the caller: with an idempotency key, what was made under it before, if anything was.
+    fn refused<R: 'static>(
+        self,
+        machine: M,
+        event: M::EventKind,
+        payload: String,
+        reason: Reason,
+        finish: impl FnOnce(M, Self) -> Result<R, Failure<M>> + Send + 'static,
+    ) -> Result<Planned<R, M>, Failure<M>> {
+        let Some(idempotency_key) = self.idempotency_key.clone() else {
+            return Err(refuse(machine, self, event, reason));
+        };
+        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let first = Box::pin(async move {
+            let first = self.shared.store.first(self.key.clone(), idempotency_key.clone()).await?;
+            // One of another life stands for nothing.
+            let Some(first) = first.filter(|first| first.incarnation == self.incarnation) else {
+                return Err(refuse(machine, self, event, reason));
+            };
+            same_request(first, event, &payload, idempotency_key)
+        });
+        let finish = Box::new(move |first: HistoryEntry| {
+            let (machine, context) = rows::decode_entry(&shared.migrations, &first)?;
+            finish(machine, Self::of_first(&shared, &origin, &first, context))
+        });
+        Ok(Planned::Refused(Asked { first, finish }))
+    }
+
     /// What the first call with the same idempotency key led to.
     pub(super) fn replay(&self, first: &HistoryEntry) -> Result<rows::Whole<M>, Failure<M>> {
         Ok(rows::decode_entry(&self.shared.migrations, first)?)
@@ -183,7 +211,11 @@ impl<S: DurableState> RawRecord<S> {
     }
 
     /// Makes the next transition idempotent: with the same key it is made once, and asked for again, also after a
-    /// crash, it answers as it did the first time.
+    /// crash, it answers as it did the first time, whatever a guard says by then.
+    ///
+    /// Who asks again may find the instance in another state, whose record does not have the event:
+    /// [`Machines::fire_with_key`](crate::Machines::fire_with_key) asks by id, whatever the state is. Another event or payload under a used
+    /// key is [`Failure::KeyReused`]; what counts is its JSON, in which a `HashMap` may be in any order, but a `HashSet` may not.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.meta.idempotency_key = Some(key.into());
@@ -205,20 +237,18 @@ impl<S: DurableState> RawRecord<S> {
         Firing::new(move || {
             let Self { state, mut meta } = self;
             let payload = to_json(&event)?;
-            let target = match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
-                Ok(target) => target.into_enum(),
-                Err(refused) => {
-                    let event = <S::Machine as Accepts<S, E>>::EVENT;
-                    return Err(refuse(refused.machine.into_enum(), meta, event, refused.reason));
-                }
-            };
+            let moved = <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context);
             let event = <S::Machine as Accepts<S, E>>::EVENT;
             let (key, idempotency_key) = (meta.key.clone(), meta.idempotency_key.clone().unwrap_or_default());
-            meta.plan(S::STATE, event, payload, target, move |machine, meta| match Target::from_enum(machine) {
+            let finish = move |machine, meta| match Target::from_enum(machine) {
                 Ok(target) => Ok(wrap(target, meta)),
                 // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
                 Err(_) => Err(Failure::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) }),
-            })
+            };
+            match moved {
+                Ok(target) => Ok(meta.plan(S::STATE, event, payload, target.into_enum(), finish)?.into()),
+                Err(refused) => meta.refused(refused.machine.into_enum(), event, payload, refused.reason, finish),
+            }
         })
     }
 
@@ -231,12 +261,27 @@ impl<S: DurableState> RawRecord<S> {
     }
 }
 
+/// What was made under the idempotency key, if that is what is asked for now.
+pub(super) fn same_request<M: Durable>(
+    first: HistoryEntry,
+    event: M::EventKind,
+    payload: &str,
+    idempotency_key: String,
+) -> Result<HistoryEntry, Failure<M>> {
+    let same = first.payload.as_deref().is_some_and(|then| same_json(then, payload));
+    if first.event.as_deref() == Some(event.as_str()) && same {
+        Ok(first)
+    } else {
+        Err(Failure::KeyReused { key: first.key, idempotency_key, first: first.event })
+    }
+}
+
 /// A guard's answer. Ordinary, like a conflict, and told of as one is.
 pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, event: M::EventKind, reason: Reason) -> Failure<M> {
-    let Key { machine: name, id } = &meta.key;
-    let state = machine.state();
+    let (key, state) = (meta.key.clone(), machine.state());
+    let Key { machine: name, id } = &key;
     tracing::debug!(machine = %name, %id, %state, version = meta.version, %event, %reason, "refused by a guard");
-    Failure::Refused { record: Box::new(machine.wrap_any(meta)), reason }
+    Failure::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
 }
 
 /// An event that its state does not declare: where the caller did not know the state, as ordinary as a guard's answer.
@@ -246,13 +291,13 @@ pub(super) fn not_accepted<M: Durable>(
     event: M::EventKind,
     accepts: &'static [M::EventKind],
 ) -> Failure<M> {
-    let Key { machine: name, id } = &meta.key;
-    let state = machine.state();
+    let (key, state) = (meta.key.clone(), machine.state());
+    let Key { machine: name, id } = &key;
     tracing::debug!(
         machine = %name, %id, %state, version = meta.version, %event,
         "refused: the state does not declare the event"
     );
-    Failure::NotAccepted { record: Box::new(machine.wrap_any(meta)), state, event, accepts }
+    Failure::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
 }
 
 /// Everything but the data, which is never printed.

@@ -41,6 +41,8 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 ///   breaks a constraint gets its own [`Verdict`], and the others commit.
 /// - **Keys.** An instance has a machine's name and an id, neither of them empty: a [`Create`] without one is `Refused`. Any other text
 ///   is given back exactly.
+/// - **Idempotency keys.** A key stands for one birth, or for one event with its payload, in one life of an instance; the same JSON is the
+///   same, however its objects are ordered. It is looked up before state and version: the first answer stands though the instance has moved on.
 /// - **Durability.** A method that writes returns only after everything that its answer speaks of is durable, a `Conflict` and a
 ///   `Duplicate` too.
 /// - **Order.** Groups of one call are applied in order; those of a call that returned come before those of a call that began

@@ -1,7 +1,10 @@
 //! Owns the fate of a group: all of its changes, or the verdict of the one that missed.
 
 use super::{Sql, change, read};
-use crate::store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict};
+use crate::{
+    codec::same_json,
+    store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict},
+};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
@@ -187,15 +190,19 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
     let Some(first) = read::first(connection, key, incarnation, idempotency_key)?.map(Box::new) else {
         return Ok(None);
     };
+    let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {
+        (Some(now), Some(then)) => same_json(now, then),
+        (now, then) => now == then,
+    };
     let same = match change {
         Change::Create(Create { into, .. }) => {
             first.event.is_none()
                 && first.to == into.state
-                && first.data.as_ref() == Some(&into.data)
-                && first.context == into.context
+                && equal(Some(&into.data), first.data.as_ref())
+                && equal(into.context.as_ref(), first.context.as_ref())
         }
         Change::Transition(Transition { event, payload, .. }) => {
-            first.event.as_ref() == Some(event) && first.payload.as_ref() == Some(payload)
+            first.event.as_ref() == Some(event) && equal(Some(payload), first.payload.as_ref())
         }
         _ => false,
     };
