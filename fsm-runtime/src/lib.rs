@@ -103,6 +103,7 @@ pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 #[cfg(feature = "metrics")]
 pub use measure::describe as describe_metrics;
+pub use outage::StoreCall;
 pub use parts::{PartPhase, PartStatus};
 pub use progress::KeepsProgress;
 pub use records::{

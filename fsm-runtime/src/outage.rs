@@ -1,10 +1,17 @@
-//! Owns what is said of results that wait because the store is away: once when the first of them does, and once when none does any more.
+//! Owns what is said of a store that is away, or does not answer: of results that wait for it, once when the first of them does and once
+//! when none does any more; of calls that take long, when they do, and again when they go on.
 
 use crate::store::{Key, StoreError};
 use std::{
+    collections::BTreeMap,
+    future::Future,
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+/// What takes longer than this, a call of the store or one round of a part, is told of.
+pub(crate) const SLOW: Duration = Duration::from_secs(10);
 
 /// The results that cannot be stored at present.
 #[derive(Default)]
@@ -61,5 +68,117 @@ impl Drop for Waiting<'_> {
         if results > 0 {
             tracing::info!(results, "the store is back: the results that had waited are stored");
         }
+    }
+}
+
+/// A call of the store that is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreCall {
+    /// The method of [`Store`](crate::store::Store).
+    pub call: &'static str,
+    /// How long it has taken so far.
+    pub age: Duration,
+}
+
+/// The calls that are not answered yet, in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Calls(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    made: u64,
+    since: BTreeMap<u64, (&'static str, Duration)>,
+}
+
+/// One call; under way until it is dropped.
+struct UnderWay<'a>(&'a Calls, u64);
+
+impl Calls {
+    /// What `answer` gives. It is under way from `now` on, until it is answered or dropped.
+    pub(crate) async fn until<T>(&self, call: &'static str, now: Duration, answer: impl Future<Output = T>) -> T {
+        let _under_way = {
+            let mut open = self.open();
+            open.made += 1;
+            let number = open.made;
+            open.since.insert(number, (call, now));
+            UnderWay(self, number)
+        };
+        answer.await
+    }
+
+    /// The longest first.
+    pub(crate) fn read(&self, now: Duration) -> Vec<StoreCall> {
+        let open = self.open();
+        open.since.values().map(|(call, since)| StoreCall { call, age: now.saturating_sub(*since) }).collect()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.open().since.remove(&self.1);
+    }
+}
+
+/// When to speak of something that takes long: when it has taken [`SLOW`], each time that it has taken twice as long as when it was spoken of
+/// last, and when it is over. Pure.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    said: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Slow,
+    Over,
+}
+
+impl Patience {
+    /// What to say now, when the longest has taken `longest`.
+    pub(crate) fn ends(&mut self, longest: Duration) -> Option<Word> {
+        if longest < SLOW {
+            let said = mem::take(&mut self.said);
+            return (!said.is_zero()).then_some(Word::Over);
+        }
+        if longest < self.said.saturating_mul(2) {
+            return None;
+        }
+        self.said = longest;
+        Some(Word::Slow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_told_of_once_again_when_it_goes_on_and_when_it_is_over() {
+        let mut patience = Patience::default();
+        let at = [0, 9, 10, 15, 19, 20, 35, 40, 79, 85, 3, 0, 12, 0];
+        let said: Vec<(u64, Word)> =
+            at.into_iter().filter_map(|at| Some((at, patience.ends(Duration::from_secs(at))?))).collect();
+        let (slow, over) = (Word::Slow, Word::Over);
+        assert_eq!(said, [(10, slow), (20, slow), (40, slow), (85, slow), (3, over), (12, slow), (0, over)]);
+    }
+
+    #[tokio::test]
+    async fn a_call_is_under_way_until_it_is_answered_or_dropped() {
+        let calls = Calls::default();
+        let seconds = Duration::from_secs;
+        let mut first = Box::pin(calls.until("due", seconds(1), std::future::pending::<()>()));
+        let mut second = Box::pin(calls.until("get", seconds(3), std::future::ready(7)));
+        assert!(calls.read(seconds(4)).is_empty(), "not made yet");
+        tokio::select! { biased; () = &mut first => unreachable!(), () = std::future::ready(()) => {} }
+        let shown = |call, age| StoreCall { call, age };
+        assert_eq!(calls.read(seconds(4)), [shown("due", seconds(3))]);
+        assert_eq!((&mut second).await, 7);
+        assert_eq!(calls.read(seconds(5)), [shown("due", seconds(4))]);
+        drop(first);
+        assert!(calls.read(seconds(6)).is_empty());
     }
 }

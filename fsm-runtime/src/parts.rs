@@ -8,8 +8,9 @@ use crate::{
 use std::{
     collections::BTreeMap,
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     panic::resume_unwind,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,6 +33,11 @@ pub struct PartStatus {
     pub restarts: u64,
     /// What it failed with last, if it did.
     pub last_error: Option<String>,
+    /// What keeps it from its task at present, if anything does.
+    pub trouble: Option<String>,
+    /// How long its present round has taken; `None` while it waits. A round is short: one that takes seconds is held up by something
+    /// that blocks its thread.
+    pub round: Option<Duration>,
 }
 
 /// What a part of a runtime is doing.
@@ -60,22 +66,67 @@ impl fmt::Display for PartPhase {
 }
 
 /// How all parts fare, as they last said; readable from any thread.
-#[derive(Default)]
-pub(crate) struct Vitals(Mutex<BTreeMap<&'static str, PartStatus>>);
+pub(crate) struct Vitals {
+    clock: Clock,
+    parts: Mutex<BTreeMap<&'static str, PartStatus>>,
+    /// Since when those are in a round that are in one.
+    rounds: Mutex<BTreeMap<&'static str, Duration>>,
+}
 
 impl Vitals {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, parts: Mutex::default(), rounds: Mutex::default() }
+    }
+
     pub(crate) fn read(&self) -> Vec<PartStatus> {
-        self.parts().values().cloned().collect()
+        let (rounds, now) = (self.rounds().clone(), self.clock.elapsed());
+        let round = |part: &PartStatus| rounds.get(part.name).map(|since| now.saturating_sub(*since));
+        self.parts().values().map(|part| PartStatus { round: round(part), ..part.clone() }).collect()
+    }
+
+    /// The part that has been in its round for longest, and how long that is.
+    pub(crate) fn longest_round(&self) -> Option<(&'static str, Duration)> {
+        let now = self.clock.elapsed();
+        let (name, since) =
+            self.rounds().iter().min_by_key(|(_, since)| **since).map(|(name, since)| (*name, *since))?;
+        Some((name, now.saturating_sub(since)))
+    }
+
+    /// What `future` gives, each poll of which is a round of `name`.
+    async fn in_rounds<F: Future>(&self, name: &'static str, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            self.rounds().insert(name, self.clock.elapsed());
+            let polled = future.as_mut().poll(cx);
+            self.rounds().remove(name);
+            polled
+        })
+        .await
+    }
+
+    /// Something keeps this one from its task, until it says otherwise.
+    pub(crate) fn troubled(&self, name: &'static str, trouble: String) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.trouble = Some(trouble);
+        }
+    }
+
+    pub(crate) fn untroubled(&self, name: &'static str) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.trouble = None;
+        }
     }
 
     pub(crate) fn runs(&self, name: &'static str) {
         let mut parts = self.parts();
-        let anew = PartStatus { name, phase: PartPhase::Running, restarts: 0, last_error: None };
+        let phase = PartPhase::Running;
+        let anew = PartStatus { name, phase, restarts: 0, last_error: None, trouble: None, round: None };
         let part = parts.entry(name).or_insert(anew);
         if part.phase == PartPhase::Restarting {
             part.restarts += 1;
         }
         part.phase = PartPhase::Running;
+        part.trouble = None;
     }
 
     pub(crate) fn failed(&self, name: &'static str, error: String) {
@@ -103,7 +154,11 @@ impl Vitals {
     }
 
     fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, PartStatus>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rounds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,7 +176,8 @@ where
         let (run, vitals) = (run.clone(), vitals.clone());
         async move {
             vitals.runs(name);
-            if let Err(panic) = panics::caught(async { run(context).await }).await {
+            let round = panics::caught(async { run(context).await });
+            if let Err(panic) = vitals.in_rounds(name, round).await {
                 vitals.failed(name, format!("panicked: {}", panics::text(&*panic)));
                 resume_unwind(panic);
             }
@@ -187,7 +243,7 @@ mod tests {
             counts.1.fetch_add(1, Ordering::Relaxed);
             async {}
         };
-        let vitals = Arc::<Vitals>::default();
+        let vitals = Arc::new(Vitals::new(manual.clock()));
         let parts =
             Parts::new(&manual.clock(), &vitals).with("falling", falling).with("ending", ending).start().await.unwrap();
         let restarted = async {
@@ -202,5 +258,26 @@ mod tests {
         let said = Some("panicked: it falls twenty times".to_owned());
         assert_eq!(seen, [("ending", 0, None), ("falling", 20, said)]);
         parts.shutdown(Duration::ZERO).await;
+    }
+
+    /// A part that waits is in no round, however long it does.
+    #[tokio::test]
+    async fn a_part_is_in_a_round_while_it_blocks_its_thread() {
+        let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let vitals = Arc::new(Vitals::new(manual.clock()));
+        let seen = (vitals.clone(), manual.clone());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let part = vitals.in_rounds("slow", async move {
+            told.await.unwrap();
+            seen.1.advance(Duration::from_secs(7));
+            seen.0.longest_round()
+        });
+        tokio::pin!(part);
+        tokio::select! { biased; _ = &mut part => unreachable!(), () = std::future::ready(()) => {} }
+        manual.advance(Duration::from_secs(3));
+        assert_eq!(vitals.longest_round(), None, "it waits");
+        tell.send(()).unwrap();
+        assert_eq!(part.await, Some(("slow", Duration::from_secs(7))));
+        assert_eq!(vitals.longest_round(), None);
     }
 }

@@ -93,7 +93,7 @@ async fn forget(shared: &Shared, retention: Retention, graphs: &[&'static Graph]
     let mut forgotten = 0;
     for prune in [told, rows] {
         loop {
-            match shared.store.prune(prune.clone()).await? {
+            match shared.asked("prune", shared.store.prune(prune.clone())).await? {
                 0 => break,
                 batch => forgotten += batch,
             }

@@ -7,7 +7,7 @@ use crate::{
     definition::Definitions,
     heard::Heard,
     measure::Committing,
-    outage::Outage,
+    outage::{Calls, Outage},
     parts::Vitals,
     records::Migrations,
     store::{
@@ -15,7 +15,7 @@ use crate::{
         sqlite::{Sqlite, Statements},
     },
 };
-use std::{error::Error, slice, sync::Arc};
+use std::{error::Error, future::Future, slice, sync::Arc};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -28,9 +28,15 @@ pub(crate) struct Shared {
     pub(crate) definitions: Definitions,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) outage: Outage,
+    pub(crate) calls: Calls,
 }
 
 impl Shared {
+    /// The store's `answer` to `call`; until it is there, that is seen.
+    pub(crate) fn asked<T>(&self, call: &'static str, answer: impl Future<Output = T>) -> impl Future<Output = T> {
+        self.calls.until(call, self.clock.elapsed(), answer)
+    }
+
     /// Commits `groups`, and tells everybody of what was made.
     ///
     /// Heard to its end: a caller that is dropped half-way takes its answer with it, but not the word that an instance has
@@ -40,7 +46,7 @@ impl Shared {
         Heard::new(async move {
             this.definitions.before(&groups, &this).await?;
             let sent = Sent::new(&groups);
-            let verdicts = this.store.commit(groups, this.clock.now()).await;
+            let verdicts = this.asked("commit", this.store.commit(groups, this.clock.now())).await;
             this.tell(sent, verdicts.as_deref().ok());
             verdicts
         })
@@ -57,7 +63,7 @@ impl Shared {
         Heard::new(async move {
             this.definitions.before(slice::from_ref(&group), &this).await?;
             let sent = Sent::new(slice::from_ref(&group));
-            let verdict = sqlite.commit_with(group, statements, this.clock.now()).await;
+            let verdict = this.asked("commit", sqlite.commit_with(group, statements, this.clock.now())).await;
             match &verdict {
                 Ok(Ok(verdict)) => this.tell(sent, Some(slice::from_ref(verdict))),
                 Ok(Err(_)) => {}
@@ -78,7 +84,7 @@ impl Shared {
         let told = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
-        let verdicts = self.store.commit(groups, self.clock.now()).await?;
+        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await?;
         sent.back(&verdicts);
         let verdict = verdicts.into_iter().next().ok_or_else(no_verdict)?;
         if let (true, Verdict::Committed { rows }) = (told, &verdict) {

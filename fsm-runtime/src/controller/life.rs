@@ -57,12 +57,14 @@ impl Life {
             Ok(()) => self.deadline.await.unwrap_or_default(),
             Err(_) => Duration::ZERO,
         };
-        let ended = panics::caught(async move {
+        // Foreign code hears of it (`tracing`), whose panic takes the stop not with it.
+        let _ = panics::caught(async {
             if let Err(error) = &gave_up {
                 tracing::error!(%error, "the controller has failed too often: its work ends, and is left to others");
             }
-            run.lock().await.stop(deadline).await
-        });
+        })
+        .await;
+        let ended = panics::caught(async move { run.lock().await.stop(deadline).await });
         // What cannot even be stopped is aborted as it is dropped, and may go on where it blocks its thread.
         let report = ended.await.unwrap_or_else(|panic| {
             let why = format!("stopping the work panicked: {}", panics::text(&*panic));
@@ -73,24 +75,16 @@ impl Life {
         });
         // Not before: who waits until there is nothing to do is answered when all is given back.
         self.shared.changes.deafen();
-        self.board.keep(|key| report.cut.iter().any(|cut| cut.how == CutHow::Leaked && cut.key == *key));
         self.watchdog.stop().await;
         self.shared.vitals.end(&[LOOP, SCAN, OTHERS, WATCHDOG]);
-        let (clock, ttl, me) = (self.shared.clock.clone(), self.me.ttl, self.me.owner);
-        if report.cut.iter().all(|cut| cut.how != CutHow::Leaked) {
-            drop(self.presence);
-            // What this process held is free for others.
-            if let Err(error) = self.shared.store.end_leases(vec![me.clone()], clock.now()).await {
-                tracing::warn!(owner = %me, %error, "the lease could not be ended; it lapses by itself");
-            }
-        } else {
-            // Who still runs keeps its claim until the lease lapses: this process is not gone.
-            let presence = self.presence;
-            tokio::spawn(async move {
-                clock.sleep(ttl).await;
-                drop(presence);
-            });
-        }
+        let leaked = |cut: &Cut| cut.how == CutHow::Leaked;
+        // Both tell foreign code as well (`metrics`, `tracing`): its panic takes neither the rest nor the report with it.
+        let posts = async { self.board.keep(|key| report.cut.iter().any(|cut| leaked(cut) && cut.key == *key)) };
+        let _ = panics::caught(posts).await;
+        let ttl = self.me.ttl;
+        let leaving = panics::caught(leave(&self.shared, self.me, self.presence, report.cut.iter().any(leaked)));
+        // A store that does not answer is waited for no longer than the lease lasts anyway.
+        let _ = self.shared.clock.timeout(ttl, leaving).await;
         Shutdown { failed: self.failed.get().cloned(), ..report }
     }
 
@@ -118,5 +112,26 @@ impl Life {
         halt.cancel();
         supervisor.shutdown(Duration::MAX).await;
         ended
+    }
+}
+
+/// Gives the lease back, unless somebody `still_runs`.
+async fn leave(shared: &Shared, me: Renewal, presence: Box<dyn Send + Sync>, still_runs: bool) {
+    let clock = shared.clock.clone();
+    if still_runs {
+        // Who does keeps its claim until the lease lapses: this process is not gone.
+        tokio::spawn(async move {
+            clock.sleep(me.ttl).await;
+            drop(presence);
+        });
+        return;
+    }
+    // Before others can see that this process is gone: they would tell of it as of one that was killed.
+    let ended = shared.asked("end_leases", shared.store.end_leases(vec![me.owner.clone()], clock.now())).await;
+    drop(presence);
+    match ended {
+        // Nothing shows it now, and what did is tidied away: at the next end of a lease at the latest, if not here.
+        Ok(()) => drop(shared.asked("end_leases", shared.store.end_leases(Vec::new(), clock.now())).await),
+        Err(error) => tracing::warn!(owner = %me.owner, %error, "the lease could not be ended; it lapses by itself"),
     }
 }

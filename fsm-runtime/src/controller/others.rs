@@ -14,7 +14,7 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Whether `owner` is a process whose lease lives.
 pub(super) async fn lives(shared: &Shared, owner: &str) -> Result<bool, StoreError> {
-    let leases = shared.store.leases(shared.clock.now()).await?;
+    let leases = shared.asked("leases", shared.store.leases(shared.clock.now())).await?;
     Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
 }
 
@@ -46,12 +46,12 @@ pub(super) async fn watch(shared: Arc<Shared>, me: String, mut known: HashSet<St
 
 /// The other processes that are alive.
 pub(super) async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, StoreError> {
-    let leases = shared.store.leases(shared.clock.now()).await?;
+    let leases = shared.asked("leases", shared.store.leases(shared.clock.now())).await?;
     let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
     let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| shared.store.is_gone(&lease.owner));
     if !gone.is_empty() {
         let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
-        shared.store.end_leases(owners, shared.clock.now()).await?;
+        shared.asked("end_leases", shared.store.end_leases(owners, shared.clock.now())).await?;
         // Not before: until it could be written down, it is tried at every look.
         for Lease { owner, holder, .. } in &gone {
             tracing::warn!(%owner, %holder, "a process is gone: what it worked on is taken over");

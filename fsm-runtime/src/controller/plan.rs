@@ -17,6 +17,11 @@ impl Stay {
     pub(crate) fn of(row: &Row) -> Self {
         Self { incarnation: row.incarnation, entered: row.entered, fence: row.fence }
     }
+
+    /// Whether `later` is the same stay under another claim.
+    pub(crate) fn was_claimed_since(self, later: Self) -> bool {
+        (self.incarnation, self.entered) == (later.incarnation, later.entered) && self.fence < later.fence
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

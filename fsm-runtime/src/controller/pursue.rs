@@ -97,7 +97,7 @@ async fn happened(shared: &Shared, row: &Row, seen: u64) -> Result<Vec<HistoryEn
     let (mut entries, mut after) = (Vec::new(), u64::MAX);
     loop {
         let query = HistoryQuery { key: Some(row.key.clone()), after, newest_first: true, limit: PAGE };
-        let page = shared.store.history(query).await?;
+        let page = shared.asked("history", shared.store.history(query)).await?;
         let Some(last) = page.last() else { break };
         after = last.sequence;
         let over = last.incarnation != row.incarnation || last.version < seen;

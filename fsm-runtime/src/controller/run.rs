@@ -77,6 +77,8 @@ pub(super) struct Run {
     pub(super) workers: JoinSet<Option<Box<Row>>>,
     pub(super) working: HashMap<Id, Key>,
     pub(super) running: HashMap<Key, Running>,
+    /// Claims that were asked for and of which no worker has begun: each as its row was before.
+    pub(super) unbegun: HashMap<Key, Stay>,
     /// Rows that cannot be read and were reported, each once.
     pub(super) reported: HashSet<(Key, u64)>,
     pub(super) draining: CancellationToken,
@@ -116,6 +118,7 @@ impl Run {
             workers: JoinSet::new(),
             working: HashMap::new(),
             running: HashMap::new(),
+            unbegun: HashMap::new(),
             reported: HashSet::new(),
             draining: CancellationToken::new(),
             giving_up: CancellationToken::new(),
@@ -127,7 +130,11 @@ impl Run {
     /// Runs until `halt`; what is under way then is for [`stop`](Self::stop) to end.
     pub(super) async fn turn_until(&mut self, halt: CancellationToken, scope: Scope) {
         let (found, mut due) = mpsc::channel(2);
-        let parts = self.parts(scope, found).await;
+        // It asks the store, which need not answer.
+        let parts = tokio::select! {
+            parts = self.parts(scope, found) => parts,
+            () = halt.cancelled() => return,
+        };
         let shared = self.shared.clone();
         loop {
             self.begin_steps();
@@ -242,8 +249,12 @@ impl Run {
         match ended.map(|(_, step)| step) {
             Ok(Step::Looked(Ok((plan, row)))) => self.carry_out(&key, plan, row),
             Ok(Step::Claimed(tenure, Ok(Some(row)))) if self.is_covered(tenure) => self.start_worker(*row),
-            Ok(Step::Claimed(_, Ok(Some(row)))) => self.give_claim_back(*row),
+            Ok(Step::Claimed(_, Ok(Some(row)))) => {
+                // Somebody else may have taken the row over already.
+                self.give_claim_back(*row, "a claim took longer than the lease: it is given back");
+            }
             Ok(Step::Claimed(_, Ok(None))) => {
+                self.unbegun.remove(&key);
                 self.free_slot(&key);
                 self.look_now(key.clone());
             }
@@ -279,6 +290,7 @@ impl Run {
         // A timer's event may come to nothing; whoever waits keeps its place then.
         if !matches!(plan, Plan::Claim | Plan::Fire | Plan::Pursue) {
             self.free_slot(key);
+            self.unbegun.remove(key);
         }
         match (plan, row) {
             (Plan::Wait(until), _) => self.wait(key, until),
@@ -402,7 +414,9 @@ async fn look(
     key: Key,
     running: Option<Stay>,
 ) -> Result<(Plan, Option<Box<Row>>), StoreError> {
-    let Some(row) = shared.store.get(key).await? else { return Ok((plan_without_row(running), None)) };
+    let Some(row) = shared.asked("get", shared.store.get(key)).await? else {
+        return Ok((plan_without_row(running), None));
+    };
     if !shards.contains(&row.shard) {
         return Ok((Plan::Rest, None));
     }

@@ -49,6 +49,9 @@ impl Run {
             self.standing.hold_back(row.key);
             return;
         }
+        if self.is_unbegun(&row) {
+            return self.give_claim_back(row, "no worker has begun under a claim: it is given back");
+        }
         if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me.owner) {
             if row.attempt >= self.limits(&row).attempts {
                 let error = WorkError::from(Claim::CRASH);
@@ -67,10 +70,12 @@ impl Run {
             fence: row.fence,
             owner: self.me.owner.clone(),
         };
+        self.unbegun.insert(row.key.clone(), Stay::of(&row));
         let (shared, due, key, tenure) = (self.shared.clone(), row.retry_at, row.key.clone(), self.tenure);
         self.step(row.key, async move {
             // Not announced as a change: nobody but this controller acts on it.
-            let verdicts = shared.store.commit(vec![Change::Claim(claim).into()], shared.clock.now()).await;
+            let claims = vec![Change::Claim(claim).into()];
+            let verdicts = shared.asked("commit", shared.store.commit(claims, shared.clock.now())).await;
             let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
                 Some(Verdict::Committed { mut rows }) => {
                     // One key for all who hold it as long as the worker runs.
@@ -84,11 +89,17 @@ impl Run {
         });
     }
 
-    /// A claim that came when the lease under which it was asked for may have lapsed: somebody else may have taken the row over already.
-    pub(super) fn give_claim_back(&mut self, row: Row) {
+    /// Whether `row` is claimed by this process, and no worker has begun: the answer was lost, or the loop fell before it was acted on.
+    fn is_unbegun(&self, row: &Row) -> bool {
+        let before = self.unbegun.get(&row.key);
+        row.owner.as_ref() == Some(&self.me.owner) && before.is_some_and(|it| it.was_claimed_since(Stay::of(row)))
+    }
+
+    /// Gives back a claim that came to nothing, and its attempt; `why` is told.
+    pub(super) fn give_claim_back(&mut self, row: Row, why: &str) {
         tracing::warn!(
             machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
-            attempt = row.attempt, "a claim took longer than the lease: it is given back"
+            attempt = row.attempt, "{why}"
         );
         self.free_slot(&row.key);
         let free = release(&row, Duration::ZERO, Attempts::GiveBack, None);
@@ -113,6 +124,7 @@ impl Run {
         let attempt = Arc::new(Attempt { row, limits, signals });
         let work = worker::work(self.shared.clone(), driver, attempt.clone(), self.giving_up.clone());
         let abort = self.workers.spawn(work.instrument(span));
+        self.unbegun.remove(&key);
         // At once, so that no panic of what follows leaves a worker that nobody knows.
         self.working.insert(abort.id(), key.clone());
         self.running.insert(key.clone(), Running { attempt: attempt.clone(), abort, lost: false, passed: false });

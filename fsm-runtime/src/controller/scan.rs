@@ -1,6 +1,7 @@
 //! Owns the two ways in which a controller learns of work: the periodic scan of what is due, and the history that other
 //! processes write.
 
+use super::run::SCAN;
 use crate::{
     shared::Shared,
     store::{Due, HistoryQuery, Key, Scope, StoreError},
@@ -35,17 +36,17 @@ pub(crate) async fn scan(
     left: Arc<Notify>,
     found: mpsc::Sender<Vec<Due>>,
 ) {
-    let mut first = true;
+    let mut gone = Gone::default();
     let mut away = false;
     loop {
         // Counted from the beginning of a round: what falls due while it runs is not in it.
         let next = shared.clock.elapsed().saturating_add(interval);
         let outcome = async {
-            if first || someone_is_gone(&shared, &me).await? {
+            let (first, now) = (gone.is_new(), who_is_gone(&shared, &me).await?);
+            if gone.is_to_be_read(&now) {
                 // At first our own too: when the loop fell, it may have lost sight of what it had claimed.
-                let apart = if first { "" } else { &*me };
-                held(&shared, &scope, apart, &found).await?;
-                first = false;
+                held(&shared, &scope, if first { "" } else { &me }, &found).await?;
+                gone.was_read(now);
             }
             due(&shared, &scope, interval, &found).await
         }
@@ -53,11 +54,13 @@ pub(crate) async fn scan(
         match outcome {
             Ok(()) if away => {
                 away = false;
+                shared.vitals.untroubled(SCAN);
                 tracing::info!("the store answers again");
             }
             Err(error) if !away => {
                 away = true;
                 tracing::error!(%error, "the store cannot be scanned for due work; trying again every {interval:?}");
+                shared.vitals.troubled(SCAN, format!("the store cannot be scanned for due work: {error}"));
             }
             Ok(()) | Err(_) => {}
         }
@@ -73,10 +76,46 @@ pub(crate) async fn scan(
     }
 }
 
-/// Whether a process whose lease has lapsed still holds rows: one that holds none is forgotten by the store.
-async fn someone_is_gone(shared: &Shared, me: &str) -> Result<bool, StoreError> {
-    let leases = shared.store.leases(shared.clock.now()).await?;
-    Ok(leases.iter().any(|lease| !lease.live && lease.owner != me))
+/// The processes that are gone and still hold rows, each with the end of its lease: one that holds none is forgotten by the store.
+async fn who_is_gone(shared: &Shared, me: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
+    let leases = shared.asked("leases", shared.store.leases(shared.clock.now())).await?;
+    let gone = leases.into_iter().filter(|lease| !lease.live && lease.owner != me);
+    Ok(gone.map(|lease| (lease.owner, lease.until)).collect())
+}
+
+/// When to read what processes hold: at first, and when one more is gone. What is left of those after that is nobody's here, of another
+/// machine or shard, say, and to look at all that is being worked on at each scan would be in vain. Pure.
+#[derive(Default)]
+struct Gone {
+    /// As they were when it was read last; `None` before that.
+    read: Option<Vec<(String, SystemTime)>>,
+    /// How many scans ago that was.
+    since: u32,
+}
+
+impl Gone {
+    /// Read again after so many scans all the same: clocks jump, and who was gone may have been alive for a look.
+    const AGAIN: u32 = 12;
+
+    fn is_new(&self) -> bool {
+        self.read.is_none()
+    }
+
+    fn is_to_be_read(&mut self, now: &[(String, SystemTime)]) -> bool {
+        self.since += 1;
+        let Some(read) = &mut self.read else { return true };
+        if now.iter().all(|gone| read.contains(gone)) && (now.is_empty() || self.since < Self::AGAIN) {
+            // Who is back, or forgotten, can go once more.
+            read.retain(|gone| now.contains(gone));
+            return false;
+        }
+        true
+    }
+
+    fn was_read(&mut self, now: Vec<(String, SystemTime)>) {
+        self.read = Some(now);
+        self.since = 0;
+    }
 }
 
 /// What processes hold, `apart` from that one.
@@ -84,7 +123,8 @@ async fn held(shared: &Shared, scope: &Scope, apart: &str, found: &mpsc::Sender<
     let now = shared.clock.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = shared.store.held_by_others(scope.clone(), apart.to_owned(), after.clone(), PAGE).await?;
+        let keys = shared.store.held_by_others(scope.clone(), apart.to_owned(), after.clone(), PAGE);
+        let keys = shared.asked("held_by_others", keys).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
         let page = keys.into_iter().map(|key| Due { key, at: now }).collect();
@@ -104,7 +144,7 @@ async fn due(
     let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_hours(100_000 * 366 * 24));
     let mut after: Option<Due> = None;
     loop {
-        let page = shared.store.due(scope.clone(), until, after, PAGE).await?;
+        let page = shared.asked("due", shared.store.due(scope.clone(), until, after, PAGE)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.clone());
         if found.send(page).await.is_err() {
@@ -141,17 +181,49 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut foreign: broadcast::Receiver
 
 async fn catch_up(shared: &Shared, newest: &mut u64) -> Result<(), StoreError> {
     // Read before it is asked who listens: who begins to after that reads rows at least as new.
-    let now = shared.store.newest().await?;
+    let now = shared.asked("newest", shared.store.newest()).await?;
     if !shared.changes.anybody_listens() {
         *newest = now;
         return Ok(());
     }
     loop {
-        let entries =
-            shared.store.history(HistoryQuery { key: None, after: *newest, newest_first: false, limit: PAGE }).await?;
+        let query = HistoryQuery { key: None, after: *newest, newest_first: false, limit: PAGE };
+        let entries = shared.asked("history", shared.store.history(query)).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         *newest = last.sequence;
         shared.changes.tell_waiting(entries.iter().map(|entry| entry.key.clone()));
         shared.changes.publish(entries.into_iter().map(|entry| entry.key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_read_at_first_and_when_one_more_is_gone_and_now_and_then() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let (a, b) = (("a".to_owned(), at(1)), ("b".to_owned(), at(1)));
+        let again = ("a".to_owned(), at(9));
+        let mut gone = Gone::default();
+        let mut reads = |now: &[(String, SystemTime)]| {
+            let reads = gone.is_to_be_read(now);
+            if reads {
+                gone.was_read(now.to_vec());
+            }
+            reads
+        };
+        assert!(reads(&[]), "at first");
+        assert!(!reads(&[]));
+        assert!(reads(std::slice::from_ref(&a)));
+        assert!(!reads(std::slice::from_ref(&a)));
+        assert!(reads(&[a.clone(), b.clone()]));
+        assert!(!reads(std::slice::from_ref(&b)));
+        assert!(reads(&[a.clone(), b.clone()]), "it was back meanwhile");
+        assert!(reads(&[again.clone(), b.clone()]), "it had its lease renewed meanwhile");
+        let now = [again, b];
+        let later: Vec<bool> = (0..Gone::AGAIN * 2).map(|_| reads(&now)).collect();
+        assert_eq!(later.iter().filter(|read| **read).count(), 2, "{later:?}");
+        assert!((0..Gone::AGAIN * 2).all(|_| !reads(&[])));
     }
 }

@@ -5,6 +5,7 @@ use super::Attempt;
 use crate::{
     clock::Clock,
     measure,
+    outage::{SLOW, StoreCall},
     parts::PartStatus,
     signals::{Signals, Stage},
     store::{Key, Row},
@@ -23,10 +24,15 @@ use std::{
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
+    /// The machines whose instances this process works on, by name; none for a plain client.
+    pub machines: Vec<&'static str>,
     /// Ordered by key.
     pub workers: Vec<WorkerStatus>,
     /// How the runtime's own parts fare, by name.
     pub parts: Vec<PartStatus>,
+    /// What the store has been asked and has not answered yet: changes by anybody, and what the runtime's own parts read; the longest
+    /// first.
+    pub calls: Vec<StoreCall>,
 }
 
 /// One worker, or one instance that waits for its worker's turn.
@@ -95,9 +101,30 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (waiting, leaked) = (self.count(WorkerPhase::Waiting), self.count(WorkerPhase::Leaked));
-        writeln!(f, "{} at work, {waiting} waiting, {leaked} leaked", self.workers.len() - waiting)?;
+        write!(f, "{} at work, {waiting} waiting, {leaked} leaked; ", self.workers.len() - waiting)?;
+        if self.machines.is_empty() {
+            writeln!(f, "a client: no machine is registered, and nothing is worked on here")?;
+        } else {
+            writeln!(f, "machines: {}", self.machines.join(", "))?;
+        }
+        if let Some(StoreCall { call, age }) = self.calls.first().filter(|call| call.age >= SLOW) {
+            writeln!(
+                f,
+                "the store has not answered `{call}` for {age:.1?}; calls that wait for it: {}",
+                self.calls.len()
+            )?;
+        }
         // Of those that never failed there is nothing to say.
-        for PartStatus { name, phase, restarts, last_error } in &self.parts {
+        for PartStatus { name, phase, restarts, last_error, trouble, round } in &self.parts {
+            if let Some(trouble) = trouble {
+                writeln!(f, "part `{name}`: {trouble}")?;
+            }
+            if let Some(round) = round.filter(|round| *round >= SLOW) {
+                writeln!(
+                    f,
+                    "part `{name}`: it has not come round for {round:.1?}: something that it calls blocks its thread"
+                )?;
+            }
             if let Some(error) = last_error {
                 writeln!(f, "part `{name}`: {phase}, restarted {restarts} times, the last failure: {error}")?;
             }
@@ -170,9 +197,10 @@ impl Board {
 
     /// Of those that are not among `known` nothing is known any more.
     pub(crate) fn keep(&self, known: impl Fn(&Key) -> bool) {
-        let strangers: Vec<Key> = self.posts().keys().filter(|key| !known(key)).cloned().collect();
-        for key in strangers {
-            self.gone(&key);
+        let strangers: Vec<(Key, Post)> = self.posts().extract_if(|key, _| !known(key)).collect();
+        // Only then is a recorder of metrics told, which may panic.
+        for (key, post) in strangers {
+            post.count(&key.machine, -1.0);
         }
     }
 

@@ -98,8 +98,14 @@ impl Run {
         }
         let groups =
             rows.iter().map(|row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into());
-        if let Err(error) = self.shared.store.commit(groups.collect(), self.shared.clock.now()).await {
-            tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
-        }
+        let clock = &self.shared.clock;
+        let given_back = self.shared.asked("commit", self.shared.store.commit(groups.collect(), clock.now()));
+        // When the lease is over, others take them anyway.
+        let error = match clock.timeout(self.me.ttl, given_back).await {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "no answer".to_owned(),
+        };
+        tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
     }
 }

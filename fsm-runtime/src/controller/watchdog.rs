@@ -1,10 +1,12 @@
 //! Owns the renewal of this process's lease: a thread of its own, which renews only while the executor answers.
 //!
 //! Were it a task, one worker that blocks its thread could hold it up, and the lease would be lost with everybody's work;
-//! were it a thread that renews whatever happens, a process whose executor stands still would keep its work for ever.
+//! were it a thread that renews whatever happens, a process whose executor stands still would keep its work for ever. It also tells of
+//! what takes too long: whatever else hangs, it does not.
 
 use super::tenure::Tenure;
 use crate::{
+    outage::{Patience, SLOW, StoreCall, Word},
     panics,
     shared::Shared,
     store::{Lease, Renewal, StoreError},
@@ -88,7 +90,8 @@ impl Drop for Watchdog {
 async fn keep_on(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
     loop {
         shared.vitals.runs(WATCHDOG);
-        if let Err(panic) = panics::caught(keep(shared, renewal, watched, told)).await {
+        let both = async { tokio::join!(keep(shared, renewal, watched, told), look_on(shared)) };
+        if let Err(panic) = panics::caught(both).await {
             shared.vitals.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
             shared.clock.sleep(Tenure::interval(renewal.ttl)).await;
         }
@@ -118,6 +121,7 @@ async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch
         match renew(shared, renewal).await {
             Ok(_) => {
                 if std::mem::take(&mut lost) {
+                    shared.vitals.untroubled(WATCHDOG);
                     tracing::info!(owner = %renewal.owner, "the lease is renewed again");
                 }
                 // The controller may be gone already.
@@ -126,6 +130,7 @@ async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch
             Err(error) if !lost => {
                 lost = true;
                 tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; trying again");
+                shared.vitals.troubled(WATCHDOG, format!("the lease cannot be renewed: {error}"));
             }
             Err(_) => {}
         }
@@ -134,5 +139,43 @@ async fn keep(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch
 }
 
 async fn renew(shared: &Shared, renewal: &Renewal) -> Result<Vec<Lease>, StoreError> {
-    shared.store.renew(vec![renewal.clone()], shared.clock.now()).await
+    shared.asked("renew", shared.store.renew(vec![renewal.clone()], shared.clock.now())).await
+}
+
+/// Tells of what takes too long: a call that the store does not answer, a part that does not come round. Never returns by itself.
+async fn look_on(shared: &Shared) {
+    let (mut calls, mut rounds) = (Patience::default(), Patience::default());
+    loop {
+        shared.clock.sleep(SLOW / 2).await;
+        tell_of_calls(&mut calls, &shared.calls.read(shared.clock.elapsed()));
+        tell_of_rounds(&mut rounds, shared.vitals.longest_round());
+    }
+}
+
+fn tell_of_calls(patience: &mut Patience, open: &[StoreCall]) {
+    let (call, age) = open.first().map_or(("", Duration::ZERO), |first| (first.call, first.age));
+    match patience.ends(age) {
+        Some(Word::Slow) => tracing::warn!(
+            call,
+            ?age,
+            calls = open.len(),
+            "the store does not answer: what was asked waits for it, and `Runtime::status` shows for how long"
+        ),
+        Some(Word::Over) => tracing::info!("the store answers again"),
+        None => {}
+    }
+}
+
+fn tell_of_rounds(patience: &mut Patience, longest: Option<(&'static str, Duration)>) {
+    let (part, age) = longest.unwrap_or_default();
+    match patience.ends(age) {
+        Some(Word::Slow) => tracing::error!(
+            part,
+            ?age,
+            "a part of the runtime does not come round: something that it calls blocks its thread, such as a layer of `tracing`, a \
+             recorder of `metrics`, or the store's own code"
+        ),
+        Some(Word::Over) => tracing::info!("all parts of the runtime come round again"),
+        None => {}
+    }
 }

@@ -9,8 +9,8 @@ use crate::{
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     definition::Definitions,
     durable::{Durable, WorkState, WorkedBy},
-    outage::Outage,
-    parts::Parts,
+    outage::{Calls, Outage},
+    parts::{Parts, Vitals},
     records::{Migrations, OldState},
     retention::{Retention, keep_forgetting},
     shared::Shared,
@@ -227,6 +227,7 @@ impl Builder {
             return Err(StartError::Policy { machine, state, why });
         }
         let unknown = Unknown::new(tolerant);
+        let vitals = Arc::new(Vitals::new(clock.clone()));
         let shared = Arc::new(Shared {
             store,
             clock,
@@ -234,8 +235,9 @@ impl Builder {
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
-            vitals: Arc::default(),
+            vitals,
             outage: Outage::default(),
+            calls: Calls::default(),
         });
         let store = &shared.store;
         // In this order, so that no foreign change falls between the two.

@@ -80,16 +80,19 @@ impl Runtime {
         Ok(found)
     }
 
-    /// What this process is at: its workers, the instances that wait for a slot, and how the runtime's own parts fare. Of other
+    /// What this process is at: its workers, the instances that wait for a slot, how the runtime's own parts fare, and what the store
+    /// has been asked and has not answered. Of other
     /// processes and of what rests, the rows tell. A plain client has no workers.
     ///
     /// It takes a lock for a moment and asks nobody, so that it answers from any thread, also while workers block the
     /// executor's.
     #[must_use]
     pub fn status(&self) -> Status {
-        let Inner { shared, controller, .. } = &*self.0;
+        let Inner { shared, controller, graphs, .. } = &*self.0;
         let workers = controller.as_ref().map(|controller| controller.workers(&shared.clock)).unwrap_or_default();
-        Status { workers, parts: shared.vitals.read() }
+        let mut machines: Vec<&'static str> = graphs.iter().map(|graph| graph.machine).collect();
+        machines.sort_unstable();
+        Status { machines, workers, parts: shared.vitals.read(), calls: shared.calls.read(shared.clock.elapsed()) }
     }
 
     /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process

@@ -8,11 +8,14 @@ use fsm_runtime::{
     clock::ManualClock,
     store::{
         Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, Page,
-        PresenceError, Prune, Renewal, Row, Scope, Store, StoreFuture, Verdict, sqlite::Sqlite,
+        PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
     },
 };
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::sync::{Semaphore, broadcast, mpsc};
@@ -33,6 +36,10 @@ struct Seen {
     begun: Mutex<Vec<Key>>,
     /// Two reads of one row at the same time.
     overlaps: Mutex<Vec<Key>>,
+    /// Of each lease that was ended, whether its process was held gone by then.
+    ended: Mutex<Vec<bool>>,
+    /// The answer to the next claim is lost.
+    loses_claims: AtomicBool,
     /// Tells of each read and each claim that is done and not answered yet.
     done: mpsc::UnboundedSender<Key>,
     permits: Semaphore,
@@ -73,6 +80,9 @@ impl Store for Held {
             let verdicts = self.inner.commit(groups, now).await;
             for key in &claimed {
                 self.seen.done(key).await;
+            }
+            if !claimed.is_empty() && self.seen.loses_claims.swap(false, Ordering::Relaxed) {
+                return Err(StoreError::Indeterminate { store: "it".into(), cause: "the answer was lost".into() });
             }
             verdicts
         })
@@ -151,6 +161,9 @@ impl Store for Held {
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
+        let gone = owners.into_iter().map(|owner| (self.inner.is_gone(&owner), owner));
+        let (gone, owners): (Vec<bool>, Vec<String>) = gone.unzip();
+        self.seen.ended.lock().unwrap().extend(gone);
         self.inner.end_leases(owners, now)
     }
 
@@ -180,7 +193,8 @@ impl World {
     async fn new() -> Self {
         let (tell, done) = mpsc::unbounded_channel();
         let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let seen = Arc::new(Seen { reading, begun, overlaps, done: tell, permits: Semaphore::new(0) });
+        let (ended, loses_claims, permits) = (Mutex::default(), AtomicBool::new(false), Semaphore::new(0));
+        let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
         let (workers, calls) = puppets();
         let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
         // No scan makes good what a look has missed.
@@ -294,4 +308,62 @@ async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
     let call = world.calls.next().await;
     assert!(call.fence > 1, "it was claimed anew");
     assert_eq!((call.id.as_str(), call.attempt), (HELD, 1), "and what came to nothing is no attempt");
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
+    let mut world = World::new().await;
+    let _ = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
+    let held = |world: &World| {
+        let calls = world.runtime.status().calls;
+        calls.into_iter().find(|open| open.call == "get").map(|open| open.age)
+    };
+    // What a scan had asked at the same time is answered.
+    let alone = async {
+        while world.runtime.status().calls.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, alone).await.expect("all but one are answered");
+    world.clock.advance(Duration::from_secs(9));
+    assert_eq!(held(&world), Some(Duration::from_secs(9)));
+    assert!(!world.runtime.status().to_string().contains("not answered"), "that can be");
+    world.clock.advance(Duration::from_secs(3));
+    let shown = world.runtime.status().to_string();
+    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; calls that wait for it: "), "{shown}");
+    // What it holds back holds up nobody else.
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    world.calls.next().await.tell(Do::Finish(1));
+    world.seen.permits.add_permits(1_000);
+    assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
+    assert_eq!(held(&world), None);
+}
+
+/// Another process that looks just then would tell of it as one that was killed.
+#[tokio::test]
+async fn who_stops_in_good_order_ends_its_lease_before_it_is_seen_to_be_gone() {
+    let world = World::new().await;
+    world.runtime.shutdown(HOUR).await;
+    assert_eq!(*world.seen.ended.lock().unwrap(), [false]);
+}
+
+#[tokio::test]
+async fn c8_a_claim_whose_answer_was_lost_is_no_attempt() {
+    let mut world = World::new().await;
+    world.seen.loses_claims.store(true, Ordering::Relaxed);
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let clock = world.clock.clone();
+    let passing = async {
+        loop {
+            clock.advance(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let call = tokio::select! {
+        call = world.calls.next() => call,
+        () = passing => unreachable!(),
+    };
+    assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
+    assert!(call.fence > 1, "it was claimed anew");
 }

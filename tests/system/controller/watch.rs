@@ -203,7 +203,7 @@ async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
 #[tokio::test]
 async fn status_lists_who_works_and_who_waits() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
-    assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked\n");
+    assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;
     world.clock.advance(SECOND);
@@ -222,7 +222,7 @@ async fn status_lists_who_works_and_who_waits() {
     assert_eq!((&*b.key.id, b.state.as_str(), b.phase), ("b", "Cancelling", WorkerPhase::Waiting));
     assert_eq!((b.age, b.last_beat, b.attempt), (before[1].age + SECOND * 3, None, 0));
     let shown = status.to_string();
-    assert!(shown.starts_with("1 at work, 1 waiting, 0 leaked\n"), "{shown}");
+    assert!(shown.starts_with("1 at work, 1 waiting, 0 leaked; machines: Job\n"), "{shown}");
     assert!(shown.contains("running    Job/a") && shown.contains("waiting    Job/b"), "{shown}");
     assert!(shown.contains("  not now\n"), "{shown}");
     call.tell(Do::Finish(1));
