@@ -1,13 +1,16 @@
 //! How many durable transitions a second, beside a bare `rusqlite` loop with the same statements and batch size.
 //!
 //! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS [CALLERS]]`: prints, for 1, 16, 64 and 256 callers, our rate and
-//! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's. With `CALLERS`, only
-//! that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
+//! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's; `*` is a store opened
+//! with `commit_in_place`. With `CALLERS`, only that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
 //! for each transition, so that a busy machine is no part of that.
 //!
 //! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each.
 
-use fsm_runtime::{prelude::*, store::sqlite::Synchronous};
+use fsm_runtime::{
+    prelude::*,
+    store::sqlite::{SqliteOptions, Synchronous},
+};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -56,7 +59,7 @@ fn main() {
     {
         let number = |text: &String| text.parse::<usize>().expect("a number");
         let until = Until::Time(Duration::from_secs(u64::try_from(number(seconds)).expect("seconds")));
-        let run = executor.block_on(measure_ours(Path::new(path), Synchronous::Full, number(callers), 1_024, until));
+        let run = executor.block_on(measure_ours(Path::new(path), &Sqlite::options(), number(callers), 1_024, until));
         return println!("{} {} {}", run.rate, run.p50.as_secs_f64(), run.p99.as_secs_f64());
     }
     if arguments.first().is_some_and(|first| first == "two") {
@@ -72,18 +75,21 @@ fn main() {
     for &synchronous in modes {
         println!("{synchronous:?}");
         println!("callers      ours      bare   ratio   p50        p99        bare batch p50 / p99");
-        for callers in [1, 16, 64, 256].into_iter().filter(|callers| only.is_none_or(|only| only == *callers)) {
+        let cases = [(1, false), (1, true), (16, false), (64, false), (64, true), (256, false)];
+        for (callers, in_place) in cases.into_iter().filter(|(callers, _)| only.is_none_or(|only| only == *callers)) {
+            let options = Sqlite::options().synchronous(synchronous).commit_in_place(in_place);
             let (mut ours, mut bare) = (Vec::new(), Vec::new());
             for _ in 0..PAIRS {
                 let dir = tempfile::tempdir().expect("a folder");
                 let path = dir.path().join("ours.db");
-                ours.push(executor.block_on(measure_ours(&path, synchronous, callers, rows, Until::Time(seconds))));
+                ours.push(executor.block_on(measure_ours(&path, &options, callers, rows, Until::Time(seconds))));
                 let path = dir.path().join("bare.db");
                 bare.push(executor.block_on(measure_bare(&path, synchronous, callers, rows, Until::Time(seconds))));
             }
             let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| ours.rate / bare.rate).collect());
             println!(
-                "{callers:>7} {:>9.0} {:>9.0}   {ratio:>4.2}x   {:<10.2?} {:<10.2?} {:.2?} / {:.2?}",
+                "{callers:>7}{}{:>9.0} {:>9.0}   {ratio:>4.2}x   {:<10.2?} {:<10.2?} {:.2?} / {:.2?}",
+                if in_place { '*' } else { ' ' },
                 median(ours.iter().map(|run| run.rate).collect()),
                 median(bare.iter().map(|run| run.rate).collect()),
                 median(ours.iter().map(|run| run.p50).collect()),
@@ -167,7 +173,7 @@ async fn be_counted(whose: &str, callers: usize, transitions: usize) {
     let dir = tempfile::tempdir().expect("a folder");
     let (path, until) = (dir.path().join("counted.db"), Until::Transitions(transitions));
     match whose {
-        "ours" => measure_ours(&path, Synchronous::Normal, callers, 1_024, until).await,
+        "ours" => measure_ours(&path, &Sqlite::options().synchronous(Synchronous::Normal), callers, 1_024, until).await,
         _ => measure_bare(&path, Synchronous::Normal, callers, 1_024, until).await,
     };
 }
@@ -196,8 +202,8 @@ fn id(n: usize) -> String {
     format!("{n:08}-{}", std::process::id())
 }
 
-async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
-    let store = Sqlite::options().synchronous(synchronous).open(path).await.expect("a store");
+async fn fill(path: &Path, options: &SqliteOptions, rows: usize) -> Runtime {
+    let store = options.clone().open(path).await.expect("a store");
     let runtime = Runtime::builder(store).start().await.expect("a runtime");
     let switches = runtime.machines::<Switch>();
     let mut creating = JoinSet::new();
@@ -209,8 +215,8 @@ async fn fill(path: &Path, synchronous: Synchronous, rows: usize) -> Runtime {
     runtime
 }
 
-async fn measure_ours(path: &Path, synchronous: Synchronous, callers: usize, rows: usize, until: Until) -> Run {
-    let runtime = fill(path, synchronous, rows).await;
+async fn measure_ours(path: &Path, options: &SqliteOptions, callers: usize, rows: usize, until: Until) -> Run {
+    let runtime = fill(path, options, rows).await;
     let switches = runtime.machines::<Switch>();
     // Each caller has rows of its own, and takes them in a shuffled order.
     let mut shares: Vec<Vec<switch::AnyRecord>> = (0..callers).map(|_| Vec::new()).collect();
@@ -258,7 +264,7 @@ const INSERT: &str = include_str!("../src/store/sqlite/journal.sql");
 
 /// The same tables and statements without us: one thread, `batch` transitions in each transaction.
 async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, until: Until) -> Run {
-    drop(fill(path, synchronous, rows).await);
+    drop(fill(path, &Sqlite::options().synchronous(synchronous), rows).await);
     let path = path.to_owned();
     let run = move || -> rusqlite::Result<Run> {
         let connection = Connection::open(path)?;

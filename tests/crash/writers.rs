@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 
 /// Set for the process that is to be killed: the store's path.
 pub(crate) const VICTIM: &str = "FSM_CRASH_VICTIM";
+/// Set for one that writes alone, and commits in place.
+const ALONE: &str = "FSM_CRASH_ALONE";
 const WRITERS: usize = 8;
 const INSTANCES: usize = 64;
 /// At every such version an operator moves the counter, past the rules.
@@ -45,15 +47,17 @@ fn down(high: counter::High, _: counter::event::Down) -> counter::Low {
 
 /// Moves the instances for ever, and prints a line for each transition once it is acknowledged.
 pub(crate) async fn write_until_killed(path: &Path) {
-    let store = Sqlite::open(path).await.expect("the store");
+    let alone = std::env::var_os(ALONE).is_some();
+    let store = Sqlite::options().commit_in_place(alone).open(path).await.expect("the store");
     let runtime = Runtime::builder(store.clone()).start().await.expect("a client");
     let counters = runtime.machines::<Counter>();
     let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
+    let count = if alone { 1 } else { WRITERS };
+    for writer in 0..count {
         let (store, counters) = (store.clone(), counters.clone());
         writers.spawn(async move {
             loop {
-                for instance in (writer..INSTANCES).step_by(WRITERS) {
+                for instance in (writer..INSTANCES).step_by(count) {
                     let id = instance.to_string();
                     let seen = counters.row(&id).await.ok().filter(|row| row.version.is_multiple_of(OVERRIDES));
                     if let Some(seen) = seen {
@@ -95,7 +99,7 @@ pub(crate) async fn x1_nothing_acknowledged_is_lost(rounds: u32) -> String {
     let path = dir.path().join("counters.db");
     let mut acknowledged: HashMap<String, u64> = HashMap::new();
     for round in 0..rounds {
-        let mut victim = start(&path);
+        let mut victim = start(&path, round % 3 == 2);
         let lines = BufReader::new(victim.stdout.take().expect("its output")).lines();
         let reading = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
         std::thread::sleep(Duration::from_micros(fastrand::u64(20_000..60_000)));
@@ -115,9 +119,10 @@ pub(crate) async fn x1_nothing_acknowledged_is_lost(rounds: u32) -> String {
     format!("{rounds} kills, {transitions} acknowledged transitions")
 }
 
-fn start(path: &Path) -> Child {
-    let this = std::env::current_exe().expect("this binary");
-    Command::new(this).env(VICTIM, path).stdout(Stdio::piped()).spawn().expect("a process")
+fn start(path: &Path, alone: bool) -> Child {
+    let mut this = Command::new(std::env::current_exe().expect("this binary"));
+    this.env(VICTIM, path).envs(alone.then_some((ALONE, "")));
+    this.stdout(Stdio::piped()).spawn().expect("a process")
 }
 
 async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool) {

@@ -381,9 +381,15 @@ async fn an_acknowledgement_never_precedes_its_sync() {
 
 #[tokio::test]
 async fn no_answer_leaves_while_anything_is_unsynced() {
+    for in_place in [false, true] {
+        no_answer_leaves(in_place).await;
+    }
+}
+
+async fn no_answer_leaves(in_place: bool) {
     let dir = TempDir::new().unwrap();
     let disk = Disk::under(dir.path());
-    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    let store = Sqlite::options().commit_in_place(in_place).open(dir.path().join("doors.db")).await.unwrap();
     let mut row = made(commit(&store, create("a", Some("k"))).await.unwrap());
     assert_eq!(disk.unsynced_bytes(), 0);
     for _ in 0..50 {

@@ -39,11 +39,21 @@ async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_a_file() {
+    the_contract_holds(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_where_callers_commit_in_place() {
+    the_contract_holds(true).await;
+}
+
+async fn the_contract_holds(in_place: bool) {
     let dir = TempDir::new().unwrap();
     let count = std::cell::Cell::new(0);
     contract::holds(async || {
         count.set(count.get() + 1);
-        Sqlite::open(dir.path().join(format!("{}.db", count.get()))).await.unwrap()
+        let path = dir.path().join(format!("{}.db", count.get()));
+        Sqlite::options().commit_in_place(in_place).open(path).await.unwrap()
     })
     .await;
 }

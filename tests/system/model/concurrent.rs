@@ -213,13 +213,14 @@ async fn what_many_callers_are_told_is_explained_by_one_order() {
     for round in 0..cases(6) {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("doors.db");
-        // In memory, one handle, and several on one file.
+        // In memory, one handle, and several on one file; each second time callers may commit in place.
         let handles = match round % 3 {
             0 => vec![Sqlite::in_memory().unwrap()],
             several => {
                 let mut handles = Vec::new();
                 for _ in 0..several * 2 - 1 {
-                    handles.push(Sqlite::open(&path).await.unwrap());
+                    let options = Sqlite::options().commit_in_place(round % 6 > 2);
+                    handles.push(options.open(&path).await.unwrap());
                 }
                 handles
             }

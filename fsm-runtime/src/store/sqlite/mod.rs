@@ -57,6 +57,7 @@ pub enum Synchronous {
 pub struct SqliteOptions {
     synchronous: Synchronous,
     state_index: Option<bool>,
+    commit_in_place: bool,
 }
 
 impl SqliteOptions {
@@ -78,6 +79,31 @@ impl SqliteOptions {
         self
     }
 
+    /// Whether a caller beside whom nobody else commits does so in his own thread, instead of waking the store's and being woken by it.
+    /// Off, if not set.
+    ///
+    /// For programs that make one change after the other: an import, a command, a single worker. A change takes a fifth to a third less
+    /// time then. What it costs: the executor's thread that polls the call is held up for as long as the disk takes, usually some hundred
+    /// microseconds, and for a checkpoint every thousand pages some milliseconds. Leave it off where other tasks of that executor have to
+    /// answer in time.
+    ///
+    /// Callers who come together, in one task or in many, share transactions as ever; the calling task is polled once more before it
+    /// commits, so that they can. Nobody waits in place for another process, or commits so while one writes to the file. What is promised
+    /// of a commit stays the same, and a future that is dropped has made all of its change, or nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?; let path = dir.path().join("orders.db");
+    /// use fsm_runtime::store::sqlite::Sqlite;
+    ///
+    /// let store = Sqlite::options().commit_in_place(true).open(path).await?;
+    /// # drop(store); Ok(()) }
+    /// ```
+    pub fn commit_in_place(mut self, on: bool) -> Self {
+        self.commit_in_place = on;
+        self
+    }
+
     /// Opens the store in `path`, and makes the file and its tables where there are none.
     ///
     /// # Errors
@@ -94,7 +120,7 @@ impl SqliteOptions {
 /// Rows in one SQLite file, for the processes of one machine.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: a transition that was acknowledged survives a power cut. All
-/// changes go through one writer thread, which commits together what is waiting; reads have connections of their own
+/// changes go through one connection and its thread, which commits together what is waiting; reads have connections of their own
 /// and never wait for the writer. Several processes can open one file; each sees the others' changes within
 /// milliseconds. Keep the file on a local disk: SQLite's locks do not hold on network file systems.
 ///
@@ -145,7 +171,7 @@ impl Sqlite {
         let file: Arc<Path> = PathBuf::from(":memory:").into();
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
         schema::prepare(&connection, &file, None)?;
-        let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
+        let writer = Writer::start(connection, file.clone(), false).map_err(|e| error::starting(&file, &e))?;
         Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
     }
 
@@ -157,7 +183,8 @@ impl Sqlite {
             .canonicalize()
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?
             .into();
-        let writer = Writer::start(connection, file.clone()).map_err(|e| error::starting(&file, &e))?;
+        let writer =
+            Writer::start(connection, file.clone(), options.commit_in_place).map_err(|e| error::starting(&file, &e))?;
         let presence = Presence::beside(&file);
         Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
     }

@@ -1,11 +1,14 @@
-//! Owns the writer: one thread with one connection, which commits together what is waiting (group commit). Here are its callers'
+//! Owns the writer: one connection, and one thread that commits together what is waiting (group commit). Here are its callers'
 //! side and the queue between.
 
+mod committer;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod turns;
 mod waiting;
 
+use self::{committer::Committer, turns::Turns};
 use super::{Sql, error};
 use crate::store::{Change, Group, StoreError, Verdict};
 use rusqlite::Connection;
@@ -39,9 +42,14 @@ enum Job {
     Look,
 }
 
-struct Commit {
+/// Groups of one call.
+struct Asked {
     groups: Vec<Group>,
     now: SystemTime,
+}
+
+struct Commit {
+    asked: Asked,
     reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
 }
 
@@ -58,6 +66,7 @@ struct CommitWith {
 
 pub(super) struct Writer {
     file: Arc<Path>,
+    turns: Arc<Turns>,
     /// None once the writer is told to end.
     jobs: Option<mpsc::Sender<Queued>>,
     urgent: Urgent,
@@ -67,13 +76,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, file: Arc<Path>) -> io::Result<Self> {
+    /// With `in_place`, lone callers commit in their own threads.
+    pub(super) fn start(connection: Connection, file: Arc<Path>, in_place: bool) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let foreign = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
-        let thread = thread::start(connection, file.clone(), queue, urgent.clone(), foreign.clone())?;
+        let committer = Committer::new(connection, file.clone(), foreign.clone());
+        let turns = Arc::new(Turns::new(committer, in_place));
+        let thread = thread::start(turns.clone(), queue, urgent.clone())?;
         Ok(Self {
             file,
+            turns,
             jobs: Some(jobs),
             urgent,
             places: Arc::new(Semaphore::new(QUEUE)),
@@ -85,9 +98,17 @@ impl Writer {
     /// Cancel safe: dropped before its place in the queue is taken, nothing happens; after it, the groups are decided
     /// as if the caller still listened.
     pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
+        let mut asked = Asked { groups, now };
+        let caller = self.turns.enter();
+        if let Some(mut committer) = caller.turn().await {
+            match committer.commit_now(asked) {
+                Ok(answer) => return answer,
+                Err(busy) => asked = busy,
+            }
+        }
+        let gives_back = asked.groups.iter().flat_map(|group| &group.changes).all(|c| matches!(c, Change::Release(_)));
         let (reply, answer) = oneshot::channel();
-        let gives_back = groups.iter().flat_map(|group| &group.changes).all(|c| matches!(c, Change::Release(_)));
-        let job = Job::Commit(Commit { groups, now, reply });
+        let job = Job::Commit(Commit { asked, reply });
         if gives_back {
             self.enqueue_first(job)?;
         } else {

@@ -1,9 +1,10 @@
-//! What the writer serves when: how long a batch is kept waiting, and what goes before everything.
+//! What the writer serves when: how long a batch is kept waiting, what goes before everything, and who commits in his own thread.
 
 use super::*;
 use crate::store::{Attempts, Key, Purge, Release, sqlite::schema};
 use std::{
     pin::pin,
+    sync::atomic::Ordering::SeqCst,
     task::{Context, Poll, Waker},
 };
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 fn writer() -> Writer {
     let connection = Connection::open_in_memory().unwrap();
     schema::prepare(&connection, Path::new(":memory:"), None).unwrap();
-    Writer::start(connection, Path::new(":memory:").into()).unwrap()
+    Writer::start(connection, Path::new(":memory:").into(), false).unwrap()
 }
 
 /// The thread does nothing until the returned sender is dropped.
@@ -33,7 +34,8 @@ async fn a_batch_waits_for_a_few_other_jobs_and_no_more() {
     let go = hold(&writer);
     let purge = Purge { key: nobody(), incarnation: Uuid::nil(), version: 1 };
     let (reply, answer) = oneshot::channel();
-    let commit = Commit { groups: vec![Change::Purge(purge).into()], now: SystemTime::now(), reply };
+    let asked = Asked { groups: vec![Change::Purge(purge).into()], now: SystemTime::now() };
+    let commit = Commit { asked, reply };
     writer.send((Job::Commit(commit), None)).unwrap();
     // One job after the other looks whether the commit is answered.
     let answered = Arc::new(Mutex::new(Vec::new()));
@@ -100,4 +102,123 @@ async fn what_is_urgent_needs_no_place_in_a_full_queue_and_is_served_before_it()
     }
     let order = order.lock().unwrap();
     assert_eq!((order[0], order.len()), ("urgent", QUEUE + 11));
+}
+
+/// One whose queue nobody serves: a caller commits in place, or stays where he is.
+fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queued>) {
+    let connection = Connection::open(file).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    schema::prepare(&connection, file, None).unwrap();
+    let (jobs, queue) = mpsc::channel();
+    let foreign = broadcast::Sender::new(UNHEARD);
+    let writer = Writer {
+        file: file.into(),
+        turns: Arc::new(Turns::new(Committer::new(connection, file.into(), foreign.clone()), in_place)),
+        jobs: Some(jobs),
+        urgent: Urgent::default(),
+        places: Arc::new(Semaphore::new(QUEUE)),
+        foreign,
+        thread: None,
+    };
+    (writer, queue)
+}
+
+async fn commit(writer: &Writer) -> Result<Vec<Verdict>, StoreError> {
+    let purge = Purge { key: nobody(), incarnation: Uuid::nil(), version: 1 };
+    writer.commit(vec![Change::Purge(purge).into()], SystemTime::now()).await
+}
+
+/// Whether a commit of each of `N` callers, who come at once, is made in his own thread.
+fn in_place<const N: usize>(writer: &Writer) -> [bool; N] {
+    let mut callers = std::array::from_fn::<_, N, _>(|_| Box::pin(commit(writer)));
+    let mut cx = Context::from_waker(Waker::noop());
+    for caller in &mut callers {
+        assert!(caller.as_mut().poll(&mut cx).is_pending(), "it lets others say that they are there");
+    }
+    callers.each_mut().map(|caller| match caller.as_mut().poll(&mut cx) {
+        Poll::Ready(answer) => matches!(answer.unwrap()[..], [Verdict::Conflict { .. }]),
+        Poll::Pending => false,
+    })
+}
+
+#[test]
+fn a_lone_caller_commits_in_his_own_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
+    assert_eq!(in_place(&writer), [true]);
+    // A caller who goes before it is his turn has done nothing, and is in nobody's way.
+    let mut left = Box::pin(commit(&writer));
+    assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(left);
+    assert_eq!(in_place(&writer), [true]);
+    assert!(queue.try_recv().is_err());
+}
+
+#[test]
+fn callers_who_come_together_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
+    assert_eq!(in_place(&writer), [false; 3]);
+    assert_eq!(queue.try_iter().count(), 3, "they share a transaction");
+    assert_eq!(in_place(&writer), [true]);
+}
+
+#[test]
+fn a_caller_goes_neither_before_the_thread_nor_beside_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.db");
+    let (writer, _queue) = without_a_thread(&file, true);
+    let wanted = writer.turns.wanted();
+    wanted.store(true, SeqCst);
+    assert_eq!(in_place(&writer), [false], "though the connection is free");
+    wanted.store(false, SeqCst);
+    std::thread::scope(|scope| {
+        let turn = writer.turns.idle().unwrap();
+        let thread = scope.spawn(|| drop(writer.turns.next().unwrap()));
+        // It waits for this turn to end.
+        while !wanted.load(SeqCst) {
+            std::thread::yield_now();
+        }
+        drop(turn);
+        thread.join().unwrap();
+    });
+    assert_eq!(in_place(&writer), [true]);
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(in_place(&writer), [false], "the thread waits for it");
+    other.execute_batch("CREATE TABLE other (a)").unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    writer.turns.idle().unwrap().look_after_the_file(true);
+    assert_eq!(in_place(&writer), [false], "the other one may go on writing");
+}
+
+#[test]
+fn now_and_then_the_thread_commits_and_looks_after_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
+    for _ in 0..committer::UPKEEP {
+        assert_eq!(in_place(&writer), [true]);
+    }
+    assert_eq!((in_place(&writer), queue.try_iter().count()), ([false], 1));
+    writer.turns.idle().unwrap().look_after_the_file(true);
+    assert_eq!(in_place(&writer), [true]);
+}
+
+#[tokio::test]
+async fn after_a_panic_in_a_caller_s_thread_the_writer_ends() {
+    let connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&connection, Path::new(":memory:"), None).unwrap();
+    let writer = Writer::start(connection, Path::new(":memory:").into(), true).unwrap();
+    let panicked = std::thread::scope(|scope| {
+        let caller = scope.spawn(|| {
+            let _turn = writer.turns.next();
+            panic!("in the midst of a commit");
+        });
+        caller.join()
+    });
+    assert!(panicked.is_err());
+    let told = commit(&writer).await.unwrap_err();
+    assert!(matches!(told, StoreError::Indeterminate { .. } | StoreError::Closed { .. }), "{told:?}");
+    let told = writer.run(|_| Ok(())).await.unwrap_err();
+    assert!(matches!(told, StoreError::Closed { .. }), "{told:?}");
 }
