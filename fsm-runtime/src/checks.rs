@@ -48,19 +48,23 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// What is wrong with the rows that stand there: what cannot be brought up to date, then what is newer, then all unknown states.
+/// What is wrong with the rows that stand there: what cannot be brought up to date, then what is newer, then the unknown states; all of the kind.
 fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tolerant: bool) -> Option<StartError> {
     let (machine, known) = (graph.machine, graph.version);
-    for InUse { schema, example, .. } in in_use.iter().filter(|it| it.schema < known) {
-        if let Some(missing) = migrations.missing(machine, *schema, known) {
-            return Some(StartError::NoMigration { machine, example: example.clone(), found: *schema, missing });
-        }
+    let those = |wanted: &dyn Fn(u32) -> bool| -> Vec<InUse> {
+        in_use.iter().filter(|it| wanted(it.schema)).cloned().collect()
+    };
+    let stuck = those(&|schema| migrations.missing(machine, schema, known).next().is_some());
+    if let Some(oldest) = stuck.iter().map(|it| it.schema).min() {
+        let missing = migrations.missing(machine, oldest, known).collect();
+        return Some(StartError::NoMigration { machine, known, missing, rows: stuck });
     }
     if tolerant {
         return None;
     }
-    if let Some(InUse { schema, example, .. }) = in_use.iter().find(|it| it.schema > known) {
-        return Some(StartError::Newer { machine, example: example.clone(), found: *schema, known });
+    let newer = those(&|schema| schema > known);
+    if !newer.is_empty() {
+        return Some(StartError::Newer { machine, known, rows: newer });
     }
     let mut states: Vec<(String, Key)> = Vec::new();
     for InUse { state, example, .. } in in_use.iter().filter(|it| graph.state_was(&it.state).is_none()) {
@@ -171,15 +175,23 @@ mod tests {
     #[test]
     fn what_is_newer_or_unknown_can_be_tolerated_and_a_missing_migration_cannot() {
         let newer = [rows("A", 3), rows("X", 2)];
-        assert!(matches!(
-            refusal(&newer, &migrations(), &GRAPH, false),
-            Some(StartError::Newer { found: 3, known: 2, .. })
-        ));
+        let Some(StartError::Newer { known: 2, rows: found, .. }) = refusal(&newer, &migrations(), &GRAPH, false)
+        else {
+            panic!()
+        };
+        assert_eq!(found, newer[..1]);
         assert!(refusal(&newer, &migrations(), &GRAPH, true).is_none());
-        let older = [rows("A", 1)];
-        assert!(matches!(
-            refusal(&older, &Migrations::default(), &GRAPH, true),
-            Some(StartError::NoMigration { found: 1, missing: 1, .. })
-        ));
+        let older = [rows("A", 0), rows("B", 1), rows("A", 2)];
+        let Some(StartError::NoMigration { missing, rows: found, .. }) =
+            refusal(&older, &Migrations::default(), &GRAPH, true)
+        else {
+            panic!()
+        };
+        assert_eq!((missing, &found[..]), (vec![0, 1], &older[..2]));
+        let Some(StartError::NoMigration { missing, rows: found, .. }) = refusal(&older, &migrations(), &GRAPH, true)
+        else {
+            panic!()
+        };
+        assert_eq!((missing, &found[..]), (vec![0], &older[..1]), "the others have their steps");
     }
 }

@@ -93,8 +93,16 @@ impl Subscription {
     /// Stores that everything up to `sequence` is done.
     ///
     /// # Errors
-    /// [`SubscribeError::Store`]; the entries since the last acknowledged one come again after a restart.
+    /// [`SubscribeError::Ahead`] for a sequence that no entry has yet, and [`SubscribeError::Store`]; the entries since the last
+    /// acknowledged one come again after a restart.
     pub async fn ack(&mut self, sequence: u64) -> Result<(), SubscribeError> {
+        // One that was given out by an earlier life of the subscriber is as good.
+        if sequence > self.position {
+            let newest = self.shared.store.newest().await?;
+            if sequence > newest {
+                return Err(SubscribeError::Ahead { name: self.name.clone(), sequence, newest });
+            }
+        }
         Ok(self.shared.store.advance(self.name.clone(), sequence).await?)
     }
 
@@ -131,6 +139,19 @@ pub enum SubscribeError {
         after: u64,
         /// The last entry that was pruned.
         pruned: u64,
+    },
+    /// What was acknowledged is still to come, and would never have been given out.
+    #[error(
+        "subscriber `{name}` acknowledged entry {sequence}, and the newest there is has {newest}; acknowledge the `sequence` of an entry \
+         that `next` gave"
+    )]
+    Ahead {
+        /// The subscriber.
+        name: String,
+        /// What it acknowledged.
+        sequence: u64,
+        /// The sequence of the newest entry.
+        newest: u64,
     },
     /// The store failed.
     #[error(transparent)]

@@ -69,6 +69,10 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
     other_jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), 3);
     let mut new = runtime.subscribe("other", Start::Newest).await.unwrap();
+    for still_to_come in [4, u64::MAX] {
+        let ahead = new.ack(still_to_come).await.unwrap_err();
+        assert!(matches!(ahead, SubscribeError::Ahead { newest: 3, .. }), "{ahead}");
+    }
     jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(new.next().await.unwrap().version, 4);
 }

@@ -116,6 +116,14 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn sqlite_s_own_names_for_what_is_no_file_are_refused() {
+    for name in [":memory:", ""] {
+        let error = Sqlite::open(name).await.unwrap_err().to_string();
+        assert!(error.contains("a store in memory is `Sqlite::in_memory()`"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_is_missing_is_named() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("no/such/folder/doors.db");

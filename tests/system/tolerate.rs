@@ -178,8 +178,12 @@ async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_
     let before = [world.row("review-0").await, world.row("newer").await];
 
     let refused = world.start(false).await.map(drop).unwrap_err();
-    assert!(matches!(refused, StartError::Newer { found: 2, known: 1, .. }), "{refused}");
-    assert!(refused.to_string().contains("tolerate_unknown"), "{refused}");
+    assert!(matches!(&refused, StartError::Newer { known: 1, rows, .. } if rows.len() == 1), "{refused}");
+    assert_eq!(
+        refused.to_string(),
+        "rows of `Ticket` were written under newer schema versions than 1, which this code declares: `Open` under version 2 (Ticket \
+         `newer`, for one); run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
+    );
     let (runtime, mut begun) = world.start(true).await.unwrap();
     for round in 0..3 {
         world.scan(&mut begun, round).await;

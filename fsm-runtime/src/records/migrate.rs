@@ -68,9 +68,9 @@ impl Migrations {
         self.0.entry(machine).or_default().insert(from, Arc::new(step)).is_none()
     }
 
-    /// The first version in `from..to` from which no step leads on.
-    pub(crate) fn missing(&self, machine: &str, from: u32, to: u32) -> Option<u32> {
-        (from..to).find(|version| self.step(machine, *version).is_none())
+    /// The versions in `from..to` from which no step leads on.
+    pub(crate) fn missing(&self, machine: &str, from: u32, to: u32) -> impl Iterator<Item = u32> {
+        (from..to).filter(move |version| self.step(machine, *version).is_none())
     }
 
     /// What is stored as version `to` has it.

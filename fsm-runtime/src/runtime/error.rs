@@ -1,6 +1,6 @@
 //! Owns why a runtime does not start.
 
-use crate::store::{Key, PresenceError, StoreError};
+use crate::store::{InUse, Key, PresenceError, StoreError};
 
 /// Why a runtime did not start. Nothing runs, and no row was changed.
 #[derive(Debug, thiserror::Error)]
@@ -24,33 +24,34 @@ pub enum StartError {
     },
     /// Rows were written by newer code.
     #[error(
-        "{example} was written under schema version {found}, and this code declares version {known} of `{machine}`; \
-         run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
+        "rows of `{machine}` were written under newer schema versions than {known}, which this code declares: {}; run the newer \
+         release, or leave such rows to it with `Builder::tolerate_unknown`",
+        each(rows)
     )]
     Newer {
         /// The machine.
         machine: &'static str,
-        /// An instance that was.
-        example: Key,
-        /// Its version.
-        found: u32,
         /// The version in the declaration.
         known: u32,
+        /// Each state and version in which such rows stand, with an example.
+        rows: Vec<InUse>,
     },
-    /// Rows were written by older code, and a step from there to the present schema version is not declared.
+    /// Rows were written by older code, and steps from there to the present schema version are not declared.
     #[error(
-        "{example} was written under schema version {found}, and there is no migration of `{machine}` from version \
-         {missing}; declare it with `Builder::migrate` (`Ok` where nothing changes)"
+        "rows of `{machine}` were written under older schema versions than {known}, which this code declares: {}; there is no \
+         migration from version {}; declare it with `Builder::migrate` (`Ok` where nothing changes)",
+        each(rows),
+        missing.iter().map(u32::to_string).collect::<Vec<_>>().join(", nor from ")
     )]
     NoMigration {
         /// The machine.
         machine: &'static str,
-        /// An instance that was.
-        example: Key,
-        /// Its version.
-        found: u32,
-        /// The version from which no step leads on.
-        missing: u32,
+        /// The version in the declaration.
+        known: u32,
+        /// The versions from which no step leads on.
+        missing: Vec<u32>,
+        /// Each state and version in which rows stand that need one of these, with an example.
+        rows: Vec<InUse>,
     },
     /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
     /// them cannot be found to be woken.
@@ -92,4 +93,11 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn each(rows: &[InUse]) -> String {
+    let each = rows
+        .iter()
+        .map(|InUse { state, schema, example }| format!("`{state}` under version {schema} ({example}, for one)"));
+    each.collect::<Vec<_>>().join(", ")
 }

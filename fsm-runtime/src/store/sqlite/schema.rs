@@ -147,7 +147,10 @@ pub(super) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connectio
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => break,
             Ok(mode) => {
-                let cause = format!("its journal mode stays `{mode}`; WAL needs a local disk");
+                let cause = format!(
+                    "its journal mode stays `{mode}`; WAL needs a file on a local disk, and a store in memory is \
+                     `Sqlite::in_memory()`"
+                );
                 return Err(OpenError::Unusable { file: path.to_owned(), cause });
             }
             Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
