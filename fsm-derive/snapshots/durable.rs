@@ -19,6 +19,7 @@ A report, from the request to its text.
     dead_code,
     deprecated,
     explicit_outlives_requirements,
+    non_camel_case_types,
     unreachable_pub,
     unused_qualifications,
     rustdoc::broken_intra_doc_links,
@@ -1180,7 +1181,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     )]
     pub trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
         /// A worker is writing it.
-        fn r#writing(
+        fn writing(
             &self,
             task: Task<Writing>,
         ) -> impl ::core::future::Future<
@@ -1202,7 +1203,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                     let task = Task {
                         raw: ::fsm_runtime::RawTask::new(Writing { title }, lease),
                     };
-                    workers.r#writing(task).await.map(::fsm_runtime::Done::into_finished)
+                    workers.writing(task).await.map(::fsm_runtime::Done::into_finished)
                 }
                 other => {
                     ::core::result::Result::Err(

@@ -19,6 +19,7 @@ A light switch.
     dead_code,
     deprecated,
     explicit_outlives_requirements,
+    non_camel_case_types,
     unreachable_pub,
     unused_qualifications,
     rustdoc::broken_intra_doc_links,

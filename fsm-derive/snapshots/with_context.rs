@@ -20,6 +20,7 @@ An order in a shop.
     dead_code,
     deprecated,
     explicit_outlives_requirements,
+    non_camel_case_types,
     unreachable_pub,
     unused_qualifications,
     rustdoc::broken_intra_doc_links,
@@ -51,7 +52,7 @@ pub mod order {
     mod outside {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
-        pub(super) fn guard_Cart_pay(
+        pub(super) fn guard_Cart_Pay(
             state: &super::Cart,
             event: &super::event::Pay,
             context: &Shop,
@@ -68,7 +69,7 @@ pub mod order {
                 }
             }
         }
-        pub(super) fn with_Cart_add(
+        pub(super) fn with_Cart_Add(
             state: super::Cart,
             event: super::event::Add,
             context: &mut Shop,
@@ -633,7 +634,7 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         fn fire(self, machine: Machine<Cart>, _: Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            let target = outside::with_Cart_add(state, self, &mut context);
+            let target = outside::with_Cart_Add(state, self, &mut context);
             Machine { state: target, context }
         }
         type Target = Cart;
@@ -644,7 +645,7 @@ It is born in an initial state, moved by the events that its state declares, and
             context: &mut Shop,
             _: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            ::core::result::Result::Ok(outside::with_Cart_add(state, self, context))
+            ::core::result::Result::Ok(outside::with_Cart_Add(state, self, context))
         }
     }
     #[automatically_derived]
@@ -675,7 +676,7 @@ It is born in an initial state, moved by the events that its state declares, and
             context: &mut Shop,
             _: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            match outside::guard_Cart_pay(&state, &self, context) {
+            match outside::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Cart { cents } = state;

@@ -21,6 +21,7 @@ A text on its way to the reader.
     dead_code,
     deprecated,
     explicit_outlives_requirements,
+    non_camel_case_types,
     unreachable_pub,
     unused_qualifications,
     rustdoc::broken_intra_doc_links,
@@ -52,7 +53,7 @@ pub(crate) mod text {
     mod outside {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
-        pub(super) fn guard_Draft_submit<'a, T: Clone>(
+        pub(super) fn guard_Draft_Submit<'a, T: Clone>(
             state: &super::Draft<T>,
             event: &super::event::Submit<'a>,
         ) -> ::core::result::Result<(), ::fsm_core::Reason> {
@@ -67,7 +68,7 @@ pub(crate) mod text {
                 }
             }
         }
-        pub(super) fn with_Review_decide<'a, T: Clone>(
+        pub(super) fn with_Review_Decide<'a, T: Clone>(
             state: super::Review<'a, T>,
             event: super::event::Decide,
         ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> {
@@ -733,7 +734,7 @@ It is born in an initial state, moved by the events that its state declares, and
             state: Draft<T>,
             _: Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
-            match outside::guard_Draft_submit(&state, &self) {
+            match outside::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Draft { title } = state;
@@ -759,7 +760,7 @@ It is born in an initial state, moved by the events that its state declares, and
         >;
         #[inline]
         fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
-            match outside::with_Review_decide(machine.state, self) {
+            match outside::with_Review_Decide(machine.state, self) {
                 choice::ReviewDecide::Published(state) => {
                     choice::ReviewDecide::Published(Machine {
                         state,
@@ -784,7 +785,7 @@ It is born in an initial state, moved by the events that its state declares, and
             Self::Target,
             ::fsm_core::Refused<Review<'a, T>, Self>,
         > {
-            ::core::result::Result::Ok(outside::with_Review_decide(state, self))
+            ::core::result::Result::Ok(outside::with_Review_Decide(state, self))
         }
     }
     #[automatically_derived]

@@ -187,7 +187,7 @@ pub fn state_machine(input: TokenStream) -> TokenStream {
 fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
     let mut errors = Errors::default();
     let declaration = parse::declaration(input, &mut errors);
-    let module = model::module(&declaration);
+    let module = model::module(&declaration, &mut errors);
     let broken = expand::broken(&declaration, &module);
     if declaration.variants.is_empty() {
         return broken.expand(&errors);

@@ -14,6 +14,7 @@ mod generics;
 mod guards;
 mod locals;
 mod macros;
+mod names;
 mod nested;
 mod private;
 mod superstates;

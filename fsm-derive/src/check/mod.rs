@@ -6,6 +6,8 @@ mod graph;
 mod names;
 mod require;
 
+#[cfg(test)]
+pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
 pub(crate) use names::{DURABLE_TYPES, TYPES};
 
 use crate::{errors::Errors, model::Machine};

@@ -8,22 +8,40 @@ use syn::{GenericParam, Ident};
 use crate::{
     errors::Errors,
     mentions::{mentions, mentions_lifetime},
-    model::{Kind, Machine, plain, snake},
+    model::{Kind, Machine, plain, snake_ident},
     text,
 };
 
 /// What every generated module defines, or its enums do.
-pub(crate) const TYPES: [&str; 11] =
-    ["ALL", "Any", "Event", "EventKind", "EventOf", "GRAPH", "Initial", "Machine", "NEXT", "Seal", "State"];
+pub(crate) const TYPES: [&str; 16] = [
+    "ALL",
+    "Any",
+    "Event",
+    "EventKind",
+    "EventOf",
+    "GRAPH",
+    "Initial",
+    "Machine",
+    "NEXT",
+    "Seal",
+    "State",
+    "choice",
+    "event",
+    "outside",
+    "seal",
+    "step",
+];
+/// Types of Rust that it names, which no path could tell from a state's.
+const PRIMITIVES: [&str; 5] = ["bool", "str", "u32", "u64", "usize"];
 /// What it defines besides with `durable`.
 pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
 
 /// Methods of every generated `Machine`.
-const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
+pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
 /// And of one with a context.
-const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
+pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
 /// Methods of `Record` and `Task`.
-const DURABLE_METHODS: [&str; 19] = [
+pub(crate) const DURABLE_METHODS: [&str; 17] = [
     "again",
     "attempt",
     "cancelled",
@@ -36,9 +54,7 @@ const DURABLE_METHODS: [&str; 19] = [
     "instance_key",
     "is_cancelled",
     "key",
-    "meta",
     "progress",
-    "refresh",
     "signals",
     "sleep",
     "version",
@@ -56,6 +72,8 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
                  still stores and draws it under this name"
             );
             errors.at(&state.ident, message);
+        } else if PRIMITIVES.contains(&name.as_str()) {
+            errors.at(&state.ident, format!("`{name}` is a type of Rust: call the state otherwise"));
         }
     }
     for event in &machine.events {
@@ -173,7 +191,7 @@ fn event_types(machine: &Machine, errors: &mut Errors) {
 fn worker_methods(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
     for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
-        let method = snake(&plain(&state.ident));
+        let method = snake_ident(&state.ident);
         if let Some(other) = owners.insert(method.clone(), &state.ident) {
             let message =
                 format!("the workers of `{}` and `{}` would both be `{method}`: rename one", state.ident, other);

@@ -98,7 +98,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
         #durable
     };
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
-    let fixed = TYPES.iter().chain(durable_types).chain(&["choice", "event"]).map(|name| format_ident!("{name}"));
+    let fixed = TYPES.iter().chain(durable_types).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
     let named = options.derives.iter().cloned().chain(functions(declaration)).collect();
     Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }

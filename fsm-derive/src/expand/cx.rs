@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility, ext::IdentExt as _};
+use syn::{Attribute, GenericParam, Generics, Ident, Path, Visibility};
 
 use super::{
     generics::{self, param_name},
@@ -61,11 +61,7 @@ impl<'m> Cx<'m> {
             let name = candidates.find(|name| !used(name)).unwrap_or_default();
             Ident::new(&name, Span::call_site())
         };
-        let mut taken: HashSet<String> = TYPES
-            .iter()
-            .chain(&["GRAPH", &machine.name(), "choice", "event", "outside", "seal"])
-            .map(ToString::to_string)
-            .collect();
+        let mut taken: HashSet<String> = TYPES.iter().map(ToString::to_string).chain([machine.name()]).collect();
         if machine.durable.is_some() {
             taken.extend(DURABLE_TYPES.iter().map(ToString::to_string));
         }
@@ -255,17 +251,25 @@ impl<'m> Cx<'m> {
         quote!(EventOf #args)
     }
 
-    /// The alias in `outside` of a field whose type has a name that a generated item takes.
-    pub(super) fn alias(&self, owner: &Ident, field: &Field, event: bool) -> Option<Ident> {
+    /// The alias in `outside` of a state's field whose type has a name that a generated item takes. The state's number keeps
+    /// field `b_c` of `A` apart from field `c` of `A_b`.
+    pub(super) fn state_alias(&self, state: usize, field: &Field) -> Option<Ident> {
+        let owner = format!("state_{state}_{}", plain(&self.machine.states[state].ident));
+        self.alias(&owner, field, false)
+    }
+
+    /// The alias in `outside` of a payload's field.
+    pub(super) fn event_alias(&self, event: &Event, field: &Field) -> Option<Ident> {
+        self.alias(&format!("event_{}", plain(&event.ty)), field, true)
+    }
+
+    fn alias(&self, owner: &str, field: &Field, event: bool) -> Option<Ident> {
         let taken = |name: &str| {
             let name = name.strip_prefix("r#").unwrap_or(name);
             self.taken.contains(name) || event && self.taken_events.contains(name)
         };
         let clashes = mentions(&field.ty, &taken);
-        let prefix = if event { "event" } else { "state" };
-        clashes.then(|| {
-            format_ident!("{prefix}_{}_{}", owner.unraw(), field.name(), span = syn::spanned::Spanned::span(&field.ty))
-        })
+        clashes.then(|| format_ident!("{owner}_{}", field.name(), span = syn::spanned::Spanned::span(&field.ty)))
     }
 
     /// The alias in `outside` of the context, where its type has a name that a generated item takes.
@@ -275,8 +279,8 @@ impl<'m> Cx<'m> {
         mentions(ty, &taken).then(|| Ident::new("context_type", syn::spanned::Spanned::span(ty)))
     }
 
-    fn field_ty(&self, owner: &Ident, field: &Field, event: bool, depth: usize) -> TokenStream {
-        match self.alias(owner, field, event) {
+    fn field_ty(&self, alias: Option<Ident>, field: &Field, depth: usize) -> TokenStream {
+        match alias {
             None => self.moved(depth, &field.ty),
             Some(alias) => {
                 let args = self.fields_scope([field]).args(&[]);
@@ -288,12 +292,12 @@ impl<'m> Cx<'m> {
 
     /// The type of a state's field, in the module.
     pub(super) fn state_field_ty(&self, state: usize, field: &Field) -> TokenStream {
-        self.field_ty(&self.machine.states[state].ident, field, false, 1)
+        self.field_ty(self.state_alias(state, field), field, 1)
     }
 
     /// The type of a payload's field, `depth` modules further in.
     pub(super) fn event_field_ty(&self, event: &Event, field: &Field, depth: usize) -> TokenStream {
-        self.field_ty(&event.ty, field, true, depth)
+        self.field_ty(self.event_alias(event, field), field, depth)
     }
 
     /// `#[derive(…)]` as the user asked for it, `depth` modules further in.

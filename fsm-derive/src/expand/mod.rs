@@ -53,6 +53,7 @@ pub(crate) fn expand(machine: &Machine) -> TokenStream {
             dead_code,
             deprecated,
             explicit_outlives_requirements,
+            non_camel_case_types,
             unreachable_pub,
             unused_qualifications,
             rustdoc::broken_intra_doc_links,

@@ -7,18 +7,18 @@ use syn::{Ident, spanned::Spanned as _};
 
 use super::{cx::Cx, rewrite::respan};
 use crate::{
-    model::{Fires, Kind, Timer, Transition, plain},
+    model::{Field, Fires, Kind, Timer, Transition, plain},
     parse::Delay,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let mut items: Vec<TokenStream> = Vec::new();
-    for state in &machine.states {
-        items.extend(state.fields.iter().filter_map(|field| alias(cx, &state.ident, field, false)));
+    for (index, state) in machine.states.iter().enumerate() {
+        items.extend(state.fields.iter().filter_map(|field| Some(alias(cx, &cx.state_alias(index, field)?, field))));
     }
     for event in &machine.events {
-        items.extend(event.fields.iter().filter_map(|field| alias(cx, &event.ty, field, true)));
+        items.extend(event.fields.iter().filter_map(|field| Some(alias(cx, &cx.event_alias(event, field)?, field))));
     }
     items.extend(context_alias(cx));
     items.extend((0..machine.states.len()).filter_map(|state| progress_alias(cx, state)));
@@ -71,16 +71,16 @@ pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
     format_ident!("after_{}", plain(&cx.machine.states[state].ident))
 }
 
+/// Of state and event's type, which has no underscore: event `b_c` of `A` is not event `c` of `A_b`.
 fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
     let (state, event) = (&cx.machine.states[transition.from], &cx.machine.events[transition.event]);
-    format_ident!("{what}_{}_{}", plain(&state.ident), event.name)
+    format_ident!("{what}_{}_{}", plain(&state.ident), plain(&event.ty))
 }
 
-fn alias(cx: &Cx<'_>, owner: &Ident, field: &crate::model::Field, event: bool) -> Option<TokenStream> {
-    let alias = cx.alias(owner, field, event)?;
+fn alias(cx: &Cx<'_>, alias: &Ident, field: &Field) -> TokenStream {
     let ty = cx.moved(2, &field.ty);
     let declared = cx.scope(&[cx.moved(1, &field.ty)]).params_deeper();
-    Some(quote!(pub(super) type #alias #declared = #ty;))
+    quote!(pub(super) type #alias #declared = #ty;)
 }
 
 fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {

@@ -12,7 +12,7 @@ pub(crate) use syn::Member;
 use crate::parse::{Delay, Property};
 
 pub(crate) use carry::Supply;
-pub(crate) use names::{plain, snake};
+pub(crate) use names::{plain, snake, snake_ident};
 pub(crate) use resolve::{machine, module};
 
 /// A machine, ready to be checked and expanded.

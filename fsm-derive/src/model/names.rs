@@ -39,6 +39,13 @@ pub(super) fn pascal(name: &str) -> String {
         .collect()
 }
 
+/// What is called after a type without being one, as a module or a method: the name in snake case; raw where that is a
+/// keyword, and with `_` after it where it cannot even be raw (`crate`, `self`, `super`).
+pub(crate) fn snake_ident(of: &Ident) -> Ident {
+    let name = snake(&plain(of));
+    ident(&name, of.span()).unwrap_or_else(|| Ident::new(&format!("{name}_"), of.span()))
+}
+
 /// An identifier for `name`, raw where it is a keyword; `None` where no identifier can be made of it.
 pub(super) fn ident(name: &str, span: Span) -> Option<Ident> {
     let plain = syn::parse_str::<Ident>(name);
@@ -63,6 +70,9 @@ mod tests {
             ("ÄrgerMachine", "ärger_machine"),
         ] {
             assert_eq!(snake(camel), expected);
+        }
+        for (camel, expected) in [("Type", "r#type"), ("Match", "r#match"), ("Crate", "crate_"), ("Super", "super_")] {
+            assert_eq!(snake_ident(&Ident::new(camel, Span::call_site())).to_string(), expected);
         }
         assert_eq!(pascal("power_off"), "PowerOff");
         assert_eq!(pascal("syn_ack2"), "SynAck2");

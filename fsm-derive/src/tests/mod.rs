@@ -2,5 +2,6 @@
 
 mod graphs;
 mod mutations;
+mod names;
 mod pictures;
 mod snapshots;

@@ -8,7 +8,7 @@ use crate::{errors::Errors, model, parse, picture::picture};
 fn machine(input: DeriveInput) -> model::Machine {
     let mut errors = Errors::default();
     let declaration = parse::declaration(input, &mut errors);
-    let module = model::module(&declaration);
+    let module = model::module(&declaration, &mut errors);
     let machine = model::machine(declaration, module, &mut errors);
     assert!(errors.is_empty(), "{}", errors.to_tokens());
     machine

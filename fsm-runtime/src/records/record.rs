@@ -1,9 +1,8 @@
 //! Owns one instance's typed record: where its row stands, and the transition of it as one compare-and-swap.
 
 use super::{
-    failure::{Failure, ReadError},
-    firing::{Asked, Firing, Pending, Planned, Prepared, Stored},
-    machines::Machines,
+    failure::Failure,
+    firing::{Asked, Firing, Planned, Prepared, Stored},
     rows,
 };
 use crate::{
@@ -151,15 +150,6 @@ impl<M: Durable> Meta<M> {
     pub(super) fn context_mut(&mut self) -> &mut M::Context {
         &mut self.context
     }
-
-    pub(super) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// The handle from which the record came.
-    pub(super) fn machines(&self) -> Machines<M> {
-        Machines::new(self.shared.clone(), self.origin.clone())
-    }
 }
 
 /// What a generated `Record<S>` holds. Only a runtime makes one.
@@ -250,14 +240,6 @@ impl<S: DurableState> RawRecord<S> {
                 Err(refused) => meta.refused(refused.machine.into_enum(), event, payload, refused.reason, finish),
             }
         })
-    }
-
-    /// The instance as it stands now, to match on.
-    ///
-    /// # Errors
-    /// [`ReadError::NotFound`] when it was removed; [`ReadError::Row`]; [`ReadError::Store`].
-    pub fn refresh(self) -> Pending<Result<<S::Machine as Durable>::AnyRecord, ReadError>> {
-        self.meta.machines().read(self.meta.key().clone())
     }
 }
 

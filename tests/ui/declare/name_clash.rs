@@ -10,4 +10,33 @@ enum Job {
     Event,
 }
 
+#[derive(StateMachine)]
+#[fsm(initial = event)]
+enum Lower {
+    #[on(go => seal)]
+    event,
+    #[on(go => bool)]
+    seal,
+    #[on(go => event)]
+    bool,
+}
+
+#[derive(StateMachine)]
+#[fsm(initial = On)]
+enum lamp {
+    #[on(flip => On)]
+    On,
+}
+
+#[derive(StateMachine)]
+#[fsm(initial = On, module = Switch)]
+enum Switch {
+    #[on(flip => On)]
+    On,
+}
+
+fn lit(lamp: lamp) -> lamp_::State {
+    lamp.state()
+}
+
 fn main() {}

@@ -1,7 +1,7 @@
 //! `Task<S>`, what a worker is given, and `Workers`, one method per `work` state.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 
 use super::{
     super::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     hint,
-    model::{plain, snake},
+    model::{plain, snake_ident},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -160,10 +160,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
     let states: Vec<_> = cx.work_states().map(|state| &cx.machine.states[state]).collect();
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let patterns = states.iter().map(|state| pattern(state));
-    let methods: Vec<_> = states
-        .iter()
-        .map(|state| format_ident!("r#{}", snake(&plain(&state.ident)), span = state.ident.span()))
-        .collect();
+    let methods: Vec<_> = states.iter().map(|state| snake_ident(&state.ident)).collect();
     let declared = states.iter().zip(&methods).map(|(state, method)| {
         let ident = &state.ident;
         let docs = docs(&state.attrs, &format!("The work of state `{}`.", plain(ident)));
@@ -181,8 +178,8 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
         format!("`{name}` has no `work` states: `()` works on it")
     } else {
         let names = hint::list(states.iter().map(|state| plain(&state.ident)));
-        let methods = states.iter().map(|state| {
-            let (state, method) = (plain(&state.ident), snake(&plain(&state.ident)));
+        let methods = states.iter().zip(&methods).map(|(state, method)| {
+            let (state, module) = (&state.ident, &cx.machine.module);
             format!(
                 "\n  async fn {method}(&self, task: {module}::Task<{module}::{state}>) -> Outcome<{module}::{state}>"
             )

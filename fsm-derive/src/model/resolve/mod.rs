@@ -6,20 +6,26 @@ mod transitions;
 
 use syn::{Ident, Type};
 
-use super::{Group, Kind, Machine, Origin, Require, names, plain, snake};
+use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
     errors::Errors,
     hint,
     parse::{self, Declaration, StateOptions},
 };
 
-/// The generated module's name: the one given, or the enum's in snake case.
-pub(crate) fn module(declaration: &Declaration) -> Ident {
+/// The generated module's name: the one given, or the enum's in snake case. A name that is the enum's own is reported, and
+/// another one taken.
+pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
     let ident = &declaration.ident;
-    declaration.options.module.clone().unwrap_or_else(|| {
-        let name = snake(&plain(ident));
-        names::ident(&name, ident.span()).unwrap_or_else(|| Ident::new(&format!("{name}_"), ident.span()))
-    })
+    let module = declaration.options.module.clone().unwrap_or_else(|| snake_ident(ident));
+    if plain(&module) != plain(ident) {
+        return module;
+    }
+    let name = plain(ident);
+    let message =
+        format!("the generated module would be called `{name}`, as the enum: name it, `#[fsm(module = name)]`");
+    errors.at(&module, message);
+    Ident::new(&format!("{name}_"), ident.span())
 }
 
 /// Resolves a declaration.

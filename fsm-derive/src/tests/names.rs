@@ -1,0 +1,83 @@
+//! The names that no state and no event can have, against what is generated.
+
+use std::collections::BTreeSet;
+
+use quote::ToTokens as _;
+use syn::{DeriveInput, ImplItem, Item};
+
+use crate::check::{CONTEXT_METHODS, DURABLE_METHODS, DURABLE_TYPES, METHODS, TYPES};
+
+/// The items of the generated module. `Apart` branches, so that there are choices, and a guard, so that there is code outside.
+fn generated() -> Vec<Item> {
+    let input: DeriveInput = syn::parse_quote! {
+        #[fsm(initial = First, durable, context = u8, derive(Serialize, Deserialize))]
+        enum Apart {
+            #[state(work, progress = u8)]
+            #[on(first_event => First | Second, with = path, guard = path)]
+            First,
+            #[on(first_event => First)]
+            Second,
+        }
+    };
+    let file: syn::File = syn::parse2(crate::derive(input)).expect("it is Rust");
+    let module =
+        file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { module.content } else { None });
+    module.expect("a module is generated").1
+}
+
+fn set<'n>(names: impl IntoIterator<Item = &'n &'n str>) -> BTreeSet<String> {
+    names.into_iter().map(ToString::to_string).collect()
+}
+
+/// The methods that are not events.
+fn methods(items: &[Item], types: &[&str]) -> BTreeSet<String> {
+    let impls = items.iter().filter_map(|item| match item {
+        Item::Impl(item) if item.trait_.is_none() => Some(item),
+        _ => None,
+    });
+    let own = impls.filter(|item| match &*item.self_ty {
+        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| types.iter().any(|ty| last.ident == ty)),
+        _ => false,
+    });
+    let functions = own.flat_map(|item| &item.items).filter_map(|item| match item {
+        ImplItem::Fn(function) => Some(function.sig.ident.to_string()),
+        _ => None,
+    });
+    functions.filter(|name| name != "first_event").collect()
+}
+
+#[test]
+fn no_event_can_be_called_like_a_method_that_is_always_there() {
+    let items = generated();
+    assert_eq!(methods(&items, &["Machine"]), set(METHODS.iter().chain(&CONTEXT_METHODS)));
+    let both = &methods(&items, &["Record", "Task"]) - &set(&METHODS);
+    assert_eq!(both, set(&DURABLE_METHODS));
+}
+
+#[test]
+fn no_state_can_be_called_like_what_is_always_there() {
+    let items = generated();
+    let named = items.iter().filter_map(|item| match item {
+        Item::Const(item) => Some(&item.ident),
+        Item::Enum(item) => Some(&item.ident),
+        Item::Fn(item) => Some(&item.sig.ident),
+        Item::Mod(item) => Some(&item.ident),
+        Item::Static(item) => Some(&item.ident),
+        Item::Struct(item) => Some(&item.ident),
+        Item::Trait(item) => Some(&item.ident),
+        Item::Type(item) => Some(&item.ident),
+        _ => None,
+    });
+    let named: BTreeSet<_> =
+        named.map(ToString::to_string).filter(|name| name != "First" && name != "Second").collect();
+    let imported = items.iter().filter_map(|item| match item {
+        Item::Use(item) => item.tree.to_token_stream().to_string().rsplit(' ').next().map(ToOwned::to_owned),
+        _ => None,
+    });
+    let imported: BTreeSet<_> = imported.filter(|name| name != "*" && name != "Apart").collect();
+    // `ALL` is of the enums of names, `NEXT` and `step` are of `apply`, one in each form of it.
+    let elsewhere = set(&["ALL", "NEXT", "step"]);
+    let generated: BTreeSet<_> = named.union(&imported).cloned().collect();
+    let taken = set(TYPES.iter().chain(&DURABLE_TYPES));
+    assert_eq!(generated.union(&elsewhere).cloned().collect::<BTreeSet<_>>(), taken);
+}
