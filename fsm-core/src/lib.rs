@@ -104,6 +104,16 @@ mod walk;
 #[doc(hidden)]
 pub mod __private {
     pub use alloc::boxed::Box;
+
+    /// Code of a declaration that the derive cannot read: what is no expression is one error here, at the user's tokens.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __code {
+        ($code:expr) => {
+            $code
+        };
+    }
+    pub use __code as code;
 }
 
 pub use course::{Course, Obstacle};

@@ -1,16 +1,22 @@
 //! Which names occur in tokens.
 
-use proc_macro2::{Spacing, TokenTree};
+use proc_macro2::{Ident, Spacing, TokenTree};
 use quote::ToTokens;
 
 /// Whether one of `names` begins a path in `tokens`.
 pub(crate) fn mentions(tokens: impl ToTokens, names: &dyn Fn(&str) -> bool) -> bool {
+    mentioned(tokens).iter().any(|word| names(&word.to_string()))
+}
+
+/// The words that begin a path in `tokens`, or stand alone.
+pub(crate) fn mentioned(tokens: impl ToTokens) -> Vec<Ident> {
     let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
-    tokens.iter().enumerate().any(|(i, token)| match token {
-        TokenTree::Ident(ident) => !after_colons(&tokens, i) && !is_lifetime(&tokens, i) && names(&ident.to_string()),
-        TokenTree::Group(group) => mentions(group.stream(), names),
-        _ => false,
-    })
+    let words = tokens.iter().enumerate().map(|(i, token)| match token {
+        TokenTree::Ident(ident) if !after_colons(&tokens, i) && !is_lifetime(&tokens, i) => vec![ident.clone()],
+        TokenTree::Group(group) => mentioned(group.stream()),
+        _ => Vec::new(),
+    });
+    words.flatten().collect()
 }
 
 /// Whether the lifetime `name` (without its quote) occurs in `tokens`.

@@ -41,6 +41,18 @@ enum Pulse {
 }
 
 #[derive(StateMachine)]
+#[fsm(initial = Asking, durable, derive(Serialize, Deserialize))]
+enum Question {
+    #[state(work, exhausted = fail {
+        why: match error.to_string() { why if why.is_empty() => "nobody knows, it seems".to_owned(), why => why },
+    })]
+    #[on(fail { why: String } => Unanswered)]
+    Asking,
+    #[state(end)]
+    Unanswered { why: String },
+}
+
+#[derive(StateMachine)]
 #[fsm(initial = Only, durable, derive(Serialize, Deserialize))]
 enum Fact {
     #[state(end)]

@@ -31,6 +31,38 @@ pub enum Request {
     Done,
 }
 
+/// All sorts of expressions, with commas of their own.
+#[derive(StateMachine, Clone, Debug, PartialEq)]
+#[fsm(initial = On, derive(Clone, Debug, PartialEq))]
+pub enum Blinker {
+    /// Lit.
+    #[on(flip { by: Option<u8>, times: [u8; 2], note: String, sizes: Vec<(u8, u8)>, last: u8 } => Off)]
+    #[after(if cfg!(test) { PATIENCE } else { Duration::from_secs(1) }, flip {
+        by: Some(3).map(|count: u8| count + 1),
+        times: [1, 2],
+        note: match why().len() { 0 => String::new(), more => format!("{more}, {}", 2 << 1) },
+        sizes: std::iter::zip::<[u8; 2], [u8; 2]>([1, 2], [3, 4]).collect::<Vec<(u8, u8)>>(),
+        last: { let mut last = 0; for next in 0..3 { last = next; } last },
+    })]
+    On,
+    /// Dark.
+    #[on(flip => Off)]
+    Off,
+}
+
+#[test]
+fn a_payload_is_made_by_any_expression() {
+    let event = blinker::event::Flip {
+        by: Some(4),
+        times: [1, 2],
+        note: "8, 4".to_owned(),
+        sizes: vec![(1, 3), (2, 4)],
+        last: 2,
+    };
+    assert_eq!(Blinker::On.timer_event(), Some(event.into()));
+    assert_eq!(Blinker::GRAPH.states[0].timer.map(|timer| timer.after), Some(PATIENCE));
+}
+
 #[test]
 fn timers_are_in_the_graph_and_make_their_event() {
     let graph = Request::GRAPH;

@@ -6,13 +6,16 @@
 //! of a type of that module, take the place of what is generated on the enum itself. What the attributes alone name (derives,
 //! functions, types) is used, too: rustc would warn that its import is unused.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Expr, Ident, Path, Type};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, TYPES},
     errors::Errors,
+    mentions::mentioned,
     parse::{Declaration, Delay, On},
 };
 
@@ -22,7 +25,7 @@ pub(crate) struct Broken {
     /// What the module would hold.
     names: Vec<Ident>,
     stubs: TokenStream,
-    /// What the attributes name: derives, and functions or where they are found.
+    /// What the attributes name: derives, functions and constants, or where they are found.
     named: Vec<Path>,
 }
 
@@ -100,7 +103,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
     let fixed = TYPES.iter().chain(durable_types).map(|name| format_ident!("{name}"));
     let states = declaration.variants.iter().map(|variant| variant.ident.clone());
-    let named = options.derives.iter().cloned().chain(functions(declaration)).collect();
+    let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
     Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
 }
 
@@ -117,21 +120,24 @@ fn types(declaration: &Declaration) -> Vec<&Type> {
     payloads.chain(progress).chain(&declaration.options.context).collect()
 }
 
-/// The first words of the paths of functions and constants: what an import brings.
-fn functions(declaration: &Declaration) -> impl Iterator<Item = Path> {
-    let delays =
-        declaration.variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
-            Delay::Const(Expr::Path(path)) if path.qself.is_none() => Some(&path.path),
-            _ => None,
-        });
-    let paths = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).chain(delays);
-    let first = paths.filter(|path| path.leading_colon.is_none()).filter_map(|path| path.segments.first());
+/// The first words of all paths in what attributes name besides types: functions, and the code of timers and of `exhausted`.
+/// Words that no import brings are among them, as the variables of that code; rustc says nothing of those here.
+fn words(declaration: &Declaration) -> BTreeSet<Ident> {
+    let variants = &declaration.variants;
+    let delays = variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
+        Delay::Const(code) => Some(code),
+        Delay::Known(_) => None,
+    });
+    let fired = variants
+        .iter()
+        .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
+    let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
+    let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
+    let code = functions.chain(delays.chain(values).cloned());
     // Neither a keyword, as `Self` or `crate`, nor a parameter is imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
-    first
-        .map(|first| first.ident.clone())
-        .filter(move |first| syn::parse_str::<Ident>(&first.to_string()).is_ok() && !params.contains(&first))
-        .map(Path::from)
+    let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);
+    code.flat_map(mentioned).filter(imported).collect()
 }
 
 impl Broken {

@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Ident, spanned::Spanned as _};
+use syn::{Expr, Ident, spanned::Spanned as _};
 
 use super::{cx::Cx, rewrite::respan};
 use crate::{
@@ -190,13 +190,23 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
 fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     let delay = match &timer.delay {
         Delay::Known(_) => None,
-        Delay::Const(expr) => {
-            let (ident, expr) = (delay_const(cx, state), cx.moved(2, expr));
-            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #expr;))
+        Delay::Const(code) => {
+            let (ident, code) = (delay_const(cx, state), self::code(cx, code));
+            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #code;))
         }
     };
     let event = fires(cx, &timer_fn(cx, state), &TokenStream::new(), &timer.fires);
     quote!(#delay #event)
+}
+
+/// An expression of the user's. What syn does not read may be one all the same, and goes through a macro, which does.
+fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
+    let moved = cx.moved(2, written);
+    if syn::parse2::<Expr>(moved.clone()).is_ok() {
+        return moved;
+    }
+    let ((core, _), span) = (cx.libraries_at(2), written.span());
+    quote_spanned!(span=> #core::__private::code!(#moved))
 }
 
 /// A function that makes an event which is fired for a state.
@@ -205,8 +215,8 @@ fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &Fires) -> Toke
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
     let event = &cx.machine.events[fires.event].ty;
     let values = fires.payload.iter().map(|value| {
-        let (attrs, member, expr) = (&value.attrs, &value.member, cx.moved(2, &value.expr));
-        quote!(#(#attrs)* #member: #expr)
+        let (attrs, field, code) = (&value.attrs, &value.field, code(cx, &value.code));
+        quote!(#(#attrs)* #field: #code)
     });
     let value = if fires.payload.is_empty() {
         quote!(super::event::#event)

@@ -9,7 +9,7 @@ use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
 
-use crate::parse::{Delay, Property};
+use crate::parse::{Delay, Property, Value};
 
 pub(crate) use carry::Supply;
 pub(crate) use names::{plain, snake, snake_ident};
@@ -105,7 +105,7 @@ pub(crate) struct Fires {
     /// Of the event's name.
     pub(crate) span: Span,
     pub(crate) event: usize,
-    pub(crate) payload: Vec<syn::FieldValue>,
+    pub(crate) payload: Vec<Value>,
 }
 
 /// An event.

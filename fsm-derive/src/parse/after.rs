@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::Span;
-use syn::{Attribute, Expr, LitStr, Token, parse::ParseStream};
+use proc_macro2::{Span, TokenStream};
+use syn::{Attribute, LitStr, Token, parse::ParseStream};
 
-use super::{Fires, span, words};
+use super::{Fires, code::code, span, words};
 use crate::errors::Errors;
 
 /// A timer of a state.
@@ -21,7 +21,7 @@ pub(crate) enum Delay {
     /// A literal, as in `"15m"`.
     Known(Duration),
     /// A constant expression of type `Duration`.
-    Const(Expr),
+    Const(TokenStream),
 }
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
@@ -33,7 +33,7 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         let text: LitStr = input.parse()?;
         Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
     } else {
-        Delay::Const(input.parse()?)
+        Delay::Const(code(input)?)
     };
     if input.is_empty() {
         return Err(syn::Error::new(span, "a timer fires an event: `#[after(\"15m\", event)]`"));

@@ -1,13 +1,22 @@
 //! `event { field: value }`: an event that is fired for a state.
 
-use syn::{FieldValue, Ident, Member, Token, braced, parse::ParseStream, punctuated::Punctuated, token};
+use proc_macro2::TokenStream;
+use quote::ToTokens as _;
+use syn::{Attribute, Ident, Lit, Token, braced, parse::Parse, parse::ParseStream, punctuated::Punctuated, token};
 
-use super::words;
+use super::{code::code, words};
 
 /// An event with its payload.
 pub(crate) struct Fires {
     pub(crate) event: Ident,
-    pub(crate) payload: Vec<FieldValue>,
+    pub(crate) payload: Vec<Value>,
+}
+
+/// A field of a payload, with the code that makes it.
+pub(crate) struct Value {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) field: Ident,
+    pub(crate) code: TokenStream,
 }
 
 impl Fires {
@@ -17,13 +26,28 @@ impl Fires {
         if input.peek(token::Brace) {
             let content;
             braced!(content in input);
-            payload.extend(Punctuated::<FieldValue, Token![,]>::parse_terminated(&content)?);
-        }
-        for value in &payload {
-            if let Member::Unnamed(_) = value.member {
-                return Err(syn::Error::new_spanned(value, "a payload's fields have names: `event { field: value }`"));
-            }
+            payload.extend(Punctuated::<Value, Token![,]>::parse_terminated(&content)?);
         }
         Ok(Self { event, payload })
+    }
+}
+
+impl Parse for Value {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        if input.peek(Lit) {
+            return Err(input.error("a payload's fields have names: `event { field: value }`"));
+        }
+        let field: Ident = input.parse()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            let code = field.to_token_stream();
+            return Ok(Self { attrs, field, code });
+        }
+        input.parse::<Token![:]>()?;
+        let code = code(input)?;
+        if code.is_empty() {
+            return Err(syn::Error::new(field.span(), format!("`{field}` is given no value: `{field}: …`")));
+        }
+        Ok(Self { attrs, field, code })
     }
 }

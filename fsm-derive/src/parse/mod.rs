@@ -1,6 +1,7 @@
 //! From tokens to a declaration: what the user wrote, with nothing resolved yet.
 
 mod after;
+mod code;
 mod fires;
 mod fsm;
 mod on;
@@ -13,7 +14,7 @@ use proc_macro2::Span;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
 
 pub(crate) use after::{After, Delay};
-pub(crate) use fires::Fires;
+pub(crate) use fires::{Fires, Value};
 pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use on::On;
 pub(crate) use state::StateOptions;

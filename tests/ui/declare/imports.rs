@@ -12,25 +12,38 @@ use std::{
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::rules::{MINUTE, addressed, build as by_hand, free};
+use self::rules::{LATE, MINUTE, Made, addressed, build as by_hand, free, names, told};
 
 mod rules {
     pub mod build {}
     pub const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
     pub fn addressed() {}
     pub fn free() {}
+    pub const LATE: &str = "late";
+    pub fn told(of: &impl ToString) -> String {
+        of.to_string()
+    }
+    pub mod names {
+        pub const NOBODY: u8 = 0;
+    }
+    pub struct Made {
+        pub by: u8,
+    }
 }
 
 #[derive(StateMachine)]
 #[fsm(initial = Started, durable, derive(Serialize, Deserialize, Shown), context = Map<u8, Duration>)]
 #[on(stop { why: Cow<'static, str> } => Stopped, guard = free)]
 pub enum Server {
-    #[state(work, progress = Option<Rc<u8>>)]
+    #[state(work, progress = Option<Rc<u8>>, exhausted = give_up { why: told(&error), by: names::NOBODY })]
     #[on(ready { addr: IpAddr } => Running, guard = addressed, with = by_hand::running)]
     #[on(anew { before: Box<Self> } => Starting, with = Self::anew)]
+    #[on(give_up { why: String, by: u8 } => Stopped)]
     #[after(MINUTE, ready { addr: [0, 0, 0, 0].into() })]
     Starting,
     #[on(anew => Starting, with = crate::rules::anew)]
+    #[on(give_up => Stopped)]
+    #[after(2 * MINUTE, give_up { why: [LATE].map(|late| format!("{late}")).concat(), by: Made { by: 1 }.by })]
     Running,
     #[state(end)]
     Stopped,

@@ -1,7 +1,5 @@
 //! Events that are fired for a state rather than by the user: by its timer, or when its worker's attempts are used up.
 
-use syn::Member;
-
 use super::Resolver;
 use crate::{
     hint,
@@ -41,7 +39,7 @@ impl Resolver<'_> {
         let event = &self.machine.events[event];
         let mut given: Vec<String> = Vec::new();
         for value in &fires.payload {
-            let Member::Named(name) = &value.member else { continue };
+            let name = &value.field;
             let plain = plain(name);
             if !event.fields.iter().any(|field| field.name() == plain) {
                 let names: Vec<_> = event.fields.iter().map(Field::name).collect();
