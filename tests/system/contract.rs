@@ -130,7 +130,7 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     an_override_is_a_new_stay_that_says_who_and_why(&open().await).await;
     a_wish_touches_its_own_columns(&open().await).await;
     a_group_is_all_or_nothing(&open().await).await;
-    groups_do_not_share_their_fate(&open().await).await;
+    x4_groups_do_not_share_their_fate(&open().await).await;
     due_work_comes_earliest_first_and_by_page(&open().await).await;
     what_others_hold_comes_by_page(&open().await).await;
     l1_only_the_owner_claims_while_its_lease_lives(&open().await).await;
@@ -145,14 +145,14 @@ pub(super) async fn holds<S: Store + Clone>(open: impl AsyncFn() -> S) {
     a_group_that_is_in_its_own_way_is_refused(&open().await).await;
     the_newest_entry_is_known_when_it_is_forgotten(&open().await).await;
     what_a_new_declaration_needs_is_armed_once(&open().await).await;
-    a_purge_leaves_nothing_and_the_id_is_free(&open().await).await;
+    x8_a_purge_leaves_nothing_and_the_id_is_free(&open().await).await;
     what_is_old_is_forgotten_in_batches(&open().await).await;
     what_is_left_of_a_row_that_is_gone_is_forgotten_on_request(&open().await).await;
     definitions_are_the_controllers_and_retire_with_their_rows(&open().await).await;
     x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(&open().await).await;
-    one_of_many_wins(Arc::new(open().await)).await;
-    one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
-    odd_text_comes_back_as_it_was(&open().await).await;
+    x2_one_of_many_wins(Arc::new(open().await)).await;
+    x3_one_key_from_many_callers_is_one_change(Arc::new(open().await)).await;
+    x7_odd_text_comes_back_as_it_was(&open().await).await;
     a_dropped_call_is_whole_or_absent(&open().await).await;
 }
 
@@ -440,7 +440,7 @@ async fn a_group_is_all_or_nothing(store: &dyn Store) {
     }
 }
 
-async fn groups_do_not_share_their_fate(store: &dyn Store) {
+async fn x4_groups_do_not_share_their_fate(store: &dyn Store) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let stale = Row { version: 9, ..a.clone() };
     let groups = vec![
@@ -792,7 +792,7 @@ async fn what_a_new_declaration_needs_is_armed_once(store: &dyn Store) {
     assert_eq!(entries[1].2.as_deref(), Some("armed"));
 }
 
-async fn a_purge_leaves_nothing_and_the_id_is_free(store: &dyn Store) {
+async fn x8_a_purge_leaves_nothing_and_the_id_is_free(store: &dyn Store) {
     let keyed = || Create { idempotency_key: Some("k".into()), ..create("a", entering("Closed")) };
     let row = committed(store, Change::Create(keyed())).await;
     let row = committed(store, Change::Transition(fire(&row, "open", "Open"))).await;
@@ -908,7 +908,7 @@ async fn the_newest_entry_is_known_when_it_is_forgotten(store: &dyn Store) {
     assert_eq!(store.newest().await.unwrap(), 3);
 }
 
-async fn one_of_many_wins(store: Arc<dyn Store>) {
+async fn x2_one_of_many_wins(store: Arc<dyn Store>) {
     let born = committed(&*store, Change::Create(create("a", entering("Closed")))).await;
     let callers = (0..32).map(|n| {
         let (store, change) = (store.clone(), fire(&born, "open", &format!("Open{n}")));
@@ -929,7 +929,7 @@ async fn one_of_many_wins(store: Arc<dyn Store>) {
     assert_eq!(history(&*store, "a").await.len(), 2);
 }
 
-async fn one_key_from_many_callers_is_one_change(store: Arc<dyn Store>) {
+async fn x3_one_key_from_many_callers_is_one_change(store: Arc<dyn Store>) {
     let born = committed(&*store, Change::Create(create("a", entering("Closed")))).await;
     let callers = (0..32).map(|_| {
         let change = Transition { idempotency_key: Some("k".to_owned()), ..fire(&born, "open", "Open") };
@@ -948,7 +948,7 @@ async fn one_key_from_many_callers_is_one_change(store: Arc<dyn Store>) {
     assert_eq!(history(&*store, "a").await.len(), 2);
 }
 
-async fn odd_text_comes_back_as_it_was(store: &dyn Store) {
+async fn x7_odd_text_comes_back_as_it_was(store: &dyn Store) {
     let ids = ["it's", "\"quoted\"", "🦀", "\u{202e}rtl", " ", "a/b\\c", "%_", "\n", "'; DROP TABLE fsm_instances; --"];
     for id in ids {
         let into = Entering { data: format!("{:?}", "x'\"\\🦀\u{202e}".repeat(3)), ..entering(id) };

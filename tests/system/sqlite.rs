@@ -98,7 +98,7 @@ async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another()
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn x5_a_file_that_is_no_database_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("notes.txt");
     let text = "Dear diary, ".repeat(100);
@@ -223,7 +223,7 @@ async fn who_follows_other_processes_need_not_read_what_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
+async fn x5_a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -236,7 +236,7 @@ async fn a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_an_error_of_its_own() {
+async fn x4_a_damaged_row_is_an_error_of_its_own() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -306,7 +306,7 @@ async fn what_a_restored_copy_counts_on_from_can_be_raised() {
 }
 
 #[tokio::test]
-async fn damage_is_found() {
+async fn x5_damage_is_found() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -323,6 +323,83 @@ async fn damage_is_found() {
         Ok(found) => assert!(!found.is_empty()),
         Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}"),
     }
+}
+
+#[tokio::test]
+async fn x5_a_file_that_is_damaged_at_its_beginning_is_refused_with_the_way_out() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    drop(Sqlite::open(&path).await.unwrap());
+    let whole = std::fs::read(&path).unwrap();
+    let header = 100;
+    let mut filled = whole.clone();
+    filled[header..4_096].fill(0xAB);
+    for damaged in [&whole[..4_096], &filled] {
+        std::fs::write(&path, damaged).unwrap();
+        let error = Sqlite::open(&path).await.unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            format!("{} is damaged (database disk image is malformed); restore it from a backup", path.display())
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "it is left as it is");
+    }
+}
+
+/// What stands on the page is refused by name of file and cause, what stands elsewhere goes on.
+#[tokio::test]
+async fn x5_a_damaged_page_costs_what_stands_on_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    let ids: Vec<String> = (0..500).map(|n| n.to_string()).collect();
+    let mut rows = Vec::new();
+    for id in &ids {
+        let Verdict::Committed { rows: born } = commit(&store, create(id)).await.unwrap() else { panic!() };
+        rows.extend(born);
+    }
+    drop(store);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let page: usize = connection
+        .query_row("SELECT max(pageno) FROM dbstat WHERE name = 'fsm_instances' AND pagetype = 'leaf'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(page - 1) * 4_096..page * 4_096].fill(0xAB);
+    std::fs::write(&path, bytes).unwrap();
+
+    let store = Sqlite::open(&path).await.unwrap();
+    let named = |error: &StoreError| matches!(error, StoreError::Damaged { store, .. } if store.ends_with("doors.db"));
+    let (mut well, mut lost) = (0, 0);
+    for row in &rows {
+        match store.get(row.key.clone()).await {
+            Ok(found) => assert_eq!(found.as_ref(), Some(row)),
+            Err(error) => {
+                assert!(named(&error), "{error}");
+                lost += 1;
+            }
+        }
+        let (Key { id, .. }, version) = (&row.key, row.version);
+        let arm = fsm_runtime::store::Arm {
+            key: row.key.clone(),
+            incarnation: row.incarnation,
+            version,
+            work: true,
+            timer: None,
+            reason: "so".into(),
+        };
+        match commit(&store, Change::Arm(arm)).await {
+            Ok(verdict) => {
+                assert!(matches!(verdict, Verdict::Committed { .. }), "{id}: {verdict:?}");
+                well += 1;
+            }
+            Err(error) => assert!(named(&error), "{error}"),
+        }
+    }
+    // A row that grows may need room on a page beside its own.
+    assert!(lost > 0 && well > rows.len() / 2, "{well} went on, {lost} were lost");
 }
 
 #[tokio::test]

@@ -36,6 +36,14 @@ pub enum OpenError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// What is in the file is not what was written there.
+    #[error("{} is damaged ({cause}); restore it from a backup", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        cause: String,
+    },
     /// The SQLite that was linked has known defects.
     #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
     SqliteTooOld {

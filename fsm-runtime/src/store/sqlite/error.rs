@@ -9,6 +9,7 @@ pub(super) fn opening(file: &Path, error: &Error) -> OpenError {
     let file = file.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { file },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, cause: words(error) },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             OpenError::Busy { file, waited: BUSY_TIMEOUT }
         }

@@ -62,6 +62,7 @@ fn connect(file: &Path) -> Result<Connection, StoreError> {
     let store = || file.display().to_string();
     schema::connect(file, Synchronous::Full).map_err(|error| match error {
         OpenError::Busy { waited, .. } => StoreError::Busy { store: store(), waited },
+        OpenError::Damaged { cause, .. } => StoreError::Damaged { store: store(), cause },
         OpenError::Unusable { cause, .. } => {
             StoreError::Failed { store: store(), cause: format!("it cannot be opened for reading: {cause}") }
         }
