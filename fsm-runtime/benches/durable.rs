@@ -5,7 +5,8 @@
 //! with `commit_in_place`. With `CALLERS`, only that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
 //! for each transition, so that a busy machine is no part of that.
 //!
-//! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each.
+//! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each. `-- index [SECONDS]`: our rate
+//! with the index of states and without it.
 
 use fsm_runtime::{
     prelude::*,
@@ -64,6 +65,10 @@ fn main() {
     }
     if arguments.first().is_some_and(|first| first == "two") {
         return two_processes(arguments.get(1).map_or("3", |seconds| seconds));
+    }
+    if arguments.first().is_some_and(|first| first == "index") {
+        let seconds = arguments.get(1).map_or(2, |seconds| seconds.parse().expect("seconds"));
+        return index(&executor, Duration::from_secs(seconds));
     }
     let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<u64>().ok());
     let seconds = Duration::from_secs(numbers.next().unwrap_or(2));
@@ -128,6 +133,31 @@ fn two_processes(seconds: &str) {
             100.0 * slower / rate,
             median(shared.iter().map(|(_, p99)| *p99).collect()),
         );
+    }
+}
+
+/// With the index of states and without it, on 100,000 rows.
+fn index(executor: &tokio::runtime::Runtime, time: Duration) {
+    println!("            callers      with   without   without / with   (medians of {PAIRS} pairs)");
+    for synchronous in [Synchronous::Full, Synchronous::Normal] {
+        for callers in [1, 64] {
+            let mut rates = Vec::new();
+            for _ in 0..PAIRS {
+                let dir = tempfile::tempdir().expect("a folder");
+                rates.push([true, false].map(|on| {
+                    let options = Sqlite::options().synchronous(synchronous).state_index(on);
+                    let path = dir.path().join(format!("{on}.db"));
+                    executor.block_on(measure_ours(&path, &options, callers, 100_000, Until::Time(time))).rate
+                }));
+            }
+            println!(
+                "{:>10} {callers:>8} {:>9.0} {:>9.0} {:>10.2}x",
+                format!("{synchronous:?}"),
+                median(rates.iter().map(|[with, _]| *with).collect()),
+                median(rates.iter().map(|[_, without]| *without).collect()),
+                median(rates.iter().map(|[with, without]| without / with).collect())
+            );
+        }
     }
 }
 
