@@ -105,7 +105,7 @@ mod walk;
 pub mod __private {
     pub use alloc::boxed::Box;
 
-    /// Code of a declaration that the derive cannot read: what is no expression is one error here, at the user's tokens.
+    /// Code of a declaration, which the derive does not read: what is no expression is one error here, at the user's tokens.
     #[doc(hidden)]
     #[macro_export]
     macro_rules! __code {

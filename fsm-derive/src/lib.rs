@@ -99,7 +99,7 @@ use errors::Errors;
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target by hand |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the machine comes back |
 /// | `#[on(event => Target, auto)]` | the system itself may fire it on the way to a wished-for state |
-/// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant `Duration` |
+/// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant expression of type `Duration` |
 /// | `#[state(work)]` | async work moves the machine on (see `fsm-runtime`) |
 /// | `#[state(work, exhausted = event { field: value })]` | the event that is fired when the worker's attempts are used up; `error` is the last one |
 /// | `#[state(work, progress = Type)]` | what the worker keeps, durably, for its next attempt |
@@ -172,7 +172,7 @@ use errors::Errors;
 /// # Limits
 ///
 /// - An enum inside a function body is not supported: what is generated refers to it from a module, where rustc does not find
-///   it ("unresolved import `super::Server`"). Put it outside of the function; in a documentation test, write `fn main`
+///   it ("unresolved import `super`", "no `Server`"). Put it outside of the function; in a documentation test, write `fn main`
 ///   yourself, after the enum.
 /// - `durable` excludes generics and lifetimes.
 /// - A bound that a field's type implies is found only for references, as in `&'a T`; for others write it: `T: 'a`.

@@ -3,7 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Expr, Ident, spanned::Spanned as _};
+use syn::{Ident, spanned::Spanned as _};
 
 use super::{cx::Cx, rewrite::respan};
 use crate::{
@@ -199,13 +199,10 @@ fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     quote!(#delay #event)
 }
 
-/// An expression of the user's. What syn does not read may be one all the same, and goes through a macro, which does.
+/// An expression of the user's. What is none is one error at the user's tokens by going through a macro, not many by
+/// leaving the rest of the module unreadable.
 fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
-    let moved = cx.moved(2, written);
-    if syn::parse2::<Expr>(moved.clone()).is_ok() {
-        return moved;
-    }
-    let ((core, _), span) = (cx.libraries_at(2), written.span());
+    let ((core, _), span, moved) = (cx.libraries_at(2), written.span(), cx.moved(2, written));
     quote_spanned!(span=> #core::__private::code!(#moved))
 }
 
