@@ -54,7 +54,7 @@ pub mod report {
         pub(super) type progress_Writing = Page;
         pub(super) fn timer_Writing() -> super::Event {
             super::Event::Finish(super::event::Finish {
-                text: String::new(),
+                text: ::fsm_runtime::core::__private::code!(String::new()),
             })
         }
     }
