@@ -187,6 +187,38 @@ async fn a_process_is_gone_when_its_presence_is() {
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
+/// SQLite goes on with a file that has no name any more, and what is written there is lost with the process.
+#[tokio::test]
+async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
+    let dir = TempDir::new().unwrap();
+    let (path, away) = (dir.path().join("doors.db"), dir.path().join("away.db"));
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    let now = SystemTime::now();
+    let refused = |error: StoreError| {
+        let text = error.to_string();
+        assert!(
+            matches!(error, StoreError::Moved { .. }) && text.contains("doors.db was deleted, moved or replaced"),
+            "{text}"
+        );
+    };
+    refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
+    let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
+    refused(store.renew(vec![renewal], now).await.unwrap_err());
+    refused(store.back_up(dir.path().join("copy.db")).await.unwrap_err());
+    assert!(!path.exists(), "and no new file is made in its place");
+    // Another one is not it either.
+    std::fs::copy(&away, &path).unwrap();
+    refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
+    std::fs::rename(&away, &path).unwrap();
+    commit(&store, create("b")).await.unwrap();
+    drop(store);
+    let store = Sqlite::open(&path).await.unwrap();
+    let there = async |id| store.get(Key::new("Door", id)).await.unwrap().is_some();
+    assert!(there("a").await && there("b").await);
+}
+
 #[tokio::test]
 async fn changes_by_another_handle_are_told() {
     let dir = TempDir::new().unwrap();

@@ -94,6 +94,15 @@ pub enum StoreError {
         /// Which store.
         store: String,
     },
+    /// The store's file was deleted, moved or replaced while it was open. What were written to it would be lost, and is not written.
+    #[error(
+        "{store} was deleted, moved or replaced while it was open, and nothing is written any more; put the file back that was there, \
+         or start this process again"
+    )]
+    Moved {
+        /// Which store.
+        store: String,
+    },
     /// What was read is not what was written.
     #[error("{store} is damaged ({cause}); restore it from a backup")]
     Damaged {

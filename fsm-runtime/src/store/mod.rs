@@ -61,7 +61,7 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Errors.** What belongs to one change is its verdict; a [`StoreError`] is the store's own. After
 ///   [`Indeterminate`](StoreError::Indeterminate), which only methods that write answer, nobody knows whether the groups were
 ///   applied; after every other error nothing was changed. [`Busy`](StoreError::Busy), [`Full`](StoreError::Full),
-///   [`ReadOnly`](StoreError::ReadOnly) and [`Failed`](StoreError::Failed) can pass: the same call may be made again.
+///   [`ReadOnly`](StoreError::ReadOnly), [`Moved`](StoreError::Moved) and [`Failed`](StoreError::Failed) can pass: the same call may be made again.
 ///   [`Damaged`](StoreError::Damaged) and [`Closed`](StoreError::Closed) do not. Where a method's own docs name none, these are all.
 pub trait Store: Any + Send + Sync {
     /// Applies each group whole or not at all, in order; one verdict for each group, in the same order.

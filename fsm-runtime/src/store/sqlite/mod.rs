@@ -9,6 +9,7 @@ mod error;
 mod journal;
 mod lease;
 mod list;
+mod opened;
 mod operator;
 mod presence;
 mod read;

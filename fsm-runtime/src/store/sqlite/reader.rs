@@ -1,6 +1,6 @@
 //! Owns the readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
 
-use super::{Synchronous, error, schema};
+use super::{Synchronous, error, opened::Opened, schema};
 use crate::store::{OpenError, StoreError};
 use rusqlite::Connection;
 use std::{
@@ -14,13 +14,14 @@ const READERS: usize = 4;
 
 pub(super) struct Readers {
     file: Arc<Path>,
+    opened: Opened,
     idle: Arc<Mutex<Vec<Connection>>>,
     free: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(file: Arc<Path>) -> Self {
-        Self { file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
+        Self { opened: Opened::of(file.clone()), file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Runs `query` on an idle connection, or on a new one. A future dropped half-way lets the query finish unheard.
@@ -29,13 +30,13 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = self.free.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
-        let (file, idle) = (self.file.clone(), self.idle.clone());
+        let (file, opened, idle) = (self.file.clone(), self.opened.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match taken {
                 Some(connection) => connection,
-                None => open(&file)?,
+                None => open(&file, &opened)?,
             };
             let answer = query(&connection).map_err(|e| error::running(&file, &e));
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -49,16 +50,18 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let file = self.file.clone();
+        let (file, opened) = (self.file.clone(), self.opened.clone());
         let working = tokio::task::spawn_blocking(move || {
-            let connection = connect(&file)?;
+            let connection = connect(&file, &opened)?;
             work(&connection).map_err(|e| error::running(&file, &e))
         });
         working.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }
 }
 
-fn connect(file: &Path) -> Result<Connection, StoreError> {
+fn connect(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+    // Where it is gone, SQLite would make another one.
+    opened.check()?;
     let store = || file.display().to_string();
     schema::connect(file, Synchronous::Full).map_err(|error| match error {
         OpenError::Busy { waited, .. } => StoreError::Busy { store: store(), waited },
@@ -70,8 +73,8 @@ fn connect(file: &Path) -> Result<Connection, StoreError> {
     })
 }
 
-fn open(file: &Path) -> Result<Connection, StoreError> {
-    let connection = connect(file)?;
+fn open(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+    let connection = connect(file, opened)?;
     connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
     Ok(connection)
 }

@@ -10,7 +10,9 @@ use crate::{
         sqlite::{
             BUSY_TIMEOUT, Sql,
             apply::{self, Savepoints},
-            error, read, schema,
+            error,
+            opened::Opened,
+            read, schema,
             transaction::Transaction,
         },
     },
@@ -43,6 +45,7 @@ pub(super) const UPKEEP: u32 = 64;
 pub(super) struct Committer {
     connection: Connection,
     file: Arc<Path>,
+    opened: Opened,
     log: PathBuf,
     /// How large the log may be before it is emptied by force; more than [`LOG_LIMIT`] after that has failed.
     log_limit: u64,
@@ -55,6 +58,8 @@ pub(super) struct Committer {
     shared: u32,
     /// All history entries up to this sequence are our own, or were told of.
     own: u64,
+    /// What the last batch failed with, if it did.
+    failing: Option<String>,
 }
 
 impl Committer {
@@ -63,6 +68,7 @@ impl Committer {
         log.push("-wal");
         let mut committer = Self {
             connection,
+            opened: Opened::of(file.clone()),
             file,
             log: log.into(),
             log_limit: LOG_LIMIT,
@@ -71,6 +77,7 @@ impl Committer {
             seen: None,
             shared: 0,
             own: 0,
+            failing: None,
         };
         // Before anybody has the store: what others commit from now on is told.
         committer.seen = committer.data_version();
@@ -117,17 +124,32 @@ impl Committer {
         self.batches += 1;
         let groups = batch.iter().map(|asked| asked.groups.len()).sum();
         match &answer {
-            Ok(_) => measure::batch(groups, watch.elapsed()),
-            Err(error) => {
-                tracing::error!(store = %self.file.display(), %error, changes = groups, "commit failed");
+            Ok(_) => {
+                measure::batch(groups, watch.elapsed());
+                if self.failing.take().is_some() {
+                    tracing::info!(store = %self.file.display(), "commits succeed again");
+                }
             }
+            Err(error) => self.say_failed(error, groups),
         }
         answer
+    }
+
+    /// Once for as long as it fails alike, however many batches do.
+    fn say_failed(&mut self, error: &StoreError, changes: usize) {
+        let (store, said) = (self.file.display(), error.to_string());
+        if self.failing.as_ref() == Some(&said) {
+            tracing::debug!(%store, %error, changes, "commit failed again");
+        } else {
+            tracing::error!(%store, %error, changes, "commit failed; not said again while it fails alike");
+            self.failing = Some(said);
+        }
     }
 
     /// `None` where it was rolled back because a change was left half made.
     fn attempt(&self, batch: &[Asked], savepoints: Savepoints) -> Result<Option<Vec<Vec<Verdict>>>, StoreError> {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
+        self.opened.check()?;
         let transaction = Transaction::begin(&self.connection).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for asked in batch {
@@ -147,6 +169,7 @@ impl Committer {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
         self.batches += 1;
         let answer = (|| {
+            self.opened.check()?;
             let transaction = Transaction::begin(&self.connection).map_err(failed)?;
             let statements = |sql: &Sql<'_>| {
                 catch_unwind(AssertUnwindSafe(|| statements(sql)))

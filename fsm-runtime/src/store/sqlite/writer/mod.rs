@@ -9,7 +9,7 @@ mod turns;
 mod waiting;
 
 use self::{committer::Committer, turns::Turns};
-use super::{Sql, error};
+use super::{Sql, error, opened::Opened};
 use crate::store::{Change, Group, StoreError, Verdict};
 use rusqlite::Connection;
 use std::{
@@ -66,6 +66,7 @@ struct CommitWith {
 
 pub(super) struct Writer {
     file: Arc<Path>,
+    opened: Opened,
     turns: Arc<Turns>,
     /// None once the writer is told to end.
     jobs: Option<mpsc::Sender<Queued>>,
@@ -85,6 +86,7 @@ impl Writer {
         let turns = Arc::new(Turns::new(committer, in_place));
         let thread = thread::start(turns.clone(), queue, urgent.clone())?;
         Ok(Self {
+            opened: Opened::of(file.clone()),
             file,
             turns,
             jobs: Some(jobs),
@@ -153,10 +155,11 @@ impl Writer {
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
-        let file = self.file.clone();
+        let (file, opened) = (self.file.clone(), self.opened.clone());
         let job = move |connection: &Connection| {
+            let answer = opened.check().and_then(|()| job(connection).map_err(|e| error::running(&file, &e)));
             // A caller that has gone does not want the answer.
-            let _ = reply.send(job(connection).map_err(|e| error::running(&file, &e)));
+            let _ = reply.send(answer);
         };
         (Job::Run(Box::new(job)), answer)
     }

@@ -113,6 +113,7 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
     let foreign = broadcast::Sender::new(UNHEARD);
     let writer = Writer {
         file: file.into(),
+        opened: Opened::of(file.into()),
         turns: Arc::new(Turns::new(Committer::new(connection, file.into(), foreign.clone()), in_place)),
         jobs: Some(jobs),
         urgent: Urgent::default(),
