@@ -179,6 +179,24 @@ async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_r
         .unwrap();
     let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
     assert_eq!(error.to_string(), "Order `001`: the migration from schema version 1 failed: the rate is not known");
+    let runtime = Runtime::builder(store.clone())
+        .migrate::<third::Order>(1, Ok)
+        .migrate::<third::Order>(2, |mut old| {
+            old.data = serde_json::json!({ "yen": 1 });
+            Ok(old)
+        })
+        .start()
+        .await
+        .unwrap();
+    let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.starts_with(
+            "what the migrations from schema version 1 on made of the data of Order `001` is not that of state `"
+        ),
+        "{said}"
+    );
+    assert!(said.ends_with("); mend the step, which is given to `Builder::migrate`"), "{said}");
     let error = Runtime::builder(store).migrate::<third::Order>(3, Ok).start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "migrate", .. }), "{error}");
 }

@@ -59,3 +59,43 @@ pub(super) async fn alive(shared: &Shared, me: &str) -> Result<HashSet<String>, 
     }
     Ok(alive.into_iter().map(|lease| lease.owner).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        changes::Changes,
+        checks::Unknown,
+        clock::ManualClock,
+        definition::Definitions,
+        outage::{Calls, Outage},
+        parts::Vitals,
+        store::sqlite::Sqlite,
+    };
+    use std::time::SystemTime;
+
+    fn shared(clock: &ManualClock) -> Arc<Shared> {
+        Arc::new(Shared {
+            store: Arc::new(Sqlite::in_memory().unwrap()),
+            clock: clock.clock(),
+            changes: Changes::new(),
+            migrations: Arc::default(),
+            unknown: Unknown::new(false),
+            definitions: Definitions::default(),
+            vitals: Arc::new(Vitals::new(clock.clock())),
+            outage: Outage::default(),
+            calls: Calls::default(),
+        })
+    }
+
+    /// No time passes: what is seen is seen by the first look.
+    #[tokio::test]
+    async fn l1_a_process_that_leaves_between_another_s_first_scan_and_its_first_look_is_missed() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let (shared, left) = (shared(&clock), Arc::new(Notify::new()));
+        let known = HashSet::from(["gone".to_owned()]);
+        let watching = tokio::spawn(watch(shared, "me".to_owned(), known, left.clone()));
+        tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("it is one less");
+        watching.abort();
+    }
+}

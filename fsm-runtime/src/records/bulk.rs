@@ -116,6 +116,7 @@ impl<M: Durable> Machines<M> {
         let (_, into) = rows::entering(machine, &context).map_err(|cause| RowError::Undecodable {
             key: row.key.clone(),
             state: row.state.clone(),
+            migrated_from: Some(row.schema),
             cause,
         })?;
         let Row { key, incarnation, version, .. } = row.clone();

@@ -43,15 +43,14 @@ pub enum RowError {
     #[error(transparent)]
     Migrate(#[from] MigrateError),
     /// Its data is not that of its state.
-    #[error(
-        "the stored data of {key} is not that of state `{state}` ({cause}); \
-         a field that was added needs `#[serde(default)]`, or the machine a new `version`"
-    )]
+    #[error("{}", undecodable(key, state, *migrated_from, cause))]
     Undecodable {
         /// Which instance.
         key: Key,
         /// Its state.
         state: String,
+        /// The schema version from which the declared migrations have brought it, where they have.
+        migrated_from: Option<u32>,
         /// What serde says.
         cause: CodecError,
     },
@@ -68,6 +67,19 @@ pub enum RowError {
         /// What serde says.
         cause: CodecError,
     },
+}
+
+fn undecodable(key: &Key, state: &str, migrated_from: Option<u32>, cause: &CodecError) -> String {
+    match migrated_from {
+        None => format!(
+            "the stored data of {key} is not that of state `{state}` ({cause}); a field that was added needs `#[serde(default)]`, or \
+             the machine a new `version`"
+        ),
+        Some(from) => format!(
+            "what the migrations from schema version {from} on made of the data of {key} is not that of state `{state}` ({cause}); mend \
+             the step, which is given to `Builder::migrate`"
+        ),
+    }
 }
 
 /// Why an instance could not be read.

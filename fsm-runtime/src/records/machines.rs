@@ -76,7 +76,8 @@ impl<M: Durable> Machines<M> {
     /// answers as it did the first time.
     ///
     /// # Errors
-    /// As [`create`](Self::create); [`Failure::KeyReused`] where the key stands for another birth.
+    /// As [`create`](Self::create); [`Failure::KeyReused`] where the key stands for another birth: what counts is its state and its JSON, so
+    /// that it is another one to a release that has another name for the state, or other fields.
     pub fn create_with_key<B>(
         &self,
         id: &str,

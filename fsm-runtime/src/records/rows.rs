@@ -51,14 +51,21 @@ impl Stored<'_> {
         }
         if self.schema < known {
             let migrated = migrations.apply(key, self.schema, known, self.state, self.data, context)?;
-            return decode_known(key, &migrated.state, &migrated.data.to_string(), &migrated.context.to_string());
+            let (data, context) = (migrated.data.to_string(), migrated.context.to_string());
+            return decode_known(key, Some(self.schema), &migrated.state, &data, &context);
         }
-        decode_known(key, self.state, self.data, context)
+        decode_known(key, None, self.state, self.data, context)
     }
 }
 
 /// The machine in stored state `state`, by its name or one that it had earlier, with JSON of the present schema.
-fn decode_known<M: Durable>(key: &Key, state: &str, data: &str, context: &str) -> Result<Whole<M>, RowError> {
+fn decode_known<M: Durable>(
+    key: &Key,
+    migrated_from: Option<u32>,
+    state: &str,
+    data: &str,
+    context: &str,
+) -> Result<Whole<M>, RowError> {
     let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
     let state = known.ok_or_else(|| RowError::UnknownState {
         key: key.clone(),
@@ -68,6 +75,7 @@ fn decode_known<M: Durable>(key: &Key, state: &str, data: &str, context: &str) -
     let machine = M::decode(state, data).map_err(|cause| RowError::Undecodable {
         key: key.clone(),
         state: state.to_string(),
+        migrated_from,
         cause,
     })?;
     Ok((machine, decode_context::<M>(key, context)?))
