@@ -26,7 +26,7 @@ fn pattern(headline: &str) -> String {
     let headline = headline.strip_prefix("error: ").unwrap_or(headline);
     let outside = |quote: char, text: &str| text.split(quote).step_by(2).collect::<Vec<_>>().join(&quote.to_string());
     let mut pattern = outside('"', &outside('`', headline));
-    for end in ["; did you mean", "; there are"] {
+    for end in ["; did you mean", "; there are", "; there is"] {
         pattern.truncate(pattern.find(end).unwrap_or(pattern.len()));
     }
     for list in ["`, `", "` or `", "` and `"] {

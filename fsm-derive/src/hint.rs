@@ -3,10 +3,13 @@
 /// What to say about names that are likely meant: "; did you mean `Running`?", or the whole list, or nothing.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
-    match near(wrong, names.iter().copied()) {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None if names.is_empty() => String::new(),
-        None => format!("; there are {}", list(names)),
+    if let Some(name) = near(wrong, names.iter().copied()) {
+        return format!("; did you mean `{name}`?");
+    }
+    match names[..] {
+        [] => String::new(),
+        [only] => format!("; there is `{only}`"),
+        _ => format!("; there are {}", list(names)),
     }
 }
 
@@ -68,6 +71,7 @@ mod tests {
     #[test]
     fn a_strange_name_gets_the_list() {
         assert_eq!(nearest("Zebra", ["Idle", "Running"]), "; there are `Idle` and `Running`");
+        assert_eq!(nearest("Zebra", ["Idle"]), "; there is `Idle`");
         assert_eq!(nearest("Zebra", []), "");
     }
 }

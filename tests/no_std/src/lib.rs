@@ -46,6 +46,7 @@ where
     Measured(#[doc = "The values."] [T; N]),
     /// Between two.
     #[on(power => Idle, auto)]
+    #[after("1h", r#break { code: match FRESH.as_secs() { 0 => 1, seconds if seconds > 9 => 2, _ => 3 } })]
     #[state(name = "RESTING")]
     Resting {},
     /// For good.
