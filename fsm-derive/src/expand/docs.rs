@@ -18,6 +18,12 @@ pub(super) fn module(machine: &Machine) -> TokenStream {
         let _ = write!(about, "\n{}\n", machine.doc);
     }
     let picture = picture(machine).map(|picture| quote!(#[cfg_attr(doc, doc = #picture, doc = "")]));
+    let table = table(machine);
+    quote!(#[doc = #about] #[doc = ""] #picture #[doc = #table])
+}
+
+/// The transitions as a Markdown table.
+fn table(machine: &Machine) -> String {
     let mut table = String::from("| from | event | to |\n| --- | --- | --- |\n");
     for transition in &machine.transitions {
         let state = &machine.states[transition.from];
@@ -28,9 +34,15 @@ pub(super) fn module(machine: &Machine) -> TokenStream {
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
-        let _ = writeln!(table, "| `{}` | {event} | {} |", state.name, to(machine, transition).join(" or "));
+        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to(machine, transition).join(" or ")));
+        let _ = writeln!(table, "| {from} | {event} | {to} |");
     }
-    quote!(#[doc = #about] #[doc = ""] #picture #[doc = #table])
+    table
+}
+
+/// Names that would end the cell, or the row.
+fn cell(names: &str) -> String {
+    names.replace('|', "\\|").replace(char::is_control, " ")
 }
 
 /// Of an event: where it leads from where.
@@ -80,4 +92,14 @@ pub(super) fn note(machine: &Machine) -> String {
         let _ = write!(out, "\n  and {} more, see the documentation of `{}`", rows.len() - SHOWN, machine.module);
     }
     out.replace('{', "{{").replace('}', "}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_ends_a_cell_of_the_table() {
+        assert_eq!(cell("`A|B` or `C\nD`"), "`A\\|B` or `C D`");
+    }
 }
