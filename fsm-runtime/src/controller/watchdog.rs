@@ -6,8 +6,10 @@
 
 use super::tenure::Tenure;
 use crate::{
-    outage::{Patience, SLOW, StoreCall, Word},
+    clock::Clock,
+    outage::{Calls, Patience, SLOW, StoreCall, Word},
     panics,
+    parts::Vitals,
     shared::Shared,
     store::{Lease, Renewal, StoreError},
 };
@@ -90,7 +92,9 @@ impl Drop for Watchdog {
 async fn keep_on(shared: &Shared, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
     loop {
         shared.vitals.runs(WATCHDOG);
-        let both = async { tokio::join!(keep(shared, renewal, watched, told), look_on(shared)) };
+        let both = async {
+            tokio::join!(keep(shared, renewal, watched, told), look_on(&shared.clock, &shared.calls, &shared.vitals))
+        };
         if let Err(panic) = panics::caught(both).await {
             shared.vitals.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
             shared.clock.sleep(Tenure::interval(renewal.ttl)).await;
@@ -143,12 +147,12 @@ async fn renew(shared: &Shared, renewal: &Renewal) -> Result<Vec<Lease>, StoreEr
 }
 
 /// Tells of what takes too long: a call that the store does not answer, a part that does not come round. Never returns by itself.
-async fn look_on(shared: &Shared) {
+async fn look_on(clock: &Clock, open: &Calls, vitals: &Vitals) {
     let (mut calls, mut rounds) = (Patience::default(), Patience::default());
     loop {
-        shared.clock.sleep(SLOW / 2).await;
-        tell_of_calls(&mut calls, &shared.calls.read(shared.clock.elapsed()));
-        tell_of_rounds(&mut rounds, shared.vitals.longest_round());
+        clock.sleep(SLOW / 2).await;
+        tell_of_calls(&mut calls, &open.read(clock.elapsed()));
+        tell_of_rounds(&mut rounds, vitals.longest_round());
     }
 }
 
@@ -177,5 +181,38 @@ fn tell_of_rounds(patience: &mut Patience, longest: Option<(&'static str, Durati
         ),
         Some(Word::Over) => tracing::info!("all parts of the runtime come round again"),
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::ManualClock, supervisor::log_tests::Lines};
+    use std::{future::ready, time::SystemTime};
+
+    #[tokio::test]
+    async fn a_call_that_is_not_answered_is_told_of_and_again_when_that_goes_on() {
+        let lines = Lines::default();
+        // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
+        // all: other tests' threads have none.
+        let _another = tracing::Dispatch::new(Lines::default());
+        let _logged = tracing::subscriber::set_default(lines.clone());
+        let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let (clock, calls) = (manual.clock(), Calls::default());
+        let vitals = Vitals::new(clock.clone());
+        let mut looking = Box::pin(look_on(&clock, &calls, &vitals));
+        let mut hangs = Box::pin(calls.until("due", clock.elapsed(), std::future::pending::<()>()));
+        let mut said = Vec::new();
+        for second in 0..=45_u64 {
+            // Everything that can go on does, before time does.
+            tokio::select! { biased; () = &mut looking => {}, () = &mut hangs => {}, () = ready(()) => {} }
+            said.extend(lines.take().into_iter().map(|line| (second, line)));
+            manual.advance(Duration::from_secs(1));
+        }
+        let seconds: Vec<u64> = said.iter().map(|(second, _)| *second).collect();
+        assert_eq!(seconds, [10, 20, 40], "{said:?}");
+        let line = "WARN message=the store does not answer: what was asked waits for it, and `Runtime::status` shows for how long \
+                    call=\"due\" age=10s calls=1";
+        assert_eq!(said[0].1, line);
     }
 }

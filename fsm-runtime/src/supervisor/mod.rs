@@ -15,7 +15,7 @@ mod family;
 mod handle;
 mod lifecycle;
 #[cfg(test)]
-mod log_tests;
+pub(crate) mod log_tests;
 mod position;
 pub(crate) mod pulse;
 mod report;
