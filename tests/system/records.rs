@@ -1,7 +1,7 @@
 //! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
-use fsm_runtime::{Failure, Listing, Machines, ReadError, Runtime, WaitError, prelude::*};
+use fsm_runtime::{BornIn, Failure, Listing, Machines, ReadError, Runtime, WaitError, prelude::*};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 
@@ -142,6 +142,29 @@ fn has_room(shelf: &shelf::Shelf, _: &shelf::event::Put) -> Result<(), &'static 
 fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
     shelf.things += 1;
     shelf
+}
+
+/// By hand, past the derive.
+impl BornIn<shelf::Cleared> for Shelf {
+    type Born = shelf::Cleared;
+
+    fn parts(birth: shelf::Cleared) -> (Self::Born, Self::Context) {
+        (birth, ())
+    }
+}
+
+#[tokio::test]
+async fn a_birth_is_checked_against_the_graph_too() {
+    let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
+    let shelves = runtime.machines::<Shelf>();
+    let failure = shelves.create("a", shelf::Cleared).await.unwrap_err();
+    assert!(matches!(failure, Failure::NotInitial { state: shelf::State::Cleared, .. }), "{failure}");
+    assert_eq!(
+        failure.to_string(),
+        "Shelf `a` cannot be born in `Cleared`, which is not declared as `initial`; `BornIn` is implemented by the derive, not by \
+         hand"
+    );
+    assert!(shelves.history("a", 0, 1).await.unwrap().is_empty());
 }
 
 /// Of which no two are written in the same order.

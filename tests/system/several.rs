@@ -1,8 +1,9 @@
 //! Several real processes on one file, all of them writing: nobody is told that the file is busy, each sees what the others do,
 //! each gets its turn, and the write-ahead log stays as short as the documentation says.
 
+use super::sqlite::create;
 use fsm_runtime::store::{
-    Cause, Change, Checkpoint, Claim, Create, Entering, HistoryQuery, Key, Origin, Row, Store, StoreError, Verdict,
+    Change, Checkpoint, Claim, HistoryQuery, Row, Store, StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -18,7 +19,6 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 /// Set for the processes that the tests start: what is theirs to do, and the file.
 const ROLE: &str = "FSM_SEVERAL_ROLE";
@@ -59,25 +59,6 @@ fn told(processes: Vec<Child>) -> Vec<String> {
 fn nanos() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     u64::try_from(now.tv_sec).expect("after the start") * 1_000_000_000 + u64::try_from(now.tv_nsec).expect("positive")
-}
-
-fn create(id: &str) -> Change {
-    Change::Create(Create {
-        key: Key::new("Door", id),
-        incarnation: Uuid::now_v7(),
-        into: Entering {
-            state: "Open".into(),
-            data: "null".into(),
-            context: None,
-            schema: 1,
-            timer: None,
-            work: false,
-            remove: false,
-        },
-        cause: Cause::Caller,
-        idempotency_key: None,
-        origin: Origin::default(),
-    })
 }
 
 /// Commits `change`. Told that the file is busy it asks again, if it was for as long as it is to wait at least: a machine that

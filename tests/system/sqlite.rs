@@ -14,7 +14,8 @@ use std::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-fn create(id: &str) -> Change {
+/// A door that stands open.
+pub(super) fn create(id: &str) -> Change {
     Change::Create(Create {
         key: Key::new("Door", id),
         incarnation: Uuid::now_v7(),

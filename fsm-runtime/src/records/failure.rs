@@ -192,6 +192,13 @@ pub enum Failure<M: Durable> {
         /// The state after.
         to: &'static str,
     },
+    /// No machine is born in this state by the graph: `BornIn` was implemented by hand.
+    NotInitial {
+        /// Which instance.
+        key: Key,
+        /// The state.
+        state: M::State,
+    },
     /// An operator's move past the rules was not made.
     Override {
         /// Which instance.
@@ -271,6 +278,10 @@ impl<M: Durable> fmt::Display for Failure<M> {
             Self::Undeclared { from, event, to } => {
                 write!(f, "{} declares no transition `{from} --{event}-> {to}`", M::GRAPH.machine)?;
                 write!(f, "; `Accepts` is implemented by the derive, not by hand")
+            }
+            Self::NotInitial { key, state } => {
+                write!(f, "{key} cannot be born in `{state}`, which is not declared as `initial`")?;
+                write!(f, "; `BornIn` is implemented by the derive, not by hand")
             }
             Self::Override { key, why } => write!(f, "{key} was not moved: {why}"),
             Self::InvalidId { why } => f.write_str(why),

@@ -106,6 +106,9 @@ impl<M: Durable> Machines<M> {
         let (machine, context) = (state.into_enum(), Box::new(context));
         Firing::new(move || {
             checked.map_err(|why| Failure::InvalidId { why })?;
+            if !rows::is_initial::<M>(machine.state()) {
+                return Err(Failure::NotInitial { key, state: machine.state() });
+            }
             let (machine, into) = rows::entering::<M>(machine, &context)?;
             let change = Change::Create(Create {
                 key: key.clone(),

@@ -108,6 +108,11 @@ pub(crate) fn entering<M: Durable>(machine: M, context: &M::Context) -> Result<(
     Ok((machine, entering))
 }
 
+/// Whether the graph has a birth in this state. As for [`declared`], a trait may have been implemented by hand.
+pub(crate) fn is_initial<M: StateMachine>(state: M::State) -> bool {
+    M::GRAPH.state(state.as_str()).is_some_and(|info| info.initial)
+}
+
 /// Whether the graph has this edge. The compiler has checked it already, except for a trait implemented by hand.
 pub(crate) fn declared<M: StateMachine>(from: &str, event: &str, to: &str) -> bool {
     M::GRAPH.transition(from, event).is_some_and(|transition| transition.to.contains(&to))
