@@ -94,7 +94,7 @@ pub enum StoreError {
         /// Which store.
         store: String,
     },
-    /// The store's file was deleted, moved or replaced while it was open. What were written to it would be lost, and is not written.
+    /// The store's file was deleted, moved or replaced while it was open. What was written to it now would be lost with the process, so nothing is.
     #[error(
         "{store} was deleted, moved or replaced while it was open, and nothing is written any more; put the file back that was there, \
          or start this process again"
