@@ -139,7 +139,7 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
          transaction begins and ends by itself"
     );
     let failure = runtime.group().commit_with(|_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();
-    assert!(failure.to_string().contains("the statements panicked"), "{failure}");
+    assert!(failure.to_string().contains("the statements panicked: oops"), "{failure}");
     jobs.create("a", queued()).await.unwrap();
 }
 

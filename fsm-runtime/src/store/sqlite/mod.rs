@@ -88,8 +88,8 @@ impl SqliteOptions {
     /// microseconds, and for a checkpoint every thousand pages some milliseconds. Leave it off where other tasks of that executor have to
     /// answer in time.
     ///
-    /// Callers who come together, in one task or in many, share transactions as ever; the calling task is polled once more before it
-    /// commits, so that they can. Nobody waits in place for another process, or commits so while one writes to the file. What is promised
+    /// Callers who come together, in one task or in many, share transactions as ever, but for a few when they begin to: a caller lets the
+    /// executor's other tasks run before every eighth commit in place, to see whether they want to commit too. Nobody waits in place for another process, or commits so while one writes to the file. What is promised
     /// of a commit stays the same, and a future that is dropped has made all of its change, or nothing.
     ///
     /// ```
