@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS [CALLERS]]`: prints, for 1, 16, 64 and 256 callers, our rate and
 //! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's; `*` is a store opened
-//! with `commit_in_place`. With `CALLERS`, only that many, and only `synchronous=FULL`. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
+//! with `commit_in_place`. With `CALLERS`, only that many. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
 //! for each transition, so that a busy machine is no part of that.
 //!
 //! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each. `-- index [SECONDS]`: our rate
@@ -76,8 +76,7 @@ fn main() {
     let only = numbers.next().and_then(|only| usize::try_from(only).ok());
     println!("{rows} rows of 200 bytes, {seconds:?} a run, medians of {PAIRS} pairs; rates in transitions a second");
     println!("bare loop, for each transition:\n{UPDATE}\n{INSERT}\n");
-    let modes = if only.is_some() { &[Synchronous::Full][..] } else { &[Synchronous::Full, Synchronous::Normal] };
-    for &synchronous in modes {
+    for synchronous in [Synchronous::Full, Synchronous::Normal] {
         println!("{synchronous:?}");
         println!("callers      ours      bare   ratio   p50        p99        bare batch p50 / p99");
         let cases = [(1, false), (1, true), (16, false), (64, false), (64, true), (256, false)];
