@@ -80,7 +80,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether a caller beside whom nobody else commits does so in his own thread, instead of waking the store's and being woken by it.
+    /// Whether a caller beside whom nobody else commits does so in its own thread, instead of waking the store's and being woken by it.
     /// Off, if not set.
     ///
     /// For programs that make one change after the other: an import, a command, a single worker. A change takes a fifth to a third less

@@ -1,4 +1,4 @@
-//! What the writer serves when: how long a batch is kept waiting, what goes before everything, and who commits in his own thread.
+//! What the writer serves when: how long a batch is kept waiting, what goes before everything, and who commits in its own thread.
 
 use super::*;
 use crate::store::{Attempts, Key, Purge, Release, sqlite::schema};
@@ -129,7 +129,7 @@ async fn commit(writer: &Writer) -> Result<Vec<Verdict>, StoreError> {
     writer.commit(vec![Change::Purge(purge).into()], SystemTime::now()).await
 }
 
-/// Whether a commit of each of `N` callers, who come at once, is made in his own thread.
+/// Whether a commit of each of `N` callers, who come at once, is made in its own thread.
 fn in_place<const N: usize>(writer: &Writer) -> [bool; N] {
     let mut callers = std::array::from_fn::<_, N, _>(|_| Box::pin(commit(writer)));
     let mut cx = Context::from_waker(Waker::noop());
@@ -146,10 +146,10 @@ fn in_place<const N: usize>(writer: &Writer) -> [bool; N] {
 }
 
 #[test]
-fn a_lone_caller_commits_in_his_own_thread() {
+fn a_lone_caller_commits_in_its_own_thread() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
-    // A caller who goes before it is his turn has done nothing, and is in nobody's way.
+    // A caller who goes before its turn comes has done nothing, and is in nobody's way.
     let mut left = Box::pin(commit(&writer));
     assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(left);

@@ -1,4 +1,4 @@
-//! Owns whose turn it is to commit: the thread's, or, where the store was opened so, that of a lone caller in a thread of his own.
+//! Owns whose turn it is to commit: the thread's, or, where the store was opened so, that of a lone caller in its own thread.
 
 use super::committer::Committer;
 use std::sync::{
@@ -6,8 +6,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
-/// A caller looks about for others before every such commit in place. To look costs some 10 µs, and wakes another thread of the executor; not
-/// to look costs those who have come together that many transactions of their own.
+/// Of so many commits in place, a caller looks about for others before one. To look costs some 10 µs, and wakes another thread of the
+/// executor; not to look costs those who have come together that many transactions of their own.
 const LOOK: usize = 8;
 
 pub(super) struct Turns {

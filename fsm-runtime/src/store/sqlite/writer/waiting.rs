@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How long it stays awake at most. A caller who goes on with what he was answered is back within 20 to 60 µs, most of which it takes
-/// to wake his thread; to put ours to sleep and to wake it takes as long again, and a lone caller would wait for both.
+/// to wake its thread; to put ours to sleep and to wake it takes as long again, and a lone caller would wait for both.
 const AWAKE: Duration = Duration::from_micros(100);
 /// What comes within this to a thread asleep, its waking included, would have found it awake.
 const SOON: Duration = Duration::from_micros(150);
