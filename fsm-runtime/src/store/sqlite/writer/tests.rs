@@ -1,7 +1,13 @@
 //! What the writer serves when: how long a batch is kept waiting, what goes before everything, and who commits in its own thread.
 
 use super::*;
-use crate::store::{Attempts, Key, Purge, Release, sqlite::schema};
+use crate::{
+    clock::Stopwatch,
+    store::{
+        Attempts, Key, Purge, Release,
+        sqlite::{BUSY_TIMEOUT, schema},
+    },
+};
 use std::{
     pin::pin,
     sync::atomic::Ordering::SeqCst,
@@ -167,11 +173,26 @@ fn callers_who_come_together_queue() {
     // One who has been alone for a while does not look each time; of those who come then, some pay for that, and no more.
     let made = in_place::<20>(&writer);
     assert_eq!((made, queue.try_iter().count()), (std::array::from_fn(|n| n < 7), 13));
-    assert_eq!(
-        (in_place(&writer), queue.try_iter().count()),
-        ([false; 2], 2),
-        "who has met others looks the next time"
-    );
+}
+
+#[test]
+fn a_caller_who_has_met_others_looks_about_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(in_place(&writer), [true]);
+    assert!(Box::pin(commit(&writer)).as_mut().poll(&mut cx).is_ready(), "not each time");
+    let mut other = Box::pin(commit(&writer));
+    writer.turns.wanted().store(true, SeqCst);
+    assert!(other.as_mut().poll(&mut cx).is_pending());
+    writer.turns.wanted().store(false, SeqCst);
+    assert!(Box::pin(commit(&writer)).as_mut().poll(&mut cx).is_pending());
+    assert_eq!(queue.try_iter().count(), 2);
+    drop(other);
+    let mut next = Box::pin(commit(&writer));
+    assert!(next.as_mut().poll(&mut cx).is_pending());
+    assert!(queue.try_recv().is_err(), "it looks about");
+    assert!(next.as_mut().poll(&mut cx).is_ready());
 }
 
 #[test]
@@ -196,7 +217,9 @@ fn a_caller_goes_neither_before_the_thread_nor_beside_another_process() {
     assert_eq!(in_place(&writer), [true]);
     let other = Connection::open(&file).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let watch = Stopwatch::start();
     assert_eq!(in_place(&writer), [false], "the thread waits for it");
+    assert!(watch.elapsed() < BUSY_TIMEOUT, "and the caller does not");
     other.execute_batch("CREATE TABLE other (a)").unwrap();
     other.execute_batch("COMMIT").unwrap();
     writer.turns.idle().unwrap().look_after_the_file(true);
