@@ -83,7 +83,7 @@ impl SqliteOptions {
     /// Whether a caller beside whom nobody else commits does so in its own thread, instead of waking the store's and being woken by it.
     /// Off, if not set.
     ///
-    /// For programs that make one change after the other: an import, a command, a single worker. A change takes a fifth to a third less
+    /// For programs that make one change after the other: an import, a command, a single worker. A change takes about a third less
     /// time then. What it costs: the executor's thread that polls the call is held up for as long as the disk takes, usually some hundred
     /// microseconds, and for a checkpoint every thousand pages some milliseconds. Leave it off where other tasks of that executor have to
     /// answer in time.
