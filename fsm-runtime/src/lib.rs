@@ -52,7 +52,7 @@
 //!
 //! # What holds
 //!
-//! - **Nothing is overwritten.** A transition is made from the version that was read, or answers [`Failure::Conflict`]
+//! - **Nothing is overwritten.** A transition is made from the version that was read, or answers [`TransitionError::Conflict`]
 //!   with the record that stands there now.
 //! - **Nothing acknowledged is lost.** What was awaited is on the disk, with its history entry in the same transaction.
 //! - **Work is done at least once, its result is stored exactly once.** A worker that fails, panics, or dies with its
@@ -68,54 +68,42 @@
 //! is a plain client. All see each other's changes within milliseconds.
 #![deny(missing_docs)]
 
-mod arming;
 mod backoff;
-mod changes;
-mod checks;
 pub mod clock;
 pub mod codec;
 mod controller;
-mod definition;
-mod durable;
-mod heard;
-mod measure;
-mod outage;
+mod convergence;
+mod engine;
+mod machine;
+mod metrics;
 mod panics;
-mod parts;
-mod progress;
 mod records;
-mod retention;
 mod runtime;
-mod shared;
-mod signals;
 pub mod snapshot;
 pub mod store;
 mod subscription;
 pub mod supervisor;
-mod wish;
-mod work;
+mod worker;
 
-pub use checks::LeftAlone;
+#[cfg(feature = "metrics")]
+pub use crate::metrics::describe as describe_metrics;
 pub use codec::CodecError;
-pub use controller::{Cut, CutHow, IdleError, Policy, Shutdown, Status, WorkerPhase, WorkerStatus};
-pub use durable::{BornIn, Durable, DurableState, WorkState, WorkedBy};
+pub use controller::{HowStopped, IdleError, Policy, Shutdown, Status, StoppedWorker, WorkerPhase, WorkerStatus};
+pub use engine::{
+    background::{TaskPhase, TaskStatus},
+    store_health::StoreCall,
+};
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-#[cfg(feature = "metrics")]
-pub use measure::describe as describe_metrics;
-pub use outage::StoreCall;
-pub use parts::{PartPhase, PartStatus};
-pub use progress::KeepsProgress;
+pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
-    Conflict, Failure, Firing, Group, GroupFailure, Held, Listing, MAX_ID_BYTES, Machines, Meta, MigrateError,
-    Migrated, OldState, Pending, Progress, RawRecord, ReadError, RowError, Stuck, Ticket, Together, WaitError, Wish,
-    WishOf,
+    Blocked, ClaimedInstance, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable, Firing, Group,
+    GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, Pending, RawRecord, ReadError, RecordMeta, Ticket,
+    TransitionError, WaitError,
 };
-pub use retention::Retention;
-pub use runtime::{Builder, Runtime, StartError};
-pub use signals::Signals;
-pub use subscription::{Start, SubscribeError, Subscription};
-pub use work::{Done, Finished, Lease, Outcome, RawTask, WorkError};
+pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
+pub use subscription::{StartPosition, SubscribeError, Subscription};
+pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
 /// What a program that declares machines and runs them needs: `use fsm_runtime::prelude::*;`.
 pub mod prelude {

@@ -1,7 +1,7 @@
 //! Owns following the history: every change in commit order, at least once, from where the subscriber stopped.
 
 use crate::{
-    shared::Shared,
+    engine::Engine,
     store::{HistoryEntry, HistoryQuery, StoreError},
 };
 use std::{collections::VecDeque, fmt, sync::Arc};
@@ -12,7 +12,7 @@ const PAGE: usize = 256;
 
 /// Where a subscriber begins that has stored no position yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartPosition {
     /// With the oldest change that is still remembered.
     Oldest,
     /// With the next change.
@@ -27,7 +27,7 @@ pub enum Start {
 /// ```
 /// # use fsm_runtime::{Runtime, Start, SubscribeError};
 /// # async fn example(runtime: Runtime) -> Result<(), SubscribeError> {
-/// let mut changes = runtime.subscribe("billing", Start::Oldest).await?;
+/// let mut changes = runtime.subscribe("billing", StartPosition::Oldest).await?;
 /// loop {
 ///     let entry = changes.next().await?;
 ///     println!("{}: {:?} -> {}", entry.key, entry.event, entry.to);
@@ -36,7 +36,7 @@ pub enum Start {
 /// # }
 /// ```
 pub struct Subscription {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     name: String,
     /// The sequence of the last entry that was given out.
     position: u64,
@@ -45,18 +45,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) async fn new(shared: Arc<Shared>, name: &str, start: Start) -> Result<Self, SubscribeError> {
-        let word = shared.changes.subscribe();
-        let stored = shared.store.position(name.to_owned()).await?;
+    pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
+        let word = engine.notifier.subscribe();
+        let stored = engine.store.position(name.to_owned()).await?;
         let position = match (stored, start) {
             (Some(position), _) => position,
-            (None, Start::Oldest) => shared.store.pruned().await?,
-            (None, Start::Newest) => shared.store.newest().await?,
+            (None, StartPosition::Oldest) => engine.store.pruned().await?,
+            (None, StartPosition::Newest) => engine.store.newest().await?,
         };
         if stored.is_none() {
-            shared.store.advance(name.to_owned(), position).await?;
+            engine.store.advance(name.to_owned(), position).await?;
         }
-        Ok(Self { shared, name: name.to_owned(), position, read: VecDeque::new(), word })
+        Ok(Self { engine, name: name.to_owned(), position, read: VecDeque::new(), word })
     }
 
     /// The next change; waits until there is one.
@@ -74,9 +74,9 @@ impl Subscription {
                 return Ok(entry);
             }
             let query = HistoryQuery { key: None, after: self.position, newest_first: false, limit: PAGE };
-            let page = self.shared.store.history(query).await?;
+            let page = self.engine.store.history(query).await?;
             // Read after the page: what was pruned before it was read is seen here.
-            let pruned = self.shared.store.pruned().await?;
+            let pruned = self.engine.store.pruned().await?;
             if self.position < pruned {
                 return Err(SubscribeError::Gap { name: self.name.clone(), after: self.position, pruned });
             }
@@ -98,12 +98,12 @@ impl Subscription {
     pub async fn ack(&mut self, sequence: u64) -> Result<(), SubscribeError> {
         // One that was given out by an earlier life of the subscriber is as good.
         if sequence > self.position {
-            let newest = self.shared.store.newest().await?;
+            let newest = self.engine.store.newest().await?;
             if sequence > newest {
                 return Err(SubscribeError::Ahead { name: self.name.clone(), sequence, newest });
             }
         }
-        Ok(self.shared.store.advance(self.name.clone(), sequence).await?)
+        Ok(self.engine.store.advance(self.name.clone(), sequence).await?)
     }
 
     /// Goes on behind what was pruned, and says behind which entry that is.
@@ -111,7 +111,7 @@ impl Subscription {
     /// # Errors
     /// [`SubscribeError::Store`].
     pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
-        self.position = self.position.max(self.shared.store.pruned().await?);
+        self.position = self.position.max(self.engine.store.pruned().await?);
         self.read.clear();
         Ok(self.position)
     }

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Of a machine without a context, which is known by its samples.
-fn hold<M: Durable<Whole = M>>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
+fn hold<M: Durable<Value = M>>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
     snapshot::hold::<M>(path, steps, samples, update)
 }
 
@@ -146,11 +146,11 @@ impl Snapshot {
 
     /// The failure with the folder left out.
     #[track_caller]
-    fn failure<M: Durable<Whole = M>>(&self, samples: Vec<M>, update: bool) -> String {
+    fn failure<M: Durable<Value = M>>(&self, samples: Vec<M>, update: bool) -> String {
         self.failure_of::<M>(samples, update)
     }
 
-    fn failure_of<M: Durable>(&self, samples: Vec<M::Whole>, update: bool) -> String {
+    fn failure_of<M: Durable>(&self, samples: Vec<M::Value>, update: bool) -> String {
         let before = self.text();
         let error = snapshot::hold::<M>(&self.path(), &self.steps, samples, update).expect_err("it does not hold");
         assert_eq!(self.text(), before, "a failure leaves the file alone");

@@ -63,7 +63,7 @@ struct Heart;
 
 impl pulse::Workers for Heart {
     async fn beating(&self, task: pulse::Task<pulse::Beating>) -> Outcome<pulse::Beating> {
-        task.again(std::time::Duration::from_hours(1))
+        task.requeue_after(std::time::Duration::from_hours(1))
     }
 }
 

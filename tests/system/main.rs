@@ -4,6 +4,7 @@
 mod context;
 mod contract;
 mod controller;
+mod desired_state;
 mod disk;
 mod groups;
 mod history;
@@ -22,4 +23,3 @@ mod statements;
 mod supervisor;
 mod tolerate;
 mod trace;
-mod wishes;

@@ -42,11 +42,14 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
             impl #params #runtime::Durable for #ident #args #clause {
                 type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
                 type AnyRecord = #ty;
-                type Whole = #ty;
-                fn split(whole: #ty) -> #ty { loop {} }
                 fn wrap<S: #runtime::DurableState<Machine = Self>>(raw: #ty) -> #ty { loop {} }
                 fn wrap_any(self, meta: #ty) -> #ty { loop {} }
                 fn unwrap_any(record: #ty) -> #ty { loop {} }
+            }
+            #[allow(deprecated)]
+            impl #params #runtime::StoredMachine for #ident #args #clause {
+                type Value = #ty;
+                fn split(value: #ty) -> #ty { loop {} }
                 fn encode(self) -> #ty { loop {} }
                 fn decode(state: #ty, data: #ty) -> #ty { loop {} }
                 fn encode_event(event: #ty) -> #ty { loop {} }
@@ -57,12 +60,12 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
             }
             #[allow(deprecated)]
             impl<W> #runtime::WorkedBy<W> for #ident {
-                fn work(self, workers: #ty, lease: #ty) -> #ty { loop {} }
+                fn work(self, workers: #ty, claim: #ty) -> #ty { loop {} }
             }
             #[allow(deprecated)]
-            impl<B> #runtime::BornIn<B> for #ident {
-                type Born = #ty;
-                fn parts(birth: #ty) -> #ty { loop {} }
+            impl<B> #runtime::CreateFrom<B> for #ident {
+                type Initial = #ty;
+                fn parts(initial: #ty) -> #ty { loop {} }
             }
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))

@@ -1,15 +1,15 @@
 //! Owns the passage between the controller, which knows rows, and one machine's typed workers.
 
-use super::Attempt;
+use crate::worker::Attempt;
 use crate::{
-    durable::{Durable, WorkedBy},
-    records::{
+    engine::Engine,
+    machine::StoredMachine,
+    machine::{
         Migrations,
-        rows::{self, Whole},
+        convert::{self, Whole},
     },
-    shared::Shared,
     store::{Cause, Change, Disarm, Origin, Row, Transition},
-    work::{End, Lease, WorkError},
+    worker::{End, WorkClaim, WorkError, WorkedBy},
 };
 use fsm_core::{Graph, Name, Rejected, UnknownName};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ pub(crate) enum Ended {
     /// With an event: what is to be committed.
     Fired(Box<Transition>),
     /// Not yet.
-    Again(Duration),
+    Requeue(Duration),
 }
 
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> + Send>>;
@@ -31,7 +31,7 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> 
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
     /// The worker of the state that the attempt is at.
-    fn run(&self, shared: Arc<Shared>, attempt: Arc<Attempt>) -> Running;
+    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> Running;
     /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
     /// it declares none, and an error where it cannot be made.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
@@ -59,14 +59,14 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
-    fn run(&self, shared: Arc<Shared>, attempt: Arc<Attempt>) -> Running {
+    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> Running {
         let workers = self.workers.clone();
         Box::pin(async move {
             let row = &attempt.row;
-            let (machine, context) = rows::decode::<M>(&shared.migrations, row).map_err(WorkError::permanent)?;
-            let finished = machine.work(&workers, Lease::new(attempt.clone(), context, shared)).await?;
+            let (machine, context) = convert::decode::<M>(&engine.migrations, row).map_err(WorkError::permanent)?;
+            let finished = machine.work(&workers, WorkClaim::new(attempt.clone(), context, engine)).await?;
             match finished.0 {
-                End::Again(after) => Ok(Ended::Again(after)),
+                End::Requeue(after) => Ok(Ended::Requeue(after)),
                 End::Fired { machine, context, event, payload } => {
                     let whole = (machine, context);
                     let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
@@ -77,7 +77,7 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>> {
-        let whole = match rows::decode::<M>(migrations, row) {
+        let whole = match convert::decode::<M>(migrations, row) {
             Ok(whole) => whole,
             Err(error) => return Some(Err(error.to_string())),
         };
@@ -86,14 +86,14 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 
     fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String> {
-        let whole = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
         let kind: M::EventKind = event.parse().map_err(|error: UnknownName| error.to_string())?;
         let event = M::decode_event(kind, NO_PAYLOAD).map_err(|error| error.to_string())?;
         fire(row, whole, event, Cause::Converge, None)
     }
 
     fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String> {
-        let whole = rows::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+        let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
         Ok(timer(row, whole).map_or_else(
             |reason| {
                 let Row { key, incarnation, version, .. } = row.clone();
@@ -104,14 +104,14 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     }
 }
 
-fn timer<M: Durable>(row: &Row, whole: Whole<M>) -> Result<Transition, String> {
+fn timer<M: StoredMachine>(row: &Row, whole: Whole<M>) -> Result<Transition, String> {
     let state = whole.0.state();
     let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
     fire(row, whole, event, Cause::Timer, None)
 }
 
 /// What `event` makes of the row, fired by the system.
-fn fire<M: Durable>(
+fn fire<M: StoredMachine>(
     row: &Row,
     (machine, mut context): Whole<M>,
     event: M::Event,
@@ -128,7 +128,7 @@ fn fire<M: Durable>(
 }
 
 /// Checked against the graph, like a caller's.
-fn transition<M: Durable>(
+fn transition<M: StoredMachine>(
     row: &Row,
     (target, context): Whole<M>,
     event: M::EventKind,
@@ -137,8 +137,8 @@ fn transition<M: Durable>(
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let from = M::GRAPH.state_was(&row.state).map_or(row.state.as_str(), |info| info.name);
-    let (_, into) = rows::entering(target, &context).map_err(|error| error.to_string())?;
-    if !rows::declared::<M>(from, event.as_str(), &into.state) {
+    let (_, into) = convert::entering(target, &context).map_err(|error| error.to_string())?;
+    if !convert::declared::<M>(from, event.as_str(), &into.state) {
         return Err(format!("{} declares no transition `{from} --{event}-> {}`", M::GRAPH.machine, into.state));
     }
     Ok(Transition {

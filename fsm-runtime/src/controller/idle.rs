@@ -1,8 +1,8 @@
 //! Owns the wait until a controller has nothing to do, for tests that are to be deterministic.
 
-use super::run::Run;
+use super::event_loop::Run;
 use crate::{
-    shared::Shared,
+    engine::Engine,
     store::{Due, Key, Scope, StoreError},
 };
 use std::time::{Duration, SystemTime};
@@ -29,14 +29,14 @@ pub enum IdleError {
 impl Run {
     /// Answers those who wait for it, if there is nothing to do now.
     pub(super) fn answer_idle(&mut self) {
-        if !self.shared.changes.is_asked() {
+        if !self.engine.notifier.is_asked() {
             return;
         }
-        let now = self.shared.clock.elapsed();
+        let now = self.engine.clock.elapsed();
         let due = self.agenda.next().is_some_and(|at| at <= now);
         // Without its lease it holds back what it would do.
         if self.is_idle() && !due && self.may_claim() {
-            self.shared.changes.answer();
+            self.engine.notifier.answer();
         }
     }
 }
@@ -44,20 +44,20 @@ impl Run {
 /// Ends when nothing in `scope` is due, running or on its way, and says when the next thing is due.
 ///
 /// Cancel safe: it has no effects but that the controller looks at what is due.
-pub(crate) async fn until_idle(shared: &Shared, scope: Scope) -> Result<Option<SystemTime>, StoreError> {
+pub(crate) async fn until_idle(engine: &Engine, scope: Scope) -> Result<Option<SystemTime>, StoreError> {
     let mut left = Vec::new();
     loop {
-        shared.changes.idle().await;
-        let now = shared.clock.now();
+        engine.notifier.idle().await;
+        let now = engine.clock.now();
         // What nobody has told of: raw writes, another process's word that is still on its way.
-        let due = shared.store.due(scope.clone(), now, None, PAGE).await?;
+        let due = engine.store.due(scope.clone(), now, None, PAGE).await?;
         // What is due after it was looked at is what this code leaves alone.
         if due.is_empty() || due == left {
             let after = Due { key: Key::new(LAST, ""), at: now };
-            let next = shared.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
+            let next = engine.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
             return Ok(next.first().map(|next| next.at));
         }
-        shared.changes.publish(due.iter().map(|due| due.key.clone()));
+        engine.notifier.publish(due.iter().map(|due| due.key.clone()));
         left = due;
     }
 }

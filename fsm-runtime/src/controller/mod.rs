@@ -3,47 +3,38 @@
 //! Level-triggered: it acts on what is stored, never on what a message says. A word that something changed, and a
 //! periodic scan for what was missed, both lead to the same look at the row.
 
-mod agenda;
-mod busy;
+mod converge;
+mod decide;
+mod discovery;
 mod driver;
+mod event_loop;
 mod idle;
-mod life;
-mod others;
-mod plan;
-mod policy;
-mod pursue;
-mod recover;
-mod run;
-mod running;
-mod scan;
-mod schedule;
-mod slots;
-mod standing;
-mod status;
-mod stop;
-mod tenure;
-mod watch;
-mod watchdog;
-mod worker;
+mod lease;
+mod lifecycle;
+mod queue;
+mod recovery;
+mod shutdown;
+mod workers;
 
+pub(crate) use crate::worker::Limits;
+pub(crate) use discovery::follow;
 pub(crate) use driver::{Driver, Machine};
 pub use idle::IdleError;
 pub(crate) use idle::until_idle;
-pub use policy::Policy;
-pub(crate) use policy::{Limits, Policies};
-pub(crate) use scan::follow;
-pub(crate) use status::Board;
-pub use status::{Status, WorkerPhase, WorkerStatus};
-pub use stop::{Cut, CutHow, Shutdown};
-pub(crate) use worker::{Attempt, STORE_AGAIN};
+pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
+pub(crate) use workers::policy::Policies;
+pub use workers::policy::Policy;
+pub(crate) use workers::status::Board;
+pub use workers::status::{Status, WorkerPhase, WorkerStatus};
 
 use crate::{
     clock::Clock,
-    shared::Shared,
+    engine::Engine,
     store::{Renewal, Scope, StoreError},
 };
-use life::Life;
-use run::Run;
+use event_loop::Run;
+use lease::watchdog::Watchdog;
+use lifecycle::Life;
 use std::{
     collections::HashMap,
     ops::RangeInclusive,
@@ -55,7 +46,6 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use watchdog::Watchdog;
 
 /// What a controller goes by; `Builder` documents each.
 #[derive(Debug)]
@@ -106,22 +96,22 @@ impl Controller {
     /// Takes the lease that `me` describes, and starts. `presence` shows others that this process is alive; it is kept
     /// until everything has ended.
     pub(crate) async fn start(
-        shared: Arc<Shared>,
+        engine: Arc<Engine>,
         drivers: Drivers,
         settings: Settings,
         me: Renewal,
         presence: Box<dyn Send + Sync>,
     ) -> Result<Self, StoreError> {
-        let watchdog = Watchdog::start(shared.clone(), me.clone()).await?;
+        let watchdog = Watchdog::start(engine.clone(), me.clone()).await?;
         let stop = CancellationToken::new();
         let (deadline, told) = oneshot::channel();
         let board = Arc::<Board>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
         let scope = Scope { machines, shards: settings.shards.clone() };
-        let run = Run::new(shared.clone(), drivers, settings, me.clone(), watchdog.renewed(), board.clone());
+        let run = Run::new(engine.clone(), drivers, settings, me.clone(), watchdog.renewed(), board.clone());
         let failed = Arc::<OnceLock<String>>::default();
         let life = Life {
-            shared,
+            engine,
             me,
             scope: scope.clone(),
             board: board.clone(),

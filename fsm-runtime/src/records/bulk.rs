@@ -1,17 +1,9 @@
 //! Owns what is done with many instances at once: making them, and writing older rows under the present schema.
 
-use super::{
-    failure::{Failure, RowError},
-    firing::Planned,
-    listing::Listing,
-    machines::Machines,
-    migrate::Migrated,
-    rows,
-};
-use crate::{
-    durable::{BornIn, Durable},
-    store::{Change, Entering, Rewrite, Row, StoreError, Verdict},
-};
+use super::{CreateFrom, Durable};
+use super::{error::TransitionError, machines::Machines, query::ListQuery, transition::Planned};
+use crate::machine::{Migrated, RowError, convert};
+use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
 
 /// How many instances share a transaction when many are made or rewritten.
 const BATCH: usize = 256;
@@ -24,20 +16,20 @@ impl<M: Durable> Machines<M> {
     /// Each result is that of a [`create`](Self::create).
     ///
     /// # Cancel safety
-    /// Dropped half-way, each instance is made or not; creating them again tells which ([`Failure::Exists`]).
+    /// Dropped half-way, each instance is made or not; creating them again tells which ([`TransitionError::Exists`]).
     pub async fn create_many<B>(
         &self,
         instances: impl IntoIterator<Item = (String, B)>,
-    ) -> Vec<Result<M::Record<<M as BornIn<B>>::Born>, Failure<M>>>
+    ) -> Vec<Result<M::Record<<M as CreateFrom<B>>::Initial>, TransitionError<M>>>
     where
-        M: BornIn<B>,
+        M: CreateFrom<B>,
     {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
         for (id, birth) in instances {
             // Always planned: nobody has polled it.
             let plan = self.make(&id, birth, None).prepare();
-            match plan.unwrap_or_else(|| Err(Failure::NotFound { key: Self::key(&id) })) {
+            match plan.unwrap_or_else(|| Err(TransitionError::NotFound { key: Self::key(&id) })) {
                 Ok(Planned::Ready(plan)) => {
                     let (_, change, decide) = plan.split();
                     prepared.push((results.len(), change, decide));
@@ -50,7 +42,7 @@ impl<M: Durable> Machines<M> {
         while !prepared.is_empty() {
             let batch: Vec<_> = prepared.drain(..prepared.len().min(BATCH)).collect();
             let groups = batch.iter().map(|(_, change, _)| change.clone().into()).collect();
-            match self.shared.commit_groups(groups).await {
+            match self.engine.commit_groups(groups).await {
                 Ok(verdicts) => {
                     for ((place, _, decide), verdict) in batch.into_iter().zip(verdicts) {
                         results[place] = Some(decide(match verdict {
@@ -61,7 +53,7 @@ impl<M: Durable> Machines<M> {
                 }
                 Err(error) => {
                     for (place, ..) in batch {
-                        results[place] = Some(Err(Failure::Store(error.clone())));
+                        results[place] = Some(Err(TransitionError::Store(error.clone())));
                     }
                 }
             }
@@ -82,7 +74,7 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// [`StoreError`]; what was written until then stays.
     pub async fn migrate_all(&self, mut told: impl FnMut(Migrated, Vec<RowError>)) -> Result<Migrated, StoreError> {
-        let (mut done, mut listing) = (Migrated::default(), Listing::all().limit(BATCH));
+        let (mut done, mut listing) = (Migrated::default(), ListQuery::all().limit(BATCH));
         loop {
             let page = self.rows(&listing).await?;
             let (mut groups, mut left) = (Vec::new(), Vec::new());
@@ -95,7 +87,7 @@ impl<M: Durable> Machines<M> {
                     }
                 }
             }
-            for verdict in self.shared.commit_groups(groups).await? {
+            for verdict in self.engine.commit_groups(groups).await? {
                 match verdict {
                     Verdict::Committed { .. } => done.rewritten += 1,
                     _ => done.changed_meanwhile += 1,
@@ -106,14 +98,14 @@ impl<M: Durable> Machines<M> {
             let Some(next) = page.next else { break };
             listing = listing.after(next);
         }
-        self.shared.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
+        self.engine.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
         Ok(done)
     }
 
     /// `row` as it is under the present schema version.
     fn rewrite(&self, row: &Row) -> Result<Rewrite, RowError> {
-        let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
-        let (_, into) = rows::entering(machine, &context).map_err(|cause| RowError::Undecodable {
+        let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
+        let (_, into) = convert::entering(machine, &context).map_err(|cause| RowError::Undecodable {
             key: row.key.clone(),
             state: row.state.clone(),
             migrated_from: Some(row.schema),

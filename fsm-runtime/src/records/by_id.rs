@@ -1,16 +1,14 @@
 //! Owns what is done with an instance by its id, whatever state it is in: firing, deciding again, waiting.
 
+use super::Durable;
 use super::{
-    failure::{Failure, WaitError},
-    firing::Pending,
+    error::{TransitionError, WaitError},
     machines::Machines,
-    record::{self, Meta},
-    rows,
+    record::{self, RecordMeta},
+    transition::Pending,
 };
-use crate::{
-    durable::Durable,
-    store::{Key, Row},
-};
+use crate::machine::convert;
+use crate::store::{Key, Row};
 use fsm_core::{Graph, Kind, Name, Rejected};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -25,12 +23,12 @@ impl<M: Durable> Machines<M> {
     /// become. Where the decision depends on what was read before, fire on the record instead.
     ///
     /// # Errors
-    /// [`Failure::NotAccepted`] and [`Failure::Refused`] with the record as it stands; [`Failure::NotFound`];
-    /// [`Failure::Conflict`] when others kept being first.
+    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it stands; [`TransitionError::NotFound`];
+    /// [`TransitionError::Conflict`] when others kept being first.
     ///
     /// # Cancel safety
     /// Dropped half-way, the event is fired or not; read the instance to see which.
-    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
         self.seek(id, event.into(), None)
     }
 
@@ -39,13 +37,13 @@ impl<M: Durable> Machines<M> {
     /// a former life, and stands for nothing.
     ///
     /// # Errors
-    /// As [`fire`](Self::fire); [`Failure::KeyReused`] where the key stands for another event or payload.
+    /// As [`fire`](Self::fire); [`TransitionError::KeyReused`] where the key stands for another event or payload.
     pub fn fire_with_key(
         &self,
         id: &str,
         event: impl Into<M::Event>,
         key: impl Into<String>,
-    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+    ) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
         self.seek(id, event.into(), Some(key.into()))
     }
 
@@ -54,7 +52,7 @@ impl<M: Durable> Machines<M> {
         id: &str,
         mut event: M::Event,
         idempotency_key: Option<String>,
-    ) -> Pending<Result<M::AnyRecord, Failure<M>>> {
+    ) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
         let (this, id) = (self.clone(), id.to_owned());
         Pending::new(async move {
             let kind = M::kind_of(&event);
@@ -64,14 +62,14 @@ impl<M: Durable> Machines<M> {
                 tries += 1;
                 // Before legality: the first call may have moved the instance to where the event is not accepted, or removed it.
                 if let Some(idempotency_key) = &idempotency_key
-                    && let Some(first) = this.shared.store.first(Self::key(&id), idempotency_key.clone()).await?
+                    && let Some(first) = this.engine.store.first(Self::key(&id), idempotency_key.clone()).await?
                 {
                     let first = record::same_request::<M>(first, kind, &payload, idempotency_key.clone())?;
-                    let (machine, context) = rows::decode_entry::<M>(&this.shared.migrations, &first)?;
-                    return Ok(machine.wrap_any(Meta::of_first(&this.shared, &this.origin, &first, context)));
+                    let (machine, context) = convert::decode_entry::<M>(&this.engine.migrations, &first)?;
+                    return Ok(machine.wrap_any(RecordMeta::of_first(&this.engine, &this.origin, &first, context)));
                 }
                 let (row, (machine, context)) = this.load(&id).await?;
-                let mut meta = Meta::<M>::of(&this.shared, &this.origin, &row, context);
+                let mut meta = RecordMeta::<M>::of(&this.engine, &this.origin, &row, context);
                 meta.set_key(idempotency_key.clone());
                 let (from, accepts) = (machine.state(), machine.accepts());
                 let target = match machine.apply(event, meta.context_mut()) {
@@ -86,7 +84,7 @@ impl<M: Durable> Machines<M> {
                 let plan =
                     meta.plan(from, kind, payload.clone(), target, |machine, meta| Ok(machine.wrap_any(meta)))?;
                 match plan.commit().await {
-                    Err(Failure::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
+                    Err(TransitionError::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
                     decided => return decided,
                 }
             }
@@ -97,7 +95,7 @@ impl<M: Durable> Machines<M> {
     /// after which the last conflict is the answer.
     ///
     /// ```
-    /// # use fsm_runtime::{Failure, Machines, prelude::*};
+    /// # use fsm_runtime::{TransitionError, Machines, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(StateMachine)]
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
@@ -114,7 +112,7 @@ impl<M: Durable> Machines<M> {
     /// ```
     ///
     /// # Errors
-    /// What `decide` fails with, but for a conflict before the last try; [`Failure::NotFound`]; [`Failure::Store`].
+    /// What `decide` fails with, but for a conflict before the last try; [`TransitionError::NotFound`]; [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// As that of `decide`.
@@ -122,20 +120,20 @@ impl<M: Durable> Machines<M> {
         &self,
         id: &str,
         tries: u32,
-        mut decide: impl AsyncFnMut(M::AnyRecord) -> Result<T, Failure<M>>,
-    ) -> Result<T, Failure<M>> {
+        mut decide: impl AsyncFnMut(M::AnyRecord) -> Result<T, TransitionError<M>>,
+    ) -> Result<T, TransitionError<M>> {
         let mut left = tries;
         loop {
             left = left.saturating_sub(1);
             match decide(self.get(id).await?).await {
-                Err(Failure::Conflict(_)) if left > 0 => {}
+                Err(TransitionError::Conflict(_)) if left > 0 => {}
                 decided => return decided,
             }
         }
     }
 
     /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
-    /// two looks can be missed. Changes by other processes are seen too.
+    /// two looks can be missed. Notifier by other processes are seen too.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].
@@ -158,17 +156,17 @@ impl<M: Durable> Machines<M> {
         wanted: impl Fn(M::State) -> bool,
     ) -> Result<M::AnyRecord, WaitError> {
         let key = Self::key(id);
-        let mut word = self.shared.changes.subscribe();
-        let deadline = self.shared.clock.elapsed().saturating_add(timeout);
+        let mut word = self.engine.notifier.subscribe();
+        let deadline = self.engine.clock.elapsed().saturating_add(timeout);
         loop {
             let (row, (machine, context)) = self.load(id).await?;
             if wanted(machine.state()) {
-                return Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, &row, context)));
+                return Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)));
             }
-            let left = deadline.saturating_sub(self.shared.clock.elapsed());
-            if self.shared.clock.timeout(left, told(&mut word, &key)).await.is_none() {
+            let left = deadline.saturating_sub(self.engine.clock.elapsed());
+            if self.engine.clock.timeout(left, told(&mut word, &key)).await.is_none() {
                 let state = machine.state().as_str();
-                let (version, why) = (row.version, how_its_work_stands(M::GRAPH, state, &row, self.shared.clock.now()));
+                let (version, why) = (row.version, how_its_work_stands(M::GRAPH, state, &row, self.engine.clock.now()));
                 return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version, why });
             }
         }

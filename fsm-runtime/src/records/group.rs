@@ -1,9 +1,9 @@
 //! Owns changes that are made all or none: of one machine or of several, with the caller's own SQL where the store is SQLite.
 
-use super::firing::{Firing, Planned};
+use super::Durable;
+use super::transition::{Firing, Planned};
 use crate::{
-    durable::Durable,
-    shared::Shared,
+    engine::Engine,
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -12,13 +12,13 @@ use crate::{
 use std::{any::Any, error::Error, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
 
-/// Changes that are made all or none.
+/// Notifier that are made all or none.
 ///
 /// A group that is to be asked for again, after a crash say, has an idempotency key on one of its changes: if it was committed the first
-/// time, the second is [`GroupFailure::MadeBefore`].
+/// time, the second is [`GroupError::MadeBefore`].
 ///
 /// ```
-/// # use fsm_runtime::{GroupFailure, Runtime, prelude::*};
+/// # use fsm_runtime::{GroupError, Runtime, prelude::*};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(StateMachine)]
 /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 /// # enum Parcel { #[on(send => Sent)] Packed, #[state(end)] Sent }
 /// # async fn example(
 /// #     runtime: Runtime, order: order::Record<order::Open>, parcel: parcel::Record<parcel::Packed>,
-/// # ) -> Result<(), GroupFailure> {
+/// # ) -> Result<(), GroupError> {
 /// let mut group = runtime.group();
 /// let paid = group.add(order.pay());
 /// let sent = group.add(parcel.send());
@@ -39,35 +39,35 @@ use tokio::sync::oneshot;
 /// ```
 #[must_use = "nothing happens until it is committed"]
 pub struct Group {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     members: Vec<Member>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Decide = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, BoxError> + Send>;
 /// Runs the guards; gives the change, and what a verdict on it is to the caller.
-type Member = Pin<Box<dyn Future<Output = Result<(Change, Decide), GroupFailure>> + Send>>;
+type Member = Pin<Box<dyn Future<Output = Result<(Change, Decide), GroupError>> + Send>>;
 
 /// Stands for the result of one change of a [`Group`].
 #[derive(Debug)]
 pub struct Ticket<R>(usize, PhantomData<fn() -> R>);
 
 impl Group {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, members: Vec::new() }
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, members: Vec::new() }
     }
 
     /// Adds a change: a record's transition, or a creation. Its guard runs when the group is committed.
     pub fn add<R: Send + 'static, M: Durable>(&mut self, firing: Firing<R, M>) -> Ticket<R> {
         let change = self.members.len();
         self.members.push(Box::pin(async move {
-            let failed = |cause| GroupFailure::Change { change, cause };
+            let failed = |cause| GroupError::Change { change, cause };
             let awaited = || failed("this change was awaited already; a group takes it before that".into());
             let prepared = match firing.prepare().ok_or_else(awaited)?.map_err(|failure| failed(failure.into()))? {
                 Planned::Ready(prepared) => prepared,
                 Planned::Refused(asked) => {
                     let first = asked.first.await.map_err(|failure| failed(failure.into()))?;
-                    return Err(GroupFailure::MadeBefore { change, sequence: first.sequence });
+                    return Err(GroupError::MadeBefore { change, sequence: first.sequence });
                 }
             };
             let (_, change, decide) = prepared.split();
@@ -83,18 +83,18 @@ impl Group {
     /// Makes all of the changes, or none.
     ///
     /// # Errors
-    /// [`GroupFailure`]; nothing was changed then, unless it says that this is not known.
+    /// [`GroupError`]; nothing was changed then, unless it says that this is not known.
     ///
     /// # Cancel safety
     /// Dropped half-way, all of the changes are made or none.
-    pub async fn commit(self) -> Result<Together, GroupFailure> {
-        let Self { shared, members } = self;
+    pub async fn commit(self) -> Result<GroupOutput, GroupError> {
+        let Self { engine, members } = self;
         if members.is_empty() {
-            return Err(GroupFailure::Empty);
+            return Err(GroupError::Empty);
         }
         let (changes, decides) = prepare(members).await?;
         let group = vec![store::Group { changes }];
-        let verdict = shared.commit_groups(group).await?.pop();
+        let verdict = engine.commit_groups(group).await?.pop();
         decide(decides, verdict)
     }
 
@@ -104,12 +104,12 @@ impl Group {
     /// it fails, the changes are not made either.
     ///
     /// ```
-    /// # use fsm_runtime::{GroupFailure, Runtime, prelude::*};
+    /// # use fsm_runtime::{GroupError, Runtime, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(StateMachine)]
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
-    /// # async fn example(runtime: Runtime, order: order::Record<order::Open>) -> Result<(), GroupFailure> {
+    /// # async fn example(runtime: Runtime, order: order::Record<order::Open>) -> Result<(), GroupError> {
     /// let mut group = runtime.group();
     /// let paid = group.add(order.pay());
     /// let (mut done, _) = group
@@ -121,31 +121,31 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`GroupFailure::Statements`] with the error of `statements`;
-    /// [`GroupFailure::NotSqlite`] on another store.
+    /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`;
+    /// [`GroupError::NotSqlite`] on another store.
     ///
     /// # Cancel safety
     /// Dropped half-way, everything is done or nothing.
     pub async fn commit_with<T: Send + 'static>(
         self,
         statements: impl FnOnce(&Sql<'_>) -> Result<T, BoxError> + Send + 'static,
-    ) -> Result<(Together, T), GroupFailure> {
-        let Self { shared, members } = self;
+    ) -> Result<(GroupOutput, T), GroupError> {
+        let Self { engine, members } = self;
         let (changes, decides) = prepare(members).await?;
-        let store: &dyn Any = &*shared.store;
-        let sqlite = store.downcast_ref::<Sqlite>().ok_or(GroupFailure::NotSqlite)?;
+        let store: &dyn Any = &*engine.store;
+        let sqlite = store.downcast_ref::<Sqlite>().ok_or(GroupError::NotSqlite)?;
         // The writer's closure cannot return more than success: what it made waits here.
         let (put, mut made) = oneshot::channel();
         let statements = move |sql: &Sql<'_>| {
             let _ = put.send(statements(sql)?);
             Ok(())
         };
-        let verdict = shared.commit_with(sqlite.clone(), store::Group { changes }, Box::new(statements)).await?;
-        let verdict = verdict.map_err(GroupFailure::Statements)?;
+        let verdict = engine.commit_with(sqlite.clone(), store::Group { changes }, Box::new(statements)).await?;
+        let verdict = verdict.map_err(GroupError::Statements)?;
         let together = decide(decides, Some(verdict))?;
         match made.try_recv() {
             Ok(made) => Ok((together, made)),
-            Err(_) => Err(GroupFailure::Statements("they did not run".into())),
+            Err(_) => Err(GroupError::Statements("they did not run".into())),
         }
     }
 }
@@ -156,7 +156,7 @@ impl fmt::Debug for Group {
     }
 }
 
-async fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupFailure> {
+async fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupError> {
     let (mut changes, mut decides) = (Vec::new(), Vec::new());
     for member in members {
         let (change, decide) = member.await?;
@@ -166,20 +166,20 @@ async fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), Gro
     Ok((changes, decides))
 }
 
-fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together, GroupFailure> {
+fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<GroupOutput, GroupError> {
     let verdict = match verdict {
         Some(Verdict::Committed { rows }) => {
             let results = decides.into_iter().zip(rows).enumerate().map(|(change, (decide, row))| {
-                decide(Ok(row)).map(Some).map_err(|cause| GroupFailure::Change { change, cause })
+                decide(Ok(row)).map(Some).map_err(|cause| GroupError::Change { change, cause })
             });
-            return Ok(Together(results.collect::<Result<_, _>>()?));
+            return Ok(GroupOutput(results.collect::<Result<_, _>>()?));
         }
         Some(verdict) => verdict,
-        None => return Err(GroupFailure::Empty),
+        None => return Err(GroupError::Empty),
     };
     let change = verdict.change().unwrap_or_default();
     if let Verdict::Duplicate { first, .. } = &verdict {
-        return Err(GroupFailure::MadeBefore { change, sequence: first.sequence });
+        return Err(GroupError::MadeBefore { change, sequence: first.sequence });
     }
     let cause: BoxError = if change < decides.len() {
         match decides.swap_remove(change)(Err(verdict)) {
@@ -189,14 +189,14 @@ fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<Together
     } else {
         "the store's verdict is on no change of the group".into()
     };
-    Err(GroupFailure::Change { change, cause })
+    Err(GroupError::Change { change, cause })
 }
 
 /// The results of a [`Group`] that was committed.
 #[derive(Debug)]
-pub struct Together(Vec<Option<Box<dyn Any + Send>>>);
+pub struct GroupOutput(Vec<Option<Box<dyn Any + Send>>>);
 
-impl Together {
+impl GroupOutput {
     /// The result that `ticket` stands for; `None` for a ticket of another group.
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is good for one result")]
     pub fn take<R: Send + 'static>(&mut self, ticket: Ticket<R>) -> Option<R> {
@@ -208,7 +208,7 @@ impl Together {
 /// Why a [`Group`] was not committed. Nothing was changed, unless the store's error says that this is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum GroupFailure {
+pub enum GroupError {
     /// One of the changes could not be made: its cause is the machine's own `Failure`, to be had by `downcast_ref`.
     #[error("change {change} of the group was not made, and so none was: {cause}")]
     Change {

@@ -1,16 +1,17 @@
 //! Owns the handle on all instances of one machine: create, read, list, history, events by id, waiting.
 
+use super::{CreateFrom, Durable};
 use super::{
-    failure::{Failure, ReadError},
-    firing::{self, Firing, Pending, Prepared, Stored},
-    listing::Listing,
-    record::{Meta, RawRecord},
-    rows,
+    error::{ReadError, TransitionError},
+    query::ListQuery,
+    record::{RawRecord, RecordMeta},
+    transition::{self, Firing, Pending, Prepared, Stored},
 };
+use crate::machine::convert;
 use crate::{
-    checks,
-    durable::{BornIn, Durable, DurableState},
-    shared::Shared,
+    engine::Engine,
+    machine::DurableState,
+    machine::knows,
     store::{
         Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
     },
@@ -26,30 +27,30 @@ const BATCH: usize = 256;
 
 /// All instances of machine `M` in a runtime's store. Cheap to clone.
 pub struct Machines<M> {
-    pub(super) shared: Arc<Shared>,
+    pub(super) engine: Arc<Engine>,
     pub(super) origin: Origin,
     machine: PhantomData<fn() -> M>,
 }
 
 impl<M: Durable> Machines<M> {
-    pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
-        Self { shared, origin, machine: PhantomData }
+    pub(crate) fn new(engine: Arc<Engine>, origin: Origin) -> Self {
+        Self { engine, origin, machine: PhantomData }
     }
 
     /// The same instances, on behalf of `actor`: the history of what is changed through this handle, and through the
     /// records from it, says so.
     #[must_use]
-    pub fn acting_as(&self, actor: impl Into<String>) -> Self {
+    pub fn with_actor(&self, actor: impl Into<String>) -> Self {
         let origin = Origin { actor: Some(actor.into()), ..self.origin.clone() };
-        Self::new(self.shared.clone(), origin)
+        Self::new(self.engine.clone(), origin)
     }
 
     /// The same instances, in the trace of that id: the history of what is changed through this handle, and through the
     /// records from it, says so.
     #[must_use]
-    pub fn in_trace(&self, trace: impl Into<String>) -> Self {
+    pub fn with_trace_id(&self, trace: impl Into<String>) -> Self {
         let origin = Origin { trace: Some(trace.into()), ..self.origin.clone() };
-        Self::new(self.shared.clone(), origin)
+        Self::new(self.engine.clone(), origin)
     }
 
     pub(super) fn key(id: &str) -> Key {
@@ -60,14 +61,14 @@ impl<M: Durable> Machines<M> {
     /// pair of the two, `(state, context)`.
     ///
     /// # Errors
-    /// [`Failure::Exists`] with the record that has the id already, [`Failure::InvalidId`] for an id that is empty,
-    /// longer than [`MAX_ID_BYTES`] or holds a NUL, and [`Failure::Store`].
+    /// [`TransitionError::Exists`] with the record that has the id already, [`TransitionError::InvalidId`] for an id that is empty,
+    /// longer than [`MAX_ID_BYTES`] or holds a NUL, and [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// Dropped half-way, the instance is made or not; creating it again tells which.
-    pub fn create<B>(&self, id: &str, birth: B) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
+    pub fn create<B>(&self, id: &str, birth: B) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
-        M: BornIn<B>,
+        M: CreateFrom<B>,
     {
         self.make(id, birth, None)
     }
@@ -76,16 +77,16 @@ impl<M: Durable> Machines<M> {
     /// answers as it did the first time.
     ///
     /// # Errors
-    /// As [`create`](Self::create); [`Failure::KeyReused`] where the key stands for another birth: what counts is its state and its JSON, so
+    /// As [`create`](Self::create); [`TransitionError::KeyReused`] where the key stands for another birth: what counts is its state and its JSON, so
     /// that it is another one to a release that has another name for the state, or other fields.
     pub fn create_with_key<B>(
         &self,
         id: &str,
         birth: B,
         key: impl Into<String>,
-    ) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
+    ) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
-        M: BornIn<B>,
+        M: CreateFrom<B>,
     {
         self.make(id, birth, Some(key.into()))
     }
@@ -96,20 +97,20 @@ impl<M: Durable> Machines<M> {
         id: &str,
         birth: B,
         idempotency_key: Option<String>,
-    ) -> Firing<M::Record<<M as BornIn<B>>::Born>, M>
+    ) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
-        M: BornIn<B>,
+        M: CreateFrom<B>,
     {
-        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let (engine, origin) = (self.engine.clone(), self.origin.clone());
         let (key, checked) = (Self::key(id), check_id(id));
         let (state, context) = M::parts(birth);
         let (machine, context) = (state.into_enum(), Box::new(context));
         Firing::new(move || {
-            checked.map_err(|why| Failure::InvalidId { why })?;
-            if !rows::is_initial::<M>(machine.state()) {
-                return Err(Failure::NotInitial { key, state: machine.state() });
+            checked.map_err(|why| TransitionError::InvalidId { why })?;
+            if !convert::is_initial::<M>(machine.state()) {
+                return Err(TransitionError::NotInitial { key, state: machine.state() });
             }
-            let (machine, into) = rows::entering::<M>(machine, &context)?;
+            let (machine, into) = convert::entering::<M>(machine, &context)?;
             let change = Change::Create(Create {
                 key: key.clone(),
                 incarnation: Uuid::now_v7(),
@@ -118,16 +119,18 @@ impl<M: Durable> Machines<M> {
                 idempotency_key: idempotency_key.clone(),
                 origin: origin.clone(),
             });
-            let (to, by) = (shared.clone(), origin.clone());
-            let prepared = Prepared::new(shared, origin, key.clone(), change, idempotency_key, move |stored| {
+            let (to, by) = (engine.clone(), origin.clone());
+            let prepared = Prepared::new(engine, origin, key.clone(), change, idempotency_key, move |stored| {
                 let meta = match stored {
-                    Stored::Now(row) => Meta::of(&to, &by, &row, context),
+                    Stored::Now(row) => RecordMeta::of(&to, &by, &row, context),
                     // The same birth: the key answers for no other.
-                    Stored::Before(first) => Meta::of_first(&to, &by, &first, context),
+                    Stored::Before(first) => RecordMeta::of_first(&to, &by, &first, context),
                 };
                 match Target::from_enum(machine) {
                     Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
-                    Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
+                    Err(_) => {
+                        Err(TransitionError::Unstorable { key, reason: "it changed its state on the way".to_owned() })
+                    }
                 }
             });
             Ok(prepared.into())
@@ -143,11 +146,11 @@ impl<M: Durable> Machines<M> {
     }
 
     pub(super) fn read(&self, key: Key) -> Pending<Result<M::AnyRecord, ReadError>> {
-        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let (engine, origin) = (self.engine.clone(), self.origin.clone());
         Pending::new(async move {
-            let row = shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
-            let (machine, context) = rows::decode::<M>(&shared.migrations, &row)?;
-            Ok(machine.wrap_any(Meta::of(&shared, &origin, &row, context)))
+            let row = engine.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
+            let (machine, context) = convert::decode::<M>(&engine.migrations, &row)?;
+            Ok(machine.wrap_any(RecordMeta::of(&engine, &origin, &row, context)))
         })
     }
 
@@ -160,7 +163,7 @@ impl<M: Durable> Machines<M> {
         id: &str,
     ) -> Result<Result<M::Record<S>, M::AnyRecord>, ReadError> {
         let (row, (machine, context)) = self.load(id).await?;
-        let meta = Meta::of(&self.shared, &self.origin, &row, context);
+        let meta = RecordMeta::of(&self.engine, &self.origin, &row, context);
         Ok(match S::from_enum(machine) {
             Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
             Err(machine) => Err(machine.wrap_any(meta)),
@@ -173,12 +176,12 @@ impl<M: Durable> Machines<M> {
     /// [`ReadError::NotFound`] and [`ReadError::Store`].
     pub async fn row(&self, id: &str) -> Result<Row, ReadError> {
         let key = Self::key(id);
-        self.shared.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })
+        self.engine.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })
     }
 
-    pub(super) async fn load(&self, id: &str) -> Result<(Row, rows::Whole<M>), ReadError> {
+    pub(super) async fn load(&self, id: &str) -> Result<(Row, convert::Whole<M>), ReadError> {
         let row = self.row(id).await?;
-        let machine = rows::decode(&self.shared.migrations, &row)?;
+        let machine = convert::decode(&self.engine.migrations, &row)?;
         Ok((row, machine))
     }
 
@@ -188,13 +191,13 @@ impl<M: Durable> Machines<M> {
     /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with;
     /// [`StoreError::NoStateIndex`] for a list by state or age where the store has no index of states.
     /// Under [`tolerate_unknown`](crate::Builder::tolerate_unknown) a page leaves out what this code does not know.
-    pub async fn list(&self, listing: &Listing<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
+    pub async fn list(&self, listing: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(listing).await?;
-        let tolerant = self.shared.unknown.is_tolerated();
-        let left_out = |row: &Row| tolerant && !checks::knows(M::GRAPH, &row.state, row.schema);
+        let tolerant = self.engine.unknown.is_tolerated();
+        let left_out = |row: &Row| tolerant && !knows(M::GRAPH, &row.state, row.schema);
         let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
-            let (machine, context) = rows::decode::<M>(&self.shared.migrations, row)?;
-            Ok(machine.wrap_any(Meta::of(&self.shared, &self.origin, row, context)))
+            let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
+            Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, row, context)))
         });
         Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
     }
@@ -203,8 +206,8 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`list`](Self::list), but for rows that cannot be read.
-    pub async fn rows(&self, listing: &Listing<M::State>) -> Result<Page<Row>, StoreError> {
-        self.shared.store.list(listing.filter(M::GRAPH)).await
+    pub async fn rows(&self, listing: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
+        self.engine.store.list(listing.filter(M::GRAPH)).await
     }
 
     /// How many instances stand in each state, by its present name; states without any are left out, and one that is not declared
@@ -214,7 +217,7 @@ impl<M: Durable> Machines<M> {
     /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
     pub async fn count(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let mut counts = BTreeMap::new();
-        for Count { state, rows, .. } in self.shared.store.count(M::GRAPH.machine.to_owned()).await? {
+        for Count { state, rows, .. } in self.engine.store.count(M::GRAPH.machine.to_owned()).await? {
             let state = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
             *counts.entry(state).or_insert(0) += rows;
         }
@@ -228,7 +231,7 @@ impl<M: Durable> Machines<M> {
     /// [`StoreError`].
     pub async fn history(&self, id: &str, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let query = HistoryQuery { key: Some(Self::key(id)), after, newest_first: false, limit };
-        self.shared.store.history(query).await
+        self.engine.store.history(query).await
     }
 
     /// The same backwards: the `limit` entries before sequence `before` (`u64::MAX` for the newest), newest first.
@@ -237,19 +240,19 @@ impl<M: Durable> Machines<M> {
     /// [`StoreError`].
     pub async fn history_back(&self, id: &str, before: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let query = HistoryQuery { key: Some(Self::key(id)), after: before, newest_first: true, limit };
-        self.shared.store.history(query).await
+        self.engine.store.history(query).await
     }
 
     /// Deletes instance `id` for good, with its history and its idempotency keys, those of earlier lives of this id too; of one
     /// that was removed, what is left of it. A worker on it is cancelled. Subscribers that have not seen the entries yet never will.
     ///
     /// # Errors
-    /// [`Failure::Conflict`] when somebody else changed it meanwhile; [`Failure::NotFound`] where nothing is known of the id;
-    /// [`Failure::Store`].
+    /// [`TransitionError::Conflict`] when somebody else changed it meanwhile; [`TransitionError::NotFound`] where nothing is known of the id;
+    /// [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// Dropped half-way, it is deleted or not; of what was removed before, a part may be left. Ask again.
-    pub async fn purge(&self, id: &str) -> Result<(), Failure<M>> {
+    pub async fn purge(&self, id: &str) -> Result<(), TransitionError<M>> {
         let row = match self.row(id).await {
             Ok(row) => row,
             Err(ReadError::NotFound { key }) => return self.forget(key).await,
@@ -260,19 +263,19 @@ impl<M: Durable> Machines<M> {
     }
 
     /// What is left of an id without a row.
-    async fn forget(&self, key: Key) -> Result<(), Failure<M>> {
+    async fn forget(&self, key: Key) -> Result<(), TransitionError<M>> {
         let left = Prune { gone: Some(key.clone()), limit: BATCH, ..Prune::default() };
         let mut known = false;
-        while self.shared.store.prune(left.clone()).await? > 0 {
+        while self.engine.store.prune(left.clone()).await? > 0 {
             known = true;
         }
-        if known { Ok(()) } else { Err(Failure::NotFound { key }) }
+        if known { Ok(()) } else { Err(TransitionError::NotFound { key }) }
     }
 
-    pub(super) async fn commit(&self, key: Key, change: Change) -> Result<(), Failure<M>> {
-        match self.shared.commit_row(change).await? {
+    pub(super) async fn commit(&self, key: Key, change: Change) -> Result<(), TransitionError<M>> {
+        match self.engine.commit_row(change).await? {
             Ok(_) => Ok(()),
-            Err(verdict) => Err(firing::missed(&self.shared, &self.origin, key, None, verdict)),
+            Err(verdict) => Err(transition::missed(&self.engine, &self.origin, key, None, verdict)),
         }
     }
 }
@@ -295,7 +298,7 @@ fn check_id(id: &str) -> Result<(), String> {
 
 impl<M> Clone for Machines<M> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), origin: self.origin.clone(), machine: PhantomData }
+        Self { engine: self.engine.clone(), origin: self.origin.clone(), machine: PhantomData }
     }
 }
 

@@ -1,26 +1,24 @@
-//! Owns the typed view of rows: an instance's record, its transitions as compare-and-swaps, and what can refuse them.
+//! Typed records: reading instances, and their transitions as compare-and-swaps.
 
 mod bulk;
 mod by_id;
-mod failure;
-mod firing;
+mod claims;
+mod desired_state;
+mod durable;
+mod error;
 mod group;
-mod held;
-mod listing;
 mod machines;
-mod migrate;
 mod operator;
+mod query;
 mod record;
-pub(crate) mod rows;
-mod wish;
+mod transition;
 
-pub use failure::{Conflict, Failure, ReadError, RowError, WaitError};
-pub use firing::{Firing, Pending};
-pub use group::{Group, GroupFailure, Ticket, Together};
-pub use held::Held;
-pub use listing::Listing;
+pub use claims::ClaimedInstance;
+pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
+pub use durable::{CreateFrom, Durable};
+pub use error::{Conflict, ReadError, TransitionError, WaitError};
+pub use group::{Group, GroupError, GroupOutput, Ticket};
 pub use machines::{MAX_ID_BYTES, Machines};
-pub(crate) use migrate::Migrations;
-pub use migrate::{MigrateError, Migrated, OldState};
-pub use record::{Meta, RawRecord};
-pub use wish::{Progress, Stuck, Wish, WishOf};
+pub use query::ListQuery;
+pub use record::{RawRecord, RecordMeta};
+pub use transition::{Firing, Pending};

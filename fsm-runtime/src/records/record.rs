@@ -1,14 +1,15 @@
 //! Owns one instance's typed record: where its row stands, and the transition of it as one compare-and-swap.
 
+use super::Durable;
 use super::{
-    failure::Failure,
-    firing::{Asked, Firing, Planned, Prepared, Stored},
-    rows,
+    error::TransitionError,
+    transition::{Asked, Firing, Planned, Prepared, Stored},
 };
+use crate::machine::convert;
 use crate::{
     codec::{same_json, to_json},
-    durable::{Durable, DurableState},
-    shared::Shared,
+    engine::Engine,
+    machine::DurableState,
     store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
 };
 use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
@@ -17,8 +18,8 @@ use std::{fmt, sync::Arc};
 use uuid::Uuid;
 
 /// What a record holds besides its state: where its row stands, and what every state shares. Only a runtime makes one.
-pub struct Meta<M: Durable> {
-    shared: Arc<Shared>,
+pub struct RecordMeta<M: Durable> {
+    engine: Arc<Engine>,
     key: Key,
     incarnation: Uuid,
     version: u64,
@@ -27,10 +28,10 @@ pub struct Meta<M: Durable> {
     context: Box<M::Context>,
 }
 
-impl<M: Durable> Meta<M> {
-    pub(super) fn of(shared: &Arc<Shared>, origin: &Origin, row: &Row, context: Box<M::Context>) -> Self {
+impl<M: Durable> RecordMeta<M> {
+    pub(super) fn of(engine: &Arc<Engine>, origin: &Origin, row: &Row, context: Box<M::Context>) -> Self {
         Self {
-            shared: shared.clone(),
+            engine: engine.clone(),
             key: row.key.clone(),
             incarnation: row.incarnation,
             version: row.version,
@@ -42,13 +43,13 @@ impl<M: Durable> Meta<M> {
 
     /// Where the row stood after `first`.
     pub(super) fn of_first(
-        shared: &Arc<Shared>,
+        engine: &Arc<Engine>,
         origin: &Origin,
         first: &HistoryEntry,
         context: Box<M::Context>,
     ) -> Self {
         Self {
-            shared: shared.clone(),
+            engine: engine.clone(),
             key: first.key.clone(),
             incarnation: first.incarnation,
             version: first.version,
@@ -77,15 +78,15 @@ impl<M: Durable> Meta<M> {
         event: M::EventKind,
         payload: String,
         target: M,
-        finish: impl FnOnce(M, Self) -> Result<R, Failure<M>> + Send + 'static,
-    ) -> Result<Prepared<R, M>, Failure<M>> {
+        finish: impl FnOnce(M, Self) -> Result<R, TransitionError<M>> + Send + 'static,
+    ) -> Result<Prepared<R, M>, TransitionError<M>> {
         let (from, event) = (from.as_str(), event.as_str());
-        let (target, into) = rows::entering(target, &self.context)?;
+        let (target, into) = convert::entering(target, &self.context)?;
         let to = target.state().as_str();
-        if !rows::declared::<M>(from, event, to) {
-            return Err(Failure::Undeclared { from, event, to });
+        if !convert::declared::<M>(from, event, to) {
+            return Err(TransitionError::Undeclared { from, event, to });
         }
-        let (shared, key, idempotency_key) = (self.shared.clone(), self.key.clone(), self.idempotency_key.take());
+        let (engine, key, idempotency_key) = (self.engine.clone(), self.key.clone(), self.idempotency_key.take());
         let change = Change::Transition(Transition {
             key: key.clone(),
             incarnation: self.incarnation,
@@ -100,11 +101,11 @@ impl<M: Durable> Meta<M> {
             origin: self.origin.clone(),
         });
         let origin = self.origin.clone();
-        Ok(Prepared::new(shared, origin, key, change, idempotency_key, move |stored| match stored {
-            Stored::Now(row) => finish(target, Self::of(&self.shared, &self.origin, &row, self.context)),
+        Ok(Prepared::new(engine, origin, key, change, idempotency_key, move |stored| match stored {
+            Stored::Now(row) => finish(target, Self::of(&self.engine, &self.origin, &row, self.context)),
             Stored::Before(first) => {
                 let (machine, context) = self.replay(&first)?;
-                finish(machine, Self::of_first(&self.shared, &self.origin, &first, context))
+                finish(machine, Self::of_first(&self.engine, &self.origin, &first, context))
             }
         }))
     }
@@ -116,14 +117,14 @@ impl<M: Durable> Meta<M> {
         event: M::EventKind,
         payload: String,
         reason: Reason,
-        finish: impl FnOnce(M, Self) -> Result<R, Failure<M>> + Send + 'static,
-    ) -> Result<Planned<R, M>, Failure<M>> {
+        finish: impl FnOnce(M, Self) -> Result<R, TransitionError<M>> + Send + 'static,
+    ) -> Result<Planned<R, M>, TransitionError<M>> {
         let Some(idempotency_key) = self.idempotency_key.clone() else {
             return Err(refuse(machine, self, event, reason));
         };
-        let (shared, origin) = (self.shared.clone(), self.origin.clone());
+        let (engine, origin) = (self.engine.clone(), self.origin.clone());
         let first = Box::pin(async move {
-            let first = self.shared.store.first(self.key.clone(), idempotency_key.clone()).await?;
+            let first = self.engine.store.first(self.key.clone(), idempotency_key.clone()).await?;
             // One of another life stands for nothing.
             let Some(first) = first.filter(|first| first.incarnation == self.incarnation) else {
                 return Err(refuse(machine, self, event, reason));
@@ -131,15 +132,15 @@ impl<M: Durable> Meta<M> {
             same_request(first, event, &payload, idempotency_key)
         });
         let finish = Box::new(move |first: HistoryEntry| {
-            let (machine, context) = rows::decode_entry(&shared.migrations, &first)?;
-            finish(machine, Self::of_first(&shared, &origin, &first, context))
+            let (machine, context) = convert::decode_entry(&engine.migrations, &first)?;
+            finish(machine, Self::of_first(&engine, &origin, &first, context))
         });
         Ok(Planned::Refused(Asked { first, finish }))
     }
 
     /// What the first call with the same idempotency key led to.
-    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<rows::Whole<M>, Failure<M>> {
-        Ok(rows::decode_entry(&self.shared.migrations, first)?)
+    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<convert::Whole<M>, TransitionError<M>> {
+        Ok(convert::decode_entry(&self.engine.migrations, first)?)
     }
 
     pub(super) fn set_key(&mut self, idempotency_key: Option<String>) {
@@ -153,20 +154,20 @@ impl<M: Durable> Meta<M> {
 }
 
 /// What a generated `Record<S>` holds. Only a runtime makes one.
-pub struct RawRecord<S: DurableState> {
+pub struct RawRecord<S: DurableState<Machine: Durable>> {
     state: S,
-    meta: Meta<S::Machine>,
+    meta: RecordMeta<S::Machine>,
 }
 
-impl<S: DurableState> RawRecord<S> {
-    /// Only a runtime can make a [`Meta`], so only it can make this.
+impl<S: DurableState<Machine: Durable>> RawRecord<S> {
+    /// Only a runtime can make a [`RecordMeta`], so only it can make this.
     #[doc(hidden)]
-    pub fn new(state: S, meta: Meta<S::Machine>) -> Self {
+    pub fn new(state: S, meta: RecordMeta<S::Machine>) -> Self {
         Self { state, meta }
     }
 
     #[doc(hidden)]
-    pub fn into_parts(self) -> (S, Meta<S::Machine>) {
+    pub fn into_parts(self) -> (S, RecordMeta<S::Machine>) {
         (self.state, self.meta)
     }
 
@@ -186,7 +187,7 @@ impl<S: DurableState> RawRecord<S> {
     }
 
     /// Where the row stands.
-    pub fn meta(&self) -> &Meta<S::Machine> {
+    pub fn meta(&self) -> &RecordMeta<S::Machine> {
         &self.meta
     }
 
@@ -205,7 +206,7 @@ impl<S: DurableState> RawRecord<S> {
     ///
     /// Who asks again may find the instance in another state, whose record does not have the event:
     /// [`Machines::fire_with_key`](crate::Machines::fire_with_key) asks by id, whatever the state is. Another event or payload under a used
-    /// key is [`Failure::KeyReused`]; what counts is its JSON, in which a `HashMap` may be in any order, but a `HashSet` may not.
+    /// key is [`TransitionError::KeyReused`]; what counts is its JSON, in which a `HashMap` may be in any order, but a `HashSet` may not.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.meta.idempotency_key = Some(key.into());
@@ -217,7 +218,7 @@ impl<S: DurableState> RawRecord<S> {
     pub fn commit<E, R>(
         self,
         event: E,
-        wrap: impl FnOnce(<S::Machine as Accepts<S, E>>::Target, Meta<S::Machine>) -> R + Send + 'static,
+        wrap: impl FnOnce(<S::Machine as Accepts<S, E>>::Target, RecordMeta<S::Machine>) -> R + Send + 'static,
     ) -> Firing<R, S::Machine>
     where
         S::Machine: Accepts<S, E>,
@@ -233,7 +234,9 @@ impl<S: DurableState> RawRecord<S> {
             let finish = move |machine, meta| match Target::from_enum(machine) {
                 Ok(target) => Ok(wrap(target, meta)),
                 // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
-                Err(_) => Err(Failure::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) }),
+                Err(_) => {
+                    Err(TransitionError::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) })
+                }
             };
             match moved {
                 Ok(target) => Ok(meta.plan(S::STATE, event, payload, target.into_enum(), finish)?.into()),
@@ -249,43 +252,48 @@ pub(super) fn same_request<M: Durable>(
     event: M::EventKind,
     payload: &str,
     idempotency_key: String,
-) -> Result<HistoryEntry, Failure<M>> {
+) -> Result<HistoryEntry, TransitionError<M>> {
     let same = first.payload.as_deref().is_some_and(|then| same_json(then, payload));
     if first.event.as_deref() == Some(event.as_str()) && same {
         Ok(first)
     } else {
-        Err(Failure::KeyReused { key: first.key, idempotency_key, first: first.event })
+        Err(TransitionError::KeyReused { key: first.key, idempotency_key, first: first.event })
     }
 }
 
 /// A guard's answer. Ordinary, like a conflict, and told of as one is.
-pub(super) fn refuse<M: Durable>(machine: M, meta: Meta<M>, event: M::EventKind, reason: Reason) -> Failure<M> {
+pub(super) fn refuse<M: Durable>(
+    machine: M,
+    meta: RecordMeta<M>,
+    event: M::EventKind,
+    reason: Reason,
+) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
     let Key { machine: name, id } = &key;
     tracing::debug!(machine = %name, %id, %state, version = meta.version, %event, %reason, "refused by a guard");
-    Failure::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
+    TransitionError::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
 }
 
 /// An event that its state does not declare: where the caller did not know the state, as ordinary as a guard's answer.
 pub(super) fn not_accepted<M: Durable>(
     machine: M,
-    meta: Meta<M>,
+    meta: RecordMeta<M>,
     event: M::EventKind,
     accepts: &'static [M::EventKind],
-) -> Failure<M> {
+) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
     let Key { machine: name, id } = &key;
     tracing::debug!(
         machine = %name, %id, %state, version = meta.version, %event,
         "refused: the state does not declare the event"
     );
-    Failure::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
+    TransitionError::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
 }
 
 /// Everything but the data, which is never printed.
-impl<S: DurableState> fmt::Debug for RawRecord<S> {
+impl<S: DurableState<Machine: Durable>> fmt::Debug for RawRecord<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Meta { key, version, .. } = &self.meta;
+        let RecordMeta { key, version, .. } = &self.meta;
         write!(f, "{key} in `{}`, version {version}", S::STATE)
     }
 }

@@ -1,21 +1,22 @@
 //! Owns how a runtime is put together: its settings, the checks before it starts, and the start.
 
 use super::{Inner, Runtime, StartError};
+use super::{Retention, compatibility::check, rearm::arm, retention::keep_forgetting};
 use crate::{
-    arming::arm,
-    changes::Changes,
-    checks::{Unknown, check},
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
-    definition::Definitions,
-    durable::{Durable, WorkState, WorkedBy},
-    outage::{Calls, Outage},
-    parts::{Parts, Vitals},
-    records::{Migrations, OldState},
-    retention::{Retention, keep_forgetting},
-    shared::Shared,
+    engine::{
+        Engine,
+        background::{HealthRegistry, Parts},
+        definitions::Definitions,
+        notify::Notifier,
+        store_health::{Calls, Outage},
+    },
+    machine::{Migrations, OldState, Unknown, WorkState},
+    records::Durable,
     store::{Renewal, Store, StoreError},
     supervisor::Supervisor,
+    worker::WorkedBy,
 };
 use fsm_core::{Graph, Name, StateMachine};
 use std::{
@@ -75,8 +76,8 @@ impl Builder {
     }
 
     /// How often the store is scanned for due work that no notification told of; 5 s, if not set.
-    pub fn scan_every(mut self, interval: Duration) -> Self {
-        self.check("scan_every", !interval.is_zero(), "an interval of zero would scan without end");
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
         self.settings.scan = interval;
         self
     }
@@ -85,8 +86,8 @@ impl Builder {
     /// renewals. While it lasts, no other process works on what this one holds; when it cannot be renewed, the workers are
     /// told to end after two thirds of it, and aborted before its end. On one machine a process that is gone is noticed at
     /// once, however long its lease.
-    pub fn lease(mut self, ttl: Duration) -> Self {
-        self.check("lease", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
         self.settings.lease = ttl;
         self
     }
@@ -102,7 +103,7 @@ impl Builder {
     }
 
     /// How long a worker that was told to end may take before it is aborted; 5 s, if not set.
-    pub fn grace(mut self, grace: Duration) -> Self {
+    pub fn grace_period(mut self, grace: Duration) -> Self {
         self.settings.limits.grace = grace;
         self
     }
@@ -118,15 +119,15 @@ impl Builder {
 
     /// After how many failed attempts at one stay in a state its `exhausted` event is fired, or else the instance is parked;
     /// 10, if not set.
-    pub fn attempts(mut self, limit: u32) -> Self {
-        self.check("attempts", limit > 0, "without an attempt no work would ever be done");
+    pub fn max_attempts(mut self, limit: u32) -> Self {
+        self.check("max_attempts", limit > 0, "without an attempt no work would ever be done");
         self.settings.limits.attempts = limit;
         self
     }
 
     /// How many workers of one machine run at once; 256, if not set. Others wait, and are served in order.
-    pub fn workers_at_once(mut self, limit: usize) -> Self {
-        self.check("workers_at_once", limit > 0, "without a slot no work would ever be done");
+    pub fn max_concurrency(mut self, limit: usize) -> Self {
+        self.check("max_concurrency", limit > 0, "without a slot no work would ever be done");
         self.settings.concurrency = limit;
         self
     }
@@ -196,7 +197,7 @@ impl Builder {
     /// What this code does not know is left as it is and stops nothing else. The workers pass it over; reading or firing on
     /// it is [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
     /// [`Machines::list`](crate::Machines::list) leaves it out and [`Machines::rows`](crate::Machines::rows) shows it. Each such state and schema version is reported once, as a
-    /// `tracing` event at level `WARN` with an example, and [`Runtime::left_alone`] counts the rows.
+    /// `tracing` event at level `WARN` with an example, and [`Runtime::unknown_rows`] counts the rows.
     ///
     /// A migration that is missing is tolerated never: no release that is still to come would declare it.
     pub fn tolerate_unknown(mut self) -> Self {
@@ -227,19 +228,19 @@ impl Builder {
             return Err(StartError::Policy { machine, state, why });
         }
         let unknown = Unknown::new(tolerant);
-        let vitals = Arc::new(Vitals::new(clock.clone()));
-        let shared = Arc::new(Shared {
+        let health = Arc::new(HealthRegistry::new(clock.clone()));
+        let engine = Arc::new(Engine {
             store,
             clock,
-            changes: Changes::new(),
+            notifier: Notifier::new(),
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
-            vitals,
+            health,
             outage: Outage::default(),
             calls: Calls::default(),
         });
-        let store = &shared.store;
+        let store = &engine.store;
         // In this order, so that no foreign change falls between the two.
         let foreign = store.foreign_changes();
         let newest = store.newest().await?;
@@ -253,21 +254,21 @@ impl Builder {
             None
         } else {
             for driver in drivers.values() {
-                check(&**store, &shared.migrations, driver.graph(), &shared.unknown).await?;
+                check(&**store, &engine.migrations, driver.graph(), &engine.unknown).await?;
             }
             for driver in drivers.values() {
-                arm(&shared, driver.graph()).await?;
+                arm(&engine, driver.graph()).await?;
             }
-            shared.definitions.by_controller(&shared, &graphs).await?;
-            shared.changes.listen();
+            engine.definitions.by_controller(&engine, &graphs).await?;
+            engine.notifier.listen();
             // New at every start: what an earlier life of this process held is held by somebody else.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.attend(&owner)?;
             let me = Renewal { owner, holder: holder(), ttl: settings.lease };
-            Some(Controller::start(shared.clone(), drivers, settings, me, presence).await?)
+            Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
-        let beside = beside(&shared, foreign, newest, retention, &graphs).await?;
-        Ok(Runtime(Arc::new(Inner { shared, controller, graphs, _beside: beside })))
+        let beside = beside(&engine, foreign, newest, retention, &graphs).await?;
+        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
     }
 }
 
@@ -282,27 +283,27 @@ impl fmt::Debug for Builder {
 
 /// Starts what follows other processes' changes, and what forgets what is old.
 async fn beside(
-    shared: &Arc<Shared>,
+    engine: &Arc<Engine>,
     foreign: broadcast::Receiver<u64>,
     newest: u64,
     retention: Retention,
     graphs: &[&'static Graph],
 ) -> Result<Supervisor, StoreError> {
     let follow = {
-        let (shared, position) = (shared.clone(), Arc::new(AtomicU64::new(newest)));
+        let (engine, position) = (engine.clone(), Arc::new(AtomicU64::new(newest)));
         // The first run hears of all since before `newest` was read.
         let foreign = Mutex::new(Some(foreign));
         move |_| {
             let heard = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let foreign = heard.unwrap_or_else(|| shared.store.foreign_changes());
-            follow(shared.clone(), foreign, position.clone())
+            let foreign = heard.unwrap_or_else(|| engine.store.foreign_changes());
+            follow(engine.clone(), foreign, position.clone())
         }
     };
     let forget = {
-        let (shared, graphs) = (shared.clone(), graphs.to_vec());
-        move |_| keep_forgetting(shared.clone(), retention, graphs.clone())
+        let (engine, graphs) = (engine.clone(), graphs.to_vec());
+        move |_| keep_forgetting(engine.clone(), retention, graphs.clone())
     };
-    let parts = Parts::new(&shared.clock, &shared.vitals).with("follow", follow).with("retention", forget);
+    let parts = Parts::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
     let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }

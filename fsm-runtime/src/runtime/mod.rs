@@ -1,19 +1,23 @@
 //! Owns the runtime's life once it has started: its handles, its status, its end.
 
 mod builder;
+pub(crate) mod compatibility;
 mod error;
+mod rearm;
+mod retention;
 
+pub use self::compatibility::UnknownRows;
 pub use builder::Builder;
 pub use error::StartError;
+pub use retention::Retention;
 
+use self::compatibility::unknown_rows;
 use crate::{
-    checks::{LeftAlone, left_alone},
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
-    durable::Durable,
-    records::{Group, Machines},
-    shared::Shared,
+    engine::Engine,
+    records::{Durable, Group, Machines},
     store::{Lease, Origin, Store, StoreError},
-    subscription::{Start, SubscribeError, Subscription},
+    subscription::{StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
 };
 use fsm_core::Graph;
@@ -33,7 +37,7 @@ use std::{
 pub struct Runtime(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
+    engine: Arc<Engine>,
     controller: Option<Controller>,
     /// Of the registered machines.
     graphs: Vec<&'static Graph>,
@@ -50,21 +54,21 @@ impl Runtime {
     /// All instances of machine `M`. It need not be registered: only its work does.
     #[must_use]
     pub fn machines<M: Durable>(&self) -> Machines<M> {
-        self.0.shared.definitions.knows_of(M::GRAPH);
-        Machines::new(self.0.shared.clone(), Origin::default())
+        self.0.engine.definitions.knows_of(M::GRAPH);
+        Machines::new(self.0.engine.clone(), Origin::default())
     }
 
     /// Begins a group of changes that are made all or none.
     pub fn group(&self) -> Group {
-        Group::new(self.0.shared.clone())
+        Group::new(self.0.engine.clone())
     }
 
     /// Follows all changes of the store, from where the subscriber called `name` stopped, or from `start` for a new name.
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
-    pub async fn subscribe(&self, name: &str, start: Start) -> Result<Subscription, SubscribeError> {
-        Subscription::new(self.0.shared.clone(), name, start).await
+    pub async fn subscribe(&self, name: &str, start: StartPosition) -> Result<Subscription, SubscribeError> {
+        Subscription::new(self.0.engine.clone(), name, start).await
     }
 
     /// The rows of the registered machines which this code does not know, and therefore leaves as they are, counted by state and
@@ -72,10 +76,10 @@ impl Runtime {
     ///
     /// # Errors
     /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
-    pub async fn left_alone(&self) -> Result<Vec<LeftAlone>, StoreError> {
+    pub async fn unknown_rows(&self) -> Result<Vec<UnknownRows>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {
-            found.extend(left_alone(&*self.0.shared.store, graph).await?);
+            found.extend(unknown_rows(&*self.0.engine.store, graph).await?);
         }
         Ok(found)
     }
@@ -88,11 +92,11 @@ impl Runtime {
     /// executor's.
     #[must_use]
     pub fn status(&self) -> Status {
-        let Inner { shared, controller, graphs, .. } = &*self.0;
-        let workers = controller.as_ref().map(|controller| controller.workers(&shared.clock)).unwrap_or_default();
+        let Inner { engine, controller, graphs, .. } = &*self.0;
+        let workers = controller.as_ref().map(|controller| controller.workers(&engine.clock)).unwrap_or_default();
         let mut machines: Vec<&'static str> = graphs.iter().map(|graph| graph.machine).collect();
         machines.sort_unstable();
-        Status { machines, workers, parts: shared.vitals.read(), calls: shared.calls.read(shared.clock.elapsed()) }
+        Status { machines, workers, parts: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
     }
 
     /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process
@@ -101,7 +105,7 @@ impl Runtime {
     /// # Errors
     /// [`StoreError`].
     pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.0.shared.store.leases(self.0.shared.clock.now()).await
+        self.0.engine.store.leases(self.0.engine.clock.now()).await
     }
 
     /// For tests: waits until nothing of the registered machines is due, running or on its way, and says when the next thing is
@@ -150,7 +154,7 @@ impl Runtime {
     /// Has no effects.
     pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, IdleError> {
         let Some(controller) = &self.0.controller else { return Ok(None) };
-        let next = until_idle(&self.0.shared, controller.scope()).await?;
+        let next = until_idle(&self.0.engine, controller.scope()).await?;
         match controller.failed() {
             Some(why) => Err(IdleError::Failed(why.to_owned())),
             None => Ok(next),

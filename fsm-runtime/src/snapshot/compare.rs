@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::file::{File, Row};
 use crate::{
     CodecError, Durable,
-    records::{MigrateError, Migrations},
+    machine::{MigrateError, Migrations},
     store::Key,
 };
 

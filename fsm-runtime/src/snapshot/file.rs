@@ -30,7 +30,7 @@ pub(super) struct Row {
 
 impl File {
     /// What the file should hold by the declaration and by today's samples.
-    pub(super) fn declared<M: Durable>(samples: Vec<M::Whole>) -> Result<Self, SnapshotError> {
+    pub(super) fn declared<M: Durable>(samples: Vec<M::Value>) -> Result<Self, SnapshotError> {
         let mut rows = Vec::new();
         for sample in samples {
             let (sample, context) = M::split(sample);

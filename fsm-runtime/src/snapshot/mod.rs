@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Durable, OldState, records::Migrations};
+use crate::{Durable, OldState, machine::Migrations};
 use compare::Outcome;
 use file::File;
 
@@ -201,7 +201,7 @@ impl Steps {
 ///
 /// # Errors
 /// See [`SnapshotError`].
-pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Whole>, update: bool) -> Result<(), SnapshotError> {
+pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Value>, update: bool) -> Result<(), SnapshotError> {
     let shown = || path.display().to_string();
     let io = |error| SnapshotError::Io { path: shown(), error };
     let declared = File::declared::<M>(samples)?;

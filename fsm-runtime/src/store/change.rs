@@ -1,10 +1,10 @@
 //! Owns what a store is asked to do: changes, and groups of them.
 
-use super::{checkpoint::Checkpoint, operator::Override, row::Key, wish::SetWish};
+use super::row::{Key, Row};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
-/// Changes that are applied all or none.
+/// Notifier that are applied all or none.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order in which they are applied.
@@ -37,7 +37,7 @@ pub enum Change {
     /// An operator's move past the rules, which moves the version too.
     Override(Override),
     /// What is wished of an instance.
-    Wish(SetWish),
+    SetDesiredState(SetDesiredState),
     /// Deletes an instance, with its history and its idempotency keys.
     Purge(Purge),
     /// Writes a row under a newer schema version; nothing else changes.
@@ -57,7 +57,7 @@ impl Change {
             Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,
             Self::Override(change) => &change.key,
-            Self::Wish(change) => &change.key,
+            Self::SetDesiredState(change) => &change.key,
             Self::Purge(change) => &change.key,
             Self::Rewrite(change) => &change.key,
         }
@@ -314,5 +314,82 @@ pub struct Rewrite {
 impl fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} v{}: schema {}", self.key, self.version, self.schema)
+    }
+}
+
+/// Writes the checkpoint of a claimed row; nothing else changes, and the history says nothing of it.
+#[derive(Clone)]
+pub struct Checkpoint {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The fence of the claim, which has to be held still.
+    pub fence: u64,
+    /// What is kept, as JSON.
+    pub checkpoint: String,
+}
+
+/// The user's data is never printed.
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{}: checkpoint under fence {}", self.key, self.version, self.fence)
+    }
+}
+
+/// Puts an instance into a state that no transition leads to: a new stay, and the version moves by one.
+///
+/// The history has it as an `override`, so that a chain of transitions with a break in it says who broke it and why.
+#[derive(Clone)]
+pub struct Override {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The state before.
+    pub from: String,
+    /// The state after. Without a context, the row keeps the one it has.
+    pub into: Entering,
+    /// Why; the history keeps it in the place of a payload.
+    pub why: String,
+    /// Who.
+    pub origin: Origin,
+}
+
+/// The user's data is never printed.
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{}: {} --override-> {}", self.key, self.version, self.from, self.into.state)
+    }
+}
+
+/// Writes what is wished of an instance, and when it is to be looked at for that; nothing else changes.
+#[derive(Clone, Debug)]
+pub struct SetDesiredState {
+    /// Which instance.
+    pub key: Key,
+    /// The life it was read in.
+    pub incarnation: Uuid,
+    /// The version it was read at.
+    pub version: u64,
+    /// The wish that it was read with.
+    pub seen: Option<String>,
+    /// The wish from now on, in the run time's own words; `None` for none.
+    pub desired: Option<String>,
+    /// After how long the wish is due; `None` where something else has to happen first.
+    pub due: Option<Duration>,
+    /// What the history is to say of it, where it is worth to know.
+    pub note: Option<Note>,
+}
+
+impl SetDesiredState {
+    /// `wish` in the place of what `row` has.
+    pub(crate) fn of(row: &Row, desired: Option<String>, due: Option<Duration>, note: Option<Note>) -> Self {
+        let Row { key, incarnation, version, desired: seen, .. } = row.clone();
+        Self { key, incarnation, version, seen, desired, due, note }
     }
 }

@@ -3,29 +3,24 @@
 //! A store sees names, versions and bytes, never a user's types.
 
 mod change;
-mod checkpoint;
 mod error;
+mod history;
 mod lease;
-mod operator;
+mod query;
 mod row;
 pub mod sqlite;
 mod verdict;
-mod wish;
 
 pub use change::{
-    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Purge, Release, Rewrite,
-    Transition,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
+    Release, Rewrite, SetDesiredState, Transition,
 };
-pub use checkpoint::Checkpoint;
 pub use error::{OpenError, StoreError};
+pub use history::{HistoryEntry, HistoryKind};
 pub use lease::{Lease, PresenceError, Renewal};
-pub use operator::Override;
-pub use row::{
-    Count, Cursor, Definition, Due, Filter, HistoryEntry, HistoryKind, HistoryQuery, InUse, Key, Page, Prune, Row,
-    Scope, Size,
-};
+pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
+pub use row::{Key, Row};
 pub use verdict::Verdict;
-pub use wish::SetWish;
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
 use tokio::sync::broadcast;

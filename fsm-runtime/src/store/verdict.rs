@@ -1,6 +1,6 @@
 //! Owns what a store answers to a group of changes.
 
-use super::row::{HistoryEntry, Row};
+use super::{history::HistoryEntry, row::Row};
 
 /// What became of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use super::{
     child::Child,
     context::Context,
+    descendants::Family,
     error::{Invalid, StartError},
-    family::Family,
     handle::{End, Supervisor},
     restarts::Restarts,
     run::Outcome,
-    tree::{Goal, Tree},
+    task::{Goal, Tree},
 };
 use crate::clock::Clock;
 use std::{collections::HashSet, future::Future, sync::Arc};

@@ -4,7 +4,7 @@ use super::{
     builder::Builder,
     context::Context,
     error::{BoxError, Invalid},
-    pulse::Watch,
+    liveness::Watch,
     run::{Make, Outcome},
 };
 use std::{fmt, future::Future, sync::Arc, time::Duration};

@@ -3,11 +3,11 @@
 use super::{
     builder::Strategy,
     child::Child,
-    entry::{Entry, Phase, Rest, Stage, Starter, Then},
+    child_state::{Entry, Phase, Rest, Stage, Starter, Then},
     error::ChildError,
     handle::{Answer, Command, Supervisor},
     report::{Counts, State},
-    tree::{Goal, Tree},
+    task::{Goal, Tree},
 };
 
 impl Tree {

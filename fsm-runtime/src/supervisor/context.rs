@@ -1,11 +1,11 @@
 //! Owns what a child sees of its supervisor: when to stop, how to show life, where it stood, and how to hand on results.
 
 use super::{
+    descendants::Family,
     error::{Refused, WrongType},
-    family::Family,
-    position::Position,
-    pulse::Pulse,
+    liveness::Pulse,
     run::{Event, What},
+    saved_position::Position,
 };
 use crate::clock::Clock;
 use std::{any::Any, fmt, sync::Arc, time::Duration};

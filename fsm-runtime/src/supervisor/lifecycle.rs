@@ -3,16 +3,16 @@
 use super::{
     builder::Strategy,
     child::{Policy, SHUTDOWN, Stop},
+    child_state::{Live, Phase, Rest, Stage, Then},
     context::Run,
-    entry::{Live, Phase, Rest, Stage, Then},
     error::{ChildError, Failure, StartError, SupervisorError},
-    pulse::{Pulse, Verdict},
+    liveness::{Pulse, Verdict},
     report::How,
     restarts::Decision,
     run::{Ended, spawn},
-    tree::{Goal, Tree, paths},
+    task::{Goal, Tree, paths},
 };
-use crate::measure;
+use crate::metrics;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -174,7 +174,7 @@ impl Tree {
         match self.ledger.decide(now, &mut entry.in_a_row, ran, fastrand::f64()) {
             Decision::RestartAfter(delay) => {
                 tracing::warn!(id, run = entry.runs, %failure, restart_in = ?delay, "child failed");
-                measure::restarted(failure.name());
+                metrics::restarted(failure.name());
                 entry.not_before = now.saturating_add(delay);
                 let until = entry.not_before;
                 if self.strategy != Strategy::OneForOne {

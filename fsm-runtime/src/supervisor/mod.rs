@@ -7,22 +7,22 @@
 
 mod builder;
 mod child;
+mod child_state;
 mod commands;
 mod context;
-mod entry;
+mod descendants;
 mod error;
-mod family;
 mod handle;
 mod lifecycle;
+pub(crate) mod liveness;
 #[cfg(test)]
 pub(crate) mod log_tests;
-mod position;
-pub(crate) mod pulse;
 mod report;
 mod restarts;
-mod round;
 mod run;
-mod tree;
+mod saved_position;
+mod sequence;
+mod task;
 
 pub use builder::{Builder, Strategy};
 pub use child::{Child, Policy};

@@ -2,8 +2,8 @@
 
 use super::{
     context::{Context, Run},
+    descendants::Membership,
     error::{BoxError, Chain, Failure},
-    family::Membership,
     report::Cut,
 };
 use crate::panics;

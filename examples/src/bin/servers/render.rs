@@ -2,7 +2,7 @@
 
 use crate::machine::server::{AnyRecord, event};
 use fsm_runtime::{
-    Held,
+    ClaimedInstance,
     store::{HistoryEntry, HistoryKind, Lease, Row},
 };
 use serde::de::DeserializeOwned;
@@ -72,7 +72,7 @@ pub(crate) fn work_head() -> String {
 }
 
 /// The work on a server: whose it is, or since when it is nobody's.
-pub(crate) fn work(held: &Held) -> String {
+pub(crate) fn work(held: &ClaimedInstance) -> String {
     let row = &held.row;
     let since = held.by.as_ref().filter(|_| held.is_orphaned()).map(|lease| lease.until);
     let since = since.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default();

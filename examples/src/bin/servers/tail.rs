@@ -2,7 +2,7 @@
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
-    Held, Listing, Machines,
+    ClaimedInstance, ListQuery, Machines,
     store::{HistoryEntry, Row, StoreError},
 };
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ impl Tail {
 
 /// All servers of the store, by id.
 pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreError> {
-    let (mut rows, mut listing) = (Vec::new(), Listing::all().limit(PAGE));
+    let (mut rows, mut listing) = (Vec::new(), ListQuery::all().limit(PAGE));
     loop {
         let page = servers.rows(&listing).await?;
         rows.extend(page.items);
@@ -57,7 +57,7 @@ pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreEr
 }
 
 /// The servers that some process works on, or did when it ended, by id.
-pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<Held>, StoreError> {
+pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = servers.held(after.as_deref()).await?;

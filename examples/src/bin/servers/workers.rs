@@ -42,7 +42,7 @@ impl server::Workers for Keeper {
         let failures = task.failures + 1;
         let up = tokio::select! {
             up = self.bring_up(task.id(), &task.spec) => up?,
-            () = task.cancelled() => return task.again(Duration::ZERO),
+            () = task.cancelled() => return task.requeue_after(Duration::ZERO),
         };
         match up {
             Ok((pid, port)) => task.ready(pid, port, SystemTime::now()),
@@ -54,9 +54,9 @@ impl server::Workers for Keeper {
     async fn running(&self, task: Task<Running>) -> Outcome<Running> {
         let reason = tokio::select! {
             reason = self.watch(task.id(), &task.spec, task.pid, task.port) => reason?,
-            () = task.cancelled() => return task.again(Duration::ZERO),
-            () = task.draining() => return task.again(Duration::ZERO),
-            () = task.sleep(SHIFT) => return task.again(Duration::ZERO),
+            () = task.cancelled() => return task.requeue_after(Duration::ZERO),
+            () = task.draining() => return task.requeue_after(Duration::ZERO),
+            () = task.sleep(SHIFT) => return task.requeue_after(Duration::ZERO),
         };
         let ran = task.since.elapsed().unwrap_or_default();
         let failures = if ran < RECOVERED { task.failures + 1 } else { 1 };

@@ -22,7 +22,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     quote!(#record #work #rows)
 }
 
-/// `impl Durable`
+/// `impl Durable` and `impl StoredMachine`
 fn rows(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, core, .. } = cx;
     let states = &cx.machine.states;
@@ -62,10 +62,9 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
         }
     };
-    let exhausted = exhausted(cx);
     let context = codec(cx);
-    let (whole, shared) = (cx.whole_ty(), cx.context_or_unit());
-    let split = if cx.context.is_some() { quote!(whole) } else { quote!((whole, ())) };
+    let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
+    let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
     let meta = local("meta");
     quote! {
@@ -73,27 +72,30 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
         impl #runtime::Durable for #enum_ty {
             type Record<#s: #runtime::DurableState<Machine = Self>> = Record<#s>;
             type AnyRecord = AnyRecord;
-            type Whole = #whole;
-            fn split(whole: #whole) -> (Self, #shared) {
-                #split
-            }
             fn wrap<#s: #runtime::DurableState<Machine = Self>>(raw: #runtime::RawRecord<#s>) -> Record<#s> {
                 Record { raw }
             }
-            fn wrap_any(self, #meta: #runtime::Meta<Self>) -> AnyRecord {
+            fn wrap_any(self, #meta: #runtime::RecordMeta<Self>) -> AnyRecord {
                 match self {
                     #(Self::#idents #patterns => {
                         AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, #meta) })
                     })*
                 }
             }
-            fn unwrap_any(record: AnyRecord) -> (Self, #runtime::Meta<Self>) {
+            fn unwrap_any(record: AnyRecord) -> (Self, #runtime::RecordMeta<Self>) {
                 match record {
                     #(AnyRecord::#idents(record) => {
                         let (state, meta) = record.raw.into_parts();
                         (#core::Target::into_enum(state), meta)
                     })*
                 }
+            }
+        }
+        #[automatically_derived]
+        impl #runtime::StoredMachine for #enum_ty {
+            type Value = #value;
+            fn split(value: #value) -> (Self, #shared) {
+                #split
             }
             fn encode(self) -> ::core::result::Result<(Self, ::std::string::String), #codec_error> {
                 match self {
@@ -119,7 +121,6 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
             #context
             #timers
-            #exhausted
         }
     }
 }
@@ -152,7 +153,7 @@ fn codec(cx: &Cx<'_>) -> TokenStream {
 }
 
 /// `exhausted_event`, where a state declares one.
-fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
+pub(super) fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
     let (runtime, states) = (&cx.runtime, &cx.machine.states);
     let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();
     let idents = declared.iter().map(|state| &states[*state].ident);

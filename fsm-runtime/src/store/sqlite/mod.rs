@@ -1,33 +1,17 @@
 //! Owns the embedded store: one SQLite file, one writer thread, a few readers.
 
-mod apply;
-mod change;
-mod checkpoint;
-mod define;
-mod entering;
-mod error;
-mod journal;
-mod lease;
-mod list;
-mod opened;
-mod operator;
+mod connection;
 mod presence;
-mod read;
-mod reader;
-mod schema;
-mod statements;
-mod transaction;
-mod upkeep;
-mod wish;
+mod sql;
+mod user_sql;
 mod writer;
 
-pub use self::statements::{Sql, SqlError, SqlValue};
-pub(crate) use self::writer::Statements;
-use self::{presence::Presence, reader::Readers, transaction::in_transaction, writer::Writer};
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
     PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
 };
+use connection::{reader_pool::Readers, transaction::in_transaction};
+use presence::Presence;
 use rusqlite::Connection;
 use std::{
     error::Error,
@@ -37,6 +21,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::broadcast;
+pub use user_sql::{Sql, SqlError, SqlValue};
+pub(crate) use writer::Statements;
+use writer::Writer;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,7 +55,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether the file has an index of states. Listing by state and age, counting by state, and forgetting ended rows need it;
+    /// Whether the file has an index of states. ListQuery by state and age, counting by state, and forgetting ended rows need it;
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
     /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
     ///
@@ -170,22 +157,23 @@ impl Sqlite {
     /// [`OpenError`] when SQLite cannot be used at all.
     pub fn in_memory() -> Result<Self, OpenError> {
         let file: Arc<Path> = PathBuf::from(":memory:").into();
-        let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
-        schema::prepare(&connection, &file, None)?;
-        let writer = Writer::start(connection, file.clone(), false).map_err(|e| error::starting(&file, &e))?;
+        let connection = Connection::open_in_memory().map_err(|e| connection::error::opening(&file, &e))?;
+        connection::schema::prepare(&connection, &file, None)?;
+        let writer =
+            Writer::start(connection, file.clone(), false).map_err(|e| connection::error::starting(&file, &e))?;
         Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        let connection = schema::connect(path, options.synchronous)?;
-        schema::prepare(&connection, path, options.state_index)?;
+        let connection = connection::schema::connect(path, options.synchronous)?;
+        connection::schema::prepare(&connection, path, options.state_index)?;
         // One name for one file, however it was spelled: the controller's lock depends on it.
         let file: Arc<Path> = path
             .canonicalize()
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?
             .into();
-        let writer =
-            Writer::start(connection, file.clone(), options.commit_in_place).map_err(|e| error::starting(&file, &e))?;
+        let writer = Writer::start(connection, file.clone(), options.commit_in_place)
+            .map_err(|e| connection::error::starting(&file, &e))?;
         let presence = Presence::beside(&file);
         Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
     }
@@ -196,7 +184,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`] when the file cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.read(upkeep::check).await
+        self.read(sql::maintenance::check).await
     }
 
     /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
@@ -204,12 +192,12 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError`] when `to` exists or cannot be written.
-    pub async fn back_up(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref().to_owned();
         match &self.0.readers {
             // On a connection of its own: the readers' can only query.
-            Some(readers) => readers.run_apart(move |connection| upkeep::back_up(connection, &to)).await,
-            None => self.0.writer.run(move |connection| upkeep::back_up(connection, &to)).await,
+            Some(readers) => readers.run_apart(move |connection| sql::maintenance::backup(connection, &to)).await,
+            None => self.0.writer.run(move |connection| sql::maintenance::backup(connection, &to)).await,
         }
     }
 
@@ -222,7 +210,7 @@ impl Sqlite {
         log.push("-wal");
         // Without a log there is nothing in it.
         let log = std::fs::metadata(log).map_or(0, |file| file.len());
-        self.read(move |connection| upkeep::size(connection, log)).await
+        self.read(move |connection| sql::maintenance::size(connection, log)).await
     }
 
     /// Runs `query` where it may read: on a reader's connection, or on the writer's for a database in memory.
@@ -257,75 +245,77 @@ impl Store for Sqlite {
     }
 
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
-        self.read(move |connection| read::row(connection, &key))
+        self.read(move |connection| sql::read::row(connection, &key))
     }
 
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
-        self.read(move |connection| list::page(connection, &filter))
+        self.read(move |connection| sql::list::page(connection, &filter))
     }
 
     fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
-        self.read(move |connection| list::count(connection, &machine))
+        self.read(move |connection| sql::list::count(connection, &machine))
     }
 
     fn lists_by_state(&self) -> StoreFuture<'_, bool> {
-        self.read(list::has_state_index)
+        self.read(sql::list::has_state_index)
     }
 
     fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
-        self.read(move |connection| read::history(connection, &query))
+        self.read(move |connection| sql::read::history(connection, &query))
     }
 
     fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.read(move |connection| read::first(connection, &key, None, &idempotency_key))
+        self.read(move |connection| sql::read::first(connection, &key, None, &idempotency_key))
     }
 
     fn newest(&self) -> StoreFuture<'_, u64> {
-        self.read(read::newest)
+        self.read(sql::read::newest)
     }
 
     fn pruned(&self) -> StoreFuture<'_, u64> {
-        self.read(read::pruned)
+        self.read(sql::read::pruned)
     }
 
     fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
-        self.read(move |connection| read::position(connection, &subscriber))
+        self.read(move |connection| sql::read::position(connection, &subscriber))
     }
 
     fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| upkeep::advance(connection, &subscriber, position)))
+        Box::pin(self.0.writer.run(move |connection| sql::maintenance::advance(connection, &subscriber, position)))
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
-        Box::pin(self.0.writer.run(move |connection| in_transaction(connection, |c| upkeep::prune(c, &prune))))
+        Box::pin(
+            self.0.writer.run(move |connection| in_transaction(connection, |c| sql::maintenance::prune(c, &prune))),
+        )
     }
 
     fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
-        self.read(move |connection| read::due(connection, &scope, until, after.as_ref(), limit))
+        self.read(move |connection| sql::read::due(connection, &scope, until, after.as_ref(), limit))
     }
 
     fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
-        self.read(move |connection| read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
+        self.read(move |connection| sql::read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
     }
 
     fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
-        self.read(move |connection| list::in_use(connection, &machine))
+        self.read(move |connection| sql::list::in_use(connection, &machine))
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
         Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| define::retire(connection, &machine, schema))
+            in_transaction(connection, |connection| sql::definitions::retire(connection, &machine, schema))
         }))
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
         Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| define::define(connection, &definitions, now))
+            in_transaction(connection, |connection| sql::definitions::define(connection, &definitions, now))
         }))
     }
 
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
-        self.read(move |connection| define::definition(connection, &machine))
+        self.read(move |connection| sql::definitions::definition(connection, &machine))
     }
 
     fn foreign_changes(&self) -> broadcast::Receiver<u64> {
@@ -334,7 +324,7 @@ impl Store for Sqlite {
 
     fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
         Box::pin(self.0.writer.run_first(move |connection| {
-            in_transaction(connection, |connection| lease::renew(connection, &renewals, now))
+            in_transaction(connection, |connection| sql::leases::renew(connection, &renewals, now))
         }))
     }
 
@@ -342,8 +332,8 @@ impl Store for Sqlite {
         Box::pin(async move {
             let ended = self.0.writer.run_first(move |connection| {
                 in_transaction(connection, |connection| {
-                    lease::end(connection, &owners, now)?;
-                    lease::all(connection, now)
+                    sql::leases::end(connection, &owners, now)?;
+                    sql::leases::all(connection, now)
                 })
             });
             let live = ended.await?.into_iter().filter(|lease| lease.live).map(|lease| lease.owner).collect();
@@ -354,7 +344,7 @@ impl Store for Sqlite {
     }
 
     fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        self.read(move |connection| lease::all(connection, now))
+        self.read(move |connection| sql::leases::all(connection, now))
     }
 
     fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {

@@ -4,16 +4,16 @@
 use super::{Asked, CommitWith};
 use crate::{
     clock::Stopwatch,
-    measure, panics,
+    metrics, panics,
     store::{
         StoreError, Verdict,
         sqlite::{
             BUSY_TIMEOUT, Sql,
-            apply::{self, Savepoints},
-            error,
-            opened::Opened,
-            read, schema,
-            transaction::Transaction,
+            connection::{error, file_identity::Opened, schema, transaction::Transaction},
+            sql::{
+                group::{self, Savepoints},
+                read,
+            },
         },
     },
 };
@@ -55,7 +55,7 @@ pub(super) struct Committer {
     /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
     seen: Option<i64>,
     /// For how many more batches others are taken to be writing as well.
-    shared: u32,
+    engine: u32,
     /// All history entries up to this sequence are our own, or were told of.
     own: u64,
     /// What the last batch failed with, if it did.
@@ -75,7 +75,7 @@ impl Committer {
             batches: 0,
             foreign,
             seen: None,
-            shared: 0,
+            engine: 0,
             own: 0,
             failing: None,
         };
@@ -125,7 +125,7 @@ impl Committer {
         let groups = batch.iter().map(|asked| asked.groups.len()).sum();
         match &answer {
             Ok(_) => {
-                measure::batch(groups, watch.elapsed());
+                metrics::batch(groups, watch.elapsed());
                 if self.failing.take().is_some() {
                     tracing::info!(store = %self.file.display(), "commits succeed again");
                 }
@@ -153,7 +153,7 @@ impl Committer {
         let transaction = Transaction::begin(&self.connection).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for asked in batch {
-            let each = asked.groups.iter().map(|group| apply::group(&transaction, group, asked.now, savepoints));
+            let each = asked.groups.iter().map(|group| group::group(&transaction, group, asked.now, savepoints));
             match each.collect::<rusqlite::Result<Option<Vec<_>>>>().map_err(failed)? {
                 Some(each) => verdicts.push(each),
                 None => return Ok(None),
@@ -175,7 +175,7 @@ impl Committer {
                 catch_unwind(AssertUnwindSafe(|| statements(sql)))
                     .unwrap_or_else(|panic| Err(format!("the statements panicked: {}", panics::text(&*panic)).into()))
             };
-            let answer = apply::group_with(&transaction, &group, now, statements).map_err(failed)?;
+            let answer = group::group_with(&transaction, &group, now, statements).map_err(failed)?;
             transaction.commit().map_err(|e| error::uncommitted(&self.file, &e))?;
             Ok(answer)
         })();
@@ -190,12 +190,12 @@ impl Committer {
 
     /// Whether the next commit can do without what the thread does besides: it waits for others, and looks after the file.
     pub(super) fn needs_no_thread(&self) -> bool {
-        self.shared == 0 && self.batches < UPKEEP
+        self.engine == 0 && self.batches < UPKEEP
     }
 
     pub(super) fn let_others_write(&mut self) {
-        if self.shared > 0 {
-            self.shared -= 1;
+        if self.engine > 0 {
+            self.engine -= 1;
             std::thread::sleep(PAUSE);
         }
     }
@@ -274,7 +274,7 @@ impl Committer {
         let now = self.data_version();
         if now.is_some() && now != self.seen {
             self.seen = now;
-            self.shared = SHARED;
+            self.engine = SHARED;
             // Nobody may be following.
             let _ = self.foreign.send(self.own);
         }

@@ -1,16 +1,20 @@
 //! Owns the writer: one connection, and one thread that commits together what is waiting (group commit). Here are its callers'
 //! side and the queue between.
 
+mod adaptive_wait;
 mod committer;
+mod inline_commit;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod turns;
-mod waiting;
 
-use self::{committer::Committer, turns::Turns};
-use super::{Sql, error, opened::Opened};
+use super::{
+    Sql,
+    connection::{error, file_identity::Opened},
+};
 use crate::store::{Change, Group, StoreError, Verdict};
+use committer::Committer;
+use inline_commit::Turns;
 use rusqlite::Connection;
 use std::{
     collections::VecDeque,

@@ -5,7 +5,7 @@ use crate::{
     clock::Stopwatch,
     store::{
         Attempts, Key, Purge, Release,
-        sqlite::{BUSY_TIMEOUT, schema},
+        sqlite::{BUSY_TIMEOUT, connection::schema},
     },
 };
 use std::{

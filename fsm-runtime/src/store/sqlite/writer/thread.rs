@@ -1,6 +1,6 @@
 //! Owns the writer's thread: what it serves in which order, and what shares a transaction.
 
-use super::{Commit, Job, Queued, Urgent, committer::Committer, turns::Turns, waiting::Waiting};
+use super::{Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns};
 use std::{
     io,
     sync::{

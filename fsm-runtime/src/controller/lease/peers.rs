@@ -1,0 +1,108 @@
+//! Owns what this process knows of the others that work on the same store: who lives, who is gone, who has left.
+
+use crate::{
+    engine::Engine,
+    store::{Lease, StoreError},
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::sync::{Notify, broadcast::error::RecvError};
+
+/// How often it is looked whether another process is gone; one look is one small query and one file for each process.
+const GLANCE: Duration = Duration::from_millis(500);
+/// The least time between two looks, however much others write.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Whether `owner` is a process whose lease lives.
+pub(in crate::controller) async fn lives(engine: &Engine, owner: &str) -> Result<bool, StoreError> {
+    let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
+    Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
+}
+
+/// Watches the other processes, of which those in `known` were alive before the first scan: ends the leases of those that are
+/// gone for certain, and tells `left` when there is one less.
+///
+/// Ends when the store is closed.
+pub(in crate::controller) async fn watch(
+    engine: Arc<Engine>,
+    me: String,
+    mut known: HashSet<String>,
+    left: Arc<Notify>,
+) {
+    let mut foreign = engine.store.foreign_changes();
+    loop {
+        // A store that is away is the scan's to report.
+        if let Ok(now) = alive(&engine, &me).await {
+            if !known.is_subset(&now) {
+                left.notify_one();
+            }
+            known = now;
+        }
+        engine.clock.sleep(BREATH).await;
+        tokio::select! {
+            () = engine.clock.sleep(GLANCE) => {}
+            heard = foreign.recv() => {
+                if matches!(heard, Err(RecvError::Closed)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The other processes that are alive.
+pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<HashSet<String>, StoreError> {
+    let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
+    let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
+    let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| engine.store.is_gone(&lease.owner));
+    if !gone.is_empty() {
+        let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
+        engine.asked("end_leases", engine.store.end_leases(owners, engine.clock.now())).await?;
+        // Not before: until it could be written down, it is tried at every look.
+        for Lease { owner, holder, .. } in &gone {
+            tracing::warn!(%owner, %holder, "a process is gone: what it worked on is taken over");
+        }
+    }
+    Ok(alive.into_iter().map(|lease| lease.owner).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::ManualClock,
+        engine::{
+            background::HealthRegistry,
+            definitions::Definitions,
+            notify::Notifier,
+            store_health::{Calls, Outage},
+        },
+        machine::Unknown,
+        store::sqlite::Sqlite,
+    };
+    use std::time::SystemTime;
+
+    fn engine(clock: &ManualClock) -> Arc<Engine> {
+        Arc::new(Engine {
+            store: Arc::new(Sqlite::in_memory().unwrap()),
+            clock: clock.clock(),
+            notifier: Notifier::new(),
+            migrations: Arc::default(),
+            unknown: Unknown::new(false),
+            definitions: Definitions::default(),
+            health: Arc::new(HealthRegistry::new(clock.clock())),
+            outage: Outage::default(),
+            calls: Calls::default(),
+        })
+    }
+
+    /// No time passes: what is seen is seen by the first look.
+    #[tokio::test]
+    async fn l1_a_process_that_leaves_between_another_s_first_scan_and_its_first_look_is_missed() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let (engine, left) = (engine(&clock), Arc::new(Notify::new()));
+        let known = HashSet::from(["gone".to_owned()]);
+        let watching = tokio::spawn(watch(engine, "me".to_owned(), known, left.clone()));
+        tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("it is one less");
+        watching.abort();
+    }
+}

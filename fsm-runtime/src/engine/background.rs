@@ -1,0 +1,283 @@
+//! Owns the parts that a runtime is made of, as long as it lives: each runs under a supervisor, and how it fares is seen.
+
+use crate::{
+    clock::Clock,
+    panics,
+    supervisor::{Builder, Child, Context, Restarts, StartError, Supervisor},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::{Future, poll_fn},
+    panic::resume_unwind,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// A part that panics at once on every start is tried again at this pace at last.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// How one part of a runtime fares. From [`Status::parts`](crate::Status::parts).
+///
+/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `others` looks after other processes, `follow`
+/// reads what they change, `watchdog` renews the lease, `retention` forgets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is doing.
+    pub phase: TaskPhase,
+    /// How often it was begun again after a failure.
+    pub restarts: u64,
+    /// What it failed with last, if it did.
+    pub last_error: Option<String>,
+    /// What keeps it from its task at present, if anything does.
+    pub trouble: Option<String>,
+    /// How long its present round has taken; `None` while it waits. A round is short: one that takes seconds is held up by something
+    /// that blocks its thread.
+    pub round: Option<Duration>,
+}
+
+/// What a part of a runtime is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskPhase {
+    /// It runs.
+    Running,
+    /// It has failed, and is about to be begun again.
+    Restarting,
+    /// It has nothing more to do.
+    Done,
+    /// It failed too often, and is not begun again.
+    GivenUp,
+}
+
+impl fmt::Display for TaskPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Done => "done",
+            Self::GivenUp => "GIVEN UP",
+        })
+    }
+}
+
+/// How all parts fare, as they last said; readable from any thread.
+pub(crate) struct HealthRegistry {
+    clock: Clock,
+    parts: Mutex<BTreeMap<&'static str, TaskStatus>>,
+    /// Since when those are in a round that are in one.
+    rounds: Mutex<BTreeMap<&'static str, Duration>>,
+}
+
+impl HealthRegistry {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, parts: Mutex::default(), rounds: Mutex::default() }
+    }
+
+    pub(crate) fn read(&self) -> Vec<TaskStatus> {
+        let (rounds, now) = (self.rounds().clone(), self.clock.elapsed());
+        let round = |part: &TaskStatus| rounds.get(part.name).map(|since| now.saturating_sub(*since));
+        self.parts().values().map(|part| TaskStatus { round: round(part), ..part.clone() }).collect()
+    }
+
+    /// The part that has been in its round for longest, and how long that is.
+    pub(crate) fn longest_round(&self) -> Option<(&'static str, Duration)> {
+        let now = self.clock.elapsed();
+        let (name, since) =
+            self.rounds().iter().min_by_key(|(_, since)| **since).map(|(name, since)| (*name, *since))?;
+        Some((name, now.saturating_sub(since)))
+    }
+
+    /// What `future` gives, each poll of which is a round of `name`.
+    async fn in_rounds<F: Future>(&self, name: &'static str, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            self.rounds().insert(name, self.clock.elapsed());
+            let polled = future.as_mut().poll(cx);
+            self.rounds().remove(name);
+            polled
+        })
+        .await
+    }
+
+    /// Something keeps this one from its task, until it says otherwise.
+    pub(crate) fn troubled(&self, name: &'static str, trouble: String) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.trouble = Some(trouble);
+        }
+    }
+
+    pub(crate) fn untroubled(&self, name: &'static str) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.trouble = None;
+        }
+    }
+
+    pub(crate) fn runs(&self, name: &'static str) {
+        let mut parts = self.parts();
+        let phase = TaskPhase::Running;
+        let anew = TaskStatus { name, phase, restarts: 0, last_error: None, trouble: None, round: None };
+        let part = parts.entry(name).or_insert(anew);
+        if part.phase == TaskPhase::Restarting {
+            part.restarts += 1;
+        }
+        part.phase = TaskPhase::Running;
+        part.trouble = None;
+    }
+
+    pub(crate) fn failed(&self, name: &'static str, error: String) {
+        self.ends(name, TaskPhase::Restarting, Some(error));
+    }
+
+    pub(crate) fn gave_up(&self, name: &'static str) {
+        self.ends(name, TaskPhase::GivenUp, None);
+    }
+
+    /// The work is over: no part of it runs any more.
+    pub(crate) fn end(&self, names: &[&'static str]) {
+        for part in self.parts().values_mut().filter(|part| names.contains(&part.name)) {
+            if part.phase != TaskPhase::GivenUp {
+                part.phase = TaskPhase::Done;
+            }
+        }
+    }
+
+    fn ends(&self, name: &'static str, phase: TaskPhase, error: Option<String>) {
+        if let Some(part) = self.parts().get_mut(name) {
+            part.phase = phase;
+            part.last_error = error.or(part.last_error.take());
+        }
+    }
+
+    fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskStatus>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rounds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A part as a child of a supervisor. It ends when it has nothing more to do; a panic alone is a failure.
+pub(crate) fn part<F>(
+    health: &Arc<HealthRegistry>,
+    name: &'static str,
+    run: impl Fn(Context) -> F + Send + Sync + 'static,
+) -> Child
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (run, health) = (Arc::new(run), health.clone());
+    let child = Child::new(name, move |context| {
+        let (run, health) = (run.clone(), health.clone());
+        async move {
+            health.runs(name);
+            let round = panics::caught(async { run(context).await });
+            if let Err(panic) = health.in_rounds(name, round).await {
+                health.failed(name, format!("panicked: {}", panics::text(&*panic)));
+                resume_unwind(panic);
+            }
+            health.ends(name, TaskPhase::Done, None);
+            Ok(())
+        }
+    });
+    child.transient()
+}
+
+/// The supervisor of the parts that can be begun again for ever, with growing delays; dropping its handle ends them.
+pub(crate) struct Parts(Builder, Arc<HealthRegistry>);
+
+impl Parts {
+    pub(crate) fn new(clock: &Clock, health: &Arc<HealthRegistry>) -> Self {
+        let restarts = Restarts::Backoff {
+            first: Duration::from_secs(1),
+            longest: LONGEST,
+            // Without one, instances would wait without end for what it does: there is no use in giving up.
+            limit: u32::MAX,
+            reset_after: LONGEST,
+        };
+        Self(Supervisor::builder().clock(clock.clone()).restarts(restarts), health.clone())
+    }
+
+    /// Adds one.
+    pub(crate) fn with<F>(self, name: &'static str, run: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Self(builder, health) = self;
+        Self(builder.child(part(&health, name, run).abort_on_shutdown()), health)
+    }
+
+    /// Starts them all.
+    pub(crate) async fn start(self) -> Result<Supervisor, StartError> {
+        self.0.start().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::SystemTime,
+    };
+
+    #[tokio::test]
+    async fn s3_a_part_that_panics_is_restarted_and_one_that_is_done_is_not() {
+        let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let (falls, ends) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let counts = (falls.clone(), ends.clone());
+        let falling = move |_| {
+            let run = counts.0.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(run >= 20, "it falls twenty times") }
+        };
+        let ending = move |_| {
+            counts.1.fetch_add(1, Ordering::Relaxed);
+            async {}
+        };
+        let health = Arc::new(HealthRegistry::new(manual.clock()));
+        let parts =
+            Parts::new(&manual.clock(), &health).with("falling", falling).with("ending", ending).start().await.unwrap();
+        let restarted = async {
+            while falls.load(Ordering::Relaxed) < 21 {
+                manual.advance(Duration::from_secs(1));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), restarted).await.expect("it is started again, however often");
+        assert_eq!(ends.load(Ordering::Relaxed), 1);
+        let seen: Vec<_> = health.read().into_iter().map(|part| (part.name, part.restarts, part.last_error)).collect();
+        let said = Some("panicked: it falls twenty times".to_owned());
+        assert_eq!(seen, [("ending", 0, None), ("falling", 20, said)]);
+        parts.shutdown(Duration::ZERO).await;
+    }
+
+    /// A part that waits is in no round, however long it does.
+    #[tokio::test]
+    async fn a_part_is_in_a_round_while_it_blocks_its_thread() {
+        let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let health = Arc::new(HealthRegistry::new(manual.clock()));
+        let seen = (health.clone(), manual.clone());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let part = health.in_rounds("slow", async move {
+            told.await.unwrap();
+            seen.1.advance(Duration::from_secs(7));
+            seen.0.longest_round()
+        });
+        tokio::pin!(part);
+        tokio::select! { biased; _ = &mut part => unreachable!(), () = std::future::ready(()) => {} }
+        manual.advance(Duration::from_secs(3));
+        assert_eq!(health.longest_round(), None, "it waits");
+        tell.send(()).unwrap();
+        assert_eq!(part.await, Some(("slow", Duration::from_secs(7))));
+        assert_eq!(health.longest_round(), None);
+    }
+}

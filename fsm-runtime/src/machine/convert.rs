@@ -1,0 +1,122 @@
+//! Owns the passage between rows and a user's machine: what is stored is checked against the graph both ways.
+
+use super::{RowError, migrations::Migrations};
+use crate::{
+    codec::CodecError,
+    machine::StoredMachine,
+    store::{Entering, HistoryEntry, Key, Row},
+};
+use fsm_core::{Kind, Name, StateMachine};
+
+/// A machine's value, and what all its states share.
+pub(crate) type Whole<M> = (M, Box<<M as StateMachine>::Context>);
+
+/// The machine that `row` describes.
+pub(crate) fn decode<M: StoredMachine>(migrations: &Migrations, row: &Row) -> Result<Whole<M>, RowError> {
+    let stored = Stored { schema: row.schema, state: &row.state, data: &row.data, context: row.context.as_deref() };
+    stored.decode(migrations, &row.key)
+}
+
+/// The machine as it was after `entry`, a transition.
+pub(crate) fn decode_entry<M: StoredMachine>(
+    migrations: &Migrations,
+    entry: &HistoryEntry,
+) -> Result<Whole<M>, RowError> {
+    let HistoryEntry { schema, to, data, context, .. } = entry;
+    let data = data.as_deref().unwrap_or("null");
+    Stored { schema: *schema, state: to, data, context: context.as_deref() }.decode(migrations, &entry.key)
+}
+
+/// What every state of the machine that `row` describes shares, whatever its state is.
+pub(crate) fn context<M: StoredMachine>(migrations: &Migrations, row: &Row) -> Result<Box<M::Context>, RowError> {
+    let (known, stored) = (M::GRAPH.version, row.context.as_deref().unwrap_or("null"));
+    if M::GRAPH.context.is_none() || row.schema >= known {
+        return decode_context::<M>(&row.key, stored);
+    }
+    let migrated = migrations.apply(&row.key, row.schema, known, &row.state, &row.data, stored)?;
+    decode_context::<M>(&row.key, &migrated.context.to_string())
+}
+
+/// What is stored of a machine.
+struct Stored<'a> {
+    schema: u32,
+    state: &'a str,
+    data: &'a str,
+    context: Option<&'a str>,
+}
+
+impl Stored<'_> {
+    fn decode<M: StoredMachine>(&self, migrations: &Migrations, key: &Key) -> Result<Whole<M>, RowError> {
+        let known = M::GRAPH.version;
+        let context = self.context.unwrap_or("null");
+        if self.schema > known {
+            return Err(RowError::Newer { key: key.clone(), found: self.schema, known });
+        }
+        if self.schema < known {
+            let migrated = migrations.apply(key, self.schema, known, self.state, self.data, context)?;
+            let (data, context) = (migrated.data.to_string(), migrated.context.to_string());
+            return decode_known(key, Some(self.schema), &migrated.state, &data, &context);
+        }
+        decode_known(key, None, self.state, self.data, context)
+    }
+}
+
+/// The machine in stored state `state`, by its name or one that it had earlier, with JSON of the present schema.
+fn decode_known<M: StoredMachine>(
+    key: &Key,
+    migrated_from: Option<u32>,
+    state: &str,
+    data: &str,
+    context: &str,
+) -> Result<Whole<M>, RowError> {
+    let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
+    let state = known.ok_or_else(|| RowError::UnknownState {
+        key: key.clone(),
+        state: state.to_owned(),
+        known: M::State::ALL.iter().map(|state| state.as_str()).collect(),
+    })?;
+    let machine = M::decode(state, data).map_err(|cause| RowError::Undecodable {
+        key: key.clone(),
+        state: state.to_string(),
+        migrated_from,
+        cause,
+    })?;
+    Ok((machine, decode_context::<M>(key, context)?))
+}
+
+fn decode_context<M: StoredMachine>(key: &Key, context: &str) -> Result<Box<M::Context>, RowError> {
+    let context = M::decode_context(context).map_err(|cause| RowError::Context {
+        key: key.clone(),
+        declared: M::GRAPH.context.unwrap_or_default(),
+        cause,
+    })?;
+    Ok(Box::new(context))
+}
+
+/// What is stored when an instance enters the state that `machine` is in, and the machine again.
+pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Result<(M, Entering), CodecError> {
+    let (machine, data) = machine.encode()?;
+    let state = machine.state().as_str();
+    // The derive generates states and graph from the same lines.
+    let info = M::GRAPH.state(state);
+    let entering = Entering {
+        state: state.to_owned(),
+        data,
+        context: M::encode_context(context)?,
+        schema: M::GRAPH.version,
+        timer: info.and_then(|info| info.timer).map(|timer| timer.after),
+        work: info.is_some_and(|info| info.kind == Kind::Work),
+        remove: info.is_some_and(|info| info.remove),
+    };
+    Ok((machine, entering))
+}
+
+/// Whether the graph has a birth in this state. As for [`declared`], a trait may have been implemented by hand.
+pub(crate) fn is_initial<M: StateMachine>(state: M::State) -> bool {
+    M::GRAPH.state(state.as_str()).is_some_and(|info| info.initial)
+}
+
+/// Whether the graph has this edge. The compiler has checked it already, except for a trait implemented by hand.
+pub(crate) fn declared<M: StateMachine>(from: &str, event: &str, to: &str) -> bool {
+    M::GRAPH.transition(from, event).is_some_and(|transition| transition.to.contains(&to))
+}

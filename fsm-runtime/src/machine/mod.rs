@@ -1,0 +1,13 @@
+//! A user's machine as stored data: conversion between rows and values, migrations, and rows that this code does not know.
+
+pub(crate) mod convert;
+mod error;
+mod migrations;
+mod stored;
+mod unknown;
+
+pub use error::RowError;
+pub(crate) use migrations::Migrations;
+pub use migrations::{MigrateError, Migrated, OldState};
+pub use stored::{DurableState, StoredMachine, WorkState};
+pub(crate) use unknown::{Unknown, knows};

@@ -1,0 +1,51 @@
+//! The traits that describe a machine as stored data.
+
+use crate::codec::CodecError;
+use fsm_core::{StateMachine, StateOf};
+
+/// The part of [`Durable`](crate::Durable) that knows how the machine is stored. Implemented by `#[derive(StateMachine)]` with
+/// `#[fsm(durable)]`, never by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a durable machine",
+    label = "its instances cannot be stored",
+    note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
+)]
+pub trait StoredMachine: StateMachine<Event: Send, Context: Send + Sync + 'static> + Send + Sync + 'static {
+    /// A value with what it shares: the enum itself; where the machine has a context, the pair, `(value, context)`.
+    type Value;
+
+    #[doc(hidden)]
+    fn split(value: Self::Value) -> (Self, Self::Context);
+    /// The data of the present state as JSON, and the machine again.
+    #[doc(hidden)]
+    fn encode(self) -> Result<(Self, String), CodecError>;
+    #[doc(hidden)]
+    fn decode(state: Self::State, data: &str) -> Result<Self, CodecError>;
+    #[doc(hidden)]
+    fn encode_event(event: &Self::Event) -> Result<String, CodecError>;
+    #[doc(hidden)]
+    fn decode_event(kind: Self::EventKind, payload: &str) -> Result<Self::Event, CodecError>;
+    /// The context as JSON; `None` where the machine has none.
+    #[doc(hidden)]
+    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError>;
+    #[doc(hidden)]
+    fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
+    /// The event that the state's `#[after]` fires.
+    #[doc(hidden)]
+    fn timer_event(state: Self::State) -> Option<Self::Event>;
+}
+
+/// A state of a durable machine. Implemented by the derive for each generated state struct.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a state of a durable machine")]
+pub trait DurableState: StateOf<<Self as DurableState>::Machine> + Send + Sync + 'static {
+    /// The machine whose state it is.
+    type Machine: StoredMachine;
+}
+
+/// A state that async work moves on. Implemented by the derive for each state marked `work`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `work` state",
+    label = "no worker runs in it",
+    note = "only a state whose variant is marked `#[state(work)]` has work to look after"
+)]
+pub trait WorkState: DurableState {}

@@ -1,0 +1,49 @@
+//! Rows that this code does not know: detection, and one report for each kind.
+
+use crate::store::{Key, Row};
+use fsm_core::Graph;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+/// Whether code with this graph knows what stands in `state` under schema version `schema`.
+pub(crate) fn knows(graph: &Graph, state: &str, schema: u32) -> bool {
+    schema <= graph.version && graph.state_was(state).is_some()
+}
+
+/// What was met that this code does not know, each state and schema version reported once.
+pub(crate) struct Unknown {
+    tolerant: bool,
+    reported: Mutex<HashSet<(String, String, u32)>>,
+}
+
+impl Unknown {
+    pub(crate) fn new(tolerant: bool) -> Self {
+        Self { tolerant, reported: Mutex::default() }
+    }
+
+    /// Whether lists leave out what this code does not know.
+    pub(crate) fn is_tolerated(&self) -> bool {
+        self.tolerant
+    }
+
+    pub(crate) fn report_row(&self, row: &Row, graph: &Graph) {
+        self.report(&row.key, &row.state, row.schema, graph);
+    }
+
+    pub(crate) fn report(&self, example: &Key, state: &str, schema: u32, graph: &Graph) {
+        let (machine, known) = (&*example.machine, graph.version);
+        let new = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert((
+            machine.to_owned(),
+            state.to_owned(),
+            schema,
+        ));
+        if new {
+            tracing::warn!(
+                %machine, %state, schema, known_schema = known, id = %example.id,
+                "rows that this code does not know are left as they are; `Runtime::unknown_rows` counts them"
+            );
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Owns what is wished of instances, as users see it: setting a wish, asking how it stands, taking it back.
+
+use super::Durable;
+use super::{
+    by_id::told,
+    error::{ReadError, TransitionError, WaitError},
+    machines::Machines,
+    transition::{self, Pending},
+};
+use crate::machine::RowError;
+use crate::{
+    convergence::{Halt, Stored},
+    store::{Cause, Change, Key, Note, Row, SetDesiredState, Verdict},
+};
+use fsm_core::{Course, Name, Obstacle, StateMachine};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+/// How often a wish is set or taken back anew when others keep changing the instance under it.
+const TRIES: u32 = 16;
+
+/// A standing wish for one instance, as it stood when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DesiredState<S, E> {
+    /// The instance's id.
+    pub id: String,
+    /// The state that is wished for.
+    pub target: S,
+    /// The state in which the instance is.
+    pub state: S,
+    /// The instance's version.
+    pub version: u64,
+    /// How far it has come.
+    pub progress: Convergence<S, E>,
+    /// How often in a row it came to nothing: an event was refused, or the instance fell back by itself.
+    pub setbacks: u32,
+}
+
+/// A [`DesiredState`] for an instance of machine `M`.
+pub type DesiredStateOf<M> = DesiredState<<M as StateMachine>::State, <M as StateMachine>::EventKind>;
+
+/// How far a [`DesiredState`] has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Convergence<S, E> {
+    /// It stands where it is wished to be. The wish stays: should work or a timer lead it away, it is brought back.
+    Fulfilled,
+    /// A runtime that has the machine registered looks after it as soon as one runs.
+    Pending,
+    /// The worker of its state is to move it on.
+    Working,
+    /// The timer of its state is to move it on.
+    Waiting {
+        /// When it fires.
+        until: SystemTime,
+    },
+    /// After a setback, the event is fired when its pause is over.
+    Retrying {
+        /// The event.
+        event: E,
+        /// When.
+        at: SystemTime,
+        /// What went wrong.
+        why: String,
+    },
+    /// It cannot go on by itself.
+    Blocked(Blocked<S, E>),
+}
+
+/// Why a [`DesiredState`] cannot go on by itself. Whatever it is, an event that leads the instance on revives the wish, but for
+/// [`Suspended`](Blocked::Suspended); so does wishing again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blocked<S, E> {
+    /// No way of `auto` transitions, work and timers leads there.
+    NoWay {
+        /// From this state.
+        from: S,
+        /// To this one.
+        to: S,
+    },
+    /// The next `auto` event on the way has a payload, which only its caller knows.
+    NeedsPayload {
+        /// In this state.
+        state: S,
+        /// The event.
+        event: E,
+    },
+    /// The next `auto` event on the way leads where its `with` decides.
+    Branches {
+        /// In this state.
+        state: S,
+        /// The event.
+        event: E,
+    },
+    /// The event was refused, by a guard most likely, as often as there are attempts.
+    Refused {
+        /// The event.
+        event: E,
+        /// The last reason.
+        reason: String,
+    },
+    /// The instance came away from its target by itself as often as there are attempts.
+    FallsBack {
+        /// What happened the last time.
+        why: String,
+    },
+    /// The work that is to move it on is parked.
+    Parked {
+        /// Why.
+        why: String,
+    },
+    /// An event from outside, a caller's or an operator's, led off the way.
+    Suspended {
+        /// What happened.
+        why: String,
+    },
+}
+
+impl<S, E> DesiredState<S, E> {
+    /// Whether it has come to an end for now: it is fulfilled, or stuck.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.progress, Convergence::Fulfilled | Convergence::Blocked(_))
+    }
+}
+
+impl<S: Name, E: Name> fmt::Display for Blocked<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoWay { from, to } => write!(
+                f,
+                "no way of `auto` transitions, work and timers leads from `{from}` to `{to}`; fire an event that leads on, or \
+                 mark transitions `auto`"
+            ),
+            Self::NeedsPayload { state, event } => {
+                write!(f, "`{event}` in `{state}` has a payload, which only its caller knows; fire it")
+            }
+            Self::Branches { state, event } => {
+                write!(f, "where `{event}` in `{state}` leads is decided by its `with`; fire it")
+            }
+            Self::Refused { event, reason } => write!(f, "`{event}` was given up: {reason}"),
+            Self::FallsBack { why } => {
+                write!(f, "it fell back too often: {why}; call `converge` again when the cause is removed")
+            }
+            Self::Parked { why } => write!(f, "work on it is parked: {why}; `release` gives it new attempts"),
+            Self::Suspended { why } => write!(f, "{why}; call `converge` again to resume"),
+        }
+    }
+}
+
+impl<M: Durable> Machines<M> {
+    /// Wishes instance `id` into state `target`, from now on and until the wish is [taken back](Self::clear_desired_state) or
+    /// replaced. The wish is stored with the row, so that it outlives the process; the runtime that has the machine registered
+    /// pursues it, and [`wait_for_desired_state`](Self::wait_for_desired_state) waits for that.
+    ///
+    /// - Only transitions marked `auto` are fired, along a shortest way, with `converge` as their cause in the history.
+    /// - In a `work` state the worker is waited for, unless an `auto` transition out of it is the shorter way. Timers are waited
+    ///   for as well.
+    /// - When work or a timer leads away from the target, the instance is brought back, after the pause of the state's
+    ///   backoff, as many times in a row as its work has attempts. A guard that refuses is asked again in the same way. Counting
+    ///   begins anew when the target was held for the longest pause of the backoff.
+    /// - An event from outside that leads away suspends the wish, visibly: somebody wants something else.
+    /// - What it cannot do it says: [`Blocked`].
+    ///
+    /// The version stays, so that records of the instance stay good. Wished again, it begins anew: no setbacks, not suspended.
+    ///
+    /// ```
+    /// # use fsm_runtime::{Machines, Convergence, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::Duration;
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Off, durable, derive(Serialize, Deserialize))]
+    /// enum Pump {
+    ///     #[on(start => Starting, auto)]
+    ///     Off,
+    ///     #[state(work)]
+    ///     #[on(started => On)]
+    ///     #[on(broke => Broken)]
+    ///     Starting,
+    ///     #[on(stop => Off, auto)]
+    ///     On,
+    ///     #[on(repair => Off, auto)]
+    ///     Broken,
+    /// }
+    /// # async fn example(pumps: Machines<Pump>) -> Result<(), Box<dyn std::error::Error>> {
+    /// pumps.converge("north", pump::State::On).await?;
+    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.convergence {
+    ///     Convergence::Blocked(why) => println!("it will not run: {why}"),
+    ///     _ => println!("it runs, and is started again when it should break"),
+    /// }
+    /// # Ok(()) }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransitionError::NotFound`]; [`TransitionError::Conflict`] when others kept being first; [`TransitionError::Row`]; [`TransitionError::Store`].
+    ///
+    /// # Cancel safety
+    /// Dropped half-way, it is wished or not; [`wish`](Self::wish) tells.
+    pub fn converge(&self, id: &str, target: M::State) -> Pending<Result<DesiredStateOf<M>, TransitionError<M>>> {
+        let (this, id) = (self.clone(), id.to_owned());
+        Pending::new(async move {
+            let row = this.write_wish(&id, Some(target)).await?;
+            match read::<M>(&row)? {
+                Some(desired) => Ok(desired),
+                None => Err(TransitionError::NotFound { key: row.key }),
+            }
+        })
+    }
+
+    /// Takes the wish for instance `id` back: it stays where it is. Whether there was one.
+    ///
+    /// # Errors
+    /// As [`converge`](Self::converge).
+    pub fn clear_desired_state(&self, id: &str) -> Pending<Result<bool, TransitionError<M>>> {
+        let (this, id) = (self.clone(), id.to_owned());
+        Pending::new(async move {
+            if this.row(&id).await?.desired.is_none() {
+                return Ok(false);
+            }
+            this.write_wish(&id, None).await.map(|_| true)
+        })
+    }
+
+    /// The wish for instance `id`, and how it stands; `None` where nothing is wished.
+    ///
+    /// # Errors
+    /// [`ReadError::NotFound`]; [`ReadError::Row`] where a state is not declared; [`ReadError::Store`].
+    pub async fn desired_state(&self, id: &str) -> Result<Option<DesiredStateOf<M>>, ReadError> {
+        read::<M>(&self.row(id).await?)
+    }
+
+    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Notifier by other processes are seen
+    /// too.
+    ///
+    /// # Errors
+    /// [`WaitError::NoDesiredState`] where nothing is wished (any more); [`WaitError::Timeout`]; [`WaitError::Read`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn wait_for_desired_state(&self, id: &str, timeout: Duration) -> Result<DesiredStateOf<M>, WaitError> {
+        let key = Self::key(id);
+        let mut word = self.engine.notifier.subscribe();
+        let deadline = self.engine.clock.elapsed().saturating_add(timeout);
+        loop {
+            let desired =
+                self.desired_state(id).await?.ok_or_else(|| WaitError::NoDesiredState { key: key.clone() })?;
+            if desired.is_settled() {
+                return Ok(desired);
+            }
+            let left = deadline.saturating_sub(self.engine.clock.elapsed());
+            if self.engine.clock.timeout(left, told(&mut word, &key)).await.is_none() {
+                let (wanted, state) = (desired.target.as_str(), desired.state.as_str());
+                let version = desired.version;
+                return Err(WaitError::Timeout { key, wanted, waited: timeout, state, version, why: None });
+            }
+        }
+    }
+
+    async fn write_wish(&self, id: &str, target: Option<M::State>) -> Result<Row, TransitionError<M>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let row = self.row(id).await?;
+            let (about, text) = match target {
+                Some(target) => ("desired state set", target.as_str()),
+                None => ("desired state cleared", ""),
+            };
+            let note = Note { about, text: text.to_owned(), cause: Cause::Caller, origin: self.origin.clone() };
+            let desired = target.map(|target| Stored::new(target.as_str(), row.version).text());
+            let due = desired.is_some().then_some(Duration::ZERO);
+            match self
+                .engine
+                .commit_row(Change::SetDesiredState(SetDesiredState::of(&row, desired, due, Some(note))))
+                .await?
+            {
+                Ok(row) => return Ok(row),
+                Err(Verdict::Conflict { current: Some(_), .. }) if tries < TRIES => {}
+                Err(verdict) => return Err(transition::missed(&self.engine, &self.origin, row.key, None, verdict)),
+            }
+        }
+    }
+}
+
+/// The wish of `row`, and how it stands, by what is stored alone.
+fn read<M: Durable>(row: &Row) -> Result<Option<DesiredStateOf<M>>, ReadError> {
+    let Some(desired) = Stored::of(row) else { return Ok(None) };
+    let (state, target) = (state::<M>(&row.key, &row.state)?, state::<M>(&row.key, &desired.target)?);
+    let progress = progress::<M>(row, &desired, state, target);
+    let (id, version) = (row.key.id.to_string(), row.version);
+    Ok(Some(DesiredState { id, target, state, version, progress, setbacks: desired.setbacks }))
+}
+
+fn progress<M: Durable>(
+    row: &Row,
+    desired: &Stored,
+    state: M::State,
+    target: M::State,
+) -> Convergence<M::State, M::EventKind> {
+    if let Some(why) = desired.halt.as_ref().filter(|_| desired.is_suspended()) {
+        return Convergence::Blocked(Blocked::Suspended { why: why.to_string() });
+    }
+    let course = M::GRAPH.course(state.as_str(), target.as_str());
+    if course == Course::Arrived {
+        return Convergence::Fulfilled;
+    }
+    // What happened since is not settled yet.
+    if desired.seen < row.version {
+        return Convergence::Pending;
+    }
+    let no_way = Convergence::Blocked(Blocked::NoWay { from: state, to: target });
+    match course {
+        Course::Arrived => Convergence::Fulfilled,
+        Course::Work => match &row.parked {
+            Some(why) => Convergence::Blocked(Blocked::Parked { why: why.clone() }),
+            None => Convergence::Working,
+        },
+        // A timer that was dropped does not fire.
+        Course::Timer(_) => row.timer_at.map_or(no_way, |until| Convergence::Waiting { until }),
+        Course::Blocked(Obstacle::NoWay) => no_way,
+        Course::Blocked(Obstacle::Payload(it)) => named(it.from, it.event, no_way, |state, event| {
+            Convergence::Blocked(Blocked::NeedsPayload { state, event })
+        }),
+        Course::Blocked(Obstacle::Branch(it)) => {
+            named(it.from, it.event, no_way, |state, event| Convergence::Blocked(Blocked::Branches { state, event }))
+        }
+        Course::Fire(it) => {
+            named(it.from, it.event, no_way, |_: M::State, event| match (&desired.halt, row.desired_at) {
+                (None, _) => Convergence::Pending,
+                (Some(why), Some(at)) => Convergence::Retrying { event, at, why: why.to_string() },
+                (Some(Halt::Refused { reason, .. }), None) => {
+                    Convergence::Blocked(Blocked::Refused { event, reason: reason.clone() })
+                }
+                (Some(why), None) => Convergence::Blocked(Blocked::FallsBack { why: why.to_string() }),
+            })
+        }
+    }
+}
+
+/// The graph's names as the machine's own, which the derive generates from the same lines.
+fn named<S: Name, E: Name, T>(state: &str, event: &str, otherwise: T, found: impl FnOnce(S, E) -> T) -> T {
+    match (state.parse(), event.parse()) {
+        (Ok(state), Ok(event)) => found(state, event),
+        _ => otherwise,
+    }
+}
+
+fn state<M: Durable>(key: &Key, stored: &str) -> Result<M::State, RowError> {
+    let known = M::GRAPH.state_was(stored).and_then(|info| info.name.parse().ok());
+    known.ok_or_else(|| RowError::UnknownState {
+        key: key.clone(),
+        state: stored.to_owned(),
+        known: M::State::ALL.iter().map(|state| state.as_str()).collect(),
+    })
+}

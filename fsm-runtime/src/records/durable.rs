@@ -1,0 +1,34 @@
+//! The traits of a machine whose instances are stored.
+
+use super::record::{RawRecord, RecordMeta};
+use crate::machine::{DurableState, StoredMachine};
+use std::fmt;
+
+/// A machine whose instances can be stored. Implemented by `#[derive(StateMachine)]` with `#[fsm(durable)]`, never by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a durable machine",
+    label = "its instances cannot be stored",
+    note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
+)]
+pub trait Durable: StoredMachine {
+    /// A stored instance whose state is known to the compiler: the generated `Record<S>`.
+    type Record<S: DurableState<Machine = Self>>: Send + 'static;
+    /// A stored instance in any state, to match on: the generated `AnyRecord`.
+    type AnyRecord: fmt::Debug + Send + Sync + 'static;
+
+    #[doc(hidden)]
+    fn wrap<S: DurableState<Machine = Self>>(raw: RawRecord<S>) -> Self::Record<S>;
+    #[doc(hidden)]
+    fn wrap_any(self, meta: RecordMeta<Self>) -> Self::AnyRecord;
+    #[doc(hidden)]
+    fn unwrap_any(record: Self::AnyRecord) -> (Self, RecordMeta<Self>);
+}
+
+/// An instance of `Self` can be born of a `B`. Implemented by the derive for the states of `initial = …`; where the machine has a
+/// context, for the pair of such a state and a context.
+pub trait CreateFrom<B>: Durable {
+    /// The state that it is born in.
+    type Initial: DurableState<Machine = Self>;
+    #[doc(hidden)]
+    fn parts(initial: B) -> (Self::Initial, Self::Context);
+}

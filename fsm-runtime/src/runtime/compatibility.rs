@@ -1,0 +1,152 @@
+//! Owns what is held against the declarations at start: whether what is stored can be read, and what is left alone.
+
+use super::StartError;
+use crate::{
+    machine::{Migrations, Unknown, knows},
+    store::{Count, InUse, Key, Store, StoreError},
+};
+use fsm_core::Graph;
+
+/// Rows of a registered machine which this code does not know, and therefore leaves as they are: those of one state that
+/// is not declared, or of a newer schema version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownRows {
+    /// The machine.
+    pub machine: &'static str,
+    /// The state, as stored.
+    pub state: String,
+    /// The schema version under which the rows were written.
+    pub schema: u32,
+    /// How many there are.
+    pub rows: u64,
+}
+
+/// Whether every row of the machine can be read with this graph. With `tolerant`, what it does not know is reported instead.
+pub(crate) async fn check(
+    store: &dyn Store,
+    migrations: &Migrations,
+    graph: &'static Graph,
+    unknown: &Unknown,
+) -> Result<(), StartError> {
+    let in_use = store.in_use(graph.machine.to_owned()).await?;
+    if let Some(refusal) = refusal(&in_use, migrations, graph, unknown.is_tolerated()) {
+        return Err(refusal);
+    }
+    for InUse { state, schema, example } in in_use.iter().filter(|it| !knows(graph, &it.state, it.schema)) {
+        unknown.report(example, state, *schema, graph);
+    }
+    Ok(())
+}
+
+/// What is wrong with the rows that stand there: what cannot be brought up to date, then what is newer, then the unknown states; all of the kind.
+fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tolerant: bool) -> Option<StartError> {
+    let (machine, known) = (graph.machine, graph.version);
+    let those = |wanted: &dyn Fn(u32) -> bool| -> Vec<InUse> {
+        in_use.iter().filter(|it| wanted(it.schema)).cloned().collect()
+    };
+    let stuck = those(&|schema| migrations.missing(machine, schema, known).next().is_some());
+    if let Some(oldest) = stuck.iter().map(|it| it.schema).min() {
+        let missing = migrations.missing(machine, oldest, known).collect();
+        return Some(StartError::NoMigration { machine, known, missing, rows: stuck });
+    }
+    if tolerant {
+        return None;
+    }
+    let newer = those(&|schema| schema > known);
+    if !newer.is_empty() {
+        return Some(StartError::Newer { machine, known, rows: newer });
+    }
+    let mut states: Vec<(String, Key)> = Vec::new();
+    for InUse { state, example, .. } in in_use.iter().filter(|it| graph.state_was(&it.state).is_none()) {
+        if states.last().is_none_or(|(last, _)| last != state) {
+            states.push((state.clone(), example.clone()));
+        }
+    }
+    if states.is_empty() { None } else { Some(StartError::UnknownStates { machine, states }) }
+}
+
+/// What of the machine's rows this code does not know, counted.
+pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Result<Vec<UnknownRows>, StoreError> {
+    let machine = graph.machine;
+    let counts = store.count(machine.to_owned()).await?.into_iter();
+    let unknown = counts.filter(|count| !knows(graph, &count.state, count.schema));
+    Ok(unknown.map(|Count { state, schema, rows }| UnknownRows { machine, state, schema, rows }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsm_core::{Kind, StateInfo};
+
+    const STATE: StateInfo = StateInfo {
+        name: "A",
+        doc: "",
+        kind: Kind::Rest,
+        initial: true,
+        remove: false,
+        was: &["Old"],
+        group: None,
+        fields: &[],
+        timer: None,
+        exhausted: None,
+    };
+    static GRAPH: Graph = Graph {
+        machine: "M",
+        doc: "",
+        version: 2,
+        context: None,
+        states: &[STATE],
+        events: &[],
+        transitions: &[],
+        groups: &[],
+    };
+
+    fn rows(state: &str, schema: u32) -> InUse {
+        InUse { state: state.into(), schema, example: Key::new("M", format!("{state}{schema}")) }
+    }
+
+    fn migrations() -> Migrations {
+        let mut migrations = Migrations::default();
+        assert!(migrations.declare("M", 1, Ok));
+        migrations
+    }
+
+    #[test]
+    fn what_is_known_is_no_reason_to_refuse() {
+        let in_use = [rows("A", 1), rows("A", 2), rows("Old", 2)];
+        assert!(refusal(&in_use, &migrations(), &GRAPH, false).is_none());
+    }
+
+    #[test]
+    fn all_unknown_states_are_named_once_each() {
+        let in_use = [rows("A", 2), rows("X", 1), rows("X", 2), rows("Y", 2)];
+        let Some(StartError::UnknownStates { states, .. }) = refusal(&in_use, &migrations(), &GRAPH, false) else {
+            panic!()
+        };
+        assert_eq!(states, [("X".into(), Key::new("M", "X1")), ("Y".into(), Key::new("M", "Y2"))]);
+    }
+
+    #[test]
+    fn what_is_newer_or_unknown_can_be_tolerated_and_a_missing_migration_cannot() {
+        let newer = [rows("A", 3), rows("X", 2)];
+        let Some(StartError::Newer { known: 2, rows: found, .. }) = refusal(&newer, &migrations(), &GRAPH, false)
+        else {
+            panic!()
+        };
+        assert_eq!(found, newer[..1]);
+        assert!(refusal(&newer, &migrations(), &GRAPH, true).is_none());
+        let older = [rows("A", 0), rows("B", 1), rows("A", 2)];
+        let Some(StartError::NoMigration { missing, rows: found, .. }) =
+            refusal(&older, &Migrations::default(), &GRAPH, true)
+        else {
+            panic!()
+        };
+        assert_eq!((missing, &found[..]), (vec![0, 1], &older[..2]));
+        let Some(StartError::NoMigration { missing, rows: found, .. }) = refusal(&older, &migrations(), &GRAPH, true)
+        else {
+            panic!()
+        };
+        assert_eq!((missing, &found[..]), (vec![0], &older[..1]), "the others have their steps");
+    }
+}

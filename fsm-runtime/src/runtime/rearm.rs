@@ -1,0 +1,164 @@
+//! Owns what a new release's declaration means for rows that stand already: those in states that have become `work`, or have got
+//! an `after`, are woken at start.
+
+use super::StartError;
+use crate::{
+    engine::Engine,
+    store::{Arm, Change, Filter, Row},
+};
+use fsm_core::{Graph, Kind};
+use serde_json::Value;
+use std::time::Duration;
+
+/// How many rows are read and armed in one transaction.
+const PAGE: usize = 256;
+
+/// What a state is declared to have now, and had not.
+#[derive(Debug, PartialEq, Eq)]
+struct Gain {
+    state: &'static str,
+    work: bool,
+    timer: Option<Duration>,
+}
+
+/// Wakes the rows that stand in states which the last controller's declaration had without work, or without a timer.
+///
+/// Ended half-way, it is done again at the next start, since the new declaration is stored after it; what was armed is left
+/// alone then.
+pub(crate) async fn arm(engine: &Engine, graph: &'static Graph) -> Result<(), StartError> {
+    let machine = graph.machine;
+    let Some(last) = engine.store.definition(machine.to_owned()).await? else { return Ok(()) };
+    if last.fingerprint == graph.fingerprint() && last.graph == crate::engine::definitions::json(graph) {
+        return Ok(());
+    }
+    // What cannot be read tells nothing: every row is looked at then.
+    let gains = gains(&serde_json::from_str(&last.graph).unwrap_or_default(), graph);
+    if gains.is_empty() {
+        return Ok(());
+    }
+    if !engine.store.lists_by_state().await? {
+        return Err(StartError::CannotArm { machine, states: gains.iter().map(|gain| gain.state).collect() });
+    }
+    for gain in gains {
+        let armed = arm_state(engine, graph, &gain).await?;
+        if armed > 0 {
+            tracing::info!(
+                %machine, state = gain.state, work = gain.work, timer = ?gain.timer, rows = armed,
+                "rows that stood in the state before it was declared so were armed"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A state that was not there before has gained nothing: no row stands in it.
+fn gains(last: &Value, graph: &'static Graph) -> Vec<Gain> {
+    let before = |state| -> Vec<&Value> {
+        let names: Vec<&str> = graph.stored_names(state).collect();
+        let states = last["states"].as_array().into_iter().flatten();
+        states.filter(|it| it["name"].as_str().is_some_and(|name| names.contains(&name))).collect()
+    };
+    let readable = last["states"].is_array();
+    let gains = graph.states.iter().map(|state| {
+        let before = before(state.name);
+        let had_not = |what: &dyn Fn(&Value) -> bool| !readable || before.iter().any(|it| !what(it));
+        Gain {
+            state: state.name,
+            work: state.kind == Kind::Work && had_not(&|it| it["kind"] == "work"),
+            timer: state.timer.map(|timer| timer.after).filter(|_| had_not(&|it| !it["timer"].is_null())),
+        }
+    });
+    gains.filter(|gain| gain.work || gain.timer.is_some()).collect()
+}
+
+async fn arm_state(engine: &Engine, graph: &Graph, gain: &Gain) -> Result<usize, StartError> {
+    let mut filter = Filter {
+        machine: graph.machine.to_owned(),
+        states: Some(graph.stored_names(gain.state).map(str::to_owned).collect()),
+        entered_before: None,
+        parked: false,
+        after: None,
+        limit: PAGE,
+    };
+    let mut armed = 0;
+    loop {
+        let page = engine.store.list(filter.clone()).await?;
+        let lacking = page.items.into_iter().filter(|row| row.schema <= graph.version && lacks(row, gain));
+        let changes: Vec<_> = lacking.map(|row| Change::Arm(arm_row(row, gain)).into()).collect();
+        armed += changes.len();
+        if !changes.is_empty() {
+            // A row that somebody changed meanwhile entered its state under a declaration of today.
+            engine.store.commit(changes, engine.clock.now()).await?;
+        }
+        filter.after = page.next;
+        if filter.after.is_none() {
+            return Ok(armed);
+        }
+    }
+}
+
+fn lacks(row: &Row, gain: &Gain) -> bool {
+    let work = gain.work && row.retry_at.is_none() && row.owner.is_none() && row.parked.is_none();
+    work || gain.timer.is_some() && row.timer_at.is_none()
+}
+
+fn arm_row(row: Row, gain: &Gain) -> Arm {
+    let reason = match (gain.work, gain.timer) {
+        (true, Some(_)) => "the state has work and a timer now",
+        (true, None) => "the state has work now",
+        (false, _) => "the state has a timer now",
+    };
+    let Row { key, incarnation, version, .. } = row;
+    Arm { key, incarnation, version, work: gain.work, timer: gain.timer, reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fsm_core::{StateInfo, TimerInfo};
+    use serde_json::json;
+
+    const REST: StateInfo = StateInfo {
+        name: "Rest",
+        doc: "",
+        kind: Kind::Rest,
+        initial: true,
+        remove: false,
+        was: &[],
+        group: None,
+        fields: &[],
+        timer: None,
+        exhausted: None,
+    };
+    const HOUR: Duration = Duration::from_hours(1);
+    static GRAPH: Graph = Graph {
+        machine: "M",
+        doc: "",
+        version: 1,
+        context: None,
+        states: &[
+            REST,
+            StateInfo { name: "Work", kind: Kind::Work, was: &["Idle"], ..REST },
+            StateInfo { name: "Timed", timer: Some(TimerInfo { after: HOUR, event: "e" }), ..REST },
+        ],
+        events: &[],
+        transitions: &[],
+        groups: &[],
+    };
+
+    fn gain(state: &'static str, work: bool, timer: Option<Duration>) -> Gain {
+        Gain { state, work, timer }
+    }
+
+    #[test]
+    fn what_has_become_work_or_got_a_timer_has_gained() {
+        let same = serde_json::from_str(&crate::engine::definitions::json(&GRAPH)).unwrap();
+        assert_eq!(gains(&same, &GRAPH), []);
+        let state = |name: &str, kind: &str| json!({ "name": name, "kind": kind, "timer": null });
+        let before = json!({ "states": [state("Rest", "work"), state("Work", "rest"), state("Timed", "rest")] });
+        assert_eq!(gains(&before, &GRAPH), [gain("Work", true, None), gain("Timed", false, Some(HOUR))]);
+        let renamed = json!({ "states": [state("Idle", "rest")] });
+        assert_eq!(gains(&renamed, &GRAPH), [gain("Work", true, None)], "a state that is new has no rows");
+        assert_eq!(gains(&json!({}), &GRAPH).len(), 2, "what cannot be read tells nothing");
+    }
+}

@@ -1,0 +1,81 @@
+//! Owns the readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
+
+use super::{error, file_identity::Opened, schema};
+use crate::store::sqlite::Synchronous;
+use crate::store::{OpenError, StoreError};
+use rusqlite::Connection;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Semaphore;
+
+/// More readers than this would only queue for the disk.
+const READERS: usize = 4;
+
+pub(in crate::store::sqlite) struct Readers {
+    file: Arc<Path>,
+    opened: Opened,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    free: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(in crate::store::sqlite) fn new(file: Arc<Path>) -> Self {
+        Self { opened: Opened::of(file.clone()), file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Runs `query` on an idle connection, or on a new one. A future dropped half-way lets the query finish unheard.
+    pub(in crate::store::sqlite) async fn run<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self.free.clone().acquire_owned().await.map_err(|_| error::closed(&self.file))?;
+        let (file, opened, idle) = (self.file.clone(), self.opened.clone(), self.idle.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match taken {
+                Some(connection) => connection,
+                None => open(&file, &opened)?,
+            };
+            let answer = query(&connection).map_err(|e| error::running(&file, &e));
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            answer
+        });
+        reading.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+
+    /// Runs `work` on a new connection that may write, and closes it.
+    pub(in crate::store::sqlite) async fn run_apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (file, opened) = (self.file.clone(), self.opened.clone());
+        let working = tokio::task::spawn_blocking(move || {
+            let connection = connect(&file, &opened)?;
+            work(&connection).map_err(|e| error::running(&file, &e))
+        });
+        working.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+    }
+}
+
+fn connect(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+    // Where it is gone, SQLite would make another one.
+    opened.check()?;
+    let store = || file.display().to_string();
+    schema::connect(file, Synchronous::Full).map_err(|error| match error {
+        OpenError::Busy { waited, .. } => StoreError::Busy { store: store(), waited },
+        OpenError::Damaged { cause, .. } => StoreError::Damaged { store: store(), cause },
+        OpenError::Unusable { cause, .. } => {
+            StoreError::Failed { store: store(), cause: format!("it cannot be opened for reading: {cause}") }
+        }
+        error => StoreError::Failed { store: store(), cause: error.to_string() },
+    })
+}
+
+fn open(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+    let connection = connect(file, opened)?;
+    connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
+    Ok(connection)
+}

@@ -1,0 +1,97 @@
+//! Owns how a row enters a state anew, by a transition or past the rules: one statement, in the caller's transaction.
+
+use super::read::{self, later, micros};
+use crate::store::{Entering, Key, Row};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// Which row moves, as it was read, and where to.
+pub(in crate::store::sqlite) struct Move<'a> {
+    pub(in crate::store::sqlite) key: &'a Key,
+    pub(in crate::store::sqlite) incarnation: Uuid,
+    pub(in crate::store::sqlite) version: u64,
+    /// Of a worker that gives its claim back with it. Without one the owner stays: while its worker is being stopped, nobody else
+    /// may claim the row.
+    pub(in crate::store::sqlite) fence: Option<u64>,
+    pub(in crate::store::sqlite) into: &'a Entering,
+    /// Whether the row keeps its context where `into` has none.
+    pub(in crate::store::sqlite) keeps_context: bool,
+}
+
+/// The row as it is then; `None` where it is not as it was read. What newer code has written anew (a rewrite leaves the version
+/// alone) older code must not write back.
+pub(in crate::store::sqlite) fn enter(
+    connection: &Connection,
+    to: &Move<'_>,
+    now: SystemTime,
+) -> rusqlite::Result<Option<Row>> {
+    let Move { key, incarnation, version, fence, into, keeps_context } = to;
+    let row = connection
+        .prepare_cached(include_str!("enter.sql"))?
+        .query_row(
+            params![
+                key.machine,
+                key.id,
+                incarnation.as_bytes(),
+                version,
+                into.state,
+                into.schema,
+                into.data,
+                into.context,
+                timer_at(into, now),
+                retry_at(into, now),
+                fence,
+                micros(now),
+                keeps_context,
+            ],
+            // What the move does not know; the rest is as it was written.
+            |kept| {
+                let desired: Option<String> = kept.get(4)?;
+                Ok(Row {
+                    key: (*key).clone(),
+                    incarnation: *incarnation,
+                    state: into.state.clone(),
+                    version: version + 1,
+                    entered: version + 1,
+                    schema: into.schema,
+                    data: into.data.clone(),
+                    context: if *keeps_context { kept.get(5)? } else { into.context.clone() },
+                    timer_at: into.timer.map(|after| read::as_stored(later(now, after))),
+                    retry_at: into.work.then(|| read::as_stored(now)),
+                    owner: kept.get(1)?,
+                    fence: kept.get(0)?,
+                    attempt: 0,
+                    checkpoint: None,
+                    parked: None,
+                    parked_at: None,
+                    desired_at: desired.as_ref().map(|_| read::as_stored(now)),
+                    desired,
+                    error: None,
+                    shard: kept.get(2)?,
+                    created: read::time(kept, 3)?,
+                    updated: read::as_stored(now),
+                })
+            },
+        )
+        .optional()?;
+    Ok(row)
+}
+
+/// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
+pub(in crate::store::sqlite) fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
+    if remove {
+        connection
+            .prepare_cached("DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2")?
+            .execute(params![row.key.machine, row.key.id])?;
+    }
+    Ok(())
+}
+
+pub(in crate::store::sqlite) fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
+    into.timer.map(|after| micros(later(now, after)))
+}
+
+pub(in crate::store::sqlite) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
+    into.work.then(|| micros(now))
+}

@@ -1,0 +1,211 @@
+//! Owns the fate of a group: all of its changes, or the verdict of the one that missed.
+
+use super::{change, read};
+use crate::store::sqlite::Sql;
+use crate::{
+    codec::same_json,
+    store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict},
+};
+use rusqlite::{Connection, Error, ErrorCode};
+use std::{convert::Infallible, time::SystemTime};
+
+/// Why a change was not made.
+enum Missed {
+    /// The row is not as the change had read it.
+    Moved,
+    /// The idempotency key was used before: for the same change, or for another.
+    Known { first: Box<HistoryEntry>, same: bool },
+    /// The store cannot take the change.
+    Refused(String),
+}
+
+/// Which groups get a savepoint of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::store::sqlite) enum Savepoints {
+    /// Not a single transition or creation, which leaves no trace where it misses its row. A savepoint costs a copy of each page
+    /// that is changed under it.
+    WhereNeeded,
+    /// All.
+    Everywhere,
+}
+
+/// Applies `group`: all of it, or nothing. `None` where part of it may have been applied: roll the transaction back, and apply all
+/// of it again with [`Savepoints::Everywhere`].
+///
+/// # Errors
+/// Those that concern the whole transaction; what concerns this group alone is a verdict.
+pub(in crate::store::sqlite) fn group(
+    connection: &Connection,
+    group: &Group,
+    now: SystemTime,
+    savepoints: Savepoints,
+) -> rusqlite::Result<Option<Verdict>> {
+    if let ([change @ (Change::Create(_) | Change::Transition(_))], Savepoints::WhereNeeded) =
+        (&group.changes[..], savepoints)
+    {
+        return match attempt(connection, change, now) {
+            Ok(Ok(row)) => Ok(Some(Verdict::Committed { rows: vec![row] })),
+            Ok(Err(missed)) => judge(connection, 0, change, missed).map(Some),
+            Err(error) if concerns_the_change_alone(&error) => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    match group_with(connection, group, now, |_| Ok::<_, Infallible>(()))? {
+        Ok(verdict) => Ok(Some(verdict)),
+        Err(never) => match never {},
+    }
+}
+
+/// Applies `group` and `statements` after it under a savepoint; their error undoes both.
+pub(in crate::store::sqlite) fn group_with<E>(
+    connection: &Connection,
+    group: &Group,
+    now: SystemTime,
+    statements: impl FnOnce(&Sql<'_>) -> Result<(), E>,
+) -> rusqlite::Result<Result<Verdict, E>> {
+    connection.prepare_cached("SAVEPOINT fsm_group")?.execute([])?;
+    let mut rows = Vec::with_capacity(group.changes.len());
+    for (place, change) in group.changes.iter().enumerate() {
+        let missed = match attempt(connection, change, now) {
+            Ok(Ok(row)) => {
+                rows.push(row);
+                continue;
+            }
+            Ok(Err(missed)) => missed,
+            Err(error) if concerns_the_change_alone(&error) => Missed::Refused(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        rewind(connection)?;
+        let missed = if blames_its_own_group(connection, group, place, now)? {
+            Missed::Refused("an earlier change of the same group is in its way".to_owned())
+        } else {
+            missed
+        };
+        release(connection)?;
+        return judge(connection, place, change, missed).map(Ok);
+    }
+    if let Err(error) = statements(&Sql::new(connection)) {
+        rewind(connection)?;
+        release(connection)?;
+        return Ok(Err(error));
+    }
+    release(connection)?;
+    Ok(Ok(Verdict::Committed { rows }))
+}
+
+/// Undoes what was done in the savepoint, which stays open.
+fn rewind(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([]).map(drop)
+}
+
+fn release(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("RELEASE fsm_group")?.execute([]).map(drop)
+}
+
+/// Whether the change at `place` misses only because of those before it in its group: `Conflict` would then show the caller
+/// the very row that it had read, and `Duplicate` an entry that is undone.
+fn blames_its_own_group(
+    connection: &Connection,
+    group: &Group,
+    place: usize,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let change = &group.changes[place];
+    if group.changes[..place].iter().all(|earlier| earlier.key() != change.key()) {
+        return Ok(false);
+    }
+    let alone = match attempt(connection, change, now) {
+        Ok(made) => made.is_ok(),
+        Err(error) if concerns_the_change_alone(&error) => false,
+        Err(error) => return Err(error),
+    };
+    rewind(connection)?;
+    Ok(alone)
+}
+
+fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {
+    if let Change::Create(create) = change
+        && let Some(what) = create.key.lacks()
+    {
+        return Ok(Err(Missed::Refused(format!("an instance needs {what} that is not empty"))));
+    }
+    if let Some(known) = known(connection, change)? {
+        return Ok(Err(known));
+    }
+    Ok(change::apply(connection, change, now)?.ok_or(Missed::Moved))
+}
+
+fn concerns_the_change_alone(error: &Error) -> bool {
+    let refused = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    );
+    // A row that does not hold what was written there is nobody else's matter.
+    let damaged = matches!(
+        error,
+        Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
+    );
+    refused || damaged
+}
+
+/// What the miss is to the caller, by what stands in the row and under the idempotency key.
+fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed) -> rusqlite::Result<Verdict> {
+    let (key, read_as) = match change {
+        Change::Create(c) => (&c.key, None),
+        // A caller has no claim that could be lost.
+        Change::Transition(t) => (&t.key, t.fence.map(|_| (t.incarnation, t.version))),
+        Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
+        Change::Checkpoint(c) => (&c.key, Some((c.incarnation, c.version))),
+        Change::Release(r) => (&r.key, Some((r.incarnation, r.version))),
+        Change::Arm(a) => (&a.key, None),
+        Change::Disarm(d) => (&d.key, None),
+        Change::Override(o) => (&o.key, None),
+        Change::SetDesiredState(w) => (&w.key, None),
+        Change::Purge(p) => (&p.key, None),
+        Change::Rewrite(r) => (&r.key, None),
+    };
+    Ok(match missed {
+        Missed::Refused(reason) => Verdict::Refused { change: place, reason },
+        Missed::Known { first, same: true } => Verdict::Duplicate { change: place, first },
+        Missed::Known { first, same: false } => Verdict::KeyReused { change: place, first },
+        Missed::Moved => match read::row(connection, key)?.map(Box::new) {
+            Some(current) if read_as == Some((current.incarnation, current.version)) => {
+                Verdict::Fenced { change: place, current }
+            }
+            current => Verdict::Conflict { change: place, current },
+        },
+    })
+}
+
+/// Whether the change's idempotency key was used before: looked up before legality and version, so that a caller who
+/// asks again after a crash gets the first answer though the instance has moved on.
+fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Missed>> {
+    let (key, incarnation, idempotency_key): (&Key, _, _) = match change {
+        // Who creates again does not know under which incarnation it was created.
+        Change::Create(Create { key, idempotency_key: Some(used), .. }) => (key, None, used),
+        Change::Transition(Transition { key, incarnation, idempotency_key: Some(used), .. }) => {
+            (key, Some(*incarnation), used)
+        }
+        _ => return Ok(None),
+    };
+    let Some(first) = read::first(connection, key, incarnation, idempotency_key)?.map(Box::new) else {
+        return Ok(None);
+    };
+    let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {
+        (Some(now), Some(then)) => same_json(now, then),
+        (now, then) => now == then,
+    };
+    let same = match change {
+        Change::Create(Create { into, .. }) => {
+            first.event.is_none()
+                && first.to == into.state
+                && equal(Some(&into.data), first.data.as_ref())
+                && equal(into.context.as_ref(), first.context.as_ref())
+        }
+        Change::Transition(Transition { event, payload, .. }) => {
+            first.event.as_ref() == Some(event) && equal(Some(payload), first.payload.as_ref())
+        }
+        _ => false,
+    };
+    Ok(Some(Missed::Known { first, same }))
+}

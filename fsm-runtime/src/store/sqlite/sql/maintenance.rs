@@ -1,0 +1,156 @@
+//! Owns what is done to the file as a whole: forgetting what is old, checking, copying, measuring.
+
+use super::{
+    list,
+    read::{self, micros},
+};
+use crate::store::sqlite::connection::error;
+use crate::store::{Key, Prune, Size};
+use rusqlite::{
+    Connection, Error, ErrorCode, ffi, params,
+    types::{ToSqlOutput, ValueRef},
+};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+/// Forgets one batch of each kind, and says how much that was.
+pub(in crate::store::sqlite) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<u64> {
+    let limit = u32::try_from(prune.limit).unwrap_or(u32::MAX);
+    let mut forgotten = 0;
+    if let Some(before) = prune.keys_before {
+        forgotten += connection
+            .prepare_cached(
+                "DELETE FROM fsm_keys WHERE (machine, id, incarnation, key) IN
+                     (SELECT machine, id, incarnation, key FROM fsm_keys WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            )?
+            .execute(params![micros(before), limit])?;
+    }
+    if let Some(before) = prune.history_before {
+        forgotten += prune_history(connection, micros(before), limit)?;
+    }
+    if let Some(before) = prune.ended_before {
+        for (machine, state) in &prune.ended {
+            forgotten += list::prune(connection, machine, state, micros(before), prune.limit)?;
+        }
+    }
+    if let Some(key) = &prune.gone {
+        forgotten += forget_gone(connection, key, limit)?;
+    }
+    Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+}
+
+/// From the oldest on, so that what is left has no holes; an entry that an idempotency key answers with ends the batch.
+fn prune_history(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
+    let last: Option<u64> = connection
+        .prepare_cached(
+            "SELECT max(sequence) FROM (
+                 SELECT sequence, max(at) OVER (ORDER BY sequence) AS newest FROM (
+                     SELECT sequence, at FROM fsm_history
+                     WHERE sequence < ifnull((SELECT min(sequence) FROM fsm_keys), 9223372036854775807)
+                     ORDER BY sequence LIMIT ?2))
+             WHERE newest < ?1",
+        )?
+        .query_row(params![before, limit], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(0) };
+    let forgotten = connection.prepare_cached("DELETE FROM fsm_history WHERE sequence <= ?1")?.execute([last])?;
+    connection.prepare_cached("UPDATE fsm_meta SET value = max(value, ?1) WHERE name = 'pruned'")?.execute([last])?;
+    Ok(forgotten)
+}
+
+/// What is left of an id without a row. Keys first, since an entry that one answers with stays as long as the key.
+fn forget_gone(connection: &Connection, key: &Key, limit: u32) -> rusqlite::Result<usize> {
+    if read::row(connection, key)?.is_some() {
+        return Ok(0);
+    }
+    let keys = connection
+        .prepare_cached(
+            "DELETE FROM fsm_keys WHERE (machine, id, incarnation, key) IN
+                 (SELECT machine, id, incarnation, key FROM fsm_keys WHERE machine = ?1 AND id = ?2 LIMIT ?3)",
+        )?
+        .execute(params![key.machine, key.id, limit])?;
+    if keys > 0 {
+        return Ok(keys);
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM fsm_history WHERE sequence IN
+                 (SELECT sequence FROM fsm_history WHERE machine = ?1 AND id = ?2 ORDER BY sequence LIMIT ?3)",
+        )?
+        .execute(params![key.machine, key.id, limit])
+}
+
+pub(in crate::store::sqlite) fn advance(
+    connection: &Connection,
+    subscriber: &str,
+    position: u64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO fsm_subscribers VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET position = max(position, ?2)",
+        )?
+        .execute(params![subscriber, position])?;
+    Ok(())
+}
+
+/// What SQLite finds wrong with the file; nothing where all is well.
+pub(in crate::store::sqlite) fn check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let found: Vec<String> =
+        connection.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// A copy of the file as it is at this moment, durable when this returns, while others read and write; `to` must not exist.
+pub(in crate::store::sqlite) fn backup(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let new = !to.exists();
+    let path = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_encoded_bytes()));
+    let copied = match connection.execute("VACUUM INTO ?1", [path]) {
+        Ok(_) => sync(to).map_err(|error| uncopied(to, &error.to_string())),
+        Err(error) if concerns_the_store(&error) => Err(error),
+        Err(error) => Err(uncopied(to, &error::words(&error))),
+    };
+    if copied.is_err() && new {
+        // Half a copy would be in the way of the next one.
+        let _ = fs::remove_file(to);
+    }
+    copied
+}
+
+/// Everything else is the copy's: no disk of the store's is full by it.
+fn concerns_the_store(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
+        )
+    )
+}
+
+fn uncopied(to: &Path, why: &str) -> Error {
+    let text = format!(
+        "no copy was made in {} ({why}); give the path of a new file, in a folder with room that this user can write",
+        to.display()
+    );
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(text))
+}
+
+/// SQLite leaves it to the operating system when what `VACUUM INTO` wrote gets to the disk.
+fn sync(copy: &Path) -> io::Result<()> {
+    File::open(copy)?.sync_all()?;
+    // Its name is the folder's. Elsewhere than on Unix a folder cannot be synced.
+    #[cfg(unix)]
+    match copy.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all()?,
+        None => File::open(".")?.sync_all()?,
+    }
+    Ok(())
+}
+
+pub(in crate::store::sqlite) fn size(connection: &Connection, log_bytes: u64) -> rusqlite::Result<Size> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
+    let page = pragma("page_size")?;
+    Ok(Size { bytes: pragma("page_count")? * page, free_bytes: pragma("freelist_count")? * page, log_bytes })
+}

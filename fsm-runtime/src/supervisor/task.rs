@@ -1,0 +1,243 @@
+//! Owns the supervisor's task: its state, the loop that takes events, commands and times, and the end.
+
+use super::{
+    builder::{Builder, Strategy},
+    child::Child,
+    child_state::{Entry, Phase, Stage, Starter},
+    context::Context,
+    descendants::Family,
+    error::{StartError, SupervisorError},
+    handle::Command,
+    report::{Cut, How, Shutdown},
+    restarts::Ledger,
+    run::{Event, What},
+    sequence::Round,
+};
+use crate::clock::Clock;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    future::pending,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so, but for the
+/// `drop` of what children that are forgotten had captured or saved.
+pub(super) struct Tree {
+    pub(super) strategy: Strategy,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
+    /// By their place in the order.
+    pub(super) entries: BTreeMap<u64, Entry>,
+    pub(super) ids: HashMap<Arc<str>, u64>,
+    next_key: u64,
+    /// When to look at which child again; one time for each child at most.
+    pub(super) timers: BTreeSet<(Duration, u64)>,
+    /// An ordered stop and start that is under way.
+    pub(super) round: Option<Round>,
+    /// The first start is not over.
+    pub(super) starting: bool,
+    pub(super) ending: Option<Goal>,
+    deadline: Option<Duration>,
+    pub(super) cut: BTreeMap<String, How>,
+    pub(super) family: Arc<Family>,
+    pub(super) tell: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// Why a supervisor ends.
+#[derive(Debug)]
+pub(super) enum Goal {
+    Shutdown,
+    StartFailed(StartError),
+    GaveUp(SupervisorError),
+}
+
+type Ready = oneshot::Sender<Result<(), StartError>>;
+
+impl Tree {
+    pub(super) fn new(builder: Builder, clock: Clock, family: Arc<Family>) -> Self {
+        let (tell, events) = mpsc::unbounded_channel();
+        let mut tree = Self {
+            strategy: builder.strategy,
+            ledger: Ledger::new(builder.restarts),
+            clock,
+            entries: BTreeMap::new(),
+            ids: HashMap::new(),
+            next_key: 0,
+            timers: BTreeSet::new(),
+            round: Some(Round::start()),
+            starting: true,
+            ending: None,
+            deadline: None,
+            cut: BTreeMap::new(),
+            family,
+            tell,
+            events,
+        };
+        for child in builder.children {
+            tree.add(child, false, None);
+        }
+        tree
+    }
+
+    pub(super) fn add(&mut self, child: Child, added: bool, starter: Option<Starter>) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.ids.insert(child.id.clone(), key);
+        self.entries.insert(key, Entry::new(child, added, starter));
+        key
+    }
+
+    /// Runs until it has come to its end, and says which.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        above: Option<Context>,
+        ready: &mut Option<Ready>,
+    ) -> (Goal, Shutdown) {
+        let mut orphaned = false;
+        loop {
+            self.advance();
+            if self.round.is_none() {
+                if self.ending.is_some() {
+                    return self.finish();
+                }
+                if self.starting {
+                    self.starting = false;
+                    announce(above.as_ref(), ready);
+                }
+            }
+            if let Some(above) = &above {
+                above.beat();
+            }
+            let wake = self.wake(above.as_ref());
+            tokio::select! {
+                Some(event) = self.events.recv() => self.on_event(event),
+                command = commands.recv(), if !orphaned => if let Some(command) = command {
+                    self.on_command(command);
+                } else {
+                    orphaned = true;
+                    self.end(Goal::Shutdown, None);
+                },
+                () = told(above.as_ref()), if self.ending.is_none() => self.end(Goal::Shutdown, None),
+                () = until(&self.clock, wake) => {}
+            }
+            self.on_time();
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    fn on_event(&mut self, Event { key, run, what }: Event) {
+        // Of a run that is gone, or of a child that is.
+        let Some(entry) = self.entries.get(&key).filter(|entry| entry.runs == run && entry.live.is_some()) else {
+            return;
+        };
+        match what {
+            What::Started if entry.phase == Phase::Starting => self.started(key),
+            What::Started => {}
+            What::Ended(ended) => self.ended(key, ended),
+            What::Gone => self.gone(key),
+        }
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.deadline = None;
+            let late = |entry: &Entry| {
+                matches!(entry.phase, Phase::Leaving(Stage::Told, _) | Phase::Starting | Phase::Running)
+            };
+            let keys: Vec<u64> = self.entries.iter().filter(|(_, e)| late(e)).map(|(key, _)| *key).collect();
+            for key in keys {
+                self.abort(key);
+            }
+        }
+        while let Some(&(due, key)) = self.timers.first()
+            && due <= now
+        {
+            self.set_timer(key, None);
+            self.on_timer(key, due);
+        }
+    }
+
+    /// When to look again if nothing happens before.
+    fn wake(&self, above: Option<&Context>) -> Option<Duration> {
+        let beat = above.and_then(|above| above.0.heartbeat).map(|within| self.now().saturating_add(within / 3));
+        let pause = self.round.as_ref().and_then(Round::pause);
+        let timer = self.timers.first().map(|(at, _)| *at);
+        [beat, pause, timer, self.deadline].into_iter().flatten().min()
+    }
+
+    pub(super) fn set_timer(&mut self, key: u64, at: Option<Duration>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        if let Some(old) = entry.timer.take() {
+            self.timers.remove(&(old, key));
+        }
+        entry.timer = at;
+        if let Some(at) = at {
+            self.timers.insert((at, key));
+        }
+    }
+
+    /// Begins the end, or hastens it. The first reason stands.
+    pub(super) fn end(&mut self, goal: Goal, deadline: Option<Duration>) {
+        if self.ending.is_none() {
+            self.ending = Some(goal);
+            self.round = Some(Round::stop_all());
+        }
+        self.deadline = [self.deadline, deadline].into_iter().flatten().min();
+    }
+
+    /// All children are gone, or leaked.
+    fn finish(mut self) -> (Goal, Shutdown) {
+        for entry in self.entries.values().filter(|entry| entry.live.is_some()) {
+            for path in paths(entry) {
+                self.cut.insert(path, How::Leaked);
+            }
+        }
+        let cut = std::mem::take(&mut self.cut).into_iter().map(|(id, how)| Cut { id, how });
+        let report = Shutdown { cut: cut.collect() };
+        for Cut { id, how } in &report.cut {
+            tracing::warn!(id, ?how, "child was cut by the supervisor's end");
+        }
+        (self.ending.take().unwrap_or(Goal::Shutdown), report)
+    }
+}
+
+/// A child's id, and the paths of all below it.
+pub(super) fn paths(entry: &Entry) -> Vec<String> {
+    let mut paths = vec![entry.spec.id.to_string()];
+    if let Some(family) = entry.live.as_ref().and_then(|live| live.run.family.as_ref()) {
+        family.paths(&entry.spec.id, &mut paths);
+    }
+    paths
+}
+
+fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
+    if let Some(above) = above {
+        above.started();
+    }
+    if let Some(ready) = ready.take() {
+        // Whoever asked has gone, and the handle with it: that ends the supervisor.
+        let _ = ready.send(Ok(()));
+    }
+}
+
+async fn told(above: Option<&Context>) {
+    match above {
+        Some(above) => above.cancelled().await,
+        None => pending().await,
+    }
+}
+
+async fn until(clock: &Clock, wake: Option<Duration>) {
+    match wake {
+        Some(wake) => clock.sleep(wake.saturating_sub(clock.elapsed())).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,18 @@
+//! What a worker sees: its task, its error, and the signals between it and the controller.
+
+mod attempt;
+pub(crate) mod checkpoint;
+mod error;
+mod limits;
+pub(crate) mod signals;
+mod task;
+mod worked_by;
+
+pub(crate) use attempt::Attempt;
+pub use checkpoint::Checkpointed;
+pub use error::WorkError;
+pub(crate) use limits::Limits;
+pub use signals::Signals;
+pub(crate) use task::End;
+pub use task::{Done, Finished, Outcome, RawTask, WorkClaim};
+pub use worked_by::WorkedBy;
