@@ -48,7 +48,7 @@ impl Engine {
 
     /// Commits `groups`, and tells everybody of what was made.
     ///
-    /// Detached to its end: a caller that is dropped half-way takes its answer with it, but not the word that an instance has
+    /// Runs to completion: a caller that is dropped half-way takes its answer with it, but not the word that an instance has
     /// changed.
     pub(crate) fn commit_groups(self: &Arc<Self>, groups: Vec<Group>) -> Detached<Result<Vec<Verdict>, StoreError>> {
         let this = self.clone();
