@@ -14,7 +14,10 @@ use std::{
     path::Path,
 };
 
-use crate::{Durable, OldState, machine::Migrations};
+use crate::{
+    machine::{Migrations, OldState},
+    records::Durable,
+};
 use compare::Outcome;
 use file::File;
 
@@ -126,7 +129,7 @@ pub enum SnapshotError {
         what: String,
         /// Why.
         #[source]
-        error: crate::CodecError,
+        error: crate::codec::CodecError,
     },
     /// The file cannot be read or written.
     #[error("{path}: {error}")]
