@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     panics,
-    supervisor::{Builder, Child, Context, Restarts, StartError, Supervisor},
+    supervisor::{Child, Context, Restarts, Supervisor, SupervisorBuilder, SupervisorStartError},
 };
 use std::{
     collections::BTreeMap,
@@ -189,7 +189,7 @@ where
 }
 
 /// The supervisor of the parts that can be begun again for ever, with growing delays; dropping its handle ends them.
-pub(crate) struct Parts(Builder, Arc<HealthRegistry>);
+pub(crate) struct Parts(SupervisorBuilder, Arc<HealthRegistry>);
 
 impl Parts {
     pub(crate) fn new(clock: &Clock, health: &Arc<HealthRegistry>) -> Self {
@@ -213,7 +213,7 @@ impl Parts {
     }
 
     /// Starts them all.
-    pub(crate) async fn start(self) -> Result<Supervisor, StartError> {
+    pub(crate) async fn start(self) -> Result<Supervisor, SupervisorStartError> {
         self.0.start().await
     }
 }

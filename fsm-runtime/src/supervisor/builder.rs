@@ -3,12 +3,12 @@
 use super::{
     child::Child,
     context::Context,
-    descendants::Family,
-    error::{Invalid, StartError},
+    descendants::Descendants,
+    error::{SupervisorConfigError, SupervisorStartError},
     handle::{End, Supervisor},
     restarts::Restarts,
     run::Outcome,
-    task::{Goal, Tree},
+    task::{Goal, SupervisorTask},
 };
 use crate::clock::Clock;
 use std::{collections::HashSet, future::Future, sync::Arc};
@@ -32,14 +32,14 @@ pub enum Strategy {
 /// A supervisor as it is declared; [`Supervisor::builder`] makes one.
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing runs before `start`"]
-pub struct Builder {
+pub struct SupervisorBuilder {
     pub(super) strategy: Strategy,
     pub(super) restarts: Restarts,
     pub(super) children: Vec<Child>,
     clock: Option<Clock>,
 }
 
-impl Builder {
+impl SupervisorBuilder {
     /// Which children are restarted when one fails; one for one if not set.
     pub fn strategy(self, strategy: Strategy) -> Self {
         Self { strategy, ..self }
@@ -67,13 +67,13 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StartError::Invalid`] before anything is started; [`StartError::Child`] when a child fails to start and those
-    /// before it have stopped; [`StartError::Stopped`] when the runtime shuts down meanwhile.
-    pub async fn start(self) -> Result<Supervisor, StartError> {
+    /// [`SupervisorStartError::Invalid`] before anything is started; [`SupervisorStartError::Child`] when a child fails to start and those
+    /// before it have stopped; [`SupervisorStartError::Stopped`] when the runtime shuts down meanwhile.
+    pub async fn start(self) -> Result<Supervisor, SupervisorStartError> {
         self.check()?;
         let clock = self.clock.clone().unwrap_or_default();
         let (supervisor, commands, end) = channels();
-        let tree = Tree::new(self, clock, Arc::default());
+        let tree = SupervisorTask::new(self, clock, Arc::default());
         let (ready, started) = oneshot::channel();
         tokio::spawn(async move {
             let mut ready = Some(ready);
@@ -89,22 +89,23 @@ impl Builder {
             };
             end.send_replace(Some(End { result, report }));
         });
-        started.await.unwrap_or(Err(StartError::Stopped))?;
+        started.await.unwrap_or(Err(SupervisorStartError::Stopped))?;
         Ok(supervisor)
     }
 
     /// The same as a child of another supervisor, in the task of that child.
     pub(super) fn run_below(self, ctx: Context) -> impl Future<Output = Outcome> + Send {
         let clock = self.clock.clone().unwrap_or_else(|| ctx.clock().clone());
-        let family: Arc<Family> = ctx.0.family.clone().unwrap_or_default();
+        let descendants: Arc<Descendants> = ctx.0.descendants.clone().unwrap_or_default();
         let (supervisor, commands, end) = channels();
-        // A run has one family, and calls this once.
-        let _ = family.handle.set(supervisor);
+        // A run has one descendants, and calls this once.
+        let _ = descendants.handle.set(supervisor);
         async move {
             if let Err(invalid) = self.check() {
-                return Outcome { result: Err(StartError::from(invalid).into()), cut: Vec::new() };
+                return Outcome { result: Err(SupervisorStartError::from(invalid).into()), cut: Vec::new() };
             }
-            let (goal, report) = Tree::new(self, clock, family).run(commands, Some(ctx), &mut None).await;
+            let (goal, report) =
+                SupervisorTask::new(self, clock, descendants).run(commands, Some(ctx), &mut None).await;
             let cut = report.cut.clone();
             let result = match goal {
                 Goal::Shutdown => Ok(()),
@@ -116,13 +117,13 @@ impl Builder {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), SupervisorConfigError> {
         self.restarts.check()?;
         let mut ids = HashSet::new();
         for child in &self.children {
             child.check()?;
             if !ids.insert(&child.id) {
-                return Err(Invalid::DuplicateId { id: child.id.to_string() });
+                return Err(SupervisorConfigError::DuplicateId { id: child.id.to_string() });
             }
         }
         Ok(())

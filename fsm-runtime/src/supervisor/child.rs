@@ -1,9 +1,9 @@
 //! Owns a child as it is declared: its id, what it runs, and how it is treated.
 
 use super::{
-    builder::Builder,
+    builder::SupervisorBuilder,
     context::Context,
-    error::{BoxError, Invalid},
+    error::{BoxError, SupervisorConfigError},
     liveness::Watch,
     run::{Make, Outcome},
 };
@@ -44,7 +44,7 @@ const SUPERVISOR_HEARTBEAT: Duration = Duration::from_secs(10);
 pub struct Child {
     pub(super) id: Arc<str>,
     pub(super) make: Make,
-    pub(super) policy: Policy,
+    pub(super) policy: RestartPolicy,
     pub(super) stop: Stop,
     pub(super) watch: Watch,
     pub(super) reports_start: bool,
@@ -53,7 +53,7 @@ pub struct Child {
 
 /// When a child is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Policy {
+pub enum RestartPolicy {
     /// Whenever it ends.
     Permanent,
     /// When it fails; a return is its end.
@@ -89,7 +89,7 @@ impl Child {
         Self {
             id: id.into().into(),
             make,
-            policy: Policy::Permanent,
+            policy: RestartPolicy::Permanent,
             stop: Stop::Within(SHUTDOWN),
             watch: Watch::default(),
             reports_start: false,
@@ -102,13 +102,13 @@ impl Child {
     /// It has started when its children have; it is given as long as it takes to stop, since its children have their own
     /// timeouts; and it beats by itself, with a heartbeat of ten seconds unless another one is set. It has the clock of
     /// its supervisor unless its builder has one. When it gives up, that is a failure like any other.
-    pub fn supervisor(id: impl Into<String>, build: impl Fn() -> Builder + Send + Sync + 'static) -> Self {
+    pub fn supervisor(id: impl Into<String>, build: impl Fn() -> SupervisorBuilder + Send + Sync + 'static) -> Self {
         let make: Make = Arc::new(move |ctx| Box::pin(build().run_below(ctx)));
         let heartbeat = Some(SUPERVISOR_HEARTBEAT);
         Self {
             id: id.into().into(),
             make,
-            policy: Policy::Permanent,
+            policy: RestartPolicy::Permanent,
             stop: Stop::InItsOwnTime,
             watch: Watch { heartbeat, stall: None },
             reports_start: true,
@@ -125,19 +125,19 @@ impl Child {
     /// Restart it whenever it ends: after a panic, an error, and a return. The default.
     #[must_use]
     pub fn permanent(self) -> Self {
-        Self { policy: Policy::Permanent, ..self }
+        Self { policy: RestartPolicy::Permanent, ..self }
     }
 
     /// Restart it after a panic or an error, and let it rest after a return.
     #[must_use]
     pub fn transient(self) -> Self {
-        Self { policy: Policy::Transient, ..self }
+        Self { policy: RestartPolicy::Transient, ..self }
     }
 
     /// Never restart it, and forget it when it ends.
     #[must_use]
     pub fn temporary(self) -> Self {
-        Self { policy: Policy::Temporary, ..self }
+        Self { policy: RestartPolicy::Temporary, ..self }
     }
 
     /// It has started only when it [says so](Context::started), and the next child waits for that. If it ends before,
@@ -168,22 +168,22 @@ impl Child {
 
     /// How long it may be silent. One that neither [beats](Context::beat) nor waits in [`Context::hand_on`] for so long is
     /// told to stop, aborted after its shutdown timeout, and has failed by
-    /// [`MissedHeartbeat`](super::Failure::MissedHeartbeat). Counted from the spawning, so that it limits the start too.
+    /// [`MissedHeartbeat`](super::ChildFailure::MissedHeartbeat). Counted from the spawning, so that it limits the start too.
     #[must_use]
     pub fn heartbeat(self, within: Duration) -> Self {
         Self { watch: Watch { heartbeat: Some(within), ..self.watch }, ..self }
     }
 
     /// How long its [progress](Context::progress) may stand still while it beats; then it is treated as if it were
-    /// silent, and has failed by [`Stalled`](super::Failure::Stalled).
+    /// silent, and has failed by [`Stalled`](super::ChildFailure::Stalled).
     #[must_use]
     pub fn stall(self, within: Duration) -> Self {
         Self { watch: Watch { stall: Some(within), ..self.watch }, ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(super) fn check(&self) -> Result<(), SupervisorConfigError> {
         if [self.watch.heartbeat, self.watch.stall].contains(&Some(Duration::ZERO)) {
-            return Err(Invalid::NoTime { id: self.id.to_string() });
+            return Err(SupervisorConfigError::NoTime { id: self.id.to_string() });
         }
         Ok(())
     }

@@ -1,17 +1,17 @@
 //! Owns what a supervisor knows of one child, and the phases it goes through.
 
 use super::{
-    child::{Child, Policy},
+    child::{Child, RestartPolicy},
     context::Run,
-    error::{ChildError, Failure},
+    error::{ChildError, ChildFailure},
     handle::Answer,
     report::{ChildInfo, State},
-    saved_position::Position,
+    saved_position::SavedPosition,
 };
 use std::{sync::Arc, time::Duration};
 
 /// One child. Its place in the order is the key it is kept under.
-pub(super) struct Entry {
+pub(super) struct ChildEntry {
     pub(super) spec: Child,
     /// Added after the start.
     pub(super) added: bool,
@@ -26,10 +26,10 @@ pub(super) struct Entry {
     pub(super) started: Option<Duration>,
     /// Not to be restarted before this.
     pub(super) not_before: Duration,
-    pub(super) last_error: Option<Failure>,
+    pub(super) last_error: Option<ChildFailure>,
     /// Its entry in the supervisor's timers.
     pub(super) timer: Option<Duration>,
-    pub(super) position: Arc<Position>,
+    pub(super) position: Arc<SavedPosition>,
     /// Who started it by hand and waits for that.
     pub(super) starter: Option<Starter>,
     /// Who wait for its end.
@@ -46,7 +46,7 @@ pub(super) struct Starter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle(Rest),
-    /// To be started again: at its time, or when the round comes to it.
+    /// To be started again: at its time, or when the sequence comes to it.
     Waiting,
     Starting,
     Running,
@@ -95,7 +95,7 @@ impl Drop for Live {
     }
 }
 
-impl Entry {
+impl ChildEntry {
     pub(super) fn new(spec: Child, added: bool, starter: Option<Starter>) -> Self {
         Self {
             spec,
@@ -122,7 +122,7 @@ impl Entry {
 
     /// A temporary child has no rest.
     pub(super) fn resting(&self, rest: Rest) -> Then {
-        if self.spec.policy == Policy::Temporary { Then::Forget } else { Then::Rest(rest) }
+        if self.spec.policy == RestartPolicy::Temporary { Then::Forget } else { Then::Rest(rest) }
     }
 
     pub(super) fn answer_starter(&mut self, answer: Result<(), ChildError>) {
@@ -160,7 +160,7 @@ impl Entry {
             runs: self.runs,
             restarts: self.restarts,
             last_error: self.last_error.clone(),
-            last_beat: self.live.as_ref().map(|live| now.saturating_sub(live.run.pulse.last_beat())),
+            last_beat: self.live.as_ref().map(|live| now.saturating_sub(live.run.liveness.last_beat())),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Owns what a child sees of its supervisor: when to stop, how to show life, where it stood, and how to hand on results.
 
 use super::{
-    descendants::Family,
-    error::{Refused, WrongType},
-    liveness::Pulse,
+    descendants::Descendants,
+    error::{PositionError, PositionTypeError},
+    liveness::Liveness,
     run::{Event, What},
-    saved_position::Position,
+    saved_position::SavedPosition,
 };
 use crate::clock::Clock;
 use std::{any::Any, fmt, sync::Arc, time::Duration};
@@ -51,13 +51,13 @@ pub(super) struct Run {
     pub(super) clock: Clock,
     pub(super) cancelled: CancellationToken,
     pub(super) aborted: CancellationToken,
-    pub(super) pulse: Pulse,
+    pub(super) liveness: Liveness,
     /// How often it must beat.
     pub(super) heartbeat: Option<Duration>,
-    pub(super) position: Arc<Position>,
+    pub(super) position: Arc<SavedPosition>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     /// Of a supervisor only: who lives below it.
-    pub(super) family: Option<Arc<Family>>,
+    pub(super) descendants: Option<Arc<Descendants>>,
 }
 
 impl Context {
@@ -100,12 +100,12 @@ impl Context {
     /// Shows that the child is alive; see [`Child::heartbeat`](super::Child::heartbeat). Cheap enough for every turn of
     /// a loop.
     pub fn beat(&self) {
-        self.0.pulse.beat(self.0.clock.elapsed());
+        self.0.liveness.beat(self.0.clock.elapsed());
     }
 
     /// Beats, and says how far the child is; see [`Child::stall`](super::Child::stall). Any change counts as progress.
     pub fn progress(&self, value: u64) {
-        self.0.pulse.progress(self.0.clock.elapsed(), value);
+        self.0.liveness.progress(self.0.clock.elapsed(), value);
     }
 
     /// The position that an earlier run of this child saved, or this one; `None` if none did.
@@ -115,8 +115,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`WrongType`] if it was saved as another type.
-    pub fn saved<T: Any + Clone>(&self) -> Result<Option<T>, WrongType> {
+    /// [`PositionTypeError`] if it was saved as another type.
+    pub fn saved<T: Any + Clone>(&self) -> Result<Option<T>, PositionTypeError> {
         self.0.position.saved()
     }
 
@@ -124,8 +124,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Refused::Fenced`] if this run counts no more; nothing is saved then.
-    pub fn save<T: Any + Send>(&self, position: T) -> Result<(), Refused> {
+    /// [`PositionError::Fenced`] if this run counts no more; nothing is saved then.
+    pub fn save<T: Any + Send>(&self, position: T) -> Result<(), PositionError> {
         self.0.position.save(self.0.number, position, || ())
     }
 
@@ -135,8 +135,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Refused::Fenced`] if this run counts no more.
-    pub fn passing<T: Any + Send>(&self, position: T) -> Result<(), Refused> {
+    /// [`PositionError::Fenced`] if this run counts no more.
+    pub fn passing<T: Any + Send>(&self, position: T) -> Result<(), PositionError> {
         self.0.position.pass(self.0.number, position)
     }
 
@@ -147,19 +147,19 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Refused::Stopping`] if the child is told to stop and there is no room; [`Refused::Closed`] if the receiver is
-    /// gone; [`Refused::Fenced`] if this run counts no more. Nothing is handed on or saved then.
+    /// [`PositionError::Stopping`] if the child is told to stop and there is no room; [`PositionError::Closed`] if the receiver is
+    /// gone; [`PositionError::Fenced`] if this run counts no more. Nothing is handed on or saved then.
     pub async fn hand_on<T, P: Any + Send>(
         &self,
         output: &mpsc::Sender<T>,
         value: T,
         position: P,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PositionError> {
         let waiting = Waiting::new(&self.0);
         let room = tokio::select! {
             biased;
-            room = output.reserve() => room.map_err(|_| Refused::Closed)?,
-            () = self.cancelled() => return Err(Refused::Stopping),
+            room = output.reserve() => room.map_err(|_| PositionError::Closed)?,
+            () = self.cancelled() => return Err(PositionError::Stopping),
         };
         drop(waiting);
         self.0.position.save(self.0.number, position, || {
@@ -180,14 +180,14 @@ struct Waiting<'a>(&'a Run);
 
 impl<'a> Waiting<'a> {
     fn new(run: &'a Run) -> Self {
-        run.pulse.wait();
+        run.liveness.wait();
         Self(run)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.pulse.resume(self.0.clock.elapsed());
+        self.0.liveness.resume(self.0.clock.elapsed());
     }
 }
 

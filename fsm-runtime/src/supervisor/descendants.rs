@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// The tasks that one run of a supervisor has spawned and that are not gone yet.
 #[derive(Default)]
-pub(super) struct Family {
+pub(super) struct Descendants {
     members: Mutex<Members>,
     emptied: Notify,
     /// The handle of a supervisor that is itself a child.
@@ -26,22 +26,22 @@ struct Members {
 
 struct Member {
     id: Arc<str>,
-    below: Option<Arc<Family>>,
+    below: Option<Arc<Descendants>>,
 }
 
 /// One task's place; it leaves when this is dropped.
 pub(super) struct Membership {
-    family: Arc<Family>,
+    descendants: Arc<Descendants>,
     number: u64,
 }
 
-impl Family {
-    pub(super) fn join(self: &Arc<Self>, id: Arc<str>, below: Option<Arc<Family>>) -> Membership {
+impl Descendants {
+    pub(super) fn join(self: &Arc<Self>, id: Arc<str>, below: Option<Arc<Descendants>>) -> Membership {
         let mut members = self.members();
         let number = members.next;
         members.next += 1;
         members.alive.insert(number, Member { id, below });
-        Membership { family: self.clone(), number }
+        Membership { descendants: self.clone(), number }
     }
 
     /// Ends when nobody is left. Cancel safe.
@@ -73,10 +73,10 @@ impl Family {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut members = self.family.members();
+        let mut members = self.descendants.members();
         members.alive.remove(&self.number);
         if members.alive.is_empty() {
-            self.family.emptied.notify_waiters();
+            self.descendants.emptied.notify_waiters();
         }
     }
 }

@@ -9,7 +9,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// How one run of a child failed.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum ChildFailure {
     /// It returned, and a permanent child must not.
     #[error("returned, though it is permanent")]
     Returned,
@@ -41,7 +41,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl ChildFailure {
     /// For labels, where the text would be one of too many.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl Failure {
 /// A supervisor or a child that cannot be, as it was declared.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Invalid {
+pub enum SupervisorConfigError {
     /// A window that holds either no failure or all of them.
     #[error("the window of restarts is {window:?}: it must be longer than zero and have an end")]
     Window {
@@ -94,17 +94,17 @@ pub enum Invalid {
 /// Why a supervisor did not start.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum SupervisorStartError {
     /// Refused before anything was started.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] SupervisorConfigError),
     /// A child failed to start; those before it were stopped, in reverse order.
     #[error("child `{id}` failed to start: {failure}")]
     Child {
         /// The child.
         id: String,
         /// What it failed with.
-        failure: Failure,
+        failure: ChildFailure,
     },
     /// It was told to stop, or the runtime was, before all children had started.
     #[error("stopped before all children had started")]
@@ -121,7 +121,7 @@ pub enum SupervisorError {
         /// The child that failed last.
         id: String,
         /// What it failed with.
-        failure: Failure,
+        failure: ChildFailure,
         /// How many failures were too many: those in the window, or those in a row.
         failures: u32,
     },
@@ -158,18 +158,18 @@ pub enum ChildError {
     Leaked(String),
     /// It is no supervisor, so that it has no children.
     #[error("child `{0}` is no supervisor")]
-    NoSupervisor(String),
+    NotASupervisor(String),
     /// It failed to start.
     #[error("child `{id}` failed to start: {failure}")]
     Failed {
         /// The child.
         id: String,
         /// What it failed with.
-        failure: Failure,
+        failure: ChildFailure,
     },
     /// It cannot be as it is declared.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] SupervisorConfigError),
     /// The supervisor has ended, or is about to.
     #[error("the supervisor has ended")]
     Ended,
@@ -178,7 +178,7 @@ pub enum ChildError {
 /// Why a child could not save its position or hand on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum PositionError {
     /// This run counts no more: it was aborted, or has ended, and another one may be at work.
     #[error("this run has been given up")]
     Fenced,
@@ -193,7 +193,7 @@ pub enum Refused {
 /// The position was saved as another type than the one asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the position was saved as `{saved}`, not as `{asked}`")]
-pub struct WrongType {
+pub struct PositionTypeError {
     pub(super) saved: &'static str,
     pub(super) asked: &'static str,
 }

@@ -1,10 +1,10 @@
 //! Owns the handle of a running supervisor: its commands, and the wait for its end.
 
 use super::{
-    builder::Builder,
+    builder::SupervisorBuilder,
     child::Child,
     error::{ChildError, SupervisorError},
-    report::{ChildInfo, Counts, Shutdown},
+    report::{ChildInfo, Counts, SupervisorShutdown},
 };
 use std::{fmt, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,7 +48,7 @@ pub struct Supervisor {
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) result: Result<(), SupervisorError>,
-    pub(super) report: Shutdown,
+    pub(super) report: SupervisorShutdown,
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ChildError>>;
@@ -66,8 +66,8 @@ pub(super) enum Command {
 
 impl Supervisor {
     /// A supervisor without children, one for one, with OTP's default of one restart in five seconds.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> SupervisorBuilder {
+        SupervisorBuilder::default()
     }
 
     /// Adds a child at the end and starts it; ends when it has started. A child that fails to start is not kept, and
@@ -76,7 +76,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::AlreadyStarted`] or [`AlreadyPresent`](ChildError::AlreadyPresent) if the id is known,
-    /// [`Invalid`](ChildError::Invalid), [`Failed`](ChildError::Failed) with the cause,
+    /// [`SupervisorConfigError`](ChildError::SupervisorConfigError), [`Failed`](ChildError::Failed) with the cause,
     /// [`Stopping`](ChildError::Stopping) if it was terminated before it had started, or [`Ended`](ChildError::Ended).
     pub async fn start_child(&self, child: Child) -> Result<(), ChildError> {
         self.ask(|answer| Command::Start(child, answer)).await
@@ -136,7 +136,7 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// [`ChildError::NotFound`], [`NoSupervisor`](ChildError::NoSupervisor), [`Restarting`](ChildError::Restarting) or
+    /// [`ChildError::NotFound`], [`NotASupervisor`](ChildError::NotASupervisor), [`Restarting`](ChildError::Restarting) or
     /// [`Stopping`](ChildError::Stopping) if it does not run, or [`Ended`](ChildError::Ended).
     pub async fn supervisor(&self, id: impl Into<String>) -> Result<Self, ChildError> {
         self.ask(|answer| Command::Supervisor(id.into(), answer)).await
@@ -147,7 +147,7 @@ impl Supervisor {
     /// the deadline; once the supervisor has ended, it tells the same again.
     ///
     /// Of a supervisor that is a child, this is a return, which its policy judges like any other.
-    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
+    pub async fn shutdown(&self, deadline: Duration) -> SupervisorShutdown {
         // One that has ended needs no command.
         let _ = self.commands.send(Command::Shutdown(deadline)).await;
         self.end().await.report
@@ -165,7 +165,7 @@ impl Supervisor {
     async fn end(&self) -> End {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-        end.unwrap_or(End { result: Err(SupervisorError::Gone), report: Shutdown::default() })
+        end.unwrap_or(End { result: Err(SupervisorError::Gone), report: SupervisorShutdown::default() })
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ChildError> {

@@ -2,15 +2,15 @@
 
 use super::{
     builder::Strategy,
-    child::{Policy, SHUTDOWN, Stop},
+    child::{RestartPolicy, SHUTDOWN, Stop},
     child_state::{Live, Phase, Rest, Stage, Then},
     context::Run,
-    error::{ChildError, Failure, StartError, SupervisorError},
-    liveness::{Pulse, Verdict},
-    report::How,
+    error::{ChildError, ChildFailure, SupervisorError, SupervisorStartError},
+    liveness::{Liveness, Verdict},
+    report::ForcedStop,
     restarts::Decision,
     run::{Ended, spawn},
-    task::{Goal, Tree, paths},
+    task::{Goal, SupervisorTask, paths},
 };
 use crate::metrics;
 use std::{sync::Arc, time::Duration};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// An abort takes effect at the next `await`: who has not come to one within this time blocks its thread.
 const LEAKED_AFTER: Duration = Duration::from_secs(1);
 
-impl Tree {
+impl SupervisorTask {
     /// Begins the next run of a child whose place is free.
     pub(super) fn start(&mut self, key: u64) {
         let now = self.now();
@@ -36,17 +36,17 @@ impl Tree {
             clock: self.clock.clone(),
             cancelled: CancellationToken::new(),
             aborted: CancellationToken::new(),
-            pulse: Pulse::new(now),
+            liveness: Liveness::new(now),
             heartbeat: entry.spec.watch.heartbeat,
             position: entry.position.clone(),
             events: self.tell.clone(),
-            family: entry.spec.is_supervisor.then(Arc::default),
+            descendants: entry.spec.is_supervisor.then(Arc::default),
         });
         entry.live = Some(Live { run: run.clone(), by_itself: false });
         entry.started = None;
         entry.phase = Phase::Starting;
         let reports = entry.spec.reports_start;
-        let place = self.family.join(run.id.clone(), run.family.clone());
+        let place = self.descendants.join(run.id.clone(), run.descendants.clone());
         tracing::debug!(id = %run.id, run = run.number, "child is started");
         spawn(entry.spec.make.clone(), run, place);
         if !reports {
@@ -63,11 +63,11 @@ impl Tree {
         entry.answer_starter(Ok(()));
     }
 
-    /// Judges the pulse of a child at `now`, by a check that was due at `due`.
+    /// Judges the liveness of a child at `now`, by a check that was due at `due`.
     fn look_again(&mut self, key: u64, due: Duration, now: Duration) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(live) = &mut entry.live else { return };
-        match live.run.pulse.judge(entry.spec.watch, due, now) {
+        match live.run.liveness.judge(entry.spec.watch, due, now) {
             Verdict::Alive(again) => self.set_timer(key, again),
             Verdict::Failed(failure) => {
                 live.by_itself = true;
@@ -88,7 +88,7 @@ impl Tree {
         let then = match (entry.phase, ended.failure) {
             (Phase::Leaving(_, then), failure) => {
                 // It was told to end, and an error is how many a library ends then; a panic is worth a word.
-                if let Some(failure @ Failure::Panicked { .. }) = failure {
+                if let Some(failure @ ChildFailure::Panicked { .. }) = failure {
                     tracing::warn!(%id, run = entry.runs, %failure, "child panicked as it was stopped");
                     entry.last_error = Some(failure);
                 }
@@ -100,7 +100,7 @@ impl Tree {
                 }
                 match failure {
                     Some(failure) => self.failed(key, failure),
-                    None if entry.spec.policy == Policy::Permanent => self.failed(key, Failure::Returned),
+                    None if entry.spec.policy == RestartPolicy::Permanent => self.failed(key, ChildFailure::Returned),
                     None => {
                         entry.answer_starter(Ok(()));
                         entry.resting(Rest::Finished)
@@ -116,8 +116,8 @@ impl Tree {
     pub(super) fn gone(&mut self, key: u64) {
         let now = self.now();
         self.set_timer(key, None);
-        if let Some(round) = &mut self.round {
-            round.waits_no_more_for(key);
+        if let Some(sequence) = &mut self.sequence {
+            sequence.stop_waiting_for(key);
         }
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.live = None;
@@ -129,7 +129,7 @@ impl Tree {
             Then::Restart => {
                 entry.phase = Phase::Waiting;
                 let at = entry.not_before.max(now);
-                // In a group, the round brings it back.
+                // In a group, the sequence brings it back.
                 if self.strategy == Strategy::OneForOne {
                     self.set_timer(key, Some(at));
                 }
@@ -147,7 +147,7 @@ impl Tree {
     }
 
     /// Counts a failure, and says what becomes of the child when it is gone.
-    fn failed(&mut self, key: u64, failure: Failure) -> Then {
+    fn failed(&mut self, key: u64, failure: ChildFailure) -> Then {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return Then::Forget };
         let id = entry.spec.id.to_string();
@@ -163,10 +163,10 @@ impl Tree {
         }
         if starting && self.starting {
             let then = entry.resting(Rest::Finished);
-            self.end(Goal::StartFailed(StartError::Child { id, failure }), None);
+            self.end(Goal::StartFailed(SupervisorStartError::Child { id, failure }), None);
             return then;
         }
-        if entry.spec.policy == Policy::Temporary {
+        if entry.spec.policy == RestartPolicy::Temporary {
             tracing::warn!(id, run = entry.runs, %failure, "temporary child failed");
             return Then::Forget;
         }
@@ -226,7 +226,7 @@ impl Tree {
         if !matches!(entry.spec.stop, Stop::Abort) {
             tracing::warn!(id = %entry.spec.id, run = entry.runs, "child did not stop in time and is aborted");
             if ending {
-                self.cut.extend(paths(entry).into_iter().map(|path| (path, How::Aborted)));
+                self.cut.extend(paths(entry).into_iter().map(|path| (path, ForcedStop::Aborted)));
             }
         }
         self.leave(key, Stage::Aborted, then);
@@ -262,8 +262,8 @@ impl Tree {
                 entry.phase = Phase::Leaving(Stage::Leaked, then);
                 let id = entry.spec.id.to_string();
                 entry.answer_stoppers(&Err(ChildError::Leaked(id)));
-                if let Some(round) = &mut self.round {
-                    round.waits_no_more_for(key);
+                if let Some(sequence) = &mut self.sequence {
+                    sequence.stop_waiting_for(key);
                 }
             }
             Phase::Idle(_) | Phase::Waiting | Phase::Leaving(Stage::Leaked, _) => {}

@@ -1,6 +1,6 @@
 //! Owns the signs of life of one run: its beats, its progress, and the verdict on them, which is pure.
 
-use super::error::Failure;
+use super::error::ChildFailure;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,11 +14,11 @@ pub(crate) struct Watch {
 }
 
 /// Timers are late by less than this on an executor that answers.
-const HELD_UP: Duration = Duration::from_millis(20);
+const EXECUTOR_STALL: Duration = Duration::from_millis(20);
 
 /// What one run has shown of itself. All times are of the supervisor's clock.
 #[derive(Debug)]
-pub(crate) struct Pulse(Mutex<Signs>);
+pub(crate) struct Liveness(Mutex<Signs>);
 
 #[derive(Clone, Copy, Debug)]
 struct Signs {
@@ -29,7 +29,7 @@ struct Signs {
     waiting: u32,
 }
 
-impl Pulse {
+impl Liveness {
     pub(crate) fn new(now: Duration) -> Self {
         Self(Mutex::new(Signs { beat: now, progress: None, progressed: now, waiting: 0 }))
     }
@@ -77,7 +77,7 @@ impl Pulse {
 pub(crate) enum Verdict {
     /// All is well, or nothing is watched; when to look again.
     Alive(Option<Duration>),
-    Failed(Failure),
+    Failed(ChildFailure),
 }
 
 fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdict {
@@ -86,14 +86,15 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
     }
     let late = now.saturating_sub(due);
     let mut next: Option<Duration> = None;
-    for (limit, since, failure) in
-        [(watch.heartbeat, signs.beat, missed as fn(Duration) -> Failure), (watch.stall, signs.progressed, stalled)]
-    {
+    for (limit, since, failure) in [
+        (watch.heartbeat, signs.beat, missed as fn(Duration) -> ChildFailure),
+        (watch.stall, signs.progressed, stalled),
+    ] {
         let Some(limit) = limit else { continue };
         let quiet = now.saturating_sub(since);
         let again = if quiet < limit {
             since.saturating_add(limit)
-        } else if late > HELD_UP.max(limit / 8) {
+        } else if late > EXECUTOR_STALL.max(limit / 8) {
             // The executor was held up, the child with it: it gets back what was taken from it, once for each hold-up.
             now.saturating_add(late.min(limit))
         } else {
@@ -104,12 +105,12 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
     Verdict::Alive(next)
 }
 
-fn missed(silent: Duration) -> Failure {
-    Failure::MissedHeartbeat { silent }
+fn missed(silent: Duration) -> ChildFailure {
+    ChildFailure::MissedHeartbeat { silent }
 }
 
-fn stalled(still: Duration) -> Failure {
-    Failure::Stalled { still }
+fn stalled(still: Duration) -> ChildFailure {
+    ChildFailure::Stalled { still }
 }
 
 #[cfg(test)]
@@ -125,30 +126,33 @@ mod tests {
 
     #[test]
     fn h6_who_was_held_up_with_the_executor_gets_the_time_back() {
-        let pulse = Pulse::new(ms(0));
+        let liveness = Liveness::new(ms(0));
         assert!(
-            matches!(pulse.judge(WATCH, ms(800), ms(900)), Verdict::Failed(Failure::MissedHeartbeat { silent }) if silent == ms(900))
+            matches!(liveness.judge(WATCH, ms(800), ms(900)), Verdict::Failed(ChildFailure::MissedHeartbeat { silent }) if silent == ms(900))
         );
-        assert!(matches!(pulse.judge(WATCH, ms(800), ms(901)), Verdict::Alive(Some(at)) if at == ms(1_002)));
-        assert!(matches!(pulse.judge(WATCH, ms(1_002), ms(1_002)), Verdict::Failed(_)), "once only");
+        assert!(matches!(liveness.judge(WATCH, ms(800), ms(901)), Verdict::Alive(Some(at)) if at == ms(1_002)));
+        assert!(matches!(liveness.judge(WATCH, ms(1_002), ms(1_002)), Verdict::Failed(_)), "once only");
     }
 
     #[test]
     fn h1_a_heartbeat_as_short_as_a_timer_is_inexact_is_missed_all_the_same() {
         let watch = Watch { heartbeat: Some(ms(2)), stall: None };
-        let pulse = Pulse::new(ms(0));
-        assert!(matches!(pulse.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
-        assert!(matches!(pulse.judge(watch, ms(2), ms(23)), Verdict::Alive(Some(_))), "that was no inexact timer");
+        let liveness = Liveness::new(ms(0));
+        assert!(matches!(liveness.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
+        assert!(matches!(liveness.judge(watch, ms(2), ms(23)), Verdict::Alive(Some(_))), "that was no inexact timer");
     }
 
     #[test]
     fn h1_who_waits_for_its_consumer_is_not_silent() {
-        let pulse = Pulse::new(ms(0));
-        pulse.wait();
-        assert!(matches!(pulse.judge(WATCH, ms(9_000), ms(9_000)), Verdict::Alive(Some(at)) if at == ms(9_800)));
-        pulse.resume(ms(9_100));
-        assert!(matches!(pulse.judge(WATCH, ms(9_899), ms(9_899)), Verdict::Alive(Some(at)) if at == ms(9_900)));
-        assert!(matches!(pulse.judge(WATCH, ms(9_900), ms(9_900)), Verdict::Failed(Failure::MissedHeartbeat { .. })));
+        let liveness = Liveness::new(ms(0));
+        liveness.wait();
+        assert!(matches!(liveness.judge(WATCH, ms(9_000), ms(9_000)), Verdict::Alive(Some(at)) if at == ms(9_800)));
+        liveness.resume(ms(9_100));
+        assert!(matches!(liveness.judge(WATCH, ms(9_899), ms(9_899)), Verdict::Alive(Some(at)) if at == ms(9_900)));
+        assert!(matches!(
+            liveness.judge(WATCH, ms(9_900), ms(9_900)),
+            Verdict::Failed(ChildFailure::MissedHeartbeat { .. })
+        ));
     }
 
     proptest! {
@@ -156,12 +160,12 @@ mod tests {
         #[test]
         fn h6_no_timeout_fires_early_and_none_is_missed(gaps in prop::collection::vec(1_u64..1_200, 1..50)) {
             let watch = Watch { heartbeat: Some(ms(800)), stall: None };
-            let pulse = Pulse::new(ms(0));
+            let liveness = Liveness::new(ms(0));
             let (mut now, mut due) = (0, 800);
             for gap in gaps {
                 let beat = now + gap;
                 while due < beat {
-                    match pulse.judge(watch, ms(due), ms(due)) {
+                    match liveness.judge(watch, ms(due), ms(due)) {
                         Verdict::Alive(Some(next)) => {
                             prop_assert!(next > ms(due), "it comes to an end");
                             due = u64::try_from(next.as_millis())?;
@@ -175,7 +179,7 @@ mod tests {
                     }
                 }
                 prop_assert!(gap <= 800);
-                pulse.beat(ms(beat));
+                liveness.beat(ms(beat));
                 now = beat;
             }
         }

@@ -24,10 +24,13 @@ mod saved_position;
 mod sequence;
 mod task;
 
-pub use builder::{Builder, Strategy};
-pub use child::{Child, Policy};
+pub use builder::{Strategy, SupervisorBuilder};
+pub use child::{Child, RestartPolicy};
 pub use context::Context;
-pub use error::{BoxError, ChildError, Failure, Invalid, Refused, StartError, SupervisorError, WrongType};
+pub use error::{
+    BoxError, ChildError, ChildFailure, PositionError, PositionTypeError, SupervisorConfigError, SupervisorError,
+    SupervisorStartError,
+};
 pub use handle::Supervisor;
-pub use report::{ChildInfo, Counts, Cut, How, Shutdown, State};
+pub use report::{ChildInfo, Counts, ForcedStop, State, StoppedChild, SupervisorShutdown};
 pub use restarts::Restarts;

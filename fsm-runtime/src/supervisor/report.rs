@@ -1,6 +1,6 @@
 //! Owns what a supervisor tells of itself: its children, their counts, and what a shutdown had to cut.
 
-use super::{child::Policy, error::Failure};
+use super::{child::RestartPolicy, error::ChildFailure};
 use std::time::Duration;
 
 /// One child, as it stood when it was asked for.
@@ -10,7 +10,7 @@ pub struct ChildInfo {
     /// Its id.
     pub id: String,
     /// Its restart policy.
-    pub policy: Policy,
+    pub policy: RestartPolicy,
     /// Whether it is a supervisor.
     pub is_supervisor: bool,
     /// What it is doing.
@@ -20,7 +20,7 @@ pub struct ChildInfo {
     /// How many of them the supervisor began by itself, after a failure of the child or of a sibling.
     pub restarts: u64,
     /// How its last run that failed did, or its last start.
-    pub last_error: Option<Failure>,
+    pub last_error: Option<ChildFailure>,
     /// The time since its last sign of life (a beat, or the spawning of its run); `None` if it does not run.
     pub last_beat: Option<Duration>,
 }
@@ -68,24 +68,24 @@ pub struct Counts {
 /// What a shutdown had to cut. Empty, every child came to its own end in its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Shutdown {
+pub struct SupervisorShutdown {
     /// By id; children of child supervisors by their path, `pool/worker-1`.
-    pub cut: Vec<Cut>,
+    pub cut: Vec<StoppedChild>,
 }
 
 /// One child that did not end in its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Cut {
+pub struct StoppedChild {
     /// Its id, or its path below the supervisor.
     pub id: String,
     /// How far it had to go.
-    pub how: How,
+    pub how: ForcedStop,
 }
 
 /// How a child was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum How {
+pub enum ForcedStop {
     /// It had to be aborted.
     Aborted,
     /// It blocks its thread, so that it cannot even be aborted: it still runs. Such work belongs in `spawn_blocking`.

@@ -1,6 +1,6 @@
 //! Owns how often children may be restarted: the sliding window, the backoff, and the decision; all of it pure.
 
-use super::error::Invalid;
+use super::error::SupervisorConfigError;
 use crate::backoff::Backoff;
 use std::{collections::VecDeque, time::Duration};
 
@@ -39,15 +39,15 @@ impl Default for Restarts {
 }
 
 impl Restarts {
-    pub(super) fn check(self) -> Result<(), Invalid> {
+    pub(super) fn check(self) -> Result<(), SupervisorConfigError> {
         match self {
             Self::Intensity { window, .. } if window.is_zero() || window == Duration::MAX => {
-                Err(Invalid::Window { window })
+                Err(SupervisorConfigError::Window { window })
             }
             Self::Backoff { first, longest, reset_after, .. }
                 if first.is_zero() || longest < first || reset_after.is_zero() =>
             {
-                Err(Invalid::Backoff { first, longest, reset_after })
+                Err(SupervisorConfigError::Backoff { first, longest, reset_after })
             }
             Self::Intensity { .. } | Self::Backoff { .. } => Ok(()),
         }
@@ -64,13 +64,13 @@ pub(super) enum Decision {
 
 /// The failures that still count.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct RestartHistory {
     restarts: Restarts,
     /// When the restarts of the window were asked for; at most `max` of them, and the one that is too many.
     window: VecDeque<Duration>,
 }
 
-impl Ledger {
+impl RestartHistory {
     pub(super) fn new(restarts: Restarts) -> Self {
         Self { restarts, window: VecDeque::new() }
     }
@@ -108,11 +108,11 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    fn intensity(max: u32, window: u64) -> Ledger {
-        Ledger::new(Restarts::Intensity { max, window: secs(window) })
+    fn intensity(max: u32, window: u64) -> RestartHistory {
+        RestartHistory::new(Restarts::Intensity { max, window: secs(window) })
     }
 
-    fn verdicts(ledger: &mut Ledger, at: &[u64]) -> Vec<Decision> {
+    fn verdicts(ledger: &mut RestartHistory, at: &[u64]) -> Vec<Decision> {
         at.iter().map(|&at| ledger.decide(secs(at), &mut 0, Duration::ZERO, 0.5)).collect()
     }
 
@@ -160,7 +160,7 @@ mod tests {
             runs in prop::collection::vec((0_u64..40, 0.0_f64..=1.0), 1..40),
         ) {
             let (first, longest, reset_after) = (secs(1), secs(8), secs(30));
-            let mut ledger = Ledger::new(Restarts::Backoff { first, longest, limit, reset_after });
+            let mut ledger = RestartHistory::new(Restarts::Backoff { first, longest, limit, reset_after });
             let (mut in_a_row, mut model) = (0, 0);
             for (ran, jitter) in runs {
                 model = if secs(ran) >= reset_after { 1 } else { model + 1 };

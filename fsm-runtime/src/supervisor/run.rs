@@ -3,8 +3,8 @@
 use super::{
     context::{Context, Run},
     descendants::Membership,
-    error::{BoxError, Chain, Failure},
-    report::Cut,
+    error::{BoxError, Chain, ChildFailure},
+    report::StoppedChild,
 };
 use crate::panics;
 use std::{
@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 /// What a child's future ends with: its result, and what a supervisor had to cut when it ended.
 pub(super) struct Outcome {
     pub(super) result: Result<(), BoxError>,
-    pub(super) cut: Vec<Cut>,
+    pub(super) cut: Vec<StoppedChild>,
 }
 
 pub(super) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -45,8 +45,8 @@ pub(super) enum What {
 #[derive(Default)]
 pub(super) struct Ended {
     /// `None` for a return, and for an abort.
-    pub(super) failure: Option<Failure>,
-    pub(super) cut: Vec<Cut>,
+    pub(super) failure: Option<ChildFailure>,
+    pub(super) cut: Vec<StoppedChild>,
 }
 
 /// Spawns a run. Its supervisor is told when it has ended, and when it is gone.
@@ -55,8 +55,8 @@ pub(super) fn spawn(make: Make, run: Arc<Run>, place: Membership) {
     let task = async move {
         let ended = live(make, run.clone()).await;
         run.tell(What::Ended(ended));
-        if let Some(family) = &run.family {
-            family.emptied().await;
+        if let Some(descendants) = &run.descendants {
+            descendants.emptied().await;
         }
         drop(place);
         run.tell(What::Gone);
@@ -91,11 +91,11 @@ async fn live(make: Make, run: Arc<Run>) -> Ended {
 fn read(outcome: Outcome) -> Ended {
     let failure = outcome.result.err().map(|error| {
         let error: Arc<dyn std::error::Error + Send + Sync> = Arc::from(error);
-        Failure::Failed { text: Chain(&*error).to_string(), error }
+        ChildFailure::Failed { text: Chain(&*error).to_string(), error }
     });
     Ended { failure, cut: outcome.cut }
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Ended {
-    Ended { failure: Some(Failure::Panicked { message: panics::text(payload) }), cut: Vec::new() }
+    Ended { failure: Some(ChildFailure::Panicked { message: panics::text(payload) }), cut: Vec::new() }
 }

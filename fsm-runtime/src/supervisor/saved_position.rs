@@ -1,6 +1,6 @@
 //! Owns the position that a child has saved, which outlives its runs, and the fence that keeps old runs from it.
 
-use super::error::{Refused, WrongType};
+use super::error::{PositionError, PositionTypeError};
 use std::{
     any::{Any, type_name},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 
 /// One per child. A run writes as long as it is the one at work; opening it for the next, or closing it, fences it off.
 #[derive(Default)]
-pub(super) struct Position(Mutex<Slot>);
+pub(super) struct SavedPosition(Mutex<Slot>);
 
 #[derive(Default)]
 struct Slot {
@@ -30,7 +30,7 @@ impl Saved {
     }
 }
 
-impl Position {
+impl SavedPosition {
     pub(super) fn open(&self, run: u64) {
         self.slot().writer = Some(run);
     }
@@ -48,17 +48,17 @@ impl Position {
         drop(over);
     }
 
-    pub(super) fn saved<T: Any + Clone>(&self) -> Result<Option<T>, WrongType> {
+    pub(super) fn saved<T: Any + Clone>(&self) -> Result<Option<T>, PositionTypeError> {
         let slot = self.slot();
         let Some(saved) = &slot.saved else { return Ok(None) };
         match saved.value.downcast_ref::<T>() {
             Some(value) => Ok(Some(value.clone())),
-            None => Err(WrongType { saved: saved.type_name, asked: type_name::<T>() }),
+            None => Err(PositionTypeError { saved: saved.type_name, asked: type_name::<T>() }),
         }
     }
 
     /// Saves, and does `with` in the same step: neither a fence nor another run comes between.
-    pub(super) fn save<T: Any + Send>(&self, run: u64, value: T, with: impl FnOnce()) -> Result<(), Refused> {
+    pub(super) fn save<T: Any + Send>(&self, run: u64, value: T, with: impl FnOnce()) -> Result<(), PositionError> {
         let mut slot = self.at_work(run)?;
         let over = (slot.saved.replace(Saved::new(value)), slot.passing.take());
         with();
@@ -67,7 +67,7 @@ impl Position {
         Ok(())
     }
 
-    pub(super) fn pass<T: Any + Send>(&self, run: u64, value: T) -> Result<(), Refused> {
+    pub(super) fn pass<T: Any + Send>(&self, run: u64, value: T) -> Result<(), PositionError> {
         let mut slot = self.at_work(run)?;
         let over = slot.passing.replace(Saved::new(value));
         drop(slot);
@@ -75,9 +75,9 @@ impl Position {
         Ok(())
     }
 
-    fn at_work(&self, run: u64) -> Result<MutexGuard<'_, Slot>, Refused> {
+    fn at_work(&self, run: u64) -> Result<MutexGuard<'_, Slot>, PositionError> {
         let slot = self.slot();
-        if slot.writer == Some(run) { Ok(slot) } else { Err(Refused::Fenced) }
+        if slot.writer == Some(run) { Ok(slot) } else { Err(PositionError::Fenced) }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn h3_a_run_that_was_given_up_writes_nothing() {
-        let position = Position::default();
+        let position = SavedPosition::default();
         position.open(1);
         position.save(1, 10_u32, || ()).unwrap();
         position.close(true);
-        assert_eq!(position.save(1, 11_u32, || panic!("it is not handed on")), Err(Refused::Fenced));
+        assert_eq!(position.save(1, 11_u32, || panic!("it is not handed on")), Err(PositionError::Fenced));
         position.open(2);
-        assert_eq!(position.pass(1, 12_u32), Err(Refused::Fenced));
+        assert_eq!(position.pass(1, 12_u32), Err(PositionError::Fenced));
         assert_eq!(position.saved::<u32>(), Ok(Some(10)));
         let wrong = position.saved::<u64>().unwrap_err();
         assert_eq!(wrong.to_string(), "the position was saved as `u32`, not as `u64`");
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn h5_what_a_run_dies_of_is_passed_what_it_is_stopped_in_is_met_again() {
-        let position = Position::default();
+        let position = SavedPosition::default();
         for (by_itself, expected) in [(false, 1), (true, 2)] {
             position.open(1);
             position.save(1, 1, || ()).unwrap();

@@ -5,14 +5,14 @@
 
 use super::{
     builder::Strategy,
-    child::Policy,
+    child::RestartPolicy,
     child_state::{Phase, Rest, Stage, Then},
-    task::Tree,
+    task::SupervisorTask,
 };
 use std::{collections::BTreeSet, time::Duration};
 
 #[derive(Debug)]
-pub(super) struct Round {
+pub(super) struct Sequence {
     /// The first child that it is about.
     from: u64,
     /// Not to start before this.
@@ -34,7 +34,7 @@ enum Step {
     },
 }
 
-impl Round {
+impl Sequence {
     pub(super) fn start() -> Self {
         Self { from: 0, until: Duration::ZERO, step: Step::Start { next: 0 } }
     }
@@ -43,13 +43,13 @@ impl Round {
         Self::stop(0, Duration::ZERO)
     }
 
-    /// What a failure makes of the round that was under way: it begins anew, for all that were in it, and no failure's delay is
+    /// What a failure makes of the sequence that was under way: it begins anew, for all that were in it, and no failure's delay is
     /// cut short by another's.
-    fn again(round: Option<Self>, from: u64, until: Duration) -> Self {
-        match round {
+    fn again(sequence: Option<Self>, from: u64, until: Duration) -> Self {
+        match sequence {
             // Those before `next` run; those after it were to be started.
             Some(Self { step: Step::Start { next }, .. }) => Self::stop(from.min(next), until),
-            Some(round) => Self::stop(from.min(round.from), until.max(round.until)),
+            Some(sequence) => Self::stop(from.min(sequence.from), until.max(sequence.until)),
             None => Self::stop(from, until),
         }
     }
@@ -63,40 +63,40 @@ impl Round {
     }
 
     /// `key` is gone, or will not go: the stop need not wait for it.
-    pub(super) fn waits_no_more_for(&mut self, key: u64) {
+    pub(super) fn stop_waiting_for(&mut self, key: u64) {
         if let Step::Stop { waiting_for, .. } = &mut self.step {
             waiting_for.remove(&key);
         }
     }
 }
 
-impl Tree {
+impl SupervisorTask {
     /// The group of a failed child is to stop, and to start again not before `until`.
     pub(super) fn regroup(&mut self, failed: u64, until: Duration) {
         let from = if self.strategy == Strategy::OneForAll { 0 } else { failed };
-        self.round = Some(Round::again(self.round.take(), from, until));
+        self.sequence = Some(Sequence::again(self.sequence.take(), from, until));
     }
 
-    /// Goes on with the round as far as it can be gone on with now.
+    /// Goes on with the sequence as far as it can be gone on with now.
     pub(super) fn advance(&mut self) {
-        while let Some(mut round) = self.round.take() {
-            let goes_on = match &mut round.step {
+        while let Some(mut sequence) = self.sequence.take() {
+            let goes_on = match &mut sequence.step {
                 Step::Stop { above, waiting_for } if waiting_for.is_empty() => {
-                    match self.last_below(round.from, *above) {
+                    match self.last_below(sequence.from, *above) {
                         Some(first) => {
                             *waiting_for = self.stop_from(first, *above);
                             *above = first;
                         }
                         None if self.ending.is_some() => continue,
-                        None => round.step = Step::Pause,
+                        None => sequence.step = Step::Pause,
                     }
                     true
                 }
                 Step::Stop { .. } => false,
                 Step::Pause => {
-                    let over = round.until <= self.now();
+                    let over = sequence.until <= self.now();
                     if over {
-                        round.step = Step::Start { next: round.from };
+                        sequence.step = Step::Start { next: sequence.from };
                     }
                     over
                 }
@@ -111,7 +111,7 @@ impl Tree {
                     }
                 },
             };
-            self.round = Some(round);
+            self.sequence = Some(sequence);
             if !goes_on {
                 return;
             }
@@ -140,7 +140,7 @@ impl Tree {
         match entry.phase {
             Phase::Starting | Phase::Running => {
                 let then = match entry.spec.policy {
-                    Policy::Temporary => Then::Forget,
+                    RestartPolicy::Temporary => Then::Forget,
                     _ if ending => Then::Rest(Rest::Finished),
                     _ => Then::Restart,
                 };
@@ -161,7 +161,7 @@ impl Tree {
             Phase::Waiting if self.strategy == Strategy::OneForOne => true,
             Phase::Idle(_) | Phase::Waiting => {
                 self.start(key);
-                // One that reports its start is waited for; and a failure may have begun another round.
+                // One that reports its start is waited for; and a failure may have begun another sequence.
                 self.entries.get(&key).is_none_or(|entry| entry.phase == Phase::Running)
             }
             Phase::Leaving(_, Then::Restart) => self.strategy == Strategy::OneForOne,
@@ -177,13 +177,13 @@ mod tests {
     #[test]
     fn s18_a_second_failure_does_not_cut_the_first_one_s_delay_short() {
         let secs = Duration::from_secs;
-        let first = || Round::again(None, 3, secs(20));
+        let first = || Sequence::again(None, 3, secs(20));
         for (from, until, expected) in [(5, secs(10), (3, secs(20))), (1, secs(30), (1, secs(30)))] {
-            let both = Round::again(Some(first()), from, until);
+            let both = Sequence::again(Some(first()), from, until);
             assert_eq!((both.from, both.until), expected);
         }
-        let starting = Round { from: 0, until: secs(20), step: Step::Start { next: 2 } };
-        let anew = Round::again(Some(starting), 4, secs(10));
+        let starting = Sequence { from: 0, until: secs(20), step: Step::Start { next: 2 } };
+        let anew = Sequence::again(Some(starting), 4, secs(10));
         assert_eq!((anew.from, anew.until), (2, secs(10)), "that delay is over");
     }
 }

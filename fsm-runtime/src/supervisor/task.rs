@@ -1,17 +1,17 @@
 //! Owns the supervisor's task: its state, the loop that takes events, commands and times, and the end.
 
 use super::{
-    builder::{Builder, Strategy},
+    builder::{Strategy, SupervisorBuilder},
     child::Child,
-    child_state::{Entry, Phase, Stage, Starter},
+    child_state::{ChildEntry, Phase, Stage, Starter},
     context::Context,
-    descendants::Family,
-    error::{StartError, SupervisorError},
+    descendants::Descendants,
+    error::{SupervisorError, SupervisorStartError},
     handle::Command,
-    report::{Cut, How, Shutdown},
-    restarts::Ledger,
+    report::{ForcedStop, StoppedChild, SupervisorShutdown},
+    restarts::RestartHistory,
     run::{Event, What},
-    sequence::Round,
+    sequence::Sequence,
 };
 use crate::clock::Clock;
 use std::{
@@ -24,24 +24,24 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so, but for the
 /// `drop` of what children that are forgotten had captured or saved.
-pub(super) struct Tree {
+pub(super) struct SupervisorTask {
     pub(super) strategy: Strategy,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: RestartHistory,
     pub(super) clock: Clock,
     /// By their place in the order.
-    pub(super) entries: BTreeMap<u64, Entry>,
+    pub(super) entries: BTreeMap<u64, ChildEntry>,
     pub(super) ids: HashMap<Arc<str>, u64>,
     next_key: u64,
     /// When to look at which child again; one time for each child at most.
     pub(super) timers: BTreeSet<(Duration, u64)>,
     /// An ordered stop and start that is under way.
-    pub(super) round: Option<Round>,
+    pub(super) sequence: Option<Sequence>,
     /// The first start is not over.
     pub(super) starting: bool,
     pub(super) ending: Option<Goal>,
     deadline: Option<Duration>,
-    pub(super) cut: BTreeMap<String, How>,
-    pub(super) family: Arc<Family>,
+    pub(super) cut: BTreeMap<String, ForcedStop>,
+    pub(super) descendants: Arc<Descendants>,
     pub(super) tell: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
 }
@@ -50,29 +50,29 @@ pub(super) struct Tree {
 #[derive(Debug)]
 pub(super) enum Goal {
     Shutdown,
-    StartFailed(StartError),
+    StartFailed(SupervisorStartError),
     GaveUp(SupervisorError),
 }
 
-type Ready = oneshot::Sender<Result<(), StartError>>;
+type Ready = oneshot::Sender<Result<(), SupervisorStartError>>;
 
-impl Tree {
-    pub(super) fn new(builder: Builder, clock: Clock, family: Arc<Family>) -> Self {
+impl SupervisorTask {
+    pub(super) fn new(builder: SupervisorBuilder, clock: Clock, descendants: Arc<Descendants>) -> Self {
         let (tell, events) = mpsc::unbounded_channel();
         let mut tree = Self {
             strategy: builder.strategy,
-            ledger: Ledger::new(builder.restarts),
+            ledger: RestartHistory::new(builder.restarts),
             clock,
             entries: BTreeMap::new(),
             ids: HashMap::new(),
             next_key: 0,
             timers: BTreeSet::new(),
-            round: Some(Round::start()),
+            sequence: Some(Sequence::start()),
             starting: true,
             ending: None,
             deadline: None,
             cut: BTreeMap::new(),
-            family,
+            descendants,
             tell,
             events,
         };
@@ -86,7 +86,7 @@ impl Tree {
         let key = self.next_key;
         self.next_key += 1;
         self.ids.insert(child.id.clone(), key);
-        self.entries.insert(key, Entry::new(child, added, starter));
+        self.entries.insert(key, ChildEntry::new(child, added, starter));
         key
     }
 
@@ -96,11 +96,11 @@ impl Tree {
         mut commands: mpsc::Receiver<Command>,
         above: Option<Context>,
         ready: &mut Option<Ready>,
-    ) -> (Goal, Shutdown) {
+    ) -> (Goal, SupervisorShutdown) {
         let mut orphaned = false;
         loop {
             self.advance();
-            if self.round.is_none() {
+            if self.sequence.is_none() {
                 if self.ending.is_some() {
                     return self.finish();
                 }
@@ -149,7 +149,7 @@ impl Tree {
         let now = self.now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.deadline = None;
-            let late = |entry: &Entry| {
+            let late = |entry: &ChildEntry| {
                 matches!(entry.phase, Phase::Leaving(Stage::Told, _) | Phase::Starting | Phase::Running)
             };
             let keys: Vec<u64> = self.entries.iter().filter(|(_, e)| late(e)).map(|(key, _)| *key).collect();
@@ -168,7 +168,7 @@ impl Tree {
     /// When to look again if nothing happens before.
     fn wake(&self, above: Option<&Context>) -> Option<Duration> {
         let beat = above.and_then(|above| above.0.heartbeat).map(|within| self.now().saturating_add(within / 3));
-        let pause = self.round.as_ref().and_then(Round::pause);
+        let pause = self.sequence.as_ref().and_then(Sequence::pause);
         let timer = self.timers.first().map(|(at, _)| *at);
         [beat, pause, timer, self.deadline].into_iter().flatten().min()
     }
@@ -188,21 +188,21 @@ impl Tree {
     pub(super) fn end(&mut self, goal: Goal, deadline: Option<Duration>) {
         if self.ending.is_none() {
             self.ending = Some(goal);
-            self.round = Some(Round::stop_all());
+            self.sequence = Some(Sequence::stop_all());
         }
         self.deadline = [self.deadline, deadline].into_iter().flatten().min();
     }
 
     /// All children are gone, or leaked.
-    fn finish(mut self) -> (Goal, Shutdown) {
+    fn finish(mut self) -> (Goal, SupervisorShutdown) {
         for entry in self.entries.values().filter(|entry| entry.live.is_some()) {
             for path in paths(entry) {
-                self.cut.insert(path, How::Leaked);
+                self.cut.insert(path, ForcedStop::Leaked);
             }
         }
-        let cut = std::mem::take(&mut self.cut).into_iter().map(|(id, how)| Cut { id, how });
-        let report = Shutdown { cut: cut.collect() };
-        for Cut { id, how } in &report.cut {
+        let cut = std::mem::take(&mut self.cut).into_iter().map(|(id, how)| StoppedChild { id, how });
+        let report = SupervisorShutdown { cut: cut.collect() };
+        for StoppedChild { id, how } in &report.cut {
             tracing::warn!(id, ?how, "child was cut by the supervisor's end");
         }
         (self.ending.take().unwrap_or(Goal::Shutdown), report)
@@ -210,10 +210,10 @@ impl Tree {
 }
 
 /// A child's id, and the paths of all below it.
-pub(super) fn paths(entry: &Entry) -> Vec<String> {
+pub(super) fn paths(entry: &ChildEntry) -> Vec<String> {
     let mut paths = vec![entry.spec.id.to_string()];
-    if let Some(family) = entry.live.as_ref().and_then(|live| live.run.family.as_ref()) {
-        family.paths(&entry.spec.id, &mut paths);
+    if let Some(descendants) = entry.live.as_ref().and_then(|live| live.run.descendants.as_ref()) {
+        descendants.paths(&entry.spec.id, &mut paths);
     }
     paths
 }

@@ -4,7 +4,7 @@
 use super::Limits;
 use crate::{
     clock::Clock,
-    supervisor::liveness::{Pulse, Verdict, Watch},
+    supervisor::liveness::{Liveness, Verdict, Watch},
 };
 use std::{
     fmt,
@@ -27,7 +27,7 @@ struct Inner {
     began: Duration,
     cancelled: CancellationToken,
     draining: CancellationToken,
-    pulse: Pulse,
+    pulse: Liveness,
     overdue: OnceLock<Overdue>,
     stage: AtomicU8,
 }
@@ -80,7 +80,7 @@ impl Signals {
             began,
             cancelled: CancellationToken::new(),
             draining,
-            pulse: Pulse::new(began),
+            pulse: Liveness::new(began),
             overdue: OnceLock::new(),
             stage: AtomicU8::new(Stage::Working as u8),
         }))

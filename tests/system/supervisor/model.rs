@@ -1,7 +1,7 @@
 //! Random lives against what must always hold, for every strategy.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildInfo, Policy, Strategy};
+use fsm_runtime::supervisor::{ChildInfo, RestartPolicy, Strategy};
 use std::collections::BTreeSet;
 
 /// Numbers that are the same in every run of the tests.
@@ -156,7 +156,7 @@ async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String
         if at_rest.contains(&child.id) {
             assert!(matches!(child.state, State::Stopping | State::Stopped), "S6: by hand is by hand: {child:?}");
         }
-        if child.policy == Policy::Temporary {
+        if child.policy == RestartPolicy::Temporary {
             assert!(child.runs <= 1 && !matches!(child.state, State::Stopped | State::Finished), "S3: {child:?}");
         }
     }
