@@ -1,4 +1,4 @@
-//! Owns the answers to commands: OTP's, made explicit.
+//! Command handling, with OTP's semantics.
 
 use super::{
     builder::Strategy,
@@ -12,7 +12,7 @@ use super::{
 
 impl SupervisorTask {
     pub(super) fn on_command(&mut self, command: Command) {
-        // An answer that nobody waits for any more is lost; the command is carried out all the same.
+        // The receiver of a result may be gone; the command is carried out anyway.
         match command {
             Command::Start(child, answer) => self.start_child(child, answer),
             Command::Terminate(id, answer) => self.terminate(id, answer),
@@ -43,7 +43,7 @@ impl SupervisorTask {
             return;
         }
         let key = self.add(child, true, Some(Starter { answer, is_new: true }));
-        // A group that is being restarted takes it along when it comes to it.
+        // A group restart in progress starts it in its turn.
         if self.sequence.is_none() || self.strategy == Strategy::OneForOne {
             self.start(key);
         }
@@ -97,7 +97,7 @@ impl SupervisorTask {
     }
 
     fn restart(&mut self, id: String, answer: Answer<()>) {
-        // The group's own start passes by what was stopped by hand, and must not be met in the middle.
+        // A group start in progress skips children that were stopped manually; do not interfere with it.
         let in_round = self.sequence.is_some() && self.strategy != Strategy::OneForOne;
         let refused = match self.find(&id) {
             Err(error) => error,
@@ -158,13 +158,13 @@ impl SupervisorTask {
     }
 }
 
-/// Why a child that has not come to rest cannot be restarted or removed.
+/// The error for restarting or removing a child that is not stopped.
 fn busy(entry: &ChildEntry, id: String) -> ChildError {
     match entry.phase {
         Phase::Waiting | Phase::Leaving(Stage::Told | Stage::Aborted, Then::Restart) => ChildError::Restarting(id),
         Phase::Leaving(Stage::Leaked, _) => ChildError::Leaked(id),
         Phase::Leaving(..) => ChildError::Stopping(id),
-        // A start that is tried again is still a restart.
+        // A retried start is still a restart.
         Phase::Starting if entry.restarts > 0 && entry.starter.is_none() => ChildError::Restarting(id),
         Phase::Idle(_) | Phase::Starting | Phase::Running => ChildError::Running(id),
     }

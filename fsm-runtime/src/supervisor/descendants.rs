@@ -1,6 +1,6 @@
-//! Owns who is still alive below a supervisor, however its own task ended.
+//! The tasks that are still alive below a supervisor, even after its own task has ended.
 //!
-//! `tokio_util`'s `TaskTracker` counts alike, but cannot say who it is that still runs.
+//! `tokio_util`'s `TaskTracker` counts tasks too, but cannot name those that still run.
 
 use super::handle::Supervisor;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// The tasks that one run of a supervisor has spawned and that are not gone yet.
+/// The tasks that one run of a supervisor has spawned and that have not ended yet.
 #[derive(Default)]
 pub(super) struct Descendants {
     members: Mutex<Members>,
@@ -29,7 +29,7 @@ struct Member {
     below: Option<Arc<Descendants>>,
 }
 
-/// One task's place; it leaves when this is dropped.
+/// Membership of one task; ends on drop.
 pub(super) struct Membership {
     descendants: Arc<Descendants>,
     number: u64,
@@ -44,7 +44,7 @@ impl Descendants {
         Membership { descendants: self.clone(), number }
     }
 
-    /// Ends when nobody is left. Cancel safe.
+    /// Completes when no task is left. Cancel safe.
     pub(super) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -55,7 +55,7 @@ impl Descendants {
         }
     }
 
-    /// The paths of all that are alive, below `path`.
+    /// Adds the paths of all living tasks, below `path`.
     pub(super) fn paths(&self, path: &str, paths: &mut Vec<String>) {
         for member in self.members().alive.values() {
             let path = format!("{path}/{}", member.id);

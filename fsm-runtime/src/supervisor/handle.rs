@@ -1,4 +1,4 @@
-//! Owns the handle of a running supervisor: its commands, and the wait for its end.
+//! [`Supervisor`]: the handle of a running supervisor.
 
 use super::{
     builder::SupervisorBuilder,
@@ -9,12 +9,13 @@ use super::{
 use std::{fmt, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A running supervisor. Clones are handles of the same one.
+/// A handle of a running supervisor. Clones are handles of the same supervisor.
 ///
-/// When the last handle of one that is nobody's child is dropped, it stops its children, each in its own time.
+/// When the last handle of a root supervisor is dropped, it stops its children, each within its shutdown timeout.
 ///
-/// Commands are cancel safe in this sense: dropped before it was sent, a command does nothing; dropped later, it is
-/// carried out all the same, and only its answer is lost.
+/// # Cancel safety
+/// If the future of a command is dropped before the command was sent, nothing happens. If it is dropped later, the command
+/// is carried out and only its result is lost.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -35,7 +36,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// assert_eq!(supervisor.children().await?[0].id, "waits");
 ///
 /// let report = supervisor.shutdown(Duration::from_secs(5)).await;
-/// assert!(report.cut.is_empty(), "every child ended by itself");
+/// assert!(report.stopped.is_empty(), "every child ended by itself");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -82,8 +83,8 @@ impl Supervisor {
         self.ask(|answer| Command::Start(child, answer)).await
     }
 
-    /// Stops a child and keeps its entry, so that it can be restarted; a temporary one's is gone. Ends when the child is
-    /// gone. It does not count as a failure, and works at once while the child is restarting. A stopped child stays so.
+    /// Stops a child and keeps its entry, so that it can be restarted. The entry of a temporary child is removed. Completes
+    /// when the child has ended. Does not count as a failure, and takes effect at once while the child is restarting.
     ///
     /// # Errors
     ///
@@ -92,8 +93,8 @@ impl Supervisor {
         self.ask(|answer| Command::Terminate(id.into(), answer)).await
     }
 
-    /// Starts a child that is stopped or has finished; ends when it has started. If that fails it stays stopped, and that does
-    /// not count as a failure. A row of failures that it had ([`Restarts::Backoff`](super::Restarts::Backoff)) is over.
+    /// Starts a child that is stopped or has finished. Completes when it has started. If the start fails, the child stays
+    /// stopped, and the failure does not count. Resets its consecutive failures ([`Restarts::Backoff`](super::Restarts::Backoff)).
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl Supervisor {
         self.ask(|answer| Command::Restart(id.into(), answer)).await
     }
 
-    /// Forgets a child that is stopped or has finished, and the position it saved.
+    /// Removes a child that is stopped or has finished, and its saved position.
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl Supervisor {
         self.ask(|answer| Command::Remove(id.into(), answer)).await
     }
 
-    /// All children, in the order of their starts.
+    /// Returns all children in start order.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Supervisor {
         self.ask(Command::Children).await
     }
 
-    /// How many children there are, exactly.
+    /// Returns the exact number of children by kind and state.
     ///
     /// # Errors
     ///
@@ -132,7 +133,7 @@ impl Supervisor {
         self.ask(Command::Counts).await
     }
 
-    /// The handle of a child that is a supervisor, in its present run; the next run has another one.
+    /// Returns the handle of a child supervisor's current run. A later run has another handle.
     ///
     /// # Errors
     ///
@@ -142,22 +143,22 @@ impl Supervisor {
         self.ask(|answer| Command::Supervisor(id.into(), answer)).await
     }
 
-    /// Stops all children in reverse order, each within its timeout, and all of them within `deadline` from now: what
-    /// still runs then is aborted, and given one second to go. Tells what had to be cut. Called again, it may shorten
-    /// the deadline; once the supervisor has ended, it tells the same again.
+    /// Stops all children in reverse order, each within its own timeout, and all of them within `timeout`. Children that
+    /// still run after `timeout` are aborted and have one more second to end. Returns the children that did not stop by
+    /// themselves. A second call can shorten the timeout; after the end, each call returns the same report.
     ///
-    /// Of a supervisor that is a child, this is a return, which its policy judges like any other.
-    pub async fn shutdown(&self, deadline: Duration) -> SupervisorShutdown {
-        // One that has ended needs no command.
-        let _ = self.commands.send(Command::Shutdown(deadline)).await;
+    /// For a child supervisor, this is a normal return, to which its restart policy applies.
+    pub async fn shutdown(&self, timeout: Duration) -> SupervisorShutdown {
+        // The supervisor may have ended.
+        let _ = self.commands.send(Command::Shutdown(timeout)).await;
         self.end().await.report
     }
 
-    /// Ends when the supervisor has: after a shutdown, or because it gave up. Cancel safe.
+    /// Completes when the supervisor has ended, by a shutdown or because it gave up. Cancel safe.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError`], if it was not a shutdown.
+    /// [`SupervisorError`] if it did not end by a shutdown.
     pub async fn ended(&self) -> Result<(), SupervisorError> {
         self.end().await.result
     }

@@ -1,4 +1,4 @@
-//! Owns a child's way from phase to phase: started, failed, told, aborted, leaked, gone.
+//! The lifecycle of a child: started, failed, cancelled, aborted, leaked, ended.
 
 use super::{
     builder::Strategy,
@@ -16,11 +16,11 @@ use crate::metrics;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// An abort takes effect at the next `await`: who has not come to one within this time blocks its thread.
+/// An abort takes effect at the next `await`. A task that has not ended after this time blocks its thread.
 const LEAKED_AFTER: Duration = Duration::from_secs(1);
 
 impl SupervisorTask {
-    /// Begins the next run of a child whose place is free.
+    /// Starts the next run of a child whose previous run has ended.
     pub(super) fn start(&mut self, key: u64) {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -47,7 +47,7 @@ impl SupervisorTask {
         entry.phase = Phase::Starting;
         let reports = entry.spec.reports_start;
         let place = self.descendants.join(run.id.clone(), run.descendants.clone());
-        tracing::debug!(id = %run.id, run = run.number, "child is started");
+        tracing::debug!(id = %run.id, run = run.number, "child started");
         spawn(entry.spec.make.clone(), run, place);
         if !reports {
             self.started(key);
@@ -63,7 +63,7 @@ impl SupervisorTask {
         entry.answer_starter(Ok(()));
     }
 
-    /// Judges the liveness of a child at `now`, by a check that was due at `due`.
+    /// Checks the liveness of a child at `now`, for a check that was due at `due`.
     fn look_again(&mut self, key: u64, due: Duration, now: Duration) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(live) = &mut entry.live else { return };
@@ -77,19 +77,19 @@ impl SupervisorTask {
         }
     }
 
-    /// Its own future is gone.
+    /// The future of a run has ended.
     pub(super) fn ended(&mut self, key: u64, ended: Ended) {
         let ending = self.ending.is_some();
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let id = &entry.spec.id;
         if ending {
-            self.cut.extend(ended.cut.into_iter().map(|cut| (format!("{id}/{}", cut.id), cut.how)));
+            self.forced.extend(ended.forced.into_iter().map(|forced| (format!("{id}/{}", forced.id), forced.how)));
         }
         let then = match (entry.phase, ended.failure) {
             (Phase::Leaving(_, then), failure) => {
-                // It was told to end, and an error is how many a library ends then; a panic is worth a word.
+                // Many libraries return an error when cancelled; only a panic is logged.
                 if let Some(failure @ ChildFailure::Panicked { .. }) = failure {
-                    tracing::warn!(%id, run = entry.runs, %failure, "child panicked as it was stopped");
+                    tracing::warn!(%id, run = entry.runs, %failure, "child panicked while stopping");
                     entry.last_error = Some(failure);
                 }
                 then
@@ -108,11 +108,11 @@ impl SupervisorTask {
                 }
             }
         };
-        // What it left behind below it goes with it.
+        // Tasks below it are aborted too.
         self.leave(key, Stage::Aborted, then);
     }
 
-    /// Nothing of its run is left.
+    /// The task of a run and all tasks below it have ended.
     pub(super) fn gone(&mut self, key: u64) {
         let now = self.now();
         self.set_timer(key, None);
@@ -129,7 +129,7 @@ impl SupervisorTask {
             Then::Restart => {
                 entry.phase = Phase::Waiting;
                 let at = entry.not_before.max(now);
-                // In a group, the sequence brings it back.
+                // In a group, the sequence restarts it.
                 if self.strategy == Strategy::OneForOne {
                     self.set_timer(key, Some(at));
                 }
@@ -146,7 +146,7 @@ impl SupervisorTask {
         }
     }
 
-    /// Counts a failure, and says what becomes of the child when it is gone.
+    /// Counts a failure and decides what happens after the child has ended.
     fn failed(&mut self, key: u64, failure: ChildFailure) -> Then {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return Then::Forget };
@@ -183,7 +183,7 @@ impl SupervisorTask {
                 Then::Restart
             }
             Decision::GiveUp(failures) => {
-                tracing::error!(id, run = entry.runs, %failure, failures, "child failed too often: the supervisor gives up");
+                tracing::error!(id, run = entry.runs, %failure, failures, "child failed too often; supervisor gives up");
                 let then = entry.resting(Rest::Finished);
                 self.end(Goal::GaveUp(SupervisorError::GaveUp { id, failure, failures }), None);
                 then
@@ -191,7 +191,7 @@ impl SupervisorTask {
         }
     }
 
-    /// Tells a running child to stop, in its own way.
+    /// Stops a running child by its stop policy.
     pub(super) fn stop(&mut self, key: u64, then: Then) {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -200,8 +200,8 @@ impl SupervisorTask {
         let within = match entry.spec.stop {
             Stop::Within(timeout) => Some(timeout),
             Stop::Abort => Some(Duration::ZERO),
-            // One that went silent is not trusted to come back.
-            Stop::InItsOwnTime => live.by_itself.then_some(SHUTDOWN),
+            // After a missed heartbeat it may never return.
+            Stop::WithoutTimeout => live.by_itself.then_some(SHUTDOWN),
         };
         self.leave(key, Stage::Told, then);
         self.set_timer(key, within.map(|within| now.saturating_add(within)));
@@ -210,7 +210,7 @@ impl SupervisorTask {
         }
     }
 
-    /// Its time is over.
+    /// Aborts a child whose timeout is over.
     pub(super) fn abort(&mut self, key: u64) {
         let ending = self.ending.is_some();
         let Some(entry) = self.entries.get(&key) else { return };
@@ -222,23 +222,23 @@ impl SupervisorTask {
         live.run.position.close(live.by_itself);
         live.run.cancelled.cancel();
         live.run.aborted.cancel();
-        // Who asked for it has not been cut.
+        // An abort that was configured is not reported.
         if !matches!(entry.spec.stop, Stop::Abort) {
             tracing::warn!(id = %entry.spec.id, run = entry.runs, "child did not stop in time and is aborted");
             if ending {
-                self.cut.extend(paths(entry).into_iter().map(|path| (path, ForcedStop::Aborted)));
+                self.forced.extend(paths(entry).into_iter().map(|path| (path, ForcedStop::Aborted)));
             }
         }
         self.leave(key, Stage::Aborted, then);
     }
 
-    /// The next stage on the way out.
+    /// Moves a child to the next stage of stopping.
     fn leave(&mut self, key: u64, stage: Stage, then: Then) {
         let leaked_at = self.now().saturating_add(LEAKED_AFTER);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let was = std::mem::replace(&mut entry.phase, Phase::Leaving(stage, then));
         match (was, stage) {
-            // It has its time already.
+            // Its timer is already set.
             (Phase::Leaving(Stage::Aborted, _), Stage::Aborted) => {}
             (_, Stage::Aborted) => self.set_timer(key, Some(leaked_at)),
             _ => self.set_timer(key, None),
@@ -257,7 +257,7 @@ impl SupervisorTask {
             Phase::Leaving(Stage::Aborted, then) => {
                 tracing::error!(
                     id = %entry.spec.id, run = entry.runs, still_alive = ?paths(entry),
-                    "child was aborted and does not end: it blocks its thread; nothing takes its place until it is gone"
+                    "child was aborted but blocks its thread; it is not replaced until it ends"
                 );
                 entry.phase = Phase::Leaving(Stage::Leaked, then);
                 let id = entry.spec.id.to_string();

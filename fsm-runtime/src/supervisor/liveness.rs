@@ -1,4 +1,4 @@
-//! Owns the signs of life of one run: its beats, its progress, and the verdict on them, which is pure.
+//! Heartbeats and progress of one run, and the pure check of them.
 
 use super::error::ChildFailure;
 use std::{
@@ -6,17 +6,17 @@ use std::{
     time::Duration,
 };
 
-/// How long a child may be silent, and stand still.
+/// The heartbeat and stall timeouts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) stall: Option<Duration>,
 }
 
-/// Timers are late by less than this on an executor that answers.
+/// On a responsive executor, timers are late by less than this.
 const EXECUTOR_STALL: Duration = Duration::from_millis(20);
 
-/// What one run has shown of itself. All times are of the supervisor's clock.
+/// The heartbeats of one run, in the supervisor's clock.
 #[derive(Debug)]
 pub(crate) struct Liveness(Mutex<Signs>);
 
@@ -25,7 +25,7 @@ struct Signs {
     beat: Duration,
     progress: Option<u64>,
     progressed: Duration,
-    /// How many of its calls wait for a consumer: who waits for somebody else is not silent.
+    /// The number of calls that wait for a consumer. While waiting, no heartbeat is missed.
     waiting: u32,
 }
 
@@ -51,7 +51,7 @@ impl Liveness {
         self.signs().waiting += 1;
     }
 
-    /// The wait is over, and from now on silence counts again.
+    /// Ends a wait; timeouts count from now.
     pub(crate) fn resume(&self, now: Duration) {
         let mut signs = self.signs();
         signs.waiting = signs.waiting.saturating_sub(1);
@@ -63,7 +63,7 @@ impl Liveness {
         self.signs().beat
     }
 
-    /// The verdict at `now` of a check that was due at `due`.
+    /// Checks the timeouts at `now`, for a check that was due at `due`.
     pub(crate) fn judge(&self, watch: Watch, due: Duration, now: Duration) -> Verdict {
         judge(watch, *self.signs(), due, now)
     }
@@ -75,7 +75,7 @@ impl Liveness {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// All is well, or nothing is watched; when to look again.
+    /// No timeout is exceeded; the time of the next check, if there is one.
     Alive(Option<Duration>),
     Failed(ChildFailure),
 }
@@ -95,7 +95,7 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
         let again = if quiet < limit {
             since.saturating_add(limit)
         } else if late > EXECUTOR_STALL.max(limit / 8) {
-            // The executor was held up, the child with it: it gets back what was taken from it, once for each hold-up.
+            // The executor was stalled, and the child with it: extend the timeout by the delay, once for each stall.
             now.saturating_add(late.min(limit))
         } else {
             return Verdict::Failed(failure(quiet));
@@ -125,7 +125,7 @@ mod tests {
     const WATCH: Watch = Watch { heartbeat: Some(ms(800)), stall: Some(ms(3_000)) };
 
     #[test]
-    fn h6_who_was_held_up_with_the_executor_gets_the_time_back() {
+    fn h6_executor_stall_extends_the_timeout() {
         let liveness = Liveness::new(ms(0));
         assert!(
             matches!(liveness.judge(WATCH, ms(800), ms(900)), Verdict::Failed(ChildFailure::MissedHeartbeat { silent }) if silent == ms(900))
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn h1_a_heartbeat_as_short_as_a_timer_is_inexact_is_missed_all_the_same() {
+    fn h1_heartbeat_shorter_than_timer_precision_is_missed() {
         let watch = Watch { heartbeat: Some(ms(2)), stall: None };
         let liveness = Liveness::new(ms(0));
         assert!(matches!(liveness.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn h1_who_waits_for_its_consumer_is_not_silent() {
+    fn h1_waiting_for_the_consumer_is_not_a_missed_beat() {
         let liveness = Liveness::new(ms(0));
         liveness.wait();
         assert!(matches!(liveness.judge(WATCH, ms(9_000), ms(9_000)), Verdict::Alive(Some(at)) if at == ms(9_800)));

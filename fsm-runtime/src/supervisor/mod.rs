@@ -1,9 +1,9 @@
-//! Supervised tasks: children that are started in order, watched, restarted, and stopped in reverse order.
+//! Supervises tokio tasks: starts children in order, restarts them when they fail, stops them in reverse order.
 //!
-//! A [`Supervisor`] is OTP's (`lib/stdlib/src/supervisor.erl`) for tokio tasks, and knows nothing of state machines. What
-//! it does otherwise than OTP, and why, is in `docs/supervisor.md`: above all, it has heartbeats and knows of tasks that block
-//! their thread, since a task cannot be killed as a process can. See [`Supervisor`] for a whole
-//! program, [`Child`] for what can be said of a child, and [`Context`] for what a child can do.
+//! A [`Supervisor`] follows OTP's `supervisor` (`lib/stdlib/src/supervisor.erl`) and is independent of state machines.
+//! `docs/supervisor.md` lists the differences from OTP. The main ones are heartbeats and the detection of tasks that block
+//! their thread, because a tokio task cannot be killed like an Erlang process. See [`Supervisor`] for a complete example,
+//! [`Child`] for the options of a child, and [`Context`] for what a child can do.
 
 mod builder;
 mod child;

@@ -1,7 +1,7 @@
-//! Owns the ordered rounds: stop from the last to the first, pause, start from the first to the last.
+//! Ordered sequences: stop from the last child to the first, pause, start from the first to the last.
 //!
-//! The start of a supervisor, its end, and the restart of a group are all rounds. There is one at a time; a failure
-//! within it begins it anew.
+//! The start of a supervisor, its end, and the restart of a group are sequences. There is one at a time; a failure during
+//! a sequence restarts it.
 
 use super::{
     builder::Strategy,
@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// The first child that it is about.
+    /// The first child of the sequence.
     from: u64,
     /// Not to start before this.
     until: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Sequence {
 #[derive(Debug)]
 enum Step {
     Stop {
-        /// Those from here on are gone or leaked, but for those waited for.
+        /// All children from here on have ended or leaked, except those in `waiting_for`.
         above: u64,
         waiting_for: BTreeSet<u64>,
     },
@@ -43,8 +43,7 @@ impl Sequence {
         Self::stop(0, Duration::ZERO)
     }
 
-    /// What a failure makes of the sequence that was under way: it begins anew, for all that were in it, and no failure's delay is
-    /// cut short by another's.
+    /// The sequence after a failure: it covers all children of the one in progress, and keeps the later of the two delays.
     fn again(sequence: Option<Self>, from: u64, until: Duration) -> Self {
         match sequence {
             // Those before `next` run; those after it were to be started.
@@ -62,7 +61,7 @@ impl Sequence {
         matches!(self.step, Step::Pause).then_some(self.until)
     }
 
-    /// `key` is gone, or will not go: the stop need not wait for it.
+    /// `key` has ended or leaked, so the sequence does not wait for it.
     pub(super) fn stop_waiting_for(&mut self, key: u64) {
         if let Step::Stop { waiting_for, .. } = &mut self.step {
             waiting_for.remove(&key);
@@ -71,13 +70,13 @@ impl Sequence {
 }
 
 impl SupervisorTask {
-    /// The group of a failed child is to stop, and to start again not before `until`.
+    /// Stops the group of a failed child, and starts it again not before `until`.
     pub(super) fn regroup(&mut self, failed: u64, until: Duration) {
         let from = if self.strategy == Strategy::OneForAll { 0 } else { failed };
         self.sequence = Some(Sequence::again(self.sequence.take(), from, until));
     }
 
-    /// Goes on with the sequence as far as it can be gone on with now.
+    /// Advances the sequence as far as possible.
     pub(super) fn advance(&mut self) {
         while let Some(mut sequence) = self.sequence.take() {
             let goes_on = match &mut sequence.step {
@@ -118,7 +117,7 @@ impl SupervisorTask {
         }
     }
 
-    /// The children that stop next: the last one, or all that do not depend on each other.
+    /// The first of the children that stop next: the last child, or all that are independent of each other.
     fn last_below(&self, from: u64, above: u64) -> Option<u64> {
         let (&last, entry) = self.entries.range(from..above).next_back()?;
         if !(entry.added && self.strategy == Strategy::OneForOne) {
@@ -127,13 +126,13 @@ impl SupervisorTask {
         self.entries.range(from..above).find(|(_, entry)| entry.added).map(|(&first, _)| first)
     }
 
-    /// Tells those from `first` to `above` to stop; gives back those to wait for.
+    /// Stops the children from `first` to `above`; returns those to wait for.
     fn stop_from(&mut self, first: u64, above: u64) -> BTreeSet<u64> {
         let keys: Vec<u64> = self.entries.range(first..above).map(|(&key, _)| key).collect();
         keys.into_iter().filter(|&key| self.stop_in_round(key)).collect()
     }
 
-    /// Tells one to stop; whether it is to be waited for.
+    /// Stops one child; returns whether to wait for it.
     fn stop_in_round(&mut self, key: u64) -> bool {
         let ending = self.ending.is_some();
         let Some(entry) = self.entries.get(&key) else { return false };
@@ -152,16 +151,16 @@ impl SupervisorTask {
         }
     }
 
-    /// Whether the start can go on past this child; starts it if it is its turn.
+    /// Starts the child if necessary; returns whether the sequence can continue with the next one.
     fn pass(&mut self, key: u64) -> bool {
         let Some(entry) = self.entries.get(&key) else { return true };
         match entry.phase {
             Phase::Idle(Rest::Terminated) | Phase::Running | Phase::Leaving(_, Then::Rest(_) | Then::Forget) => true,
-            // One for one, it comes back at its own time; the others need not wait for that.
+            // One for one: it restarts at its own time, and the others do not wait for it.
             Phase::Waiting if self.strategy == Strategy::OneForOne => true,
             Phase::Idle(_) | Phase::Waiting => {
                 self.start(key);
-                // One that reports its start is waited for; and a failure may have begun another sequence.
+                // A child that reports its start is awaited; a failure may have begun another sequence.
                 self.entries.get(&key).is_none_or(|entry| entry.phase == Phase::Running)
             }
             Phase::Leaving(_, Then::Restart) => self.strategy == Strategy::OneForOne,
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s18_a_second_failure_does_not_cut_the_first_one_s_delay_short() {
+    fn s18_second_failure_keeps_the_longer_delay() {
         let secs = Duration::from_secs;
         let first = || Sequence::again(None, 3, secs(20));
         for (from, until, expected) in [(5, secs(10), (3, secs(20))), (1, secs(30), (1, secs(30)))] {
@@ -183,7 +182,7 @@ mod tests {
             assert_eq!((both.from, both.until), expected);
         }
         let starting = Sequence { from: 0, until: secs(20), step: Step::Start { next: 2 } };
-        let anew = Sequence::again(Some(starting), 4, secs(10));
-        assert_eq!((anew.from, anew.until), (2, secs(10)), "that delay is over");
+        let restarted = Sequence::again(Some(starting), 4, secs(10));
+        assert_eq!((restarted.from, restarted.until), (2, secs(10)), "that delay is over");
     }
 }

@@ -1,4 +1,4 @@
-//! Owns the supervisor's task: its state, the loop that takes events, commands and times, and the end.
+//! The supervisor's task: its state, the loop over events, commands and timers, and the end.
 
 use super::{
     builder::{Strategy, SupervisorBuilder},
@@ -22,25 +22,25 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so, but for the
-/// `drop` of what children that are forgotten had captured or saved.
+/// The state of a supervisor. Only its own task accesses it. The task runs no user code, except `drop` of values that
+/// removed children had captured or saved.
 pub(super) struct SupervisorTask {
     pub(super) strategy: Strategy,
     pub(super) ledger: RestartHistory,
     pub(super) clock: Clock,
-    /// By their place in the order.
+    /// By start order.
     pub(super) entries: BTreeMap<u64, ChildEntry>,
     pub(super) ids: HashMap<Arc<str>, u64>,
     next_key: u64,
-    /// When to look at which child again; one time for each child at most.
+    /// The next check of each child; at most one entry for each.
     pub(super) timers: BTreeSet<(Duration, u64)>,
-    /// An ordered stop and start that is under way.
+    /// The ordered stop or start in progress.
     pub(super) sequence: Option<Sequence>,
-    /// The first start is not over.
+    /// Whether the initial start is still in progress.
     pub(super) starting: bool,
     pub(super) ending: Option<Goal>,
     deadline: Option<Duration>,
-    pub(super) cut: BTreeMap<String, ForcedStop>,
+    pub(super) forced: BTreeMap<String, ForcedStop>,
     pub(super) descendants: Arc<Descendants>,
     pub(super) tell: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
@@ -71,7 +71,7 @@ impl SupervisorTask {
             starting: true,
             ending: None,
             deadline: None,
-            cut: BTreeMap::new(),
+            forced: BTreeMap::new(),
             descendants,
             tell,
             events,
@@ -90,7 +90,7 @@ impl SupervisorTask {
         key
     }
 
-    /// Runs until it has come to its end, and says which.
+    /// Runs until the supervisor ends; returns the reason.
     pub(super) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
@@ -133,7 +133,7 @@ impl SupervisorTask {
     }
 
     fn on_event(&mut self, Event { key, run, what }: Event) {
-        // Of a run that is gone, or of a child that is.
+        // An event of an earlier run or of a removed child.
         let Some(entry) = self.entries.get(&key).filter(|entry| entry.runs == run && entry.live.is_some()) else {
             return;
         };
@@ -165,7 +165,7 @@ impl SupervisorTask {
         }
     }
 
-    /// When to look again if nothing happens before.
+    /// The time of the next timer.
     fn wake(&self, above: Option<&Context>) -> Option<Duration> {
         let beat = above.and_then(|above| above.0.heartbeat).map(|within| self.now().saturating_add(within / 3));
         let pause = self.sequence.as_ref().and_then(Sequence::pause);
@@ -184,7 +184,7 @@ impl SupervisorTask {
         }
     }
 
-    /// Begins the end, or hastens it. The first reason stands.
+    /// Starts the shutdown, or shortens its deadline. The first reason is kept.
     pub(super) fn end(&mut self, goal: Goal, deadline: Option<Duration>) {
         if self.ending.is_none() {
             self.ending = Some(goal);
@@ -193,23 +193,23 @@ impl SupervisorTask {
         self.deadline = [self.deadline, deadline].into_iter().flatten().min();
     }
 
-    /// All children are gone, or leaked.
+    /// Builds the report when all children have ended or leaked.
     fn finish(mut self) -> (Goal, SupervisorShutdown) {
         for entry in self.entries.values().filter(|entry| entry.live.is_some()) {
             for path in paths(entry) {
-                self.cut.insert(path, ForcedStop::Leaked);
+                self.forced.insert(path, ForcedStop::Leaked);
             }
         }
-        let cut = std::mem::take(&mut self.cut).into_iter().map(|(id, how)| StoppedChild { id, how });
-        let report = SupervisorShutdown { cut: cut.collect() };
-        for StoppedChild { id, how } in &report.cut {
-            tracing::warn!(id, ?how, "child was cut by the supervisor's end");
+        let forced = std::mem::take(&mut self.forced).into_iter().map(|(id, how)| StoppedChild { id, how });
+        let report = SupervisorShutdown { stopped: forced.collect() };
+        for StoppedChild { id, how } in &report.stopped {
+            tracing::warn!(id, ?how, "child was stopped by force");
         }
         (self.ending.take().unwrap_or(Goal::Shutdown), report)
     }
 }
 
-/// A child's id, and the paths of all below it.
+/// The id of a child and the paths of all tasks below it.
 pub(super) fn paths(entry: &ChildEntry) -> Vec<String> {
     let mut paths = vec![entry.spec.id.to_string()];
     if let Some(descendants) = entry.live.as_ref().and_then(|live| live.run.descendants.as_ref()) {
@@ -223,7 +223,7 @@ fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
         above.started();
     }
     if let Some(ready) = ready.take() {
-        // Whoever asked has gone, and the handle with it: that ends the supervisor.
+        // If the receiver is gone, so is the handle, which ends the supervisor.
         let _ = ready.send(Ok(()));
     }
 }

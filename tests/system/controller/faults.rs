@@ -163,7 +163,7 @@ async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
     drop(a);
     let report = world.runtime.ended().await;
     let why = report.failed.as_deref().unwrap();
-    assert_eq!(why, "gave up after 6 failures, the last of child `controller`: panicked: tripped");
+    assert_eq!(why, "gave up after 6 failures; child `controller` failed last: panicked: tripped");
     assert_eq!(report.cut.iter().map(|cut| &*cut.key.id).collect::<Vec<_>>(), ["a"]);
     assert_eq!(the_loop(&world.runtime).phase, TaskPhase::GivenUp);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "it does not hang, and tells the same");

@@ -19,7 +19,7 @@ async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
     supervisor.terminate("a").await.unwrap();
     supervisor.terminate("t").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Stopped 1", "no failure, or it had given up; and `t` is gone");
-    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already present, and stopped");
+    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` already exists and is stopped; use `restart` or `remove`");
     supervisor.restart("a").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2");
     assert_eq!(info(&supervisor, "a").await.restarts, 0, "by hand");
@@ -75,7 +75,7 @@ async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
     assert_eq!(text(stopped.await.unwrap()), "child `slow` is stopping");
     assert_eq!(
         text(supervisor.start_child(world.puppet("x").heartbeat(Duration::ZERO)).await),
-        "child `x`: a heartbeat or stall limit must be longer than zero"
+        "invalid timeout of child `x`: heartbeat and stall timeouts must be longer than zero"
     );
 }
 
@@ -99,7 +99,7 @@ async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_s
     supervisor.restart("a").await.unwrap();
     settle().await;
     world.tell("a", Do::Fail("again")).await;
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and a shutdown ends it too");
+    assert_eq!(supervisor.shutdown(secs(1)).await.stopped, [], "and a shutdown ends it too");
     world.advance(LATER).await;
     assert_eq!(world.log(), "+a -a +a -a");
 }
@@ -117,7 +117,7 @@ async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
     assert_eq!(states(&supervisor).await, format!("fast Stopped {runs}"));
     supervisor.remove("fast").await.unwrap();
     supervisor.start_child(fast).await.unwrap();
-    assert_eq!(supervisor.shutdown(secs(5)).await.cut, [], "in the middle of it");
+    assert_eq!(supervisor.shutdown(secs(5)).await.stopped, [], "in the middle of it");
 }
 
 #[tokio::test]

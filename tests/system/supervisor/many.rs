@@ -37,7 +37,7 @@ async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
     assert!(children.iter().all(|child| child.state == RUNNING && child.runs == 1 + u64::from(child.restarts > 0)));
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.active, counts.workers), (MANY / 2, MANY / 2, MANY / 2));
-    assert_eq!(supervisor.shutdown(secs(5)).await.cut, []);
+    assert_eq!(supervisor.shutdown(secs(5)).await.stopped, []);
 }
 
 fn quiet(n: usize) -> Child {

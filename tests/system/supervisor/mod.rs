@@ -14,7 +14,7 @@ mod tree;
 
 use fsm_runtime::{
     clock::ManualClock,
-    supervisor::{BoxError, SupervisorBuilder, Child, ChildInfo, Context, Restarts, State, Supervisor},
+    supervisor::{BoxError, Child, ChildInfo, Context, Restarts, State, Supervisor, SupervisorBuilder},
 };
 use std::{
     collections::HashMap,
@@ -175,7 +175,7 @@ async fn stopping(supervisor: &Supervisor, deadline: Duration) -> tokio::task::J
     let supervisor = supervisor.clone();
     let stop = tokio::spawn(async move {
         let report = supervisor.shutdown(deadline).await;
-        report.cut.iter().map(|cut| format!("{} {:?}", cut.id, cut.how)).collect()
+        report.stopped.iter().map(|cut| format!("{} {:?}", cut.id, cut.how)).collect()
     });
     settle().await;
     stop

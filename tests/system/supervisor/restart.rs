@@ -56,12 +56,12 @@ async fn s4_who_gives_up_stops_its_children_in_reverse_and_says_why() {
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-b !c -c -a");
     let error = supervisor.ended().await.unwrap_err();
-    assert_eq!(error.to_string(), "gave up after 2 failures, the last of child `b`: panicked: second");
+    assert_eq!(error.to_string(), "gave up after 2 failures; child `b` failed last: panicked: second");
     assert!(
         matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: ChildFailure::Panicked { .. }, .. } if id == "b")
     );
     assert!(supervisor.children().await.is_err(), "it has ended");
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and can be shut down all the same");
+    assert_eq!(supervisor.shutdown(secs(1)).await.stopped, [], "and can be shut down all the same");
 }
 
 /// A child whose first start succeeds and all later ones fail; it is told to fail.
@@ -90,7 +90,7 @@ async fn s8_a_restart_whose_start_fails_counts_again() {
     world.tell("a", Do::Fail("once")).await;
     assert_eq!(world.log(), "+a -a x2 x3 x4");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: no start");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn s8_in_a_group_too() {
     world.tell("z", Do::Fail("once")).await;
     assert_eq!(world.log(), "-z -b -a +z x2 -z +z x3 -z", "`b` waits for `a`, which never starts");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 3 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 3 failures; child `a` failed last: no start");
 }
 
 const BACKOFF: Restarts =
@@ -126,7 +126,7 @@ async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
     }
     assert_eq!(world.log(), "x4");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: no start");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
     }
     world.tell("a", Do::Fail("too often")).await;
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: too often");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: too often");
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn s13_what_a_panic_or_an_error_said_can_be_read() {
     assert_eq!(last_error(|| panic_any(vec![1])).await, "panicked: a payload that is neither text nor a number");
     assert_eq!(last_error(|| Err("plain".into())).await, "plain");
     let nested = last_error(|| Err(SupervisorError::Gone)?).await;
-    assert_eq!(nested, "the supervisor's task is gone");
+    assert_eq!(nested, "the supervisor's task has ended");
 }
 
 /// An error with a cause, and whose text can panic.

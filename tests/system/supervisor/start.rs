@@ -63,7 +63,7 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
     for (order, cause) in [
         (Do::Fail("no port"), "no port"),
         (Do::Panic("no luck"), "panicked: no luck"),
-        (Do::Return, "returned, though it is permanent"),
+        (Do::Return, "a permanent child returned"),
     ] {
         let world = World::new();
         let builder = world.builder().child(world.slow("a", secs(1))).child(world.puppet("b"));
@@ -84,7 +84,9 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
 async fn s2_the_error_holds_the_cause_itself() {
     let child = Child::new("a", |_| async { Err(std::io::Error::from(std::io::ErrorKind::AddrInUse).into()) });
     let error = World::new().builder().child(child.reports_start()).start().await.unwrap_err();
-    let SupervisorStartError::Child { failure: ChildFailure::Failed { error, .. }, .. } = error else { panic!("{error:?}") };
+    let SupervisorStartError::Child { failure: ChildFailure::Failed { error, .. }, .. } = error else {
+        panic!("{error:?}")
+    };
     let cause = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     assert_eq!(cause, Some(std::io::ErrorKind::AddrInUse));
 }
@@ -139,7 +141,7 @@ async fn s14_limits_that_limit_nothing_are_refused() {
     let nothing = [world.puppet("a").heartbeat(Duration::ZERO), world.puppet("a").stall(Duration::ZERO)];
     for child in nothing {
         let error = world.builder().child(child).start().await.unwrap_err();
-        assert_eq!(error.to_string(), "child `a`: a heartbeat or stall limit must be longer than zero");
+        assert_eq!(error.to_string(), "invalid timeout of child `a`: heartbeat and stall timeouts must be longer than zero");
     }
     assert_eq!(Restarts::default(), Restarts::Intensity { max: 1, window: secs(5) });
 }

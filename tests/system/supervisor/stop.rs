@@ -55,7 +55,7 @@ async fn s9_without_end_is_without_end_until_a_second_shutdown_is_shorter() {
     assert_eq!(first.await.unwrap(), ["a Aborted"]);
     assert_eq!(second.await.unwrap(), ["a Aborted"], "both are told the same");
     let third = supervisor.shutdown(secs(1)).await;
-    assert_eq!(third.cut.len(), 1, "and so is who asks later");
+    assert_eq!(third.stopped.len(), 1, "and so is who asks later");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn h5_without_a_position_it_starts_again_at_the_first() {
         assert_eq!(stream.recv().await, Some(expected));
     }
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 3 failures, the last of child `ward`: panicked: -1 is poison");
+    assert_eq!(error, "gave up after 3 failures; child `ward` failed last: panicked: -1 is poison");
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
                 ctx.save(saved.unwrap_or(0) + 1)?;
                 assert_eq!(
                     ctx.saved::<u64>().unwrap_err().to_string(),
-                    "the position was saved as `u32`, not as `u64`"
+                    "the saved position is a `u32`, not a `u64`"
                 );
                 ctx.cancelled().await;
                 Ok(())

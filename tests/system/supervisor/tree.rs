@@ -27,7 +27,7 @@ async fn s11_an_inner_supervisor_that_gives_up_is_a_child_that_failed() {
         assert_eq!(world.log(), "-x -y -b +x +y +b");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 2, b Running 2");
         let Some(ChildFailure::Failed { text, error }) = info(&supervisor, "inner").await.last_error else { panic!() };
-        assert_eq!(text, "gave up after 2 failures, the last of child `x`: panicked: two");
+        assert_eq!(text, "gave up after 2 failures; child `x` failed last: panicked: two");
         assert!(matches!(error.downcast_ref(), Some(SupervisorError::GaveUp { id, .. }) if id == "x"));
     }
 }
@@ -44,8 +44,8 @@ async fn s11_each_giving_up_below_counts_above() {
     }
     assert_eq!(world.log(), "+a +x +y -x +x -x -y +x +y -x +x -x -y -a");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    let below = "gave up after 2 failures, the last of child `x`: panicked: boom";
-    assert_eq!(error, format!("gave up after 2 failures, the last of child `inner`: {below}"));
+    let below = "gave up after 2 failures; child `x` failed last: panicked: boom";
+    assert_eq!(error, format!("gave up after 2 failures; child `inner` failed last: {below}"));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn s11_a_start_that_fails_below_fails_above() {
     let twins =
         Child::supervisor("inner", || Supervisor::builder().restarts(Restarts::Intensity { max: 1, window: secs(0) }));
     let error = world.builder().child(twins).start().await.unwrap_err().to_string();
-    assert!(error.starts_with("child `inner` failed to start: the window of restarts is 0ns"), "{error}");
+    assert!(error.starts_with("child `inner` failed to start: invalid restart window 0ns"), "{error}");
 }
 
 #[tokio::test]
