@@ -189,7 +189,7 @@ fn rows(page: &str) -> Vec<(String, Vec<&str>)> {
 }
 
 #[test]
-fn every_run_time_error_has_a_row_with_its_meaning_and_what_to_do() {
+fn every_run_time_error_has_its_meaning_and_remedy() {
     let mut files = Vec::new();
     sources(&repository().join("fsm-runtime/src"), &mut files);
     let mut declared_on = PAGES.map(|_| BTreeSet::new());

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 #[test]
-fn it_prints_what_happened_to_each_order() {
+fn it_prints_the_history_of_each_order() {
     let output = Command::new(env!("CARGO_BIN_EXE_orders")).output().expect("the program runs");
     let told = String::from_utf8(output.stdout).expect("it is text");
     assert!(output.status.success());

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 #[test]
-fn h5_the_stream_goes_on_through_every_kind_of_death() {
+fn h5_the_stream_continues_after_every_kind_of_failure() {
     let output = Command::new(env!("CARGO_BIN_EXE_pool")).output().expect("the program runs");
     let told = String::from_utf8(output.stdout).expect("it is text");
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));

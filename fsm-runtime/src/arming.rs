@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_become_work_or_got_a_timer_has_gained() {
+    fn new_work_and_new_timers_are_found() {
         let same = serde_json::from_str(&crate::definition::json(&GRAPH)).unwrap();
         assert_eq!(gains(&same, &GRAPH), []);
         let state = |name: &str, kind: &str| json!({ "name": name, "kind": kind, "timer": null });

@@ -32,7 +32,7 @@ pub enum Letter {
 }
 
 #[test]
-fn serde_attributes_go_along() {
+fn serde_attributes_are_passed_on() {
     let draft: letter::Draft = serde_json::from_str("{}").unwrap();
     let event: letter::event::Send = serde_json::from_str(r#"{"to": "Ada"}"#).unwrap();
     let sent = letter::Machine::new(draft).fire(event).into_data();

@@ -62,7 +62,7 @@ impl tide::Workers for Moon {
 }
 
 #[test]
-fn what_a_macro_declares_works() {
+fn a_machine_declared_by_a_macro_works() {
     assert_transitions! {
         (Belt::Idle, belt::event::Load { kilos: 5 }) => Belt::Loaded { kilos: 5 },
         (Belt::Idle, belt::event::Load { kilos: 500 }) => refused "too heavy",

@@ -104,7 +104,7 @@ async fn client() -> Runtime {
 }
 
 #[tokio::test]
-async fn it_goes_with_the_record_into_the_row_and_out_again() {
+async fn the_context_is_stored_and_read_with_the_record() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let cart = orders.create("a", cart(20, "Ada's")).await.unwrap().add(30).await.unwrap();
@@ -120,7 +120,7 @@ async fn it_goes_with_the_record_into_the_row_and_out_again() {
 }
 
 #[tokio::test]
-async fn a_guard_reads_it_and_what_is_refused_is_unchanged() {
+async fn a_guard_reads_the_context_and_a_refusal_keeps_it() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let failure = orders.create("a", cart(20, "")).await.unwrap().pay().await.unwrap_err();
@@ -133,7 +133,7 @@ async fn a_guard_reads_it_and_what_is_refused_is_unchanged() {
 }
 
 #[tokio::test]
-async fn the_loser_of_a_race_gets_the_winner_s() {
+async fn a_conflict_carries_the_context_of_the_winner() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let mine = orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -146,7 +146,7 @@ async fn the_loser_of_a_race_gets_the_winner_s() {
 
 /// The instance is gone by then: the history knows what its context was.
 #[tokio::test]
-async fn the_same_key_gives_the_first_result_with_its_context() {
+async fn the_same_key_returns_the_first_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let born = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
@@ -164,7 +164,7 @@ async fn the_same_key_gives_the_first_result_with_its_context() {
 }
 
 #[tokio::test]
-async fn a_worker_reads_it_and_its_event_changes_it() {
+async fn a_worker_reads_the_context_and_its_event_changes_it() {
     let store = Sqlite::in_memory().unwrap();
     let runtime = Runtime::builder(store).machine::<Order, _>(Bank("Ada's")).start().await.unwrap();
     let orders = runtime.machines::<Order>();
@@ -175,7 +175,7 @@ async fn a_worker_reads_it_and_its_event_changes_it() {
 }
 
 #[tokio::test]
-async fn a_timer_s_event_changes_it() {
+async fn a_timer_event_changes_the_context() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let builder = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock());
     let runtime = builder.machine::<Order, _>(Bank("")).start().await.unwrap();
@@ -188,7 +188,7 @@ async fn a_timer_s_event_changes_it() {
 }
 
 #[tokio::test]
-async fn a_group_takes_it_along() {
+async fn a_group_stores_each_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let first = orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_group_takes_it_along() {
 }
 
 #[tokio::test]
-async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
+async fn an_override_keeps_or_replaces_the_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>().acting_as("ada");
     orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -224,7 +224,7 @@ async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
 }
 
 #[tokio::test]
-async fn older_rows_get_theirs_by_a_migration() {
+async fn older_rows_get_a_context_by_migration() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     let before = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();

@@ -157,7 +157,7 @@ async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl 
 }
 
 #[tokio::test]
-async fn x5_a_full_disk_is_an_error_that_names_it_and_it_goes_on_when_there_is_room() {
+async fn x5_a_full_disk_is_a_typed_error_until_space_returns() {
     for well in 0..12 {
         survives(Operation::Write, well, Fault::Full, |error| {
             matches!(error, StoreError::Full { .. } | StoreError::Indeterminate { .. })
@@ -167,14 +167,14 @@ async fn x5_a_full_disk_is_an_error_that_names_it_and_it_goes_on_when_there_is_r
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_write_is_an_error_that_names_the_cause() {
+async fn x5_a_write_failure_is_an_error_with_its_cause() {
     for well in 0..12 {
         survives(Operation::Write, well, Fault::Broken, |error| error.to_string().contains("writing")).await;
     }
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_sync_acknowledges_nothing() {
+async fn x5_a_failed_sync_acknowledges_nothing() {
     for well in 0..12 {
         survives(
             Operation::Sync,
@@ -187,7 +187,7 @@ async fn x5_a_device_that_cannot_sync_acknowledges_nothing() {
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_read_is_an_error_that_names_the_cause() {
+async fn x5_a_read_failure_is_an_error_with_its_cause() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let disk = Disk::under(dir.path());
@@ -203,7 +203,7 @@ async fn x5_a_device_that_cannot_read_is_an_error_that_names_the_cause() {
 }
 
 #[tokio::test]
-async fn x5_a_file_that_can_only_be_read_is_refused_with_the_cause() {
+async fn x5_a_read_only_file_is_refused_with_its_cause() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -218,7 +218,7 @@ async fn x5_a_file_that_can_only_be_read_is_refused_with_the_cause() {
 }
 
 #[tokio::test]
-async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_killed() {
+async fn x5_tables_are_created_whole_or_not_at_all() {
     for operation in [Operation::Open, Operation::Write, Operation::Sync] {
         let mut well = 0;
         loop {
@@ -251,7 +251,7 @@ async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_kill
 }
 
 #[tokio::test]
-async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once() {
+async fn x9_a_retry_with_its_key_applies_once() {
     for (operation, well) in (0..6).flat_map(|well| [(Operation::Write, well), (Operation::Sync, well)]) {
         let dir = TempDir::new().unwrap();
         let disk = Disk::under(dir.path());
@@ -275,7 +275,7 @@ async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once()
 
 /// A worker's claim is given back under a commit that says neither yes nor no; asked again, the attempt is given back once.
 #[tokio::test]
-async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
+async fn x9_a_retried_release_returns_one_attempt() {
     for fault in [Fault::Broken, Fault::Dead] {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("doors.db");
@@ -312,7 +312,7 @@ async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
 
 /// A change that was written and not synced when its process was killed is found by the next one, which answers by it.
 #[tokio::test]
-async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut_too() {
+async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let disk = Disk::under(dir.path());
@@ -373,14 +373,14 @@ async fn open_copy(folder: &Path) -> Sqlite {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_acknowledgement_never_precedes_its_sync() {
+async fn x3_an_acknowledgement_follows_its_sync() {
     assert_eq!(lost_without_power(Synchronous::Full).await, 0);
     // The same cuts show what `Normal` gives up, and that they would have shown it of `Full`: the last changes, and no more.
     assert!(lost_without_power(Synchronous::Normal).await > 0);
 }
 
 #[tokio::test]
-async fn no_answer_leaves_while_anything_is_unsynced() {
+async fn x3_every_answer_follows_the_sync_of_its_batch() {
     for in_place in [false, true] {
         no_answer_leaves(in_place).await;
     }

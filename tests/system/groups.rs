@@ -22,7 +22,7 @@ async fn mails(runtime: &Runtime) -> Vec<Vec<SqlValue>> {
 }
 
 #[tokio::test]
-async fn all_changes_are_made_together() {
+async fn a_group_is_applied_whole() {
     let (_dir, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
@@ -34,7 +34,7 @@ async fn all_changes_are_made_together() {
 }
 
 #[tokio::test]
-async fn one_conflict_is_that_of_all() {
+async fn one_conflict_fails_the_group() {
     let (_dir, runtime, jobs) = world().await;
     let (a, b) = (jobs.create("a", queued()).await.unwrap(), jobs.create("b", queued()).await.unwrap());
     jobs.fire("b", job::event::Start).await.unwrap();
@@ -53,7 +53,7 @@ async fn one_conflict_is_that_of_all() {
 }
 
 #[tokio::test]
-async fn a_guard_that_refuses_is_that_of_all() {
+async fn one_refusing_guard_fails_the_group() {
     let (_dir, runtime, jobs) = world().await;
     let failed = jobs.create("a", queued()).await.unwrap().start().await.unwrap().fail(String::new()).await.unwrap();
     let mut group = runtime.group();
@@ -68,7 +68,7 @@ async fn a_guard_that_refuses_is_that_of_all() {
 }
 
 #[tokio::test]
-async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made() {
+async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
     let (_dir, runtime, jobs) = world().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
@@ -100,7 +100,7 @@ async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made()
 }
 
 #[tokio::test]
-async fn the_caller_s_statements_share_the_transaction() {
+async fn statements_of_the_caller_share_the_transaction() {
     let (_dir, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
@@ -130,7 +130,7 @@ async fn the_caller_s_statements_share_the_transaction() {
 }
 
 #[tokio::test]
-async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
+async fn statements_can_neither_commit_nor_stop_the_writer() {
     let (_dir, runtime, jobs) = world().await;
     let failure = runtime.group().commit_with(|sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
     assert_eq!(
@@ -144,7 +144,7 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
 }
 
 #[tokio::test]
-async fn a_group_of_nothing_is_an_error_that_says_so() {
+async fn an_empty_group_is_an_error() {
     let (_dir, runtime, _jobs) = world().await;
     let empty = runtime.group().commit().await.unwrap_err();
     assert!(matches!(empty, GroupFailure::Empty), "{empty:?}");

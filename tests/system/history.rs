@@ -19,7 +19,7 @@ async fn client(store: &Sqlite) -> (Runtime, Machines<Job>) {
 }
 
 #[tokio::test]
-async fn the_history_says_who_and_in_which_trace() {
+async fn the_history_holds_actor_and_trace() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
     let ada = jobs.acting_as("ada").in_trace("trace-1");
     let running = ada.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -47,7 +47,7 @@ async fn history_is_read_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
+async fn a_subscriber_resumes_where_it_stopped() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let (runtime, jobs) = client(&Sqlite::open(&path).await.unwrap()).await;
@@ -78,7 +78,7 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
+async fn a_subscriber_behind_the_pruned_history_gets_an_error() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY * 1_000);
     let retention = Retention::default().history(DAY * 10).keys(DAY * 5).ended(DAY * 2);
     let store = Sqlite::in_memory().unwrap();
@@ -122,7 +122,7 @@ async fn poll(clock: &ManualClock, what: &str, condition: impl AsyncFn() -> bool
 }
 
 #[tokio::test]
-async fn keys_cannot_outlive_the_history_that_they_answer_with() {
+async fn keys_must_be_pruned_before_their_history() {
     let start = async |retention| Runtime::builder(Sqlite::in_memory().unwrap()).retention(retention).start().await;
     let error = start(Retention::default().history(DAY)).await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "retention", .. }), "{error}");
@@ -174,7 +174,7 @@ async fn a_state_marked_remove_removes_the_row_and_keeps_its_history() {
 }
 
 #[tokio::test]
-async fn of_what_was_removed_a_purge_deletes_the_rest() {
+async fn a_purge_deletes_the_history_of_a_removed_row() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
     tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().use_up().await.unwrap();
@@ -186,7 +186,7 @@ async fn of_what_was_removed_a_purge_deletes_the_rest() {
 }
 
 #[tokio::test]
-async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() {
+async fn x3_a_key_answers_after_its_row_was_removed() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
     tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
@@ -213,7 +213,7 @@ async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() 
 }
 
 #[tokio::test]
-async fn many_are_made_at_once_each_for_itself() {
+async fn create_many_creates_each_on_its_own() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
     jobs.create("0007", queued()).await.unwrap();
     let mut all: Vec<(String, job::Queued)> = (0..1_000).map(|n| (format!("{n:04}"), queued())).collect();
@@ -228,7 +228,7 @@ async fn many_are_made_at_once_each_for_itself() {
 }
 
 #[tokio::test]
-async fn those_that_stand_longest_are_listed_first() {
+async fn the_oldest_in_a_state_are_listed_first() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY);
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock()).start().await.unwrap();
     let jobs = runtime.machines::<Job>();

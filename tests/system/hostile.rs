@@ -150,24 +150,24 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
 }
 
 #[test]
-fn x7_the_store_gives_back_what_it_was_given() {
+fn x7_the_store_returns_hostile_text_exactly() {
     check(48, [hostile(), hostile(), hostile(), hostile(), hostile()], async |texts| {
         stored(&Sqlite::in_memory().unwrap(), texts).await;
     });
 }
 
 #[tokio::test]
-async fn x7_a_mebibyte_of_it_in_every_place() {
+async fn x7_the_store_returns_a_mebibyte_in_every_place() {
     stored(&Sqlite::in_memory().unwrap(), std::array::from_fn(|_| large())).await;
 }
 
 #[test]
-fn x7_what_is_not_refused_is_given_back() {
+fn x7_records_return_hostile_text_or_refuse_it() {
     check(48, [hostile(), hostile(), hostile(), hostile()], async |texts| typed(texts).await);
 }
 
 #[tokio::test]
-async fn x7_a_mebibyte_is_refused_as_an_id_and_kept_as_anything_else() {
+async fn x7_a_mebibyte_is_refused_only_as_an_id() {
     typed([large(), large(), large(), large()]).await;
     typed(["a".to_owned(), large(), large(), large()]).await;
 }

@@ -2,7 +2,6 @@
 //! everybody's build.
 
 mod context;
-mod contract;
 mod controller;
 mod disk;
 mod groups;

@@ -125,7 +125,7 @@ fn memory() -> &'static Memory {
 }
 
 #[test]
-fn the_documented_metrics_are_those_that_are_described() {
+fn the_documentation_lists_every_metric() {
     let text = include_str!("../../docs/operations.md");
     let documented: BTreeSet<String> = text
         .lines()
@@ -140,7 +140,7 @@ fn the_documented_metrics_are_those_that_are_described() {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_are_counted() {
     let seen = |line: &str| memory().0.lock().unwrap().get(line).copied().unwrap_or_default();
     memory();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);

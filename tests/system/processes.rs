@@ -77,7 +77,7 @@ async fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> 
 }
 
 #[tokio::test]
-async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_reach_it() {
+async fn l1_one_of_two_processes_runs_the_worker() {
     let (_dir, path) = file();
     let mut first = Process::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -99,7 +99,7 @@ async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_rea
 }
 
 #[tokio::test]
-async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
+async fn l1_released_work_of_a_stopped_process_is_taken_up_at_once() {
     let (_dir, path) = file();
     let mut first = Process::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -124,7 +124,7 @@ async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
 }
 
 #[tokio::test]
-async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
+async fn l1_a_dead_process_is_noticed_before_its_lease_lapses() {
     let (_dir, path) = file();
     let mut world = Process::start(&path).await;
     world.jobs.create("a", queued()).await.unwrap();
@@ -149,7 +149,7 @@ async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
 }
 
 #[tokio::test]
-async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_within_a_scan() {
+async fn c15_orphaned_work_is_taken_up_within_a_scan() {
     let (_dir, path) = file();
     let store = Sqlite::open(&path).await.unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -183,7 +183,7 @@ async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_w
 }
 
 #[tokio::test]
-async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_live_lease() {
+async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
     let (_dir, path) = file();
     // A client, which takes nothing up.
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
@@ -216,7 +216,7 @@ async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_l
 }
 
 #[tokio::test]
-async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the_fence() {
+async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
     let (_dir, path) = file();
     let mut stalled = Process::start(&path).await;
     stalled.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -238,7 +238,7 @@ async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the
 }
 
 #[tokio::test]
-async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does() {
+async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
     let (_dir, path) = file();
     let mut world = Process::start(&path).await;
     for id in ["obedient", "stubborn"] {
@@ -276,7 +276,7 @@ async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does()
 }
 
 #[tokio::test]
-async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_over() {
+async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
     let (_dir, path) = file();
     // Its answer may take a part of the lease in real time, which is long enough for any disk here.
     let mut world = Process::with(&path, |builder| builder.lease(Duration::from_mins(10))).await;
@@ -293,7 +293,7 @@ async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_
 }
 
 #[tokio::test]
-async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
+async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     let (_dir, path) = file();
     let mut here = Process::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -321,7 +321,7 @@ async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
 }
 
 #[tokio::test]
-async fn l5_a_wall_clock_that_is_set_while_it_works_ends_nothing() {
+async fn l5_setting_the_wall_clock_keeps_workers_running() {
     let (_dir, path) = file();
     let mut here = Process::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -341,7 +341,7 @@ async fn l5_a_wall_clock_that_is_set_while_it_works_ends_nothing() {
 }
 
 #[tokio::test]
-async fn l5_a_clock_that_is_set_back_may_repeat_work_and_commits_it_once() {
+async fn l5_a_clock_set_back_may_repeat_work_but_commits_once() {
     let (_dir, path) = file();
     let mut behind = Process::start(&path).await;
     behind.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -364,7 +364,7 @@ async fn l5_a_clock_that_is_set_back_may_repeat_work_and_commits_it_once() {
 }
 
 #[tokio::test]
-async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone() {
+async fn l3_the_owner_is_cleared_when_its_worker_has_ended() {
     let (_dir, path) = file();
     let mut owner = Process::start(&path).await;
     owner.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -389,7 +389,7 @@ async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone(
 }
 
 #[tokio::test]
-async fn what_its_owner_has_no_slot_for_is_free_for_others() {
+async fn work_without_a_slot_is_free_for_other_processes() {
     let (_dir, path) = file();
     let mut full = Process::with(&path, |builder| builder.workers_at_once(1)).await;
     full.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -430,7 +430,7 @@ async fn shards_divide_the_work() {
 }
 
 #[tokio::test]
-async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
+async fn h3_the_lease_is_renewed_only_while_the_executor_answers() {
     let (_dir, path) = file();
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut victim = executor.spawn({

@@ -12,7 +12,7 @@ async fn client() -> (Runtime, Machines<Job>) {
 }
 
 #[tokio::test]
-async fn a_record_goes_from_state_to_state() {
+async fn a_record_moves_from_state_to_state() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
     assert_eq!((queued.id(), queued.version(), queued.state()), ("a", 1, job::State::Queued));
@@ -26,7 +26,7 @@ async fn a_record_goes_from_state_to_state() {
 }
 
 #[tokio::test]
-async fn the_loser_of_a_race_is_given_the_winner_s_record() {
+async fn a_conflict_carries_the_current_record() {
     let (_runtime, jobs) = client().await;
     let mine = jobs.create("a", queued()).await.unwrap();
     let job::AnyRecord::Queued(other) = jobs.get("a").await.unwrap() else { panic!() };
@@ -44,7 +44,7 @@ async fn the_loser_of_a_race_is_given_the_winner_s_record() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_taken_is_given_with_its_record() {
+async fn creating_an_existing_id_returns_its_record() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failure = jobs.create("a", queued()).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn an_id_that_is_taken_is_given_with_its_record() {
 }
 
 #[tokio::test]
-async fn ids_that_cannot_be_are_refused() {
+async fn invalid_ids_are_refused() {
     let (_runtime, jobs) = client().await;
     let said = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
     assert_eq!(said("").await, "an instance's id cannot be empty");
@@ -66,7 +66,7 @@ async fn ids_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn a_missing_instance_is_not_found() {
     let (_runtime, jobs) = client().await;
     assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     let failure = jobs.fire("a", job::event::Start).await.unwrap_err();
@@ -89,7 +89,7 @@ async fn an_event_by_id_is_checked_against_the_state() {
 }
 
 #[tokio::test]
-async fn a_guard_gives_the_record_back_unchanged() {
+async fn a_refusing_guard_returns_the_record_unchanged() {
     let (_runtime, jobs) = client().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failed = running.fail(String::new()).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_guard_gives_the_record_back_unchanged() {
 }
 
 #[tokio::test]
-async fn a_key_gives_the_first_answer_again() {
+async fn x3_a_key_returns_the_first_result() {
     let (_runtime, jobs) = client().await;
     let first = jobs.create_with_key("a", queued(), "c").await.unwrap();
     assert_eq!(jobs.create_with_key("a", queued(), "c").await.unwrap().version(), 1);
@@ -154,7 +154,7 @@ impl BornIn<shelf::Cleared> for Shelf {
 }
 
 #[tokio::test]
-async fn a_birth_is_checked_against_the_graph_too() {
+async fn a_creation_is_checked_against_the_graph() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let shelves = runtime.machines::<Shelf>();
     let failure = shelves.create("a", shelf::Cleared).await.unwrap_err();
@@ -173,7 +173,7 @@ fn labels(of: u8) -> HashMap<u8, String> {
 }
 
 #[tokio::test]
-async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() {
+async fn x3_a_key_is_checked_before_guards_for_any_map_order() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let shelves = runtime.machines::<Shelf>();
     shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
@@ -215,7 +215,7 @@ async fn lists_are_typed_and_paged() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
+async fn a_wait_ends_in_the_state_or_reports_the_present_one() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
     let error = jobs.wait_for("a", job::State::Running, Duration::from_millis(5)).await.unwrap_err();
@@ -230,7 +230,7 @@ async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
 }
 
 #[tokio::test]
-async fn history_says_what_happened() {
+async fn the_history_lists_every_change() {
     let (_runtime, jobs) = client().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
@@ -247,7 +247,7 @@ async fn history_says_what_happened() {
 }
 
 #[tokio::test]
-async fn an_event_by_id_with_a_key_is_fired_once_though_the_instance_has_moved_on() {
+async fn x3_an_event_by_id_with_a_key_fires_once() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap();
     assert_eq!(jobs.fire_with_key("a", job::event::Start, "k").await.unwrap().version(), 2);
@@ -260,7 +260,7 @@ async fn an_event_by_id_with_a_key_is_fired_once_though_the_instance_has_moved_o
 }
 
 #[tokio::test]
-async fn a_retry_decides_again_and_gives_up_with_the_last_conflict() {
+async fn a_retry_gives_up_with_the_last_conflict() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let disturb = async || jobs.fire("a", job::event::Restart).await.map(drop);

@@ -108,7 +108,7 @@ async fn notes(runtime: &Runtime, id: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn rows_in_a_state_that_has_become_work_or_got_a_timer_are_armed_once_at_start() {
+async fn rows_are_armed_for_new_work_and_timers_at_start() {
     let world = World::new().await;
     world.clock.advance(HOUR);
     let runtime = world.start(&world.path).await.unwrap();
@@ -130,7 +130,7 @@ async fn rows_in_a_state_that_has_become_work_or_got_a_timer_are_armed_once_at_s
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_found_to_be_armed_refuse_the_start_until_they_can() {
+async fn arming_without_a_state_index_refuses_the_start() {
     let world = World::new().await;
     drop(Sqlite::options().state_index(false).open(&world.path).await.unwrap());
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn rows_that_cannot_be_found_to_be_armed_refuse_the_start_until_they_can()
 }
 
 #[tokio::test]
-async fn a_client_s_definition_is_stored_with_its_first_row_and_takes_the_place_of_none() {
+async fn a_client_stores_its_definition_only_where_none_is() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("letters.db");
     let store = Sqlite::open(&path).await.unwrap();

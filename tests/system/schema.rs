@@ -69,7 +69,7 @@ fn builder(store: Sqlite) -> fsm_runtime::Builder {
 }
 
 #[tokio::test]
-async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move() {
+async fn older_rows_are_migrated_on_read_and_stored_on_write() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     let old = old_rows(&path).await;
@@ -91,7 +91,7 @@ async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move(
 }
 
 #[tokio::test]
-async fn all_rows_are_migrated_at_once_on_request() {
+async fn all_rows_are_migrated_on_request() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
@@ -113,7 +113,7 @@ async fn all_rows_are_migrated_at_once_on_request() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
+async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
@@ -150,7 +150,7 @@ async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_row() {
+async fn a_missing_migration_refuses_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
@@ -202,7 +202,7 @@ async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_r
 }
 
 #[tokio::test]
-async fn rows_stored_under_an_earlier_name_are_listed_counted_and_forgotten_under_the_present_one() {
+async fn rows_under_an_earlier_state_name_count_as_the_present_one() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;

@@ -167,7 +167,7 @@ impl Followed {
 }
 
 #[test]
-fn x6_processes_that_write_one_file_see_each_other_take_turns_and_are_never_told_that_it_is_busy() {
+fn x6_processes_share_a_file_fairly_without_busy_errors() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let said = told((0..PROCESSES).map(|me| start(&path, &format!("share {me}"))).collect());
@@ -254,7 +254,7 @@ fn read_without_a_gap(path: &Path, done: &AtomicBool) {
 }
 
 #[test]
-fn x6_the_log_stays_bounded_though_several_processes_write_and_read_without_a_gap() {
+fn x6_the_log_stays_bounded_under_constant_reads() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let said = told((0..PROCESSES).map(|me| start(&path, &format!("swell {me}"))).collect());

@@ -1,6 +1,5 @@
-//! The SQLite store: the contract, and what is its own: files, several processes, files that are not ours.
+//! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
-use super::contract;
 use fsm_runtime::store::{
     Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Renewal,
     Row, Store, StoreError, Verdict,
@@ -38,34 +37,31 @@ async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
     Ok(store.commit(vec![change.into()], SystemTime::now()).await?.remove(0))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_on_a_file() {
-    the_contract_holds(false).await;
+/// The store contract in memory.
+mod in_memory {
+    use fsm_runtime::store::sqlite::Sqlite;
+
+    fsm_runtime::store_contract!(async || (Sqlite::in_memory().unwrap(), ()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_where_callers_commit_in_place() {
-    the_contract_holds(true).await;
+/// The store contract on a file.
+mod on_a_file {
+    fsm_runtime::store_contract!(async || super::on_a_new_file(false).await);
 }
 
-async fn the_contract_holds(in_place: bool) {
+/// The store contract on a file where callers commit in place.
+mod in_place {
+    fsm_runtime::store_contract!(async || super::on_a_new_file(true).await);
+}
+
+async fn on_a_new_file(in_place: bool) -> (Sqlite, TempDir) {
     let dir = TempDir::new().unwrap();
-    let count = std::cell::Cell::new(0);
-    contract::holds(async || {
-        count.set(count.get() + 1);
-        let path = dir.path().join(format!("{}.db", count.get()));
-        Sqlite::options().commit_in_place(in_place).open(path).await.unwrap()
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_in_memory() {
-    contract::holds(async || Sqlite::in_memory().unwrap()).await;
+    let store = Sqlite::options().commit_in_place(in_place).open(dir.path().join("doors.db")).await.unwrap();
+    (store, dir)
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_reopening() {
+async fn commits_are_present_after_reopening() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -76,7 +72,7 @@ async fn what_was_committed_is_there_after_reopening() {
 }
 
 #[tokio::test]
-async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another() {
+async fn l4_fences_grow_over_restarts_and_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let key = Key::new("Door", "a");
@@ -99,7 +95,7 @@ async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another()
 }
 
 #[tokio::test]
-async fn x5_a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn x5_a_file_of_another_kind_is_refused_and_unchanged() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("notes.txt");
     let text = "Dear diary, ".repeat(100);
@@ -117,7 +113,7 @@ async fn x5_a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn sqlite_s_own_names_for_what_is_no_file_are_refused() {
+async fn special_file_names_of_sqlite_are_refused() {
     for name in [":memory:", ""] {
         let error = Sqlite::open(name).await.unwrap_err().to_string();
         assert!(error.contains("a store in memory is `Sqlite::in_memory()`"), "{error}");
@@ -125,7 +121,7 @@ async fn sqlite_s_own_names_for_what_is_no_file_are_refused() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_named() {
+async fn x5_a_missing_folder_is_named() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("no/such/folder/doors.db");
     let error = Sqlite::open(&path).await.unwrap_err().to_string();
@@ -133,7 +129,7 @@ async fn a_folder_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn tables_of_a_newer_release_are_refused_and_left_alone() {
+async fn x5_tables_of_a_newer_release_are_refused_and_unchanged() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -143,7 +139,7 @@ async fn tables_of_a_newer_release_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn the_application_s_own_tables_share_the_file() {
+async fn tables_of_the_application_share_the_file() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("app.db");
     sql(&path, "CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada'); PRAGMA user_version = 42");
@@ -156,7 +152,7 @@ async fn the_application_s_own_tables_share_the_file() {
 }
 
 #[tokio::test]
-async fn a_process_is_gone_when_its_presence_is() {
+async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -190,7 +186,7 @@ async fn a_process_is_gone_when_its_presence_is() {
 
 /// SQLite goes on with a file that has no name any more, and what is written there is lost with the process.
 #[tokio::test]
-async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
+async fn x5_a_moved_file_is_written_again_when_it_is_back() {
     let dir = TempDir::new().unwrap();
     let (path, away) = (dir.path().join("doors.db"), dir.path().join("away.db"));
     let store = Sqlite::open(&path).await.unwrap();
@@ -221,7 +217,7 @@ async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn changes_by_another_handle_are_told() {
+async fn x6_changes_by_another_handle_are_announced() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
@@ -233,7 +229,7 @@ async fn changes_by_another_handle_are_told() {
 }
 
 #[tokio::test]
-async fn who_follows_other_processes_need_not_read_what_is_its_own() {
+async fn announcements_skip_own_changes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     // Who opens the file writes to it: `mine` comes second, and is told of changes only.
@@ -256,7 +252,7 @@ async fn who_follows_other_processes_need_not_read_what_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x5_a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
+async fn x5_a_lock_held_past_the_timeout_is_a_busy_error() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -269,7 +265,7 @@ async fn x5_a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() 
 }
 
 #[tokio::test]
-async fn x4_a_damaged_row_is_an_error_of_its_own() {
+async fn x4_a_damaged_row_leaves_other_rows_readable() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -286,7 +282,7 @@ fn sql(path: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_backup_is_a_store_of_its_own_while_others_write() {
+async fn a_backup_under_load_is_a_complete_store() {
     let dir = TempDir::new().unwrap();
     let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
     commit(&store, create("a")).await.unwrap();
@@ -315,7 +311,7 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
 }
 
 #[tokio::test]
-async fn what_a_restored_copy_counts_on_from_can_be_raised() {
+async fn the_counters_of_a_restored_copy_can_be_raised() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -339,7 +335,7 @@ async fn what_a_restored_copy_counts_on_from_can_be_raised() {
 }
 
 #[tokio::test]
-async fn x5_damage_is_found() {
+async fn x5_the_integrity_check_finds_damage() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -359,7 +355,7 @@ async fn x5_damage_is_found() {
 }
 
 #[tokio::test]
-async fn x5_a_file_that_is_damaged_at_its_beginning_is_refused_with_the_way_out() {
+async fn x5_a_file_with_a_damaged_header_is_refused_with_a_remedy() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -381,7 +377,7 @@ async fn x5_a_file_that_is_damaged_at_its_beginning_is_refused_with_the_way_out(
 
 /// What stands on the page is refused by name of file and cause, what stands elsewhere goes on.
 #[tokio::test]
-async fn x5_a_damaged_page_costs_what_stands_on_it() {
+async fn x5_a_damaged_page_affects_its_own_rows_only() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -436,7 +432,7 @@ async fn x5_a_damaged_page_costs_what_stands_on_it() {
 }
 
 #[tokio::test]
-async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
+async fn x6_the_log_shrinks_after_a_long_read() {
     const LIMIT: u64 = 128 << 20;
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
@@ -465,7 +461,7 @@ async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
 }
 
 #[tokio::test]
-async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_file() {
+async fn the_state_index_can_be_switched_for_all_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
@@ -518,7 +514,7 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
+async fn x6_two_writers_share_a_file_without_busy_errors() {
     const CHANGES: usize = 400;
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
@@ -550,7 +546,7 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
 }
 
 #[tokio::test]
-async fn x4_a_change_that_is_refused_half_way_leaves_nothing_and_its_batch_commits() {
+async fn x4_a_change_refused_half_way_leaves_no_trace() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();

@@ -167,7 +167,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_they_are() {
+async fn c11_unknown_rows_are_tolerated_on_request() {
     let (log, _listening) = Log::listen();
     let world = World::new().await;
     let (later, newer) = (world.others.machines::<next::Ticket>(), world.others.machines::<newer::Ticket>());
@@ -211,7 +211,7 @@ async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_
 }
 
 #[tokio::test]
-async fn c11_a_worker_whose_instance_newer_code_moved_to_an_unknown_state_is_stopped_and_the_row_given_up() {
+async fn c11_a_move_to_an_unknown_state_stops_the_worker() {
     let (log, _listening) = Log::listen();
     let world = World::new().await;
     let (runtime, mut begun) = world.start(true).await.unwrap();

@@ -71,7 +71,7 @@ impl Subscriber for Lines {
 }
 
 #[tokio::test]
-async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what() {
+async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     let lines = Lines::default();
     // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
     // all: other tests' threads have none.
@@ -166,7 +166,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
 
 /// Every result waits, and it is said of one.
 #[tokio::test]
-async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_lost() {
+async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
     let lines = Lines::default();
     let _another = tracing::Dispatch::new(Lines::default());
     let _guard = tracing::subscriber::set_default(lines.clone());

@@ -155,7 +155,7 @@ async fn work(
 }
 
 #[tokio::test]
-async fn it_goes_over_auto_transitions_and_through_work_and_the_history_says_who_did() {
+async fn auto_transitions_and_work_lead_to_the_desired_state() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let wish = mine.pumps.acting_as("ada").converge("a", State::On).await.unwrap();
@@ -171,7 +171,7 @@ async fn it_goes_over_auto_transitions_and_through_work_and_the_history_says_who
 }
 
 #[tokio::test]
-async fn a_wish_leaves_records_good() {
+async fn setting_a_desired_state_keeps_records_valid() {
     let mine = Mine::new().await;
     let off = mine.pumps.create("a", pump::Off { oil: 1 }).await.unwrap();
     let _ = mine.pumps.converge("a", State::Off).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_wish_leaves_records_good() {
 }
 
 #[tokio::test]
-async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
+async fn an_instance_moved_away_by_its_timer_is_brought_back() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
@@ -211,7 +211,7 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
 }
 
 #[tokio::test]
-async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
+async fn too_many_setbacks_give_up_until_set_again() {
     let mine = Mine::new().await;
     mine.off("a").await;
     for _ in 0..3 {
@@ -233,7 +233,7 @@ async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
 }
 
 #[tokio::test]
-async fn an_event_from_outside_that_leads_away_suspends_it_until_it_is_wished_again() {
+async fn an_outside_event_away_from_the_target_suspends_it() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
@@ -255,7 +255,7 @@ async fn an_event_from_outside_that_leads_away_suspends_it_until_it_is_wished_ag
 }
 
 #[tokio::test]
-async fn an_event_from_outside_that_leads_on_is_welcome() {
+async fn an_outside_event_towards_the_target_continues() {
     let mine = Mine::new().await;
     let _ = mine.pumps.create("a", pump::Off { oil: 1 }).await.unwrap();
     let seen = mine.row("a", |_| true).await;
@@ -268,7 +268,7 @@ async fn an_event_from_outside_that_leads_on_is_welcome() {
 }
 
 #[tokio::test]
-async fn it_says_typed_why_it_cannot_go_on() {
+async fn a_blocked_convergence_is_typed() {
     let mine = Mine::new().await;
     let ada = mine.pumps.acting_as("ada");
     mine.off("a").await;
@@ -303,7 +303,7 @@ async fn it_says_typed_why_it_cannot_go_on() {
 }
 
 #[tokio::test]
-async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
+async fn a_refusing_guard_is_retried_up_to_the_limit() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let seen = mine.row("a", |_| true).await;
@@ -322,7 +322,7 @@ async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn parked_work_is_the_reason_and_its_release_goes_on() {
+async fn parked_work_blocks_until_it_is_released() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.starts.send(Outcome::Permanent).unwrap();
@@ -335,7 +335,7 @@ async fn parked_work_is_the_reason_and_its_release_goes_on() {
 }
 
 #[tokio::test]
-async fn work_is_broken_off_where_an_auto_transition_is_the_shorter_way() {
+async fn work_is_cancelled_for_a_shorter_auto_transition() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.starts.send(Outcome::Wait).unwrap();
@@ -347,7 +347,7 @@ async fn work_is_broken_off_where_an_auto_transition_is_the_shorter_way() {
 }
 
 #[tokio::test]
-async fn c5_a_wish_outlives_the_process_and_comes_from_clients_too() {
+async fn c5_a_desired_state_survives_the_process() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.runtime.shutdown(SECOND).await;
@@ -366,7 +366,7 @@ async fn c5_a_wish_outlives_the_process_and_comes_from_clients_too() {
 }
 
 #[tokio::test]
-async fn c2_a_wish_whose_word_was_lost_is_found_by_the_next_scan() {
+async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;
@@ -380,7 +380,7 @@ async fn c2_a_wish_whose_word_was_lost_is_found_by_the_next_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_wish_and_a_caller_exactly_one_fires() {
+async fn t2_one_of_a_desired_state_and_a_caller_fires() {
     let mine = Mine::new().await;
     let mut by_wish = 0;
     for round in 0..100 {
@@ -405,7 +405,7 @@ async fn of_a_wish_and_a_caller_exactly_one_fires() {
 }
 
 #[tokio::test]
-async fn a_wish_that_is_taken_back_is_pursued_no_more() {
+async fn a_cleared_desired_state_is_not_pursued() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use std::{fs, net::TcpListener};
 
 #[test]
-fn a_wrong_entry_is_named_and_the_others_run() {
+fn an_invalid_entry_is_reported_and_the_others_run() {
     let place = Place::with(&["one"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port();
@@ -35,7 +35,7 @@ fn a_wrong_entry_is_named_and_the_others_run() {
 }
 
 #[test]
-fn a_missing_or_broken_file_disturbs_nobody() {
+fn a_missing_or_invalid_file_leaves_servers_running() {
     let place = Place::with(&["one"]);
     let _manager = place.manage();
     place.reaches("one", "Running");
@@ -58,7 +58,7 @@ fn a_missing_or_broken_file_disturbs_nobody() {
 }
 
 #[test]
-fn a_data_folder_that_holds_something_else_is_left_alone() {
+fn a_folder_with_other_data_is_left_untouched() {
     let place = Place::with(&["one"]);
     fs::create_dir(place.path("data")).expect("a folder");
     let note = "this is no database, but somebody may need it";
@@ -69,7 +69,7 @@ fn a_data_folder_that_holds_something_else_is_left_alone() {
 }
 
 #[test]
-fn who_cannot_be_started_is_given_up_and_can_be_wished_for_again() {
+fn a_server_that_fails_to_start_can_be_requested_again() {
     let place = Place::with(&["one"]);
     let manager = place.manage();
     place.reaches("one", "Running");

@@ -21,7 +21,7 @@ const KILLS: u32 = 24;
 const ACCIDENTS: usize = 3;
 
 #[test]
-fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
+fn a_killed_manager_leaves_a_true_history_and_one_child_each() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = Rng::with_seed(seed);

@@ -3,7 +3,7 @@
 use crate::{history, place::Place};
 
 #[test]
-fn it_ends_by_itself_and_shows_what_it_says() {
+fn the_tour_ends_and_shows_what_the_readme_shows() {
     let place = Place::with(&["one", "two", "three"]);
     let told = place.ok(&[]);
 
@@ -43,7 +43,7 @@ fn it_ends_by_itself_and_shows_what_it_says() {
 }
 
 #[test]
-fn interrupted_it_leaves_nothing_running() {
+fn an_interrupted_tour_leaves_no_process() {
     let place = Place::with(&["one", "two"]);
     let mut run = place.start(&[]);
     run.wait_for_output("Running (worker)");
@@ -58,7 +58,7 @@ fn interrupted_it_leaves_nothing_running() {
 }
 
 #[test]
-fn it_goes_on_where_a_killed_one_was() {
+fn the_tour_continues_after_a_kill() {
     let place = Place::with(&["one", "two"]);
     let mut run = place.start(&[]);
     run.wait_for_output("== Down: `two`");

@@ -7,7 +7,7 @@ use crate::{
 use rustix::process::Signal;
 
 #[test]
-fn beside_a_manager() {
+fn commands_work_beside_a_manager() {
     let place = Place::with(&["one", "two"]);
     let mut manager = place.manage();
     place.reaches("one", "Running");
@@ -57,7 +57,7 @@ fn beside_a_manager() {
 }
 
 #[test]
-fn without_a_manager() {
+fn commands_work_without_a_manager() {
     let place = Place::with(&["one", "two"]);
     for words in [&["ls"][..], &["down", "one"], &["log", "one"], &["graph", "one"]] {
         let told = place.refused(words);
@@ -82,7 +82,7 @@ fn without_a_manager() {
 }
 
 #[test]
-fn a_client_takes_over_when_the_manager_dies_under_it() {
+fn a_client_takes_over_when_the_manager_dies() {
     let place = Place::with(&["one"]);
     let manager = place.manage();
     place.reaches("one", "Running");
@@ -99,7 +99,7 @@ fn a_client_takes_over_when_the_manager_dies_under_it() {
 }
 
 #[test]
-fn a_server_that_hangs_is_replaced() {
+fn a_hanging_server_is_replaced() {
     let place = Place::with(&["one"]);
     let _manager = place.manage();
     place.reaches("one", "Running");
@@ -131,7 +131,7 @@ fn managers_share_the_work_and_take_over_at_once() {
 }
 
 #[test]
-fn a_changed_entry_does_not_change_a_server_that_runs() {
+fn a_changed_entry_leaves_a_running_server_unchanged() {
     let place = Place::with(&["one"]);
     place.ok(&["up"]);
     let (pid, _) = place.alive("one").expect("it runs");
@@ -150,7 +150,7 @@ fn a_changed_entry_does_not_change_a_server_that_runs() {
 }
 
 #[test]
-fn wrong_ids_are_errors() {
+fn invalid_ids_are_errors() {
     let place = Place::with(&["one", "two"]);
     place.ok(&["up", "two"]);
     let told = place.refused(&["up", "thre"]);

@@ -191,7 +191,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_cannot_be_is_said() {
+    fn invalid_policies_name_their_fault() {
         assert_eq!(Policy::new().heartbeat(SECOND).deadline(SECOND).attempts(1).workers_at_once(1).wrong(), None);
         assert_eq!(Policy::new().grace(Duration::ZERO).backoff(Duration::ZERO, Duration::ZERO).wrong(), None);
         for (policy, setting) in [

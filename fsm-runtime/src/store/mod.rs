@@ -4,6 +4,8 @@
 
 mod change;
 mod checkpoint;
+#[cfg(feature = "store-tests")]
+pub mod contract;
 mod error;
 mod lease;
 mod operator;
@@ -34,6 +36,8 @@ use tokio::sync::broadcast;
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps rows and their history. [`Sqlite`](sqlite::Sqlite) is the one for a single machine.
+///
+/// Authors of a store check it with the tests of the module `contract` (feature `store-tests`).
 ///
 /// # Contract
 /// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are

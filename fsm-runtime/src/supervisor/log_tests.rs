@@ -56,7 +56,7 @@ impl Visit for Line {
 }
 
 #[tokio::test]
-async fn s13_failures_and_the_giving_up_are_logged_with_what_was_said() {
+async fn s13_failures_are_logged_with_their_messages() {
     let lines = Lines::default();
     let _logged = tracing::subscriber::set_default(lines.clone());
     let child = Child::new("a", |ctx| async move { panic!("run {}", ctx.run()) });

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn h3_a_run_that_was_given_up_writes_nothing() {
+    fn h3_an_abandoned_run_writes_nothing() {
         let position = Position::default();
         position.open(1);
         position.save(1, 10_u32, || ()).unwrap();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn h5_what_a_run_dies_of_is_passed_what_it_is_stopped_in_is_met_again() {
+    fn h5_a_fatal_item_is_passed_and_a_stopped_one_is_redelivered() {
         let position = Position::default();
         for (by_itself, expected) in [(false, 1), (true, 2)] {
             position.open(1);

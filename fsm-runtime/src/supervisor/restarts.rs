@@ -133,7 +133,7 @@ mod tests {
     proptest! {
         /// The same as counting every failure so far that lies in the window, for all of time.
         #[test]
-        fn s4_the_window_equals_a_count_over_the_whole_past(
+        fn s4_the_window_equals_a_count_over_all_failures(
             max in 0_u32..5,
             window in 1_u64..20,
             gaps in prop::collection::vec(0_u64..15, 1..60),
@@ -155,7 +155,7 @@ mod tests {
 
         /// The delay is its part of a ceiling that doubles up to the longest, the row ends with a long run only, and the limit is exact.
         #[test]
-        fn s18_backoff_counts_the_row(
+        fn s18_backoff_counts_consecutive_failures(
             limit in 0_u32..6,
             runs in prop::collection::vec((0_u64..40, 0.0_f64..=1.0), 1..40),
         ) {

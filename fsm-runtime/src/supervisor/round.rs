@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s18_a_second_failure_does_not_cut_the_first_one_s_delay_short() {
+    fn s18_a_second_failure_keeps_the_first_delay() {
         let secs = Duration::from_secs;
         let first = || Round::again(None, 3, secs(20));
         for (from, until, expected) in [(5, secs(10), (3, secs(20))), (1, secs(30), (1, secs(30)))] {

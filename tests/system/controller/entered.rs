@@ -66,7 +66,7 @@ async fn hosts(path: &Path, clock: &ManualClock) -> (Runtime, mpsc::UnboundedRec
 }
 
 #[tokio::test]
-async fn c5_a_work_state_gets_its_worker_however_it_was_entered() {
+async fn c5_a_work_state_gets_its_worker_however_entered() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("visits.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -123,7 +123,7 @@ enum Fuse {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c14_a_timer_without_delay_is_delivered_in_its_own_state_or_not_at_all() {
+async fn c14_a_timer_of_zero_delay_fires_in_its_own_state_only() {
     let dir = TempDir::new().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let store = Sqlite::open(dir.path().join("fuses.db")).await.unwrap();

@@ -6,7 +6,7 @@ use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_failed_attempt_is_tried_again_after_its_delay_and_not_before() {
+async fn a_failed_attempt_is_retried_after_its_delay() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(SECOND * 10));
     let row = world.row("a", |row| row.error.is_some()).await;
@@ -79,7 +79,7 @@ async fn s13_a_panic_is_an_error_with_its_message() {
 }
 
 #[tokio::test]
-async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
+async fn c10_a_panic_is_retried_as_any_other_error() {
     let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND * 9, SECOND * 9)).await;
     world.running("a").await.tell(Do::Panic("boom"));
     let row = world.row("a", |row| row.error.is_some()).await;
@@ -94,7 +94,7 @@ async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
 }
 
 #[tokio::test]
-async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
+async fn c8_attempts_survive_the_process_and_count_at_the_claim() {
     let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
     let mut call = world.running("a").await;
     for attempt in 1..=2 {
@@ -116,7 +116,7 @@ async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
 }
 
 #[tokio::test]
-async fn c8_processes_that_are_killed_use_up_the_attempts() {
+async fn c8_a_killed_process_uses_up_an_attempt() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;
@@ -135,7 +135,7 @@ async fn c8_processes_that_are_killed_use_up_the_attempts() {
 }
 
 #[tokio::test]
-async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
+async fn c9_the_default_limit_is_ten_attempts() {
     let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
     let mut call = world.running("a").await;
     for attempt in 1..10 {
@@ -149,7 +149,7 @@ async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
 }
 
 #[tokio::test]
-async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
+async fn c9_past_the_limit_an_instance_is_parked_until_released() {
     let mut world = World::with(|builder| builder.attempts(3).backoff(SECOND, SECOND)).await;
     world.running("a").await.tell(Do::Fail("no"));
     for attempt in 2..=3 {
@@ -174,7 +174,7 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
 }
 
 #[tokio::test]
-async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
+async fn c9_past_the_limit_the_exhausted_event_fires() {
     let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
     for attempt in 1..=2 {
@@ -210,7 +210,7 @@ async fn c9_an_exhausted_event_that_panics_parks_the_instance() {
 }
 
 #[tokio::test]
-async fn c10_a_permanent_error_is_not_tried_again() {
+async fn c10_a_permanent_error_is_not_retried() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Permanent("no such thing"));
     let row = world.row("a", |row| row.parked.is_some()).await;
@@ -219,7 +219,7 @@ async fn c10_a_permanent_error_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
+async fn c8b_a_requeue_keeps_the_state_and_frees_the_slot() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
     world.running("a").await.tell(Do::Again(SECOND * 3));
     for _ in 0..3 {
@@ -237,7 +237,7 @@ async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
 }
 
 #[tokio::test]
-async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason() {
+async fn x4_a_result_refused_by_the_store_parks_the_instance() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let sql = "CREATE TRIGGER no BEFORE UPDATE ON fsm_instances WHEN NEW.state = 'Finished'
@@ -251,7 +251,7 @@ async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason()
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_is_told_how_the_work_goes() {
+async fn a_wait_that_times_out_reports_the_work() {
     let mut world = World::with(|builder| builder.attempts(2)).await;
     let jobs = world.jobs.clone();
     let told = async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();

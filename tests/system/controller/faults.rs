@@ -71,7 +71,7 @@ fn the_loop(runtime: &Runtime) -> PartStatus {
 }
 
 #[tokio::test]
-async fn a_loop_that_panics_goes_on_with_its_workers() {
+async fn a_loop_continues_with_its_workers_after_a_panic() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let mut world = World::new().await;
@@ -102,7 +102,7 @@ async fn a_loop_that_panics_goes_on_with_its_workers() {
 
 /// At each thing that the loop says while it looks after a worker, a panic: the worker ends, and the next one comes.
 #[tokio::test]
-async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
+async fn a_panic_anywhere_in_the_loop_keeps_one_worker_each() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let policy = fsm_runtime::Policy::new().deadline(HOUR / 2);
@@ -149,7 +149,7 @@ async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
 }
 
 #[tokio::test]
-async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
+async fn a_loop_that_gives_up_frees_its_work_for_others() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let mut world = World::new().await;

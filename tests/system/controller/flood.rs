@@ -78,7 +78,7 @@ async fn rung(alarms: &Machines<Alarm>, many: usize) -> usize {
 /// A tenth of what the behaviour names, so that it takes seconds; `cargo bench -p fsm-runtime --bench scale` has them all. How long
 /// new work waits does not depend on how many there are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t3_very_many_timers_due_at_once_drain_without_starving_new_work() {
+async fn t3_many_timers_due_at_once_leave_room_for_new_work() {
     const MANY: usize = 10_000;
     let store = Sqlite::in_memory().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -119,7 +119,7 @@ async fn c13_five_thousand_keys_pass_through_the_scan() {
 
 /// The scan would come too late.
 #[tokio::test]
-async fn t1_a_timer_that_another_process_armed_fires_in_its_time() {
+async fn t1_a_timer_armed_by_another_process_fires_on_time() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("alarms.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);

@@ -6,7 +6,7 @@ use fsm_runtime::{Runtime, WorkerPhase, store::sqlite::Sqlite};
 use std::time::Duration;
 
 #[tokio::test]
-async fn it_waits_for_what_runs_and_says_what_is_due_next() {
+async fn idle_waits_for_running_work_and_reports_the_next_due() {
     let mut world = World::new().await;
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
     let call = world.running("a").await;
@@ -30,7 +30,7 @@ async fn it_waits_for_what_runs_and_says_what_is_due_next() {
 }
 
 #[tokio::test]
-async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_it_up() {
+async fn idle_finds_unnotified_work_and_skips_unreadable_rows() {
     let mut world = World::new().await;
     world.running("good").await.tell(Do::FailFor(HOUR * 10));
     world.running("bad").await.tell(Do::FailFor(HOUR * 10));
@@ -45,7 +45,7 @@ async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_i
 }
 
 #[tokio::test]
-async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
+async fn c6_an_unreadable_row_takes_no_slot() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
     let first = world.running("first").await;
     for id in ["bad", "good"] {
@@ -63,7 +63,7 @@ async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
 }
 
 #[tokio::test]
-async fn clients_and_what_was_shut_down_are_idle_at_once() {
+async fn clients_and_stopped_runtimes_are_idle_at_once() {
     let mut world = World::new().await;
     let path = world.dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();

@@ -241,7 +241,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn c1_what_happens_during_a_look_leads_to_one_more_look() {
+async fn c1_a_change_during_a_look_causes_one_more_look() {
     const MANY: usize = 50;
     let mut world = World::new().await;
     // The look has read that there is nothing to do, and is held there.
@@ -273,7 +273,7 @@ async fn c1_what_happens_during_a_look_leads_to_one_more_look() {
 }
 
 #[tokio::test]
-async fn c12_a_look_that_is_under_way_when_the_stop_begins_leads_to_no_claim() {
+async fn c12_a_look_during_the_stop_claims_nothing() {
     let mut world = World::new().await;
     let call = world.one_at_work_and_one_due().await;
     let row = world.stop(call).await;
@@ -281,7 +281,7 @@ async fn c12_a_look_that_is_under_way_when_the_stop_begins_leads_to_no_claim() {
 }
 
 #[tokio::test]
-async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
+async fn c12_a_claim_during_the_stop_is_released() {
     let mut world = World::new().await;
     let call = world.one_at_work_and_one_due().await;
     world.seen.permits.add_permits(1);
@@ -292,7 +292,7 @@ async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
 }
 
 #[tokio::test]
-async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
+async fn l3_a_claim_answered_after_the_lease_starts_no_worker() {
     let mut world = World::new().await;
     let record = world.jobs.create(HELD, queued()).await.unwrap();
     world.done(HELD).await;
@@ -311,7 +311,7 @@ async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
 }
 
 #[tokio::test]
-async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
+async fn status_shows_unanswered_calls_and_their_duration() {
     let mut world = World::new().await;
     let _ = world.jobs.create(HELD, queued()).await.unwrap();
     world.done(HELD).await;
@@ -342,14 +342,14 @@ async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
 
 /// Another process that looks just then would tell of it as one that was killed.
 #[tokio::test]
-async fn who_stops_in_good_order_ends_its_lease_before_it_is_seen_to_be_gone() {
+async fn a_graceful_stop_ends_the_lease_before_the_presence() {
     let world = World::new().await;
     world.runtime.shutdown(HOUR).await;
     assert_eq!(*world.seen.ended.lock().unwrap(), [false]);
 }
 
 #[tokio::test]
-async fn c8_a_claim_whose_answer_was_lost_is_no_attempt() {
+async fn c8_a_claim_with_a_lost_answer_is_not_an_attempt() {
     let mut world = World::new().await;
     world.seen.loses_claims.store(true, Ordering::Relaxed);
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();

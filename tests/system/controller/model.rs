@@ -159,7 +159,7 @@ async fn comes_to_rest(things: &Machines<Thing>, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c1_c3_two_workers_never_meet_whatever_happens() {
+async fn c1_c3_workers_of_an_instance_never_overlap() {
     let seed = std::env::var("FSM_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("FSM_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);

@@ -17,7 +17,7 @@ async fn park(world: &mut World, id: &str) -> Row {
 }
 
 #[tokio::test]
-async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
+async fn c9_parked_instances_are_listed_with_cause_and_attempts() {
     let mut world = World::new().await;
     for n in 0..3 {
         park(&mut world, &format!("{n:03}")).await;
@@ -38,7 +38,7 @@ async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
 }
 
 #[tokio::test]
-async fn c9_a_release_says_in_the_history_who_made_it() {
+async fn c9_the_history_names_the_actor_of_a_release() {
     let mut world = World::new().await;
     park(&mut world, "a").await;
     world.jobs.acting_as("ada").release("a").await.unwrap();
@@ -50,7 +50,7 @@ async fn c9_a_release_says_in_the_history_who_made_it() {
 }
 
 #[tokio::test]
-async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() {
+async fn c9_an_operator_moves_a_parked_instance() {
     let mut world = World::new().await;
     let seen = park(&mut world, "a").await;
     let moved = world.jobs.acting_as("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
@@ -69,7 +69,7 @@ async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() 
 }
 
 #[tokio::test]
-async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
+async fn c3_an_override_into_the_same_state_starts_a_new_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let seen = world.row("a", |_| true).await;
@@ -89,7 +89,7 @@ async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
 }
 
 #[tokio::test]
-async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
+async fn an_override_leaves_an_end_state_and_starts_work() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Finish(1));
     let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
@@ -100,7 +100,7 @@ async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
 }
 
 #[tokio::test]
-async fn an_override_of_what_has_changed_since_it_was_seen_is_a_conflict() {
+async fn an_override_of_a_changed_row_is_a_conflict() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
@@ -148,7 +148,7 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_any_more_is_moved_to_where_it_can() {
+async fn an_unreadable_row_can_be_moved_to_a_known_state() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     world.runtime.shutdown(SECOND).await;

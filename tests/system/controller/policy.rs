@@ -4,7 +4,7 @@ use super::*;
 use fsm_runtime::Policy;
 
 #[tokio::test]
-async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {
+async fn c9_a_state_has_its_own_limit_of_attempts() {
     let policy = Policy::new().attempts(1);
     let mut world = World::with(|builder| builder.policy::<job::Cancelling>(policy).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
@@ -16,7 +16,7 @@ async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {
 }
 
 #[tokio::test]
-async fn c6_a_state_s_own_backoff_counts_for_it_alone() {
+async fn c6_a_state_has_its_own_backoff() {
     let policy = Policy::new().backoff(Duration::ZERO, Duration::ZERO);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
@@ -28,7 +28,7 @@ async fn c6_a_state_s_own_backoff_counts_for_it_alone() {
 }
 
 #[tokio::test]
-async fn c3_a_state_s_own_grace_counts_for_its_workers() {
+async fn c3_a_state_has_its_own_grace_period() {
     let policy = Policy::new().grace(SECOND);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
@@ -40,7 +40,7 @@ async fn c3_a_state_s_own_grace_counts_for_its_workers() {
 }
 
 #[tokio::test]
-async fn c6_a_full_state_holds_up_no_other_state() {
+async fn c6_a_full_state_leaves_the_other_states_their_slots() {
     let policy = Policy::new().workers_at_once(2);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy).workers_at_once(3)).await;
     let mut running = std::collections::VecDeque::from([world.running("a").await, world.running("b").await]);
@@ -65,7 +65,7 @@ async fn c6_a_full_state_holds_up_no_other_state() {
 }
 
 #[tokio::test]
-async fn policies_that_cannot_be_are_refused() {
+async fn invalid_policies_are_refused() {
     let bare = || Runtime::builder(Sqlite::in_memory().unwrap());
     let builder = || bare().machine::<Job, _>(puppets().0);
     let of = "the policy of `Job` in state `Running`: ";

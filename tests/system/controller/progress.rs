@@ -18,7 +18,7 @@ use tests_disk::{Disk, Fault, Operation};
 use tokio::sync::oneshot;
 
 #[tokio::test]
-async fn a_failed_attempt_hands_its_progress_to_the_next() {
+async fn a_checkpoint_is_passed_to_the_next_attempt() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     assert_eq!(call.progress, None);
@@ -41,7 +41,7 @@ async fn a_failed_attempt_hands_its_progress_to_the_next() {
 }
 
 #[tokio::test]
-async fn c3_a_new_stay_begins_without_progress() {
+async fn c3_a_new_visit_starts_without_a_checkpoint() {
     let mut world = World::new().await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Checkpoint(7, Box::new(Do::Hang)));
     world.row("a", |row| row.checkpoint.is_some()).await;
@@ -54,7 +54,7 @@ async fn c3_a_new_stay_begins_without_progress() {
 }
 
 #[tokio::test]
-async fn c5_the_progress_of_a_dead_process_is_found_by_the_next() {
+async fn c5_the_checkpoint_of_a_dead_process_is_taken_over() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
     world.row("a", |row| row.error.is_some()).await;
@@ -71,7 +71,7 @@ async fn c5_the_progress_of_a_dead_process_is_found_by_the_next() {
 }
 
 #[tokio::test]
-async fn c2_a_worker_whose_instance_moved_on_keeps_nothing() {
+async fn c4_a_checkpoint_after_the_instance_moved_on_is_refused() {
     let mut world = World::new().await;
     let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
     let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(told, 7, said));
@@ -87,7 +87,7 @@ async fn c2_a_worker_whose_instance_moved_on_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_out() {
+async fn an_unreadable_checkpoint_parks_the_instance() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
     world.row("a", |row| row.error.is_some()).await;
@@ -110,7 +110,7 @@ async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_o
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_no_transition_and_wakes_nobody_who_waits_for_one() {
+async fn a_checkpoint_does_not_wake_waiters_for_transitions() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let (looks, jobs) = (Arc::<AtomicU32>::default(), world.jobs.clone());
@@ -167,7 +167,7 @@ impl Failing {
 }
 
 #[tokio::test]
-async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on() {
+async fn c17_a_checkpoint_waits_for_the_store_and_work_goes_on() {
     let mut failing = Failing::new().await;
     failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
     // However often it is tried.
@@ -191,7 +191,7 @@ async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on()
 }
 
 #[tokio::test]
-async fn c17_a_worker_that_is_told_to_end_learns_that_its_checkpoint_was_not_stored() {
+async fn c17_a_cancelled_worker_sees_its_checkpoint_fail() {
     let mut failing = Failing::new().await;
     let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
     tell.send(()).unwrap();
@@ -211,7 +211,7 @@ async fn c17_a_worker_that_is_told_to_end_learns_that_its_checkpoint_was_not_sto
 /// A process that stops while nothing can be written can give nothing back, and is gone all the same: the next one takes its work over
 /// at once, and does not wait for the lease.
 #[tokio::test]
-async fn c17_what_a_process_could_not_give_back_on_a_full_disk_is_taken_over_at_once_when_there_is_room() {
+async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
     let mut failing = Failing::new().await;
     failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
     failing.world.runtime.shutdown(Duration::ZERO).await;
@@ -234,7 +234,7 @@ async fn c17_what_a_process_could_not_give_back_on_a_full_disk_is_taken_over_at_
 
 /// The lease is so long that the clock never comes to its end here.
 #[tokio::test]
-async fn c17_a_process_that_cannot_write_down_who_is_gone_tries_again_until_it_can() {
+async fn c17_ending_the_lease_of_a_dead_process_is_retried() {
     let mut failing = Failing::new().await;
     let path = failing.world.dir.path().join("jobs.db");
     failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;

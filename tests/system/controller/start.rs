@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 #[tokio::test]
-async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
+async fn c11_unknown_rows_refuse_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
@@ -51,7 +51,7 @@ async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
 }
 
 #[tokio::test]
-async fn c11_machines_of_others_are_left_alone() {
+async fn c11_machines_of_other_programs_are_left_untouched() {
     let world = World::new().await;
     let sql =
         "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, retry_at, owner,
@@ -72,7 +72,7 @@ async fn c11_machines_of_others_are_left_alone() {
 const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1, 0);
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused() {
+async fn invalid_settings_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
     for (builder, said) in [
         (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
@@ -91,7 +91,7 @@ async fn settings_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
-async fn c13_nothing_runs_before_the_start_checks_have_passed() {
+async fn c13_no_worker_runs_before_the_start_checks_pass() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();

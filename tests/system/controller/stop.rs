@@ -9,7 +9,7 @@ use fsm_runtime::{
 use std::time::{Duration, SystemTime};
 
 #[tokio::test]
-async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
+async fn c5_work_of_a_dead_process_is_taken_over_as_an_attempt() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
@@ -35,7 +35,7 @@ async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
 }
 
 #[tokio::test]
-async fn c8_a_graceful_stop_gives_the_attempt_back() {
+async fn c8_a_graceful_stop_returns_the_attempt() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let runtime = world.runtime.clone();
@@ -55,7 +55,7 @@ fn cut(cut: &[Cut]) -> Vec<(&str, &str, CutHow)> {
 }
 
 #[tokio::test]
-async fn c12_a_worker_may_finish_before_the_deadline() {
+async fn c12_a_worker_may_finish_within_the_stop_timeout() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let runtime = world.runtime.clone();
@@ -69,7 +69,7 @@ async fn c12_a_worker_may_finish_before_the_deadline() {
 }
 
 #[tokio::test]
-async fn c12_what_comes_while_it_stops_is_not_claimed() {
+async fn c12_new_work_during_the_stop_is_not_claimed() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     // One waits for its retry, which comes while the process stops.
@@ -93,7 +93,7 @@ async fn c12_what_comes_while_it_stops_is_not_claimed() {
 }
 
 #[tokio::test]
-async fn c12_what_does_not_end_is_aborted_and_reported() {
+async fn c12_a_worker_past_the_timeout_is_aborted_and_reported() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Hang);
     let runtime = world.runtime.clone();
@@ -109,7 +109,7 @@ async fn c12_what_does_not_end_is_aborted_and_reported() {
 }
 
 #[tokio::test]
-async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
+async fn c12_a_second_stop_returns_the_same_report() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Hang);
     let stop = |deadline| {
@@ -134,12 +134,12 @@ async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
 /// In a process of its own: other tests have threads too.
 #[cfg(target_os = "linux")]
 #[test]
-fn c16_nothing_is_left_behind_after_the_stop() {
+fn c16_a_stop_leaves_no_task_thread_or_open_file() {
     const ALONE: &str = "FSM_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return leaves_nothing();
     }
-    let name = "controller::stop::c16_nothing_is_left_behind_after_the_stop";
+    let name = "controller::stop::c16_a_stop_leaves_no_task_thread_or_open_file";
     let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
     let output = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -181,7 +181,7 @@ fn leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h3_a_worker_that_blocks_its_thread_is_named_and_the_stop_ends_all_the_same() {
+async fn h3_a_stop_returns_and_names_a_blocking_worker() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));

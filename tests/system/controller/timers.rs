@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn t1_a_timer_fires_once_and_not_before_its_time() {
+async fn t1_a_timer_fires_once_when_due() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     world.clock.advance(Duration::from_secs(3_599));
@@ -36,7 +36,7 @@ async fn t1_leaving_the_state_cancels_its_timer() {
 }
 
 #[tokio::test]
-async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
+async fn t1_a_timer_fires_after_the_process_was_down() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(HOUR * 5));
     world.row("a", |row| row.error.is_some()).await;
@@ -47,7 +47,7 @@ async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
 }
 
 #[tokio::test]
-async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
+async fn t1_a_timer_fires_while_its_instance_waits_for_a_slot() {
     let mut world = World::with(|builder| builder.workers_at_once(1).grace(HOUR * 1_000)).await;
     world.running("busy").await.tell(Do::Hang);
     world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
@@ -57,7 +57,7 @@ async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
 }
 
 #[tokio::test]
-async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
+async fn the_timer_of_an_unreadable_row_is_kept() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(HOUR * 10));
     let row = world.row("a", |row| row.error.is_some()).await;
@@ -112,7 +112,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
+async fn t2_one_of_a_timer_and_an_event_wins() {
     let mut world = World::with(|builder| builder.workers_at_once(1_000)).await;
     let outcomes = race(&world, |running| async { Ok(running.cancel().await?.version()) }).await;
     // Their workers let go, and what their timers might still do is done.
@@ -131,7 +131,7 @@ async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c14_a_timer_is_not_delivered_in_a_later_stay() {
+async fn c14_a_timer_does_not_fire_in_a_later_visit() {
     let world = World::with(|builder| builder.workers_at_once(1_000)).await;
     // Into the same state, which has the same timer: what was due for the stay before must not end this one.
     let outcomes = race(&world, |running| async { Ok(running.restart().await?.version()) }).await;

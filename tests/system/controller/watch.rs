@@ -9,7 +9,7 @@ fn beats(within: Duration) -> impl FnOnce(Builder) -> Builder {
 }
 
 #[tokio::test]
-async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
+async fn h1_a_silent_worker_fails_and_a_beating_one_runs_on() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let mut call = world.running("a").await;
     for n in 0..5 {
@@ -34,7 +34,7 @@ async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
 }
 
 #[tokio::test]
-async fn h1_one_that_ignores_its_cancellation_is_aborted_after_its_grace_and_counted() {
+async fn h1_a_silent_worker_is_aborted_after_its_grace_period() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
     world.clock.advance(SECOND * 10);
@@ -67,7 +67,7 @@ async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
+async fn h1_within_the_grace_period_an_event_counts_a_requeue_not() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let done = world.running("done").await.tell_and_watch(Do::FinishWhenCancelled(7));
     let again = world.running("again").await.tell_and_watch(Do::AgainWhenCancelled(SECOND));
@@ -80,7 +80,7 @@ async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
 }
 
 #[tokio::test]
-async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
+async fn h1_an_attempt_past_its_timeout_fails_despite_beats() {
     let policy = Policy::new().deadline(SECOND * 60).heartbeat(SECOND * 50);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
@@ -97,7 +97,7 @@ async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
 }
 
 #[tokio::test]
-async fn h1_who_has_returned_is_watched_no_more_while_its_result_is_being_stored() {
+async fn h1_a_returned_worker_is_not_watched_while_being_stored() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let call = world.running("a").await;
     let path = world.dir.path().join("jobs.db");
@@ -139,7 +139,7 @@ async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenced_off() {
+async fn h3_a_blocking_worker_is_listed_and_fenced() {
     let mut world = World::with(|builder| beats(SECOND * 10)(builder).workers_at_once(2)).await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("stuck").await.tell(Do::BlockAndFinish(until, 7));
@@ -172,7 +172,7 @@ async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_the_next_worker_of_an_instance_waits_for_one_that_has_leaked() {
+async fn h3_the_next_worker_waits_for_a_leaked_one() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));
@@ -187,7 +187,7 @@ async fn h3_the_next_worker_of_an_instance_waits_for_one_that_has_leaked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
+async fn h3_a_shutdown_names_a_leaked_worker_and_returns() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));
@@ -201,7 +201,7 @@ async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
 }
 
 #[tokio::test]
-async fn status_lists_who_works_and_who_waits() {
+async fn status_lists_running_and_waiting_instances() {
     let mut world = World::with(|builder| builder.workers_at_once(1)).await;
     assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));

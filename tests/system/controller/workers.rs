@@ -24,7 +24,7 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
 }
 
 #[tokio::test]
-async fn c2_work_whose_word_was_lost_is_found_by_the_next_scan() {
+async fn c2_a_lost_notification_is_made_good_by_the_next_scan() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
@@ -47,7 +47,7 @@ async fn c2_work_whose_word_was_lost_is_found_by_the_next_scan() {
 }
 
 #[tokio::test]
-async fn c3_the_same_stay_seen_again_is_left_alone() {
+async fn c3_the_same_visit_keeps_its_worker() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
@@ -65,7 +65,7 @@ async fn c3_the_same_stay_seen_again_is_left_alone() {
 }
 
 #[tokio::test]
-async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() {
+async fn c3_the_next_worker_waits_for_the_cancelled_one() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
@@ -81,7 +81,7 @@ async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() 
 }
 
 #[tokio::test]
-async fn c3_a_worker_that_ignores_its_cancellation_is_aborted_after_its_grace_and_not_before() {
+async fn c3_a_worker_is_aborted_after_its_grace_period() {
     let mut world = World::new().await;
     let cancelled = world.running("b").await.tell_and_watch(Do::Hang);
     world.jobs.fire("b", job::event::Cancel).await.unwrap();
@@ -98,7 +98,7 @@ async fn c3_a_worker_that_ignores_its_cancellation_is_aborted_after_its_grace_an
 }
 
 #[tokio::test]
-async fn c3_a_self_transition_is_a_new_stay_with_a_new_worker() {
+async fn c3_a_self_transition_starts_a_new_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let old_key = old.key.clone();
@@ -112,7 +112,7 @@ async fn c3_a_self_transition_is_a_new_stay_with_a_new_worker() {
 }
 
 #[tokio::test]
-async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing() {
+async fn c4_a_result_after_the_instance_moved_on_is_refused() {
     let mut world = World::new().await;
     let (go, when) = tokio::sync::oneshot::channel();
     let old = world.running("a").await;
@@ -136,7 +136,7 @@ async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing(
 }
 
 #[tokio::test]
-async fn c3_an_event_from_another_process_stops_the_worker_too() {
+async fn c3_an_event_from_another_process_stops_the_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
@@ -152,7 +152,7 @@ async fn c3_an_event_from_another_process_stops_the_worker_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c1_many_triggers_are_one_worker() {
+async fn c1_many_triggers_start_one_worker() {
     let mut world = World::new().await;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..50 {
@@ -182,7 +182,7 @@ async fn c1_many_triggers_are_one_worker() {
 }
 
 #[tokio::test]
-async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
+async fn c2_an_event_reaches_the_worker_after_its_caller_is_dropped() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
@@ -201,7 +201,7 @@ async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_purge_by_another_process_stops_the_worker_within_a_scan() {
+async fn a_purge_by_another_process_stops_the_worker() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();

@@ -71,7 +71,7 @@ hold! {
 }
 
 #[test]
-fn an_address_that_is_taken_is_declined() {
+fn an_address_in_use_is_declined() {
     use dhcp_client::{Init, InitReboot, Machine, choice::RequestingDhcpack};
     let requesting = Machine::new(Init).send_discover().dhcpoffer().select_offer();
     let RequestingDhcpack::Init(init) = requesting.dhcpack(false) else { panic!("the address is taken") };

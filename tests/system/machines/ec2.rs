@@ -59,7 +59,7 @@ fn an_instance_is_stopped_started_and_terminated() {
 }
 
 #[test]
-fn a_real_instance_goes_every_declared_transition() {
+fn a_real_instance_follows_every_transition() {
     use ec2_instance_state::{EventKind, event};
     for way in transition_ways::<Ec2InstanceState>() {
         let instance = way.go(Ec2InstanceState::Pending, |leg, _| match leg.event {

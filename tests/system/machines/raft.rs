@@ -38,7 +38,7 @@ hold! {
 }
 
 #[test]
-fn each_election_is_a_term() {
+fn each_election_raises_the_term() {
     let follower = raft_roles::Machine::new(raft_roles::Follower { term: 1 });
     let leader = follower.election_timeout().election_timeout().majority_votes();
     assert_eq!(leader.term, 3);

@@ -89,7 +89,7 @@ hold! {
 }
 
 #[test]
-fn what_costs_nothing_needs_no_payment() {
+fn a_free_order_skips_payment() {
     use solidus_order::{Cart, Machine, choice::DeliveryNext};
     let DeliveryNext::Confirm(confirm) = Machine::new(Cart { total: 0 }).next().next().next() else {
         panic!("there is nothing to pay")

@@ -100,7 +100,7 @@ fn a_connection_opens_and_closes() {
 }
 
 #[test]
-fn a_reset_leads_back_to_listening_only_where_it_came_from() {
+fn a_reset_returns_to_listen_only_after_a_passive_open() {
     let closed = tcp_connection::Machine::new(tcp_connection::Closed);
     let refused = closed.active_open().rcv_syn().rcv_rst().unwrap_err();
     assert_eq!(refused.reason.as_str(), "this end did not listen");

@@ -119,17 +119,17 @@ macro_rules! hold {
         }
 
         #[test]
-        fn graph_is_as_in_the_file() {
+        fn the_graph_matches_the_file() {
             super::check::graph(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn counts_are_as_in_the_file() {
+        fn the_counts_match_the_file() {
             super::check::counts(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn diagram_reads_back() {
+        fn the_diagram_matches_the_graph() {
             super::mermaid::check(&spec(), &$machine::GRAPH.mermaid().to_string());
         }
 
@@ -139,12 +139,12 @@ macro_rules! hold {
         }
 
         #[test]
-        fn a_way_leads_to_every_edge_of_the_file() {
+        fn a_path_reaches_every_edge_of_the_file() {
             super::check::ways::<$machine>(&spec());
         }
 
         #[test]
-        fn born_as_in_the_file() {
+        fn the_initial_states_match_the_file() {
             use super::typed::Unborn as _;
             let born = [$((
                 $module::State::$state.as_str(),
@@ -154,7 +154,7 @@ macro_rules! hold {
         }
 
         #[test]
-        fn legal_pairs_move_and_illegal_ones_are_refused() {
+        fn only_declared_pairs_of_state_and_event_move() {
             super::check::pairs(&spec(), &pairs());
         }
     };

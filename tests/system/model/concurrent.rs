@@ -209,7 +209,7 @@ fn latest(calls: &mut Vec<Call>, call: Call) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_many_callers_are_told_is_explained_by_one_order() {
+async fn x2_concurrent_calls_are_linearizable() {
     for round in 0..cases(6) {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("doors.db");
@@ -261,7 +261,7 @@ async fn in_another_process() {
 }
 
 #[tokio::test]
-async fn what_several_processes_are_told_is_explained_by_one_order_though_one_is_killed() {
+async fn x2_calls_of_several_processes_are_linearizable() {
     for _ in 0..cases(2) {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("doors.db");
@@ -311,7 +311,7 @@ fn read(log: &Path) -> Vec<Call> {
 /// The check itself: a change that two were told to have made has no explanation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[should_panic(expected = "no order explains the answers")]
-async fn one_change_told_twice_is_found() {
+async fn a_change_acknowledged_twice_is_detected() {
     let store = Sqlite::in_memory().unwrap();
     let mut calls = callers_on(std::slice::from_ref(&store)).await;
     store.prune(Prune::default()).await.unwrap();

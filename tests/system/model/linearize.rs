@@ -550,7 +550,7 @@ mod found {
     }
 
     #[tokio::test]
-    async fn keys_are_forgotten_though_there_was_none_at_the_call() {
+    async fn keys_used_after_the_call_may_be_pruned() {
         let mut told = Told::new();
         told.change(0, 1, Kind::Create, REST, 4, None).await;
         told.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
@@ -561,7 +561,7 @@ mod found {
     }
 
     #[tokio::test]
-    async fn what_is_removed_on_entry_comes_in_any_order() {
+    async fn removals_on_entry_may_come_in_any_order() {
         let mut told = Told::new();
         told.change(11, 20, Kind::Create, REMOVED, 4, None).await;
         told.change(10, 20, Kind::Create, REMOVED, 4, None).await;
@@ -571,7 +571,7 @@ mod found {
     }
 
     #[tokio::test]
-    async fn what_was_wished_and_taken_back_at_once() {
+    async fn two_empty_desired_states_are_explained() {
         let mut told = Told::new();
         told.change(0, 1, Kind::Create, REST, 4, None).await;
         // No wish but a time to look, and neither: no note of either.

@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(Config { cases: cases(96), failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn the_store_does_what_the_model_does(steps in steps()) {
+    fn the_store_matches_the_model(steps in steps()) {
         let executor = tokio::runtime::Builder::new_current_thread().build().unwrap();
         executor.block_on(agree_on(&Sqlite::in_memory().unwrap(), steps))?;
     }

@@ -43,7 +43,7 @@ async fn leaked(world: &World, supervisor: &Supervisor, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_who_blocks_its_thread_is_listed_fenced_off_and_never_overlapped() {
+async fn h3_a_blocking_child_is_listed_and_never_overlapped() {
     let world = World::new();
     let Stuck { child, hold, mut stream, mut refused } = stuck("stuck");
     let supervisor = world.builder().child(child).start().await.unwrap();
@@ -62,7 +62,7 @@ async fn h3_who_blocks_its_thread_is_listed_fenced_off_and_never_overlapped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_who_waits_for_its_end_is_told_that_there_is_none() {
+async fn h3_terminating_a_blocking_child_returns_an_error() {
     let world = World::new();
     let Stuck { child, hold, mut stream, .. } = stuck("stuck");
     let supervisor = world.builder().child(child.heartbeat(LATER)).start().await.unwrap();
@@ -82,7 +82,7 @@ async fn h3_who_waits_for_its_end_is_told_that_there_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_its_replacement_starts_when_it_is_gone() {
+async fn h3_the_replacement_starts_when_the_leaked_run_ends() {
     let world = World::new();
     let Stuck { child, hold, mut stream, .. } = stuck("stuck");
     let builder = world.builder().strategy(Strategy::OneForAll).child(world.puppet("a"));
@@ -97,7 +97,7 @@ async fn h3_its_replacement_starts_when_it_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn h3_shutdown_returns_all_the_same_and_names_it() {
+async fn h3_shutdown_returns_and_names_the_leaked_child() {
     let world = World::new();
     let (one, mut two) = (stuck("one"), stuck("two"));
     let child = two.child.clone().heartbeat(LATER);
@@ -125,7 +125,7 @@ impl Drop for Blocker {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
+async fn h4_a_stuck_supervisor_is_noticed_by_its_parent() {
     let world = World::new();
     let (hold, gate) = blocking::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));

@@ -8,7 +8,7 @@ fn text<T: std::fmt::Debug>(result: Result<T, ChildError>) -> String {
 }
 
 #[tokio::test]
-async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
+async fn s10_terminate_keeps_the_entry_and_remove_deletes_it() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
     let supervisor = builder.child(world.puppet("a")).child(world.puppet("t").temporary()).start().await.unwrap();
@@ -38,7 +38,7 @@ async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
 }
 
 #[tokio::test]
-async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
+async fn s10_a_failed_manual_start_is_not_counted() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
     let supervisor = builder.start().await.unwrap();
@@ -82,7 +82,7 @@ async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
 const SLOWLY: Restarts = Restarts::Backoff { first: LATER, longest: LATER, limit: 100, reset_after: LATER };
 
 #[tokio::test]
-async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_so() {
+async fn s15_terminate_works_at_once_in_a_restart_loop() {
     let world = World::new();
     let supervisor = world.builder().restarts(SLOWLY).child(world.puppet("a")).start().await.unwrap();
     settle().await;
@@ -105,7 +105,7 @@ async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_s
 }
 
 #[tokio::test]
-async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
+async fn s15_commands_work_while_a_child_fails_continuously() {
     let world = World::new();
     let fast = Child::new("fast", |_| async { Err("at once".into()) });
     let builder = world.builder().restarts(Restarts::Intensity { max: u32::MAX, window: secs(5) });
@@ -121,7 +121,7 @@ async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
 }
 
 #[tokio::test]
-async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
+async fn s15_a_shutdown_cancels_a_pending_restart() {
     let world = World::new();
     let builder = world.builder().restarts(SLOWLY).child(world.slow("slow", LATER).shutdown_without_end());
     let supervisor = builder.child(world.puppet("a")).start().await.unwrap();
@@ -135,7 +135,7 @@ async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
 }
 
 #[tokio::test]
-async fn s15_while_a_child_is_being_stopped() {
+async fn s15_commands_on_a_stopping_child_return_its_state() {
     let world = World::new();
     let supervisor = world.builder().child(world.slow("a", secs(3))).start().await.unwrap();
     settle().await;
@@ -158,7 +158,7 @@ async fn s15_while_a_child_is_being_stopped() {
 }
 
 #[tokio::test]
-async fn s15_a_terminate_in_the_grace_of_a_failed_child_calls_its_restart_off() {
+async fn s15_terminate_in_the_grace_period_cancels_the_restart() {
     let world = World::new();
     let supervisor = world.builder().child(world.deaf("a").heartbeat(secs(1))).start().await.unwrap();
     settle().await;

@@ -6,7 +6,7 @@ use fsm_runtime::supervisor::ChildError;
 const MANY: usize = 10_000;
 
 #[tokio::test]
-async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
+async fn s12_ten_thousand_children_come_and_go_while_others_fail() {
     let world = World::new();
     let supervisor =
         world.builder().restarts(Restarts::Intensity { max: 100_000, window: secs(5) }).start().await.unwrap();

@@ -163,21 +163,21 @@ async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String
 }
 
 #[tokio::test]
-async fn s5_whatever_happens_one_for_one() {
+async fn s5_one_for_one_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::OneForOne).await;
     }
 }
 
 #[tokio::test]
-async fn s6_whatever_happens_one_for_all() {
+async fn s6_one_for_all_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::OneForAll).await;
     }
 }
 
 #[tokio::test]
-async fn s7_whatever_happens_rest_for_one() {
+async fn s7_rest_for_one_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::RestForOne).await;
     }

@@ -5,7 +5,7 @@ use fsm_runtime::supervisor::{Failure, SupervisorError};
 use std::{borrow::Cow, panic::panic_any};
 
 #[tokio::test]
-async fn s3_who_is_restarted_after_what() {
+async fn s3_each_restart_type_restarts_as_declared() {
     let policies: [fn(Child) -> Child; 3] = [Child::permanent, Child::transient, Child::temporary];
     let after =
         [("a Running 2", "a Running 2", "a Running 2"), ("a Running 2", "a Running 2", "a Finished 1"), ("", "", "")];
@@ -44,7 +44,7 @@ async fn s4_intensity_is_a_sliding_window() {
 }
 
 #[tokio::test]
-async fn s4_who_gives_up_stops_its_children_in_reverse_and_says_why() {
+async fn s4_giving_up_stops_children_in_reverse_with_the_cause() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::default()).child(world.puppet("a"));
     let builder = builder.child(world.puppet("b")).child(world.slow("c", secs(1)));
@@ -82,7 +82,7 @@ fn never_again(world: &World) -> Child {
 }
 
 #[tokio::test]
-async fn s8_a_restart_whose_start_fails_counts_again() {
+async fn s8_a_failed_restart_counts_again() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 3, window: secs(5) });
     let supervisor = builder.child(never_again(&world)).start().await.unwrap();
@@ -94,7 +94,7 @@ async fn s8_a_restart_whose_start_fails_counts_again() {
 }
 
 #[tokio::test]
-async fn s8_in_a_group_too() {
+async fn s8_a_failed_restart_of_a_group_counts_again() {
     use fsm_runtime::supervisor::Strategy;
     let world = World::new();
     let builder =
@@ -113,7 +113,7 @@ const BACKOFF: Restarts =
     Restarts::Backoff { first: secs(100), longest: secs(300), limit: 3, reset_after: secs(1_000) };
 
 #[tokio::test]
-async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
+async fn s8_a_failed_restart_counts_as_a_consecutive_failure() {
     let world = World::new();
     let restarts = Restarts::Backoff { first: secs(1), longest: secs(1), limit: 3, reset_after: secs(1_000) };
     let supervisor = world.builder().restarts(restarts).child(never_again(&world)).start().await.unwrap();
@@ -130,7 +130,7 @@ async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
 }
 
 #[tokio::test]
-async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
+async fn s18_delays_grow_to_a_cap_until_the_supervisor_ends() {
     let world = World::new();
     let supervisor =
         world.builder().restarts(BACKOFF).child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
@@ -147,7 +147,7 @@ async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
 }
 
 #[tokio::test]
-async fn s18_a_long_run_ends_the_row() {
+async fn s18_a_long_run_resets_the_delay() {
     let world = World::new();
     let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
     settle().await;
@@ -167,7 +167,7 @@ async fn s18_a_long_run_ends_the_row() {
 }
 
 #[tokio::test]
-async fn s18_a_restart_by_hand_ends_the_row() {
+async fn s18_a_manual_restart_resets_the_delay() {
     let world = World::new();
     let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
     settle().await;
@@ -203,7 +203,7 @@ async fn last_error(make: fn() -> Result<(), BoxError>) -> String {
 }
 
 #[tokio::test]
-async fn s13_what_a_panic_or_an_error_said_can_be_read() {
+async fn s13_messages_of_panics_and_errors_are_reported() {
     assert_eq!(last_error(|| panic!("text")).await, "panicked: text");
     assert_eq!(last_error(|| panic!("text {}", 2)).await, "panicked: text 2");
     assert_eq!(last_error(|| panic_any(Cow::Borrowed("cow"))).await, "panicked: cow");
@@ -232,13 +232,13 @@ impl std::error::Error for Bad {
 }
 
 #[tokio::test]
-async fn s13_with_its_causes_and_whatever_its_own_code_does() {
+async fn s13_errors_are_reported_with_their_causes() {
     assert_eq!(last_error(|| Err(Bad(Some(std::io::Error::other("disk"))).into())).await, "cannot read: disk");
     assert_eq!(last_error(|| Err(Bad(None).into())).await, "panicked: no text");
 }
 
 #[tokio::test]
-async fn s13_a_panic_in_the_closure_or_in_a_drop_is_a_panic_of_the_run() {
+async fn s13_a_panic_in_a_closure_or_drop_is_a_panic_of_the_run() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {

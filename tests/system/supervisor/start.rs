@@ -4,7 +4,7 @@ use super::*;
 use fsm_runtime::supervisor::{Failure, Invalid, StartError};
 
 #[tokio::test]
-async fn s1_children_start_in_order_and_stop_in_reverse_each_fully() {
+async fn s1_children_start_in_order_and_stop_in_reverse() {
     let world = World::new();
     let one = |id| world.slow(id, secs(1)).reports_start();
     let builder = world.builder().child(one("a")).child(one("b")).child(one("c"));
@@ -30,14 +30,14 @@ async fn s1_children_start_in_order_and_stop_in_reverse_each_fully() {
 }
 
 #[tokio::test]
-async fn s1_a_child_that_does_not_report_has_started_when_it_is_spawned() {
+async fn s1_a_child_without_a_report_counts_as_started() {
     let world = World::new();
     let supervisor = world.builder().child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 1, b Running 1");
 }
 
 #[tokio::test]
-async fn s1_a_run_that_is_over_reports_for_no_other() {
+async fn s1_a_report_of_an_ended_run_is_ignored() {
     let world = World::new();
     let first: Arc<Mutex<Option<Context>>> = Arc::default();
     let (keep, puppets) = (first.clone(), world.clone());
@@ -90,7 +90,7 @@ async fn s2_the_error_holds_the_cause_itself() {
 }
 
 #[tokio::test]
-async fn s2_a_return_before_the_report_is_no_failed_start_where_a_return_is_allowed() {
+async fn s2_an_allowed_return_before_the_report_is_a_start() {
     let world = World::new();
     let builder = world.builder().child(world.puppet("once").transient().reports_start()).child(world.puppet("b"));
     let start = tokio::spawn(builder.start());
@@ -101,7 +101,7 @@ async fn s2_a_return_before_the_report_is_no_failed_start_where_a_return_is_allo
 }
 
 #[tokio::test]
-async fn s2_a_start_that_nobody_waits_for_any_more_is_undone() {
+async fn s2_a_dropped_start_is_undone() {
     let world = World::new();
     let builder = world.builder().child(world.puppet("a")).child(world.puppet("b").reports_start());
     let start = tokio::spawn(builder.start());
@@ -122,7 +122,7 @@ async fn s10_two_children_with_one_id_are_refused() {
 }
 
 #[tokio::test]
-async fn s14_limits_that_limit_nothing_are_refused() {
+async fn s14_limits_without_effect_are_refused() {
     let world = World::new();
     let refused = async |restarts| match world.builder().restarts(restarts).start().await {
         Err(StartError::Invalid(invalid)) => invalid,

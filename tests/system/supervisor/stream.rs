@@ -22,7 +22,7 @@ fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Ch
 }
 
 #[tokio::test]
-async fn h5_one_receiver_sees_each_good_value_once_in_order() {
+async fn h5_one_receiver_gets_each_good_value_once_in_order() {
     for room in [1, 16] {
         let world = World::new();
         let (output, mut stream) = mpsc::channel(room);
@@ -37,7 +37,7 @@ async fn h5_one_receiver_sees_each_good_value_once_in_order() {
 }
 
 #[tokio::test]
-async fn h5_without_a_position_it_starts_again_at_the_first() {
+async fn h5_without_a_position_a_run_starts_at_the_first_item() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let builder = world.builder().restarts(Restarts::Intensity { max: 2, window: secs(5) });
@@ -50,7 +50,7 @@ async fn h5_without_a_position_it_starts_again_at_the_first() {
 }
 
 #[tokio::test]
-async fn h5_who_is_stopped_in_the_middle_meets_the_item_again() {
+async fn h5_a_stopped_run_gets_its_item_again() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let builder = world.builder().strategy(Strategy::OneForAll);
@@ -69,7 +69,7 @@ async fn h5_who_is_stopped_in_the_middle_meets_the_item_again() {
 }
 
 #[tokio::test]
-async fn h5_who_waits_for_its_consumer_is_not_silent() {
+async fn h5_waiting_for_the_consumer_is_not_silence() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let child = ward(output, &[1, 2, 3], true).heartbeat(secs(1)).stall(secs(1));
@@ -119,7 +119,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
 }
 
 #[tokio::test]
-async fn h3_a_run_that_is_over_hands_on_and_saves_nothing() {
+async fn h3_an_ended_run_neither_emits_nor_saves() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(8);
     let old: Arc<Mutex<Option<Context>>> = Arc::default();
