@@ -80,7 +80,7 @@ pub(crate) async fn migrate_until_killed(path: &Path) {
     assert_eq!((done.seen, done.left), (ROWS, 0));
 }
 
-pub(crate) async fn a_migration_killed_at_any_moment_goes_on(rounds: u32) -> String {
+pub(crate) async fn a_killed_migration_resumes(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let template = dir.path().join("template.db");
     old_rows(&template).await;
@@ -188,7 +188,7 @@ pub(crate) async fn open_and_write(path: &Path) {
 }
 
 /// Two processes at once open a file that is not there yet, or that is to get or lose its index; one of them is killed.
-pub(crate) async fn tables_are_whole_wherever_one_of_two_is_killed(rounds: u32) -> String {
+pub(crate) async fn tables_are_whole_after_a_killed_open(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let template = dir.path().join("template.db");
     old_rows(&template).await;

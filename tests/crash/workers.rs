@@ -193,7 +193,7 @@ fn torment(path: &Path, deadline: Instant) -> (Done, Vec<Victim>) {
     (done, victims)
 }
 
-pub(crate) async fn processes_that_work_are_killed_and_stopped(seconds: u32) -> String {
+pub(crate) async fn killed_and_stopped_processes_lose_their_claims(seconds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("errands.db");
     let runtime = Runtime::builder(Sqlite::open(&path).await.expect("a store")).start().await.expect("a client");

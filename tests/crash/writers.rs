@@ -94,7 +94,7 @@ fn acknowledge(id: &str, version: u64) {
     std::io::stdout().lock().write_all(line.as_bytes()).expect("the parent reads");
 }
 
-pub(crate) async fn x1_nothing_acknowledged_is_lost(rounds: u32) -> String {
+pub(crate) async fn nothing_acknowledged_is_lost(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("counters.db");
     let mut acknowledged: HashMap<String, u64> = HashMap::new();

@@ -1,8 +1,8 @@
 //! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Renewal,
-    Row, Store, StoreError, Verdict,
+    Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Prune, Purge, Renewal, Row, Store,
+    StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -11,27 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
-use uuid::Uuid;
-
-/// A door that stands open.
-pub(super) fn create(id: &str) -> Change {
-    Change::Create(Create {
-        key: Key::new("Door", id),
-        incarnation: Uuid::now_v7(),
-        into: Entering {
-            state: "Open".into(),
-            data: "null".into(),
-            context: None,
-            schema: 1,
-            timer: None,
-            work: false,
-            remove: false,
-        },
-        cause: Cause::Caller,
-        idempotency_key: None,
-        origin: Origin::default(),
-    })
-}
+use tests::peers::create;
 
 async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
     Ok(store.commit(vec![change.into()], SystemTime::now()).await?.remove(0))

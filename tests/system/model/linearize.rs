@@ -1,130 +1,18 @@
-//! Whether what many callers were told can be explained: for each instance, an order of all calls in which each takes effect
-//! between its call and its answer, and in which the naive store gives the very answers that were given (Wing and Gong's
-//! search, with Lowe's memory of where it has been). What was never answered took effect at any time after its call, or never.
+//! Linearizability: for each instance, the search for an order of all calls in which each takes effect between its call and its
+//! answer, and in which the reference model gives the same answers (Wing and Gong's search, with Lowe's memory of states already
+//! tried). A call without an answer took effect at any time after its call, or never.
 
-use super::{
-    op::{self, ENDED, OWNERS, Op},
-    reference::Model,
-};
-use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store, Verdict};
-use serde::{Deserialize, Serialize};
+use super::reference::Model;
+use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store};
 use std::{
     collections::{BTreeSet, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
-
-/// One call and its answer, with times of one clock for all processes, in nanoseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Call {
-    pub(super) called: u64,
-    /// `None` where the caller did not live to hear it, or had gone.
-    pub(super) answered: Option<u64>,
-    pub(super) asked: Asked,
-    /// In words, so that it can be compared: of a group, the answer to each change that got one.
-    pub(super) answer: Vec<Option<Answer>>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Asked {
-    Group(Vec<Op>),
-    Get(u8),
-    /// Some rows that ended before; which ones is not told.
-    ForgetEnded {
-        before: u64,
-    },
-    /// All keys used before.
-    ForgetKeys {
-        before: u64,
-    },
-    /// The history before, as far as no key holds it.
-    ForgetHistory {
-        before: u64,
-    },
-    /// A process's lease, for so long.
-    Renew {
-        owner: u8,
-        ttl: Duration,
-    },
-    EndLease {
-        owner: u8,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answer {
-    words: String,
-    /// Of the row that was shown.
-    fence: Option<u64>,
-    committed: bool,
-}
-
-impl Call {
-    /// Whether it was answered that all of it was made.
-    pub(super) fn made(&self) -> bool {
-        !self.answer.is_empty()
-            && self.answer.iter().all(|answer| answer.as_ref().is_some_and(|answer| answer.committed))
-    }
-}
-
-/// A store's clock at a time of the callers'.
-pub(super) fn at(nanos: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_micros(nanos / 1_000)
-}
-
-/// The answer to each change of a group.
-pub(super) fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
-    let seen = |what: &str, row: Option<&Row>| Answer {
-        words: format!("{what} {}", row.map_or_else(|| "nothing".to_owned(), row_words)),
-        fence: row.map(|row| row.fence),
-        committed: what == "committed",
-    };
-    let told = |what: &str, first: &HistoryEntry| Answer {
-        words: format!("{what} {}", entry_words(first)),
-        fence: Some(first.fence),
-        committed: false,
-    };
-    let missed = match verdict {
-        Verdict::Committed { rows } => return rows.iter().map(|row| Some(seen("committed", Some(row)))).collect(),
-        Verdict::Conflict { current, .. } => seen("conflict", current.as_deref()),
-        Verdict::Fenced { current, .. } => seen("fenced", Some(current)),
-        Verdict::Duplicate { first, .. } => told("duplicate", first),
-        Verdict::KeyReused { first, .. } => told("key reused", first),
-        Verdict::Refused { reason, .. } => Answer { words: format!("refused {reason}"), fence: None, committed: false },
-    };
-    let mut answers = vec![None; changes];
-    answers[verdict.change().expect("a miss has a place")] = Some(missed);
-    answers
-}
-
-/// The answer to a look at a row.
-pub(super) fn looked(row: Option<&Row>) -> Vec<Option<Answer>> {
-    let words = row.map_or_else(|| "nothing".to_owned(), row_words);
-    vec![Some(Answer { words, fence: row.map(|row| row.fence), committed: false })]
-}
-
-fn row_words(row: &Row) -> String {
-    let Row { data, context, incarnation, error, .. } = row;
-    let due = [row.timer_at, row.retry_at, row.wish_at];
-    let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
-    let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
-    let entered = (row.entered, row.schema, &row.checkpoint);
-    format!("{row:?} {incarnation} {entered:?} {data} {context:?} {error:?} {times:?}")
-}
-
-/// All but the sequence, which the instance alone does not tell.
-fn entry_words(entry: &HistoryEntry) -> String {
-    let HistoryEntry { incarnation, schema, fence, payload, data, idempotency_key, actor, at, .. } = entry;
-    let entry = HistoryEntry { sequence: 0, ..entry.clone() };
-    format!(
-        "{entry:?} {incarnation} {schema} {fence} {payload:?} {data:?} {idempotency_key:?} {actor:?} {}",
-        micros(*at)
-    )
-}
-
-fn micros(time: SystemTime) -> u128 {
-    time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_micros()
-}
+use tests::calls::{
+    call::{Answer, Asked, Call, answers, at, entry_words, looked, micros, row_words},
+    op::{self, ENDED, OWNERS, Op},
+};
 
 /// What a call is to one instance.
 struct Event<'a> {
@@ -503,9 +391,12 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
 
 /// Orders that the search once did not find.
 mod found {
-    use super::{Asked, Call, answers, at, check, looked};
-    use crate::model::op::{self, Kind, Pick, Seen};
+    use super::check;
     use fsm_runtime::store::{Prune, Store, sqlite::Sqlite};
+    use tests::calls::{
+        call::{Asked, Call, answers, at, looked},
+        op::{self, Kind, Pick, Seen},
+    };
 
     const REST: u8 = 0;
     const REMOVED: u8 = 4;

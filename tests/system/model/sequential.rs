@@ -1,10 +1,6 @@
-//! One change after the other, on the store and on the naive one: verdict, rows, history and every query are the same.
+//! The same changes on the store and on the reference model: verdicts, rows, history and every query are equal.
 
-use super::{
-    cases,
-    op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen},
-    reference::Model,
-};
+use super::{cases, reference::Model};
 use fsm_runtime::store::{
     Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
 };
@@ -13,6 +9,7 @@ use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
+use tests::calls::op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen};
 
 const INSTANCES: u8 = 6;
 
