@@ -151,7 +151,7 @@ async fn check(path: &Path) -> u64 {
             other => panic!("{}: schema version {other}", row.key),
         };
         assert_eq!((row.state.as_str(), &row.data), (state, &data), "{}", row.key);
-        assert_eq!(row.version, if closed { 2 } else { 1 }, "it is no transition");
+        assert_eq!(row.version, if closed { 2 } else { 1 }, "a migration is not a transition");
         migrated += u64::from(row.schema == 2);
     }
     // Reading each of them, and its history, takes longer than the rest: some, drawn anew each time.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use fsm_core::StateMachine;
 
-/// What an order knows of its shop.
+/// The shop of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shop {
     open: bool,

@@ -1,4 +1,4 @@
-//! What every state shares: stored with the row, given back with each record, read by guards and changed by a `with`.
+//! The context: stored with the row, returned with each record, read by guards and changed by a `with`.
 
 use fsm_runtime::{Failure, Listing, ReadError, RowError, Runtime, clock::ManualClock, store::sqlite::Sqlite};
 use serde_json::json;
@@ -9,7 +9,7 @@ mod plain {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, before it knew of a shop.
+    /// An order without a context.
     #[derive(StateMachine)]
     #[fsm(initial = Cart, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -24,7 +24,7 @@ mod shared {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// What an order knows of its shop.
+    /// The shop of an order.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     pub(super) struct Shop {
         pub(super) name: String,
@@ -78,7 +78,7 @@ mod shared {
         order::Dropped
     }
 
-    /// Pays what the shop of that name is to get.
+    /// Pays the shop of that name.
     pub(super) struct Bank(pub(super) &'static str);
 
     impl order::Workers for Bank {
@@ -144,7 +144,7 @@ async fn a_conflict_carries_the_context_of_the_winner() {
     assert_eq!(failure.into_record().unwrap().context().name, "forgotten");
 }
 
-/// The instance is gone by then: the history knows what its context was.
+/// The instance is removed: the history holds its context.
 #[tokio::test]
 async fn the_same_key_returns_the_first_context() {
     let runtime = client().await;

@@ -1,4 +1,4 @@
-//! Groups: changes of several instances and the caller's own SQL, all or none.
+//! Groups: changes of several instances and the caller's own SQL, applied all or none.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
@@ -91,7 +91,7 @@ async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
          now; if this group was asked for before, it was committed then"
     );
     assert!(matches!(made, GroupFailure::MadeBefore { change: 0, sequence: 4 }));
-    // What its guard would say now is another matter.
+    // The guard would now refuse.
     jobs.fire("a", job::event::Retry).await.unwrap();
     jobs.fire("a", job::event::Fail { reason: String::new() }).await.unwrap();
     assert!(matches!(again("d").await.unwrap_err(), GroupFailure::MadeBefore { change: 0, sequence: 4 }));
@@ -112,7 +112,7 @@ async fn statements_of_the_caller_share_the_transaction() {
     assert_eq!((done.take(running).unwrap().version(), changed), (2, 1));
     assert_eq!(mails(&runtime).await, [[SqlValue::from("a has started")]]);
 
-    // A conflict undoes the statements, an error of theirs the changes.
+    // A conflict undoes the statements; an error of the statements undoes the changes.
     let stale = jobs.get("a").await.unwrap();
     jobs.fire("a", job::event::Restart).await.unwrap();
     let job::AnyRecord::Running(stale) = stale else { panic!() };

@@ -1,4 +1,4 @@
-//! What is remembered and what is forgotten: origins, both directions, subscribers, retention, purging, removal, reuse.
+//! History: origins, both directions, subscribers, retention, purging, removal, and reuse of ids.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
@@ -56,13 +56,13 @@ async fn a_subscriber_resumes_where_it_stopped() {
     let first = changes.next().await.unwrap();
     assert_eq!((&*first.key.id, first.version, first.to.as_str()), ("a", 1, "Queued"));
     changes.ack(first.sequence).await.unwrap();
-    // Not acknowledged: it comes again.
+    // Not acknowledged: it is delivered again.
     jobs.fire("a", job::event::Start).await.unwrap();
     assert_eq!(changes.next().await.unwrap().version, 2);
     drop(changes);
     let mut changes = runtime.subscribe("mail", Start::Newest).await.unwrap();
-    assert_eq!(changes.next().await.unwrap().version, 2, "a known name goes on, whatever the start says");
-    // It waits for what comes, from another process too.
+    assert_eq!(changes.next().await.unwrap().version, 2, "a known subscriber resumes at its position");
+    // It waits for new changes, those of another process too.
     let other = Sqlite::open(&path).await.unwrap();
     let waiting = tokio::spawn(async move { changes.next().await.unwrap().version });
     let (_other_runtime, other_jobs) = client(&other).await;
@@ -95,7 +95,7 @@ async fn a_subscriber_behind_the_pruned_history_gets_an_error() {
     clock.advance(DAY * 3);
     poll(&clock, "the ended row is forgotten", is_gone).await;
     assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history stays");
-    assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is remembered");
+    assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is kept");
 
     clock.advance(DAY * 3);
     poll(&clock, "the key is forgotten", async || {
@@ -104,14 +104,14 @@ async fn a_subscriber_behind_the_pruned_history_gets_an_error() {
     .await;
     clock.advance(DAY * 6);
     poll(&clock, "the history is forgotten", async || jobs.history("ended", 0, 10).await.unwrap().is_empty()).await;
-    assert_eq!(old.start().await.unwrap().version(), 2, "the row itself is there");
+    assert_eq!(old.start().await.unwrap().version(), 2, "the row is kept");
     let gap = slow.next().await.unwrap_err();
     assert!(matches!(gap, SubscribeError::Gap { after: 0, pruned: 4, .. }), "{gap:?}");
     slow.skip_gap().await.unwrap();
     assert_eq!(slow.next().await.unwrap().version, 2);
 }
 
-/// Lets a minute pass at a time until `condition` holds: forgetting takes turns.
+/// Advances minute by minute until `condition` holds: pruning runs in batches.
 async fn poll(clock: &ManualClock, what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while !condition().await {
@@ -147,14 +147,14 @@ async fn x8_a_purged_id_created_again_is_another_instance() {
     assert_eq!(new.start().await.unwrap().version(), 2);
 }
 
-/// A ticket that is torn up when it was used.
+/// A ticket that is removed once it was used.
 #[derive(StateMachine)]
 #[fsm(initial = Valid, durable, derive(Serialize, Deserialize))]
 enum Ticket {
-    /// It lets one in.
+    /// It can be used.
     #[on(use_up => Used)]
     Valid,
-    /// Nothing is left of it.
+    /// Used.
     #[state(end, remove)]
     Used,
 }
@@ -180,7 +180,7 @@ async fn a_purge_deletes_the_history_of_a_removed_row() {
     tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().use_up().await.unwrap();
     tickets.purge("t").await.unwrap();
     assert!(tickets.history("t", 0, 10).await.unwrap().is_empty());
-    assert!(matches!(tickets.purge("t").await.unwrap_err(), Failure::NotFound { .. }), "nothing is known of it now");
+    assert!(matches!(tickets.purge("t").await.unwrap_err(), Failure::NotFound { .. }), "nothing is left of it");
     assert_eq!(tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().version(), 1, "its key is free");
     assert!(tickets.get("t").await.is_ok());
 }
@@ -199,14 +199,14 @@ async fn x3_a_key_answers_after_its_row_was_removed() {
     let again = held.with_key("k").use_up().await.unwrap();
     assert_eq!(again.version(), 2);
     let again = tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
-    assert_eq!(again.version(), 1, "it is not brought back to life");
+    assert_eq!(again.version(), 1, "it is a new instance");
     let reused = tickets.create_with_key("t", ticket::Valid, "k").await.unwrap_err();
     assert!(matches!(reused, Failure::KeyReused { .. }), "{reused}");
     let missing = tickets.fire_with_key("t", ticket::event::UseUp, "other").await.unwrap_err();
     assert!(matches!(missing, Failure::NotFound { .. }), "{missing}");
     assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 2);
 
-    // In another life the key stands for nothing.
+    // The key belongs to the former incarnation.
     tickets.create("t", ticket::Valid).await.unwrap();
     tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
     assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 4);
@@ -246,8 +246,12 @@ async fn the_oldest_in_a_state_are_listed_first() {
     let before = SystemTime::UNIX_EPOCH + DAY * 3;
     assert_eq!(ids(Listing::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
     jobs.fire("a", job::event::Start).await.unwrap();
-    assert_eq!(ids(Listing::all().entered_before(before)).await.0, "c", "of whatever state");
-    assert_eq!(ids(Listing::all().limit(0)).await, ("a".into(), Some("a".into())), "a page of nothing has no end");
+    assert_eq!(ids(Listing::all().entered_before(before)).await.0, "c", "in every state");
+    assert_eq!(
+        ids(Listing::all().limit(0)).await,
+        ("a".into(), Some("a".into())),
+        "an empty page continues where it began"
+    );
     let error = jobs.list(&Listing::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
     assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
 }

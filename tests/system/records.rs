@@ -1,4 +1,4 @@
-//! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
+//! Typed records: transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{BornIn, Failure, Listing, Machines, ReadError, Runtime, WaitError, prelude::*};
@@ -122,15 +122,15 @@ async fn x3_a_key_returns_the_first_result() {
     );
 }
 
-/// A shelf for one thing.
+/// A shelf with room for one item.
 #[derive(StateMachine)]
 #[fsm(initial = Shelf, durable, derive(Serialize, Deserialize))]
 enum Shelf {
-    /// Things can be put on it.
+    /// Items can be put on it.
     #[on(put { labels: HashMap<u8, String> } => Shelf, guard = has_room, with = put)]
     #[on(clear => Cleared)]
     Shelf { things: u8 },
-    /// It was needed elsewhere.
+    /// It was removed.
     #[state(end)]
     Cleared,
 }
@@ -144,7 +144,7 @@ fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
     shelf
 }
 
-/// By hand, past the derive.
+/// Written by hand, without the derive.
 impl BornIn<shelf::Cleared> for Shelf {
     type Born = shelf::Cleared;
 
@@ -167,7 +167,7 @@ async fn a_creation_is_checked_against_the_graph() {
     assert!(shelves.history("a", 0, 1).await.unwrap().is_empty());
 }
 
-/// Of which no two are written in the same order.
+/// A map, whose entries are serialised in any order.
 fn labels(of: u8) -> HashMap<u8, String> {
     (0..of).map(|n| (n, n.to_string())).collect()
 }
@@ -182,7 +182,7 @@ async fn x3_a_key_is_checked_before_guards_for_any_map_order() {
         shelf.with_key(key).put(labels).await
     };
     assert_eq!(again("k", labels(32)).await.unwrap().version(), 2);
-    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "it is full by what the key stands for");
+    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "the key's own change filled the shelf");
     let by_id = shelves.fire_with_key("a", shelf::event::Put { labels: labels(32) }, "k").await.unwrap();
     assert_eq!(by_id.version(), 2);
     assert!(matches!(again("k", labels(31)).await.unwrap_err(), Failure::KeyReused { .. }));
@@ -190,7 +190,7 @@ async fn x3_a_key_is_checked_before_guards_for_any_map_order() {
     assert_eq!(refused.to_string(), "`put` was refused in state `Shelf` of Shelf `a`: it is full");
     assert_eq!(refused.into_record().unwrap().version(), 2);
 
-    // A record of another life: its key is that life's.
+    // A record of another incarnation: the key belongs to that one.
     let shelf::AnyRecord::Shelf(former) = shelves.get("a").await.unwrap() else { panic!() };
     shelves.purge("a").await.unwrap();
     shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
@@ -253,7 +253,7 @@ async fn x3_an_event_by_id_with_a_key_fires_once() {
     assert_eq!(jobs.fire_with_key("a", job::event::Start, "k").await.unwrap().version(), 2);
     jobs.fire("a", job::event::Cancel).await.unwrap();
     let again = jobs.fire_with_key("a", job::event::Start, "k").await.unwrap();
-    assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is not accepted any more");
+    assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is no longer accepted");
     let other = jobs.fire_with_key("a", job::event::Cleaned, "k").await.unwrap_err();
     assert!(matches!(other, Failure::KeyReused { .. }), "{other:?}");
     assert_eq!(jobs.get("a").await.unwrap().version(), 3);

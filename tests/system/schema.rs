@@ -1,4 +1,4 @@
-//! Older rows: declared migrations, applied when a row is read, written when it moves or all at once.
+//! Migrations of older rows: applied on read, stored with the next transition or all at once.
 
 use fsm_runtime::{
     Failure, Listing, MigrateError, ReadError, Retention, RowError, Runtime, StartError, store::sqlite::Sqlite,
@@ -11,7 +11,7 @@ mod first {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, as it was.
+    /// An order of the previous release.
     #[derive(StateMachine)]
     #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -28,7 +28,7 @@ mod third {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, as it is: cents, a currency, and `Done` is called `Paid`.
+    /// An order of this release: cents, a currency, and `Done` is called `Paid`.
     #[derive(StateMachine)]
     #[fsm(initial = Open, version = 3, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -83,7 +83,7 @@ async fn older_rows_are_migrated_on_read_and_stored_on_write() {
     assert_eq!(orders.row("042").await.unwrap().schema, 1, "reading writes nothing");
     open.pay().await.unwrap();
     assert_eq!(orders.row("042").await.unwrap().schema, 3);
-    // The older code does not touch it.
+    // The older code leaves it untouched.
     let error = old.machines::<first::Order>().get("042").await.unwrap_err();
     assert!(matches!(error, ReadError::Row(RowError::Newer { found: 3, known: 1, .. })), "{error:?}");
     let failure = old.machines::<first::Order>().fire("042", old::event::Pay).await.unwrap_err();
@@ -104,10 +104,10 @@ async fn all_rows_are_migrated_on_request() {
     assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
     let row = orders.row("007").await.unwrap();
     assert_eq!((row.schema, row.version, row.state.as_str()), (3, 2, "Paid"));
-    assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "it is no transition");
+    assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "a migration is not a transition");
     let again = orders.migrate_all(|_, _| {}).await.unwrap();
     assert_eq!((again.seen, again.rewritten), (600, 0));
-    // Nothing is left that needs the steps.
+    // No row needs the migrations.
     runtime.shutdown(std::time::Duration::ZERO).await;
     Runtime::builder(store).machine::<third::Order, _>(()).start().await.unwrap();
 }
@@ -117,7 +117,7 @@ async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
-    // A state that no release here knows, and data that the first step cannot read.
+    // An unknown state, and data that the first migration cannot read.
     let sql = rusqlite::Connection::open(&path).unwrap();
     sql.execute_batch(
         "UPDATE fsm_instances SET state = 'Lost' WHERE id IN ('001', '300');
@@ -132,7 +132,7 @@ async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     let done = orders.migrate_all(|progress, left| told.push((progress, left))).await.unwrap();
     assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 597, 0, 3));
     assert_eq!(told.last().unwrap().0, done);
-    assert_eq!(told[0].0.left, 1, "it is told of with its batch");
+    assert_eq!(told[0].0.left, 1, "it is reported with its batch");
     let left: Vec<RowError> = told.into_iter().flat_map(|(_, left)| left).collect();
     for (error, id) in left.iter().zip(["001", "300"]) {
         let RowError::UnknownState { key, state, .. } = error else { panic!("{error:?}") };
@@ -143,7 +143,7 @@ async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     for (id, schema) in [("001", 1), ("300", 1), ("599", 1), ("002", 3), ("598", 3)] {
         assert_eq!(orders.row(id).await.unwrap().schema, schema, "{id}");
     }
-    // What is mended is done by the next one, which leaves the rest again.
+    // The next run migrates the repaired rows, and skips the rest again.
     sql.execute_batch("UPDATE fsm_instances SET state = 'Open' WHERE id = '300'").unwrap();
     let again = orders.migrate_all(|_, _| {}).await.unwrap();
     assert_eq!((again.rewritten, again.left), (1, 2));

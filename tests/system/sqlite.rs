@@ -58,7 +58,7 @@ async fn l4_fences_grow_over_restarts_and_processes() {
     let key = Key::new("Door", "a");
     let mut last = 0;
     for _ in 0..3 {
-        // Two handles are two processes; each time both are gone before the next ones come, and the row with them.
+        // Two handles stand for two processes; both are closed, and the row removed, before the next ones open.
         let processes = [Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap()];
         commit(&processes[0], create("a")).await.unwrap();
         for process in processes.iter().chain(&processes) {
@@ -137,16 +137,16 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
     let presence = store.attend("7-first").unwrap();
-    // The same file by another name.
+    // The same file under another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = Sqlite::open(&link).await.unwrap();
-    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder says nothing");
+    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder proves nothing");
     assert!(!other.is_gone("7-first"));
-    assert!(!other.is_gone("8-never-seen"), "no file says nothing");
+    assert!(!other.is_gone("8-never-seen"), "a missing file proves nothing");
     drop(presence);
     assert!(other.is_gone("7-first"));
-    assert!(other.is_gone("7-first"), "that it was seen once does not spoil the proof");
+    assert!(other.is_gone("7-first"), "the proof can be read again");
     let files = || std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count();
     let now = SystemTime::now();
     let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
@@ -156,7 +156,7 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     std::fs::write(dir.path().join("doors.db.processes/not.ours"), "").unwrap();
     assert_eq!(files(), 4);
     other.end_leases(vec!["7-first".into()], now).await.unwrap();
-    assert_eq!(files(), 2, "with its lease the file goes, and those that are free and of no live lease");
+    assert_eq!(files(), 2, "the file is removed with its lease, as are unlocked files without a live lease");
     assert!(!other.is_gone("9-second"));
     drop(second);
     assert!(other.is_gone("9-second"));
@@ -164,7 +164,7 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
-/// SQLite goes on with a file that has no name any more, and what is written there is lost with the process.
+/// SQLite keeps writing to a file without a name, and those writes are lost with the process.
 #[tokio::test]
 async fn x5_a_moved_file_is_written_again_when_it_is_back() {
     let dir = TempDir::new().unwrap();
@@ -184,8 +184,8 @@ async fn x5_a_moved_file_is_written_again_when_it_is_back() {
     let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     refused(store.renew(vec![renewal], now).await.unwrap_err());
     refused(store.back_up(dir.path().join("copy.db")).await.unwrap_err());
-    assert!(!path.exists(), "and no new file is made in its place");
-    // Another one is not it either.
+    assert!(!path.exists(), "and no new file is created");
+    // Another file in its place is refused too.
     std::fs::copy(&away, &path).unwrap();
     refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
     std::fs::rename(&away, &path).unwrap();
@@ -212,12 +212,12 @@ async fn x6_changes_by_another_handle_are_announced() {
 async fn announcements_skip_own_changes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
-    // Who opens the file writes to it: `mine` comes second, and is told of changes only.
+    // Opening writes to the file: `mine` is opened second, so that it sees changes only.
     let (other, mine) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
     let mut told = mine.foreign_changes();
     let mut expected = 0;
     for round in 0..3 {
-        // Each a batch of its own.
+        // One batch each.
         for n in 0..200 {
             commit(&mine, create(&format!("{round}-{n}"))).await.unwrap();
         }
@@ -351,11 +351,11 @@ async fn x5_a_file_with_a_damaged_header_is_refused_with_a_remedy() {
             error.to_string(),
             format!("{} is damaged (database disk image is malformed); restore it from a backup", path.display())
         );
-        assert_eq!(std::fs::read(&path).unwrap(), damaged, "it is left as it is");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "the file is unchanged");
     }
 }
 
-/// What stands on the page is refused by name of file and cause, what stands elsewhere goes on.
+/// Rows of the page fail with file and cause; other rows still work.
 #[tokio::test]
 async fn x5_a_damaged_page_affects_its_own_rows_only() {
     let dir = TempDir::new().unwrap();
@@ -407,8 +407,8 @@ async fn x5_a_damaged_page_affects_its_own_rows_only() {
             Err(error) => assert!(named(&error), "{error}"),
         }
     }
-    // A row that grows may need room on a page beside its own.
-    assert!(lost > 0 && well > rows.len() / 2, "{well} went on, {lost} were lost");
+    // A growing row may need space on another page.
+    assert!(lost > 0 && well > rows.len() / 2, "{well} rows work, {lost} are lost");
 }
 
 #[tokio::test]
@@ -450,12 +450,12 @@ async fn the_state_index_can_be_switched_for_all_processes() {
     let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
     let on = Sqlite::open(&path).await.unwrap();
     commit(&on, create("a")).await.unwrap();
-    assert!(on.lists_by_state().await.unwrap(), "a new file has it");
+    assert!(on.lists_by_state().await.unwrap(), "a new file has the index");
     assert_eq!(on.list(in_state.clone()).await.unwrap().items.len(), 1);
 
     let off = open(false).await;
     for store in [&on, &off, &Sqlite::open(&path).await.unwrap()] {
-        assert!(!store.lists_by_state().await.unwrap(), "it is the file's, and without a word it stays as it is");
+        assert!(!store.lists_by_state().await.unwrap(), "it is a property of the file, kept by default");
         let error = store.list(in_state.clone()).await.unwrap_err();
         assert!(matches!(error, StoreError::NoStateIndex { .. }), "{error:?}");
         assert!(error.to_string().ends_with(
@@ -507,7 +507,7 @@ async fn x6_two_writers_share_a_file_without_busy_errors() {
     for caller in 0..8 {
         let (store, made, mine) = (handles[caller % 2].clone(), made.clone(), caller % 2);
         callers.spawn(async move {
-            // Both write until one of them is through.
+            // Both write until one has made all its changes.
             for n in 0.. {
                 if made.iter().any(|made| made.load(Ordering::Relaxed) >= CHANGES) {
                     break;
@@ -519,7 +519,7 @@ async fn x6_two_writers_share_a_file_without_busy_errors() {
     }
     callers.join_all().await;
     let made = [&made[0], &made[1]].map(|made| made.load(Ordering::Relaxed));
-    assert!(made.iter().all(|made| *made > CHANGES / 8), "one of them hardly got a turn: {made:?}");
+    assert!(made.iter().all(|made| *made > CHANGES / 8), "one writer got too few turns: {made:?}");
     for store in handles {
         assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
@@ -530,7 +530,7 @@ async fn x4_a_change_refused_half_way_leaves_no_trace() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    // The row is written when its history entry is refused.
+    // The history entry is refused after the row was written.
     sql(
         &path,
         "CREATE TRIGGER refusal BEFORE INSERT ON fsm_history WHEN new.id = 'bad'

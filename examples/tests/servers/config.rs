@@ -1,8 +1,8 @@
 //! Wrong files, and servers that cannot be started.
 
 use crate::{
+    fixture::{Place, kill},
     history,
-    place::{Place, kill},
 };
 use rustix::process::Signal;
 use std::{fs, net::TcpListener};

@@ -1,8 +1,8 @@
 //! SIGKILL of whoever manages, at random moments, while servers are taken up and down, and killed.
 
 use crate::{
+    fixture::{Place, Started, kill},
     history,
-    place::{Place, Started, kill},
 };
 use fastrand::Rng;
 use rustix::process::Signal;

@@ -1,6 +1,6 @@
 //! What must hold of every history in a store, read from its tables alone.
 
-use crate::place::Place;
+use crate::fixture::Place;
 use std::collections::{BTreeMap, HashSet};
 
 /// One change, as the table has it.

@@ -2,7 +2,7 @@
 
 mod config;
 mod crash;
-mod guided;
+mod fixture;
 mod history;
-mod place;
 mod steps;
+mod tour;

@@ -1,8 +1,8 @@
 //! The single steps, with a manager and without one.
 
 use crate::{
+    fixture::{Place, get, kill, wait_for},
     history,
-    place::{Place, get, kill, wait_for},
 };
 use rustix::process::Signal;
 

@@ -6,10 +6,10 @@
 //!
 //! Beside it, [`listen`] hears which statements are run.
 
-mod heard;
+mod statements;
 mod vfs;
 
-pub use heard::{listen, statements};
+pub use statements::{listen, statements};
 
 use std::{
     collections::BTreeMap,

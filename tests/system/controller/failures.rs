@@ -1,4 +1,4 @@
-//! Work that fails: when it is tried again, and when it is given up.
+//! Failed attempts: when work is retried, and when it is parked.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -29,7 +29,7 @@ async fn c6_a_failing_instance_backs_off_alone() {
     assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND), "{row:?}");
     for id in ["b", "c", "d"] {
         let call = loop {
-            // A backoff of nothing at all is possible: "a" may come again.
+            // The random backoff may be zero: "a" may run again.
             let call =
                 if world.jobs.row(id).await.is_err() { world.running(id).await } else { world.calls.next().await };
             if call.id == id {
@@ -45,7 +45,7 @@ async fn c6_a_failing_instance_backs_off_alone() {
 #[tokio::test]
 async fn c7_an_event_cuts_a_backoff_short() {
     let mut world = World::new().await;
-    // Longer than the state's timer, which is no help.
+    // Longer than the state's timer.
     world.running("a").await.tell(Do::FailFor(HOUR * 2));
     world.row("a", |row| row.error.is_some()).await;
     world.jobs.fire("a", job::event::Restart).await.unwrap();
@@ -84,7 +84,7 @@ async fn c10_a_panic_is_retried_as_any_other_error() {
     world.running("a").await.tell(Do::Panic("boom"));
     let row = world.row("a", |row| row.error.is_some()).await;
     let now = world.clock.clock().now();
-    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND * 9), "it backs off: {row:?}");
+    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND * 9), "a retry is planned: {row:?}");
     world.clock.advance(SECOND * 9);
     let call = world.calls.next().await;
     assert_eq!(call.attempt, 2);
@@ -102,7 +102,7 @@ async fn c8_attempts_survive_the_process_and_count_at_the_claim() {
         call.tell(Do::Fail("no"));
         call = world.calls.next().await;
     }
-    // Not tried again before this process has stopped.
+    // No retry before this process has stopped.
     call.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.attempt == 3 && row.owner.is_none()).await;
     world.runtime.shutdown(Duration::ZERO).await;
@@ -121,7 +121,7 @@ async fn c8_a_killed_process_uses_up_an_attempt() {
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;
     world.runtime.shutdown(Duration::ZERO).await;
-    // As if the claim were another process's, which was killed.
+    // As if a killed process held the claim.
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
     let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
@@ -131,7 +131,7 @@ async fn c8_a_killed_process_uses_up_an_attempt() {
     let row = world.row("a", |row| row.parked.is_some()).await;
     let why = format!("2 attempts failed, the last with: {}", Claim::CRASH);
     assert_eq!((row.parked, row.attempt, row.owner), (Some(why), 2, None));
-    assert!(calls.is_empty(), "there is no third");
+    assert!(calls.is_empty(), "there is no third attempt");
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn c9_past_the_limit_an_instance_is_parked_until_released() {
     assert_eq!(row.parked.as_deref(), Some("3 attempts failed, the last with: no"));
     world.clock.advance(HOUR / 2);
     world.barrier("other").await;
-    assert!(world.calls.is_empty(), "parked is parked");
+    assert!(world.calls.is_empty(), "a parked instance has no worker");
     world.jobs.release("a").await.unwrap();
     let call = world.calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
@@ -227,7 +227,7 @@ async fn c8b_a_requeue_keeps_the_state_and_frees_the_slot() {
         assert_eq!((row.attempt, row.version, row.error), (0, 2, None));
         world.clock.advance(SECOND * 2);
         world.barrier(&format!("other-{}", row.fence)).await;
-        assert!(world.calls.is_empty(), "not before its time");
+        assert!(world.calls.is_empty(), "not before it is due");
         world.clock.advance(SECOND);
         let call = world.calls.next().await;
         assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
@@ -270,7 +270,7 @@ async fn a_wait_that_times_out_reports_the_work() {
     world.running("b").await.tell(Do::Again(SECOND));
     world.row("b", |row| row.owner.is_none()).await;
     assert!(told("b").await.ends_with("version 2: its worker runs again in 1.0s"));
-    // Nobody else has the machine.
+    // No other program has the machine.
     world.runtime.shutdown(HOUR).await;
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     let nobody = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \

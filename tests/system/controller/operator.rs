@@ -1,4 +1,4 @@
-//! What an operator does past the rules, or beside them: parked instances, releases, overrides.
+//! Commands of an operator: parked instances, releases, overrides.
 
 use super::{HOUR, PATIENCE, SECOND, World};
 use crate::job::{Do, Job, job, queued};
@@ -53,8 +53,13 @@ async fn c9_the_history_names_the_actor_of_a_release() {
 async fn c9_an_operator_moves_a_parked_instance() {
     let mut world = World::new().await;
     let seen = park(&mut world, "a").await;
-    let moved = world.jobs.acting_as("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
-    assert_eq!((moved.version(), moved.reason.as_str()), (3, "by hand"));
+    let moved = world
+        .jobs
+        .acting_as("ada")
+        .move_to(&seen, failed("a manual start does not count"), "ticket 4711")
+        .await
+        .unwrap();
+    assert_eq!((moved.version(), moved.reason.as_str()), (3, "a manual start does not count"));
     let row = world.row("a", |_| true).await;
     assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Failed", 3, 3, 0));
     assert_eq!((&row.parked, row.parked_at, &row.error, row.wake_at()), (&None, None, &None, None));
@@ -63,7 +68,7 @@ async fn c9_an_operator_moves_a_parked_instance() {
     assert_eq!((entry.from.as_deref(), entry.to.as_str(), entry.version), (Some("Running"), "Failed", 3));
     assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("ticket 4711")));
     assert_eq!((entry.cause.as_str(), entry.data.as_deref()), ("operator", Some(row.data.as_str())));
-    // The record is as any other: the next transition starts from it.
+    // The record is valid: the next transition starts from it.
     moved.retry().await.unwrap();
     assert_eq!(world.calls.next().await.attempt, 1);
 }
@@ -81,7 +86,7 @@ async fn c3_an_override_into_the_same_state_starts_a_new_worker() {
     let next = world.calls.next().await;
     assert_eq!((next.state, next.version, next.attempt), (job::State::Running, 3, 1));
     let row = world.row("a", |_| true).await;
-    assert_eq!(row.timer_at, Some(world.clock.clock().now() + HOUR), "its timer starts anew");
+    assert_eq!(row.timer_at, Some(world.clock.clock().now() + HOUR), "its timer is restarted");
     assert_eq!(record.name, "other");
     next.tell(Do::Finish(1));
     let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
@@ -113,7 +118,7 @@ async fn an_override_of_a_changed_row_is_a_conflict() {
     jobs.purge("a").await.unwrap();
     let gone = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
     assert!(matches!(gone, Err(Failure::NotFound { .. })), "{gone:?}");
-    // Another life under the same id is another instance, whatever its version.
+    // Another incarnation of the id is another instance at any version.
     let _ = jobs.create("a", queued()).await.unwrap();
     let other_life = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
     assert!(matches!(other_life, Err(Failure::Conflict(_))), "{other_life:?}");

@@ -1,4 +1,4 @@
-//! What a state's policy does: its own limits beside the machine's.
+//! The policy of a state, beside the machine's.
 
 use super::*;
 use fsm_runtime::Policy;
@@ -21,7 +21,7 @@ async fn c6_a_state_has_its_own_backoff() {
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
     for attempt in 1..=5 {
-        assert_eq!(call.attempt, attempt, "at once, on a clock that stands still");
+        assert_eq!(call.attempt, attempt, "at once, with the clock stopped");
         call.tell(Do::Fail("no"));
         call = world.calls.next().await;
     }
@@ -52,7 +52,7 @@ async fn c6_a_full_state_leaves_the_other_states_their_slots() {
     assert_eq!(
         (other.id.as_str(), other.state),
         ("other", job::State::Cancelling),
-        "it overtakes those who cannot run"
+        "it runs before instances without a slot"
     );
     for expected in ["c", "d"] {
         assert!(world.calls.is_empty());

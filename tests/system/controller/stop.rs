@@ -13,7 +13,7 @@ async fn c5_work_of_a_dead_process_is_taken_over_as_an_attempt() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
-    // As if the claim were another process's, which is gone.
+    // As if a dead process held the claim.
     world.runtime.shutdown(Duration::ZERO).await;
     drop(call);
     let path = world.dir.path().join("jobs.db");
@@ -83,7 +83,7 @@ async fn c12_new_work_during_the_stop_is_not_claimed() {
     call.tell(Do::Finish(7));
     let report = stopping.await.unwrap();
     assert!(report.cut.is_empty(), "{report:?}");
-    assert!(world.calls.is_over().await, "nobody else began");
+    assert!(world.calls.is_over().await, "no other worker started");
     for (id, attempt) in [("retry", 1), ("new", 0)] {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (attempt, None, true), "{id}");

@@ -15,9 +15,9 @@ async fn h1_a_silent_worker_fails_and_a_beating_one_runs_on() {
     for n in 0..5 {
         world.clock.advance(Duration::from_millis(9_998));
         world.barrier(&format!("other-{n}")).await;
-        assert!(!call.signals.is_cancelled(), "not before its time");
+        assert!(!call.signals.is_cancelled(), "not before it is due");
         call.signals.heartbeat();
-        // The check that was due falls behind the beat: by so much no executor is held up.
+        // The pending check comes after the beat: it is less late than a blocked executor.
         world.clock.advance(Duration::from_millis(1));
         world.barrier(&format!("another-{n}")).await;
     }
@@ -26,7 +26,7 @@ async fn h1_a_silent_worker_fails_and_a_beating_one_runs_on() {
     drop(call);
     let row = world.row("a", |row| row.error.is_some()).await;
     assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
-    assert_eq!((row.attempt, row.version, row.owner), (1, 2, None), "it counts, and is waited for");
+    assert_eq!((row.attempt, row.version, row.owner), (1, 2, None), "it counts as an attempt and a retry is planned");
     world.clock.advance(SECOND);
     let next = world.calls.next().await;
     assert_eq!((next.id.as_str(), next.attempt), ("a", 2));
@@ -41,7 +41,7 @@ async fn h1_a_silent_worker_is_aborted_after_its_grace_period() {
     cancelled.await;
     world.clock.advance(SECOND * 4);
     world.barrier("other").await;
-    assert_eq!(world.calls.running_now(), 1, "it has its grace");
+    assert_eq!(world.calls.running_now(), 1, "it is in its grace period");
     world.clock.advance(SECOND);
     let row = world.row("a", |row| row.error.is_some()).await;
     assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
@@ -104,13 +104,13 @@ async fn h1_a_returned_worker_is_not_watched_while_being_stored() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     call.tell(Do::Finish(7));
-    // The worker is gone, its result is not stored.
+    // The worker has ended, its result is not stored yet.
     while world.calls.running_now() > 0 {
         tokio::task::yield_now().await;
     }
     world.clock.advance(SECOND * 30);
     other.execute_batch("ROLLBACK").unwrap();
-    // In steps so small that an hour, after which the state's timer fires, takes minutes.
+    // In small steps, so that the state's timer of one hour takes minutes.
     let end = async {
         loop {
             world.clock.advance(Duration::from_millis(10));
@@ -124,7 +124,7 @@ async fn h1_a_returned_worker_is_not_watched_while_being_stored() {
     assert_eq!(world.history("a").await.len(), 3);
 }
 
-/// What is shown of an instance, once it is in `phase`; time moves on until then.
+/// Advances the clock until the instance is in `phase`, and returns its status.
 async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
@@ -146,7 +146,7 @@ async fn h3_a_blocking_worker_is_listed_and_fenced() {
     let leaked = shown(&world, "stuck", WorkerPhase::Leaked).await;
     assert_eq!((leaked.state.as_str(), leaked.version, leaked.attempt), ("Running", 2, 1));
     assert!(leaked.last_beat.is_some_and(|beat| beat >= SECOND * 20), "{leaked:?}");
-    // The one slot that is left goes on; its instance waits.
+    // The remaining slot is still used; the instance waits.
     for id in ["b", "c"] {
         world.barrier(id).await;
     }
@@ -154,11 +154,11 @@ async fn h3_a_blocking_worker_is_listed_and_fenced() {
     assert!(world.calls.is_empty());
     drop(unblock);
     let row = world.row("stuck", |row| row.error.is_some()).await;
-    // How long by the clock depends on how far it had moved on until somebody looked.
+    // The length depends on how far the clock had moved before the check.
     let error = row.error.as_deref().unwrap();
     assert!(error.starts_with("missed heartbeat: no beat for "), "{error}");
-    assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "what it returned came too late");
-    // It is gone, and both slots are there again.
+    assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "its result came too late");
+    // It has ended, and both slots are free.
     let next = loop {
         world.clock.advance(SECOND);
         if let Ok(call) = tokio::time::timeout(Duration::from_millis(1), world.calls.next()).await {
@@ -193,7 +193,7 @@ async fn h3_a_shutdown_names_a_leaked_worker_and_returns() {
     world.running("a").await.tell(Do::Block(until));
     world.jobs.fire("a", job::event::Cancel).await.unwrap();
     shown(&world, "a", WorkerPhase::Leaked).await;
-    // The clock stands still: nothing but what has leaked is waited for.
+    // The clock is stopped: the shutdown waits for nothing else.
     let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
     let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
     assert_eq!(cut, [("a", "Running", CutHow::Leaked)]);

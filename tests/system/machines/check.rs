@@ -1,4 +1,4 @@
-//! What the derive made of a machine, against what its file says. Each check gathers all that differs before it fails.
+//! The generated machine compared with its file. Each check lists every difference.
 
 use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine, testing::transition_ways};
 use std::{
@@ -11,7 +11,7 @@ use super::{
     typed::Pair,
 };
 
-/// All that differs, one line each.
+/// The differences, one line each.
 #[derive(Default)]
 pub(crate) struct Problems(Vec<String>);
 
@@ -125,7 +125,7 @@ fn names_without(graph: &Graph, some: &BTreeSet<String>) -> BTreeSet<String> {
     names.filter(|name| !some.contains(name)).collect()
 }
 
-/// All that can be reached from `found` along the edges, in the direction that `along` reads them.
+/// The states reachable from `found` along the edges, in the direction that `along` reads.
 fn closure(
     mut found: BTreeSet<String>,
     edges: &[Edge],
@@ -144,7 +144,7 @@ fn closure(
     }
 }
 
-/// The last legs of the ways that `fsm_core::testing` finds are the edges that can be come to, each once.
+/// The last steps of the paths that `fsm_core::testing` finds are the reachable edges, each once.
 pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
     let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
     let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
@@ -228,7 +228,7 @@ where
     problems.none_in(&format!("the pairs of {}", spec.name));
 }
 
-/// All that is said about one pair says whether it is `legal`, and `apply` and `fire` do the same with it.
+/// Every answer about one pair agrees with `legal`, and `apply` and `fire` agree with each other.
 fn answers<M>(pair: &Pair<M>, legal: bool, problems: &mut Problems)
 where
     M: StateMachine<Event: Debug + PartialEq> + Debug + PartialEq,

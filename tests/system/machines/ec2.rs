@@ -20,7 +20,7 @@ pub(crate) enum Ec2InstanceState {
     #[on(stop_hibernate => Stopping)]
     #[on(terminate => ShuttingDown)]
     Running,
-    /// On its way to a stop, or to its hibernation.
+    /// Stopping, or hibernating.
     #[state(name = "stopping")]
     #[on(stopped => Stopped)]
     Stopping,
@@ -29,7 +29,7 @@ pub(crate) enum Ec2InstanceState {
     #[on(start => Pending)]
     #[on(terminate => Terminated)]
     Stopped,
-    /// On its way to its end.
+    /// Terminating.
     #[state(name = "shutting-down")]
     #[on(terminated => Terminated)]
     ShuttingDown,

@@ -1,10 +1,10 @@
-//! The roles of a server in Raft, which goes on for ever.
+//! The roles of a server in Raft, a machine without an end state.
 
 use fsm_core::StateMachine;
 
 use super::typed::hold;
 
-/// What a server does in the term it knows of.
+/// The role of a server in its current term.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = Follower, derive(Clone, Copy, Debug, PartialEq))]
 pub(crate) enum RaftRoles {

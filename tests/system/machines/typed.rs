@@ -1,9 +1,9 @@
-//! The types' side: which pairs compile, what firing leads to, and the macro that observes both for a machine.
+//! The typed API of a machine: which pairs compile, where each event leads, and the macro that checks both.
 
 use fsm_core::{Refused, Rejected, StateMachine};
 use std::marker::PhantomData;
 
-/// One value of a state and one of an event, and all that the derive says about the two.
+/// A state, an event, and everything that the derive generates for the pair.
 pub(crate) struct Pair<M: StateMachine> {
     pub(crate) state: M,
     pub(crate) event: M::Event,
@@ -16,8 +16,8 @@ pub(crate) struct Pair<M: StateMachine> {
     pub(crate) applied: Result<M, Rejected<M>>,
 }
 
-/// Asks the compiler about a state and an event of `M`: the machine's own inherent items, which [`hold!`] adds for declared
-/// pairs only, go before those of [`Undeclared`].
+/// Asks the compiler about a state and an event of `M`: the inherent items of the machine, which [`hold!`] adds for declared
+/// pairs only, take precedence over those of [`Undeclared`].
 pub(crate) struct Ask<M, S, E>(PhantomData<(M, S, E)>);
 
 pub(crate) trait Undeclared<M: StateMachine, S, E> {
@@ -59,9 +59,9 @@ where
     }
 }
 
-/// Holds a machine against its file, which is called like its module.
+/// Compares a machine with its file, which has the name of its module.
 ///
-/// `states` and `events` list values, at least one of each: several where the data decide. `choices` names each branching
+/// `states` and `events` list values, at least one of each, and several where the data decide. `choices` names each branching
 /// transition's choice with its targets.
 macro_rules! hold {
     (

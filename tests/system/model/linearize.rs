@@ -14,19 +14,19 @@ use tests::calls::{
     op::{self, ENDED, OWNERS, Op},
 };
 
-/// What a call is to one instance.
+/// A call as one instance sees it.
 struct Event<'a> {
     called: u64,
-    /// The end of time where there was no answer.
+    /// `u64::MAX` without an answer.
     answered: u64,
-    /// Whether it took effect for certain.
+    /// Whether it certainly took effect.
     certain: bool,
     act: Act<'a>,
 }
 
 impl Event<'_> {
-    /// Whether it leaves everything as it is, whenever it takes effect. What has merely nothing to do at this moment may have
-    /// later, such as forgetting keys.
+    /// Whether it changes nothing, whenever it takes effect. An event with nothing to do now may have an effect later,
+    /// such as pruning keys.
     fn only_looks(&self) -> bool {
         match &self.act {
             Act::Get { .. } => true,
@@ -59,7 +59,7 @@ enum Act<'a> {
     },
 }
 
-/// Checks every instance, and what holds between them.
+/// Checks every instance, and the order over all instances.
 pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
     let all = HistoryQuery { key: None, after: 0, newest_first: false, limit: usize::MAX };
     let history = store.history(all).await.expect("history");
@@ -89,7 +89,7 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
             Asked::Group(ops) => {
                 let Some(place) = ops.iter().position(|op| op.instance == instance) else { continue };
                 let answer = call.answer.get(place).and_then(Option::as_ref);
-                // Another change of the group missed: this one was not made.
+                // Another change of the group missed, so this one was not made.
                 if call.answered.is_some() && answer.is_none() {
                     continue;
                 }
@@ -102,7 +102,7 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
             }
             Asked::ForgetEnded { before } => event(Act::ForgetEnded { before: at(*before) }, false),
             Asked::ForgetKeys { before } => event(Act::ForgetKeys { before: at(*before) }, true),
-            // No answer depends on a forgotten entry but the history at the end: what a key answers with is held.
+            // Only the final history depends on a pruned entry: entries of keys are kept.
             Asked::Get(_) | Asked::ForgetHistory { .. } => {}
             Asked::Renew { owner, ttl } => {
                 let (owner, now) = (OWNERS[usize::from(*owner)], at(call.called));
@@ -123,13 +123,13 @@ struct Search<'a> {
     key: Key,
     row: Option<Row>,
     history: Vec<String>,
-    /// The latest time before which the history may have been forgotten.
+    /// The latest time before which the history may be pruned.
     forgotten_before: Option<SystemTime>,
-    /// Fences that nobody was told of as his own, for claims whose answer was lost.
+    /// Fences that no answer contains, for claims with a lost answer.
     unclaimed: Vec<u64>,
     done: Vec<bool>,
     order: Vec<usize>,
-    /// The longest order that was found, for the report.
+    /// The longest order found, for the report.
     best: Vec<usize>,
     dead_ends: HashSet<(Vec<bool>, u64)>,
     steps: u64,
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
         self.try_those(model, first_answer)
     }
 
-    /// Tries each event that was called before `until`, the first answer that is still to be given.
+    /// Tries each event called before `until`, the earliest pending answer.
     fn try_those(&mut self, model: &Model, until: u64) -> bool {
         let state = (self.done.clone(), fingerprint(model, &self.key));
         if self.dead_ends.contains(&state) {
@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
             if event.called > until {
                 break;
             }
-            // One that need not have happened happened before it was answered, if at all.
+            // An uncertain event took effect before its answer, if at all.
             if self.done[place] || !event.certain && event.answered < self.latest_call() {
                 continue;
             }
@@ -246,7 +246,7 @@ impl<'a> Search<'a> {
                 }
                 self.order.pop();
                 self.done[place] = false;
-                // What cannot change anything loses nothing by coming first, unless it shuts out one that need not have happened.
+                // An event without effect can come first, unless it excludes an uncertain event.
                 let shuts_out = |other: &usize| {
                     let other = &self.events[*other];
                     !other.certain && other.answered < event.called
@@ -263,12 +263,12 @@ impl<'a> Search<'a> {
         false
     }
 
-    /// The latest call among the events that have happened: nothing happens after that and was answered before it.
+    /// The latest call among the placed events: no later event was answered before it.
     fn latest_call(&self) -> u64 {
         self.order.iter().map(|place| self.events[*place].called).max().unwrap_or_default()
     }
 
-    /// What the model can be after the event, if it can have been answered as it was.
+    /// The possible models after the event, if its answer is possible.
     fn outcomes(&self, model: &Model, act: &Act<'_>) -> Vec<Model> {
         let mut next = model.clone();
         match act {
@@ -307,7 +307,7 @@ impl<'a> Search<'a> {
                     Some(until) => drop(next.renew(owner, *until, *now)),
                     None => next.end_lease(owner, *now),
                 }
-                // Whether more is held under a lapsed lease, other instances say: it was forgotten, or kept.
+                // Other instances decide whether a lapsed lease is still needed: it was pruned, or kept.
                 let mut outcomes = vec![next.clone()];
                 for gone in next.gone(*now) {
                     let mut forgotten = outcomes.clone();
@@ -331,13 +331,13 @@ impl<'a> Search<'a> {
     }
 }
 
-/// All that the answers to later calls, and the end, can depend on: two orders of the same calls may differ in nothing but the
+/// Everything that later answers and the end can depend on: two orders of the same calls may differ only in the
 /// middle of the history.
 fn fingerprint(model: &Model, key: &Key) -> u64 {
     let mut hasher = DefaultHasher::new();
     model.rows.get(key).map(row_words).hash(&mut hasher);
     for entry in &model.history {
-        // The rest of an entry follows from these.
+        // These determine the rest of an entry.
         let HistoryEntry { incarnation, version, kind, event, payload, fence, at, .. } = &**entry;
         (incarnation, version, kind.as_str(), event, payload, fence, at).hash(&mut hasher);
     }
@@ -349,8 +349,8 @@ fn fingerprint(model: &Model, key: &Key) -> u64 {
     hasher.finish()
 }
 
-/// What holds between instances: sequences and fences grow from a call that was answered to one that came after, and the
-/// entries of a group stand side by side.
+/// The order over all instances: sequences and fences grow from an answered call to a later one, and the entries of a
+/// group are adjacent.
 fn order(calls: &[Call], history: &[HistoryEntry]) {
     let (mut sequences, mut fences) = (Vec::new(), Vec::new());
     for call in calls {
@@ -367,13 +367,16 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
                         && entry.version == version
                         && entry.kind != HistoryKind::Note
                 });
-                // It may have been purged since, or forgotten.
+                // It may have been purged or pruned since.
                 written.extend(entry.map(|entry| entry.sequence));
             }
         }
         sequences.extend(written.iter().map(|sequence| (*sequence, call.called, answered)));
         if written.len() == ops.len() {
-            assert!(written.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a group apart: {call:?} {written:?}");
+            assert!(
+                written.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "entries of a group are not adjacent: {call:?} {written:?}"
+            );
         }
     }
     for mut numbered in [sequences, fences] {
@@ -389,7 +392,7 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
     }
 }
 
-/// Orders that the search once did not find.
+/// Orders that an earlier search did not find.
 mod found {
     use super::check;
     use fsm_runtime::store::{Prune, Store, sqlite::Sqlite};
@@ -401,7 +404,7 @@ mod found {
     const REST: u8 = 0;
     const REMOVED: u8 = 4;
 
-    /// Calls in the order in which they took effect; the times say no more than that some were at once.
+    /// Calls in the order in which they took effect; the times only show which were concurrent.
     struct Told {
         store: Sqlite,
         seen: Seen,
@@ -465,7 +468,7 @@ mod found {
     async fn two_empty_desired_states_are_explained() {
         let mut told = Told::new();
         told.change(0, 1, Kind::Create, REST, 4, None).await;
-        // No wish but a time to look, and neither: no note of either.
+        // No desired state with a due time, and without: neither writes a note.
         told.change(11, 20, Kind::Wish, 0, 8, None).await;
         told.change(10, 20, Kind::Wish, 0, 12, None).await;
         told.look(30, 31).await;

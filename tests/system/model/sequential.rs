@@ -15,7 +15,7 @@ const INSTANCES: u8 = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Groups that are given to the store in one call.
+    /// Groups of one call.
     Commit(Vec<Vec<Pick>>),
     Prune {
         limit: usize,
@@ -137,7 +137,7 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
                 model.forget_leases(&gone);
             }
         }
-        // The verdicts alone tell most; all of the queries together cost more than they do.
+        // The verdicts show most differences; all queries together cost more time.
         if time % 8 == 0 || time == last {
             rows_agree(store, &model).await?;
             history_agrees(store, &model).await?;

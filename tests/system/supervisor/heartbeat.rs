@@ -15,7 +15,7 @@ async fn h1_a_silent_child_is_restarted_and_a_beating_one_runs_on() {
     assert_eq!(states(&supervisor).await, "a Running 1");
     world.advance(Duration::from_millis(9_999)).await;
     assert_eq!(info(&supervisor, "a").await.last_beat, Some(Duration::from_millis(9_999)));
-    assert_eq!(states(&supervisor).await, "a Running 1", "not before its time");
+    assert_eq!(states(&supervisor).await, "a Running 1", "not before it is due");
     world.advance(Duration::from_millis(1)).await;
     let child = info(&supervisor, "a").await;
     assert_eq!((child.runs, child.restarts), (2, 1));
@@ -82,7 +82,7 @@ async fn h3_a_child_is_aborted_after_its_grace_period() {
     assert_eq!(world.log(), "+a !a");
     world.tell("a", Do::Beat).await;
     world.advance(secs(2)).await;
-    assert_eq!(world.log(), "-a +a", "a beat does not bring it back");
+    assert_eq!(world.log(), "-a +a", "a late beat does not prevent the restart");
     assert_eq!(states(&supervisor).await, "a Running 2");
 }
 

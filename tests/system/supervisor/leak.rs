@@ -4,10 +4,10 @@ use super::*;
 use fsm_runtime::supervisor::{ChildError, Counts, Refused, Strategy};
 use std::sync::mpsc as blocking;
 
-/// A child that blocks its thread until it is let go; then tries to hand on what it has.
+/// A child that blocks its thread until released, and then tries to emit its value.
 struct Stuck {
     child: Child,
-    /// Dropped, it lets go.
+    /// Releases the child when dropped.
     hold: blocking::Sender<()>,
     stream: mpsc::Receiver<u64>,
     refused: mpsc::UnboundedReceiver<Result<(), Refused>>,
@@ -33,7 +33,7 @@ fn stuck(id: &str) -> Stuck {
     Stuck { child: child.heartbeat(secs(10)), hold, stream, refused }
 }
 
-/// Moves time on until the child has leaked.
+/// Advances the clock until the child has leaked.
 async fn leaked(world: &World, supervisor: &Supervisor, id: &str) {
     until(async || {
         world.manual.advance(secs(1));
@@ -54,10 +54,10 @@ async fn h3_a_blocking_child_is_listed_and_never_overlapped() {
     assert!(matches!(supervisor.remove("stuck").await, Err(ChildError::Leaked(_))));
     assert!(matches!(supervisor.restart("stuck").await, Err(ChildError::Leaked(_))));
     drop(hold);
-    assert_eq!(refused.recv().await, Some(Err(Refused::Fenced)), "it comes too late");
+    assert_eq!(refused.recv().await, Some(Err(Refused::Fenced)), "the value comes too late");
     until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
     supervisor.restart("stuck").await.unwrap();
-    assert_eq!(stream.recv().await, Some(2), "and nothing of the late one's");
+    assert_eq!(stream.recv().await, Some(2), "and no value of the leaked run");
     supervisor.shutdown(secs(1)).await;
 }
 
@@ -111,11 +111,11 @@ async fn h3_shutdown_returns_and_names_the_leaked_child() {
     })
     .await;
     assert_eq!(stop.await.unwrap(), ["a Aborted", "inner Leaked", "inner/two Leaked", "one Leaked"]);
-    assert!(world.log().ends_with("-a"), "who was not told before the deadline is aborted then");
+    assert!(world.log().ends_with("-a"), "a child not cancelled before the timeout is aborted");
     drop((one.hold, two.hold));
 }
 
-/// Blocks whoever drops it, until it is let go.
+/// Blocks the thread that drops it, until released.
 struct Blocker(Arc<Mutex<blocking::Receiver<()>>>);
 
 impl Drop for Blocker {

@@ -1,4 +1,4 @@
-//! Commands about single children, and OTP's answers to them.
+//! Commands on single children, with the answers of OTP.
 
 use super::*;
 use fsm_runtime::supervisor::ChildError;
@@ -18,11 +18,11 @@ async fn s10_terminate_keeps_the_entry_and_remove_deletes_it() {
     supervisor.terminate("a").await.unwrap();
     supervisor.terminate("a").await.unwrap();
     supervisor.terminate("t").await.unwrap();
-    assert_eq!(states(&supervisor).await, "a Stopped 1", "no failure, or it had given up; and `t` is gone");
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "not a failure, and `t` is removed");
     assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already present, and stopped");
     supervisor.restart("a").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2");
-    assert_eq!(info(&supervisor, "a").await.restarts, 0, "by hand");
+    assert_eq!(info(&supervisor, "a").await.restarts, 0, "a manual start does not count");
     assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already started");
     supervisor.terminate("a").await.unwrap();
     supervisor.remove("a").await.unwrap();
@@ -53,7 +53,7 @@ async fn s10_a_failed_manual_start_is_not_counted() {
     assert!(!failing.is_finished());
     world.tell("new", Do::Fail("no")).await;
     assert_eq!(text(failing.await.unwrap()), "child `new` failed to start: no");
-    assert_eq!(states(&supervisor).await, "", "it is not kept");
+    assert_eq!(states(&supervisor).await, "", "a failed new child is not kept");
 
     let starting = start(world.puppet("old").reports_start());
     settle().await;
@@ -67,7 +67,7 @@ async fn s10_a_failed_manual_start_is_not_counted() {
     settle().await;
     world.tell("old", Do::Panic("no")).await;
     assert_eq!(text(again.await.unwrap()), "child `old` failed to start: panicked: no");
-    assert_eq!(states(&supervisor).await, "old Stopped 2", "it is kept as it was");
+    assert_eq!(states(&supervisor).await, "old Stopped 2", "a failed old child is kept as it was");
 
     let stopped = start(world.puppet("slow").reports_start());
     settle().await;
@@ -95,11 +95,11 @@ async fn s15_terminate_works_at_once_in_a_restart_loop() {
     supervisor.terminate("a").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Stopped 1");
     world.advance(LATER).await;
-    assert_eq!(states(&supervisor).await, "a Stopped 1", "the restart that was due is off");
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "the pending restart is cancelled");
     supervisor.restart("a").await.unwrap();
     settle().await;
     world.tell("a", Do::Fail("again")).await;
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and a shutdown ends it too");
+    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and a shutdown ends it");
     world.advance(LATER).await;
     assert_eq!(world.log(), "+a -a +a -a");
 }
@@ -117,7 +117,7 @@ async fn s15_commands_work_while_a_child_fails_continuously() {
     assert_eq!(states(&supervisor).await, format!("fast Stopped {runs}"));
     supervisor.remove("fast").await.unwrap();
     supervisor.start_child(fast).await.unwrap();
-    assert_eq!(supervisor.shutdown(secs(5)).await.cut, [], "in the middle of it");
+    assert_eq!(supervisor.shutdown(secs(5)).await.cut, [], "during the failures");
 }
 
 #[tokio::test]

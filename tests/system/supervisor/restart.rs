@@ -1,4 +1,4 @@
-//! Restarting: who is, how often, and after which delay.
+//! Restarts: which children, how often, and after which delay.
 
 use super::*;
 use fsm_runtime::supervisor::{Failure, SupervisorError};
@@ -20,7 +20,7 @@ async fn s3_each_restart_type_restarts_as_declared() {
     }
 }
 
-/// Fails at these times; whether the supervisor stands after each.
+/// Fails at these times; whether the supervisor is alive after each.
 async fn stands(max: u32, times: &[u64]) -> Vec<bool> {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max, window: secs(5) });
@@ -61,10 +61,10 @@ async fn s4_giving_up_stops_children_in_reverse_with_the_cause() {
         matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: Failure::Panicked { .. }, .. } if id == "b")
     );
     assert!(supervisor.children().await.is_err(), "it has ended");
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and can be shut down all the same");
+    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and can still be shut down");
 }
 
-/// A child whose first start succeeds and all later ones fail; it is told to fail.
+/// A child whose first start succeeds and all later ones fail.
 fn never_again(world: &World) -> Child {
     let world = world.clone();
     let make = move |ctx: Context| {
@@ -172,7 +172,7 @@ async fn s18_a_manual_restart_resets_the_delay() {
     let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
     settle().await;
     for _ in 0..5 {
-        // Three in a row are allowed.
+        // Three consecutive failures are allowed.
         for _ in 0..3 {
             world.tell("a", Do::Fail("again")).await;
             world.advance(secs(300)).await;
@@ -184,7 +184,7 @@ async fn s18_a_manual_restart_resets_the_delay() {
     assert_eq!(states(&supervisor).await, "a Running 21");
 }
 
-/// What the listing says of a child that ended so.
+/// The error in the listing of a child that ended so.
 async fn last_error(make: fn() -> Result<(), BoxError>) -> String {
     let world = World::new();
     let child = Child::new("a", move |ctx| async move {
@@ -215,7 +215,7 @@ async fn s13_messages_of_panics_and_errors_are_reported() {
     assert_eq!(nested, "the supervisor's task is gone");
 }
 
-/// An error with a cause, and whose text can panic.
+/// An error with a cause, whose `Display` can panic.
 #[derive(Debug)]
 struct Bad(Option<std::io::Error>);
 
@@ -262,5 +262,5 @@ async fn s13_a_panic_in_a_closure_or_drop_is_a_panic_of_the_run() {
     assert_eq!(info(&supervisor, "before").await.last_error.unwrap().to_string(), "panicked: no future");
     supervisor.terminate("after").await.unwrap();
     assert_eq!(info(&supervisor, "after").await.last_error.unwrap().to_string(), "panicked: dropped");
-    assert_eq!(states(&supervisor).await, "before Running 2, after Stopped 1", "the supervisor stands");
+    assert_eq!(states(&supervisor).await, "before Running 2, after Stopped 1", "the supervisor is alive");
 }

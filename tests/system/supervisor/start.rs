@@ -1,4 +1,4 @@
-//! Starting: order, failure, and what is refused before anything runs.
+//! Starts: order, failure, and refused settings.
 
 use super::*;
 use fsm_runtime::supervisor::{Failure, Invalid, StartError};
@@ -11,7 +11,7 @@ async fn s1_children_start_in_order_and_stop_in_reverse() {
     let start = tokio::spawn(builder.start());
     settle().await;
     for id in ["a", "b", "c"] {
-        assert_eq!(world.log(), format!("+{id}"), "the next one waits until this one has started");
+        assert_eq!(world.log(), format!("+{id}"), "each child waits until the previous one has started");
         assert!(!start.is_finished());
         world.tell(id, Do::Started).await;
     }
@@ -22,7 +22,7 @@ async fn s1_children_start_in_order_and_stop_in_reverse() {
         assert_eq!(world.log(), log);
         assert!(!stop.is_finished());
         world.advance(Duration::from_millis(999)).await;
-        assert_eq!(world.log(), "", "the next one is told only when this one is gone");
+        assert_eq!(world.log(), "", "each child is cancelled after the previous one has ended");
         world.advance(Duration::from_millis(1)).await;
         assert_eq!(world.log(), after);
     }
@@ -71,7 +71,7 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
         let start = tokio::spawn(builder.start());
         settle().await;
         world.tell("c", order).await;
-        assert!(!start.is_finished(), "not before those that had started are gone");
+        assert!(!start.is_finished(), "not before the started children have ended");
         world.advance(secs(1)).await;
         assert_eq!(world.log(), "+a +b +c -c -b !a -a");
         let error = start.await.unwrap().unwrap_err();
@@ -118,7 +118,7 @@ async fn s10_two_children_with_one_id_are_refused() {
     let refused = world.builder().child(world.puppet("a")).child(world.puppet("a")).start().await.unwrap_err();
     assert_eq!(refused.to_string(), "two children have the id `a`");
     settle().await;
-    assert_eq!(world.log(), "", "nothing was started");
+    assert_eq!(world.log(), "", "no child was started");
 }
 
 #[tokio::test]

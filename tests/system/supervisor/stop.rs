@@ -1,4 +1,4 @@
-//! Stopping: telling, waiting, aborting, and the report of it.
+//! Stops: cancellation, timeout, abort, and the report.
 
 use super::*;
 
@@ -14,7 +14,7 @@ async fn s9_a_child_past_its_shutdown_timeout_is_aborted() {
     let stop = stopping(&supervisor, LATER).await;
     assert_eq!(world.log(), "!slow");
     world.advance(secs(4)).await;
-    assert_eq!(world.log(), "-slow -brutal !short", "brutal is not even told");
+    assert_eq!(world.log(), "-slow -brutal !short", "brutal is not cancelled first");
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-short !deaf");
     world.advance(Duration::from_millis(4_999)).await;
@@ -53,9 +53,9 @@ async fn s9_a_second_shorter_shutdown_ends_an_unlimited_one() {
     let second = stopping(&supervisor, secs(1)).await;
     world.advance(secs(1)).await;
     assert_eq!(first.await.unwrap(), ["a Aborted"]);
-    assert_eq!(second.await.unwrap(), ["a Aborted"], "both are told the same");
+    assert_eq!(second.await.unwrap(), ["a Aborted"], "both get the same report");
     let third = supervisor.shutdown(secs(1)).await;
-    assert_eq!(third.cut.len(), 1, "and so is who asks later");
+    assert_eq!(third.cut.len(), 1, "as does a later call");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who is restarted with the one that failed.
+//! Strategies: which children restart with the failed one.
 
 use super::*;
 use fsm_runtime::supervisor::Strategy;
@@ -52,7 +52,7 @@ async fn s6_temporary_children_go_and_terminated_ones_stay_stopped() {
     assert_eq!(world.log(), "-other -done -stopped");
     assert_eq!(states(&supervisor).await, "a Running 1, temporary Running 1, done Finished 1, stopped Stopped 1");
     world.tell("a", Do::Fail("now")).await;
-    assert_eq!(world.log(), "-a -temporary +a +done", "who returned is started with the others, as in OTP");
+    assert_eq!(world.log(), "-a -temporary +a +done", "a returned child starts with the others, as in OTP");
     assert_eq!(states(&supervisor).await, "a Running 2, done Running 2, stopped Stopped 1");
     supervisor.restart("stopped").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2, done Running 2, stopped Running 2");
@@ -75,7 +75,7 @@ async fn s15_a_manual_restart_waits_for_the_restart_of_its_group() {
     settle().await;
     assert_eq!(states(&supervisor).await, "a Restarting 1, b Stopped 1, c Stopping 1, d Waiting 0");
     world.advance(secs(1)).await;
-    assert_eq!(world.log(), "-a !c -c +a +c +d", "a new one starts when the group does");
+    assert_eq!(world.log(), "-a !c -c +a +c +d", "a new child starts with its group");
     added.await.unwrap().unwrap();
     supervisor.restart("b").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2, b Running 2, c Running 2, d Running 1");

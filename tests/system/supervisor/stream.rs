@@ -1,9 +1,9 @@
-//! Positions and the one output stream across restarts.
+//! Saved positions, and one output stream over restarts.
 
 use super::*;
 use fsm_runtime::supervisor::{Refused, Strategy};
 
-/// Hands on what is good of `items`, and dies of what is negative.
+/// Emits the items, and panics at a negative one.
 fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Child {
     Child::new("ward", move |ctx| {
         let output = output.clone();
@@ -57,7 +57,7 @@ async fn h5_a_stopped_run_gets_its_item_again() {
     let builder = builder.child(world.puppet("other")).child(ward(output, &[1, 2, 3, 4], true));
     let supervisor = builder.start().await.unwrap();
     settle().await;
-    // 1 fills the channel; the ward waits with 2 in its hands.
+    // 1 fills the channel; the ward waits to emit 2.
     world.tell("other", Do::Fail("takes the ward along")).await;
     world.tell("other", Do::Fail("and again")).await;
     assert_eq!(info(&supervisor, "ward").await.runs, 3);

@@ -19,7 +19,7 @@ async fn s11_an_inner_supervisor_that_gives_up_counts_as_failed() {
         let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a"));
         let supervisor = builder.child(policy(inner(&world))).child(world.puppet("b")).start().await.unwrap();
         settle().await;
-        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have");
+        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have started");
         world.tell("x", Do::Panic("one")).await;
         assert_eq!(world.log(), "-x +x");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 1, b Running 1");
@@ -81,7 +81,7 @@ async fn s1_a_tree_stops_from_its_leaves() {
     let stop = stopping(&supervisor, LATER).await;
     assert_eq!(world.log(), "-b !y");
     world.advance(secs(59)).await;
-    assert_eq!(world.log(), "", "a supervisor is waited for without end");
+    assert_eq!(world.log(), "", "the timeout of a supervisor is unlimited");
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-y -x -a");
     assert_eq!(stop.await.unwrap(), ["inner/y Aborted"]);
@@ -102,7 +102,7 @@ async fn s9_the_shutdown_timeout_applies_to_the_whole_tree() {
     let stop = stopping(&supervisor, secs(3)).await;
     assert_eq!(world.log(), "+x !x");
     world.advance(secs(3)).await;
-    assert_eq!(world.log(), "-x", "nothing is left behind by supervisors that were aborted");
+    assert_eq!(world.log(), "-x", "aborted supervisors leave no child running");
     assert_eq!(stop.await.unwrap(), ["inner Aborted", "inner/deep Aborted", "inner/deep/x Aborted"]);
 }
 
@@ -123,7 +123,7 @@ async fn s12_nested_supervisors_are_reachable() {
     assert!(below.ended().await.is_ok());
     supervisor.restart("inner").await.unwrap();
     let below = supervisor.supervisor("inner").await.unwrap();
-    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built anew");
+    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built again");
 }
 
 #[tokio::test]

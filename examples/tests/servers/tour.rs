@@ -1,6 +1,6 @@
 //! The guided run.
 
-use crate::{history, place::Place};
+use crate::{fixture::Place, history};
 
 #[test]
 fn the_tour_ends_and_shows_what_the_readme_shows() {

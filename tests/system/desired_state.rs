@@ -1,4 +1,4 @@
-//! Wished-for states: what the system does by itself to bring an instance there, and what it says when it cannot.
+//! Desired states: how an instance converges to one, and what is reported when it cannot.
 
 use fsm_runtime::{
     Builder, Failure, Progress, Stuck, WaitError,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// For what happens without any time passing on the manual clock: never waited for in full.
+/// The limit for anything that happens without the manual clock advancing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pump in a mine.
@@ -26,7 +26,7 @@ enum Pump {
     #[on(start => Starting, auto)]
     #[on(scrap => Scrapped)]
     Off { oil: u8 },
-    /// A worker switches it on.
+    /// A worker starts it.
     #[state(work)]
     #[on(started => On)]
     #[on(fail => Broken)]
@@ -64,7 +64,7 @@ fn inspect_scrap(scrap: pump::Scrapped, _: event::Inspect) -> pump::choice::Scra
     pump::Broken { oil: scrap.oil }.into()
 }
 
-/// Each start ends as the test says next; without a word it succeeds.
+/// Each start ends with the next result of the test, or succeeds by default.
 struct Electrician(tokio::sync::Mutex<mpsc::UnboundedReceiver<Outcome>>);
 
 enum Outcome {
@@ -118,7 +118,7 @@ impl Mine {
         self.pumps.wait_for_wish(id, PATIENCE).await.unwrap().progress
     }
 
-    /// The row, once it is as it should be.
+    /// Waits until `right` holds of the row.
     async fn row(&self, id: &str, right: impl Fn(&Row) -> bool) -> Row {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
@@ -126,7 +126,7 @@ impl Mine {
             if right(&row) {
                 return row;
             }
-            assert!(std::time::Instant::now() < deadline, "it stays {row:?}");
+            assert!(std::time::Instant::now() < deadline, "the row stays {row:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -167,7 +167,7 @@ async fn auto_transitions_and_work_lead_to_the_desired_state() {
     );
     assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
     let row = mine.row("a", |row| row.wish_at.is_none()).await;
-    assert_eq!(row.wake_at(), row.timer_at, "a wish that is fulfilled is not due");
+    assert_eq!(row.wake_at(), row.timer_at, "a reached desired state is not due");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn an_instance_moved_away_by_its_timer_is_brought_back() {
         other => panic!("{other:?}"),
     };
     assert!(at <= row.updated + SECOND, "{at:?}");
-    assert_eq!(next, Some(at), "its pause is all there is to wait for");
+    assert_eq!(next, Some(at), "only the pause is pending");
     mine.clock.advance_to(at);
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
     assert_eq!(
@@ -248,7 +248,7 @@ async fn an_outside_event_away_from_the_target_suspends_it() {
     );
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
-    // An operator's override is from outside as well.
+    // An operator's override counts as an outside event.
     let seen = mine.row("a", |_| true).await;
     let _ = mine.pumps.acting_as("ada").move_to(&seen, pump::Broken { oil: 1 }, "it smokes").await.unwrap();
     assert!(matches!(mine.settled("a").await, Progress::Stuck(Stuck::Suspended { .. })));
@@ -274,7 +274,7 @@ async fn a_blocked_convergence_is_typed() {
     mine.off("a").await;
     let to = async |state: &str| mine.row("a", |row| row.state == state).await;
 
-    // No way leads to a state that only a caller's event reaches.
+    // No path leads to a state that only a caller's event reaches.
     let wish = mine.pumps.converge("a", State::Scrapped).await.unwrap();
     let stuck = Stuck::NoWay { from: State::Off, to: State::Scrapped };
     assert_eq!(
@@ -316,7 +316,7 @@ async fn a_refusing_guard_is_retried_up_to_the_limit() {
     let stuck = Stuck::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
     assert_eq!((wish.progress, wish.setbacks), (Progress::Stuck(stuck), 3));
-    // What is missing comes from outside, and leads there.
+    // The missing event comes from outside and leads towards the target.
     let _ = mine.pumps.fire("a", event::Refill { litres: 3 }).await.unwrap();
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
 }
@@ -353,13 +353,13 @@ async fn c5_a_desired_state_survives_the_process() {
     mine.runtime.shutdown(SECOND).await;
     let client = mine.client().await;
     let pumps = client.machines::<Pump>();
-    // Nobody is there to pursue it.
+    // No controller runs.
     assert_eq!(pumps.converge("a", State::On).await.unwrap().progress, Progress::Pending);
     let path = mine.dir.path().join("mine.db");
     let (runtime, _starts) = work(&path, &mine.clock, |builder| builder).await;
     let wish = pumps.wait_for_wish("a", PATIENCE).await.unwrap();
     assert_eq!(wish.progress, Progress::Fulfilled);
-    // While a controller runs, it hears of a client's wish at once: the clock stands still.
+    // A running controller is notified of a client's desired state at once, with the clock stopped.
     let _ = pumps.converge("a", State::Off).await.unwrap();
     assert_eq!(pumps.wait_for_wish("a", PATIENCE).await.unwrap().progress, Progress::Fulfilled);
     runtime.shutdown(SECOND).await;
@@ -370,7 +370,7 @@ async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;
-    // Past the library, so that nobody is told.
+    // Written directly, without a notification.
     let wish = r#"{"target":"On","seen":1,"setbacks":0,"halt":null}"#;
     let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
     let sql = format!("UPDATE fsm_instances SET wish = '{wish}', wish_at = {now}");
@@ -411,12 +411,12 @@ async fn a_cleared_desired_state_is_not_pursued() {
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
     assert!(mine.pumps.cancel_wish("a").await.unwrap());
-    assert!(!mine.pumps.cancel_wish("a").await.unwrap(), "there was none any more");
+    assert!(!mine.pumps.cancel_wish("a").await.unwrap(), "it was already cleared");
     assert_eq!(mine.pumps.wish("a").await.unwrap(), None);
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    assert_eq!(mine.row("a", |_| true).await.state, "Broken", "its timer has led it there, and nothing leads it back");
+    assert_eq!(mine.row("a", |_| true).await.state, "Broken", "the timer moved it, and nothing moves it back");
     match mine.pumps.wait_for_wish("a", SECOND).await {
         Err(error @ WaitError::NoWish { .. }) => {
             assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");

@@ -1,4 +1,4 @@
-//! Who is worked on: one worker for each stay in a state, started at once, and gone before the next one starts.
+//! One worker for each visit to a state, started at once and ended before the next one starts.
 
 use super::{PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -33,14 +33,14 @@ async fn c2_a_lost_notification_is_made_good_by_the_next_scan() {
     let _ = jobs.create("a", queued()).await.unwrap();
     let _ = jobs.create("before", queued()).await.unwrap().start().await.unwrap();
     let (_runtime, mut calls) = start(&path, &clock, |builder| builder).await.unwrap();
-    assert_eq!(calls.next().await.id, "before", "the first scan has read what there is");
-    // Past the library: neither told nor in the history.
+    assert_eq!(calls.next().await.id, "before", "the first scan is over");
+    // Written directly: without a notification and not in the history.
     let sql = "UPDATE fsm_instances SET state = 'Running', version = 2, entered = 2, retry_at = updated WHERE id = 'a'";
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     clock.advance(Duration::from_millis(4_999));
     let _ = jobs.create("told", queued()).await.unwrap().start().await.unwrap();
     assert_eq!(calls.next().await.id, "told");
-    assert!(calls.is_empty(), "of the other one nobody was told");
+    assert!(calls.is_empty(), "the other one had no notification");
     clock.advance(Duration::from_millis(1));
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.version), ("a", 2));
@@ -52,13 +52,13 @@ async fn c3_the_same_visit_keeps_its_worker() {
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
     for n in 0..5 {
-        // After each scan, what runs is looked at.
+        // Each scan ends with a look at every running instance.
         world.clock.advance(SECOND * 5);
         world.barrier(&format!("other-{n}")).await;
     }
     assert!(!call.signals.is_cancelled() && world.calls.is_empty());
     let now = world.row("a", |_| true).await;
-    assert_eq!((now.fence, now.attempt, &now.owner), (row.fence, row.attempt, &row.owner), "nor claimed anew");
+    assert_eq!((now.fence, now.attempt, &now.owner), (row.fence, row.attempt, &row.owner), "and not claimed again");
     call.tell(Do::Finish(1));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     assert_eq!(world.calls.most_at_once(), 2);
@@ -88,7 +88,7 @@ async fn c3_a_worker_is_aborted_after_its_grace_period() {
     cancelled.await;
     world.clock.advance(SECOND * 4);
     world.barrier("other").await;
-    assert_eq!(world.calls.running_now(), 1, "the old worker is still there");
+    assert_eq!(world.calls.running_now(), 1, "the old worker has not ended");
     world.clock.advance(SECOND);
     let next = world.calls.next().await;
     assert_eq!((next.id.as_str(), next.state), ("b", job::State::Cancelling));
@@ -186,7 +186,7 @@ async fn c2_an_event_reaches_the_worker_after_its_caller_is_dropped() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
-    // Polled once, so that it is on its way, and dropped.
+    // Polled once, so that the call is sent, and dropped.
     let mut cancelling = Box::pin(running.cancel());
     tokio::select! {
         biased;
