@@ -1,4 +1,4 @@
-//! The `orders` example as its user meets it.
+//! The `orders` example, run as a program.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The `pool` example as its user meets it.
+//! The `pool` example, run as a program.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn h5_the_stream_continues_after_every_kind_of_failure() {
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 
-    // How the stations mingle, and which passing states are caught, is up to the scheduler; the rest is not.
+    // The order of stations and the passing states shown depend on the scheduler; the rest does not.
     let lines = |id: &str, of: &str| -> Vec<&str> {
         let said = |line: &'_ str| line.split_whitespace().nth(1) == Some(id);
         let what = told.lines().filter(|line| said(line)).filter_map(|line| line.split_once(id));

@@ -1,4 +1,4 @@
-//! Attributes on fields go along: serde's, docs; `cfg` leaves out variants and fields.
+//! Attributes on fields are passed on: serde's, docs; `cfg` omits variants and fields.
 
 use fsm_core::StateMachine;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The user's types share names with states, events, generated items and the prelude; relative paths mean what they meant.
+//! The user's types share names with states, events, generated items and the prelude; relative paths keep their meaning.
 
 use fsm_core::StateMachine;
 

@@ -1,4 +1,4 @@
-//! What every state shares: guards read it, a `with` changes it, and it moves along.
+//! The context: guards read it, a `with` changes it, and each transition carries it.
 
 use std::cell::RefCell;
 
@@ -102,10 +102,10 @@ fn tables_and_paths_take_the_context() {
     }
 }
 
-/// Neither `Clone` nor anything else, and under a name that is generated too.
+/// A type without any traits, with the name of a generated item.
 pub struct State(std::sync::mpsc::Receiver<u8>);
 
-/// A context that can do nothing, of a machine that is cloned and compared otherwise.
+/// A machine that can be cloned and compared, but for its context.
 #[derive(StateMachine)]
 #[fsm(initial = Closed, context = State, derive(Clone, Debug, PartialEq))]
 pub enum Door {
@@ -127,7 +127,7 @@ fn the_context_needs_no_traits() {
     assert_eq!(closed.open().unwrap().close().state(), door::State::Closed);
 }
 
-/// Generics and lifetimes, in the caller's hands, and a field and an event's payload called as parts of what is generated.
+/// Generics and lifetimes of the caller, and a field and a payload with names of generated items.
 #[derive(StateMachine, Debug)]
 #[fsm(initial = Idle, context = &'b RefCell<Vec<T>>, derive(Debug))]
 pub enum Conn<'b, T: Copy + PartialEq = u8, const N: usize = 2> {

@@ -20,7 +20,7 @@ pub enum OrderStatus {
     /// The customer has it.
     #[state(end)]
     Delivered,
-    /// Nobody wants it any more.
+    /// Cancelled.
     #[state(end)]
     Cancelled,
 }

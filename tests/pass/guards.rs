@@ -1,4 +1,4 @@
-//! A guard refuses with a reason, and everything comes back.
+//! A guard refuses with a reason, and the machine is returned.
 
 use fsm_core::StateMachine;
 

@@ -1,4 +1,4 @@
-//! Fields and payloads may be called like the variables of generated code, all of them at once.
+//! Fields and payloads may have the names of the variables in generated code, all of them at once.
 
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};

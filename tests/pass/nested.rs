@@ -1,4 +1,4 @@
-//! Two machines in one place share the names of their states and events; one stands in a nested module.
+//! Two machines with the same names of states and events, one in a nested module.
 
 use fsm_core::StateMachine;
 

@@ -1,4 +1,4 @@
-//! Wrong files, and servers that cannot be started.
+//! Invalid configuration files, and servers that fail to start.
 
 use crate::{
     fixture::{Place, kill},
@@ -30,7 +30,7 @@ fn an_invalid_entry_is_reported_and_the_others_run() {
     for id in ["one", "two"] {
         assert!(place.ls(id).contains("Running"), "the others run");
     }
-    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was made for the wrong ones");
+    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was created for the invalid entries");
     place.ok(&["down", "one", "two"]);
 }
 

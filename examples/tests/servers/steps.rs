@@ -1,4 +1,4 @@
-//! The single steps, with a manager and without one.
+//! The commands, with a manager and without one.
 
 use crate::{
     fixture::{Place, get, kill, wait_for},
@@ -17,7 +17,7 @@ fn commands_work_beside_a_manager() {
     assert!(get(port, "/two").starts_with("HTTP/1.1 404 "));
     assert!(get(port, "/health").contains(&format!("\"id\":\"one\",\"pid\":{pid}")));
 
-    // Who works on what, as the store knows it and as the manager does.
+    // Running workers, from the store and from the manager.
     wait_for("both to be worked on", || {
         let told = place.ok(&["status"]);
         let (by, _) = told.lines().next()?.split_once(": works since ").expect("the manager");
@@ -32,7 +32,7 @@ fn commands_work_beside_a_manager() {
     assert!(told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"), "{told}");
     assert!(place.serving("one").is_empty());
     assert!(place.ls("one").contains("Stopped"));
-    assert!(place.ls("two").contains("Running"), "the other is not disturbed");
+    assert!(place.ls("two").contains("Running"), "the other server runs on");
 
     let told = place.ok(&["up", "one"]);
     assert!(told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"), "{told}");
@@ -43,14 +43,14 @@ fn commands_work_beside_a_manager() {
     manager.signal(Signal::USR1);
     manager.wait_for_output(" at work, 0 waiting, 0 leaked");
 
-    // The manager goes, the servers stay.
+    // The manager ends, the servers run on.
     let (pid, _) = place.alive("one").expect("it runs");
     manager.signal(Signal::TERM);
     let ended = manager.ended();
     assert!(ended.status.success(), "{}", ended.stderr);
     assert_eq!(place.serving("one"), [pid]);
 
-    // Nobody manages: a step does the work itself.
+    // Without a manager a command does the work itself.
     place.ok(&["down", "one", "two"]);
     assert_eq!((place.serving("one"), place.serving("two")), (vec![], vec![]));
     history::check(&place);
@@ -63,14 +63,14 @@ fn commands_work_without_a_manager() {
         let told = place.refused(words);
         assert!(told.contains("servers.db yet; `servers up` makes it"), "{told}");
     }
-    assert!(!place.path("data").exists(), "to look makes nothing");
+    assert!(!place.path("data").exists(), "reading creates nothing");
     place.ok(&["up", "two"]);
     let (pid, port) = place.alive("two").expect("a server outlives the command that started it");
     assert!(get(port, "/").ends_with("page of two"));
     place.ok(&["up"]);
-    assert_eq!(place.alive("two").expect("it runs").0, pid, "who runs is left alone");
+    assert_eq!(place.alive("two").expect("it runs").0, pid, "a running server is left running");
 
-    // Killed while nobody looks, it is seen and mended by the next who does the work.
+    // Killed without a manager, it is noticed and restarted by the next command.
     kill(pid, Signal::KILL);
     wait_for("its end", || place.alive("two").is_none().then_some(()));
     let manager = place.manage();
@@ -87,14 +87,14 @@ fn a_client_takes_over_when_the_manager_dies() {
     let manager = place.manage();
     place.reaches("one", "Running");
     let (pid, _) = place.alive("one").expect("it runs");
-    // A server that stands still does not end at SIGTERM, which leaves time to lose the manager.
+    // A stopped server ignores SIGTERM, which leaves time to kill the manager.
     kill(pid, Signal::STOP);
     let mut down = place.start(&["down", "one"]);
     down.wait_for_output("--stop--> Stopping");
     manager.kill();
     let ended = down.ended();
     assert!(ended.status.success(), "{}", ended.stderr);
-    assert!(place.serving("one").is_empty(), "SIGKILL has helped");
+    assert!(place.serving("one").is_empty(), "SIGKILL ended it");
     history::check(&place);
 }
 
@@ -121,7 +121,7 @@ fn managers_share_the_work_and_take_over_at_once() {
     }
     let [first, second] = managers;
     first.kill();
-    // Whoever watched it: somebody notices that it is gone.
+    // Any manager notices that it is gone.
     let (pid, _) = place.alive("one").expect("it runs");
     kill(pid, Signal::KILL);
     place.alive_other("one", pid);

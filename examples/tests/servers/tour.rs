@@ -1,4 +1,4 @@
-//! The guided run.
+//! The guided tour.
 
 use crate::{fixture::Place, history};
 
@@ -38,7 +38,7 @@ fn the_tour_ends_and_shows_what_the_readme_shows() {
         assert_eq!(passed[other], ["Requested", "Starting", "Running", "Stopping", "Stopped"]);
     }
     for id in ["one", "two", "three"] {
-        assert_eq!((place.alive(id), place.serving(id)), (None, vec![]), "nothing is left running");
+        assert_eq!((place.alive(id), place.serving(id)), (None, vec![]), "no server runs");
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! [`store_contract!`](crate::store_contract) makes one `#[test]` of each promise, so that a failure names the promise that the
 //! store breaks. Each function of this module is one promise; it panics with what it found when the promise does not hold.
-//! [`run`] checks a single one.
+//! [`run`] checks a single one. A code at the beginning of a name (`x2_…`) is a row of `tests/BEHAVIOURS.md` in the repository.
+//!
+//! The store has to [list by state](Store::lists_by_state).
 //!
 //! Needs the feature `store-tests`, as a dev-dependency:
 //!

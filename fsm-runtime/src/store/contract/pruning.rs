@@ -8,11 +8,12 @@ use std::sync::Arc;
 pub async fn the_last_sequence_survives_pruning(store: &Arc<dyn Store>) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
     committed(store, Change::Create(create("b", entering("Closed")))).await;
+    let last = store.newest().await.unwrap();
     let forgotten = Prune { history_before: Some(later(1)), limit: 10, ..Prune::default() };
     assert_eq!(store.prune(forgotten).await.unwrap(), 2);
-    assert_eq!((store.newest().await.unwrap(), store.pruned().await.unwrap()), (2, 2));
+    assert_eq!((store.newest().await.unwrap(), store.pruned().await.unwrap()), (last, last));
     committed(store, Change::Transition(fire(&a, "open", "Open"))).await;
-    assert_eq!(store.newest().await.unwrap(), 3);
+    assert!(store.newest().await.unwrap() > last);
 }
 
 /// A purge removes row, history and keys of one instance, and its id can be created again.
@@ -39,6 +40,8 @@ pub async fn old_history_keys_and_rows_are_pruned_in_batches(store: &Arc<dyn Sto
         let create = Create { idempotency_key: Some("k".into()), ..create(&n.to_string(), entering("Closed")) };
         store.commit(vec![Change::Create(create).into()], later(n)).await.unwrap();
     }
+    let sequence = async |id: &str| store.first(key(id), "k".into()).await.unwrap().map(|entry| entry.sequence);
+    let (third, fourth, last) = (sequence("2").await, sequence("3").await, store.newest().await.unwrap());
     let forget = async |prune: Prune| store.prune(Prune { limit: 2, ..prune }).await.unwrap();
     let history_before = Some(later(4));
     assert_eq!(forget(Prune { history_before, ..Prune::default() }).await, 0, "entries of a key are kept");
@@ -46,13 +49,13 @@ pub async fn old_history_keys_and_rows_are_pruned_in_batches(store: &Arc<dyn Sto
     assert_eq!((forget(keys()).await, forget(keys()).await, forget(keys()).await), (2, 1, 0));
     let history = || Prune { history_before, ..Prune::default() };
     assert_eq!((forget(history()).await, forget(history()).await, forget(history()).await), (2, 1, 0));
-    assert_eq!(store.pruned().await.unwrap(), 3, "the fourth entry still has a key");
-    assert_eq!(store.first(key("3"), "k".into()).await.unwrap().map(|entry| entry.sequence), Some(4));
+    assert_eq!(Some(store.pruned().await.unwrap()), third, "the fourth entry still has a key");
+    assert_eq!(sequence("3").await, fourth);
     let ended =
         || Prune { ended: vec![("Door".into(), "Closed".into())], ended_before: Some(later(4)), ..Prune::default() };
     assert_eq!((forget(ended()).await, forget(ended()).await, forget(ended()).await), (2, 2, 0));
     assert_eq!(store.get(key("4")).await.unwrap().map(|row| row.version), Some(1));
-    assert_eq!(store.newest().await.unwrap(), 5, "pruned rows keep their history");
+    assert_eq!(store.newest().await.unwrap(), last, "pruned rows keep their history");
 }
 
 /// The keys and history of a removed row are pruned on request; those of a present row are kept.
