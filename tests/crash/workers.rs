@@ -119,8 +119,8 @@ pub(crate) async fn work_until_told(path: &Path) {
             break runtime;
         }
     };
-    let told = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    told.await.expect("it reads").expect("standard input");
+    let input_ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    input_ended.await.expect("it reads").expect("standard input");
     runtime.shutdown(Duration::from_secs(1)).await;
 }
 

@@ -52,7 +52,7 @@ mod shared {
     }
 
     fn is_known(_: &order::Cart, _: &order::event::Pay, shop: &Shop) -> Result<(), String> {
-        if shop.name.is_empty() { Err("nobody knows the shop".to_owned()) } else { Ok(()) }
+        if shop.name.is_empty() { Err("the shop is unknown".to_owned()) } else { Ok(()) }
     }
 
     fn add(mut cart: order::Cart, order::event::Add { cents }: order::event::Add, _: &mut Shop) -> order::Cart {
@@ -124,10 +124,10 @@ async fn a_guard_reads_the_context_and_a_refusal_keeps_it() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let failure = orders.create("a", cart(20, "")).await.unwrap().pay().await.unwrap_err();
-    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: the shop is unknown");
     assert_eq!(failure.into_record().unwrap().context(), &shop(""));
     let failure = orders.fire("a", order::event::Pay).await.unwrap_err();
-    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: the shop is unknown");
     let dropped = orders.fire("a", order::event::Drop).await.unwrap();
     assert_eq!(dropped.context().name, "forgotten");
 }

@@ -75,8 +75,8 @@ enum Outcome {
 
 impl pump::Workers for Electrician {
     async fn starting(&self, task: pump::Task<pump::Starting>) -> fsm_runtime::Outcome<pump::Starting> {
-        let told = self.0.lock().await.try_recv();
-        match told {
+        let next = self.0.lock().await.try_recv();
+        match next {
             Ok(Outcome::Fail) => task.fail(),
             Ok(Outcome::Permanent) => Err(WorkError::permanent("no cable")),
             Ok(Outcome::Wait) => {
@@ -148,9 +148,9 @@ async fn work(
     clock: &ManualClock,
     configure: impl FnOnce(Builder) -> Builder,
 ) -> (Runtime, mpsc::UnboundedSender<Outcome>) {
-    let (starts, told) = mpsc::unbounded_channel();
+    let (starts, next) = mpsc::unbounded_channel();
     let store = Sqlite::open(path).await.unwrap();
-    let builder = Runtime::builder(store).machine::<Pump, _>(Electrician(told.into())).clock(clock.clock());
+    let builder = Runtime::builder(store).machine::<Pump, _>(Electrician(next.into())).clock(clock.clock());
     (configure(builder.attempts(3).backoff(SECOND, SECOND)).start().await.unwrap(), starts)
 }
 

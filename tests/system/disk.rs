@@ -358,10 +358,10 @@ async fn lost_without_power(synchronous: Synchronous) -> u64 {
             tokio::task::yield_now().await;
         }
         // First read the acknowledged versions, then cut the power.
-        let told = acknowledged.lock().unwrap().clone();
+        let versions = acknowledged.lock().unwrap().clone();
         let found = TempDir::new().unwrap();
         disk.lose_power(found.path(), if cut % 2 == 0 { Unsynced::Lost } else { Unsynced::Torn }).unwrap();
-        lost += whole(&open_copy(found.path()).await, &told).await;
+        lost += whole(&open_copy(found.path()).await, &versions).await;
     }
     stop.store(true, Ordering::Relaxed);
     writers.join_all().await;

@@ -62,7 +62,7 @@ async fn one_refusing_guard_fails_the_group() {
     let failure = group.commit().await.unwrap_err().to_string();
     assert_eq!(
         failure,
-        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: nobody said why it failed"
+        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
     );
     assert!(jobs.get("b").await.is_err());
 }

@@ -25,9 +25,9 @@ async fn the_history_holds_actor_and_trace() {
     let running = ada.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
     jobs.fire("a", job::event::Retry).await.unwrap();
-    let said: Vec<_> = jobs.history("a", 0, 10).await.unwrap().into_iter().map(|e| (e.actor, e.trace)).collect();
+    let origins: Vec<_> = jobs.history("a", 0, 10).await.unwrap().into_iter().map(|e| (e.actor, e.trace)).collect();
     let ada = (Some("ada".to_owned()), Some("trace-1".to_owned()));
-    assert_eq!(said, [ada.clone(), ada.clone(), ada, (None, None)]);
+    assert_eq!(origins, [ada.clone(), ada.clone(), ada, (None, None)]);
 }
 
 #[tokio::test]

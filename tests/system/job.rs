@@ -48,7 +48,7 @@ fn unclean(cancelling: job::Cancelling, event: job::event::Unclean) -> job::Fail
 }
 
 fn has_reason(failed: &job::Failed, _: &job::event::Reopen) -> Result<(), &'static str> {
-    if failed.reason.is_empty() { Err("nobody said why it failed") } else { Ok(()) }
+    if failed.reason.is_empty() { Err("no reason was given") } else { Ok(()) }
 }
 
 pub(crate) fn queued() -> job::Queued {
@@ -198,11 +198,11 @@ impl Drop for Presence {
 }
 
 impl Puppets {
-    async fn told<S>(&self, task: &job::Task<S>, progress: Option<u32>) -> Result<Do, WorkError>
+    async fn command<S>(&self, task: &job::Task<S>, progress: Option<u32>) -> Result<Do, WorkError>
     where
         S: fsm_runtime::DurableState<Machine = Job>,
     {
-        let (tell, told) = oneshot::channel();
+        let (tell, command) = oneshot::channel();
         let call = Call {
             state: task.state(),
             id: task.id().to_owned(),
@@ -219,7 +219,7 @@ impl Puppets {
         let _ = self.calls.send(call);
         tokio::select! {
             biased;
-            Ok(what) = told => Ok(what),
+            Ok(what) = command => Ok(what),
             () = task.cancelled() => Err("cancelled".into()),
         }
     }
@@ -228,17 +228,17 @@ impl Puppets {
 impl job::Workers for Puppets {
     async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
         let _presence = Presence::of(&self.alive, task.id());
-        let mut what = self.told(&task, task.progress()?).await?;
+        let mut what = self.command(&task, task.progress()?).await?;
         while let Do::Checkpoint(progress, then) = what {
             task.checkpoint(&progress).await?;
             what = *then;
         }
         match what {
             Do::Checkpoint(..) => unreachable!("all are kept"),
-            Do::CheckpointWhen(told, progress, said) => {
-                let _ = told.await;
+            Do::CheckpointWhen(command, progress, reply) => {
+                let _ = command.await;
                 let kept = task.checkpoint(&progress).await;
-                let _ = said.send(format!("{kept:?}"));
+                let _ = reply.send(format!("{kept:?}"));
                 kept?;
                 task.finish(progress)
             }
@@ -251,8 +251,8 @@ impl job::Workers for Puppets {
                 task.cancelled().await;
                 task.again(after)
             }
-            Do::FinishWhen(told, result) => {
-                let _ = told.await;
+            Do::FinishWhen(command, result) => {
+                let _ = command.await;
                 task.finish(result)
             }
             Do::Fail(why) => Err(why.into()),
@@ -276,7 +276,7 @@ impl job::Workers for Puppets {
 
     async fn cancelling(&self, task: job::Task<job::Cancelling>) -> Outcome<job::Cancelling> {
         let _presence = Presence::of(&self.alive, task.id());
-        match self.told(&task, None).await? {
+        match self.command(&task, None).await? {
             Do::Fail(why) => Err(why.into()),
             _ => task.cleaned(),
         }

@@ -246,7 +246,7 @@ async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
     }
     let (one, two) = (world.calls.next().await, world.calls.next().await);
     let (mut obedient, stubborn) = if one.id == "obedient" { (one, two) } else { (two, one) };
-    let told = stubborn.tell_and_watch(Do::Hang);
+    let cancelled = stubborn.tell_and_watch(Do::Hang);
 
     // No process can write.
     let blocker = rusqlite::Connection::open(&path).unwrap();
@@ -255,7 +255,7 @@ async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
     assert_eq!(world.calls.running_now(), 2, "a late renewal does not end the workers yet");
     world.clock.advance(Duration::from_secs(1));
     obedient.cancelled().await;
-    told.await;
+    cancelled.await;
     drop(obedient);
     let calls = &world.calls;
     until("the one that obeys has ended", async || calls.running_now() == 1).await;
@@ -368,10 +368,10 @@ async fn l3_the_owner_is_cleared_when_its_worker_has_ended() {
     let (_dir, path) = file();
     let mut owner = Process::start(&path).await;
     owner.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
-    let told = owner.calls.next().await.tell_and_watch(Do::Hang);
+    let cancelled = owner.calls.next().await.tell_and_watch(Do::Hang);
     let other = Process::start(&path).await;
     other.jobs.fire("a", job::event::Fail { reason: "a manual start does not count".into() }).await.unwrap();
-    told.await;
+    cancelled.await;
     // Into work again, while the worker of the previous visit has not ended.
     other.jobs.fire("a", job::event::Retry).await.unwrap();
     owner.clock.advance(Duration::from_millis(4_999));

@@ -58,10 +58,10 @@ async fn creating_an_existing_id_returns_its_record() {
 #[tokio::test]
 async fn invalid_ids_are_refused() {
     let (_runtime, jobs) = client().await;
-    let said = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
-    assert_eq!(said("").await, "an instance's id cannot be empty");
-    assert_eq!(said(&"x".repeat(513)).await, "an instance's id can have 512 bytes, and this one has 513");
-    assert!(said("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
+    let refusal = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
+    assert_eq!(refusal("").await, "an instance's id cannot be empty");
+    assert_eq!(refusal(&"x".repeat(513)).await, "an instance's id can have 512 bytes, and this one has 513");
+    assert!(refusal("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
     jobs.create(&"x".repeat(512), queued()).await.unwrap();
 }
 
@@ -94,7 +94,7 @@ async fn a_refusing_guard_returns_the_record_unchanged() {
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failed = running.fail(String::new()).await.unwrap();
     let failure = failed.reopen().await.unwrap_err();
-    assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: nobody said why it failed");
+    assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: no reason was given");
     let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
     assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), Failure::Refused { .. }));

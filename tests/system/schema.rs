@@ -98,10 +98,10 @@ async fn all_rows_are_migrated_on_request() {
     let store = Sqlite::open(&path).await.unwrap();
     let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
-    let mut told = Vec::new();
-    let done = orders.migrate_all(|progress, left| told.push((progress.seen, left.len()))).await.unwrap();
+    let mut reports = Vec::new();
+    let done = orders.migrate_all(|progress, left| reports.push((progress.seen, left.len()))).await.unwrap();
     assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 600, 0, 0));
-    assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
+    assert!(reports.len() > 1 && reports.is_sorted(), "{reports:?}");
     let row = orders.row("007").await.unwrap();
     assert_eq!((row.schema, row.version, row.state.as_str()), (3, 2, "Paid"));
     assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "a migration is not a transition");
@@ -128,12 +128,12 @@ async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     let tolerant = || builder(store.clone()).machine::<third::Order, _>(()).tolerate_unknown();
     let runtime = tolerant().start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
-    let mut told = Vec::new();
-    let done = orders.migrate_all(|progress, left| told.push((progress, left))).await.unwrap();
+    let mut reports = Vec::new();
+    let done = orders.migrate_all(|progress, left| reports.push((progress, left))).await.unwrap();
     assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 597, 0, 3));
-    assert_eq!(told.last().unwrap().0, done);
-    assert_eq!(told[0].0.left, 1, "it is reported with its batch");
-    let left: Vec<RowError> = told.into_iter().flat_map(|(_, left)| left).collect();
+    assert_eq!(reports.last().unwrap().0, done);
+    assert_eq!(reports[0].0.left, 1, "it is reported with its batch");
+    let left: Vec<RowError> = reports.into_iter().flat_map(|(_, left)| left).collect();
     for (error, id) in left.iter().zip(["001", "300"]) {
         let RowError::UnknownState { key, state, .. } = error else { panic!("{error:?}") };
         assert_eq!((&*key.id, state.as_str()), (id, "Lost"));
@@ -189,14 +189,14 @@ async fn a_missing_migration_refuses_the_start() {
         .await
         .unwrap();
     let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
-    let said = error.to_string();
+    let text = error.to_string();
     assert!(
-        said.starts_with(
+        text.starts_with(
             "what the migrations from schema version 1 on made of the data of Order `001` is not that of state `"
         ),
-        "{said}"
+        "{text}"
     );
-    assert!(said.ends_with("); mend the step, which is given to `Builder::migrate`"), "{said}");
+    assert!(text.ends_with("); mend the step, which is given to `Builder::migrate`"), "{text}");
     let error = Runtime::builder(store).migrate::<third::Order>(3, Ok).start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "migrate", .. }), "{error}");
 }

@@ -201,9 +201,9 @@ async fn x6_changes_by_another_handle_are_announced() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut told = mine.foreign_changes();
+    let mut announced = mine.foreign_changes();
     commit(&other, create("a")).await.unwrap();
-    assert_eq!(told.recv().await.unwrap(), 0);
+    assert_eq!(announced.recv().await.unwrap(), 0);
     let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
 }
@@ -214,7 +214,7 @@ async fn announcements_skip_own_changes() {
     let path = dir.path().join("doors.db");
     // Opening writes to the file: `mine` is opened second, so that it sees changes only.
     let (other, mine) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut told = mine.foreign_changes();
+    let mut announced = mine.foreign_changes();
     let mut expected = 0;
     for round in 0..3 {
         // One batch each.
@@ -223,8 +223,8 @@ async fn announcements_skip_own_changes() {
         }
         commit(&other, create(&format!("{round}-other"))).await.unwrap();
         expected += 201;
-        let mut own = told.recv().await.unwrap();
-        while let Ok(later) = told.try_recv() {
+        let mut own = announced.recv().await.unwrap();
+        while let Ok(later) = announced.try_recv() {
             own = own.min(later);
         }
         assert!((expected - 201 + 100..expected).contains(&own), "{own} of {expected}");
@@ -269,9 +269,9 @@ async fn a_backup_under_load_is_a_complete_store() {
     let copy = dir.path().join("copy.db");
     store.back_up(&copy).await.unwrap();
     commit(&store, create("b")).await.unwrap();
-    let said = async |to: &Path| store.back_up(to).await.unwrap_err().to_string();
+    let refusal = async |to: &Path| store.back_up(to).await.unwrap_err().to_string();
     assert_eq!(
-        said(&copy).await,
+        refusal(&copy).await,
         format!(
             "{}: no copy was made in {} (output file already exists); give the path of a new file, in a folder with room \
              that this user can write",
@@ -281,7 +281,7 @@ async fn a_backup_under_load_is_a_complete_store() {
         "nothing is overwritten"
     );
     let nowhere = dir.path().join("none/copy.db");
-    assert!(said(&nowhere).await.contains(&format!("no copy was made in {} (", nowhere.display())));
+    assert!(refusal(&nowhere).await.contains(&format!("no copy was made in {} (", nowhere.display())));
     let copy = Sqlite::open(&copy).await.unwrap();
     assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());

@@ -43,7 +43,7 @@ impl Lines {
     }
 
     /// The first line with this text.
-    fn said(&self, what: &str) -> String {
+    fn line_with(&self, what: &str) -> String {
         let lines = self.0.lock().unwrap();
         lines
             .iter()
@@ -149,7 +149,7 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
         ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
     ] {
-        let line = lines.said(what);
+        let line = lines.line_with(what);
         let words: BTreeSet<&str> = line.split(' ').collect();
         for field in fields {
             let there = words.iter().any(|word| *word == field || field.ends_with('=') && word.starts_with(field));
@@ -184,16 +184,16 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
     b.tell(Do::Finish(8));
     c.tell(Do::Fail("the reason"));
     d.tell(Do::Checkpoint(3, Box::new(Do::Finish(9))));
-    let told = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
-    let until_told = async |what: &str, times: usize| {
+    let count = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
+    let until_count = async |what: &str, times: usize| {
         let deadline = Instant::now() + PATIENCE;
-        while told(what) < times {
+        while count(what) < times {
             assert!(Instant::now() < deadline, "`{what}` is not logged {times} times: {:#?}", lines.0.lock().unwrap());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     // Longer than the busy timeout of the store: each call was tried once.
-    until_told("result could not be stored", ids.len()).await;
+    until_count("result could not be stored", ids.len()).await;
     // And probably again: a second report would come at a lower rate.
     world.clock.advance(SECOND * 5);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -201,14 +201,14 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.state.as_str(), row.version), ("Running", 2), "no part of it is stored");
     }
-    assert_eq!(told("the store is back"), 0);
+    assert_eq!(count("the store is back"), 0);
     other.execute_batch("ROLLBACK").unwrap();
     let stored = async {
         for id in ["a", "b", "d"] {
             world.row(id, |row| row.state == "Finished").await;
         }
         world.row("c", |row| row.error.is_some()).await;
-        until_told("the store is back", 1).await;
+        until_count("the store is back", 1).await;
     };
     let advancing = async {
         loop {
@@ -223,10 +223,10 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
     for id in ["a", "b", "d"] {
         assert_eq!(world.history(id).await.len(), 3);
     }
-    let said = lines.0.lock().unwrap().clone();
-    let of_results: Vec<_> = said.iter().filter(|line| line.contains("the store is away")).collect();
+    let all = lines.0.lock().unwrap().clone();
+    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is away")).collect();
     assert_eq!(of_results.len(), 1, "one for the outage: {of_results:#?}");
     assert!(of_results[0].starts_with("ERROR") && of_results[0].contains(" machine=Job id="), "{of_results:?}");
-    let back: Vec<_> = said.iter().filter(|line| line.contains("the store is back")).collect();
+    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is back")).collect();
     assert!(back.len() == 1 && back[0].contains(&format!("results={}", ids.len())), "{back:?}");
 }

@@ -147,10 +147,10 @@ impl World {
 
     async fn start(&self, tolerant: bool) -> Result<(Runtime, mpsc::UnboundedReceiver<String>), StartError> {
         let store = Sqlite::open(self.dir.path().join("tickets.db")).await.unwrap();
-        let (told, begun) = mpsc::unbounded_channel();
+        let (starts, begun) = mpsc::unbounded_channel();
         let builder = Runtime::builder(store).clock(self.clock.clock()).scan_every(SCAN);
         let builder = if tolerant { builder.tolerate_unknown() } else { builder };
-        Ok((builder.machine::<first::Ticket, _>(Announcer(told)).start().await?, begun))
+        Ok((builder.machine::<first::Ticket, _>(Announcer(starts)).start().await?, begun))
     }
 
     /// Runs scans: one more worker starts at the end of each.

@@ -18,14 +18,14 @@ fn an_invalid_entry_is_reported_and_the_others_run() {
         place.entry("two", 0)
     ));
 
-    let told = place.refused(&["up"]);
+    let printed = place.refused(&["up"]);
     for expected in [
         &format!("servers.toml:7: server `late`: port {port} is taken by another program\n  remedy: stop that program"),
         "servers.toml:10: server `one`: line 2 has this id already\n  remedy: give one of them another id",
         "servers.toml:16: server `lost`: there is no folder ",
         "  remedy: create the folder, or correct `root`",
     ] {
-        assert!(told.contains(expected), "`{expected}` is not in\n{told}");
+        assert!(printed.contains(expected), "`{expected}` is not in\n{printed}");
     }
     for id in ["one", "two"] {
         assert!(place.ls(id).contains("Running"), "the others run");
@@ -43,15 +43,18 @@ fn a_missing_or_invalid_file_leaves_servers_running() {
     let text = fs::read_to_string(&file).expect("the file");
 
     fs::remove_file(&file).expect("it was there");
-    let told = place.refused(&["up"]);
+    let printed = place.refused(&["up"]);
     assert!(
-        told.contains("servers.toml: it cannot be read: No such file") && told.contains("remedy: create it"),
-        "{told}"
+        printed.contains("servers.toml: it cannot be read: No such file") && printed.contains("remedy: create it"),
+        "{printed}"
     );
 
     place.write(&format!("{text}[[server]\n"));
-    let told = place.refused(&["up"]);
-    assert!(told.contains("servers.toml:5: broken TOML: ") && told.contains("remedy: mend this line"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(
+        printed.contains("servers.toml:5: broken TOML: ") && printed.contains("remedy: mend this line"),
+        "{printed}"
+    );
 
     assert!(place.ls("one").contains("Running"));
     place.ok(&["down", "one"]);
@@ -63,8 +66,8 @@ fn a_folder_with_other_data_is_left_untouched() {
     fs::create_dir(place.path("data")).expect("a folder");
     let note = "this is no database, but somebody may need it";
     fs::write(place.path("data/servers.db"), note).expect("a file");
-    let told = place.refused(&["up"]);
-    assert!(told.contains("servers.db is not an SQLite database"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(printed.contains("servers.db is not an SQLite database"), "{printed}");
     assert_eq!(fs::read_to_string(place.path("data/servers.db")).expect("the file"), note);
 }
 

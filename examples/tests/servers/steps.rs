@@ -19,23 +19,29 @@ fn commands_work_beside_a_manager() {
 
     // Running workers, from the store and from the manager.
     wait_for("both to be worked on", || {
-        let told = place.ok(&["status"]);
-        let (by, _) = told.lines().next()?.split_once(": works since ").expect("the manager");
+        let printed = place.ok(&["status"]);
+        let (by, _) = printed.lines().next()?.split_once(": works since ").expect("the manager");
         let with_it = |id: &str| {
-            let line = told.lines().find(|line| line.starts_with(id))?;
+            let line = printed.lines().find(|line| line.starts_with(id))?;
             (line.contains(" Running ") && line.ends_with(&format!(" with {by}"))).then_some(())
         };
         with_it("one").and(with_it("two"))
     });
 
-    let told = place.ok(&["down", "one"]);
-    assert!(told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"), "{told}");
+    let printed = place.ok(&["down", "one"]);
+    assert!(
+        printed.contains("Running --stop--> Stopping") && printed.contains("Stopping --gone--> Stopped"),
+        "{printed}"
+    );
     assert!(place.serving("one").is_empty());
     assert!(place.ls("one").contains("Stopped"));
     assert!(place.ls("two").contains("Running"), "the other server runs on");
 
-    let told = place.ok(&["up", "one"]);
-    assert!(told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"), "{told}");
+    let printed = place.ok(&["up", "one"]);
+    assert!(
+        printed.contains("Stopped --request--> Requested") && printed.contains("Starting --ready--> Running"),
+        "{printed}"
+    );
     let log = place.ok(&["log", "one"]);
     assert_eq!(log.lines().count(), 8, "{log}");
     assert!(place.ok(&["graph", "one"]).contains("class Running here"));
@@ -60,8 +66,8 @@ fn commands_work_beside_a_manager() {
 fn commands_work_without_a_manager() {
     let place = Place::with(&["one", "two"]);
     for words in [&["ls"][..], &["down", "one"], &["log", "one"], &["graph", "one"]] {
-        let told = place.refused(words);
-        assert!(told.contains("servers.db yet; `servers up` makes it"), "{told}");
+        let printed = place.refused(words);
+        assert!(printed.contains("servers.db yet; `servers up` makes it"), "{printed}");
     }
     assert!(!place.path("data").exists(), "reading creates nothing");
     place.ok(&["up", "two"]);
@@ -137,9 +143,9 @@ fn a_changed_entry_leaves_a_running_server_unchanged() {
     let (pid, _) = place.alive("one").expect("it runs");
     place.write(&place.entry("one", 0).replace("root = \"one\"", "root = \"other\""));
     std::fs::create_dir(place.path("other")).expect("a folder");
-    let told = place.refused(&["up"]);
-    assert!(told.contains("`one`: it runs as it was wished for before, with port 0 and root "), "{told}");
-    assert!(told.contains("; take it `down` first, then `up` again"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(printed.contains("`one`: it runs as it was wished for before, with port 0 and root "), "{printed}");
+    assert!(printed.contains("; take it `down` first, then `up` again"), "{printed}");
     assert_eq!(place.alive("one").expect("it runs").0, pid);
     place.ok(&["down", "one"]);
     place.ok(&["up", "one"]);
@@ -153,8 +159,8 @@ fn a_changed_entry_leaves_a_running_server_unchanged() {
 fn invalid_ids_are_errors() {
     let place = Place::with(&["one", "two"]);
     place.ok(&["up", "two"]);
-    let told = place.refused(&["up", "thre"]);
-    assert!(told.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{told}");
+    let printed = place.refused(&["up", "thre"]);
+    assert!(printed.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{printed}");
     assert!(place.refused(&["down", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["log", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["release", "one"]).contains("there is no server `one`; `servers ls` lists"));

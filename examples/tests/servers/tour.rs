@@ -5,9 +5,9 @@ use crate::{fixture::Place, history};
 #[test]
 fn the_tour_ends_and_shows_what_the_readme_shows() {
     let place = Place::with(&["one", "two", "three"]);
-    let told = place.ok(&[]);
+    let printed = place.ok(&[]);
 
-    let mut rest = told.as_str();
+    let mut rest = printed.as_str();
     for expected in [
         "== Up: ",
         "one      v1   created --> Requested",
@@ -25,7 +25,8 @@ fn the_tour_ends_and_shows_what_the_readme_shows() {
         "== What the store kept of it",
         "is in README.md",
     ] {
-        let at = rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{told}"));
+        let at =
+            rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{printed}"));
         rest = &rest[at + expected.len()..];
     }
 
@@ -65,10 +66,10 @@ fn the_tour_continues_after_a_kill() {
     run.kill();
     let (pid, _) = place.alive("one").expect("a server outlives its manager");
 
-    let told = place.ok(&[]);
+    let printed = place.ok(&[]);
     assert!(
-        told.contains(&format!("process {pid} of `one` was killed")),
-        "the same process, not a second one:\n{told}"
+        printed.contains(&format!("process {pid} of `one` was killed")),
+        "the same process, not a second one:\n{printed}"
     );
     let passed = history::check(&place);
     assert_eq!(passed["one"].iter().filter(|state| *state == "Starting").count(), 2, "one start, one restart");

@@ -13,7 +13,7 @@ use std::{
 /// The recorded folders, and the statements of each.
 static HEARD: Mutex<Vec<(PathBuf, BTreeSet<String>)>> = Mutex::new(Vec::new());
 
-fn heard() -> MutexGuard<'static, Vec<(PathBuf, BTreeSet<String>)>> {
+fn recorded() -> MutexGuard<'static, Vec<(PathBuf, BTreeSet<String>)>> {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -29,7 +29,7 @@ pub fn listen(folder: &Path) {
         assert_eq!(answer, ffi::SQLITE_OK, "SQLite accepts the extension");
     });
     let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    heard().push((folder, BTreeSet::new()));
+    recorded().push((folder, BTreeSet::new()));
 }
 
 /// The text of each statement run on files in `folder` since, without duplicates.
@@ -39,7 +39,11 @@ pub fn listen(folder: &Path) {
 #[must_use]
 pub fn statements(folder: &Path) -> BTreeSet<String> {
     let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    heard().iter().find(|(listened, _)| *listened == folder).map(|(_, heard)| heard.clone()).unwrap_or_default()
+    recorded()
+        .iter()
+        .find(|(observed, _)| *observed == folder)
+        .map(|(_, recorded)| recorded.clone())
+        .unwrap_or_default()
 }
 
 /// The index of the recorded folder that holds the connection's file.
@@ -52,7 +56,7 @@ fn place(connection: *mut ffi::sqlite3) -> Option<usize> {
         }
         Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes())).to_owned()
     };
-    heard().iter().position(|(folder, _)| file.starts_with(folder))
+    recorded().iter().position(|(folder, _)| file.starts_with(folder))
 }
 
 unsafe extern "C" fn opened(
@@ -78,8 +82,8 @@ unsafe extern "C" fn run(_event: c_uint, place: *mut c_void, statement: *mut c_v
     if !text.is_null() {
         // SAFETY: it is a text that ends with a NUL.
         let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
-        if let Some((_, heard)) = heard().get_mut(place.addr()) {
-            heard.insert(text);
+        if let Some((_, recorded)) = recorded().get_mut(place.addr()) {
+            recorded.insert(text);
         }
     }
     0

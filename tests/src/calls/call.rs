@@ -70,7 +70,7 @@ pub fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
         fence: row.map(|row| row.fence),
         committed: what == "committed",
     };
-    let told = |what: &str, first: &HistoryEntry| Answer {
+    let shown = |what: &str, first: &HistoryEntry| Answer {
         words: format!("{what} {}", entry_words(first)),
         fence: Some(first.fence),
         committed: false,
@@ -79,8 +79,8 @@ pub fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
         Verdict::Committed { rows } => return rows.iter().map(|row| Some(seen("committed", Some(row)))).collect(),
         Verdict::Conflict { current, .. } => seen("conflict", current.as_deref()),
         Verdict::Fenced { current, .. } => seen("fenced", Some(current)),
-        Verdict::Duplicate { first, .. } => told("duplicate", first),
-        Verdict::KeyReused { first, .. } => told("key reused", first),
+        Verdict::Duplicate { first, .. } => shown("duplicate", first),
+        Verdict::KeyReused { first, .. } => shown("key reused", first),
         Verdict::Refused { reason, .. } => Answer { words: format!("refused {reason}"), fence: None, committed: false },
     };
     let mut answers = vec![None; changes];

@@ -73,15 +73,15 @@ async fn c5_the_checkpoint_of_a_dead_process_is_taken_over() {
 #[tokio::test]
 async fn c4_a_checkpoint_after_the_instance_moved_on_is_refused() {
     let mut world = World::new().await;
-    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
-    let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(told, 7, said));
+    let ((tell, command), (reply, hear)) = (oneshot::channel(), oneshot::channel());
+    let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(command, 7, reply));
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
     tell.send(()).unwrap();
-    let said = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
+    let reply = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
     let expected = "Err(Job `a` has moved on, or is another worker's now: nothing that this one does counts any more \
                     (retryable))";
-    assert_eq!(said, expected);
+    assert_eq!(reply, expected);
     let call = world.calls.next().await;
     assert_eq!((call.version, call.attempt, call.progress), (3, 1, None));
 }
@@ -127,8 +127,8 @@ async fn a_checkpoint_does_not_wake_waiters_for_transitions() {
         }
     });
     waits.await.unwrap();
-    let (finish, told) = oneshot::channel();
-    call.tell(Do::Checkpoint(7, Box::new(Do::FinishWhen(told, 1))));
+    let (finish, command) = oneshot::channel();
+    call.tell(Do::Checkpoint(7, Box::new(Do::FinishWhen(command, 1))));
     world.row("a", |row| row.checkpoint.is_some()).await;
     // When another instance has finished, every woken waiter has looked.
     world.barrier("other").await;
@@ -155,7 +155,7 @@ impl Failing {
 
     /// Commands the worker while the disk fails. When this returns, the worker has tried: its change is in the store's queue
     /// before the one of this task, since both run on one thread.
-    async fn tell_in_vain(&mut self, what: Do) {
+    async fn command_without_disk(&mut self, what: Do) {
         let call = self.world.running("a").await;
         self.disk.fail(Operation::Write, 0, Fault::Full);
         call.tell(what);
@@ -169,7 +169,7 @@ impl Failing {
 #[tokio::test]
 async fn c17_a_checkpoint_waits_for_the_store_and_work_goes_on() {
     let mut failing = Failing::new().await;
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
     // For many retries.
     for _ in 0..5 {
         failing.world.clock.advance(SECOND);
@@ -193,14 +193,14 @@ async fn c17_a_checkpoint_waits_for_the_store_and_work_goes_on() {
 #[tokio::test]
 async fn c17_a_cancelled_worker_sees_its_checkpoint_fail() {
     let mut failing = Failing::new().await;
-    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
+    let ((tell, command), (reply, hear)) = (oneshot::channel(), oneshot::channel());
     tell.send(()).unwrap();
-    failing.tell_in_vain(Do::CheckpointWhen(told, 7, said)).await;
+    failing.command_without_disk(Do::CheckpointWhen(command, 7, reply)).await;
     let Failing { world, disk } = failing;
     let stopping = world.runtime.shutdown(Duration::ZERO);
     let hearing = async { tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap() };
-    let (_, said) = tokio::join!(stopping, hearing);
-    assert!(said.starts_with("Err(") && said.contains("jobs.db") && said.contains("full"), "{said}");
+    let (_, reply) = tokio::join!(stopping, hearing);
+    assert!(reply.starts_with("Err(") && reply.contains("jobs.db") && reply.contains("full"), "{reply}");
     disk.heal();
     let path = world.dir.path().join("jobs.db");
     let row = Sqlite::open(&path).await.unwrap().get(Key::new("Job", "a")).await.unwrap().unwrap();
@@ -213,7 +213,7 @@ async fn c17_a_cancelled_worker_sees_its_checkpoint_fail() {
 #[tokio::test]
 async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
     let mut failing = Failing::new().await;
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Hang))).await;
     failing.world.runtime.shutdown(Duration::ZERO).await;
     failing.disk.heal();
     let row = failing.world.jobs.row("a").await.unwrap();
@@ -241,7 +241,7 @@ async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
 async fn c17_ending_the_lease_of_a_dead_process_is_retried() {
     let mut failing = Failing::new().await;
     let path = failing.world.dir.path().join("jobs.db");
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Hang))).await;
     failing.disk.heal();
     let (_other, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
     failing.disk.fail(Operation::Write, 0, Fault::Full);

@@ -254,26 +254,27 @@ async fn x4_a_result_refused_by_the_store_parks_the_instance() {
 async fn a_wait_that_times_out_reports_the_work() {
     let mut world = World::with(|builder| builder.attempts(2)).await;
     let jobs = world.jobs.clone();
-    let told = async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
+    let report =
+        async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
     let a = world.running("a").await;
-    let stands = "Job `a` did not reach `Finished` within 0ns; it is in `Running`, version 2";
-    assert_eq!(told("a").await, format!("{stands}: attempt 1 is under way"));
+    let state = "Job `a` did not reach `Finished` within 0ns; it is in `Running`, version 2";
+    assert_eq!(report("a").await, format!("{state}: attempt 1 is under way"));
     a.tell(Do::FailFor(SECOND * 10));
     world.row("a", |row| row.error.is_some()).await;
-    assert_eq!(told("a").await, format!("{stands}: attempt 1 failed with: not now; the next one begins in 10.0s"));
+    assert_eq!(report("a").await, format!("{state}: attempt 1 failed with: not now; the next one begins in 10.0s"));
     world.clock.advance(SECOND * 10);
     world.calls.next().await.tell(Do::Fail("no"));
     world.row("a", |row| row.parked.is_some()).await;
     let parked =
         "its work is parked (2 attempts failed, the last with: no); an event moves it, or `release` has it go on";
-    assert_eq!(told("a").await, format!("{stands}: {parked}"));
+    assert_eq!(report("a").await, format!("{state}: {parked}"));
     world.running("b").await.tell(Do::Again(SECOND));
     world.row("b", |row| row.owner.is_none()).await;
-    assert!(told("b").await.ends_with("version 2: its worker runs again in 1.0s"));
+    assert!(report("b").await.ends_with("version 2: its worker runs again in 1.0s"));
     // No other program has the machine.
     world.runtime.shutdown(HOUR).await;
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     let nobody = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
                   `status()` lists what waits for a slot";
-    assert!(told("c").await.ends_with(nobody));
+    assert!(report("c").await.ends_with(nobody));
 }

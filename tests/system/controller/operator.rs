@@ -129,23 +129,23 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let said = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    let refusal = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
     assert_eq!(
-        said(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
         "Job `a` was not moved: an override says who made it: `machines.acting_as(…)` names the operator"
     );
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&seen, failed("x"), " ").await),
+        refusal(world.jobs.acting_as("ada").move_to(&seen, failed("x"), " ").await),
         "Job `a` was not moved: an override says why: give it the reason"
     );
     let foreign = Row { key: fsm_runtime::store::Key::new("Other", "a"), ..seen };
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.acting_as("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
         "Other `a` was not moved: it is an instance of another machine"
     );
     let newer = Row { schema: 2, ..world.row("a", |_| true).await };
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&newer, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.acting_as("ada").move_to(&newer, failed("x"), "ticket 4711").await),
         "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which \
          knows how to read it"
     );

@@ -168,7 +168,7 @@ async fn a_loop_that_gives_up_frees_its_work_for_others() {
     assert_eq!(the_loop(&world.runtime).phase, PartPhase::GivenUp);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "it returns the same report");
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
-        assert!(matches!(&waited, Err(IdleError::Failed(said)) if said == why), "{waited:?}");
+        assert!(matches!(&waited, Err(IdleError::Failed(text)) if text == why), "{waited:?}");
     }
     assert!(world.runtime.processes().await.unwrap().iter().all(|lease| !lease.live), "its lease has ended");
     // The handles still work, and another process takes the work.

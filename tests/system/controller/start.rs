@@ -74,7 +74,7 @@ const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1,
 #[tokio::test]
 async fn invalid_settings_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
-    for (builder, said) in [
+    for (builder, expected) in [
         (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
         (builder().attempts(0), "`attempts`: without an attempt no work would ever be done"),
         (builder().workers_at_once(0), "`workers_at_once`: without a slot no work would ever be done"),
@@ -86,7 +86,7 @@ async fn invalid_settings_are_refused() {
             "a machine called `Job` is registered twice; rows are told apart by that name",
         ),
     ] {
-        assert_eq!(builder.start().await.unwrap_err().to_string(), said);
+        assert_eq!(builder.start().await.unwrap_err().to_string(), expected);
     }
 }
 

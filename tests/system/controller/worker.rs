@@ -38,8 +38,8 @@ async fn c2_a_lost_notification_is_made_good_by_the_next_scan() {
     let sql = "UPDATE fsm_instances SET state = 'Running', version = 2, entered = 2, retry_at = updated WHERE id = 'a'";
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     clock.advance(Duration::from_millis(4_999));
-    let _ = jobs.create("told", queued()).await.unwrap().start().await.unwrap();
-    assert_eq!(calls.next().await.id, "told");
+    let _ = jobs.create("notified", queued()).await.unwrap().start().await.unwrap();
+    assert_eq!(calls.next().await.id, "notified");
     assert!(calls.is_empty(), "the other one had no notification");
     clock.advance(Duration::from_millis(1));
     let call = calls.next().await;

@@ -234,15 +234,15 @@ where
     M: StateMachine<Event: Debug + PartialEq> + Debug + PartialEq,
 {
     let (state, kind) = (pair.state.state(), M::kind_of(&pair.event));
-    let said = |legal| if legal { "legal" } else { "illegal" };
-    let at = format!("`{kind}` in `{state}`, {} in the file,", said(legal));
+    let word = |legal| if legal { "legal" } else { "illegal" };
+    let at = format!("`{kind}` in `{state}`, {} in the file,", word(legal));
     for (who, answer) in [
         ("the types", pair.declared),
         ("`can`", pair.can),
         ("`StateMachine::can`", pair.state.can(kind)),
         ("`accepts`", pair.accepts.contains(&kind)),
     ] {
-        problems.unless(answer == legal, || format!("{at} is {} to {who}", said(answer)));
+        problems.unless(answer == legal, || format!("{at} is {} to {who}", word(answer)));
     }
     problems.unless(pair.fired.as_ref().map(outcome) == legal.then(|| outcome(&pair.applied)), || {
         format!("{at} becomes {:?} by `fire`, and {:?} by `apply`", pair.fired, pair.applied)

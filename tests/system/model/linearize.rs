@@ -177,19 +177,19 @@ impl<'a> Search<'a> {
         if self.go_on(&Model::default()) {
             return;
         }
-        let told: Vec<String> = self.best.iter().map(|place| self.tell(*place)).collect();
-        let left = (0..self.events.len()).filter(|place| !self.best.contains(place)).map(|place| self.tell(place));
+        let script: Vec<String> = self.best.iter().map(|place| self.describe(*place)).collect();
+        let left = (0..self.events.len()).filter(|place| !self.best.contains(place)).map(|place| self.describe(place));
         let left: Vec<String> = left.take(20).collect();
         panic!(
             "{}: no order explains the answers.\nAs far as it goes:\n{}\nThen one of:\n{}\nAt the end: {}",
             self.key,
-            told.join("\n"),
+            script.join("\n"),
             left.join("\n"),
             self.row.as_ref().map_or_else(|| "nothing".to_owned(), row_words),
         );
     }
 
-    fn tell(&self, place: usize) -> String {
+    fn describe(&self, place: usize) -> String {
         let Event { called, answered, act, .. } = &self.events[place];
         let act = match act {
             Act::Change { op, answer, .. } => format!("{op:?} => {:?}", answer.map(|answer| &answer.words)),
@@ -405,13 +405,13 @@ mod found {
     const REMOVED: u8 = 4;
 
     /// Calls in the order in which they took effect; the times only show which were concurrent.
-    struct Told {
+    struct Script {
         store: Sqlite,
         seen: Seen,
         calls: Vec<Call>,
     }
 
-    impl Told {
+    impl Script {
         fn new() -> Self {
             Self { store: Sqlite::in_memory().unwrap(), seen: Seen::default(), calls: Vec::new() }
         }
@@ -445,33 +445,33 @@ mod found {
 
     #[tokio::test]
     async fn keys_used_after_the_call_may_be_pruned() {
-        let mut told = Told::new();
-        told.change(0, 1, Kind::Create, REST, 4, None).await;
-        told.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
-        told.change(10, 20, Kind::Create, REMOVED, 4, Some(0)).await;
-        told.forget_keys(11, 20).await;
-        told.change(30, 31, Kind::Create, REST, 4, Some(0)).await;
-        check(&told.store, &told.calls, 1).await;
+        let mut script = Script::new();
+        script.change(0, 1, Kind::Create, REST, 4, None).await;
+        script.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
+        script.change(10, 20, Kind::Create, REMOVED, 4, Some(0)).await;
+        script.forget_keys(11, 20).await;
+        script.change(30, 31, Kind::Create, REST, 4, Some(0)).await;
+        check(&script.store, &script.calls, 1).await;
     }
 
     #[tokio::test]
     async fn removals_on_entry_may_come_in_any_order() {
-        let mut told = Told::new();
-        told.change(11, 20, Kind::Create, REMOVED, 4, None).await;
-        told.change(10, 20, Kind::Create, REMOVED, 4, None).await;
-        told.change(30, 31, Kind::Create, REMOVED, 4, None).await;
-        told.change(40, 41, Kind::Create, REMOVED, 4, None).await;
-        check(&told.store, &told.calls, 1).await;
+        let mut script = Script::new();
+        script.change(11, 20, Kind::Create, REMOVED, 4, None).await;
+        script.change(10, 20, Kind::Create, REMOVED, 4, None).await;
+        script.change(30, 31, Kind::Create, REMOVED, 4, None).await;
+        script.change(40, 41, Kind::Create, REMOVED, 4, None).await;
+        check(&script.store, &script.calls, 1).await;
     }
 
     #[tokio::test]
     async fn two_empty_desired_states_are_explained() {
-        let mut told = Told::new();
-        told.change(0, 1, Kind::Create, REST, 4, None).await;
+        let mut script = Script::new();
+        script.change(0, 1, Kind::Create, REST, 4, None).await;
         // No desired state with a due time, and without: neither writes a note.
-        told.change(11, 20, Kind::Wish, 0, 8, None).await;
-        told.change(10, 20, Kind::Wish, 0, 12, None).await;
-        told.look(30, 31).await;
-        check(&told.store, &told.calls, 1).await;
+        script.change(11, 20, Kind::Wish, 0, 8, None).await;
+        script.change(10, 20, Kind::Wish, 0, 12, None).await;
+        script.look(30, 31).await;
+        check(&script.store, &script.calls, 1).await;
     }
 }

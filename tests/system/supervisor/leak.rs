@@ -130,9 +130,8 @@ async fn h4_a_stuck_supervisor_is_noticed_by_its_parent() {
     let (hold, gate) = blocking::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
     let go = Arc::new(tokio::sync::Notify::new());
-    // What a child's closure has captured is dropped by its supervisor, when the child is forgotten. It ends at the test's
-    // word, long after the start has been told: a thread that blocks keeps the last task that it has woken, and that must not
-    // be the supervisor that is to notice.
+    // The supervisor drops the captures of a child's closure when the child is removed. The child ends long after the start was
+    // reported, because a blocking thread keeps the task that it woke last, which must not be the parent supervisor.
     let inner = Child::supervisor("inner", {
         let go = go.clone();
         move || {

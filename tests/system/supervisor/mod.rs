@@ -91,13 +91,13 @@ impl World {
     }
 
     async fn act(self, ctx: Context, needs: Duration) -> Result<(), BoxError> {
-        let (string, mut told) = mpsc::unbounded_channel();
+        let (string, mut orders) = mpsc::unbounded_channel();
         self.strings.lock().unwrap().insert(ctx.id().to_owned(), string);
         self.say(format!("+{}", ctx.id()));
         let _gone = Gone(self.clone(), ctx.id().to_owned());
         loop {
             let order = tokio::select! {
-                Some(order) = told.recv() => order,
+                Some(order) = orders.recv() => order,
                 () = ctx.cancelled() => {
                     if !needs.is_zero() {
                         self.say(format!("!{}", ctx.id()));

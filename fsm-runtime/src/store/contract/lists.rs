@@ -1,6 +1,6 @@
 //! Promises about lists and due work.
 
-use super::build::{committed, create, entering, key, later, now, release};
+use super::build::{committed, create, entering, later, now, release};
 use crate::store::{Change, Create, Due, Entering, Filter, Key, Page, Release, Row, Scope, Store, Verdict};
 use std::{sync::Arc, time::Duration};
 
