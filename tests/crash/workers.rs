@@ -299,7 +299,7 @@ fn check(history: &[HistoryEntry], effects: &AllEffects) -> u64 {
             assert_eq!((seen.version + 1, seen.ended.is_some()), (entry.version, true), "{entry:?}");
         }
     }
-    let last = &*history.last().expect("a birth").to;
+    let last = &*history.last().expect("a creation").to;
     assert!(matches!(last, "Done" | "Undone"), "it ended in {last}");
     commits
 }

@@ -149,14 +149,16 @@ async fn a_conflict_carries_the_context_of_the_winner() {
 async fn the_same_key_returns_the_first_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
-    let born = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
+    let created = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
     let replayed = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
     assert_eq!((replayed.version(), replayed.context()), (1, &shop("Ada's")));
     let failure = orders.create_with_key("a", cart(20, "Bob's"), "k0").await.unwrap_err();
     assert!(matches!(failure, Failure::KeyReused { .. }), "{failure}");
 
     let order::AnyRecord::Cart(same) = orders.get("a").await.unwrap() else { panic!("it is a cart") };
-    let order::choice::CartPay::Paid(paid) = born.with_key("k1").pay().await.unwrap() else { panic!("it is little") };
+    let order::choice::CartPay::Paid(paid) = created.with_key("k1").pay().await.unwrap() else {
+        panic!("it is little")
+    };
     paid.ship().await.unwrap();
     assert!(matches!(orders.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     let order::choice::CartPay::Paid(again) = same.with_key("k1").pay().await.unwrap() else { panic!("it is little") };

@@ -137,7 +137,7 @@ impl Mine {
             HistoryKind::Note => {
                 format!("{}: {}: {}", e.version, e.event.as_deref().unwrap(), e.payload.as_deref().unwrap())
             }
-            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("born"), e.to, e.cause),
+            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("created"), e.to, e.cause),
         };
         entries.iter().map(line).collect()
     }
@@ -159,11 +159,11 @@ async fn auto_transitions_and_work_lead_to_the_desired_state() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let wish = mine.pumps.acting_as("ada").converge("a", State::On).await.unwrap();
-    assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version stays");
+    assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version is kept");
     assert_eq!(mine.settled("a").await, Progress::Fulfilled);
     assert_eq!(
         mine.history("a").await,
-        ["1: born -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
+        ["1: created -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
     );
     assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
     let row = mine.row("a", |row| row.wish_at.is_none()).await;
@@ -423,6 +423,6 @@ async fn a_cleared_desired_state_is_not_pursued() {
         }
         other => panic!("{other:?}"),
     }
-    let missing = mine.pumps.converge("nobody", State::On).await.unwrap_err();
-    assert_eq!(missing.to_string(), "there is no Pump `nobody`; it was removed, or never created");
+    let missing = mine.pumps.converge("missing", State::On).await.unwrap_err();
+    assert_eq!(missing.to_string(), "there is no Pump `missing`; it was removed, or never created");
 }

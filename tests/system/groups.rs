@@ -27,10 +27,10 @@ async fn a_group_is_applied_whole() {
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
     let running = group.add(a.start());
-    let born = group.add(jobs.create("b", queued()));
+    let created = group.add(jobs.create("b", queued()));
     let mut done = group.commit().await.unwrap();
     assert_eq!(done.take(running).unwrap().version(), 2);
-    assert_eq!(done.take(born).unwrap().id(), "b");
+    assert_eq!(done.take(created).unwrap().id(), "b");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn a_subscriber_behind_the_pruned_history_gets_an_error() {
     let is_gone = async || matches!(jobs.get("ended").await, Err(ReadError::NotFound { .. }));
     clock.advance(DAY * 3);
     poll(&clock, "the ended row is forgotten", is_gone).await;
-    assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history stays");
+    assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history is kept");
     assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is kept");
 
     clock.advance(DAY * 3);
@@ -189,7 +189,7 @@ async fn a_purge_deletes_the_history_of_a_removed_row() {
 async fn x3_a_key_answers_after_its_row_was_removed() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
-    tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
+    tickets.create_with_key("t", ticket::Valid, "creation").await.unwrap();
     let Ok(Ok(held)) = tickets.get_in::<ticket::Valid>("t").await else { panic!() };
     tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
     assert!(matches!(tickets.get("t").await.unwrap_err(), ReadError::NotFound { .. }));
@@ -198,7 +198,7 @@ async fn x3_a_key_answers_after_its_row_was_removed() {
     assert_eq!((again.version(), again.state()), (2, ticket::State::Used));
     let again = held.with_key("k").use_up().await.unwrap();
     assert_eq!(again.version(), 2);
-    let again = tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
+    let again = tickets.create_with_key("t", ticket::Valid, "creation").await.unwrap();
     assert_eq!(again.version(), 1, "it is a new instance");
     let reused = tickets.create_with_key("t", ticket::Valid, "k").await.unwrap_err();
     assert!(matches!(reused, Failure::KeyReused { .. }), "{reused}");

@@ -63,7 +63,7 @@ async fn l4_fences_grow_over_restarts_and_processes() {
         commit(&processes[0], create("a")).await.unwrap();
         for process in processes.iter().chain(&processes) {
             let Row { key, incarnation, version, fence, .. } = process.get(key.clone()).await.unwrap().unwrap();
-            let claim = Claim { key, incarnation, version, fence, owner: "somebody".into() };
+            let claim = Claim { key, incarnation, version, fence, owner: "other".into() };
             let Verdict::Committed { rows } = commit(process, Change::Claim(claim)).await.unwrap() else { panic!() };
             assert!(rows[0].fence > last, "{} after {last}", rows[0].fence);
             last = rows[0].fence;
@@ -364,8 +364,8 @@ async fn x5_a_damaged_page_affects_its_own_rows_only() {
     let ids: Vec<String> = (0..500).map(|n| n.to_string()).collect();
     let mut rows = Vec::new();
     for id in &ids {
-        let Verdict::Committed { rows: born } = commit(&store, create(id)).await.unwrap() else { panic!() };
-        rows.extend(born);
+        let Verdict::Committed { rows: created } = commit(&store, create(id)).await.unwrap() else { panic!() };
+        rows.extend(created);
     }
     drop(store);
     let connection = rusqlite::Connection::open(&path).unwrap();

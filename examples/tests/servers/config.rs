@@ -64,7 +64,7 @@ fn a_missing_or_invalid_file_leaves_servers_running() {
 fn a_folder_with_other_data_is_left_untouched() {
     let place = Place::with(&["one"]);
     fs::create_dir(place.path("data")).expect("a folder");
-    let note = "this is no database, but somebody may need it";
+    let note = "this is not a database";
     fs::write(place.path("data/servers.db"), note).expect("a file");
     let printed = place.refused(&["up"]);
     assert!(printed.contains("servers.db is not an SQLite database"), "{printed}");

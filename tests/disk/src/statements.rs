@@ -48,7 +48,7 @@ pub fn statements(folder: &Path) -> BTreeSet<String> {
 
 /// The index of the recorded folder that holds the connection's file.
 fn place(connection: *mut ffi::sqlite3) -> Option<usize> {
-    // SAFETY: SQLite calls with an open connection, whose name for its file stays as long as it is open.
+    // SAFETY: SQLite passes an open connection, whose file name lives as long as it is open.
     let file = unsafe {
         let name = ffi::sqlite3_db_filename(connection, c"main".as_ptr());
         if name.is_null() {

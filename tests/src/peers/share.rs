@@ -85,10 +85,10 @@ impl Followed {
             for entry in &page {
                 assert_eq!(entry.sequence, self.last + 1, "no sequence is skipped");
                 self.last = entry.sequence;
-                let (who, _) = entry.key.id.split_once('/').unwrap();
-                let who: usize = who.parse().unwrap();
-                self.counts[who] += 1;
-                if who != self.me {
+                let (number, _) = entry.key.id.split_once('/').unwrap();
+                let writer: usize = number.parse().unwrap();
+                self.counts[writer] += 1;
+                if writer != self.me {
                     self.seen.push((entry.key.id.to_string(), at));
                 }
             }

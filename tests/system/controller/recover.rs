@@ -93,7 +93,7 @@ async fn a_loop_continues_with_its_workers_after_a_panic() {
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
     assert_eq!(
         world.history("a").await,
-        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+        ["1: created -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.jobs.get("b").await.unwrap().state(), job::State::Finished);
     assert_eq!(world.calls.most_at_once(), 2);

@@ -1,4 +1,4 @@
-//! What refuses the start, and what is none of our business.
+//! Refused starts, and rows of other programs.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, puppets, queued};
@@ -56,7 +56,7 @@ async fn c11_machines_of_other_programs_are_left_untouched() {
     let sql =
         "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, retry_at, owner,
                    fence, attempt, shard, created, updated)
-               VALUES ('Foreign', 'x', zeroblob(16), 'Odd', 1, 1, 9, '{}', 0, 'somebody', 1, 1, 0, 0, 0)";
+               VALUES ('Foreign', 'x', zeroblob(16), 'Odd', 1, 1, 9, '{}', 0, 'other', 1, 1, 0, 0, 0)";
     let path = world.dir.path().join("jobs.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     world.runtime.shutdown(Duration::ZERO).await;
@@ -66,7 +66,7 @@ async fn c11_machines_of_other_programs_are_left_untouched() {
     runtime.machines::<Job>().wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
     let foreign = store.get(Key::new("Foreign", "x")).await.unwrap().unwrap();
-    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("somebody"), 1, 1));
+    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("other"), 1, 1));
 }
 
 const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1, 0);
@@ -96,7 +96,7 @@ async fn c13_no_worker_runs_before_the_start_checks_pass() {
     let path = dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
     let jobs = client.machines::<Job>();
-    // One is due for work and one's timer is due; a third stands in a state that nobody knows.
+    // One has due work, one a due timer, and a third is in an unknown state.
     for id in ["work", "timer", "unknown"] {
         jobs.create(id, queued()).await.unwrap().start().await.unwrap();
     }
@@ -108,7 +108,7 @@ async fn c13_no_worker_runs_before_the_start_checks_pass() {
     let builder = Runtime::builder(Sqlite::open(&path).await.unwrap());
     let error = builder.machine::<Job, _>(workers).start().await.map(drop).unwrap_err();
     assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
-    // Whoever could have worked is gone with the refused start: its end of the channel is closed, and nobody used it.
+    // The workers were dropped by the refused start: their channel is closed and unused.
     assert!(calls.is_over().await);
     assert_eq!((jobs.row("work").await.unwrap(), jobs.row("timer").await.unwrap()), before);
 }

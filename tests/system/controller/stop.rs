@@ -1,4 +1,4 @@
-//! How work ends with its process, and how the next process takes it up.
+//! How work ends with its process, and how the next process takes it over.
 
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
@@ -65,14 +65,14 @@ async fn c12_a_worker_may_finish_within_the_stop_timeout() {
     let report = stopping.await.unwrap();
     assert!(report.cut.is_empty(), "{report:?}");
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Finished);
-    assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop answers the same");
+    assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop returns the same report");
 }
 
 #[tokio::test]
 async fn c12_new_work_during_the_stop_is_not_claimed() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
-    // One waits for its retry, which comes while the process stops.
+    // One waits for a retry, which becomes due during the stop.
     world.running("retry").await.tell(Do::FailFor(SECOND));
     world.row("retry", |row| row.error.is_some()).await;
     let runtime = world.runtime.clone();
@@ -118,7 +118,7 @@ async fn c12_a_second_stop_returns_the_same_report() {
     };
     let first = stop(SECOND);
     tokio::task::yield_now().await;
-    // While the first one waits: however patient the second is, it is one stop.
+    // While the first one waits: a second call with a longer timeout joins the same stop.
     let second = stop(HOUR * 1_000);
     while !(first.is_finished() && second.is_finished()) {
         world.clock.advance(SECOND);
@@ -127,11 +127,11 @@ async fn c12_a_second_stop_returns_the_same_report() {
     let report = first.await.unwrap();
     assert_eq!(cut(&report.cut), [("a", "Running", CutHow::Aborted)]);
     assert_eq!(second.await.unwrap(), report);
-    // The clock stands still: nothing is waited for any more.
+    // The clock is stopped: there is nothing left to wait for.
     assert_eq!(world.runtime.shutdown(HOUR).await, report);
 }
 
-/// In a process of its own: other tests have threads too.
+/// Runs itself in a process of its own, since other tests have threads too.
 #[cfg(target_os = "linux")]
 #[test]
 fn c16_a_stop_leaves_no_task_thread_or_open_file() {
@@ -165,11 +165,14 @@ fn leaves_nothing() {
         world.barrier("done").await;
         world.running("waits").await.tell(Do::FailFor(HOUR * 5));
         world.running("cut").await.tell(Do::FinishWhenCancelled(1));
-        assert!(!threads().is_empty() && !files(world.dir.path()).is_empty(), "it looks in the right place");
+        assert!(
+            !threads().is_empty() && !files(world.dir.path()).is_empty(),
+            "the check finds threads and files before the stop"
+        );
         world.runtime.shutdown(Duration::ZERO).await;
         let World { runtime, jobs, calls, clock, dir } = world;
         drop((runtime, jobs, calls, clock));
-        // The last handle is gone; whoever ends by itself for that is given the time to.
+        // After the last handle is dropped, tasks and threads end by themselves.
         let deadline = std::time::Instant::now() + super::PATIENCE;
         let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
         while !(alive() == 0 && threads().is_empty() && files(dir.path()).is_empty()) {

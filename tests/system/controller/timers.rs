@@ -1,4 +1,4 @@
-//! Timers: fired once, in the state that set them, not before their time.
+//! Timers: fired once, in the visit that armed them, not before they are due.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -140,9 +140,9 @@ async fn c14_a_timer_does_not_fire_in_a_later_visit() {
     world.clock.advance(SECOND * 5);
     for (id, _) in outcomes.into_iter().filter(|(_, won)| *won) {
         let history = world.jobs.history(&id, 0, 100).await.unwrap();
-        let anew = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
+        let restarted = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
         // A visit that began before the clock moved has reached its own timer.
-        if anew.at == now {
+        if restarted.at == now {
             assert_eq!(history.last().map(|entry| entry.version), Some(3), "{id}: {history:?}");
             assert_eq!(world.row(&id, |_| true).await.timer_at, Some(now + HOUR), "{id}");
         }

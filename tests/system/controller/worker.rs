@@ -18,7 +18,7 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
     assert_eq!((finished.result, finished.version()), (7, 3));
     assert_eq!(
         world.history("a").await,
-        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+        ["1: created -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.row("a", |_| true).await.owner, None);
 }
@@ -127,7 +127,7 @@ async fn c4_a_result_after_the_instance_moved_on_is_refused() {
     assert_eq!(
         world.history("a").await,
         [
-            "1: born -> Queued (caller)",
+            "1: created -> Queued (caller)",
             "2: start -> Running (caller)",
             "3: cancel -> Cancelling (caller)",
             "4: cleaned -> Cancelled (worker)"

@@ -155,7 +155,9 @@ pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
     for way in &ways {
         let joined = way.legs.windows(2).all(|legs| legs[0].to == legs[1].from);
         problems.unless(joined, || format!("`{way}` does not hang together"));
-        problems.unless(spec.initial().contains(way.start.as_str()), || format!("`{way}` begins where none is born"));
+        problems.unless(spec.initial().contains(way.start.as_str()), || {
+            format!("`{way}` starts in a state that is not initial")
+        });
     }
     problems.none_in(&format!("the ways through {}", spec.name));
 }
@@ -186,12 +188,12 @@ fn names_of<N: Name>(what: &str, expected: &BTreeSet<String>, problems: &mut Pro
     }
 }
 
-pub(crate) fn born(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
+pub(crate) fn initial(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
     let mut problems = Problems::default();
-    let born: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
-    let names = born.into_iter().map(|(name, _)| name.to_owned());
+    let found: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
+    let names = found.into_iter().map(|(name, _)| name.to_owned());
     problems.same("initial state", names, &spec.initial());
-    problems.none_in(&format!("the types in which {} is born", spec.name));
+    problems.none_in(&format!("the initial types of {}", spec.name));
 }
 
 pub(crate) fn pairs<M>(spec: &Spec, pairs: &[Pair<M>])

@@ -31,13 +31,13 @@ pub(crate) trait Undeclared<M: StateMachine, S, E> {
 impl<M: StateMachine, S, E> Undeclared<M, S, E> for Ask<M, S, E> {}
 
 /// The same for `S: Initial`.
-pub(crate) struct AskBorn<M, S>(PhantomData<(M, S)>);
+pub(crate) struct AskInitial<M, S>(PhantomData<(M, S)>);
 
-pub(crate) trait Unborn {
+pub(crate) trait NotInitial {
     const INITIAL: bool = false;
 }
 
-impl<M, S> Unborn for AskBorn<M, S> {}
+impl<M, S> NotInitial for AskInitial<M, S> {}
 
 /// What `Machine::fire` returns, whatever its type, as `apply` would return it.
 pub(crate) trait Landed<M: StateMachine> {
@@ -102,7 +102,7 @@ macro_rules! hold {
             }
         }
 
-        impl<S: $module::Initial> super::typed::AskBorn<$machine, S> {
+        impl<S: $module::Initial> super::typed::AskInitial<$machine, S> {
             const INITIAL: bool = true;
         }
 
@@ -145,12 +145,12 @@ macro_rules! hold {
 
         #[test]
         fn the_initial_states_match_the_file() {
-            use super::typed::Unborn as _;
-            let born = [$((
+            use super::typed::NotInitial as _;
+            let initial = [$((
                 $module::State::$state.as_str(),
-                super::typed::AskBorn::<$machine, $module::$state>::INITIAL,
+                super::typed::AskInitial::<$machine, $module::$state>::INITIAL,
             )),+];
-            super::check::born(&spec(), born);
+            super::check::initial(&spec(), initial);
         }
 
         #[test]
