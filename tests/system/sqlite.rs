@@ -183,7 +183,7 @@ async fn x5_a_moved_file_is_written_again_when_it_is_back() {
     refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
     let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     refused(store.renew(vec![renewal], now).await.unwrap_err());
-    refused(store.back_up(dir.path().join("copy.db")).await.unwrap_err());
+    refused(store.backup(dir.path().join("copy.db")).await.unwrap_err());
     assert!(!path.exists(), "and no new file is created");
     // Another file in its place is refused too.
     std::fs::copy(&away, &path).unwrap();
@@ -267,9 +267,9 @@ async fn a_backup_under_load_is_a_complete_store() {
     let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
     commit(&store, create("a")).await.unwrap();
     let copy = dir.path().join("copy.db");
-    store.back_up(&copy).await.unwrap();
+    store.backup(&copy).await.unwrap();
     commit(&store, create("b")).await.unwrap();
-    let refusal = async |to: &Path| store.back_up(to).await.unwrap_err().to_string();
+    let refusal = async |to: &Path| store.backup(to).await.unwrap_err().to_string();
     assert_eq!(
         refusal(&copy).await,
         format!(

@@ -97,7 +97,7 @@ pub fn looked(row: Option<&Row>) -> Vec<Option<Answer>> {
 /// The row as text, with all columns.
 pub fn row_words(row: &Row) -> String {
     let Row { data, context, incarnation, error, .. } = row;
-    let due = [row.timer_at, row.retry_at, row.wish_at];
+    let due = [row.timer_at, row.retry_at, row.desired_at];
     let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
     let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
     let entered = (row.entered, row.schema, &row.checkpoint);

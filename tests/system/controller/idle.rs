@@ -46,7 +46,7 @@ async fn idle_finds_unnotified_work_and_skips_unreadable_rows() {
 
 #[tokio::test]
 async fn c6_an_unreadable_row_takes_no_slot() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     let first = world.running("first").await;
     for id in ["bad", "good"] {
         world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();

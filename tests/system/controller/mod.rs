@@ -102,6 +102,6 @@ pub(crate) async fn start(
     // The lease outlasts every jump of the clock: these tests have one process, and do not depend on how long a disk takes
     // to renew a lapsed lease.
     let builder =
-        Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers).lease(HOUR * 10_000);
+        Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers).lease_ttl(HOUR * 10_000);
     Ok((configure(builder.clock(clock.clock())).start().await?, calls))
 }

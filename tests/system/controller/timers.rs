@@ -2,7 +2,7 @@
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
-use fsm_runtime::Failure;
+use fsm_runtime::TransitionError;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -48,7 +48,7 @@ async fn t1_a_timer_fires_after_the_process_was_down() {
 
 #[tokio::test]
 async fn t1_a_timer_fires_while_its_instance_waits_for_a_slot() {
-    let mut world = World::with(|builder| builder.workers_at_once(1).grace(HOUR * 1_000)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1).grace_period(HOUR * 1_000)).await;
     world.running("busy").await.tell(Do::Hang);
     world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
     world.clock.advance(HOUR);
@@ -98,7 +98,7 @@ where
                     assert_eq!(version, 3);
                     (id, true)
                 }
-                Err(Failure::Conflict(now)) => {
+                Err(TransitionError::Conflict(now)) => {
                     assert_eq!((now.state(), now.version()), (job::State::Failed, 3));
                     (id, false)
                 }
@@ -113,7 +113,7 @@ where
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t2_one_of_a_timer_and_an_event_wins() {
-    let mut world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1_000)).await;
     let outcomes = race(&world, |running| async { Ok(running.cancel().await?.version()) }).await;
     // The workers end, and pending timers are done.
     while !world.calls.is_empty() {
@@ -132,7 +132,7 @@ async fn t2_one_of_a_timer_and_an_event_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c14_a_timer_does_not_fire_in_a_later_visit() {
-    let world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    let world = World::with(|builder| builder.max_concurrency(1_000)).await;
     // Into the same state with the same timer: the timer of the previous visit must not fire in this one.
     let outcomes = race(&world, |running| async { Ok(running.restart().await?.version()) }).await;
     let now = world.clock.clock().now();

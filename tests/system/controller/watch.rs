@@ -1,7 +1,7 @@
 //! Workers that are silent, late, or block their thread.
 
 use super::*;
-use fsm_runtime::{CutHow, Policy, WorkerPhase, WorkerStatus};
+use fsm_runtime::{HowStopped, Policy, WorkerPhase, WorkerStatus};
 
 fn beats(within: Duration) -> impl FnOnce(Builder) -> Builder {
     let policy = Policy::new().heartbeat(within).backoff(SECOND, SECOND);
@@ -50,7 +50,7 @@ async fn h1_a_silent_worker_is_aborted_after_its_grace_period() {
 
 #[tokio::test]
 async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
-    let policy = Policy::new().heartbeat(SECOND).attempts(2).backoff(Duration::ZERO, Duration::ZERO);
+    let policy = Policy::new().heartbeat(SECOND).max_attempts(2).backoff(Duration::ZERO, Duration::ZERO);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     world.running("a").await.tell(Do::Hang);
     world.clock.advance(SECOND);
@@ -81,7 +81,7 @@ async fn h1_within_the_grace_period_an_event_counts_a_requeue_not() {
 
 #[tokio::test]
 async fn h1_an_attempt_past_its_timeout_fails_despite_beats() {
-    let policy = Policy::new().deadline(SECOND * 60).heartbeat(SECOND * 50);
+    let policy = Policy::new().attempt_timeout(SECOND * 60).heartbeat(SECOND * 50);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
     world.clock.advance(SECOND * 40);
@@ -140,7 +140,7 @@ async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn h3_a_blocking_worker_is_listed_and_fenced() {
-    let mut world = World::with(|builder| beats(SECOND * 10)(builder).workers_at_once(2)).await;
+    let mut world = World::with(|builder| beats(SECOND * 10)(builder).max_concurrency(2)).await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("stuck").await.tell(Do::BlockAndFinish(until, 7));
     let leaked = shown(&world, "stuck", WorkerPhase::Leaked).await;
@@ -196,13 +196,13 @@ async fn h3_a_shutdown_names_a_leaked_worker_and_returns() {
     // The clock is stopped: the shutdown waits for nothing else.
     let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
     let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
-    assert_eq!(cut, [("a", "Running", CutHow::Leaked)]);
+    assert_eq!(cut, [("a", "Running", HowStopped::Leaked)]);
     drop(unblock);
 }
 
 #[tokio::test]
 async fn status_lists_running_and_waiting_instances() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;

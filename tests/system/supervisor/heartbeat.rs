@@ -1,7 +1,7 @@
 //! Heartbeats and progress.
 
 use super::*;
-use fsm_runtime::supervisor::Failure;
+use fsm_runtime::supervisor::ChildFailure;
 
 #[tokio::test]
 async fn h1_a_silent_child_is_restarted_and_a_beating_one_runs_on() {
@@ -21,7 +21,7 @@ async fn h1_a_silent_child_is_restarted_and_a_beating_one_runs_on() {
     assert_eq!((child.runs, child.restarts), (2, 1));
     let failure = child.last_error.unwrap();
     assert_eq!(failure.to_string(), "missed heartbeat: no beat for 10.0s");
-    assert!(matches!(failure, Failure::MissedHeartbeat { silent } if silent == secs(10)));
+    assert!(matches!(failure, ChildFailure::MissedHeartbeat { silent } if silent == secs(10)));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Children that block their thread, on executors with threads to spare.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildError, Counts, Refused, Strategy};
+use fsm_runtime::supervisor::{ChildError, Counts, PositionError, Strategy};
 use std::sync::mpsc as blocking;
 
 /// A child that blocks its thread until released, and then tries to emit its value.
@@ -10,7 +10,7 @@ struct Stuck {
     /// Releases the child when dropped.
     hold: blocking::Sender<()>,
     stream: mpsc::Receiver<u64>,
-    refused: mpsc::UnboundedReceiver<Result<(), Refused>>,
+    refused: mpsc::UnboundedReceiver<Result<(), PositionError>>,
 }
 
 fn stuck(id: &str) -> Stuck {
@@ -54,7 +54,7 @@ async fn h3_a_blocking_child_is_listed_and_never_overlapped() {
     assert!(matches!(supervisor.remove("stuck").await, Err(ChildError::Leaked(_))));
     assert!(matches!(supervisor.restart("stuck").await, Err(ChildError::Leaked(_))));
     drop(hold);
-    assert_eq!(refused.recv().await, Some(Err(Refused::Fenced)), "the value comes too late");
+    assert_eq!(refused.recv().await, Some(Err(PositionError::Fenced)), "the value comes too late");
     until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
     supervisor.restart("stuck").await.unwrap();
     assert_eq!(stream.recv().await, Some(2), "and no value of the leaked run");

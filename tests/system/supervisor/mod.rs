@@ -14,7 +14,7 @@ mod tree;
 
 use fsm_runtime::{
     clock::ManualClock,
-    supervisor::{BoxError, Builder, Child, ChildInfo, Context, Restarts, State, Supervisor},
+    supervisor::{BoxError, Child, ChildInfo, Context, Restarts, State, Supervisor, SupervisorBuilder},
 };
 use std::{
     collections::HashMap,
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// A supervisor on this world's clock.
-    fn builder(&self) -> Builder {
+    fn builder(&self) -> SupervisorBuilder {
         Supervisor::builder().clock(self.manual.clock()).restarts(OFTEN)
     }
 

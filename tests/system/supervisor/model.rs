@@ -1,7 +1,7 @@
 //! Random commands and failures against invariants, for every strategy.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildInfo, Policy, Strategy};
+use fsm_runtime::supervisor::{ChildInfo, RestartPolicy, Strategy};
 use std::collections::BTreeSet;
 
 /// Random numbers that are the same in every run.
@@ -159,7 +159,7 @@ async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String
                 "S6: a terminated child stays stopped: {child:?}"
             );
         }
-        if child.policy == Policy::Temporary {
+        if child.policy == RestartPolicy::Temporary {
             assert!(child.runs <= 1 && !matches!(child.state, State::Stopped | State::Finished), "S3: {child:?}");
         }
     }

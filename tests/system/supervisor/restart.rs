@@ -1,7 +1,7 @@
 //! Restarts: which children, how often, and after which delay.
 
 use super::*;
-use fsm_runtime::supervisor::{Failure, SupervisorError};
+use fsm_runtime::supervisor::{ChildFailure, SupervisorError};
 use std::{borrow::Cow, panic::panic_any};
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn s4_giving_up_stops_children_in_reverse_with_the_cause() {
     let error = supervisor.ended().await.unwrap_err();
     assert_eq!(error.to_string(), "gave up after 2 failures, the last of child `b`: panicked: second");
     assert!(
-        matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: Failure::Panicked { .. }, .. } if id == "b")
+        matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: ChildFailure::Panicked { .. }, .. } if id == "b")
     );
     assert!(supervisor.children().await.is_err(), "it has ended");
     assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and can still be shut down");

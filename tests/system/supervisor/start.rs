@@ -1,7 +1,7 @@
 //! Starts: order, failure, and refused settings.
 
 use super::*;
-use fsm_runtime::supervisor::{Failure, Invalid, StartError};
+use fsm_runtime::supervisor::{ChildFailure, SupervisorConfigError, SupervisorStartError};
 
 #[tokio::test]
 async fn s1_children_start_in_order_and_stop_in_reverse() {
@@ -76,7 +76,7 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
         assert_eq!(world.log(), "+a +b +c -c -b !a -a");
         let error = start.await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), format!("child `c` failed to start: {cause}"));
-        assert!(matches!(error, StartError::Child { id, .. } if id == "c"));
+        assert!(matches!(error, SupervisorStartError::Child { id, .. } if id == "c"));
     }
 }
 
@@ -84,7 +84,9 @@ async fn s2_a_child_that_fails_to_start_stops_those_before_it() {
 async fn s2_the_error_holds_the_cause_itself() {
     let child = Child::new("a", |_| async { Err(std::io::Error::from(std::io::ErrorKind::AddrInUse).into()) });
     let error = World::new().builder().child(child.reports_start()).start().await.unwrap_err();
-    let StartError::Child { failure: Failure::Failed { error, .. }, .. } = error else { panic!("{error:?}") };
+    let SupervisorStartError::Child { failure: ChildFailure::Failed { error, .. }, .. } = error else {
+        panic!("{error:?}")
+    };
     let cause = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     assert_eq!(cause, Some(std::io::ErrorKind::AddrInUse));
 }
@@ -125,15 +127,15 @@ async fn s10_two_children_with_one_id_are_refused() {
 async fn s14_limits_without_effect_are_refused() {
     let world = World::new();
     let refused = async |restarts| match world.builder().restarts(restarts).start().await {
-        Err(StartError::Invalid(invalid)) => invalid,
+        Err(SupervisorStartError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),
     };
     for window in [Duration::ZERO, Duration::MAX] {
-        assert_eq!(refused(Restarts::Intensity { max: 1, window }).await, Invalid::Window { window });
+        assert_eq!(refused(Restarts::Intensity { max: 1, window }).await, SupervisorConfigError::Window { window });
     }
     for (first, longest, reset_after) in [(0, 9, 9), (9, 8, 9), (1, 9, 0)] {
         let (first, longest, reset_after) = (secs(first), secs(longest), secs(reset_after));
-        let expected = Invalid::Backoff { first, longest, reset_after };
+        let expected = SupervisorConfigError::Backoff { first, longest, reset_after };
         assert_eq!(refused(Restarts::Backoff { first, longest, limit: 1, reset_after }).await, expected);
     }
     let nothing = [world.puppet("a").heartbeat(Duration::ZERO), world.puppet("a").stall(Duration::ZERO)];

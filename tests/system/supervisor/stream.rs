@@ -1,7 +1,7 @@
 //! Saved positions, and one output stream over restarts.
 
 use super::*;
-use fsm_runtime::supervisor::{Refused, Strategy};
+use fsm_runtime::supervisor::{PositionError, Strategy};
 
 /// Emits the items, and panics at a negative one.
 fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Child {
@@ -138,13 +138,13 @@ async fn h3_an_ended_run_neither_emits_nor_saves() {
     supervisor.terminate("a").await.unwrap();
     supervisor.restart("a").await.unwrap();
     settle().await;
-    assert_eq!(first.hand_on(&output, 2, 2_u8).await, Err(Refused::Fenced));
-    assert_eq!(first.save(2_u8), Err(Refused::Fenced));
-    assert_eq!(first.passing(2_u8), Err(Refused::Fenced));
+    assert_eq!(first.hand_on(&output, 2, 2_u8).await, Err(PositionError::Fenced));
+    assert_eq!(first.save(2_u8), Err(PositionError::Fenced));
+    assert_eq!(first.passing(2_u8), Err(PositionError::Fenced));
     let second = old.lock().unwrap().take().unwrap();
     assert_eq!((second.run(), second.saved::<u8>()), (2, Ok(Some(1))));
     assert_eq!(stream.try_recv(), Ok(1));
     assert!(stream.try_recv().is_err());
     drop(stream);
-    assert_eq!(second.hand_on(&output, 3, 3_u8).await, Err(Refused::Closed));
+    assert_eq!(second.hand_on(&output, 3, 3_u8).await, Err(PositionError::Closed));
 }

@@ -1,7 +1,7 @@
 //! Supervisors under supervisors.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildError, Failure, Strategy, SupervisorError};
+use fsm_runtime::supervisor::{ChildError, ChildFailure, Strategy, SupervisorError};
 
 /// A supervisor `inner` with puppets `x` and `y`, which gives up at its second failure.
 fn inner(world: &World) -> Child {
@@ -26,7 +26,7 @@ async fn s11_an_inner_supervisor_that_gives_up_counts_as_failed() {
         world.tell("x", Do::Panic("two")).await;
         assert_eq!(world.log(), "-x -y -b +x +y +b");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 2, b Running 2");
-        let Some(Failure::Failed { text, error }) = info(&supervisor, "inner").await.last_error else { panic!() };
+        let Some(ChildFailure::Failed { text, error }) = info(&supervisor, "inner").await.last_error else { panic!() };
         assert_eq!(text, "gave up after 2 failures, the last of child `x`: panicked: two");
         assert!(matches!(error.downcast_ref(), Some(SupervisorError::GaveUp { id, .. }) if id == "x"));
     }
@@ -115,7 +115,7 @@ async fn s12_nested_supervisors_are_reachable() {
     assert_eq!(states(&below).await, "x Running 1, y Running 1, z Running 1");
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.supervisors, counts.workers), (2, 1, 1));
-    assert!(matches!(supervisor.supervisor("a").await, Err(ChildError::NoSupervisor(_))));
+    assert!(matches!(supervisor.supervisor("a").await, Err(ChildError::NotASupervisor(_))));
     assert!(matches!(supervisor.supervisor("q").await, Err(ChildError::NotFound(_))));
     supervisor.terminate("inner").await.unwrap();
     assert!(matches!(supervisor.supervisor("inner").await, Err(ChildError::Stopping(_))));

@@ -2,8 +2,8 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Arm, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row, SetWish,
-    Store, Transition, Verdict,
+    Arm, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
+    SetDesiredState, Store, Transition, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -155,33 +155,34 @@ pub async fn an_override_enters_a_state_with_actor_and_reason(store: &Arc<dyn St
 /// Setting a desired state is a compare-and-swap on the present one and changes nothing else.
 pub async fn a_desired_state_changes_its_own_columns_only(store: &Arc<dyn Store>) {
     let created = committed(store, Change::Create(create("a", entering("Open")))).await;
-    let wish = |row: &Row, wish: Option<&str>, due| SetWish {
+    let desired = |row: &Row, desired: Option<&str>, due| SetDesiredState {
         key: row.key.clone(),
         incarnation: row.incarnation,
         version: row.version,
-        seen: row.wish.clone(),
-        wish: wish.map(Into::into),
+        seen: row.desired.clone(),
+        desired: desired.map(Into::into),
         due,
         note: None,
     };
-    let wished = committed(store, Change::Wish(wish(&created, Some("Shut"), Some(Duration::from_secs(3))))).await;
+    let wished =
+        committed(store, Change::SetDesiredState(desired(&created, Some("Shut"), Some(Duration::from_secs(3))))).await;
     assert_eq!(
-        (wished.wish.as_deref(), wished.wish_at, wished.wake_at()),
+        (wished.desired.as_deref(), wished.desired_at, wished.wake_at()),
         (Some("Shut"), Some(later(3)), Some(later(3)))
     );
-    assert_eq!(Row { wish: None, wish_at: None, ..wished.clone() }, created, "no other column changes");
+    assert_eq!(Row { desired: None, desired_at: None, ..wished.clone() }, created, "no other column changes");
     let due = store.due(vec!["Door".into()].into(), later(3), None, 10).await.unwrap();
     assert_eq!(due.len(), 1, "a desired state is due work");
     // A change that has not read the present one does not replace it.
-    let stale = verdict(store, vec![Change::Wish(wish(&created, Some("Locked"), None))]).await;
+    let stale = verdict(store, vec![Change::SetDesiredState(desired(&created, Some("Locked"), None))]).await;
     assert!(matches!(stale, Verdict::Conflict { .. }), "{stale:?}");
     // Each transition keeps it and makes it due.
-    let asleep = committed(store, Change::Wish(wish(&wished, Some("Shut"), None))).await;
+    let asleep = committed(store, Change::SetDesiredState(desired(&wished, Some("Shut"), None))).await;
     assert_eq!(asleep.wake_at(), None);
     let moved = committed(store, Change::Transition(fire(&asleep, "push", "Ajar"))).await;
-    assert_eq!((moved.wish.as_deref(), moved.wish_at), (Some("Shut"), Some(now())));
-    let none = committed(store, Change::Wish(wish(&moved, None, None))).await;
-    assert_eq!((none.wish.as_deref(), none.wake_at(), none.version), (None, None, 2));
+    assert_eq!((moved.desired.as_deref(), moved.desired_at), (Some("Shut"), Some(now())));
+    let none = committed(store, Change::SetDesiredState(desired(&moved, None, None))).await;
+    assert_eq!((none.desired.as_deref(), none.wake_at(), none.version), (None, None, 2));
     assert_eq!(history(store, "a").await.len(), 2);
 }
 
