@@ -20,13 +20,13 @@ pub enum OrderStatus {
     /// The customer has it.
     #[state(end)]
     Delivered,
-    /// Nobody wants it any more.
+    /// Cancelled.
     #[state(end)]
     Cancelled,
 }
 
 #[test]
-fn typed() {
+fn fieldless_states_typed() {
     let placed = order_status::Machine::new(order_status::Placed);
     let shipped = placed.pay().ship();
     assert_eq!(shipped.state(), order_status::State::Shipped);
@@ -36,7 +36,7 @@ fn typed() {
 }
 
 #[test]
-fn as_a_value() {
+fn fieldless_states_as_a_value() {
     let order = OrderStatus::Paid;
     assert!(order.can(order_status::EventKind::Ship) && !order.can(order_status::EventKind::Pay));
     assert_eq!(order.apply(order_status::event::Ship).unwrap(), OrderStatus::Shipped);
@@ -49,7 +49,7 @@ fn as_a_value() {
 }
 
 #[test]
-fn restored() {
+fn fieldless_states_restored() {
     let paid = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::Paid).unwrap();
     let order_status::Any::Shipped(shipped) = order_status::Any::from(OrderStatus::from(paid.ship())) else {
         panic!("it was shipped")
@@ -59,7 +59,7 @@ fn restored() {
 }
 
 #[test]
-fn names_and_graph() {
+fn fieldless_names_and_graph() {
     use order_status::{EventKind, State};
     assert_eq!("Shipped".parse(), Ok(State::Shipped));
     let unknown = "Shiped".parse::<State>().unwrap_err();
@@ -87,7 +87,7 @@ fn names_and_graph() {
 }
 
 #[test]
-fn back_from_its_name() {
+fn a_fieldless_state_from_its_name() {
     let order = OrderStatus::from("Paid".parse::<order_status::State>().unwrap());
     assert_eq!(order, OrderStatus::Paid);
     let kind: order_status::EventKind = "ship".parse().unwrap();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_cancelled_and_what_not() {
+    fn only_some_states_may_be_cancelled() {
         assert_transitions! {
             (OrderStatus::Placed, Cancel) => OrderStatus::Cancelled,
             (OrderStatus::Paid, Cancel) => OrderStatus::Cancelled,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_goes_every_declared_way() {
+    fn rows_follow_every_declared_transition() {
         for way in testing::transition_ways::<OrderStatus>() {
             let mut order = Order { id: 1, status: way.start.to_string() };
             for event in way.events() {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_accepted_goes_to_the_customers_credit() {
+    fn only_accepted_returns_are_credited() {
         let received = || {
             let customer = Customer { name: "Ada".into(), credit: 50 };
             refund::Machine::new(refund::Announced, customer).receive(1_250)
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_an_error() {
+    fn an_unknown_name_is_an_error() {
         let mut order = Order { id: 1, status: "paid".into() };
         let error = order.advance(order_status::event::Ship).expect_err("names are exact");
         assert!(error.to_string().starts_with("`paid` is no state of `OrderStatus`; there are `Placed`, "), "{error}");

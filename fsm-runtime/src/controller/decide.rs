@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_claimed_when_it_is_due_and_not_before() {
+    fn work_is_claimed_when_due() {
         let due = Row { retry_at: Some(NOW), ..row() };
         assert_eq!(plan(&due, Some(Kind::Work), None, false, NOW), Plan::Claim);
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_process_held_is_claimed() {
+    fn claims_of_dead_processes_are_taken_over() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
         assert_eq!(plan(&orphan, Some(Kind::Work), None, false, NOW), Plan::Claim);
     }
 
     #[test]
-    fn what_another_process_holds_is_left_to_it_but_for_its_timer() {
+    fn only_the_timer_of_a_foreign_claim_fires() {
         let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
         for kind in [Kind::Work, Kind::Rest] {
             assert_eq!(plan(&held, Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_whose_stay_goes_on_is_left_alone() {
+    fn a_worker_in_its_state_is_left_running() {
         let mine = Row { owner: Some("me".into()), ..row() };
         let stay = Some(Stay::of(&mine));
         assert_eq!(plan(&mine, Some(Kind::Work), stay, false, NOW), Plan::Rest);
     }
 
     #[test]
-    fn a_worker_is_cancelled_when_its_stay_is_over() {
+    fn a_worker_is_cancelled_when_its_state_is_left() {
         let stay = Some(Stay::of(&row()));
         let entered_anew = Row { version: 4, entered: 4, ..row() };
         assert_eq!(plan(&entered_anew, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
@@ -167,20 +167,20 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_instance_waits_for_its_timer_only() {
+    fn only_the_timer_of_a_parked_instance_fires() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
         assert_eq!(plan(&parked, Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
     }
 
     #[test]
-    fn an_owner_of_a_state_without_work_is_removed() {
+    fn the_owner_is_cleared_in_a_state_without_work() {
         let owned = Row { owner: Some("me".into()), ..row() };
         assert_eq!(plan(&owned, Some(Kind::Rest), None, false, NOW), Plan::Disown);
         assert_eq!(plan(&row(), Some(Kind::End), None, false, NOW), Plan::Rest);
     }
 
     #[test]
-    fn an_unknown_state_is_left_alone() {
+    fn an_unknown_state_is_left_untouched() {
         let owned = Row { owner: Some("me".into()), ..row() };
         assert_eq!(plan(&owned, None, None, false, NOW), Plan::Unknown);
         let stay = Some(Stay::of(&row()));

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fires_what_is_auto_and_waits_for_work() {
+    fn auto_transitions_fire_and_work_is_waited_for() {
         assert_eq!(decided("Off", 1, on_wish(1), &[]), Decision::Fire("start"));
         let converged = [moved(2, "Off", "start", "Starting", Cause::Converge)];
         let (desired, retry, note) = kept(decided("Starting", 2, on_wish(1), &converged));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn falling_back_is_a_setback_with_a_pause_until_there_were_too_many() {
+    fn setbacks_pause_until_the_limit_is_reached() {
         let fell = |version| [moved(version, "Starting", "fail", "Off", Cause::Worker)];
         let mut desired = on_wish(1);
         for setback in 1..10 {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_from_outside_that_leads_away_suspends_and_stays_so() {
+    fn an_outside_event_away_from_the_target_suspends() {
         for cause in [Cause::Caller, Cause::Operator] {
             let away = [moved(4, "On", "fail", "Off", cause)];
             let (desired, retry, note) = kept(decided("Off", 4, on_wish(3), &away));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blocked_is_said() {
+    fn the_blocker_is_reported() {
         let lost = [moved(4, "On", "stop", "Lost", Cause::Worker)];
         let (_, retry, note) = kept(decided("Lost", 4, on_wish(3), &lost));
         let text = "no way of `auto` transitions, work and timers leads from `Lost` to `On`";
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_asked_again_until_it_was_too_often() {
+    fn a_refused_event_is_retried_up_to_the_limit() {
         let limits = Limits { attempts: 2, ..Limits::default() };
         let first = refused(on_wish(1), &row("Off", 1), "start", "no power".into(), limits);
         let (desired, retry, note) = kept(first);

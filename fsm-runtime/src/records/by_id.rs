@@ -133,7 +133,7 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
-    /// two looks can be missed. Changes by other processes are seen too.
+    /// two looks can be missed. Notifier by other processes are seen too.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].

@@ -234,7 +234,7 @@ impl<M: Durable> Machines<M> {
         read::<M>(&self.row(id).await?)
     }
 
-    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Changes by other processes are seen
+    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Notifier by other processes are seen
     /// too.
     ///
     /// # Errors

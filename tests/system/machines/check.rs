@@ -1,4 +1,4 @@
-//! What the derive made of a machine, against what its file says. Each check gathers all that differs before it fails.
+//! The generated machine compared with its file. Each check lists every difference.
 
 use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine, testing::transition_ways};
 use std::{
@@ -11,7 +11,7 @@ use super::{
     typed::Pair,
 };
 
-/// All that differs, one line each.
+/// The differences, one line each.
 #[derive(Default)]
 pub(crate) struct Problems(Vec<String>);
 
@@ -125,7 +125,7 @@ fn names_without(graph: &Graph, some: &BTreeSet<String>) -> BTreeSet<String> {
     names.filter(|name| !some.contains(name)).collect()
 }
 
-/// All that can be reached from `found` along the edges, in the direction that `along` reads them.
+/// The states reachable from `found` along the edges, in the direction that `along` reads.
 fn closure(
     mut found: BTreeSet<String>,
     edges: &[Edge],
@@ -144,7 +144,7 @@ fn closure(
     }
 }
 
-/// The last legs of the ways that `fsm_core::testing` finds are the edges that can be come to, each once.
+/// The last steps of the paths that `fsm_core::testing` finds are the reachable edges, each once.
 pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
     let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
     let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
@@ -155,7 +155,9 @@ pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
     for way in &ways {
         let joined = way.legs.windows(2).all(|legs| legs[0].to == legs[1].from);
         problems.unless(joined, || format!("`{way}` does not hang together"));
-        problems.unless(spec.initial().contains(way.start.as_str()), || format!("`{way}` begins where none is born"));
+        problems.unless(spec.initial().contains(way.start.as_str()), || {
+            format!("`{way}` starts in a state that is not initial")
+        });
     }
     problems.none_in(&format!("the ways through {}", spec.name));
 }
@@ -186,12 +188,12 @@ fn names_of<N: Name>(what: &str, expected: &BTreeSet<String>, problems: &mut Pro
     }
 }
 
-pub(crate) fn born(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
+pub(crate) fn initial(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
     let mut problems = Problems::default();
-    let born: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
-    let names = born.into_iter().map(|(name, _)| name.to_owned());
+    let found: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
+    let names = found.into_iter().map(|(name, _)| name.to_owned());
     problems.same("initial state", names, &spec.initial());
-    problems.none_in(&format!("the types in which {} is born", spec.name));
+    problems.none_in(&format!("the initial types of {}", spec.name));
 }
 
 pub(crate) fn pairs<M>(spec: &Spec, pairs: &[Pair<M>])
@@ -228,21 +230,21 @@ where
     problems.none_in(&format!("the pairs of {}", spec.name));
 }
 
-/// All that is said about one pair says whether it is `legal`, and `apply` and `fire` do the same with it.
+/// Every answer about one pair agrees with `legal`, and `apply` and `fire` agree with each other.
 fn answers<M>(pair: &Pair<M>, legal: bool, problems: &mut Problems)
 where
     M: StateMachine<Event: Debug + PartialEq> + Debug + PartialEq,
 {
     let (state, kind) = (pair.state.state(), M::kind_of(&pair.event));
-    let said = |legal| if legal { "legal" } else { "illegal" };
-    let at = format!("`{kind}` in `{state}`, {} in the file,", said(legal));
+    let word = |legal| if legal { "legal" } else { "illegal" };
+    let at = format!("`{kind}` in `{state}`, {} in the file,", word(legal));
     for (who, answer) in [
         ("the types", pair.declared),
         ("`can`", pair.can),
         ("`StateMachine::can`", pair.state.can(kind)),
         ("`accepts`", pair.accepts.contains(&kind)),
     ] {
-        problems.unless(answer == legal, || format!("{at} is {} to {who}", said(answer)));
+        problems.unless(answer == legal, || format!("{at} is {} to {who}", word(answer)));
     }
     problems.unless(pair.fired.as_ref().map(outcome) == legal.then(|| outcome(&pair.applied)), || {
         format!("{at} becomes {:?} by `fire`, and {:?} by `apply`", pair.fired, pair.applied)

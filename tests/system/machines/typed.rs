@@ -1,9 +1,9 @@
-//! The types' side: which pairs compile, what firing leads to, and the macro that observes both for a machine.
+//! The typed API of a machine: which pairs compile, where each event leads, and the macro that checks both.
 
 use fsm_core::{Refused, Rejected, StateMachine};
 use std::marker::PhantomData;
 
-/// One value of a state and one of an event, and all that the derive says about the two.
+/// A state, an event, and everything that the derive generates for the pair.
 pub(crate) struct Pair<M: StateMachine> {
     pub(crate) state: M,
     pub(crate) event: M::Event,
@@ -16,8 +16,8 @@ pub(crate) struct Pair<M: StateMachine> {
     pub(crate) applied: Result<M, Rejected<M>>,
 }
 
-/// Asks the compiler about a state and an event of `M`: the machine's own inherent items, which [`hold!`] adds for declared
-/// pairs only, go before those of [`Undeclared`].
+/// Asks the compiler about a state and an event of `M`: the inherent items of the machine, which [`hold!`] adds for declared
+/// pairs only, take precedence over those of [`Undeclared`].
 pub(crate) struct Ask<M, S, E>(PhantomData<(M, S, E)>);
 
 pub(crate) trait Undeclared<M: StateMachine, S, E> {
@@ -31,13 +31,13 @@ pub(crate) trait Undeclared<M: StateMachine, S, E> {
 impl<M: StateMachine, S, E> Undeclared<M, S, E> for Ask<M, S, E> {}
 
 /// The same for `S: Initial`.
-pub(crate) struct AskBorn<M, S>(PhantomData<(M, S)>);
+pub(crate) struct AskInitial<M, S>(PhantomData<(M, S)>);
 
-pub(crate) trait Unborn {
+pub(crate) trait NotInitial {
     const INITIAL: bool = false;
 }
 
-impl<M, S> Unborn for AskBorn<M, S> {}
+impl<M, S> NotInitial for AskInitial<M, S> {}
 
 /// What `Machine::fire` returns, whatever its type, as `apply` would return it.
 pub(crate) trait Landed<M: StateMachine> {
@@ -59,9 +59,9 @@ where
     }
 }
 
-/// Holds a machine against its file, which is called like its module.
+/// Compares a machine with its file, which has the name of its module.
 ///
-/// `states` and `events` list values, at least one of each: several where the data decide. `choices` names each branching
+/// `states` and `events` list values, at least one of each, and several where the data decide. `choices` names each branching
 /// transition's choice with its targets.
 macro_rules! hold {
     (
@@ -102,7 +102,7 @@ macro_rules! hold {
             }
         }
 
-        impl<S: $module::Initial> super::typed::AskBorn<$machine, S> {
+        impl<S: $module::Initial> super::typed::AskInitial<$machine, S> {
             const INITIAL: bool = true;
         }
 
@@ -119,17 +119,17 @@ macro_rules! hold {
         }
 
         #[test]
-        fn graph_is_as_in_the_file() {
+        fn the_graph_matches_the_file() {
             super::check::graph(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn counts_are_as_in_the_file() {
+        fn the_counts_match_the_file() {
             super::check::counts(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn diagram_reads_back() {
+        fn the_diagram_matches_the_graph() {
             super::mermaid::check(&spec(), &$machine::GRAPH.mermaid().to_string());
         }
 
@@ -139,22 +139,22 @@ macro_rules! hold {
         }
 
         #[test]
-        fn a_way_leads_to_every_edge_of_the_file() {
+        fn a_path_reaches_every_edge_of_the_file() {
             super::check::ways::<$machine>(&spec());
         }
 
         #[test]
-        fn born_as_in_the_file() {
-            use super::typed::Unborn as _;
-            let born = [$((
+        fn the_initial_states_match_the_file() {
+            use super::typed::NotInitial as _;
+            let initial = [$((
                 $module::State::$state.as_str(),
-                super::typed::AskBorn::<$machine, $module::$state>::INITIAL,
+                super::typed::AskInitial::<$machine, $module::$state>::INITIAL,
             )),+];
-            super::check::born(&spec(), born);
+            super::check::initial(&spec(), initial);
         }
 
         #[test]
-        fn legal_pairs_move_and_illegal_ones_are_refused() {
+        fn only_declared_pairs_of_state_and_event_move() {
             super::check::pairs(&spec(), &pairs());
         }
     };

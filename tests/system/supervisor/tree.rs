@@ -13,13 +13,13 @@ fn inner(world: &World) -> Child {
 }
 
 #[tokio::test]
-async fn s11_an_inner_supervisor_that_gives_up_is_a_child_that_failed() {
+async fn s11_an_inner_supervisor_that_gives_up_counts_as_failed() {
     for policy in [Child::permanent, Child::transient] {
         let world = World::new();
         let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a"));
         let supervisor = builder.child(policy(inner(&world))).child(world.puppet("b")).start().await.unwrap();
         settle().await;
-        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have");
+        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have started");
         world.tell("x", Do::Panic("one")).await;
         assert_eq!(world.log(), "-x +x");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 1, b Running 1");
@@ -33,7 +33,7 @@ async fn s11_an_inner_supervisor_that_gives_up_is_a_child_that_failed() {
 }
 
 #[tokio::test]
-async fn s11_each_giving_up_below_counts_above() {
+async fn s11_each_giving_up_counts_in_the_parent() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 1, window: secs(60) }).child(world.puppet("a"));
     let supervisor = builder.child(inner(&world)).start().await.unwrap();
@@ -49,7 +49,7 @@ async fn s11_each_giving_up_below_counts_above() {
 }
 
 #[tokio::test]
-async fn s11_a_start_that_fails_below_fails_above() {
+async fn s11_a_failed_inner_start_fails_the_parent_start() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(world.puppet("a")).child(Child::supervisor("inner", move || {
@@ -69,7 +69,7 @@ async fn s11_a_start_that_fails_below_fails_above() {
 }
 
 #[tokio::test]
-async fn s1_a_tree_stops_from_its_leaves_and_reports_by_path() {
+async fn s1_a_tree_stops_from_its_leaves() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(world.puppet("a")).child(Child::supervisor("inner", move || {
@@ -81,14 +81,14 @@ async fn s1_a_tree_stops_from_its_leaves_and_reports_by_path() {
     let stop = stopping(&supervisor, LATER).await;
     assert_eq!(world.log(), "-b !y");
     world.advance(secs(59)).await;
-    assert_eq!(world.log(), "", "a supervisor is waited for without end");
+    assert_eq!(world.log(), "", "the timeout of a supervisor is unlimited");
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-y -x -a");
     assert_eq!(stop.await.unwrap(), ["inner/y Aborted"]);
 }
 
 #[tokio::test]
-async fn s9_the_deadline_reaches_down_a_tree() {
+async fn s9_the_shutdown_timeout_applies_to_the_whole_tree() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(Child::supervisor("inner", move || {
@@ -102,12 +102,12 @@ async fn s9_the_deadline_reaches_down_a_tree() {
     let stop = stopping(&supervisor, secs(3)).await;
     assert_eq!(world.log(), "+x !x");
     world.advance(secs(3)).await;
-    assert_eq!(world.log(), "-x", "nothing is left behind by supervisors that were aborted");
+    assert_eq!(world.log(), "-x", "aborted supervisors leave no child running");
     assert_eq!(stop.await.unwrap(), ["inner Aborted", "inner/deep Aborted", "inner/deep/x Aborted"]);
 }
 
 #[tokio::test]
-async fn s12_the_supervisors_of_a_tree_can_be_reached() {
+async fn s12_nested_supervisors_are_reachable() {
     let world = World::new();
     let supervisor = world.builder().child(world.puppet("a")).child(inner(&world)).start().await.unwrap();
     let below = supervisor.supervisor("inner").await.unwrap();
@@ -123,11 +123,11 @@ async fn s12_the_supervisors_of_a_tree_can_be_reached() {
     assert!(below.ended().await.is_ok());
     supervisor.restart("inner").await.unwrap();
     let below = supervisor.supervisor("inner").await.unwrap();
-    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built anew");
+    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built again");
 }
 
 #[tokio::test]
-async fn h4_a_supervisor_beats_by_itself_with_nothing_else_to_do() {
+async fn h4_an_idle_supervisor_beats() {
     let world = World::new();
     let supervisor = world.builder().child(inner(&world)).start().await.unwrap();
     for _ in 0..60 {
