@@ -5,7 +5,7 @@ use crate::{
     store::{Cause, HistoryEntry, Row},
     worker::Limits,
 };
-use fsm_core::{Course, Graph, Obstacle};
+use fsm_core::{Blocker, Graph, NextStep};
 use std::time::Duration;
 
 /// What is to be done about a wish.
@@ -40,22 +40,22 @@ pub(crate) fn decide(
         let note = (!was_suspended).then(|| ("desired state suspended", why.to_string()));
         return keep(desired, None, note);
     }
-    match graph.course(state, &target) {
-        Course::Fire(_) if fell_back && desired.setbacks >= limits.attempts => {
+    match graph.next_step(state, &target) {
+        NextStep::Fire(_) if fell_back && desired.setbacks >= limits.attempts => {
             let why = desired.halt.as_ref().map(ToString::to_string).unwrap_or_default();
             let note = ("desired state given up", format!("{} setbacks, the last: {why}", desired.setbacks));
             keep(desired, None, Some(note))
         }
-        Course::Fire(_) if fell_back => {
+        NextStep::Fire(_) if fell_back => {
             let retry = Some(desired.setbacks);
             keep(desired, retry, None)
         }
-        Course::Fire(transition) => (desired, Decision::Fire(transition.event)),
-        Course::Blocked(obstacle) => {
-            let note = ("desired state blocked", blocked(obstacle, state, &target));
+        NextStep::Fire(transition) => (desired, Decision::Fire(transition.event)),
+        NextStep::Blocked(blocker) => {
+            let note = ("desired state blocked", blocked(blocker, state, &target));
             keep(Stored { halt: None, ..desired }, None, Some(note))
         }
-        Course::Arrived | Course::Work | Course::Timer(_) => keep(Stored { halt: None, ..desired }, None, None),
+        NextStep::Arrived | NextStep::Work | NextStep::Timer(_) => keep(Stored { halt: None, ..desired }, None, None),
     }
 }
 
@@ -117,11 +117,11 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
     graph.state_was(stored).map_or(stored, |state| state.name)
 }
 
-fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
-    match obstacle {
-        Obstacle::NoWay => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
-        Obstacle::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
-        Obstacle::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+fn blocked(blocker: Blocker, state: &str, target: &str) -> String {
+    match blocker {
+        Blocker::NoPath => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
+        Blocker::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
+        Blocker::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
     }
 }
 
@@ -129,11 +129,11 @@ fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::{HistoryKind, Key};
-    use fsm_core::{EventInfo, Kind, StateInfo, TransitionInfo};
+    use fsm_core::{EventInfo, StateInfo, StateKind, TransitionInfo};
     use std::time::SystemTime;
     use uuid::Uuid;
 
-    const fn state(name: &'static str, kind: Kind) -> StateInfo {
+    const fn state(name: &'static str, kind: StateKind) -> StateInfo {
         StateInfo {
             name,
             doc: "",
@@ -158,10 +158,10 @@ mod tests {
         version: 1,
         context: None,
         states: &[
-            StateInfo { was: &[], ..state("Off", Kind::Rest) },
-            StateInfo { was: &[], ..state("Starting", Kind::Work) },
-            state("On", Kind::Rest),
-            StateInfo { was: &[], ..state("Lost", Kind::Rest) },
+            StateInfo { was: &[], ..state("Off", StateKind::Rest) },
+            StateInfo { was: &[], ..state("Starting", StateKind::Work) },
+            state("On", StateKind::Rest),
+            StateInfo { was: &[], ..state("Lost", StateKind::Rest) },
         ],
         events: &[
             EventInfo { name: "start", fields: &[] },

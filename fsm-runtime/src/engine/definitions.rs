@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::store::{Definition, Group, StoreError};
-use fsm_core::{FieldInfo, Graph, Kind};
+use fsm_core::{FieldInfo, Graph, StateKind};
 use serde_json::{Value, json};
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -88,9 +88,9 @@ pub(crate) fn json(graph: &Graph) -> String {
                 "name": state.name,
                 "doc": state.doc,
                 "kind": match state.kind {
-                    Kind::Rest => "rest",
-                    Kind::Work => "work",
-                    Kind::End => "end",
+                    StateKind::Rest => "rest",
+                    StateKind::Work => "work",
+                    StateKind::End => "end",
                 },
                 "initial": state.initial,
                 "fields": fields(state.fields),

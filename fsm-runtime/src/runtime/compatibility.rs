@@ -77,12 +77,12 @@ pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsm_core::{Kind, StateInfo};
+    use fsm_core::{StateInfo, StateKind};
 
     const STATE: StateInfo = StateInfo {
         name: "A",
         doc: "",
-        kind: Kind::Rest,
+        kind: StateKind::Rest,
         initial: true,
         remove: false,
         was: &["Old"],

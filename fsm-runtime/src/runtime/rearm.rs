@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     store::{Arm, Change, Filter, Row},
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn gains(last: &Value, graph: &'static Graph) -> Vec<Gain> {
         let had_not = |what: &dyn Fn(&Value) -> bool| !readable || before.iter().any(|it| !what(it));
         Gain {
             state: state.name,
-            work: state.kind == Kind::Work && had_not(&|it| it["kind"] == "work"),
+            work: state.kind == StateKind::Work && had_not(&|it| it["kind"] == "work"),
             timer: state.timer.map(|timer| timer.after).filter(|_| had_not(&|it| !it["timer"].is_null())),
         }
     });
@@ -121,7 +121,7 @@ mod tests {
     const REST: StateInfo = StateInfo {
         name: "Rest",
         doc: "",
-        kind: Kind::Rest,
+        kind: StateKind::Rest,
         initial: true,
         remove: false,
         was: &[],
@@ -138,7 +138,7 @@ mod tests {
         context: None,
         states: &[
             REST,
-            StateInfo { name: "Work", kind: Kind::Work, was: &["Idle"], ..REST },
+            StateInfo { name: "Work", kind: StateKind::Work, was: &["Idle"], ..REST },
             StateInfo { name: "Timed", timer: Some(TimerInfo { after: HOUR, event: "e" }), ..REST },
         ],
         events: &[],
