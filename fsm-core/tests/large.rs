@@ -1,9 +1,9 @@
-//! A machine of thirty states, whose picture stays readable: what many states have in common is one arrow.
+//! A machine of thirty states: shared transitions are one arrow, so that the diagram stays readable.
 #![allow(dead_code)]
 
 use fsm_core::{StateMachine, diagram};
 
-/// An order in a shop, from the cart to the archive.
+/// An order in a shop.
 #[derive(StateMachine)]
 #[fsm(
     initial = Cart | Imported,
@@ -156,19 +156,21 @@ enum Order {
 diagram!(Order in "tests/large.md");
 
 #[test]
-fn common_transitions_are_drawn_once() {
+fn shared_transitions_are_drawn_once() {
     let picture = Order::GRAPH.mermaid().to_string();
     let lines = |event: &str| picture.lines().filter(|line| line.ends_with(event)).map(str::trim).collect::<Vec<_>>();
     assert_eq!(lines(": freeze"), ["every_Frozen_Abandoned --> Frozen : freeze"]);
     assert_eq!(lines(": abandon"), ["Checkout --> Abandoned : abandon"]);
     assert_eq!(lines(": stop_fulfilment"), ["Fulfilment --> OnHold : stop_fulfilment"]);
-    assert!(picture.contains("state \"every state but Frozen, Abandoned and the ends\" as every_Frozen_Abandoned"));
-    // A timer's arrow says when it fires, a few states that lead to the same have one each.
+    assert!(
+        picture.contains("state \"every state except Frozen, Abandoned and end states\" as every_Frozen_Abandoned")
+    );
+    // Timed transitions have their own arrows, and so do transitions that few states share.
     assert_eq!(lines(": declined (after 2m)"), ["Authorising --> PaymentFailed : declined (after 2m)"]);
     assert_eq!(lines(": refund").len(), 4);
 }
 
-/// No ends, nothing excepted, and a superstate that is not left.
+/// No end states, no exceptions, and a superstate whose transitions stay inside it.
 #[derive(StateMachine)]
 #[fsm(initial = A, group(Inner, on(first => B), on(out => A)), group(Pair, on(out => A)))]
 #[on(reset => A)]
@@ -200,28 +202,28 @@ enum Ring {
 }
 
 #[test]
-fn what_would_mislead_is_drawn_one_by_one() {
+fn ambiguous_transitions_are_drawn_separately() {
     let picture = Ring::GRAPH.mermaid().to_string();
     let lines = |event: &str| picture.lines().filter(|line| line.ends_with(event)).map(str::trim).collect::<Vec<_>>();
-    assert!(picture.contains("state \"every state\" as every_\n"), "no state has the box's identifier:\n{picture}");
+    assert!(picture.contains("state \"every state\" as every_\n"), "the box has an identifier of its own:\n{picture}");
     assert_eq!(lines(": reset"), ["every_ --> A : reset"]);
     assert_eq!(lines(": first"), ["B --> B : first", "C --> B : first", "D --> B : first"]);
     assert_eq!(lines(": out"), ["Inner --> A : out", "E --> A : out", "F --> A : out"]);
 }
 
 #[test]
-fn graphviz_gets_the_same_arrows() {
+fn graphviz_has_the_same_arrows() {
     let dot = Order::GRAPH.dot().to_string();
     let lines = |part: &str| dot.lines().filter(|line| line.contains(part)).map(str::trim).collect::<Vec<_>>();
-    assert_eq!(lines("\"freeze\""), ["\"every state but Frozen, Abandoned\" -> \"Frozen\" [label=\"freeze\"];"]);
+    assert_eq!(lines("\"freeze\""), ["\"every state except Frozen, Abandoned\" -> \"Frozen\" [label=\"freeze\"];"]);
     assert_eq!(
         lines("label=\"every"),
         [
-            "\"every state but Frozen, Abandoned\" [label=\"every state but Frozen, Abandoned and the ends\", style=\"rounded,dotted\"];"
+            "\"every state except Frozen, Abandoned\" [label=\"every state except Frozen, Abandoned and end states\", style=\"rounded,dotted\"];"
         ]
     );
     assert_eq!(lines("\"abandon\""), ["\"Address\" -> \"Abandoned\" [label=\"abandon\", ltail=cluster_0];"]);
-    assert_eq!(lines("compound"), ["compound=true;"], "Graphviz cuts arrows at clusters only then");
+    assert_eq!(lines("compound"), ["compound=true;"], "Graphviz clips arrows at clusters only with this");
     let picture = Order::GRAPH.mermaid().to_string();
     let arrows = picture.lines().filter(|line| line.contains(" --> ") && line.contains(" : ")).count();
     assert_eq!(lines(" [label=").iter().filter(|line| line.contains(" -> ")).count(), arrows);

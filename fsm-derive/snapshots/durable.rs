@@ -133,14 +133,14 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("state of `Report`", name))
         }
@@ -327,14 +327,14 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("event of `Report`", name))
         }
@@ -390,7 +390,10 @@ pub mod report {
             self,
             state: S,
             seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::GuardError<S, Self>,
+        >;
         #[doc(hidden)]
         const EVENT: EventKind;
         /// What [`Record::fire`] leads to.
@@ -411,7 +414,7 @@ pub mod report {
             state: S,
             event: E,
             _: &mut (),
-        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
+        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::GuardError<S, E>> {
             event.transition(state, Seal)
         }
     }
@@ -490,17 +493,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Report>
     for Machine<S> {
-        type Error = ::fsm_runtime::core::WrongState<Report>;
+        type Error = ::fsm_runtime::core::WrongStateError<Report>;
         fn try_from(
             machine: Report,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongState<Report>> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongStateError<Report>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_runtime::core::WrongState::new::<S>(machine, ()),
+                        ::fsm_runtime::core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -605,7 +608,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Requested, Self>,
+            ::fsm_runtime::core::GuardError<Requested, Self>,
         > {
             ::core::result::Result::Ok({
                 let Requested { title } = state;
@@ -643,7 +646,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Writing, Self>,
+            ::fsm_runtime::core::GuardError<Writing, Self>,
         > {
             ::core::result::Result::Ok({
                 let Writing { title } = state;
@@ -664,106 +667,65 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     ///The graph of `Report`.
-    pub const GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
-        machine: "Report",
-        doc: "A report, from the request to its text.",
-        version: 2u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_runtime::core::StateInfo {
-                name: "Requested",
-                doc: "Somebody wants it.",
-                kind: ::fsm_runtime::core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Writing",
-                doc: "A worker is writing it.",
-                kind: ::fsm_runtime::core::Kind::Work,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_runtime::core::TimerInfo {
-                    after: ::core::time::Duration::new(3600u64, 0u32),
-                    event: "finish",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Written",
-                doc: "It can be read.",
-                kind: ::fsm_runtime::core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_runtime::core::EventInfo {
-                name: "begin",
-                fields: &[],
-            },
-            ::fsm_runtime::core::EventInfo {
-                name: "finish",
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-            },
-        ],
-        transitions: &[
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Requested",
-                event: "begin",
-                to: &["Writing"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Writing",
-                event: "finish",
-                to: &["Written"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    pub const GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph::new(
+            "Report",
+        )
+        .with_doc("A report, from the request to its text.")
+        .with_version(2u32)
+        .with_states(
+            &[
+                ::fsm_runtime::core::StateInfo::new("Requested")
+                    .with_doc("Somebody wants it.")
+                    .with_initial(true)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Writing")
+                    .with_doc("A worker is writing it.")
+                    .with_kind(::fsm_runtime::core::StateKind::Work)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    )
+                    .with_timer(
+                        ::fsm_runtime::core::TimerInfo::new(
+                            ::core::time::Duration::new(3600u64, 0u32),
+                            "finish",
+                        ),
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Written")
+                    .with_doc("It can be read.")
+                    .with_kind(::fsm_runtime::core::StateKind::End)
+                    .with_fields(
+                        &[
+                            ::fsm_runtime::core::FieldInfo::new("title", "String"),
+                            ::fsm_runtime::core::FieldInfo::new("text", "String"),
+                        ],
+                    ),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_runtime::core::EventInfo::new("begin"),
+                ::fsm_runtime::core::EventInfo::new("finish")
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("text", "String")],
+                    ),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Requested",
+                    "begin",
+                    &["Writing"],
+                ),
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Writing",
+                    "finish",
+                    &["Written"],
+                ),
+            ],
+        );
     impl Report {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
@@ -805,7 +767,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             let event = event.into();
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
@@ -815,7 +777,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Written { title, text })
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                    ::core::result::Result::Err(::fsm_runtime::core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -852,7 +814,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             self.apply(event)
         }
         #[inline]

@@ -164,14 +164,14 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Text`", name))
         }
@@ -387,14 +387,14 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Text`", name))
         }
@@ -473,7 +473,7 @@ pub(crate) mod text {
             self,
             state: S,
             seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
 
@@ -560,10 +560,10 @@ It is born in an initial state, moved by the events that its state declares, and
         S: ::fsm_core::StateOf<Text<'a, T>>,
         T: Clone,
     > ::core::convert::TryFrom<Text<'a, T>> for Machine<'a, S, T> {
-        type Error = ::fsm_core::WrongState<Text<'a, T>>;
+        type Error = ::fsm_core::WrongStateError<Text<'a, T>>;
         fn try_from(
             machine: Text<'a, T>,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Text<'a, T>>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Text<'a, T>>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine {
@@ -573,7 +573,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -668,7 +668,7 @@ It is born in an initial state, moved by the events that its state declares, and
             by: &'a str,
         ) -> ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Self, event::Submit<'a>>,
+            ::fsm_core::GuardError<Self, event::Submit<'a>>,
         > {
             self.fire(event::Submit { by })
         }
@@ -701,7 +701,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Submit<'a> {
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
+            ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
         fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
@@ -733,7 +733,10 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Draft<T>,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
             match outside::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
@@ -743,7 +746,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -783,7 +786,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(outside::with_Review_Decide(state, self))
         }
@@ -804,7 +807,10 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Draft<T>,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
@@ -826,154 +832,67 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
     ///The graph of `Text`.
-    pub(crate) const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Text",
-        doc: "A text on its way to the reader.",
-        version: 1u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Draft",
-                doc: "Being written.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Review",
-                doc: "Being read.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_core::TimerInfo {
-                    after: ::core::time::Duration::new(1209600u64, 0u32),
-                    event: "withdraw",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Published",
-                doc: "Out.",
-                kind: ::fsm_core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "0",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "WITHDRAWN",
-                doc: "",
-                kind: ::fsm_core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "submit",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "decide",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "score",
-                        ty: "u8",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "withdraw",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "submit",
-                to: &["Review"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "decide",
-                to: &["Published", "Draft"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[
-            ::fsm_core::GroupInfo {
-                name: "Open",
-                doc: "",
-            },
-        ],
-    };
+    pub(crate) const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Text")
+        .with_doc("A text on its way to the reader.")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Draft")
+                    .with_doc("Being written.")
+                    .with_initial(true)
+                    .with_group("Open")
+                    .with_fields(&[::fsm_core::FieldInfo::new("title", "T")]),
+                ::fsm_core::StateInfo::new("Review")
+                    .with_doc("Being read.")
+                    .with_group("Open")
+                    .with_fields(
+                        &[
+                            ::fsm_core::FieldInfo::new("title", "T"),
+                            ::fsm_core::FieldInfo::new("by", "&'a str"),
+                        ],
+                    )
+                    .with_timer(
+                        ::fsm_core::TimerInfo::new(
+                            ::core::time::Duration::new(1209600u64, 0u32),
+                            "withdraw",
+                        ),
+                    ),
+                ::fsm_core::StateInfo::new("Published")
+                    .with_doc("Out.")
+                    .with_kind(::fsm_core::StateKind::End)
+                    .with_fields(&[::fsm_core::FieldInfo::new("0", "T")]),
+                ::fsm_core::StateInfo::new("WITHDRAWN")
+                    .with_kind(::fsm_core::StateKind::End),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_core::EventInfo::new("submit")
+                    .with_fields(&[::fsm_core::FieldInfo::new("by", "&'a str")]),
+                ::fsm_core::EventInfo::new("decide")
+                    .with_fields(&[::fsm_core::FieldInfo::new("score", "u8")]),
+                ::fsm_core::EventInfo::new("withdraw"),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Draft", "submit", &["Review"])
+                    .with_guarded(true),
+                ::fsm_core::TransitionInfo::new(
+                    "Review",
+                    "decide",
+                    &["Published", "Draft"],
+                ),
+                ::fsm_core::TransitionInfo::new("Draft", "withdraw", &["WITHDRAWN"]),
+                ::fsm_core::TransitionInfo::new("Review", "withdraw", &["WITHDRAWN"]),
+            ],
+        )
+        .with_groups(&[::fsm_core::GroupInfo::new("Open")]);
     impl<'a, T: Clone> Text<'a, T> {
         /// The graph of this machine.
         pub(crate) const GRAPH: &'static ::fsm_core::Graph = GRAPH;
@@ -1016,7 +935,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub(crate) fn apply(
             self,
             event: impl ::core::convert::Into<Event<'a>>,
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             let event = event.into();
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
@@ -1032,7 +951,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Withdrawn)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -1059,15 +978,15 @@ It is born in an initial state, moved by the events that its state declares, and
     >(
         state: S,
         event: E,
-    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
         match event.transition(state, Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -1094,7 +1013,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event<'a>,
             _: &mut (),
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             self.apply(event)
         }
         #[inline]

@@ -59,7 +59,7 @@ fn it_moves_along_and_only_a_with_changes_it() {
 #[test]
 fn what_is_refused_comes_back_with_it() {
     let refused = order::Machine::new(order::Cart { cents: 1 }, shop(false)).pay().unwrap_err();
-    assert_eq!(refused.to_string(), "refused: it is closed");
+    assert_eq!(refused.to_string(), "refused by the guard: it is closed");
     let mut cart = refused.machine;
     assert_eq!(*cart.context(), shop(false));
     cart.context_mut().open = true;
@@ -76,7 +76,7 @@ fn the_enum_is_applied_to_with_it_and_restored_with_it() {
     assert_eq!((&order, shop.sold), (&Order::Paid { cents: 2 }, 2));
 
     let wrong = order::Machine::<order::Cart>::try_from((order, shop)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `Order` is in state `Paid`, not in `Cart`");
+    assert_eq!(wrong.to_string(), "`Order` is in state `Paid`; expected `Cart`");
     let paid = order::Machine::<order::Paid>::try_from((wrong.machine, wrong.context)).unwrap();
     assert_eq!(paid, paid.clone());
     let mut any = order::Any::from(<(Order, Shop)>::from(paid));

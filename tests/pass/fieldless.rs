@@ -1,6 +1,6 @@
 //! A fieldless enum, typed and as a plain value.
 
-use fsm_core::{Kind, Name, StateMachine};
+use fsm_core::{Name, StateKind, StateMachine};
 
 /// Where an order stands.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ fn restored() {
         panic!("it was shipped")
     };
     let wrong = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::from(shipped)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `OrderStatus` is in state `Shipped`, not in `Paid`");
+    assert_eq!(wrong.to_string(), "`OrderStatus` is in state `Shipped`; expected `Paid`");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn names_and_graph() {
     let unknown = "Shiped".parse::<State>().unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "`Shiped` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, `Delivered` and `Cancelled`"
+        "unknown state of `OrderStatus`: `Shiped`; expected `Placed`, `Paid`, `Shipped`, `Delivered` or `Cancelled`"
     );
     assert_eq!(
         EventKind::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>(),
@@ -74,7 +74,7 @@ fn names_and_graph() {
     assert_eq!(<State as Name>::ALL[State::Paid.index()], State::Paid);
     assert_eq!(format!("{:>8}", State::Paid), "    Paid");
     let graph = OrderStatus::GRAPH;
-    assert_eq!(graph.state("Delivered").unwrap().kind, Kind::End);
+    assert_eq!(graph.state("Delivered").unwrap().kind, StateKind::End);
     assert_eq!(graph.transition("Paid", "ship").unwrap().to, ["Shipped"]);
     assert_eq!(
         graph.transitions_from("Shipped").map(|transition| transition.event).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use crate::{
     store::{Cause, Change, HistoryEntry, HistoryKind, HistoryQuery, Note, Origin, Row, SetWish, StoreError, Verdict},
     wish::{Halt, Stored},
 };
-use fsm_core::{Course, Graph, Obstacle};
+use fsm_core::{Blocker, Graph, NextStep};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -133,22 +133,22 @@ fn decide(
         let note = (!was_suspended).then(|| ("wish suspended", why.to_string()));
         return keep(wish, None, note);
     }
-    match graph.course(state, &target) {
-        Course::Fire(_) if fell_back && wish.setbacks >= limits.attempts => {
+    match graph.next_step(state, &target) {
+        NextStep::Fire(_) if fell_back && wish.setbacks >= limits.attempts => {
             let why = wish.halt.as_ref().map(ToString::to_string).unwrap_or_default();
             let note = ("wish given up", format!("{} setbacks, the last: {why}", wish.setbacks));
             keep(wish, None, Some(note))
         }
-        Course::Fire(_) if fell_back => {
+        NextStep::Fire(_) if fell_back => {
             let retry = Some(wish.setbacks);
             keep(wish, retry, None)
         }
-        Course::Fire(transition) => (wish, Decision::Fire(transition.event)),
-        Course::Blocked(obstacle) => {
-            let note = ("wish blocked", blocked(obstacle, state, &target));
+        NextStep::Fire(transition) => (wish, Decision::Fire(transition.event)),
+        NextStep::Blocked(blocker) => {
+            let note = ("wish blocked", blocked(blocker, state, &target));
             keep(Stored { halt: None, ..wish }, None, Some(note))
         }
-        Course::Arrived | Course::Work | Course::Timer(_) => keep(Stored { halt: None, ..wish }, None, None),
+        _ => keep(Stored { halt: None, ..wish }, None, None),
     }
 }
 
@@ -209,11 +209,11 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
     graph.state_was(stored).map_or(stored, |state| state.name)
 }
 
-fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
-    match obstacle {
-        Obstacle::NoWay => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
-        Obstacle::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
-        Obstacle::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+fn blocked(blocker: Blocker, state: &str, target: &str) -> String {
+    match blocker {
+        Blocker::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
+        Blocker::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+        _ => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
     }
 }
 
@@ -221,55 +221,34 @@ fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::Key;
-    use fsm_core::{EventInfo, Kind, StateInfo, TransitionInfo};
+    use fsm_core::{EventInfo, StateInfo, StateKind, TransitionInfo};
     use std::time::SystemTime;
     use uuid::Uuid;
 
-    const fn state(name: &'static str, kind: Kind) -> StateInfo {
-        StateInfo {
-            name,
-            doc: "",
-            kind,
-            initial: false,
-            remove: false,
-            was: &["Former"],
-            group: None,
-            fields: &[],
-            timer: None,
-            exhausted: None,
-        }
+    const fn auto(from: &'static str, event: &'static str, to: &'static [&'static str]) -> TransitionInfo {
+        TransitionInfo::new(from, event, to).with_auto(true)
     }
 
-    const fn on(from: &'static str, event: &'static str, to: &'static [&'static str], auto: bool) -> TransitionInfo {
-        TransitionInfo { from, event, to, guarded: false, auto, doc: "" }
-    }
-
-    const GRAPH: &Graph = &Graph {
-        machine: "Pump",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            StateInfo { was: &[], ..state("Off", Kind::Rest) },
-            StateInfo { was: &[], ..state("Starting", Kind::Work) },
-            state("On", Kind::Rest),
-            StateInfo { was: &[], ..state("Lost", Kind::Rest) },
-        ],
-        events: &[
-            EventInfo { name: "start", fields: &[] },
-            EventInfo { name: "started", fields: &[] },
-            EventInfo { name: "fail", fields: &[] },
-            EventInfo { name: "stop", fields: &[] },
-        ],
-        transitions: &[
-            on("Off", "start", &["Starting"], true),
-            on("Starting", "started", &["On"], false),
-            on("Starting", "fail", &["Off"], false),
-            on("On", "fail", &["Off"], false),
-            on("On", "stop", &["Lost"], false),
-        ],
-        groups: &[],
-    };
+    const GRAPH: &Graph = &Graph::new("Pump")
+        .with_states(&[
+            StateInfo::new("Off"),
+            StateInfo::new("Starting").with_kind(StateKind::Work),
+            StateInfo::new("On").with_was(&["Former"]),
+            StateInfo::new("Lost"),
+        ])
+        .with_events(&[
+            EventInfo::new("start"),
+            EventInfo::new("started"),
+            EventInfo::new("fail"),
+            EventInfo::new("stop"),
+        ])
+        .with_transitions(&[
+            auto("Off", "start", &["Starting"]),
+            TransitionInfo::new("Starting", "started", &["On"]),
+            TransitionInfo::new("Starting", "fail", &["Off"]),
+            TransitionInfo::new("On", "fail", &["Off"]),
+            TransitionInfo::new("On", "stop", &["Lost"]),
+        ]);
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 

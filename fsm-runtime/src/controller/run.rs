@@ -22,7 +22,7 @@ use crate::{
     store::{Attempts, Change, Due, Key, Release, Renewal, Row, Scope, StoreError, Verdict},
     supervisor::Supervisor,
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use std::{
     collections::{HashMap, HashSet},
     ops::RangeInclusive,
@@ -429,7 +429,7 @@ async fn look(
 }
 
 /// The kind of the state that `row` stands in; `None` where this code does not know the row.
-fn kind(graph: &Graph, row: &Row) -> Option<Kind> {
+fn kind(graph: &Graph, row: &Row) -> Option<StateKind> {
     let state = graph.state_was(&row.state).filter(|_| checks::knows(graph, &row.state, row.schema));
     state.map(|state| state.kind)
 }

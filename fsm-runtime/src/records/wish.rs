@@ -11,7 +11,7 @@ use crate::{
     store::{Cause, Change, Key, Note, Row, SetWish, Verdict},
     wish::{Halt, Stored},
 };
-use fsm_core::{Course, Name, Obstacle, StateMachine};
+use fsm_core::{Blocker, Name, NextStep, StateMachine};
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -296,8 +296,8 @@ fn progress<M: Durable>(
     if let Some(why) = wish.halt.as_ref().filter(|_| wish.is_suspended()) {
         return Progress::Stuck(Stuck::Suspended { why: why.to_string() });
     }
-    let course = M::GRAPH.course(state.as_str(), target.as_str());
-    if course == Course::Arrived {
+    let next = M::GRAPH.next_step(state.as_str(), target.as_str());
+    if next == NextStep::Arrived {
         return Progress::Fulfilled;
     }
     // What happened since is not settled yet.
@@ -305,22 +305,21 @@ fn progress<M: Durable>(
         return Progress::Pending;
     }
     let no_way = Progress::Stuck(Stuck::NoWay { from: state, to: target });
-    match course {
-        Course::Arrived => Progress::Fulfilled,
-        Course::Work => match &row.parked {
+    match next {
+        NextStep::Arrived => Progress::Fulfilled,
+        NextStep::Work => match &row.parked {
             Some(why) => Progress::Stuck(Stuck::Parked { why: why.clone() }),
             None => Progress::Working,
         },
         // A timer that was dropped does not fire.
-        Course::Timer(_) => row.timer_at.map_or(no_way, |until| Progress::Waiting { until }),
-        Course::Blocked(Obstacle::NoWay) => no_way,
-        Course::Blocked(Obstacle::Payload(it)) => {
+        NextStep::Timer(_) => row.timer_at.map_or(no_way, |until| Progress::Waiting { until }),
+        NextStep::Blocked(Blocker::Payload(it)) => {
             named(it.from, it.event, no_way, |state, event| Progress::Stuck(Stuck::NeedsPayload { state, event }))
         }
-        Course::Blocked(Obstacle::Branch(it)) => {
+        NextStep::Blocked(Blocker::Branch(it)) => {
             named(it.from, it.event, no_way, |state, event| Progress::Stuck(Stuck::Branches { state, event }))
         }
-        Course::Fire(it) => named(it.from, it.event, no_way, |_: M::State, event| match (&wish.halt, row.wish_at) {
+        NextStep::Fire(it) => named(it.from, it.event, no_way, |_: M::State, event| match (&wish.halt, row.wish_at) {
             (None, _) => Progress::Pending,
             (Some(why), Some(at)) => Progress::Retrying { event, at, why: why.to_string() },
             (Some(Halt::Refused { reason, .. }), None) => {
@@ -328,6 +327,7 @@ fn progress<M: Durable>(
             }
             (Some(why), None) => Progress::Stuck(Stuck::FallsBack { why: why.to_string() }),
         }),
+        _ => no_way,
     }
 }
 

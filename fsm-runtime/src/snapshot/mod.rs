@@ -219,7 +219,7 @@ pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Whole>, upda
         Outcome::Broken(problems) => Err(SnapshotError::Broken { path: shown(), problems }),
         Outcome::Drifted(next) if update => fs::write(path, next.text()).map_err(io),
         Outcome::Drifted(next) => {
-            Err(SnapshotError::Drifted { path: shown(), diff: fsm_core::diff(&stored.text(), &next.text()) })
+            Err(SnapshotError::Drifted { path: shown(), diff: fsm_core::__private::diff(&stored.text(), &next.text()) })
         }
     }
 }
