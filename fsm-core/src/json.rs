@@ -10,6 +10,7 @@ use crate::graph::{EventInfo, FieldInfo, Graph, StateInfo, TransitionInfo};
 ///
 /// - `format` is [`Json::FORMAT`].
 /// - `fingerprint` is the [fingerprint](Graph::fingerprint) as sixteen hexadecimal digits.
+/// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
 /// - The `after` of a timer is `{"secs": …, "nanos": …}`.
 ///
@@ -77,7 +78,7 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
 }
 
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
-    write!(f, "{{\"name\":{},\"ty\":{}}}", Text(field.name), Text(field.ty))
+    write!(f, "{{\"name\":{},\"type\":{}}}", Text(field.name), Text(field.ty))
 }
 
 fn array<T>(
