@@ -25,6 +25,12 @@ pub struct Lease<M: Durable> {
     context: Box<M::Context>,
 }
 
+impl<M: Durable> fmt::Debug for Lease<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("key", &self.row().key).finish_non_exhaustive()
+    }
+}
+
 impl<M: Durable> Lease<M> {
     pub(crate) fn new(attempt: Arc<Attempt>, context: Box<M::Context>, shared: Arc<Shared>) -> Self {
         Self { attempt, shared, context }
@@ -210,15 +216,21 @@ impl<S: DurableState> Done<S> {
 
 impl<S: DurableState> fmt::Debug for Done<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.0 {
-            End::Fired { event, .. } => write!(f, "Done({event})"),
-            End::Again(after) => write!(f, "Done(again after {after:?})"),
-        }
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
 /// A [`Done`] of any state of `M`.
 pub struct Finished<M: Durable>(pub(crate) End<M>);
+
+impl<M: Durable> fmt::Debug for Finished<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            End::Fired { event, .. } => write!(f, "Done({event})"),
+            End::Again(after) => write!(f, "Done(again after {after:?})"),
+        }
+    }
+}
 
 pub(crate) enum End<M: Durable> {
     Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String },

@@ -102,11 +102,12 @@ fn tables_and_ways_take_it_along() {
     }
 }
 
-/// Neither `Clone` nor anything else, and under a name that is generated too.
+/// Has the name of a generated type, and implements no trait except `Debug`.
+#[derive(Debug)]
 pub struct State(std::sync::mpsc::Receiver<u8>);
 
 /// A context that can do nothing, of a machine that is cloned and compared otherwise.
-#[derive(StateMachine)]
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Closed, context = State, derive(Clone, Debug, PartialEq))]
 pub enum Door {
     #[on(open => Open, guard = has_key)]
@@ -163,7 +164,7 @@ fn it_may_be_generic_and_borrowed() {
 }
 
 /// One state, no event.
-#[derive(StateMachine)]
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Only, context = Box<dyn Fn() -> u8>)]
 pub enum Constant {
     #[state(end)]

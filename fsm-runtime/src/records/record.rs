@@ -27,6 +27,12 @@ pub struct Meta<M: Durable> {
     context: Box<M::Context>,
 }
 
+impl<M: Durable> fmt::Debug for Meta<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meta").field("key", &self.key).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
 impl<M: Durable> Meta<M> {
     pub(super) fn of(shared: &Arc<Shared>, origin: &Origin, row: &Row, context: Box<M::Context>) -> Self {
         Self {
