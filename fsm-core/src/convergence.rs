@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::graph::{Graph, StateKind, TransitionInfo};
 
-/// What happens next on the way to a desired state, as [`Graph::next_step`] finds it.
+/// What happens next towards a desired state, as [`Graph::next_step`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextStep {

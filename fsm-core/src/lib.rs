@@ -14,7 +14,7 @@
 //!     /// Payment received.
 //!     #[on(ship => Shipped)]
 //!     Paid { cents: u32 },
-//!     /// On its way.
+//!     /// Shipped to the customer.
 //!     #[on(arrive => Delivered)]
 //!     Shipped,
 //!     /// The customer has received it.

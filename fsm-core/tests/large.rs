@@ -13,64 +13,64 @@ use fsm_core::{StateMachine, diagram};
 )]
 #[on(freeze => Frozen, except(Frozen, Abandoned))]
 enum Order {
-    /// The customer collects items.
+    /// The customer adds items.
     #[on(check_out => Address)]
     #[after("30d", expire)]
     #[on(expire => Expired)]
     Cart,
-    /// It came from another system.
+    /// Created by another system.
     #[on(accept_import => Paid)]
     #[on(expire => Expired)]
     Imported,
-    /// Where to send it.
+    /// The customer enters the address.
     #[state(in = Checkout)]
     #[on(address_given => Shipping)]
     Address,
-    /// How to send it.
+    /// The customer chooses a carrier.
     #[state(in = Checkout)]
     #[on(shipping_chosen => Payment)]
     #[on(back => Address)]
     Shipping,
-    /// How to pay for it.
+    /// The customer chooses a payment method.
     #[state(in = Checkout)]
     #[on(payment_chosen => Confirm)]
     #[on(back => Shipping)]
     Payment,
-    /// The customer looks at all of it.
+    /// The customer reviews the order.
     #[state(in = Checkout)]
     #[on(confirm => Authorising)]
     #[on(back => Payment)]
     Confirm,
-    /// The bank is asked.
+    /// Waiting for the bank.
     #[state(work)]
     #[on(authorised => Authorised)]
     #[on(declined => PaymentFailed)]
     #[on(challenge => Challenged)]
     #[after("2m", declined)]
     Authorising,
-    /// The customer proves who they are.
+    /// The customer authenticates.
     #[on(authorised => Authorised)]
     #[on(declined => PaymentFailed)]
     #[after("15m", declined)]
     Challenged,
-    /// The bank said no.
+    /// Declined by the bank.
     #[on(retry_payment => Payment)]
     #[on(expire => Expired)]
     PaymentFailed,
-    /// The money is reserved.
+    /// The amount is reserved.
     #[on(capture => Capturing)]
     #[on(release => Cancelled)]
     Authorised,
-    /// The money is taken.
+    /// The amount is being captured.
     #[state(work)]
     #[on(captured => Paid)]
     #[on(declined => PaymentFailed)]
     Capturing,
-    /// It can be prepared.
+    /// Ready for fulfilment.
     #[on(allocate => Allocating)]
     #[on(refund => Refunding)]
     Paid,
-    /// Stock is looked for.
+    /// Stock is being allocated.
     #[state(work, in = Fulfilment)]
     #[on(allocated => Picking)]
     #[on(short => Backordered)]
@@ -80,62 +80,62 @@ enum Order {
     #[on(restocked => Allocating)]
     #[on(refund => Refunding)]
     Backordered,
-    /// Somebody walks the shelves.
+    /// Items are being picked.
     #[state(in = Fulfilment)]
     #[on(picked => Packing)]
     #[on(short => Backordered)]
     Picking,
-    /// It is put in a box.
+    /// Items are being packed.
     #[state(in = Fulfilment)]
     #[on(packed => LabelPrinting)]
     Packing,
-    /// The carrier gives a number.
+    /// Waiting for the carrier's label.
     #[state(work, in = Fulfilment)]
     #[on(labelled => ReadyToShip)]
     #[on(label_failed => Packing)]
     LabelPrinting,
-    /// It stands at the door.
+    /// Waiting for pickup.
     #[state(in = Fulfilment)]
     #[on(picked_up => InTransit)]
     ReadyToShip,
-    /// Stopped by somebody.
+    /// Fulfilment is paused.
     #[on(resume_fulfilment => Allocating)]
     #[on(refund => Refunding)]
     OnHold,
-    /// On its way.
+    /// In transit.
     #[on(delivered => Delivered)]
     #[on(lost => Lost)]
     #[on(delayed => Delayed)]
     InTransit,
-    /// On its way, too long.
+    /// In transit for too long.
     #[on(delivered => Delivered)]
     #[on(lost => Lost)]
     Delayed,
-    /// The carrier lost it.
+    /// Lost by the carrier.
     #[on(resend => Allocating)]
     #[on(refund => Refunding)]
     Lost,
-    /// The customer has it.
+    /// Received by the customer.
     #[state(in = AfterSale)]
     #[on(request_return => ReturnRequested)]
     #[on(complete => Completed)]
     #[after("30d", complete)]
     Delivered,
-    /// The customer wants to send it back.
+    /// The customer has requested a return.
     #[state(in = AfterSale)]
     #[on(return_received => Inspecting)]
     #[on(complete => Completed)]
     ReturnRequested,
-    /// Somebody looks at what came back.
+    /// The return is being inspected.
     #[state(in = AfterSale)]
     #[on(accept_return => Refunding)]
     #[on(reject_return => Delivered)]
     Inspecting,
-    /// The money goes back.
+    /// The refund is being paid.
     #[state(work)]
     #[on(refunded => Refunded)]
     Refunding,
-    /// Fraud is looked into.
+    /// Under fraud investigation.
     #[on(thaw => OnHold)]
     #[on(void => Cancelled)]
     Frozen,
@@ -147,7 +147,7 @@ enum Order {
     Cancelled,
     #[state(end)]
     Expired,
-    /// The customer went away.
+    /// Abandoned by the customer.
     #[on(come_back => Cart)]
     #[on(expire => Expired)]
     Abandoned,
