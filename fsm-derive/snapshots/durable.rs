@@ -363,7 +363,7 @@ pub mod report {
         }
     }
     #[automatically_derived]
-    impl<S: Initial> ::fsm_runtime::BornIn<S> for Report {
+    impl<S: Initial> ::fsm_runtime::CreateFrom<S> for Report {
         type Born = S;
         fn parts(birth: S) -> (S, ()) {
             (birth, ())
@@ -401,7 +401,7 @@ pub mod report {
         #[doc(hidden)]
         fn wrap(
             target: Self::Target,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             seal: Seal,
         ) -> Self::NextRecord;
     }
@@ -619,7 +619,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type NextRecord = Record<Writing>;
         fn wrap(
             target: Writing,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             _: Seal,
         ) -> Record<Writing> {
             Record {
@@ -658,7 +658,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type NextRecord = Record<Written>;
         fn wrap(
             target: Written,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             _: Seal,
         ) -> Record<Written> {
             Record {
@@ -823,7 +823,7 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     ///Why a [`Record`] of a `Report` did not move; what was refused comes back inside.
-    pub type Failure = ::fsm_runtime::Failure<Report>;
+    pub type Failure = ::fsm_runtime::TransitionError<Report>;
     /**A stored `Report` whose state `S` is known at compile time.
 
 Each transition is one compare-and-swap from the version that was read. The data of the state are its fields, through `Deref`.*/
@@ -1105,8 +1105,8 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         }
     }
     #[automatically_derived]
-    impl ::fsm_runtime::KeepsProgress for Writing {
-        type Progress = outside::progress_Writing;
+    impl ::fsm_runtime::Checkpointed for Writing {
+        type Checkpoint = outside::progress_Writing;
     }
     #[automatically_derived]
     impl Task<Writing> {
@@ -1155,7 +1155,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         async fn work(
             self,
             workers: &W,
-            lease: ::fsm_runtime::Lease<Self>,
+            lease: ::fsm_runtime::WorkClaim<Self>,
         ) -> ::core::result::Result<
             ::fsm_runtime::Finished<Self>,
             ::fsm_runtime::WorkError,
@@ -1190,7 +1190,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ) -> Record<S> {
             Record { raw }
         }
-        fn wrap_any(self, meta: ::fsm_runtime::Meta<Self>) -> AnyRecord {
+        fn wrap_any(self, meta: ::fsm_runtime::RecordMeta<Self>) -> AnyRecord {
             match self {
                 Self::Requested { title } => {
                     AnyRecord::Requested(Record {
@@ -1209,7 +1209,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                 }
             }
         }
-        fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::Meta<Self>) {
+        fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::RecordMeta<Self>) {
             match record {
                 AnyRecord::Requested(record) => {
                     let (state, meta) = record.raw.into_parts();

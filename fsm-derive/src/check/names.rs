@@ -42,7 +42,6 @@ pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "stat
 pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
 /// Methods of `Record` and `Task`.
 pub(crate) const DURABLE_METHODS: [&str; 17] = [
-    "again",
     "attempt",
     "cancelled",
     "checkpoint",
@@ -54,7 +53,8 @@ pub(crate) const DURABLE_METHODS: [&str; 17] = [
     "instance_key",
     "is_cancelled",
     "key",
-    "progress",
+    "last_checkpoint",
+    "requeue_after",
     "signals",
     "sleep",
     "version",

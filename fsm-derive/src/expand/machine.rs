@@ -60,7 +60,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         let context = cx.context_or_unit();
         quote! {
             #[automatically_derived]
-            impl<#s: Initial> #runtime::BornIn<#birth> for #enum_ty {
+            impl<#s: Initial> #runtime::CreateFrom<#birth> for #enum_ty {
                 type Born = #s;
                 fn parts(birth: #birth) -> (#s, #context) {
                     #parts
@@ -141,7 +141,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// What [`Record::fire`] leads to.
             type NextRecord: ::core::marker::Send + 'static;
             #[doc(hidden)]
-            fn wrap(target: Self::Target, meta: #runtime::Meta<#enum_ty>, seal: Seal) -> Self::NextRecord;
+            fn wrap(target: Self::Target, meta: #runtime::RecordMeta<#enum_ty>, seal: Seal) -> Self::NextRecord;
         };
         (quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static), record)
     } else {

@@ -110,7 +110,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         quote_spanned! {span=>
             const EVENT: EventKind = EventKind::#kind;
             type NextRecord = #record;
-            fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: Seal) -> #record {
+            fn wrap(target: #target, meta: #runtime::RecordMeta<#enum_ty>, _: Seal) -> #record {
                 #wrapped
             }
         }

@@ -48,7 +48,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
     let handle = handle.expand(cx);
     quote! {
         #[doc = #failure]
-        #vis type Failure = #runtime::Failure<#enum_ty>;
+        #vis type Failure = #runtime::TransitionError<#enum_ty>;
 
         #handle
     }

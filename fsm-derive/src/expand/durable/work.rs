@@ -29,7 +29,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
-         [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`."
+         [`requeue_after`](Self::requeue_after), or with an error. The data of the state are its fields, through `Deref`."
     );
     let future = quote!(impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static);
     let handle = Handle {
@@ -90,8 +90,8 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// None; the return type is that of a worker.
-            #vis fn again(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
-                self.raw.again(after)
+            #vis fn requeue_after(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
+                self.raw.requeue_after(after)
             }
             /// Ends the work with an event that its state declares.
             ///
@@ -113,8 +113,8 @@ fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
     let (vis, error) = (cx.vis(1), quote!(#runtime::WorkError));
     Some(quote! {
         #[automatically_derived]
-        impl #runtime::KeepsProgress for #ty {
-            type Progress = #progress;
+        impl #runtime::Checkpointed for #ty {
+            type Checkpoint = #progress;
         }
         #[automatically_derived]
         impl Task<#ty> {
@@ -132,8 +132,8 @@ fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
             ///
             /// # Errors
             /// When what is stored is not of the declared type any more.
-            #vis fn progress(&self) -> ::core::result::Result<::core::option::Option<#progress>, #error> {
-                self.raw.progress()
+            #vis fn last_checkpoint(&self) -> ::core::result::Result<::core::option::Option<#progress>, #error> {
+                self.raw.last_checkpoint()
             }
         }
     })
@@ -204,7 +204,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             async fn work(
                 self,
                 _: &#w,
-                _: #runtime::Lease<Self>,
+                _: #runtime::WorkClaim<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 #no_work
             }
@@ -220,7 +220,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             async fn work(
                 self,
                 #workers: &#w,
-                #lease: #runtime::Lease<Self>,
+                #lease: #runtime::WorkClaim<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 match self {
                     #(Self::#idents #patterns => {
