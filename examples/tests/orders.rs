@@ -16,8 +16,8 @@ fn it_prints_the_history_of_each_order() {
             "order 2: Paid --cancel--> Cancelled",
             "order 3: stays Shipped, `cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts \
              `deliver`",
-            "order 4: stays Lost, `Lost` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, \
-             `Delivered` and `Cancelled`",
+            "order 4: stays Lost, unknown state of `OrderStatus`: `Lost`; expected `Placed`, `Paid`, `Shipped`, \
+             `Delivered` or `Cancelled`",
             "refund: Ada has 1250 cents to her credit",
         ]
     );

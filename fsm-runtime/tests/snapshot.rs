@@ -265,11 +265,11 @@ fn a_difference_is_shown_line_by_line() {
     let samples = vec![Requested { spec: spec(), region: None }, Running { spec: spec(), addr: addr() }, Stopped];
     let failure = snapshot.failure(samples, false);
     let field = "\
-              \"ty\": \"String\"
+              \"type\": \"String\"
 +           },
 +           {
 +             \"name\": \"region\",
-+             \"ty\": \"Option<String>\"
++             \"type\": \"Option<String>\"
             }
 ";
     assert!(failure.contains(field), "{failure}");

@@ -59,7 +59,7 @@ fn the_context_is_carried_and_changed_by_with_only() {
 #[test]
 fn a_refused_machine_returns_with_its_context() {
     let refused = order::Machine::new(order::Cart { cents: 1 }, shop(false)).pay().unwrap_err();
-    assert_eq!(refused.to_string(), "refused: it is closed");
+    assert_eq!(refused.to_string(), "refused by the guard: it is closed");
     let mut cart = refused.machine;
     assert_eq!(*cart.context(), shop(false));
     cart.context_mut().open = true;
@@ -76,7 +76,7 @@ fn the_enum_is_applied_and_restored_with_the_context() {
     assert_eq!((&order, shop.sold), (&Order::Paid { cents: 2 }, 2));
 
     let wrong = order::Machine::<order::Cart>::try_from((order, shop)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `Order` is in state `Paid`, not in `Cart`");
+    assert_eq!(wrong.to_string(), "`Order` is in state `Paid`; expected `Cart`");
     let paid = order::Machine::<order::Paid>::try_from((wrong.machine, wrong.context)).unwrap();
     assert_eq!(paid, paid.clone());
     let mut any = order::Any::from(<(Order, Shop)>::from(paid));
@@ -102,11 +102,12 @@ fn tables_and_paths_take_the_context() {
     }
 }
 
-/// A type without any traits, with the name of a generated item.
+/// Has the name of a generated type, and implements no trait except `Debug`.
+#[derive(Debug)]
 pub struct State(std::sync::mpsc::Receiver<u8>);
 
-/// A machine that can be cloned and compared, but for its context.
-#[derive(StateMachine)]
+/// A context that can do nothing, of a machine that is cloned and compared otherwise.
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Closed, context = State, derive(Clone, Debug, PartialEq))]
 pub enum Door {
     #[on(open => Open, guard = has_key)]
@@ -163,7 +164,7 @@ fn the_context_may_be_generic_and_borrowed() {
 }
 
 /// One state, no event.
-#[derive(StateMachine)]
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Only, context = Box<dyn Fn() -> u8>)]
 pub enum Constant {
     #[state(end)]

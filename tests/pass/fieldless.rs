@@ -55,7 +55,7 @@ fn fieldless_states_restored() {
         panic!("it was shipped")
     };
     let wrong = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::from(shipped)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `OrderStatus` is in state `Shipped`, not in `Paid`");
+    assert_eq!(wrong.to_string(), "`OrderStatus` is in state `Shipped`; expected `Paid`");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn fieldless_names_and_graph() {
     let unknown = "Shiped".parse::<State>().unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "`Shiped` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, `Delivered` and `Cancelled`"
+        "unknown state of `OrderStatus`: `Shiped`; expected `Placed`, `Paid`, `Shipped`, `Delivered` or `Cancelled`"
     );
     assert_eq!(
         EventKind::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>(),

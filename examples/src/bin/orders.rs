@@ -155,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_follow_every_declared_transition() {
-        for way in testing::transition_paths::<OrderStatus>() {
-            let mut order = Order { id: 1, status: way.start.to_string() };
-            for event in way.events() {
+    fn a_row_follows_every_declared_transition() {
+        for path in testing::transition_paths::<OrderStatus>() {
+            let mut order = Order { id: 1, status: path.start.to_string() };
+            for event in path.events() {
                 let event: order_status::Event = match event {
                     order_status::EventKind::Pay => Pay.into(),
                     order_status::EventKind::Cancel => Cancel.into(),
@@ -167,7 +167,7 @@ mod tests {
                 };
                 order.advance(event).expect("it is declared");
             }
-            assert_eq!(order.status, way.end().as_str(), "{way}");
+            assert_eq!(order.status, path.end().as_str(), "{path}");
         }
     }
 
@@ -185,7 +185,10 @@ mod tests {
     fn an_unknown_name_is_an_error() {
         let mut order = Order { id: 1, status: "paid".into() };
         let error = order.advance(order_status::event::Ship).expect_err("names are exact");
-        assert!(error.to_string().starts_with("`paid` is no state of `OrderStatus`; there are `Placed`, "), "{error}");
+        assert!(
+            error.to_string().starts_with("unknown state of `OrderStatus`: `paid`; expected `Placed`, "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn decide(
             let note = ("desired state blocked", blocked(blocker, state, &target));
             keep(Stored { halt: None, ..desired }, None, Some(note))
         }
-        NextStep::Arrived | NextStep::Work | NextStep::Timer(_) => keep(Stored { halt: None, ..desired }, None, None),
+        _ => keep(Stored { halt: None, ..desired }, None, None),
     }
 }
 
@@ -119,9 +119,9 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
 
 fn blocked(blocker: Blocker, state: &str, target: &str) -> String {
     match blocker {
-        Blocker::NoPath => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
         Blocker::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
         Blocker::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+        _ => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
     }
 }
 
@@ -133,51 +133,30 @@ mod tests {
     use std::time::SystemTime;
     use uuid::Uuid;
 
-    const fn state(name: &'static str, kind: StateKind) -> StateInfo {
-        StateInfo {
-            name,
-            doc: "",
-            kind,
-            initial: false,
-            remove: false,
-            was: &["Former"],
-            group: None,
-            fields: &[],
-            timer: None,
-            exhausted: None,
-        }
+    const fn auto(from: &'static str, event: &'static str, to: &'static [&'static str]) -> TransitionInfo {
+        TransitionInfo::new(from, event, to).with_auto(true)
     }
 
-    const fn on(from: &'static str, event: &'static str, to: &'static [&'static str], auto: bool) -> TransitionInfo {
-        TransitionInfo { from, event, to, guarded: false, auto, doc: "" }
-    }
-
-    const GRAPH: &Graph = &Graph {
-        machine: "Pump",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            StateInfo { was: &[], ..state("Off", StateKind::Rest) },
-            StateInfo { was: &[], ..state("Starting", StateKind::Work) },
-            state("On", StateKind::Rest),
-            StateInfo { was: &[], ..state("Lost", StateKind::Rest) },
-        ],
-        events: &[
-            EventInfo { name: "start", fields: &[] },
-            EventInfo { name: "started", fields: &[] },
-            EventInfo { name: "fail", fields: &[] },
-            EventInfo { name: "stop", fields: &[] },
-        ],
-        transitions: &[
-            on("Off", "start", &["Starting"], true),
-            on("Starting", "started", &["On"], false),
-            on("Starting", "fail", &["Off"], false),
-            on("On", "fail", &["Off"], false),
-            on("On", "stop", &["Lost"], false),
-        ],
-        groups: &[],
-    };
+    const GRAPH: &Graph = &Graph::new("Pump")
+        .with_states(&[
+            StateInfo::new("Off"),
+            StateInfo::new("Starting").with_kind(StateKind::Work),
+            StateInfo::new("On").with_was(&["Former"]),
+            StateInfo::new("Lost"),
+        ])
+        .with_events(&[
+            EventInfo::new("start"),
+            EventInfo::new("started"),
+            EventInfo::new("fail"),
+            EventInfo::new("stop"),
+        ])
+        .with_transitions(&[
+            auto("Off", "start", &["Starting"]),
+            TransitionInfo::new("Starting", "started", &["On"]),
+            TransitionInfo::new("Starting", "fail", &["Off"]),
+            TransitionInfo::new("On", "fail", &["Off"]),
+            TransitionInfo::new("On", "stop", &["Lost"]),
+        ]);
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 

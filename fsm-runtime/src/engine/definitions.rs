@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::store::{Definition, Group, StoreError};
-use fsm_core::{FieldInfo, Graph, StateKind};
+use fsm_core::{FieldInfo, Graph};
 use serde_json::{Value, json};
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -87,11 +87,7 @@ pub(crate) fn json(graph: &Graph) -> String {
             json!({
                 "name": state.name,
                 "doc": state.doc,
-                "kind": match state.kind {
-                    StateKind::Rest => "rest",
-                    StateKind::Work => "work",
-                    StateKind::End => "end",
-                },
+                "kind": state.kind.as_str(),
                 "initial": state.initial,
                 "fields": fields(state.fields),
                 "timer": state.timer.map(|timer| json!({

@@ -321,7 +321,6 @@ fn progress<M: Durable>(
         },
         // A timer that was dropped does not fire.
         NextStep::Timer(_) => row.timer_at.map_or(no_way, |until| Convergence::Waiting { until }),
-        NextStep::Blocked(Blocker::NoPath) => no_way,
         NextStep::Blocked(Blocker::Payload(it)) => named(it.from, it.event, no_way, |state, event| {
             Convergence::Blocked(Blocked::NeedsPayload { state, event })
         }),
@@ -338,6 +337,7 @@ fn progress<M: Durable>(
                 (Some(why), None) => Convergence::Blocked(Blocked::FallsBack { why: why.to_string() }),
             })
         }
+        _ => no_way,
     }
 }
 

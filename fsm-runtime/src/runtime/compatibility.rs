@@ -77,30 +77,10 @@ pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsm_core::{StateInfo, StateKind};
+    use fsm_core::StateInfo;
 
-    const STATE: StateInfo = StateInfo {
-        name: "A",
-        doc: "",
-        kind: StateKind::Rest,
-        initial: true,
-        remove: false,
-        was: &["Old"],
-        group: None,
-        fields: &[],
-        timer: None,
-        exhausted: None,
-    };
-    static GRAPH: Graph = Graph {
-        machine: "M",
-        doc: "",
-        version: 2,
-        context: None,
-        states: &[STATE],
-        events: &[],
-        transitions: &[],
-        groups: &[],
-    };
+    static GRAPH: Graph =
+        Graph::new("M").with_version(2).with_states(&[StateInfo::new("A").with_initial(true).with_was(&["Old"])]);
 
     fn rows(state: &str, schema: u32) -> InUse {
         InUse { state: state.into(), schema, example: Key::new("M", format!("{state}{schema}")) }

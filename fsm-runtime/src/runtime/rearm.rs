@@ -118,33 +118,12 @@ mod tests {
     use fsm_core::{StateInfo, TimerInfo};
     use serde_json::json;
 
-    const REST: StateInfo = StateInfo {
-        name: "Rest",
-        doc: "",
-        kind: StateKind::Rest,
-        initial: true,
-        remove: false,
-        was: &[],
-        group: None,
-        fields: &[],
-        timer: None,
-        exhausted: None,
-    };
     const HOUR: Duration = Duration::from_hours(1);
-    static GRAPH: Graph = Graph {
-        machine: "M",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            REST,
-            StateInfo { name: "Work", kind: StateKind::Work, was: &["Idle"], ..REST },
-            StateInfo { name: "Timed", timer: Some(TimerInfo { after: HOUR, event: "e" }), ..REST },
-        ],
-        events: &[],
-        transitions: &[],
-        groups: &[],
-    };
+    static GRAPH: Graph = Graph::new("M").with_states(&[
+        StateInfo::new("Rest").with_initial(true),
+        StateInfo::new("Work").with_kind(StateKind::Work).with_was(&["Idle"]),
+        StateInfo::new("Timed").with_timer(TimerInfo::new(HOUR, "e")),
+    ]);
 
     fn gain(state: &'static str, work: bool, timer: Option<Duration>) -> Gain {
         Gain { state, work, timer }

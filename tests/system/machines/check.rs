@@ -145,21 +145,21 @@ fn closure(
 }
 
 /// The last steps of the paths that `fsm_core::testing` finds are the reachable edges, each once.
-pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
+pub(crate) fn paths<M: StateMachine>(spec: &Spec) {
     let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
     let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
     let expected = expected.map(|edge| format!("{} --{}--> {}", edge.from, edge.event, edge.to)).collect();
-    let ways = transition_paths::<M>();
+    let paths = transition_paths::<M>();
     let mut problems = Problems::default();
-    problems.same("last leg", ways.iter().filter_map(|way| way.steps.last()).map(ToString::to_string), &expected);
-    for way in &ways {
-        let joined = way.steps.windows(2).all(|legs| legs[0].to == legs[1].from);
-        problems.unless(joined, || format!("`{way}` does not hang together"));
-        problems.unless(spec.initial().contains(way.start.as_str()), || {
-            format!("`{way}` starts in a state that is not initial")
+    problems.same("last step", paths.iter().filter_map(|path| path.steps.last()).map(ToString::to_string), &expected);
+    for path in &paths {
+        let joined = path.steps.windows(2).all(|steps| steps[0].to == steps[1].from);
+        problems.unless(joined, || format!("`{path}` is not connected"));
+        problems.unless(spec.initial().contains(path.start.as_str()), || {
+            format!("`{path}` does not begin in an initial state")
         });
     }
-    problems.none_in(&format!("the ways through {}", spec.name));
+    problems.none_in(&format!("the paths through {}", spec.name));
 }
 
 pub(crate) fn names<M: StateMachine>(spec: &Spec) {

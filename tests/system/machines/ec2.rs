@@ -61,8 +61,8 @@ fn an_instance_is_stopped_started_and_terminated() {
 #[test]
 fn a_real_instance_follows_every_transition() {
     use ec2_instance_state::{EventKind, event};
-    for way in transition_paths::<Ec2InstanceState>() {
-        let instance = way.follow(Ec2InstanceState::Pending, |leg, _| match leg.event {
+    for path in transition_paths::<Ec2InstanceState>() {
+        let instance = path.follow(Ec2InstanceState::Pending, |step, _| match step.event {
             EventKind::Ready => event::Ready.into(),
             EventKind::LaunchFailed => event::LaunchFailed.into(),
             EventKind::Reboot => event::Reboot.into(),
@@ -73,6 +73,6 @@ fn a_real_instance_follows_every_transition() {
             EventKind::Start => event::Start.into(),
             EventKind::Terminated => event::Terminated.into(),
         });
-        assert_eq!(instance.map(|instance| instance.state()), Ok(way.end()));
+        assert_eq!(instance.map(|instance| instance.state()), Ok(path.end()));
     }
 }

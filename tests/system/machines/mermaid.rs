@@ -14,7 +14,7 @@ struct Drawing {
     initial: Vec<String>,
     finals: Vec<String>,
     edges: Vec<Edge>,
-    /// The boxes that represent all states but these and the end states, by identifier.
+    /// The boxes for every state except these and end states, by identifier.
     boxes: BTreeMap<String, Vec<String>>,
     /// The arrows that leave them: the box, and the edge without its source.
     common: Vec<(String, Edge)>,
@@ -56,8 +56,8 @@ impl Drawing {
             let (name, id) = rest.strip_prefix('"')?.split_once("\" as ")?;
             let plain = |c: char| c.is_alphanumeric() || c == '_';
             if let Some(others) = name.strip_prefix("every state") {
-                let others = others.strip_prefix(" but ").unwrap_or_default().replace(" and ", ", ");
-                let others = others.split(", ").filter(|other| *other != "the ends").map(str::to_owned).collect();
+                let others = others.strip_prefix(" except ").unwrap_or_default().replace(" and ", ", ");
+                let others = others.split(", ").filter(|other| *other != "end states").map(str::to_owned).collect();
                 return self.boxes.insert(id.to_owned(), others).is_none().then_some(());
             }
             let fresh = self.states.insert(id.to_owned(), name.to_owned()).is_none();

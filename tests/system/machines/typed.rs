@@ -139,8 +139,8 @@ macro_rules! hold {
         }
 
         #[test]
-        fn a_path_reaches_every_edge_of_the_file() {
-            super::check::ways::<$machine>(&spec());
+        fn a_way_leads_to_every_edge_of_the_file() {
+            super::check::paths::<$machine>(&spec());
         }
 
         #[test]
