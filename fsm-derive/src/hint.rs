@@ -1,24 +1,20 @@
-//! The words around a wrong name: the nearest right one, and lists.
+//! Suggestions for unknown names, and lists of names for messages.
 
-/// What to say about names that are likely meant: "; did you mean `Running`?", or the whole list, or nothing.
-pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+/// The end of a message about an unknown name: "; did you mean `Running`?", else all known names, else nothing.
+pub(crate) fn nearest<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
-    if let Some(name) = near(wrong, names.iter().copied()) {
+    if let Some(name) = near(unknown, names.iter().copied()) {
         return format!("; did you mean `{name}`?");
     }
-    match names[..] {
-        [] => String::new(),
-        [only] => format!("; there is `{only}`"),
-        _ => format!("; there are {}", list(names)),
-    }
+    if names.is_empty() { String::new() } else { format!("; expected {}", join(names, "or")) }
 }
 
-/// The name that is likely meant.
-pub(crate) fn near<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The known name that resembles `unknown` most, if one is close enough.
+pub(crate) fn near<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
         .into_iter()
-        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (wrong.chars().count().max(name.chars().count()) / 3).max(1))
+        .map(|name| (distance(&unknown.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= (unknown.chars().count().max(name.chars().count()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -38,7 +34,7 @@ pub(crate) fn join<T: AsRef<str>>(names: impl IntoIterator<Item = T>, word: &str
     }
 }
 
-/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
+/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
@@ -62,16 +58,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_found() {
+    fn suggests_the_nearest_name() {
         assert_eq!(nearest("Runing", ["Idle", "Running"]), "; did you mean `Running`?");
         assert_eq!(nearest("running", ["Idle", "Running"]), "; did you mean `Running`?");
         assert_eq!(nearest("Ilde", ["Idle", "Running"]), "; did you mean `Idle`?");
     }
 
     #[test]
-    fn a_strange_name_gets_the_list() {
-        assert_eq!(nearest("Zebra", ["Idle", "Running"]), "; there are `Idle` and `Running`");
-        assert_eq!(nearest("Zebra", ["Idle"]), "; there is `Idle`");
+    fn lists_all_names_if_none_is_near() {
+        assert_eq!(nearest("Zebra", ["Idle", "Running"]), "; expected `Idle` or `Running`");
+        assert_eq!(nearest("Zebra", ["Idle"]), "; expected `Idle`");
         assert_eq!(nearest("Zebra", []), "");
     }
 }

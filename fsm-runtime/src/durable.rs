@@ -12,7 +12,7 @@ use std::{fmt, future::Future};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a durable machine",
     label = "its instances cannot be stored",
-    note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
+    note = "add `durable` to its declaration: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
 )]
 pub trait Durable: StateMachine<Event: Send, Context: Send + Sync + 'static> + Send + Sync + 'static {
     /// A stored instance whose state is known to the compiler: the generated `Record<S>`.
@@ -65,8 +65,8 @@ pub trait DurableState: StateOf<<Self as DurableState>::Machine> + Send + Sync +
 /// A state that async work moves on. Implemented by the derive for each state marked `work`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `work` state",
-    label = "no worker runs in it",
-    note = "only a state whose variant is marked `#[state(work)]` has work to look after"
+    label = "this state has no worker",
+    note = "mark the variant with `#[state(work)]`"
 )]
 pub trait WorkState: DurableState {}
 

@@ -1,4 +1,4 @@
-//! What must hold of a machine before anything is generated.
+//! Checks of a machine before code is generated for it.
 
 mod carry;
 mod durable;
@@ -12,7 +12,7 @@ pub(crate) use names::{DURABLE_TYPES, TYPES};
 
 use crate::{errors::Errors, model::Machine};
 
-/// Reports all that is wrong with a machine.
+/// Reports all errors of a machine.
 pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);

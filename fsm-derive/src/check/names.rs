@@ -1,4 +1,4 @@
-//! No name that the user chose is also the name of something generated, and no two mean different things.
+//! Checks that no declared name clashes with a generated one or with another declared name.
 
 use std::collections::HashMap;
 
@@ -113,7 +113,7 @@ fn generics(machine: &Machine, errors: &mut Errors) {
         let name = plain(ident);
         if TYPES.contains(&name.as_str()) || machine.states.iter().any(|state| plain(&state.ident) == name) {
             let message =
-                format!("`{}::{name}` is a type of the generated module: call the parameter otherwise", machine.module);
+                format!("`{}::{name}` is a generated item: choose another name for this parameter", machine.module);
             errors.at(ident, message);
         }
     }
@@ -122,22 +122,27 @@ fn generics(machine: &Machine, errors: &mut Errors) {
     }
 }
 
-/// A type or lifetime that no state holds is an error to rustc, of which others would follow here.
+/// rustc rejects a type or lifetime parameter that no variant uses, and would report further errors in the generated code.
 fn unused(machine: &Machine, errors: &mut Errors) {
     let types: Vec<_> = machine.states.iter().flat_map(|state| &state.fields).map(|field| &field.ty).collect();
     for param in &machine.generics.params {
-        let (unused, shown) = match param {
+        let (kind, unused, shown) = match param {
             GenericParam::Lifetime(param) => {
                 let name = param.lifetime.ident.to_string();
-                (!types.iter().any(|ty| mentions_lifetime(ty, &name)), &param.lifetime as &dyn ToTokens)
+                let used = types.iter().any(|ty| mentions_lifetime(ty, &name));
+                ("lifetime", !used, &param.lifetime as &dyn ToTokens)
             }
             GenericParam::Type(param) => {
-                (!types.iter().any(|ty| mentions(ty, &|word| param.ident == word)), &param.ident as &dyn ToTokens)
+                let used = types.iter().any(|ty| mentions(ty, &|word| param.ident == word));
+                ("type", !used, &param.ident as &dyn ToTokens)
             }
             GenericParam::Const(_) => continue,
         };
         if unused {
-            let message = format!("no state holds anything of `{}`: use it in a field, or remove it", text::of(&shown));
+            let message = format!(
+                "{kind} parameter `{}` is not used by any state: use it in a field, or remove it",
+                text::of(&shown)
+            );
             errors.at(shown, message);
         }
     }
@@ -147,9 +152,10 @@ fn groups(machine: &Machine, errors: &mut Errors) {
     for (index, group) in machine.groups.iter().enumerate() {
         let name = plain(&group.ident);
         if machine.states.iter().any(|state| state.name == name || plain(&state.ident) == name) {
-            errors.at(&group.ident, format!("`{name}` is a state: call the superstate otherwise"));
+            errors.at(&group.ident, format!("`{name}` is also the name of a state: rename the superstate"));
         } else if machine.members(index).next().is_none() {
-            let message = format!("no state is in `{name}`: put some in it, `#[state(in = {name})]`, or remove it");
+            let message =
+                format!("superstate `{name}` has no states: add `#[state(in = {name})]` to one, or remove it");
             errors.at(&group.ident, message);
         }
     }
@@ -159,8 +165,11 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
     let mut owners: HashMap<&str, &Ident> = HashMap::new();
     for state in &machine.states {
         if let Some(other) = owners.insert(&state.name, &state.ident) {
-            let message =
-                format!("`{}` is stored and drawn as \"{}\" already: names are unique", plain(other), state.name);
+            let message = format!(
+                "stored name \"{}\" is already used by `{}`: choose another with `#[state(name = \"…\")]`",
+                state.name,
+                plain(other)
+            );
             errors.at(&state.ident, message);
         }
     }
@@ -168,7 +177,7 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
         for was in &state.was {
             if let Some(other) = owners.insert(was, &state.ident) {
                 let message = format!(
-                    "`{}` was not \"{was}\": that name is taken by `{}`, and a stored row would be read as either",
+                    "former name \"{was}\" of `{}` is already used by `{}`: remove this `was`",
                     plain(&state.ident),
                     plain(other)
                 );
@@ -182,7 +191,8 @@ fn event_types(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
     for event in &machine.events {
         if let Some(other) = owners.insert(event.ty.to_string(), &event.name) {
-            let message = format!("`{}` and `{other}` both become the type `{}`: rename one", event.name, event.ty);
+            let message =
+                format!("events `{}` and `{other}` generate the same type `{}`: rename one", event.name, event.ty);
             errors.at(&event.ident, message);
         }
     }
@@ -193,8 +203,10 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
     for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
         let method = snake_ident(&state.ident);
         if let Some(other) = owners.insert(method.clone(), &state.ident) {
-            let message =
-                format!("the workers of `{}` and `{}` would both be `{method}`: rename one", state.ident, other);
+            let message = format!(
+                "`work` states `{}` and `{other}` generate the same method `{method}`: rename one",
+                state.ident
+            );
             errors.at(&state.ident, message);
         }
     }
@@ -207,7 +219,7 @@ fn choices(machine: &Machine, errors: &mut Errors) {
         let choice = machine.choice(transition);
         if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {
             let message = format!(
-                "the choice of `{}` in `{state}` would be called `{choice}`, as that of `{on}` in `{other}`: rename one",
+                "`{}` in `{state}` and `{on}` in `{other}` generate the same choice type `{choice}`: rename one",
                 event.name
             );
             errors.at(&transition.ident, message);

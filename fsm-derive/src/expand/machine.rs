@@ -37,7 +37,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let born: Vec<_> = (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].initial).collect();
     let names = born.iter().map(|state| &cx.machine.states[*state].name);
-    let message = format!("no `{name}` is born in state `{{Self}}`");
+    let message = format!("`{{Self}}` is not an initial state of `{name}`");
     let note = match &born[..] {
         [_] => format!("the initial state of `{name}` is {}", hint::list(names)),
         _ => format!("the initial states of `{name}` are {}", hint::list(names)),
@@ -92,7 +92,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!("An event that a `{name}` accepts in state `{s}`: implemented for exactly the declared pairs.");
     let message = format!("illegal transition: `{{Self}}` is not accepted in state `{{{s}}}`");
-    let label = format!("`{{{s}}}` declares no transition on this event");
+    let label = format!("state `{{{s}}}` has no transition on this event");
     let note = docs::note(cx.machine);
     let (params, clause) = (cx.all.params(&[quote!(#s)]), cx.all.clause(&[]));
     let machine = cx.machine_ty(s);

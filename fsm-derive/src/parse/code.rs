@@ -1,12 +1,12 @@
-//! Code of the user's in an attribute: an expression, as tokens up to the comma after it.
+//! An expression in an attribute, as the tokens up to the comma after it.
 //!
-//! Whether it is one is for rustc to say. syn knows all expressions only with its feature
-//! `full`, and takes twice as long to build then, for everybody who declares a machine.
+//! rustc reports an invalid expression. syn parses expressions only with its feature `full`, which doubles its build time
+//! for every crate that declares a machine.
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 
-/// Takes an expression, which ends with a comma or with all; an empty one is left to the caller.
+/// Reads an expression, up to a comma or the end of the input. The result may be empty.
 pub(super) fn code(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut code = TokenStream::new();
     let mut generics = Generics::default();
@@ -18,17 +18,17 @@ pub(super) fn code(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     Ok(code)
 }
 
-/// How deep in `<…>` the code is, where a comma ends nothing: `Map::<K, V>::new()`, `<A as B<C, D>>::e()`.
+/// The nesting depth in `<…>`, where a comma does not end the expression: `Map::<K, V>::new()`, `<A as B<C, D>>::e()`.
 #[derive(Default)]
 struct Generics {
     depth: usize,
     before: Before,
 }
 
-/// What stands before a token.
+/// What precedes a token.
 #[derive(Default, PartialEq)]
 enum Before {
-    /// Nothing, or what no value ends with, so that `<` compares nothing.
+    /// Nothing, or a token that cannot end a value, so that `<` is not a comparison.
     #[default]
     Open,
     /// The end of a value, or the first half of `<<`.
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use syn::{Token, parse::Parser as _};
 
-    /// The expressions of a list, as they are split.
+    /// Splits a list into its expressions.
     fn split(text: &str) -> Vec<String> {
         let all = |input: ParseStream<'_>| {
             let mut all = Vec::new();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_ends_with_a_comma_that_is_not_inside_it() {
+    fn only_an_outer_comma_ends_an_expression() {
         for (text, count) in [
             ("1, 2", 2),
             ("Map::<K, V>::new(), 2", 2),

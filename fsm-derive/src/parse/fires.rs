@@ -1,4 +1,4 @@
-//! `event { field: value }`: an event that is fired for a state.
+//! `event { field: value }`: an event fired by a timer or by `exhausted`.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -12,7 +12,7 @@ pub(crate) struct Fires {
     pub(crate) payload: Vec<Value>,
 }
 
-/// A field of a payload, with the code that makes it.
+/// A field of a payload, with the expression for its value.
 pub(crate) struct Value {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) field: Ident,
@@ -36,7 +36,7 @@ impl Parse for Value {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         if input.peek(Lit) {
-            return Err(input.error("a payload's fields have names: `event { field: value }`"));
+            return Err(input.error("payload fields must be named: expected `event { field: value }`"));
         }
         let field: Ident = input.parse()?;
         if input.is_empty() || input.peek(Token![,]) {
@@ -46,7 +46,10 @@ impl Parse for Value {
         input.parse::<Token![:]>()?;
         let code = code(input)?;
         if code.is_empty() {
-            return Err(syn::Error::new(field.span(), format!("`{field}` is given no value: `{field}: …`")));
+            return Err(syn::Error::new(
+                field.span(),
+                format!("missing value for field `{field}`: expected `{field}: value`"),
+            ));
         }
         Ok(Self { attrs, field, code })
     }

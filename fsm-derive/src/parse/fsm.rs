@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{errors::Errors, text};
 
-/// What `#[fsm(…)]` says.
+/// The options in `#[fsm(…)]`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) initial: Vec<Ident>,
@@ -21,17 +21,17 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
     pub(crate) groups: Vec<Group>,
     pub(crate) requires: Vec<Require>,
-    /// `initial` is given, whether or not it could be read.
-    pub(crate) says_initial: bool,
-    /// What says where machines begin, or what superstates do, could not all be read.
-    unread: bool,
+    /// Whether `initial` is present, even if it could not be read.
+    pub(crate) has_initial: bool,
+    /// Whether `initial` or a `group(…)` could not be read completely.
+    incomplete: bool,
     given: Given,
 }
 
 impl Options {
-    /// All that makes the graph could be read.
+    /// Whether all options that define the graph could be read.
     pub(super) fn whole(&self) -> bool {
-        !self.unread
+        !self.incomplete
     }
 }
 
@@ -41,21 +41,21 @@ pub(crate) struct Group {
     pub(crate) ons: Vec<On>,
 }
 
-/// A property that shall hold.
+/// A property of the graph, declared with `require(…)`.
 pub(crate) struct Require {
     pub(crate) property: Property,
     pub(crate) first: Ident,
     pub(crate) second: Ident,
 }
 
-/// What shall hold of two states.
+/// A property that relates two states.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Property {
-    /// Every way to the second passes the first.
+    /// Every path to the second leads through the first.
     Before,
-    /// No way leads from the first to the second.
+    /// No path leads from the first to the second.
     Never,
-    /// A way leads from the first to the second.
+    /// A path leads from the first to the second.
     Reaches,
 }
 
@@ -70,13 +70,13 @@ impl Options {
         let (key, word) = self.given.word(input, &KNOWN, "`#[fsm(…)]`", errors)?;
         match word {
             "initial" => {
-                self.says_initial = true;
-                let before = std::mem::replace(&mut self.unread, true);
+                self.has_initial = true;
+                let before = std::mem::replace(&mut self.incomplete, true);
                 words::equals(input, &key, "A | B")?;
                 self.initial
                     .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?);
                 words::end(input)?;
-                self.unread = before;
+                self.incomplete = before;
             }
             "derive" => {
                 self.given.again(word);
@@ -86,7 +86,7 @@ impl Options {
                 for path in derives {
                     let name = text::of(&path);
                     if self.derives.iter().any(|other| text::of(other) == name) {
-                        errors.at(&path, format!("`{name}` is listed twice: leave one"));
+                        errors.at(&path, format!("`{name}` is listed twice: remove one"));
                     } else {
                         self.derives.push(path);
                     }
@@ -101,7 +101,7 @@ impl Options {
                 words::equals(input, &key, "2")?;
                 let number: LitInt = input.parse()?;
                 match number.base10_parse() {
-                    Ok(0) | Err(_) => errors.at(&number, "a version is a whole number from 1 to 4294967295"),
+                    Ok(0) | Err(_) => errors.at(&number, "invalid version: expected an integer from 1 to 4294967295"),
                     Ok(version) => self.version = Some(version),
                 }
             }
@@ -122,7 +122,7 @@ impl Options {
                         Ok(())
                     });
                 });
-                self.unread |= !sound || read.is_err();
+                self.incomplete |= !sound || read.is_err();
                 read?;
             }
             _ => {
@@ -143,7 +143,7 @@ impl Options {
 fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::Result<Group> {
     let mut group = Group { ident: words::state(input)?, ons: Vec::new() };
     if others.iter().any(|other| other.ident == group.ident) {
-        let message = format!("`{}` is declared twice: put both into one `group(…)`", group.ident);
+        let message = format!("superstate `{}` is declared twice: merge the two into one `group(…)`", group.ident);
         return Err(syn::Error::new(group.ident.span(), message));
     }
     if let Err(error) = words::end(input) {
@@ -156,7 +156,8 @@ fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::
     words::items(input, errors, |input, errors| {
         let key = words::word(input)?;
         if key != "on" {
-            let message = format!("a superstate knows no `{key}`: write `group({}, on(event => Target))`", group.ident);
+            let message =
+                format!("unknown option `{key}` in `group(…)`: expected `group({}, on(event => Target))`", group.ident);
             return Err(syn::Error::new(key.span(), message));
         }
         let content;
@@ -178,7 +179,7 @@ fn require(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Require> 
     };
     let states = words::inside(input, &key, "A, B", words::states)?;
     let Ok([first, second]) = <[Ident; 2]>::try_from(states) else {
-        return Err(syn::Error::new(key.span(), format!("`{key}` is about two states: `{key}(A, B)`")));
+        return Err(syn::Error::new(key.span(), format!("`{key}` takes two states: expected `{key}(A, B)`")));
     };
     Ok(Require { property, first, second })
 }

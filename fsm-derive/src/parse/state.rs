@@ -9,7 +9,7 @@ use super::{
 };
 use crate::errors::Errors;
 
-/// What `#[state(…)]` says.
+/// The options in `#[state(…)]`.
 #[derive(Default)]
 pub(crate) struct StateOptions {
     pub(crate) work: Option<Span>,
@@ -19,12 +19,12 @@ pub(crate) struct StateOptions {
     pub(crate) remove: Option<Span>,
     pub(crate) group: Option<Ident>,
     pub(crate) exhausted: Option<Fires>,
-    /// The type of what the worker keeps for its next attempt.
+    /// The type of the worker's checkpoint.
     pub(crate) progress: Option<Type>,
     given: Given,
 }
 
-const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "progress"];
+const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "checkpoint"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {

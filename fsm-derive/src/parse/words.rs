@@ -1,4 +1,4 @@
-//! What stands in the attributes, word by word; where it is something else, the error says what belongs there.
+//! Readers for the parts of an attribute: options, values, names and paths. Each error says what is expected instead.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -8,8 +8,8 @@ use syn::{
 
 use crate::{errors::Errors, hint};
 
-/// Runs `content` over the arguments of `attr`; `None` when they cannot be read, which is reported. `example` is how the
-/// attribute is written.
+/// Reads the arguments of `attr` with `content`. If they cannot be read, reports an error and returns `None`. `example` shows
+/// how the attribute is written.
 pub(super) fn read<T>(
     attr: &Attribute,
     example: &str,
@@ -17,7 +17,7 @@ pub(super) fn read<T>(
     content: impl FnOnce(ParseStream<'_>, &mut Errors) -> syn::Result<T>,
 ) -> Option<T> {
     if !matches!(&attr.meta, Meta::List(list) if !list.tokens.is_empty()) {
-        errors.at(&attr.meta, format!("write `{example}`"));
+        errors.at(&attr.meta, format!("missing arguments: expected `{example}`"));
         return None;
     }
     let mut read = None;
@@ -32,21 +32,28 @@ pub(super) fn read<T>(
         });
         unread = all.err();
     });
-    // After an error inside, what was not read because of it is none of its own.
+    // Unread tokens after an error are a consequence of it.
     if let Some(error) = unread.filter(|_| sound) {
         errors.push(error);
     }
     read
 }
 
-/// Reads comma-separated items; after one that is wrong it goes on with the next, so that all of them are reported.
+/// Reads comma-separated items. After an error it continues with the next item, so that all errors are reported.
 pub(super) fn items(
     input: ParseStream<'_>,
     errors: &mut Errors,
     mut item: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
 ) -> syn::Result<()> {
     while !input.is_empty() {
-        if let Err(error) = item(input, errors).and_then(|()| end(input)) {
+        let key = input.fork();
+        let key_name = key.call(Ident::parse_any);
+        if let Err(error) = item(input, errors).and_then(|()| match &key_name {
+            Ok(name) if input.peek(Token![=]) && input.cursor() == key.cursor() => {
+                Err(input.error(format!("`{name}` takes no value: remove `= …`")))
+            }
+            _ => end(input),
+        }) {
             errors.push(error);
             while !input.is_empty() && !input.peek(Token![,]) {
                 input.parse::<TokenTree>()?;
@@ -59,29 +66,23 @@ pub(super) fn items(
     Ok(())
 }
 
-/// An item ends with a comma, or with all.
+/// Checks that an item ends here: with a comma, or with the input.
 pub(super) fn end(input: ParseStream<'_>) -> syn::Result<()> {
-    if input.is_empty() || input.peek(Token![,]) {
-        Ok(())
-    } else if input.peek(Token![=]) {
-        Err(input.error("this word takes no value: remove it"))
-    } else {
-        Err(input.error("expected `,`"))
-    }
+    if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
 }
 
-/// Takes a word, keyword or not.
+/// Reads an identifier or a keyword.
 pub(super) fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
     Ident::parse_any(input)
 }
 
-/// The words of a list that were given so far, each of which is given once.
+/// The options of a list that were read so far, to report duplicates.
 #[derive(Default)]
 pub(crate) struct Given(Vec<&'static str>);
 
 impl Given {
-    /// Takes a word of those in `known`, or, which is reported, one that is likely meant to be: read as that one it causes no
-    /// further errors. `owner` is where it stands.
+    /// Reads an option, one of `known`. A misspelled one is reported and read as the option that it resembles, so that it
+    /// causes no further errors. `owner` is the enclosing attribute.
     pub(super) fn word(
         &mut self,
         input: ParseStream<'_>,
@@ -93,55 +94,55 @@ impl Given {
         let name = key.to_string();
         if let Some(known) = known.iter().find(|known| **known == name) {
             if self.0.contains(known) {
-                errors.at(&key, format!("`{name}` is given twice: leave one"));
+                errors.at(&key, format!("`{name}` is specified twice: remove one"));
             }
             self.0.push(known);
             return Ok((key, known));
         }
         let hint = hint::nearest(&name, known.iter().copied());
-        let error = syn::Error::new(key.span(), format!("{owner} knows no `{name}`{hint}"));
+        let error = syn::Error::new(key.span(), format!("unknown option `{name}` in {owner}{hint}"));
         let Some(near) = hint::near(&name, known.iter().copied()) else { return Err(error) };
         errors.push(error);
         Ok((key, near))
     }
 
-    /// A word that may be given again.
+    /// Allows an option to be repeated.
     pub(super) fn again(&mut self, word: &str) {
         self.0.retain(|given| *given != word);
     }
 }
 
-/// Takes the `=` of a word that has a value; `example` is how one is written, without quotes.
+/// Reads the `=` of an option with a value. `example` shows a value.
 pub(super) fn equals(input: ParseStream<'_>, key: &Ident, example: &str) -> syn::Result<()> {
-    let wrong = |span, message: &str| Err(syn::Error::new(span, format!("{message}: `{key} = {example}`")));
+    let missing = || syn::Error::new(key.span(), format!("missing value: expected `{key} = {example}`"));
     if !input.peek(Token![=]) {
-        return wrong(key.span(), &format!("`{key}` takes a value"));
+        return Err(missing());
     }
     input.parse::<Token![=]>()?;
     if input.is_empty() {
-        return wrong(key.span(), &format!("`{key}` takes a value"));
+        return Err(missing());
     }
     if input.peek(LitStr) {
-        return wrong(input.span(), "write it without quotes");
+        return Err(input.error(format!("unexpected string literal: write `{key} = {example}`, without quotes")));
     }
     Ok(())
 }
 
-/// Takes `= "text"`.
+/// Reads `= "text"`.
 pub(super) fn text(input: ParseStream<'_>, key: &Ident) -> syn::Result<LitStr> {
-    let wrong = |span| syn::Error::new(span, format!("`{key}` is a text: `{key} = \"…\"`"));
+    let invalid = |span| syn::Error::new(span, format!("expected a string literal: `{key} = \"…\"`"));
     if !input.peek(Token![=]) {
-        return Err(wrong(key.span()));
+        return Err(invalid(key.span()));
     }
     input.parse::<Token![=]>()?;
-    let text: LitStr = input.parse().map_err(|error: syn::Error| wrong(error.span()))?;
+    let text: LitStr = input.parse().map_err(|error: syn::Error| invalid(error.span()))?;
     if text.value().trim().is_empty() {
-        return Err(syn::Error::new(text.span(), "a name cannot be empty"));
+        return Err(syn::Error::new(text.span(), format!("`{key}` cannot be empty: write a name, or remove it")));
     }
     Ok(text)
 }
 
-/// Reads what stands in the parentheses after a word; `example` is how they are written.
+/// Reads the parentheses after an option. `example` shows their content.
 pub(super) fn inside<T>(
     input: ParseStream<'_>,
     key: &Ident,
@@ -149,19 +150,19 @@ pub(super) fn inside<T>(
     read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
 ) -> syn::Result<T> {
     if !input.peek(syn::token::Paren) {
-        return Err(syn::Error::new(key.span(), format!("`{key}` takes a list: `{key}({example})`")));
+        return Err(syn::Error::new(key.span(), format!("expected a list in parentheses: `{key}({example})`")));
     }
     let content;
     parenthesized!(content in input);
     read(&content)
 }
 
-/// Takes the name of a state, or of a superstate.
+/// Reads the name of a state or a superstate.
 pub(super) fn state(input: ParseStream<'_>) -> syn::Result<Ident> {
     if input.peek(Token![::]) || input.peek2(Token![::]) {
         let path = Path::parse_mod_style(input)?;
         let name = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-        return Err(syn::Error::new_spanned(path, format!("a state is named without a path: `{name}`")));
+        return Err(syn::Error::new_spanned(path, format!("expected the name of a state, not a path: write `{name}`")));
     }
     if !input.peek(syn::Ident::peek_any) {
         return Err(syn::Error::new(input.span(), "expected the name of a state"));
@@ -169,12 +170,12 @@ pub(super) fn state(input: ParseStream<'_>) -> syn::Result<Ident> {
     input.parse()
 }
 
-/// Takes the names of several states.
+/// Reads a list of states.
 pub(super) fn states(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(input, state)?.into_iter().collect())
 }
 
-/// Takes the name of an event. A keyword has to be raw, as the method that it becomes.
+/// Reads the name of an event. A keyword must be raw, like the generated method.
 pub(super) fn event(input: ParseStream<'_>) -> syn::Result<Ident> {
     if !input.peek(syn::Ident::peek_any) {
         return Err(syn::Error::new(input.span(), "expected the name of an event"));
@@ -186,27 +187,27 @@ pub(super) fn event(input: ParseStream<'_>) -> syn::Result<Ident> {
     let name = ident.to_string();
     let message = match syn::parse_str::<Ident>(&format!("r#{name}")) {
         Ok(raw) => format!("`{name}` is a keyword: write `{raw}`"),
-        Err(_) => format!("no method can be called `{name}`: call the event otherwise"),
+        Err(_) => format!("`{name}` cannot be used as a method name: choose another name for this event"),
     };
     Err(syn::Error::new(ident.span(), message))
 }
 
-/// Takes `= path::of::a_function`.
+/// Reads `= path::of::a_function`.
 pub(super) fn function(input: ParseStream<'_>, key: &Ident) -> syn::Result<Path> {
     if !input.peek(Token![=]) {
-        return Err(syn::Error::new(key.span(), format!("`{key}` names a function: `{key} = path`")));
+        return Err(syn::Error::new(key.span(), format!("missing function: expected `{key} = path`")));
     }
     input.parse::<Token![=]>()?;
     if !(input.peek(syn::Ident::peek_any) || input.peek(Token![::])) || input.peek(Token![move]) {
-        let error = syn::Error::new(input.span(), "expected the path of a function, as in `checks::has_title`");
-        // A closure, as it may be, goes on to the end, and has commas of its own.
+        let error = syn::Error::new(input.span(), "expected a path to a function, such as `checks::has_title`");
+        // A closure may contain commas, so skip to the end of the attribute.
         input.parse::<TokenStream>()?;
         return Err(error);
     }
     let path: Path = input.parse()?;
     if input.peek(syn::token::Paren) {
         let name = crate::text::of(&path);
-        let message = format!("the function is named here, not called: `{key} = {name}`");
+        let message = format!("expected a path, not a call: write `{key} = {name}`");
         return Err(syn::Error::new_spanned(path, message));
     }
     Ok(path)

@@ -12,7 +12,7 @@ fn generated() -> Vec<Item> {
     let input: DeriveInput = syn::parse_quote! {
         #[fsm(initial = First, durable, context = u8, derive(Serialize, Deserialize))]
         enum Apart {
-            #[state(work, progress = u8)]
+            #[state(work, checkpoint = u8)]
             #[on(first_event => First | Second, with = path, guard = path)]
             First,
             #[on(first_event => First)]

@@ -172,10 +172,10 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             ) -> impl ::core::future::Future<Output = #runtime::Outcome<#ident>> + ::core::marker::Send;
         }
     });
-    let message = format!("`{{Self}}` cannot work on `{name}`");
-    let label = format!("it does not implement `{module}::Workers`");
+    let message = format!("`{{Self}}` does not implement the workers of `{name}`");
+    let label = format!("missing `impl {module}::Workers`");
     let note = if states.is_empty() {
-        format!("`{name}` has no `work` states: `()` works on it")
+        format!("`{name}` has no `work` states: use `()`")
     } else {
         let names = hint::list(states.iter().map(|state| plain(&state.ident)));
         let methods = states.iter().zip(&methods).map(|(state, method)| {

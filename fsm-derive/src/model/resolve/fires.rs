@@ -1,4 +1,4 @@
-//! Events that are fired for a state rather than by the user: by its timer, or when its worker's attempts are used up.
+//! Resolves the events fired by a state's timer and by `exhausted`.
 
 use super::Resolver;
 use crate::{
@@ -11,15 +11,17 @@ impl Resolver<'_> {
     pub(super) fn timers(&mut self, state: usize, afters: Vec<After>) {
         let mut afters = afters.into_iter();
         let Some(After { span, delay, fires }) = afters.next() else { return };
-        for second in afters {
-            self.errors.at_span(second.span, "a state has one timer: of two, only the earlier could ever fire");
+        for duplicate in afters {
+            let name = plain(&self.machine.states[state].ident);
+            let message = format!("`{name}` has more than one timer: remove all but one `#[after(…)]`");
+            self.errors.at_span(duplicate.span, message);
         }
-        let fires = self.fires(state, fires, "its timer");
+        let fires = self.fires(state, fires, "the timer");
         self.machine.states[state].timer = fires.map(|fires| Timer { span, delay, fires });
     }
 
-    /// The event that `what` of a state fires, with its payload.
-    pub(super) fn fires(&mut self, state: usize, fires: parse::Fires, what: &str) -> Option<Fires> {
+    /// Resolves the event that `cause`, the timer or `exhausted`, fires in a state, with its payload.
+    pub(super) fn fires(&mut self, state: usize, fires: parse::Fires, cause: &str) -> Option<Fires> {
         let name = plain(&fires.event);
         let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
         let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
@@ -30,7 +32,8 @@ impl Resolver<'_> {
         if self.machine.whole {
             let state = plain(&self.machine.states[state].ident);
             let hint = hint::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
-            self.errors.at(&fires.event, format!("`{state}` declares no event `{name}` that {what} could fire{hint}"));
+            let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");
+            self.errors.at(&fires.event, message);
         }
         None
     }
@@ -44,18 +47,19 @@ impl Resolver<'_> {
             if !event.fields.iter().any(|field| field.name() == plain) {
                 let names: Vec<_> = event.fields.iter().map(Field::name).collect();
                 let hint = hint::nearest(&plain, names.iter().map(String::as_str));
-                self.errors.at(name, format!("the payload of `{}` has no field `{plain}`{hint}", event.name));
+                self.errors.at(name, format!("unknown field `{plain}` in the payload of `{}`{hint}", event.name));
             } else if given.contains(&plain) {
-                self.errors.at(name, format!("`{plain}` is given twice: leave one"));
+                self.errors.at(name, format!("`{plain}` is specified twice: remove one"));
             }
             given.push(plain);
         }
         let missing: Vec<_> = event.fields.iter().map(Field::name).filter(|name| !given.contains(name)).collect();
         if !missing.is_empty() {
             let message = format!(
-                "`{}` is fired without {}: write `{} {{ {}: … }}`",
-                event.name,
+                "missing {} {} in the payload of `{}`: write `{} {{ {}: … }}`",
+                if missing.len() == 1 { "field" } else { "fields" },
                 hint::list(&missing),
+                event.name,
                 event.name,
                 missing.join(": …, ")
             );

@@ -40,7 +40,7 @@ impl<'d> Naive<'d> {
         for (from, state) in declared.states.iter().enumerate() {
             for on in &state.ons {
                 if !on.except.is_empty() {
-                    naive.error("`except(…)` belongs to an `#[on(…)]` on the enum".into());
+                    naive.error("`except(…)` is not allowed on a variant".into());
                 }
                 naive.add(&[from], on, Origin::Own);
             }
@@ -78,7 +78,7 @@ impl<'d> Naive<'d> {
     fn initial(&mut self) {
         if !self.declared.states.iter().any(|state| state.initial) {
             self.whole = false;
-            self.error("where does a machine begin?".into());
+            self.error("missing `initial`".into());
         }
     }
 
@@ -86,7 +86,7 @@ impl<'d> Naive<'d> {
     fn known(&mut self, state: usize) -> bool {
         let known = state < self.states();
         if !known {
-            self.error(format!("`M` has no state `{}`", name(state)));
+            self.error(format!("unknown state `{}` in `M`", name(state)));
         }
         known
     }
@@ -108,18 +108,18 @@ impl<'d> Naive<'d> {
             }
             let name = name(*state);
             if self.kind(*state) == Kind::End {
-                self.error(format!("`{name}` is an end, which is left out anyway"));
+                self.error(format!("`{name}` is an end state, which is excluded anyway"));
             } else if !going.contains(state) {
                 self.error(format!("`{name}` is not in this superstate"));
             } else if except.contains(state) {
-                self.error(format!("`{name}` is named twice"));
+                self.error(format!("`{name}` is listed twice"));
             }
             except.insert(*state);
         }
         let from: Vec<_> = going.into_iter().filter(|state| !except.contains(state)).collect();
         self.add(&from, on, origin);
         if from.is_empty() && members > 0 && whole && self.whole {
-            self.error(format!("no state is left that could accept `{}`", event_name(on.event)));
+            self.error(format!("no state accepts `{}`", event_name(on.event)));
         }
     }
 
@@ -130,7 +130,7 @@ impl<'d> Naive<'d> {
             if !self.known(*target) {
                 (all_known, self.whole) = (false, false);
             } else if to.contains(target) {
-                self.error(format!("`{}` is named twice", name(*target)));
+                self.error(format!("`{}` is listed twice", name(*target)));
             } else {
                 to.push(*target);
             }
@@ -152,11 +152,11 @@ impl<'d> Naive<'d> {
                     continue;
                 }
                 (_, Origin::Own) => format!("`{state}` declares `{event}` twice"),
-                (Some(Origin::Own), _) => format!("`{state}` declares `{event}` itself"),
+                (Some(Origin::Own), _) => format!("`{state}` already declares `{event}`"),
                 (Some(Origin::Group(group)), _) => {
-                    format!("`{event}` is declared for `{state}` by the superstate `{}`", group_name(group))
+                    format!("superstate `{}` already declares `{event}` for `{state}`", group_name(group))
                 }
-                (Some(Origin::Wide), _) => format!("`{event}` is already declared on the enum for `{state}`"),
+                (Some(Origin::Wide), _) => format!("the enum already declares `{event}` for `{state}`"),
             };
             self.error(twice);
         }
@@ -167,12 +167,12 @@ impl<'d> Naive<'d> {
             let group = self.declared.states[state].group;
             if let Some(unknown) = group.filter(|group| *group >= self.declared.groups.len()) {
                 self.whole = false;
-                self.error(format!("`M` has no superstate `{}`", group_name(unknown)));
+                self.error(format!("unknown superstate `{}` in `M`", group_name(unknown)));
             }
         }
         for group in 0..self.declared.groups.len() {
             if !self.declared.states.iter().any(|state| state.group == Some(group)) {
-                self.error(format!("no state is in `{}`", group_name(group)));
+                self.error(format!("superstate `{}` has no states", group_name(group)));
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'d> Naive<'d> {
                 self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
             if self.whole && !declared {
                 let (state, event) = (name(state), event_name(event));
-                self.error(format!("`{state}` declares no event `{event}` that its timer could fire"));
+                self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
             }
         }
     }
@@ -209,7 +209,7 @@ impl<'d> Naive<'d> {
         for (target, fields) in missing.iter().enumerate() {
             for (field, ways) in fields.iter().enumerate().filter(|(_, ways)| !ways.is_empty()) {
                 errors.push(format!(
-                    "nothing supplies `{}` of `{}` on {}:",
+                    "no source for field `{}` of `{}` on {}:",
                     FIELDS[field],
                     name(target),
                     ways.join(", ")
@@ -259,21 +259,23 @@ impl<'d> Naive<'d> {
             let born = |from: usize| self.declared.states[from].initial;
             let reached = born(state) || (0..self.states()).any(|from| born(from) && steps[from][state].is_some());
             if !reached {
-                errors.push(format!("no machine ever comes to `{name}`"));
+                errors.push(format!("state `{name}` is unreachable"));
             }
             let comes_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
                     errors.extend(
-                        out.map(|out| format!("`{name}` is an end, yet `{}` leads out", event_name(out.event))),
+                        out.map(|out| format!("end state `{name}` has a transition on `{}`", event_name(out.event))),
                     );
                 }
-                Kind::Work if stuck.contains(&state) => errors.push(format!("the worker of `{name}` has no event")),
-                Kind::Rest if stuck.contains(&state) => errors.push(format!("`{name}` is a dead end")),
+                Kind::Work if stuck.contains(&state) => {
+                    errors.push(format!("`work` state `{name}` has no transitions"))
+                }
+                Kind::Rest if stuck.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
                 Kind::Rest | Kind::Work => {
                     if reached && !ends.is_empty() && !comes_to(&ends) && !comes_to(&stuck) {
-                        errors.push(format!("from `{name}` no end can be reached"));
+                        errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
             }
@@ -298,10 +300,10 @@ impl<'d> Naive<'d> {
                     .filter_map(|born| if born == second { Some(0) } else { avoiding[born][second] });
                 ways.min()
                     .filter(|_| first != second)
-                    .map(|steps| (format!("a machine comes to `{b}` without `{a}`"), Some(steps)))
+                    .map(|steps| (format!("`{b}` is reachable without `{a}`"), Some(steps)))
             }
-            1 => way.map(|steps| (format!("`{b}` can follow `{a}`"), Some(steps))),
-            _ => way.is_none().then(|| (format!("no way leads from `{a}` to `{b}`"), None)),
+            1 => way.map(|steps| (format!("`{b}` is reachable from `{a}`"), Some(steps))),
+            _ => way.is_none().then(|| (format!("`{b}` is not reachable from `{a}`"), None)),
         };
         if let Some((message, steps)) = broken {
             // Which of the shortest ways is shown is left open, but not how long it is.
