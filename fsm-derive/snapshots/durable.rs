@@ -51,7 +51,7 @@ pub mod report {
     mod outside {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
-        pub(super) type progress_Writing = Page;
+        pub(super) type checkpoint_Writing = Page;
         pub(super) fn timer_Writing() -> super::Event {
             super::Event::Finish(super::event::Finish {
                 text: ::fsm_runtime::core::__private::code!(String::new()),
@@ -348,7 +348,7 @@ pub mod report {
     use self::seal::Seal;
     ///A state in which a `Report` can be born.
     #[diagnostic::on_unimplemented(
-        message = "no `Report` is born in state `{Self}`",
+        message = "`{Self}` is not an initial state of `Report`",
         label = "not an initial state",
         note = "the initial state of `Report` is `Requested`"
     )]
@@ -372,7 +372,7 @@ pub mod report {
     ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written"
     )]
     pub trait EventOf<
@@ -1144,7 +1144,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     }
     #[automatically_derived]
     impl ::fsm_runtime::KeepsProgress for Writing {
-        type Progress = outside::progress_Writing;
+        type Progress = outside::checkpoint_Writing;
     }
     #[automatically_derived]
     impl Task<Writing> {
@@ -1154,7 +1154,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
         pub fn checkpoint(
             &self,
-            progress: &outside::progress_Writing,
+            progress: &outside::checkpoint_Writing,
         ) -> impl ::core::future::Future<
             Output = ::core::result::Result<(), ::fsm_runtime::WorkError>,
         > + ::core::marker::Send + 'static {
@@ -1167,7 +1167,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         pub fn progress(
             &self,
         ) -> ::core::result::Result<
-            ::core::option::Option<outside::progress_Writing>,
+            ::core::option::Option<outside::checkpoint_Writing>,
             ::fsm_runtime::WorkError,
         > {
             self.raw.progress()
@@ -1175,8 +1175,8 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     }
     ///The async work of `Report`: one method per `work` state.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` cannot work on `Report`",
-        label = "it does not implement `report::Workers`",
+        message = "`{Self}` does not implement the workers of `Report`",
+        label = "missing `impl report::Workers`",
         note = "the `work` states are `Writing`: write `impl report::Workers for …` with\n  async fn writing(&self, task: report::Task<report::Writing>) -> Outcome<report::Writing>"
     )]
     pub trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {

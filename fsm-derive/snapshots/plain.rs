@@ -249,7 +249,7 @@ pub mod switch {
     use self::seal::Seal;
     ///A state in which a `Switch` can be born.
     #[diagnostic::on_unimplemented(
-        message = "no `Switch` is born in state `{Self}`",
+        message = "`{Self}` is not an initial state of `Switch`",
         label = "not an initial state",
         note = "the initial state of `Switch` is `Off`"
     )]
@@ -266,7 +266,7 @@ pub mod switch {
     ///An event that a `Switch` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Switch` are:\n  Off --flip--> On\n  On  --flip--> Off"
     )]
     pub trait EventOf<S>: ::core::marker::Sized {

@@ -357,7 +357,7 @@ pub mod order {
     use self::seal::Seal;
     ///A state in which a `Order` can be born.
     #[diagnostic::on_unimplemented(
-        message = "no `Order` is born in state `{Self}`",
+        message = "`{Self}` is not an initial state of `Order`",
         label = "not an initial state",
         note = "the initial state of `Order` is `Cart`"
     )]
@@ -374,7 +374,7 @@ pub mod order {
     ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Order` are:\n  Cart --add---> Cart\n  Cart --pay---> Paid\n  Paid --ship--> Shipped"
     )]
     pub trait EventOf<S>: ::core::marker::Sized {

@@ -440,7 +440,7 @@ pub(crate) mod text {
     use self::seal::Seal;
     ///A state in which a `Text` can be born.
     #[diagnostic::on_unimplemented(
-        message = "no `Text` is born in state `{Self}`",
+        message = "`{Self}` is not an initial state of `Text`",
         label = "not an initial state",
         note = "the initial state of `Text` is `Draft`"
     )]
@@ -457,7 +457,7 @@ pub(crate) mod text {
     ///An event that a `Text` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Text` are:\n  Draft  --submit----> Review\n  Review --decide----> Published | Draft\n  Draft  --withdraw--> WITHDRAWN\n  Review --withdraw--> WITHDRAWN"
     )]
     pub(crate) trait EventOf<'a, S, T: Clone>: ::core::marker::Sized {

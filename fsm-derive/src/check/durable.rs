@@ -13,7 +13,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             if let Some(exhausted) = &state.exhausted {
                 errors.at_span(exhausted.span, requires_durable("exhausted"));
             }
-            if let Some(checkpoint) = &state.progress {
+            if let Some(checkpoint) = &state.checkpoint {
                 errors.at(checkpoint, requires_durable("checkpoint"));
             }
         }

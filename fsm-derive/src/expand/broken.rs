@@ -116,8 +116,8 @@ fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
 /// The types that only attributes name.
 fn types(declaration: &Declaration) -> Vec<&Type> {
     let payloads = ons(declaration).flat_map(|on| on.payload.iter().flatten()).map(|field| &field.ty);
-    let progress = declaration.variants.iter().filter_map(|variant| variant.options.progress.as_ref());
-    payloads.chain(progress).chain(&declaration.options.context).collect()
+    let checkpoints = declaration.variants.iter().filter_map(|variant| variant.options.checkpoint.as_ref());
+    payloads.chain(checkpoints).chain(&declaration.options.context).collect()
 }
 
 /// The first words of all paths in what attributes name besides types: functions, and the code of timers and of `exhausted`.

@@ -21,7 +21,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         items.extend(event.fields.iter().filter_map(|field| Some(alias(cx, &cx.event_alias(event, field)?, field))));
     }
     items.extend(context_alias(cx));
-    items.extend((0..machine.states.len()).filter_map(|state| progress_alias(cx, state)));
+    items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
@@ -91,14 +91,14 @@ fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
 }
 
 /// The name in `outside` of the type that a state's worker keeps; nothing where it keeps none.
-pub(super) fn progress_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
+pub(super) fn checkpoint_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
     let state = &cx.machine.states[state];
-    let progress = state.progress.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
-    Some(format_ident!("progress_{}", plain(&state.ident), span = progress.span()))
+    let checkpoint = state.checkpoint.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
+    Some(format_ident!("checkpoint_{}", plain(&state.ident), span = checkpoint.span()))
 }
 
-fn progress_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
-    let (alias, ty) = (progress_type(cx, state)?, cx.machine.states[state].progress.as_ref()?);
+fn checkpoint_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (alias, ty) = (checkpoint_type(cx, state)?, cx.machine.states[state].checkpoint.as_ref()?);
     let ty = cx.moved(2, ty);
     Some(quote!(pub(super) type #alias = #ty;))
 }

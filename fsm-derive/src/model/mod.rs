@@ -77,7 +77,7 @@ pub(crate) struct State {
     /// The event fired when the worker's attempts are exhausted.
     pub(crate) exhausted: Option<Fires>,
     /// The type of the worker's checkpoint.
-    pub(crate) progress: Option<Type>,
+    pub(crate) checkpoint: Option<Type>,
 }
 
 /// A superstate.

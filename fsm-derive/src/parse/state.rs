@@ -20,7 +20,7 @@ pub(crate) struct StateOptions {
     pub(crate) group: Option<Ident>,
     pub(crate) exhausted: Option<Fires>,
     /// The type of the worker's checkpoint.
-    pub(crate) progress: Option<Type>,
+    pub(crate) checkpoint: Option<Type>,
     given: Given,
 }
 
@@ -52,7 +52,7 @@ impl StateOptions {
             }
             _ => {
                 words::equals(input, &key, "Type")?;
-                self.progress = Some(input.parse()?);
+                self.checkpoint = Some(input.parse()?);
             }
         }
         Ok(())

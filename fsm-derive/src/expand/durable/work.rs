@@ -108,7 +108,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
 
 /// What a state's worker keeps, at the user's own tokens: what its type lacks is reported there.
 fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
-    let (runtime, ty, progress) = (&cx.runtime, cx.state_ty(state), outside::progress_type(cx, state)?);
+    let (runtime, ty, progress) = (&cx.runtime, cx.state_ty(state), outside::checkpoint_type(cx, state)?);
     let progress = respan(quote!(outside::#progress), progress.span());
     let (vis, error) = (cx.vis(1), quote!(#runtime::WorkError));
     Some(quote! {

@@ -29,7 +29,7 @@ pub(super) fn state(variant: &Variant) -> State {
         fields,
         timer: None,
         exhausted: None,
-        progress: None,
+        checkpoint: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Only a `work` state has work to look after.
+//! A policy applies only to `work` states.
 
 use fsm_runtime::{Builder, Policy, prelude::*};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What is there twice.
+//! Duplicate derives, payload fields, fields and states.
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]

@@ -1,4 +1,4 @@
-//! Mistakes of every phase are reported together, and uses of the machine add nothing.
+//! Errors of all phases are reported together, and code that uses the machine causes no further errors.
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]
