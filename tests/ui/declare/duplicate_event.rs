@@ -12,4 +12,15 @@ enum Job {
     Running,
 }
 
+#[derive(StateMachine)]
+#[fsm(initial = Off, group(Lit, on(flip => Off)))]
+#[on(flip => On)]
+#[on(blink => On)]
+#[on(blink => Off)]
+enum Lamp {
+    Off,
+    #[state(in = Lit)]
+    On,
+}
+
 fn main() {}
