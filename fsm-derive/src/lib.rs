@@ -7,13 +7,13 @@
 #![deny(missing_docs)]
 
 mod check;
+mod diagram;
 mod errors;
 mod expand;
 mod hint;
 mod mentions;
 mod model;
 mod parse;
-mod picture;
 mod text;
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ use errors::Errors;
 ///   `From<server::EventKind> for server::Event` if no event does.
 /// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`, `server::Failure`.
 ///
-/// The module's page in rustdoc shows the transitions as a picture (an SVG in the page itself, for up to 60 states and 200 arrows) and as a table.
+/// The module's page in rustdoc shows the transitions as a diagram (an SVG in the page itself, for up to 60 states and 200 arrows) and as a table.
 ///
 /// # What is checked
 ///

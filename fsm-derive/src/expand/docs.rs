@@ -6,8 +6,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::{
+    diagram::diagram,
     model::{Machine, Transition},
-    picture::picture,
 };
 
 /// Of the generated module: what it is; a picture, for rustdoc alone, since editors show its source; the table of transitions.
@@ -17,9 +17,9 @@ pub(super) fn module(machine: &Machine) -> TokenStream {
     if !machine.doc.is_empty() {
         let _ = write!(about, "\n{}\n", machine.doc);
     }
-    let picture = picture(machine).map(|picture| quote!(#[cfg_attr(doc, doc = #picture, doc = "")]));
+    let diagram = diagram(machine).map(|diagram| quote!(#[cfg_attr(doc, doc = #diagram, doc = "")]));
     let table = table(machine);
-    quote!(#[doc = #about] #[doc = ""] #picture #[doc = #table])
+    quote!(#[doc = #about] #[doc = ""] #diagram #[doc = #table])
 }
 
 /// The transitions as a Markdown table.

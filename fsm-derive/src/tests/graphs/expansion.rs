@@ -1,4 +1,4 @@
-//! What an expansion says, read back from its tokens.
+//! Reads an expansion back from its tokens.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Expr, ExprStruct, ImplItem, Item, ItemImpl, Lit, LitStr, Member};
 
-/// The messages of all `compile_error!`s, wherever they stand.
+/// The messages of all `compile_error!`s.
 pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut named = false;
@@ -25,8 +25,8 @@ pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
     found
 }
 
-/// The picture in the module's documentation.
-pub(super) fn picture(expansion: TokenStream) -> Option<String> {
+/// The diagram in the module's documentation.
+pub(super) fn diagram(expansion: TokenStream) -> Option<String> {
     let file: syn::File = syn::parse2(expansion).ok()?;
     let module =
         file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
@@ -43,12 +43,12 @@ pub(super) fn picture(expansion: TokenStream) -> Option<String> {
 /// The items of the generated module.
 pub(super) struct Module(Vec<Item>);
 
-/// State, event, and where it leads.
+/// A state, an event and a target.
 pub(super) type Pair = (String, String, String);
 
 impl Module {
     pub(super) fn of(expansion: TokenStream) -> Self {
-        let file: syn::File = syn::parse2(expansion).expect("it is Rust");
+        let file: syn::File = syn::parse2(expansion).expect("valid Rust");
         let module =
             file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { module.content } else { None });
         Self(module.expect("a module is generated").1)
@@ -73,7 +73,7 @@ impl Module {
             .collect()
     }
 
-    /// The methods of `Machine<S>`, `Record<S>`, `Task<S>`: the state, the method, what it returns.
+    /// The methods of `Machine<S>`, `Record<S>` or `Task<S>`: the state, the method and its return type.
     pub(super) fn methods(&self, of: &str) -> BTreeSet<Pair> {
         let mut found = BTreeSet::new();
         for item in self.impls().filter(|item| item.trait_.is_none() && item.generics.params.is_empty()) {
@@ -88,7 +88,7 @@ impl Module {
         found
     }
 
-    /// What `State::accepts` says: the tokens of each state's list.
+    /// The body of a function, such as `State::accepts`.
     pub(super) fn function(&self, of: &str, name: &str) -> String {
         let own = self.impls().filter(|item| item.trait_.is_none() && text(&item.self_ty) == of);
         let mut items = own.flat_map(|item| &item.items);
@@ -99,7 +99,7 @@ impl Module {
         found.unwrap_or_else(|| panic!("`{of}` has no `{name}`"))
     }
 
-    /// The table of `apply`, where nothing carries data.
+    /// The table of `apply`, in a machine without data.
     pub(super) fn table(&self) -> Option<String> {
         self.0.iter().find_map(|item| match item {
             Item::Static(item) if item.ident == "NEXT" => Some(text(&item.expr)),
@@ -107,7 +107,7 @@ impl Module {
         })
     }
 
-    /// The arms of the `match` in `apply`, where there is one: state, event, and what they come to.
+    /// The arms of the `match` in `apply`, if there is one: the state, the event and the target.
     pub(super) fn arms(&self) -> BTreeSet<Pair> {
         let apply = self.impls().flat_map(|item| &item.items).find_map(|item| match item {
             ImplItem::Fn(item) if item.sig.ident == "apply" => item.block.stmts.last(),
@@ -124,7 +124,7 @@ impl Module {
         apply.arms.iter().filter_map(arm).collect()
     }
 
-    /// The graph, as it would be once compiled.
+    /// The graph constant.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {
             Item::Const(item) if item.ident == "GRAPH" => Some(&*item.expr),
@@ -189,14 +189,14 @@ fn field(field: &Expr) -> FieldInfo {
     FieldInfo { name: string(field.get("name")), ty: string(field.get("ty")) }
 }
 
-/// The fields of a struct's value.
+/// The fields of a struct expression.
 struct Fields<'e>(&'e ExprStruct);
 
 fn fields_of(expr: &Expr) -> Fields<'_> {
     match expr {
         Expr::Reference(reference) => fields_of(&reference.expr),
         Expr::Struct(value) => Fields(value),
-        other => panic!("no struct: {}", text(other)),
+        other => panic!("not a struct: {}", text(other)),
     }
 }
 
@@ -212,7 +212,7 @@ fn list<T>(expr: &Expr, item: impl Fn(&Expr) -> T) -> &'static [T] {
     match expr {
         Expr::Reference(reference) => list(&reference.expr, item),
         Expr::Array(array) => Vec::leak(array.elems.iter().map(item).collect()),
-        other => panic!("no list: {}", text(other)),
+        other => panic!("not a list: {}", text(other)),
     }
 }
 
@@ -224,9 +224,9 @@ fn string(expr: &Expr) -> &'static str {
     match expr {
         Expr::Lit(lit) => match &lit.lit {
             Lit::Str(text) => String::leak(text.value()),
-            _ => panic!("no text: {}", text(expr)),
+            _ => panic!("not a string: {}", text(expr)),
         },
-        other => panic!("no text: {}", text(other)),
+        other => panic!("not a string: {}", text(other)),
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn text(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string().replace(' ', "")
 }
 
-/// What stands in the angle brackets after `name`.
+/// The content of the angle brackets after `name`.
 fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.strip_prefix(name)?.strip_prefix('<')?.strip_suffix('>')
 }

@@ -1,4 +1,4 @@
-//! What a declaration means, in the simplest words: loops over numbers, and nothing of the derive's own code.
+//! The reference model: the meaning of a declaration, computed with simple loops and without the derive's own code.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ pub(super) struct Transition {
     origin: Origin,
 }
 
-/// The transitions, and how each error must begin.
+/// The transitions, and the beginning of each expected error.
 pub(super) struct Naive<'d> {
     declared: &'d Declared,
     pub(super) transitions: Vec<Transition>,
     pub(super) errors: Vec<String>,
-    /// Every name could be found.
+    /// Whether all names are declared.
     whole: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'d> Naive<'d> {
         }
     }
 
-    /// Whether there is such a state; if not, it says so.
+    /// Whether the state is declared. If not, adds an error.
     fn known(&mut self, state: usize) -> bool {
         let known = state < self.states();
         if !known {
@@ -98,7 +98,7 @@ impl<'d> Naive<'d> {
             Origin::Own | Origin::Wide => true,
         };
         let members = (0..self.states()).filter(|state| member(*state)).count();
-        let going: Vec<_> =
+        let sources: Vec<_> =
             (0..self.states()).filter(|state| member(*state) && self.kind(*state) != Kind::End).collect();
         let mut except = BTreeSet::new();
         for state in &on.except {
@@ -109,14 +109,14 @@ impl<'d> Naive<'d> {
             let name = name(*state);
             if self.kind(*state) == Kind::End {
                 self.error(format!("`{name}` is an end state, which is excluded anyway"));
-            } else if !going.contains(state) {
+            } else if !sources.contains(state) {
                 self.error(format!("`{name}` is not in this superstate"));
             } else if except.contains(state) {
                 self.error(format!("`{name}` is listed twice"));
             }
             except.insert(*state);
         }
-        let from: Vec<_> = going.into_iter().filter(|state| !except.contains(state)).collect();
+        let from: Vec<_> = sources.into_iter().filter(|state| !except.contains(state)).collect();
         self.add(&from, on, origin);
         if from.is_empty() && members > 0 && whole && self.whole {
             self.error(format!("no state accepts `{}`", event_name(on.event)));
@@ -194,25 +194,25 @@ impl<'d> Naive<'d> {
         let mut errors = Vec::new();
         for Transition { from, event, to, .. } in self.transitions.iter().filter(|transition| !transition.with) {
             if let [target] = to[..] {
-                for (field, ways) in missing[target].iter_mut().enumerate() {
+                for (field, transitions) in missing[target].iter_mut().enumerate() {
                     let wanted = self.declared.states[target].fields[field];
                     let supplied = self.declared.events[*event][field] || self.declared.states[*from].fields[field];
                     if wanted && !supplied {
-                        ways.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
+                        transitions.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
                     }
                 }
                 continue;
             }
-            // What one `#[on(…)]` does to several states is the same text at the same place, which rustc prints once.
+            // An `#[on(…)]` of several states reports one error for each of them, at the same position.
             errors.push(format!("`{}` can lead to `{}`", event_name(*event), name(to[0])));
         }
         for (target, fields) in missing.iter().enumerate() {
-            for (field, ways) in fields.iter().enumerate().filter(|(_, ways)| !ways.is_empty()) {
+            for (field, transitions) in fields.iter().enumerate().filter(|(_, transitions)| !transitions.is_empty()) {
                 errors.push(format!(
                     "no source for field `{}` of `{}` on {}:",
                     FIELDS[field],
                     name(target),
-                    ways.join(", ")
+                    transitions.join(", ")
                 ));
             }
         }
@@ -224,7 +224,7 @@ impl<'d> Naive<'d> {
         self.transitions.iter().flat_map(|transition| transition.to.iter().map(|to| (transition.from, *to)))
     }
 
-    /// How many steps it takes at least, one or more, from each state to each, by states that `through` admits.
+    /// The length of the shortest path, of at least one step, between each two states through states that `through` allows.
     fn distances(&self, through: impl Fn(usize) -> bool) -> Vec<Vec<Option<usize>>> {
         let mut steps = vec![vec![None; self.states()]; self.states()];
         self.edges()
@@ -243,25 +243,27 @@ impl<'d> Naive<'d> {
         steps
     }
 
-    /// How many steps it takes at least, one or more, from each state to each.
+    /// The length of the shortest path, of at least one step, between each two states.
     pub(super) fn steps(&self) -> Vec<Vec<Option<usize>>> {
         self.distances(|_| true)
     }
 
     fn graph(&mut self) {
         let steps = self.steps();
-        let leaves = |state: usize| self.edges().any(|(from, _)| from == state);
+        let has_transition = |state: usize| self.edges().any(|(from, _)| from == state);
         let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
-        let stuck: Vec<_> = (0..self.states()).filter(|state| !leaves(*state) && !ends.contains(state)).collect();
+        let dead_ends: Vec<_> =
+            (0..self.states()).filter(|state| !has_transition(*state) && !ends.contains(state)).collect();
         let mut errors = Vec::new();
         for (state, ahead) in steps.iter().enumerate() {
             let name = name(state);
-            let born = |from: usize| self.declared.states[from].initial;
-            let reached = born(state) || (0..self.states()).any(|from| born(from) && steps[from][state].is_some());
+            let is_initial = |from: usize| self.declared.states[from].initial;
+            let reached =
+                is_initial(state) || (0..self.states()).any(|from| is_initial(from) && steps[from][state].is_some());
             if !reached {
                 errors.push(format!("state `{name}` is unreachable"));
             }
-            let comes_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
+            let reaches = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
@@ -269,12 +271,12 @@ impl<'d> Naive<'d> {
                         out.map(|out| format!("end state `{name}` has a transition on `{}`", event_name(out.event))),
                     );
                 }
-                Kind::Work if stuck.contains(&state) => {
+                Kind::Work if dead_ends.contains(&state) => {
                     errors.push(format!("`work` state `{name}` has no transitions"))
                 }
-                Kind::Rest if stuck.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
+                Kind::Rest if dead_ends.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
                 Kind::Rest | Kind::Work => {
-                    if reached && !ends.is_empty() && !comes_to(&ends) && !comes_to(&stuck) {
+                    if reached && !ends.is_empty() && !reaches(&ends) && !reaches(&dead_ends) {
                         errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
@@ -290,23 +292,24 @@ impl<'d> Naive<'d> {
 
     fn require(&mut self, (property, first, second): (usize, usize, usize)) {
         let (a, b) = (name(first), name(second));
-        let way = self.steps()[first][second];
+        let shortest = self.steps()[first][second];
         let broken = match property {
             0 => {
                 let avoiding = self.distances(|state| state != first);
                 let initial = |state: &usize| self.declared.states[*state].initial && *state != first;
-                let ways = (0..self.states())
+                let lengths = (0..self.states())
                     .filter(initial)
-                    .filter_map(|born| if born == second { Some(0) } else { avoiding[born][second] });
-                ways.min()
+                    .filter_map(|from| if from == second { Some(0) } else { avoiding[from][second] });
+                lengths
+                    .min()
                     .filter(|_| first != second)
                     .map(|steps| (format!("`{b}` is reachable without `{a}`"), Some(steps)))
             }
-            1 => way.map(|steps| (format!("`{b}` is reachable from `{a}`"), Some(steps))),
-            _ => way.is_none().then(|| (format!("`{b}` is not reachable from `{a}`"), None)),
+            1 => shortest.map(|steps| (format!("`{b}` is reachable from `{a}`"), Some(steps))),
+            _ => shortest.is_none().then(|| (format!("`{b}` is not reachable from `{a}`"), None)),
         };
         if let Some((message, steps)) = broken {
-            // Which of the shortest ways is shown is left open, but not how long it is.
+            // Any of the shortest paths may be shown, so only its length is compared.
             let arrows = steps.map(|steps| format!(" | {steps} steps"));
             self.error(format!("{message}{}", arrows.unwrap_or_default()));
         }

@@ -1,14 +1,14 @@
-//! The order in each rank: few arrows cross.
+//! The order of the vertices in each rank, with few crossings of arrows.
 
 use super::{Vertex, count};
 
-/// How often ranks are ordered after their neighbours.
+/// The number of sweeps over the ranks.
 const ROUNDS: usize = 16;
 
 /// The vertices of each rank, from left to right.
 pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let ranks = vertices.iter().map(|vertex| vertex.rank + 1).max().unwrap_or_default();
-    let mut order = Order { vertices, layers: vec![Vec::new(); ranks], place: vec![0; vertices.len()] };
+    let mut order = Order { vertices, layers: vec![Vec::new(); ranks], position: vec![0; vertices.len()] };
     let mut seen = vec![false; vertices.len()];
     for vertex in 0..vertices.len() {
         order.fill(vertex, &mut seen);
@@ -29,12 +29,12 @@ pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
 struct Order<'v> {
     vertices: &'v [Vertex],
     layers: Vec<Vec<usize>>,
-    /// Of each vertex in its layer.
-    place: Vec<usize>,
+    /// The position of each vertex in its rank.
+    position: Vec<usize>,
 }
 
 impl Order<'_> {
-    /// Depth first, so that what belongs together begins together.
+    /// The initial order: depth first, so that connected vertices are close together.
     fn fill(&mut self, vertex: usize, seen: &mut [bool]) {
         if std::mem::replace(&mut seen[vertex], true) {
             return;
@@ -46,11 +46,11 @@ impl Order<'_> {
 
     fn number(&mut self) {
         for layer in &self.layers {
-            layer.iter().enumerate().for_each(|(place, vertex)| self.place[*vertex] = place);
+            layer.iter().enumerate().for_each(|(position, vertex)| self.position[*vertex] = position);
         }
     }
 
-    /// Orders each rank by the mean place of the neighbours in the one before, downwards or upwards.
+    /// Orders each rank by the mean position of the neighbors in the previous rank, downwards or upwards.
     fn sweep(&mut self, down: bool) {
         let ranks: Vec<_> =
             if down { (0..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
@@ -58,9 +58,9 @@ impl Order<'_> {
             let mean = |vertex: usize| {
                 let neighbours = if down { &self.vertices[vertex].above } else { &self.vertices[vertex].below };
                 if neighbours.is_empty() {
-                    return count(self.place[vertex]);
+                    return count(self.position[vertex]);
                 }
-                neighbours.iter().map(|other| count(self.place[*other])).sum::<f64>() / count(neighbours.len())
+                neighbours.iter().map(|other| count(self.position[*other])).sum::<f64>() / count(neighbours.len())
             };
             let mut layer: Vec<_> = self.layers[rank].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
             layer.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -70,10 +70,10 @@ impl Order<'_> {
     }
 
     fn number_of(&mut self, rank: usize) {
-        self.layers[rank].iter().enumerate().for_each(|(place, vertex)| self.place[*vertex] = place);
+        self.layers[rank].iter().enumerate().for_each(|(position, vertex)| self.position[*vertex] = position);
     }
 
-    /// Swaps neighbours where that leaves fewer crossings.
+    /// Swaps adjacent vertices if that reduces the crossings.
     fn swap(&mut self) {
         for rank in 0..self.layers.len() {
             for left in 1..self.layers[rank].len() {
@@ -86,12 +86,12 @@ impl Order<'_> {
         }
     }
 
-    /// How often the arrows of two neighbours cross when the first is on the left.
+    /// The number of crossings between the arrows of two adjacent vertices.
     fn crossed(&self, left: usize, right: usize) -> usize {
         let [left, right] = [left, right].map(|vertex| &self.vertices[vertex]);
         let between = |left: &[usize], right: &[usize]| {
             left.iter()
-                .map(|one| right.iter().filter(|other| self.place[**other] < self.place[*one]).count())
+                .map(|one| right.iter().filter(|other| self.position[**other] < self.position[*one]).count())
                 .sum::<usize>()
         };
         between(&left.above, &right.above) + between(&left.below, &right.below)
@@ -104,7 +104,7 @@ impl Order<'_> {
                 let arrows: Vec<_> = layer
                     .iter()
                     .flat_map(|vertex| {
-                        self.vertices[*vertex].below.iter().map(|next| (self.place[*vertex], self.place[*next]))
+                        self.vertices[*vertex].below.iter().map(|next| (self.position[*vertex], self.position[*next]))
                     })
                     .collect();
                 let after =

@@ -1,9 +1,9 @@
-//! The pictures of machines of four, nine and thirty states, as files that one can look at; `FSM_UPDATE=1` writes them.
+//! Snapshots of the diagrams of machines with four, nine and thirty states. `FSM_UPDATE=1` rewrites them.
 
 use quote::quote;
 use syn::{DeriveInput, Item};
 
-use crate::{errors::Errors, model, parse, picture::picture};
+use crate::{diagram::diagram, errors::Errors, model, parse};
 
 fn machine(input: DeriveInput) -> model::Machine {
     let mut errors = Errors::default();
@@ -14,7 +14,7 @@ fn machine(input: DeriveInput) -> model::Machine {
     machine
 }
 
-/// The one enum of a file.
+/// The first enum of a file.
 fn declared(file: &str) -> DeriveInput {
     let file = syn::parse_file(file).expect("it is Rust");
     let item = file.items.into_iter().find(|item| matches!(item, Item::Enum(_)));
@@ -42,20 +42,20 @@ fn text() -> DeriveInput {
 }
 
 #[test]
-fn they_are_as_they_were_looked_at() {
+fn diagrams_match_their_snapshots() {
     let server = include_str!("../../../examples/src/bin/servers/machine.rs");
     let order = include_str!("../../../fsm-core/tests/large.rs");
     for (name, input) in [("text", text()), ("server", declared(server)), ("order", declared(order))] {
-        let picture = picture(&machine(input)).expect("there are few enough states");
-        super::snapshots::held(&format!("{name}.svg"), &picture);
+        let diagram = diagram(&machine(input)).expect("the machine is small enough");
+        super::snapshots::assert_snapshot(&format!("{name}.svg"), &diagram);
     }
 }
 
-/// `states` in a ring, each with `more` ways across it.
-fn ring(states: usize, more: usize) -> model::Machine {
+/// A ring of `states`, each with `extra` transitions across it.
+fn ring(states: usize, extra: usize) -> model::Machine {
     let name = |state: usize| quote::format_ident!("S{}", state % states);
     let variants = (0..states).map(|state| {
-        let ons = (1..=1 + more).map(|step| {
+        let ons = (1..=1 + extra).map(|step| {
             let (event, to) = (quote::format_ident!("go_{state}_{step}"), name(state + step));
             quote!(#[on(#event => #to)])
         });
@@ -66,9 +66,9 @@ fn ring(states: usize, more: usize) -> model::Machine {
 }
 
 #[test]
-fn a_thicket_is_not_drawn() {
-    assert!(picture(&ring(60, 0)).is_some());
-    assert!(picture(&ring(61, 0)).is_none());
-    assert!(picture(&ring(40, 4)).is_some(), "it has 200 arrows");
-    assert!(picture(&ring(40, 5)).is_none(), "it has 240");
+fn large_machines_have_no_diagram() {
+    assert!(diagram(&ring(60, 0)).is_some());
+    assert!(diagram(&ring(61, 0)).is_none());
+    assert!(diagram(&ring(40, 4)).is_some(), "it has 200 arrows");
+    assert!(diagram(&ring(40, 5)).is_none(), "it has 240 arrows");
 }

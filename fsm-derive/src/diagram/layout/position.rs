@@ -1,12 +1,12 @@
-//! The place of each vertex in its rank: near its neighbours, in order, and long arrows straight.
+//! The horizontal position of each vertex: close to its neighbors, in the order of its rank, with long arrows straight.
 
 use super::{GAP, Vertex};
 
-/// How often each rank is placed after its neighbours.
+/// The number of sweeps over the ranks.
 const ROUNDS: usize = 24;
 
-/// The upright of each vertex.
-pub(super) fn place(vertices: &[Vertex], layers: &[Vec<usize>]) -> Vec<f64> {
+/// The horizontal position of each vertex.
+pub(super) fn positions(vertices: &[Vertex], layers: &[Vec<usize>]) -> Vec<f64> {
     let mut xs = vec![0.0; vertices.len()];
     for layer in layers {
         let offsets = offsets(vertices, layer);
@@ -21,25 +21,25 @@ pub(super) fn place(vertices: &[Vertex], layers: &[Vec<usize>]) -> Vec<f64> {
     xs
 }
 
-/// How far from the first of its layer each vertex is at least.
+/// The minimum distance of each vertex from the first of its rank.
 fn offsets(vertices: &[Vertex], layer: &[usize]) -> Vec<f64> {
     let mut offsets = vec![0.0; layer.len()];
     for index in 1..layer.len() {
         let (left, right) = (&vertices[layer[index - 1]], &vertices[layer[index]]);
-        offsets[index] = offsets[index - 1] + left.room.1 + GAP + right.room.0;
+        offsets[index] = offsets[index - 1] + left.space.1 + GAP + right.space.0;
     }
     offsets
 }
 
-/// The best places in one layer with the others as they are: those of least squared distance to the neighbours, by pooling
-/// adjacent violators of the order.
+/// Moves the vertices of one rank to the positions with the least squared distance to their neighbors, by the pool adjacent
+/// violators algorithm.
 fn settle(vertices: &[Vertex], layer: &[usize], xs: &mut [f64]) {
     let offsets = offsets(vertices, layer);
-    // Weight, weighted sum of wished places, how many vertices.
+    // Weight, weighted sum of the preferred positions, number of vertices.
     let mut pools: Vec<(f64, f64, usize)> = Vec::new();
     for (vertex, offset) in layer.iter().zip(&offsets) {
-        let (weight, wish) = wish(vertices, *vertex, xs);
-        pools.push((weight, weight * (wish - offset), 1));
+        let (weight, preferred) = preferred(vertices, *vertex, xs);
+        pools.push((weight, weight * (preferred - offset), 1));
         while let [.., before, last] = &pools[..]
             && before.1 / before.0 > last.1 / last.0
         {
@@ -48,14 +48,14 @@ fn settle(vertices: &[Vertex], layer: &[usize], xs: &mut [f64]) {
             pools.push(pooled);
         }
     }
-    let places = pools.iter().flat_map(|(weight, sum, count)| std::iter::repeat_n(sum / weight, *count));
-    for ((vertex, offset), place) in layer.iter().zip(offsets).zip(places) {
-        xs[*vertex] = place + offset;
+    let positions = pools.iter().flat_map(|(weight, sum, count)| std::iter::repeat_n(sum / weight, *count));
+    for ((vertex, offset), position) in layer.iter().zip(offsets).zip(positions) {
+        xs[*vertex] = position + offset;
     }
 }
 
-/// Where a vertex would like to be, and how much.
-fn wish(vertices: &[Vertex], vertex: usize, xs: &[f64]) -> (f64, f64) {
+/// The preferred position of a vertex, with its weight.
+fn preferred(vertices: &[Vertex], vertex: usize, xs: &[f64]) -> (f64, f64) {
     let here = &vertices[vertex];
     let mut weight = 0.0;
     let mut sum = 0.0;

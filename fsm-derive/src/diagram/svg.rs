@@ -1,26 +1,26 @@
-//! A sketch as SVG: measured, laid out, written.
+//! Writes a graph as SVG: measures the texts, computes the layout and prints the elements.
 
 use std::fmt::Write as _;
 
 use super::{
+    graph::{Arrow, Graph, Label, Shape, Style},
     layout::{Layout, Link, Node, Point, Route, layout},
-    sketch::{Arrow, Label, Look, Shape, Sketch},
 };
 
-/// Of a letter. All letters of the font are as wide, so that a text can be measured without it.
+/// The width of a letter. The font is monospaced, so texts can be measured without it.
 const LETTER: f64 = 7.3;
 const SMALL: f64 = 6.7;
 const LINE: f64 = 16.0;
 const BORDER: f64 = 2.0;
-/// Of the arrow into an initial state, with the dot that it comes from.
+/// The length of the arrow into an initial state, including its dot.
 const ENTRY: f64 = 30.0;
-/// How far an arrow from a state to itself goes.
+/// The width of an arrow from a state to itself.
 const LOOP: f64 = 22.0;
 
-pub(super) fn write(sketch: &Sketch) -> String {
-    let (own, between): (Vec<_>, Vec<_>) = sketch.arrows.iter().partition(|arrow| arrow.from == arrow.to);
+pub(super) fn write(graph: &Graph) -> String {
+    let (own, between): (Vec<_>, Vec<_>) = graph.arrows.iter().partition(|arrow| arrow.from == arrow.to);
     let own_of = |index: usize| own.iter().find(|arrow| arrow.from == index).copied();
-    let nodes: Vec<_> = sketch.boxes.iter().enumerate().map(|(index, shape)| node(shape, own_of(index))).collect();
+    let nodes: Vec<_> = graph.boxes.iter().enumerate().map(|(index, shape)| node(shape, own_of(index))).collect();
     let links: Vec<_> = between.iter().map(|arrow| link(arrow)).collect();
     let Layout { width, height, nodes: at, links: routes } = layout(&nodes, &links);
     let mut svg = Svg(String::new());
@@ -31,12 +31,12 @@ pub(super) fn write(sketch: &Sketch) -> String {
          fill=\"currentColor\" stroke-width=\"1.2\">",
         -BORDER, -BORDER
     ));
-    svg.line(&format!("<title>{}</title>", escaped(&sketch.title)));
+    svg.line(&format!("<title>{}</title>", escaped(&graph.title)));
     for (arrow, route) in between.iter().zip(&routes) {
         svg.route(route);
         svg.labels(&arrow.labels, route.label);
     }
-    for (index, shape) in sketch.boxes.iter().enumerate() {
+    for (index, shape) in graph.boxes.iter().enumerate() {
         svg.shape(shape, at[index], &nodes[index]);
         if let Some(arrow) = own_of(index) {
             svg.own(arrow, at[index], &nodes[index]);
@@ -85,23 +85,23 @@ impl Svg {
         if let Some(link) = &shape.link {
             let _ = write!(self.0, "<a href=\"{}\">", escaped(link));
         }
-        let _ = write!(self.0, "<g><title>{}</title>", escaped(&shape.hint));
-        let look = match shape.kind {
-            Look::Rest | Look::End => "",
-            Look::Work => " stroke-dasharray=\"6 3\"",
-            Look::Many => " stroke-dasharray=\"1 3\"",
+        let _ = write!(self.0, "<g><title>{}</title>", escaped(&shape.title));
+        let outline = match shape.style {
+            Style::Rest | Style::End => "",
+            Style::Work => " stroke-dasharray=\"6 3\"",
+            Style::Several => " stroke-dasharray=\"1 3\"",
         };
-        self.rect(left, top, node.width, node.height, look);
-        if shape.kind == Look::End {
+        self.rect(left, top, node.width, node.height, outline);
+        if shape.style == Style::End {
             self.rect(left + 3.0, top + 3.0, node.width - 6.0, node.height - 6.0, "");
         }
         let mut y = at.y - lines(shape.lines.len()) / 2.0 + 12.0;
         for (index, line) in shape.lines.iter().enumerate() {
-            let small = if index == 0 { " font-weight=\"bold\"" } else { " opacity=\".75\"" };
-            let look = if shape.kind == Look::Many { " font-style=\"italic\"" } else { small };
+            let plain = if index == 0 { " font-weight=\"bold\"" } else { " opacity=\".75\"" };
+            let font = if shape.style == Style::Several { " font-style=\"italic\"" } else { plain };
             let _ = write!(
                 self.0,
-                "<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"middle\"{look}>{}</text>",
+                "<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"middle\"{font}>{}</text>",
                 at.x,
                 escaped(line)
             );
@@ -116,11 +116,11 @@ impl Svg {
         }
     }
 
-    fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, look: &str) {
+    fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, outline: &str) {
         let _ = write!(
             self.0,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"6\" fill=\"currentColor\" \
-             fill-opacity=\".05\" stroke=\"currentColor\"{look}></rect>"
+             fill-opacity=\".05\" stroke=\"currentColor\"{outline}></rect>"
         );
     }
 
@@ -128,7 +128,7 @@ impl Svg {
         self.line(&format!("<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"{data}\"></path>"));
     }
 
-    /// The head of an arrow that ends at a point.
+    /// The head of an arrow, at its end point.
     fn head(&mut self, end: Point, (dx, dy): (f64, f64)) {
         let (x, y) = (end.x - 8.0 * dx, end.y - 8.0 * dy);
         self.line(&format!(
@@ -142,7 +142,7 @@ impl Svg {
         ));
     }
 
-    /// A smooth line through all points, upright at both ends.
+    /// A smooth line through all points, vertical at both ends.
     fn route(&mut self, route: &Route) {
         let [first, .., before, end] = route.points[..] else { return };
         let down = if end.y > before.y { 1.0 } else { -1.0 };
@@ -150,9 +150,9 @@ impl Svg {
         if let Some(last) = points.last_mut() {
             last.y -= 7.0 * down;
         }
-        // By Catmull and Rom, where it need not be upright: it has the direction from the point before to the one after.
+        // A Catmull-Rom spline: the slope at a point is the direction between its neighbors, unless the line is vertical there.
         let slope = |index: usize, height: f64| match (index.checked_sub(1), points.get(index + 1)) {
-            (Some(before), Some(after)) if !route.upright[index] => {
+            (Some(before), Some(after)) if !route.vertical[index] => {
                 ((after.x - points[before].x) / 6.0, (after.y - points[before].y) / 6.0)
             }
             _ => (0.0, height / 2.0),
@@ -199,7 +199,7 @@ impl Svg {
     }
 }
 
-/// Text of an XML document, on one line: an empty one would end the picture in Markdown.
+/// Escapes text for XML. Line breaks become spaces, because an empty line would end the SVG in Markdown.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,20 +1,20 @@
-//! A layered drawing of a directed graph: boxes in ranks, arrows downwards where they can be, few crossings.
+//! A layered layout of a directed graph: boxes in ranks, arrows downwards where possible, few crossings.
 //!
-//! After Sugiyama, Tagawa and Toda (1981), in the phases that Graphviz and dagre have too: arrows against the order of the boxes are turned round,
-//! each box gets a rank, each arrow a point in every rank that it passes (its label is one of them), each rank an order,
-//! each point a place. Own code, as this runs while a user's crate compiles: no renderer in Rust is small enough to be built
-//! before every machine, and none of those that read Mermaid kept thirty states readable.
+//! The algorithm is that of Sugiyama, Tagawa and Toda (1981), with the phases of Graphviz and dagre: reverse the arrows that point
+//! against the order of the boxes, assign a rank to each box, add a vertex to each rank that an arrow passes (one of them is its
+//! label), order each rank, and assign positions. It is written by hand because it is built before every user's crate, and the
+//! available renderers are too large for that.
 
 mod order;
-mod place;
+mod position;
 mod ranks;
 
-/// A box to be drawn: its size, and room that it needs beside it.
+/// A box: its size, and the space that it needs beside it.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) width: f64,
     pub(super) height: f64,
-    /// On its left and on its right.
+    /// The space on its left and on its right.
     pub(super) beside: (f64, f64),
 }
 
@@ -27,11 +27,11 @@ pub(super) struct Link {
     pub(super) height: f64,
 }
 
-/// Where everything is.
+/// The positions of all boxes and arrows.
 pub(super) struct Layout {
     pub(super) width: f64,
     pub(super) height: f64,
-    /// The middle of each box.
+    /// The center of each box.
     pub(super) nodes: Vec<Point>,
     pub(super) links: Vec<Route>,
 }
@@ -42,11 +42,11 @@ pub(super) struct Point {
     pub(super) y: f64,
 }
 
-/// The way of an arrow, from its tail to its head.
+/// The route of an arrow, from its tail to its head.
 pub(super) struct Route {
     pub(super) points: Vec<Point>,
-    /// Whether it is upright there.
-    pub(super) upright: Vec<bool>,
+    /// For each point, whether the line is vertical there.
+    pub(super) vertical: Vec<bool>,
     /// The left end of the label, at half its height.
     pub(super) label: Point,
 }
@@ -54,46 +54,46 @@ pub(super) struct Route {
 /// A vertex of the layered graph: a box, the label of an arrow, or a point where an arrow passes a rank.
 struct Vertex {
     rank: usize,
-    /// Room on the left and on the right of its upright.
-    room: (f64, f64),
+    /// The space on the left and on the right of its position.
+    space: (f64, f64),
     height: f64,
     above: Vec<usize>,
     below: Vec<usize>,
-    /// Of a box: half of it, on which arrows can end.
+    /// For a box: half its width, where arrows can end.
     half: Option<f64>,
 }
 
-/// Between two points of a rank.
+/// The distance between two vertices of a rank.
 const GAP: f64 = 16.0;
-/// Between two ranks.
+/// The distance between two ranks.
 const DISTANCE: f64 = 17.0;
-/// Between a line and what stands beside it.
+/// The distance between a line and its label.
 const MARGIN: f64 = 6.0;
 
-/// An arrow's vertices from top to bottom, boxes included, and which of them is its label.
+/// The vertices of an arrow from top to bottom, including its boxes, and the vertex of its label.
 struct Chain {
     vertices: Vec<usize>,
     label: usize,
-    /// It points upwards.
-    turned: bool,
+    /// Whether the arrow points upwards.
+    reversed: bool,
 }
 
-/// Lays a graph out. Arrows lead down where they lead from one box to a later one.
+/// Computes the layout. An arrow from a box to a later one points downwards.
 pub(super) fn layout(nodes: &[Node], links: &[Link]) -> Layout {
-    let turned: Vec<_> = links.iter().map(|link| link.from > link.to).collect();
+    let reversed: Vec<_> = links.iter().map(|link| link.from > link.to).collect();
     let downwards: Vec<_> = links.iter().map(|link| (link.from.min(link.to), link.from.max(link.to))).collect();
     let ranks = ranks::ranks(nodes.len(), &downwards);
     let mut vertices: Vec<_> = nodes.iter().zip(ranks).map(|(node, rank)| Vertex::of(node, rank)).collect();
     let chains: Vec<_> = links
         .iter()
         .zip(downwards)
-        .zip(turned)
-        .map(|((link, ends), turned)| chain(&mut vertices, link, ends, turned))
+        .zip(reversed)
+        .map(|((link, ends), reversed)| chain(&mut vertices, link, ends, reversed))
         .collect();
     let layers = order::order(&vertices);
-    let xs = place::place(&vertices, &layers);
-    let left = vertices.iter().zip(&xs).map(|(vertex, x)| x - vertex.room.0).fold(f64::INFINITY, f64::min);
-    let right = vertices.iter().zip(&xs).map(|(vertex, x)| x + vertex.room.1).fold(f64::NEG_INFINITY, f64::max);
+    let xs = position::positions(&vertices, &layers);
+    let left = vertices.iter().zip(&xs).map(|(vertex, x)| x - vertex.space.0).fold(f64::INFINITY, f64::min);
+    let right = vertices.iter().zip(&xs).map(|(vertex, x)| x + vertex.space.1).fold(f64::NEG_INFINITY, f64::max);
     let (ys, height) = heights(&vertices, &layers);
     let at: Vec<_> = xs.iter().zip(ys).map(|(x, y)| Point { x: x - left, y }).collect();
     let ranks: Vec<_> = layers.iter().map(|layer| height_of(&vertices, layer)).collect();
@@ -104,12 +104,12 @@ pub(super) fn layout(nodes: &[Node], links: &[Link]) -> Layout {
 impl Vertex {
     fn of(node: &Node, rank: usize) -> Self {
         let half = node.width / 2.0;
-        let room = (half + node.beside.0, half + node.beside.1);
-        Self { rank, room, height: node.height, above: Vec::new(), below: Vec::new(), half: Some(half) }
+        let space = (half + node.beside.0, half + node.beside.1);
+        Self { rank, space, height: node.height, above: Vec::new(), below: Vec::new(), half: Some(half) }
     }
 
     fn between(rank: usize) -> Self {
-        Self { rank, room: (MARGIN, MARGIN), height: 0.0, above: Vec::new(), below: Vec::new(), half: None }
+        Self { rank, space: (MARGIN, MARGIN), height: 0.0, above: Vec::new(), below: Vec::new(), half: None }
     }
 
     fn is_node(&self) -> bool {
@@ -117,18 +117,18 @@ impl Vertex {
     }
 }
 
-/// Adds a vertex for each rank that an arrow passes. Boxes have even ranks, so that each arrow passes an odd one, where its
-/// label has room: the one nearest to the middle of its way.
-fn chain(vertices: &mut Vec<Vertex>, link: &Link, (top, bottom): (usize, usize), turned: bool) -> Chain {
+/// Adds a vertex for each rank that an arrow passes. Boxes have even ranks, so each arrow passes an odd one. The label is in the
+/// odd rank closest to the middle.
+fn chain(vertices: &mut Vec<Vertex>, link: &Link, (top, bottom): (usize, usize), reversed: bool) -> Chain {
     let (first, last) = (vertices[top].rank, vertices[bottom].rank);
     let middle = usize::midpoint(first, last);
     let middle = if middle % 2 == 1 { middle } else { middle + 1 };
-    let mut chain = Chain { vertices: vec![top], label: top, turned };
+    let mut chain = Chain { vertices: vec![top], label: top, reversed };
     for rank in first + 1..last {
         let mut vertex = Vertex::between(rank);
         if rank == middle {
             chain.label = vertices.len();
-            vertex.room.1 += link.width + MARGIN;
+            vertex.space.1 += link.width + MARGIN;
             vertex.height = link.height;
         }
         chain.vertices.push(vertices.len());
@@ -146,7 +146,7 @@ fn height_of(vertices: &[Vertex], layer: &[usize]) -> f64 {
     layer.iter().map(|vertex| vertices[*vertex].height).fold(0.0, f64::max)
 }
 
-/// The height of each vertex' middle, and the whole height.
+/// The vertical center of each vertex, and the total height.
 fn heights(vertices: &[Vertex], layers: &[Vec<usize>]) -> (Vec<f64>, f64) {
     let mut ys = vec![0.0; vertices.len()];
     let mut top = 0.0;
@@ -160,15 +160,15 @@ fn heights(vertices: &[Vertex], layers: &[Vec<usize>]) -> (Vec<f64>, f64) {
     (ys, top - DISTANCE)
 }
 
-/// It is upright where it leaves a box, where it comes to one, beside its label, and where it would touch its neighbours in
-/// a rank otherwise.
+/// The route of an arrow. The line is vertical at both boxes, beside its label, and where it would otherwise touch a neighbor in
+/// a rank.
 fn route(vertices: &[Vertex], at: &[Point], ranks: &[f64], chain: &Chain) -> Route {
     let mut points = Vec::new();
     for (index, vertex) in chain.vertices.iter().enumerate() {
         let here = at[*vertex];
         let passes = !vertices[*vertex].is_node();
         let half = if passes { ranks[vertices[*vertex].rank] } else { vertices[*vertex].height } / 2.0;
-        let leans = || {
+        let is_slanted = || {
             let (before, after) = (at[chain.vertices[index - 1]], at[chain.vertices[index + 1]]);
             ((after.x - before.x) / (after.y - before.y) * half).abs() > GAP / 2.0
         };
@@ -179,19 +179,21 @@ fn route(vertices: &[Vertex], at: &[Point], ranks: &[f64], chain: &Chain) -> Rou
         match index {
             0 => points.push((shifted(true), true)),
             last if last + 1 == chain.vertices.len() => points.push((shifted(false), true)),
-            _ if *vertex == chain.label || leans() => points.extend([(shifted(false), true), (shifted(true), true)]),
+            _ if *vertex == chain.label || is_slanted() => {
+                points.extend([(shifted(false), true), (shifted(true), true)])
+            }
             _ => points.push((here, false)),
         }
     }
-    if chain.turned {
+    if chain.reversed {
         points.reverse();
     }
-    let (points, upright) = points.into_iter().unzip();
+    let (points, vertical) = points.into_iter().unzip();
     let label = at[chain.label];
-    Route { points, upright, label: Point { x: label.x + MARGIN, ..label } }
+    Route { points, vertical, label: Point { x: label.x + MARGIN, ..label } }
 }
 
-/// How far from a box' middle an arrow touches it: those on one side in the order of where they come from.
+/// The horizontal distance from the center of a box to the end of an arrow. The arrows on a side are ordered by their other ends.
 fn port(vertices: &[Vertex], at: &[Point], vertex: usize, chain: &Chain, below: bool) -> f64 {
     let Vertex { half: Some(half), above, below: under, .. } = &vertices[vertex] else { return 0.0 };
     let next = |window: &[usize]| {
@@ -200,12 +202,12 @@ fn port(vertices: &[Vertex], at: &[Point], vertex: usize, chain: &Chain, below: 
     let Some(mine) = chain.vertices.windows(2).find_map(next) else { return 0.0 };
     let mut others = if below { under.clone() } else { above.clone() };
     others.sort_by(|one, other| at[*one].x.total_cmp(&at[*other].x));
-    let place = others.iter().position(|other| *other == mine).unwrap_or_default();
+    let position = others.iter().position(|other| *other == mine).unwrap_or_default();
     let step = (half * 1.6 / count(others.len())).min(24.0);
-    step * (count(place) - count(others.len() - 1) / 2.0)
+    step * (count(position) - count(others.len() - 1) / 2.0)
 }
 
-/// A small number.
+/// Converts a count to a float.
 fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::MAX, f64::from)
 }

@@ -1,4 +1,4 @@
-//! What is to be drawn: boxes with their texts, arrows with their labels.
+//! The content of a diagram: boxes with their lines of text, and arrows with their labels.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -10,30 +10,30 @@ use crate::{
 };
 
 /// Boxes and the arrows between them.
-pub(super) struct Sketch {
+pub(super) struct Graph {
     pub(super) title: String,
     pub(super) boxes: Vec<Shape>,
     pub(super) arrows: Vec<Arrow>,
 }
 
-/// A box: a state, or what stands for many.
+/// A box, which stands for one state or for several.
 pub(super) struct Shape {
     pub(super) lines: Vec<String>,
-    pub(super) kind: Look,
+    pub(super) style: Style,
     pub(super) initial: bool,
-    /// A page of the documentation.
+    /// The page of the state in the documentation.
     pub(super) link: Option<String>,
-    /// Shown when the mouse rests on it.
-    pub(super) hint: String,
+    /// The text shown on hover.
+    pub(super) title: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Style {
     Rest,
     Work,
     End,
-    /// It stands for many states.
-    Many,
+    /// A box for several states.
+    Several,
 }
 
 /// All arrows from one box to another.
@@ -43,15 +43,15 @@ pub(super) struct Arrow {
     pub(super) labels: Vec<Label>,
 }
 
-/// An event, with what is special about it.
+/// The label of an event, with its guard and timer.
 pub(super) struct Label {
     pub(super) text: String,
     pub(super) link: String,
 }
 
-/// Takes a machine apart into boxes, those that stand for many states first, then the states in the order in which a machine
-/// comes to them, and arrows.
-pub(super) fn sketch(machine: &Machine) -> Sketch {
+/// The boxes and arrows of a machine. Boxes for several states come first, then the states in the order in which they are
+/// reached.
+pub(super) fn graph(machine: &Machine) -> Graph {
     let arrows = arrows(machine);
     let mut boxes: Vec<Tail> = Vec::new();
     for (tail, _) in &arrows {
@@ -59,7 +59,7 @@ pub(super) fn sketch(machine: &Machine) -> Sketch {
             boxes.push(tail.clone());
         }
     }
-    boxes.extend(in_order(machine).into_iter().map(Tail::State));
+    boxes.extend(reached_order(machine).into_iter().map(Tail::State));
     let box_of = |tail: &Tail| boxes.iter().position(|other| other == tail);
     let mut drawn: Vec<Arrow> = Vec::new();
     for (tail, transition) in &arrows {
@@ -72,15 +72,15 @@ pub(super) fn sketch(machine: &Machine) -> Sketch {
             }
         }
     }
-    Sketch {
-        title: format!("The states of {} and the events that lead from one to another", machine.name()),
+    Graph {
+        title: format!("State diagram of {}", machine.name()),
         boxes: boxes.iter().map(|tail| shape(machine, tail)).collect(),
         arrows: drawn,
     }
 }
 
-/// The states, each before those that follow it, as far as there is no cycle: depth first, from the initial ones.
-fn in_order(machine: &Machine) -> Vec<usize> {
+/// The states in depth-first order from the initial states. Without cycles, this is a topological order.
+fn reached_order(machine: &Machine) -> Vec<usize> {
     fn visit(machine: &Machine, state: usize, seen: &mut [bool], done: &mut Vec<usize>) {
         if std::mem::replace(&mut seen[state], true) {
             return;
@@ -101,29 +101,30 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
     let lines = match tail {
         Tail::State(state) => return state_shape(machine, &machine.states[*state]),
         Tail::Group(group) => vec![format!("every state in {}", plain(&machine.groups[*group].ident))],
-        Tail::AllBut(others) => {
-            let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "the ends".to_owned());
-            let names: Vec<_> = others.iter().map(|state| machine.states[*state].name.clone()).chain(ends).collect();
-            let but = names.split_last().map(|(last, first)| match first {
-                [] => format!("but {last}"),
-                first => format!("but {} and {last}", first.join(", ")),
+        Tail::AllExcept(exceptions) => {
+            let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "end states".to_owned());
+            let names: Vec<_> =
+                exceptions.iter().map(|state| machine.states[*state].name.clone()).chain(ends).collect();
+            let except = names.split_last().map(|(last, first)| match first {
+                [] => format!("except {last}"),
+                first => format!("except {} and {last}", first.join(", ")),
             });
-            std::iter::once("every state".to_owned()).chain(but).collect()
+            std::iter::once("every state".to_owned()).chain(except).collect()
         }
     };
-    Shape { hint: lines.join(" "), lines, kind: Look::Many, initial: false, link: None }
+    Shape { title: lines.join(" "), lines, style: Style::Several, initial: false, link: None }
 }
 
 fn state_shape(machine: &Machine, state: &State) -> Shape {
     let mut lines = vec![state.name.clone()];
     lines.extend(state.group.map(|group| format!("in {}", plain(&machine.groups[group].ident))));
-    let (kind, what) = match state.kind {
-        Kind::Rest => (Look::Rest, ""),
-        Kind::Work => (Look::Work, " (work)"),
-        Kind::End => (Look::End, " (an end)"),
+    let (style, kind) = match state.kind {
+        Kind::Rest => (Style::Rest, ""),
+        Kind::Work => (Style::Work, " (work)"),
+        Kind::End => (Style::End, " (end)"),
     };
-    let hint = format!("{}{what} {}", state.name, state.doc);
-    Shape { lines, kind, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), hint }
+    let title = format!("{}{kind} {}", state.name, state.doc);
+    Shape { lines, style, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), title }
 }
 
 fn label(machine: &Machine, transition: &Transition) -> Label {
@@ -136,7 +137,7 @@ fn label(machine: &Machine, transition: &Transition) -> Label {
         && is_timed(machine, transition)
     {
         let delay = match &timer.delay {
-            Delay::Known(delay) => span(*delay),
+            Delay::Known(delay) => duration(*delay),
             Delay::Const(delay) => text::of(delay),
         };
         let _ = write!(text, " (after {delay})");
@@ -144,8 +145,8 @@ fn label(machine: &Machine, transition: &Transition) -> Label {
     Label { text, link: format!("event/struct.{}.html", plain(&event.ty)) }
 }
 
-/// A duration as people write it: `15m`, `1h30m`, `250ms`.
-fn span(duration: Duration) -> String {
+/// Prints `15m`, `1h30m` or `250ms`.
+fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [
         (seconds / 86_400, "d"),

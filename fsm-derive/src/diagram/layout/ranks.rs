@@ -1,9 +1,9 @@
 //! The rank of each box.
 
-/// Even ranks: as high as the arrows let it, then moved to where they are shorter.
+/// Even ranks: each box as high as its arrows allow, then moved down where that makes its arrows shorter.
 pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
     let mut ranks = vec![0; nodes];
-    // Longest paths: at most as many rounds as there are boxes, since there is no cycle.
+    // Longest paths. There is no cycle, so as many rounds as boxes are enough.
     for _ in 0..nodes {
         for (from, to) in links {
             ranks[*to] = ranks[*to].max(ranks[*from] + 2);
@@ -15,8 +15,8 @@ pub(super) fn ranks(nodes: usize, links: &[(usize, usize)]) -> Vec<usize> {
             let above = || links.iter().filter(|(_, to)| *to == node).map(|(from, _)| ranks[*from] + 2);
             let below = || links.iter().filter(|(from, _)| *from == node).map(|(_, to)| ranks[*to] - 2);
             let lowest = below().min().unwrap_or(ranks[node]);
-            let (pulling, holding) = (below().count(), above().count());
-            if pulling > holding && lowest > ranks[node] {
+            let (below_count, above_count) = (below().count(), above().count());
+            if below_count > above_count && lowest > ranks[node] {
                 ranks[node] = lowest;
                 moved = true;
             }

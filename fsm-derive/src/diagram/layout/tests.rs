@@ -1,4 +1,4 @@
-//! Random graphs, laid out: nothing is drawn over something else, and each arrow joins its boxes.
+//! The layout of random graphs: nothing overlaps, and each arrow connects its boxes.
 
 use proptest::{
     prelude::*,
@@ -11,7 +11,7 @@ use super::{Layout, Link, MARGIN, Node, Point, layout};
 /// Left, top, right, bottom.
 type Area = (f64, f64, f64, f64);
 
-/// Sizes as they occur: boxes of one or two lines, labels of up to three.
+/// Realistic sizes: boxes of one or two lines, labels of up to three.
 fn graphs() -> impl Strategy<Value = (Vec<Node>, Vec<Link>)> {
     let node =
         (40.0..200.0, 28.0..44.0, prop_oneof![Just(0.0), Just(30.0)], prop_oneof![3 => Just(0.0), 1 => Just(90.0)]);
@@ -31,7 +31,7 @@ fn graphs() -> impl Strategy<Value = (Vec<Node>, Vec<Link>)> {
     })
 }
 
-fn meet(one: Area, other: Area) -> bool {
+fn overlap(one: Area, other: Area) -> bool {
     const ROUNDING: f64 = 1e-6;
     one.0 + ROUNDING < other.2 && other.0 + ROUNDING < one.2 && one.1 + ROUNDING < other.3 && other.1 + ROUNDING < one.3
 }
@@ -45,7 +45,7 @@ fn label_at(link: &Link, at: Point) -> Area {
     (at.x, at.y - link.height / 2.0, at.x + link.width, at.y + link.height / 2.0)
 }
 
-fn holds(nodes: &[Node], links: &[Link], drawn: &Layout) -> Result<(), String> {
+fn check(nodes: &[Node], links: &[Link], drawn: &Layout) -> Result<(), String> {
     let boxes = nodes.iter().zip(&drawn.nodes).map(|(node, at)| box_at(node, *at));
     let labels = links.iter().zip(&drawn.links).map(|(link, route)| label_at(link, route.label));
     let areas: Vec<_> = boxes.chain(labels).collect();
@@ -54,16 +54,16 @@ fn holds(nodes: &[Node], links: &[Link], drawn: &Layout) -> Result<(), String> {
         if !inside {
             return Err(format!("{area:?} is not in {} x {}", drawn.width, drawn.height));
         }
-        if let Some(other) = areas[index + 1..].iter().find(|other| meet(*area, **other)) {
-            return Err(format!("{area:?} is drawn over {other:?}"));
+        if let Some(other) = areas[index + 1..].iter().find(|other| overlap(*area, **other)) {
+            return Err(format!("{area:?} overlaps {other:?}"));
         }
     }
     for (link, route) in links.iter().zip(&drawn.links) {
         let (Some(first), Some(last)) = (route.points.first(), route.points.last()) else {
             return Err("an arrow has no points".to_owned());
         };
-        if route.points.len() != route.upright.len() {
-            return Err("it is not said of each point whether the arrow is upright there".to_owned());
+        if route.points.len() != route.vertical.len() {
+            return Err("`vertical` and `points` differ in length".to_owned());
         }
         for (end, node) in [(first, link.from), (last, link.to)] {
             let (at, node) = (drawn.nodes[node], &nodes[node]);
@@ -73,7 +73,7 @@ fn holds(nodes: &[Node], links: &[Link], drawn: &Layout) -> Result<(), String> {
                 return Err(format!("{end:?} is not on the box of {} x {} at {at:?}", node.width, node.height));
             }
         }
-        // Always on in one direction, down or up.
+        // An arrow points in one direction, down or up.
         let rises = route.points.windows(2).filter(|pair| pair[1].y < pair[0].y).count();
         if rises != 0 && rises != route.points.len() - 1 {
             return Err(format!("an arrow turns back: {:?}", route.points));
@@ -87,9 +87,9 @@ fn holds(nodes: &[Node], links: &[Link], drawn: &Layout) -> Result<(), String> {
 }
 
 #[test]
-fn nothing_is_drawn_over_something_else() {
+fn nothing_overlaps() {
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let drawn = |(nodes, links): (Vec<Node>, Vec<Link>)| holds(&nodes, &links, &layout(&nodes, &links));
+    let drawn = |(nodes, links): (Vec<Node>, Vec<Link>)| check(&nodes, &links, &layout(&nodes, &links));
     runner.run(&graphs(), |graph| drawn(graph).map_err(TestCaseError::fail)).unwrap_or_else(|error| panic!("{error}"));
 }
