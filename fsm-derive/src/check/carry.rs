@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-    for transition in machine.transitions.iter().filter(|transition| transition.sound && transition.with.is_none()) {
+    for transition in machine.transitions.iter().filter(|transition| transition.complete && transition.with.is_none()) {
         let event = &machine.events[transition.event].name;
         let [target] = transition.to[..] else {
             let targets = hint::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");

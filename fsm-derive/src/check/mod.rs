@@ -17,7 +17,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
     durable::check(machine, errors);
-    if machine.whole {
+    if machine.complete {
         graph::check(machine, errors);
         require::check(machine, errors);
     }

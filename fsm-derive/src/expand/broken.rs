@@ -110,7 +110,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
 /// All `#[on(…)]` of a declaration.
 fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
     let own = declaration.variants.iter().flat_map(|variant| &variant.ons);
-    own.chain(&declaration.wide).chain(declaration.options.groups.iter().flat_map(|group| &group.ons))
+    own.chain(&declaration.enum_ons).chain(declaration.options.groups.iter().flat_map(|group| &group.ons))
 }
 
 /// The types that only attributes name.

@@ -39,7 +39,7 @@ pub(crate) struct Machine {
     /// The properties declared with `require(…)`.
     pub(crate) requires: Vec<Require>,
     /// Whether all names could be resolved, so that the graph can be checked.
-    pub(crate) whole: bool,
+    pub(crate) complete: bool,
 }
 
 /// The kind of a state.
@@ -133,7 +133,7 @@ pub(crate) struct Transition {
     pub(crate) with: Option<Path>,
     pub(crate) auto: bool,
     /// Whether every option of its `#[on(…)]` could be read.
-    pub(crate) sound: bool,
+    pub(crate) complete: bool,
 }
 
 impl Transition {

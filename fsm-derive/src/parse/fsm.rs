@@ -5,7 +5,7 @@ use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, p
 
 use super::{
     On, on,
-    words::{self, Given},
+    words::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
 
@@ -25,12 +25,12 @@ pub(crate) struct Options {
     pub(crate) has_initial: bool,
     /// Whether `initial` or a `group(…)` could not be read completely.
     incomplete: bool,
-    given: Given,
+    seen: SeenOptions,
 }
 
 impl Options {
     /// Whether all options that define the graph could be read.
-    pub(super) fn whole(&self) -> bool {
+    pub(super) fn complete(&self) -> bool {
         !self.incomplete
     }
 }
@@ -67,8 +67,8 @@ impl Options {
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let (key, word) = self.given.word(input, &KNOWN, "`#[fsm(…)]`", errors)?;
-        match word {
+        let (key, option) = self.seen.option(input, &KNOWN, "`#[fsm(…)]`", errors)?;
+        match option {
             "initial" => {
                 self.has_initial = true;
                 let before = std::mem::replace(&mut self.incomplete, true);
@@ -79,7 +79,7 @@ impl Options {
                 self.incomplete = before;
             }
             "derive" => {
-                self.given.again(word);
+                self.seen.allow_repeat(option);
                 let derives = words::inside(input, &key, "Clone, Debug", |input| {
                     Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
                 })?;
@@ -114,19 +114,19 @@ impl Options {
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             }
             "group" => {
-                self.given.again(word);
+                self.seen.allow_repeat(option);
                 let mut read = Ok(());
-                let sound = errors.none_in(|errors| {
+                let ok = errors.none_in(|errors| {
                     read = words::inside(input, &key, "Name, on(event => Target)", |input| {
                         self.groups.push(group(input, &self.groups, errors)?);
                         Ok(())
                     });
                 });
-                self.incomplete |= !sound || read.is_err();
+                self.incomplete |= !ok || read.is_err();
                 read?;
             }
             _ => {
-                self.given.again(word);
+                self.seen.allow_repeat(option);
                 words::inside(input, &key, "before(A, B)", |input| {
                     words::items(input, errors, |input, errors| {
                         self.requires.push(require(input, errors)?);
@@ -171,8 +171,8 @@ fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::
 /// `before(A, B)`
 fn require(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Require> {
     const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
-    let (key, word) = Given::default().word(input, &PROPERTIES, "`require(…)`", errors)?;
-    let property = match word {
+    let (key, option) = SeenOptions::default().option(input, &PROPERTIES, "`require(…)`", errors)?;
+    let property = match option {
         "before" => Property::Before,
         "never" => Property::Never,
         _ => Property::Reaches,

@@ -29,10 +29,10 @@ pub(crate) struct Declaration {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) options: Options,
     /// The `#[on(…)]` attributes of the enum itself.
-    pub(crate) wide: Vec<On>,
+    pub(crate) enum_ons: Vec<On>,
     pub(crate) variants: Vec<Variant>,
     /// Whether everything that defines the graph could be read.
-    pub(crate) whole: bool,
+    pub(crate) complete: bool,
 }
 
 /// An annotated variant.
@@ -48,8 +48,8 @@ pub(crate) struct Variant {
 /// Reads the declaration. Invalid parts are reported and left out.
 pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaration {
     let mut options = Options::default();
-    let mut wide = Vec::new();
-    let mut whole = true;
+    let mut enum_ons = Vec::new();
+    let mut complete = true;
     for attr in &input.attrs {
         match name(attr).as_str() {
             "fsm" => {
@@ -57,7 +57,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
                     words::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
                 options.has_initial |= read.is_none();
             }
-            "on" => whole &= errors.none_in(|errors| wide.extend(on::read(attr, errors))),
+            "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
             other @ ("state" | "after") => {
                 errors.at(attr, format!("`#[{other}(…)]` is not allowed on the enum: move it to a variant"));
             }
@@ -76,21 +76,21 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
             for variant in duplicates {
                 errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
             }
-            distinct.into_iter().map(|variant| self::variant(variant, &mut whole, errors)).collect()
+            distinct.into_iter().map(|variant| self::variant(variant, &mut complete, errors)).collect()
         }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
     };
-    whole &= options.whole();
+    complete &= options.complete();
     Declaration {
         ident: input.ident,
         vis: input.vis,
         generics: input.generics,
         attrs: input.attrs,
         options,
-        wide,
+        enum_ons,
         variants,
-        whole,
+        complete,
     }
 }
 
@@ -99,20 +99,20 @@ fn not_an_enum(span: Span, errors: &mut Errors) -> Vec<Variant> {
     Vec::new()
 }
 
-fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Variant {
+fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> Variant {
     let mut options = StateOptions::default();
     let (mut ons, mut afters) = (Vec::new(), Vec::new());
     for attr in &variant.attrs {
         match name(attr).as_str() {
             "state" => {
-                *whole &= errors.none_in(|errors| {
+                *complete &= errors.none_in(|errors| {
                     words::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
                 });
             }
-            "on" => *whole &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
+            "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
             "after" => afters.extend(after::read(attr, errors)),
             "fsm" => {
-                errors.at(attr, "`#[fsm(…)]` is not allowed on a variant: move it to the enum, or write `#[state(…)]`")
+                errors.at(attr, "`#[fsm(…)]` is not allowed on a variant: move it to the enum, or write `#[state(…)]`");
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use syn::{
 
 use super::{
     span,
-    words::{self, Given},
+    words::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
 
@@ -26,7 +26,7 @@ pub(crate) struct On {
     pub(crate) except: Option<Vec<Ident>>,
     pub(crate) auto: bool,
     /// Whether every option could be read.
-    pub(crate) sound: bool,
+    pub(crate) complete: bool,
 }
 
 const KNOWN: [&str; 4] = ["guard", "with", "except", "auto"];
@@ -47,14 +47,15 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     input.parse::<Token![=>]>()?;
     let targets =
         Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?.into_iter().collect();
-    let mut on = On { span, event, payload, targets, guard: None, with: None, except: None, auto: false, sound: true };
+    let mut on =
+        On { span, event, payload, targets, guard: None, with: None, except: None, auto: false, complete: true };
     words::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    let (mut rest, mut given) = (Ok(()), Given::default());
-    on.sound =
-        errors.none_in(|errors| rest = words::items(input, errors, |input, errors| on.item(input, &mut given, errors)));
+    let (mut rest, mut seen) = (Ok(()), SeenOptions::default());
+    on.complete =
+        errors.none_in(|errors| rest = words::items(input, errors, |input, errors| on.item(input, &mut seen, errors)));
     rest.map(|()| on)
 }
 
@@ -94,9 +95,9 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
 }
 
 impl On {
-    fn item(&mut self, input: ParseStream<'_>, given: &mut Given, errors: &mut Errors) -> syn::Result<()> {
-        let (key, word) = given.word(input, &KNOWN, "`#[on(…)]`", errors)?;
-        match word {
+    fn item(&mut self, input: ParseStream<'_>, seen: &mut SeenOptions, errors: &mut Errors) -> syn::Result<()> {
+        let (key, option) = seen.option(input, &KNOWN, "`#[on(…)]`", errors)?;
+        match option {
             "guard" => self.guard = Some(words::function(input, &key)?),
             "with" => self.with = Some(words::function(input, &key)?),
             "except" => self.except = Some(words::inside(input, &key, "A, B", words::states)?),

@@ -5,7 +5,7 @@ use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
     Fires,
-    words::{self, Given},
+    words::{self, SeenOptions},
 };
 use crate::errors::Errors;
 
@@ -21,7 +21,7 @@ pub(crate) struct StateOptions {
     pub(crate) exhausted: Option<Fires>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
-    given: Given,
+    seen: SeenOptions,
 }
 
 const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "checkpoint"];
@@ -32,14 +32,14 @@ impl StateOptions {
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let (key, word) = self.given.word(input, &KNOWN, "`#[state(…)]`", errors)?;
-        match word {
+        let (key, option) = self.seen.option(input, &KNOWN, "`#[state(…)]`", errors)?;
+        match option {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
             "name" => self.name = Some(words::text(input, &key)?),
             "was" => {
-                self.given.again(word);
+                self.seen.allow_repeat(option);
                 self.was.push(words::text(input, &key)?);
             }
             "in" => {

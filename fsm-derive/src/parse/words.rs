@@ -22,7 +22,7 @@ pub(super) fn read<T>(
     }
     let mut read = None;
     let mut unread = None;
-    let sound = errors.none_in(|errors| {
+    let ok = errors.none_in(|errors| {
         let all = attr.parse_args_with(|input: ParseStream<'_>| {
             match content(input, errors) {
                 Ok(content) => read = Some(content),
@@ -33,7 +33,7 @@ pub(super) fn read<T>(
         unread = all.err();
     });
     // Unread tokens after an error are a consequence of it.
-    if let Some(error) = unread.filter(|_| sound) {
+    if let Some(error) = unread.filter(|_| ok) {
         errors.push(error);
     }
     read
@@ -78,12 +78,12 @@ pub(super) fn word(input: ParseStream<'_>) -> syn::Result<Ident> {
 
 /// The options of a list that were read so far, to report duplicates.
 #[derive(Default)]
-pub(crate) struct Given(Vec<&'static str>);
+pub(crate) struct SeenOptions(Vec<&'static str>);
 
-impl Given {
+impl SeenOptions {
     /// Reads an option, one of `known`. A misspelled one is reported and read as the option that it resembles, so that it
     /// causes no further errors. `owner` is the enclosing attribute.
-    pub(super) fn word(
+    pub(super) fn option(
         &mut self,
         input: ParseStream<'_>,
         known: &[&'static str],
@@ -107,8 +107,8 @@ impl Given {
     }
 
     /// Allows an option to be repeated.
-    pub(super) fn again(&mut self, word: &str) {
-        self.0.retain(|given| *given != word);
+    pub(super) fn allow_repeat(&mut self, option: &str) {
+        self.0.retain(|seen| *seen != option);
     }
 }
 

@@ -180,7 +180,7 @@ fn route(vertices: &[Vertex], at: &[Point], ranks: &[f64], chain: &Chain) -> Rou
             0 => points.push((shifted(true), true)),
             last if last + 1 == chain.vertices.len() => points.push((shifted(false), true)),
             _ if *vertex == chain.label || is_slanted() => {
-                points.extend([(shifted(false), true), (shifted(true), true)])
+                points.extend([(shifted(false), true), (shifted(true), true)]);
             }
             _ => points.push((here, false)),
         }

@@ -29,7 +29,7 @@ impl Resolver<'_> {
             self.payload_of(&fires, event);
             return Some(Fires { span: fires.event.span(), event, payload: fires.payload });
         }
-        if self.machine.whole {
+        if self.machine.complete {
             let state = plain(&self.machine.states[state].ident);
             let hint = hint::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
             let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");

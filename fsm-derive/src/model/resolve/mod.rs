@@ -29,7 +29,7 @@ pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, wide, variants, whole } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, enum_ons, variants, complete } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -46,7 +46,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
-        whole,
+        complete,
         ident,
     };
     let mut resolve = Resolver { machine: &mut machine, errors };
@@ -57,16 +57,16 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     }
     for (from, variant) in variants.iter().enumerate() {
         for on in &variant.ons {
-            resolve.own(from, on);
+            resolve.state_transition(from, on);
         }
     }
     for (group, declared) in options.groups.iter().enumerate() {
         for on in &declared.ons {
-            resolve.shared(on, Origin::Group(group));
+            resolve.shared_transition(on, Origin::Group(group));
         }
     }
-    for on in &wide {
-        resolve.shared(on, Origin::Enum);
+    for on in &enum_ons {
+        resolve.shared_transition(on, Origin::Enum);
     }
     for (state, variant) in variants.into_iter().enumerate() {
         resolve.timers(state, variant.afters);
@@ -92,7 +92,7 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.states.iter().position(|state| plain(&state.ident) == name);
         if found.is_none() {
-            self.machine.whole = false;
+            self.machine.complete = false;
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
             let message = if let Some(group) = group {
                 let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
@@ -109,7 +109,7 @@ impl Resolver<'_> {
     }
 
     fn initial(&mut self, initial: &[Ident], given: bool) {
-        self.machine.whole &= !initial.is_empty();
+        self.machine.complete &= !initial.is_empty();
         if !given {
             let first = self.machine.states.first().map(|state| plain(&state.ident)).unwrap_or_default();
             let message = format!("missing `initial`: add `#[fsm(initial = {first})]`");
@@ -148,7 +148,7 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
         if found.is_none() {
-            self.machine.whole = false;
+            self.machine.complete = false;
             let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
             let hint = if names.is_empty() {
                 format!(": declare it, `#[fsm(group({name}))]`")
@@ -183,12 +183,12 @@ impl Resolver<'_> {
 
     /// A property of an unknown state is reported and left out. The rest of the graph can still be checked.
     fn requires(&mut self, requires: Vec<parse::Require>) {
-        let whole = self.machine.whole;
+        let complete = self.machine.complete;
         for parse::Require { property, first, second } in requires {
             if let (Some(from), Some(to)) = (self.state(&first), self.state(&second)) {
                 self.machine.requires.push(Require { property, from, to, first, second });
             }
         }
-        self.machine.whole = whole;
+        self.machine.complete = complete;
     }
 }

@@ -14,7 +14,7 @@ struct Resolved {
 
 impl Resolver<'_> {
     /// Resolves an `#[on(…)]` on a variant.
-    pub(super) fn own(&mut self, from: usize, on: &On) {
+    pub(super) fn state_transition(&mut self, from: usize, on: &On) {
         if let Some(except) = &on.except {
             let at = except.first().unwrap_or(&on.event);
             self.errors.at(at, "`except(…)` is not allowed on a variant: remove it");
@@ -25,7 +25,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves an `#[on(…)]` on the enum or in `group(…)`, which several states share.
-    pub(super) fn shared(&mut self, on: &On, origin: Origin) {
+    pub(super) fn shared_transition(&mut self, on: &On, origin: Origin) {
         let member = |this: &Self, state: usize| match origin {
             Origin::Group(group) => this.machine.states[state].group == Some(group),
             Origin::State | Origin::Enum => true,
@@ -50,7 +50,7 @@ impl Resolver<'_> {
         let members: Vec<_> = (0..self.machine.states.len()).filter(|state| member(self, *state)).collect();
         let accepts = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
         let sources: Vec<_> = members.iter().copied().filter(accepts).collect();
-        if sources.is_empty() && !members.is_empty() && self.machine.whole {
+        if sources.is_empty() && !members.is_empty() && self.machine.complete {
             let event = plain(&on.event);
             let message =
                 format!("no state accepts `{event}`: all are end states or in `except(…)`; remove this transition");
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         if name.chars().any(char::is_uppercase) {
             let message = format!("event names must be in snake case: write `{}`", snake(&name));
             self.errors.at(&on.event, message);
-            self.machine.whole = false;
+            self.machine.complete = false;
             return None;
         }
         let known = self.machine.events.iter().position(|event| event.name == name);
@@ -94,7 +94,7 @@ impl Resolver<'_> {
                     &on.event,
                     format!("`{name}` does not convert to a type name: choose another name for this event"),
                 );
-                self.machine.whole = false;
+                self.machine.complete = false;
                 return None;
             };
             self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
@@ -153,7 +153,7 @@ impl Resolver<'_> {
             guard: on.guard.clone(),
             with: on.with.clone(),
             auto: on.auto,
-            sound: on.sound,
+            complete: on.complete,
         });
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct Naive<'d> {
     pub(super) transitions: Vec<Transition>,
     pub(super) errors: Vec<String>,
     /// Whether all names are declared.
-    whole: bool,
+    complete: bool,
 }
 
 impl<'d> Naive<'d> {
     pub(super) fn of(declared: &'d Declared) -> Self {
-        let mut naive = Self { declared, transitions: Vec::new(), errors: Vec::new(), whole: true };
+        let mut naive = Self { declared, transitions: Vec::new(), errors: Vec::new(), complete: true };
         naive.initial();
         naive.groups();
         for (from, state) in declared.states.iter().enumerate() {
@@ -54,7 +54,7 @@ impl<'d> Naive<'d> {
         naive.timers();
         naive.carried();
         let requires = naive.requires_named();
-        if naive.whole {
+        if naive.complete {
             naive.graph();
             for require in requires {
                 naive.require(require);
@@ -77,7 +77,7 @@ impl<'d> Naive<'d> {
 
     fn initial(&mut self) {
         if !self.declared.states.iter().any(|state| state.initial) {
-            self.whole = false;
+            self.complete = false;
             self.error("missing `initial`".into());
         }
     }
@@ -92,7 +92,7 @@ impl<'d> Naive<'d> {
     }
 
     fn shared(&mut self, on: &On, origin: Origin) {
-        let whole = self.whole;
+        let complete = self.complete;
         let member = |state: usize| match origin {
             Origin::Group(group) => self.declared.states[state].group == Some(group),
             Origin::Own | Origin::Wide => true,
@@ -103,7 +103,7 @@ impl<'d> Naive<'d> {
         let mut except = BTreeSet::new();
         for state in &on.except {
             if !self.known(*state) {
-                self.whole = false;
+                self.complete = false;
                 continue;
             }
             let name = name(*state);
@@ -118,7 +118,7 @@ impl<'d> Naive<'d> {
         }
         let from: Vec<_> = sources.into_iter().filter(|state| !except.contains(state)).collect();
         self.add(&from, on, origin);
-        if from.is_empty() && members > 0 && whole && self.whole {
+        if from.is_empty() && members > 0 && complete && self.complete {
             self.error(format!("no state accepts `{}`", event_name(on.event)));
         }
     }
@@ -128,7 +128,7 @@ impl<'d> Naive<'d> {
         let mut all_known = true;
         for target in &on.to {
             if !self.known(*target) {
-                (all_known, self.whole) = (false, false);
+                (all_known, self.complete) = (false, false);
             } else if to.contains(target) {
                 self.error(format!("`{}` is listed twice", name(*target)));
             } else {
@@ -166,7 +166,7 @@ impl<'d> Naive<'d> {
         for state in 0..self.states() {
             let group = self.declared.states[state].group;
             if let Some(unknown) = group.filter(|group| *group >= self.declared.groups.len()) {
-                self.whole = false;
+                self.complete = false;
                 self.error(format!("unknown superstate `{}` in `M`", group_name(unknown)));
             }
         }
@@ -182,7 +182,7 @@ impl<'d> Naive<'d> {
             let Some(event) = self.declared.states[state].timer else { continue };
             let declared =
                 self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
-            if self.whole && !declared {
+            if self.complete && !declared {
                 let (state, event) = (name(state), event_name(event));
                 self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
             }
@@ -263,7 +263,7 @@ impl<'d> Naive<'d> {
             if !reached {
                 errors.push(format!("state `{name}` is unreachable"));
             }
-            let reaches = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
+            let leads_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
@@ -272,11 +272,11 @@ impl<'d> Naive<'d> {
                     );
                 }
                 Kind::Work if dead_ends.contains(&state) => {
-                    errors.push(format!("`work` state `{name}` has no transitions"))
+                    errors.push(format!("`work` state `{name}` has no transitions"));
                 }
                 Kind::Rest if dead_ends.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
                 Kind::Rest | Kind::Work => {
-                    if reached && !ends.is_empty() && !reaches(&ends) && !reaches(&dead_ends) {
+                    if reached && !ends.is_empty() && !leads_to(&ends) && !leads_to(&dead_ends) {
                         errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
