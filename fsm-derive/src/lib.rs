@@ -102,7 +102,7 @@ use errors::Errors;
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant expression of type `Duration` |
 /// | `#[state(work)]` | async work moves the machine on (see `fsm-runtime`) |
 /// | `#[state(work, exhausted = event { field: value })]` | the event that is fired when the worker's attempts are used up; `error` is the last one |
-/// | `#[state(work, progress = Type)]` | what the worker keeps, durably, for its next attempt |
+/// | `#[state(work, checkpoint = Type)]` | what the worker keeps, durably, for its next attempt |
 /// | `#[state(end)]` | the machine has ended |
 /// | `#[state(end, remove)]` | and a stored one is removed then |
 /// | `#[state(in = Active)]` | a member of a superstate |

@@ -17,10 +17,10 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
                 );
                 errors.at_span(exhausted.span, message);
             }
-            if let Some(progress) = &state.progress {
+            if let Some(checkpoint) = &state.checkpoint {
                 errors.at(
-                    progress,
-                    "it would never be kept: only a `durable` machine has workers, and stores their progress",
+                    checkpoint,
+                    "it would never be kept: only a `durable` machine has workers, and stores their checkpoints",
                 );
             }
         }

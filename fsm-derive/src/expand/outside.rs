@@ -21,7 +21,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         items.extend(event.fields.iter().filter_map(|field| Some(alias(cx, &cx.event_alias(event, field)?, field))));
     }
     items.extend(context_alias(cx));
-    items.extend((0..machine.states.len()).filter_map(|state| progress_alias(cx, state)));
+    items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     for (index, state) in machine.states.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     quote! {
         /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
         #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
-        mod outside {
+        mod __user_code {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use super::super::*;
 
@@ -91,14 +91,14 @@ fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
 }
 
 /// The name in `outside` of the type that a state's worker keeps; nothing where it keeps none.
-pub(super) fn progress_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
+pub(super) fn checkpoint_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
     let state = &cx.machine.states[state];
-    let progress = state.progress.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
-    Some(format_ident!("progress_{}", plain(&state.ident), span = progress.span()))
+    let checkpoint = state.checkpoint.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
+    Some(format_ident!("checkpoint_{}", plain(&state.ident), span = checkpoint.span()))
 }
 
-fn progress_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
-    let (alias, ty) = (progress_type(cx, state)?, cx.machine.states[state].progress.as_ref()?);
+fn checkpoint_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (alias, ty) = (checkpoint_type(cx, state)?, cx.machine.states[state].checkpoint.as_ref()?);
     let ty = cx.moved(2, ty);
     Some(quote!(pub(super) type #alias = #ty;))
 }

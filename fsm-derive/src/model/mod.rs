@@ -12,7 +12,7 @@ pub(crate) use syn::Member;
 use crate::parse::{Delay, Property, Value};
 
 pub(crate) use carry::Supply;
-pub(crate) use names::{plain, snake, snake_ident};
+pub(crate) use names::{pascal, plain, snake, snake_ident};
 pub(crate) use resolve::{machine, module};
 
 /// A machine, ready to be checked and expanded.
@@ -60,7 +60,10 @@ pub(crate) enum Shape {
 
 /// A state.
 pub(crate) struct State {
+    /// The variant.
     pub(crate) ident: Ident,
+    /// The generated struct: called like the variant, unless `type = …` gives it another name.
+    pub(crate) ty: Ident,
     /// To store and to draw.
     pub(crate) name: String,
     pub(crate) doc: String,
@@ -77,7 +80,7 @@ pub(crate) struct State {
     /// What is fired when the worker's attempts are used up.
     pub(crate) exhausted: Option<Fires>,
     /// The type of what the worker keeps for its next attempt.
-    pub(crate) progress: Option<Type>,
+    pub(crate) checkpoint: Option<Type>,
 }
 
 /// A superstate.
@@ -110,8 +113,10 @@ pub(crate) struct Fires {
 
 /// An event.
 pub(crate) struct Event {
-    /// As the method is called.
+    /// The name, as the first `#[on(…)]` writes it.
     pub(crate) ident: Ident,
+    /// The name that `method = …` gives to its method.
+    pub(crate) method: Option<Ident>,
     /// As the type is called.
     pub(crate) ty: Ident,
     /// To store and to draw.
@@ -189,6 +194,11 @@ impl Field {
 }
 
 impl Machine {
+    /// The method of a transition: called like the event, unless `method = …` gives it another name.
+    pub(crate) fn method<'m>(&'m self, transition: &'m Transition) -> &'m Ident {
+        self.events[transition.event].method.as_ref().unwrap_or(&transition.ident)
+    }
+
     /// The generated choice of a transition with several targets: `ReviewDecide`.
     pub(crate) fn choice(&self, transition: &Transition) -> Ident {
         let name =

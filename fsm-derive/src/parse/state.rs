@@ -14,17 +14,19 @@ use crate::errors::Errors;
 pub(crate) struct StateOptions {
     pub(crate) work: Option<Span>,
     pub(crate) end: Option<Span>,
+    /// The name of the generated struct.
+    pub(crate) ty: Option<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) was: Vec<LitStr>,
     pub(crate) remove: Option<Span>,
     pub(crate) group: Option<Ident>,
     pub(crate) exhausted: Option<Fires>,
     /// The type of what the worker keeps for its next attempt.
-    pub(crate) progress: Option<Type>,
+    pub(crate) checkpoint: Option<Type>,
     given: Given,
 }
 
-const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "progress"];
+const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -37,6 +39,10 @@ impl StateOptions {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
+            "type" => {
+                words::equals(input, &key, "Name")?;
+                self.ty = Some(words::new_name(input, "type")?);
+            }
             "name" => self.name = Some(words::text(input, &key)?),
             "was" => {
                 self.given.again(word);
@@ -52,7 +58,7 @@ impl StateOptions {
             }
             _ => {
                 words::equals(input, &key, "Type")?;
-                self.progress = Some(input.parse()?);
+                self.checkpoint = Some(input.parse()?);
             }
         }
         Ok(())

@@ -174,6 +174,21 @@ pub(super) fn states(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(input, state)?.into_iter().collect())
 }
 
+/// Takes a name for something generated; `what` it is, for errors.
+pub(super) fn new_name(input: ParseStream<'_>, what: &str) -> syn::Result<Ident> {
+    if input.peek(Token![::]) || input.peek2(Token![::]) {
+        let path = Path::parse_mod_style(input)?;
+        return Err(syn::Error::new_spanned(path, format!("expected a name for the generated {what}, not a path")));
+    }
+    input.parse().map_err(|error| {
+        let message = match input.call(Ident::parse_any) {
+            Ok(keyword) => format!("`{keyword}` is a keyword: choose another name for the {what}"),
+            Err(_) => format!("expected a name for the generated {what}"),
+        };
+        syn::Error::new(error.span(), message)
+    })
+}
+
 /// Takes the name of an event. A keyword has to be raw, as the method that it becomes.
 pub(super) fn event(input: ParseStream<'_>) -> syn::Result<Ident> {
     if !input.peek(syn::Ident::peek_any) {

@@ -123,7 +123,7 @@ fn state_shape(machine: &Machine, state: &State) -> Shape {
         Kind::End => (Look::End, " (an end)"),
     };
     let hint = format!("{}{what} {}", state.name, state.doc);
-    Shape { lines, kind, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), hint }
+    Shape { lines, kind, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ty))), hint }
 }
 
 fn label(machine: &Machine, transition: &Transition) -> Label {

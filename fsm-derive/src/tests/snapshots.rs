@@ -88,7 +88,7 @@ fn durable() {
                 #[on(begin => Writing)]
                 Requested { title: String },
                 /// A worker is writing it.
-                #[state(work, progress = Page)]
+                #[state(work, checkpoint = Page)]
                 #[on(finish { text: String } => Written)]
                 #[after("1h", finish { text: String::new() })]
                 Writing { title: String },

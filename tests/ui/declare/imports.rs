@@ -35,7 +35,7 @@ mod rules {
 #[fsm(initial = Started, durable, derive(Serialize, Deserialize, Shown), context = Map<u8, Duration>)]
 #[on(stop { why: Cow<'static, str> } => Stopped, guard = free)]
 pub enum Server {
-    #[state(work, progress = Option<Rc<u8>>, exhausted = give_up { why: told(&error), by: names::NOBODY })]
+    #[state(work, checkpoint = Option<Rc<u8>>, exhausted = give_up { why: told(&error), by: names::NOBODY })]
     #[on(ready { addr: IpAddr } => Running, guard = addressed, with = by_hand::running)]
     #[on(anew { before: Box<Self> } => Starting, with = Self::anew)]
     #[on(give_up { why: String, by: u8 } => Stopped)]

@@ -3,10 +3,10 @@ use fsm_core::StateMachine;
 #[derive(StateMachine)]
 #[fsm(initial = Idle)]
 enum Job {
-    #[state(progress = u8)]
+    #[state(checkpoint = u8)]
     #[on(start => Running)]
     Idle,
-    #[state(work, progress = u8)]
+    #[state(work, checkpoint = u8)]
     #[on(stop => Idle)]
     #[on(wait => Waiting)]
     Running,

@@ -7,7 +7,7 @@ pub struct Position(u64);
 #[derive(StateMachine)]
 #[fsm(initial = Copying, durable, derive(Serialize, Deserialize))]
 pub enum Job {
-    #[state(work, progress = Position)]
+    #[state(work, checkpoint = Position)]
     #[on(copied => Copied)]
     Copying,
     #[state(end)]

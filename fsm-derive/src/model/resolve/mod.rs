@@ -72,7 +72,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
     for (state, variant) in variants.into_iter().enumerate() {
         resolve.timers(state, variant.afters);
         resolve.exhausted(state, variant.options.exhausted);
-        resolve.progress(state, variant.options.progress);
+        resolve.checkpoint(state, variant.options.checkpoint);
     }
     resolve.requires(options.requires);
     machine
@@ -168,15 +168,15 @@ impl Resolver<'_> {
         self.machine.states[state].exhausted = self.fires(state, exhausted, "its `exhausted`");
     }
 
-    fn progress(&mut self, state: usize, progress: Option<Type>) {
-        if let Some(progress) = &progress
+    fn checkpoint(&mut self, state: usize, checkpoint: Option<Type>) {
+        if let Some(checkpoint) = &checkpoint
             && self.machine.states[state].kind != Kind::Work
         {
             let name = plain(&self.machine.states[state].ident);
-            let message = format!("`{name}` is no `work` state, so that no worker makes progress in it");
-            self.errors.at(progress, message);
+            let message = format!("`{name}` is no `work` state, so that no worker keeps a checkpoint in it");
+            self.errors.at(checkpoint, message);
         }
-        self.machine.states[state].progress = progress;
+        self.machine.states[state].checkpoint = checkpoint;
     }
 
     /// A property about no state is left out; the graph is as whole as before.

@@ -1,5 +1,7 @@
 //! `#[on(…)]` as transitions: of one state, of a superstate's members, of all states.
 
+use syn::Ident;
+
 use super::{Resolver, states};
 use crate::{
     model::{Event, Kind, Origin, Transition, names, plain, snake},
@@ -91,13 +93,30 @@ impl Resolver<'_> {
                 self.machine.whole = false;
                 return None;
             };
-            self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
+            self.machine.events.push(Event { ident: on.event.clone(), method: None, ty, name, fields: Vec::new() });
             self.machine.events.len() - 1
         };
         if let Some(payload) = &on.payload {
             self.payload(index, on, payload);
         }
+        if let Some(method) = &on.method {
+            self.method(index, method);
+        }
         Some(index)
+    }
+
+    fn method(&mut self, event: usize, method: &Ident) {
+        let event = &mut self.machine.events[event];
+        let name = plain(method);
+        if name.chars().any(char::is_uppercase) {
+            self.errors.at(method, format!("method names are in snake case: `{}`", snake(&name)));
+        } else if event.method.is_some() {
+            let message =
+                format!("the method of `{}` is named a second time: it is named once for each event", event.name);
+            self.errors.at(method, message);
+        } else {
+            event.method = Some(method.clone());
+        }
     }
 
     fn payload(&mut self, event: usize, on: &On, payload: &[syn::Field]) {
