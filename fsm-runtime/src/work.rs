@@ -148,39 +148,6 @@ impl<S: DurableState> RawTask<S> {
         self.lease.signals().clock().sleep(duration)
     }
 
-    /// Keeps how far the worker is, durably, for the next attempt at this stay in the state: the one after a failure, after the
-    /// end of the process, or after [`again`](Self::again). What was kept before is replaced; a transition ends it. Touches
-    /// neither version nor history, and counts as a [heartbeat](Self::heartbeat). Call it one at a time.
-    ///
-    /// Work is done at least once: what comes between the last checkpoint and the end of an attempt is done again. Work that
-    /// must not kill every attempt at the same item is checkpointed before it is begun.
-    ///
-    /// While the store is away it is tried again, with backoff, until the worker is told to end. Cancel safe: dropped, it is
-    /// stored whole or not at all.
-    ///
-    /// # Errors
-    /// When the instance has moved on or the claim is somebody else's: end the worker with `?` then, nothing that it does counts
-    /// any more. When it is told to end while the store is away. A permanent one when `progress` cannot be written as JSON, or
-    /// the store can never take it.
-    pub fn checkpoint(&self, progress: &S::Progress) -> impl Future<Output = Result<(), WorkError>> + Send + 'static
-    where
-        S: KeepsProgress,
-    {
-        progress::keep(self.lease.shared.clone(), &self.lease.attempt, progress)
-    }
-
-    /// What the attempts before this one kept with [`checkpoint`](Self::checkpoint) at this stay in the state; `None` where they
-    /// kept nothing. It stays what it was when this attempt began.
-    ///
-    /// # Errors
-    /// A permanent one when what is stored is not of the declared type (any more); its text names the type and the way out.
-    pub fn progress(&self) -> Result<Option<S::Progress>, WorkError>
-    where
-        S: KeepsProgress,
-    {
-        progress::read(self.lease.row())
-    }
-
     /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no
     /// failure and counts as no attempt: the way to poll, and to watch.
     ///
@@ -205,6 +172,35 @@ impl<S: DurableState> RawTask<S> {
         let event = <S::Machine as Accepts<S, E>>::EVENT;
         let (machine, context) = (target.into_enum(), self.lease.context);
         Ok(Done(Finished(End::Fired { machine, context, event, payload }), PhantomData))
+    }
+}
+
+impl<S: KeepsProgress> RawTask<S> {
+    /// Keeps how far the worker is, durably, for the next attempt at this stay in the state: the one after a failure, after the
+    /// end of the process, or after [`again`](Self::again). What was kept before is replaced; a transition ends it. Touches
+    /// neither version nor history, and counts as a [heartbeat](Self::heartbeat). Call it one at a time.
+    ///
+    /// Work is done at least once: what comes between the last checkpoint and the end of an attempt is done again. Work that
+    /// must not kill every attempt at the same item is checkpointed before it is begun.
+    ///
+    /// While the store is away it is tried again, with backoff, until the worker is told to end. Cancel safe: dropped, it is
+    /// stored whole or not at all.
+    ///
+    /// # Errors
+    /// When the instance has moved on or the claim is somebody else's: end the worker with `?` then, nothing that it does counts
+    /// any more. When it is told to end while the store is away. A permanent one when `progress` cannot be written as JSON, or
+    /// the store can never take it.
+    pub fn checkpoint(&self, progress: &S::Progress) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+        progress::keep(self.lease.shared.clone(), &self.lease.attempt, progress)
+    }
+
+    /// What the attempts before this one kept with [`checkpoint`](Self::checkpoint) at this stay in the state; `None` where they
+    /// kept nothing. It stays what it was when this attempt began.
+    ///
+    /// # Errors
+    /// A permanent one when what is stored is not of the declared type (any more); its text names the type and the way out.
+    pub fn progress(&self) -> Result<Option<S::Progress>, WorkError> {
+        progress::read(self.lease.row())
     }
 }
 

@@ -159,6 +159,7 @@ mod plain {
         /// Names of hidden items.
         EventOf,
         /// Called like a constant of the names.
+        #[allow(clippy::upper_case_acronyms, reason = "that is the case")]
         ALL,
         /// Called like a type of Rust.
         #[allow(non_camel_case_types, reason = "that is the case")]

@@ -108,10 +108,7 @@ impl On {
         match word {
             "guard" => self.guard = Some(words::function(input, &key)?),
             "with" => self.with = Some(words::function(input, &key)?),
-            "method" => {
-                words::equals(input, &key, "name")?;
-                self.method = Some(words::new_name(input, "method")?);
-            }
+            "method" => self.method = Some(words::new_name(input, &key, "name")?),
             "except" => self.except = Some(words::inside(input, &key, "A, B", words::states)?),
             _ => self.auto = true,
         }

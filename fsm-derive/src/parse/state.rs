@@ -39,10 +39,7 @@ impl StateOptions {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
-            "type" => {
-                words::equals(input, &key, "Name")?;
-                self.ty = Some(words::new_name(input, "type")?);
-            }
+            "type" => self.ty = Some(words::new_name(input, &key, "Name")?),
             "name" => self.name = Some(words::text(input, &key)?),
             "was" => {
                 self.given.again(word);

@@ -1,7 +1,7 @@
 //! What stands in the attributes, word by word; where it is something else, the error says what belongs there.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens as _;
+use quote::ToTokens;
 use syn::{
     Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
 };
@@ -174,18 +174,23 @@ pub(super) fn states(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(input, state)?.into_iter().collect())
 }
 
-/// Takes a name for something generated; `what` it is, for errors.
-pub(super) fn new_name(input: ParseStream<'_>, what: &str) -> syn::Result<Ident> {
+/// Takes `= Name`, a new name for something generated.
+pub(super) fn new_name(input: ParseStream<'_>, key: &Ident, example: &str) -> syn::Result<Ident> {
+    equals(input, key, example)?;
+    let single =
+        |at: &dyn ToTokens| syn::Error::new_spanned(at, format!("`{key}` takes a single name: `{key} = {example}`"));
     if input.peek(Token![::]) || input.peek2(Token![::]) {
-        let path = Path::parse_mod_style(input)?;
-        return Err(syn::Error::new_spanned(path, format!("expected a name for the generated {what}, not a path")));
+        return Err(single(&Path::parse_mod_style(input)?));
     }
-    input.parse().map_err(|error| {
-        let message = match input.call(Ident::parse_any) {
-            Ok(keyword) => format!("`{keyword}` is a keyword: choose another name for the {what}"),
-            Err(_) => format!("expected a name for the generated {what}"),
-        };
-        syn::Error::new(error.span(), message)
+    if input.peek(syn::Ident) {
+        return input.parse();
+    }
+    let token: TokenTree = input.parse()?;
+    Err(match token {
+        TokenTree::Ident(keyword) => {
+            syn::Error::new(keyword.span(), format!("`{keyword}` is a keyword: choose another name"))
+        }
+        token => single(&token),
     })
 }
 

@@ -71,7 +71,7 @@ enum States {
     #[state(was = Old)]
     #[state(name = "")]
     #[state(in = "Active")]
-    #[state(progress)]
+    #[state(checkpoint)]
     #[state()]
     A,
 }

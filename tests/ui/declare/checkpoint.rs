@@ -10,7 +10,7 @@ enum Job {
     #[on(stop => Idle)]
     #[on(wait => Waiting)]
     Running,
-    #[state(work, progress)]
+    #[state(work, checkpoint)]
     #[on(stop => Idle)]
     Waiting,
 }
