@@ -61,7 +61,7 @@ pub trait StateOf<M: StateMachine>: Target<M> {
 
 /// `M`, standing in `S`, accepts `E`.
 ///
-/// Implemented once per `durable` machine, for every event that the machine's own `EventOf<S>` covers: so the run time can bound
+/// Implemented once per `durable` machine, for every event that the machine's own events cover: so the run time can bound
 /// on this trait, and an illegal pair is still explained in the words of the machine's module.
 pub trait Accepts<S, E>: StateMachine {
     /// Which event this is.

@@ -48,7 +48,7 @@ pub mod report {
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) type checkpoint_Writing = Page;
@@ -90,11 +90,7 @@ pub mod report {
     }
     impl State {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[
-            Self::Requested,
-            Self::Writing,
-            Self::Written,
-        ];
+        pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -114,7 +110,7 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Requested, Self::Writing, Self::Written];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -138,7 +134,10 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
                     Self,
@@ -289,7 +288,7 @@ pub mod report {
     }
     impl EventKind {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
+        pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -308,7 +307,7 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -332,7 +331,10 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
                     Self,
@@ -340,30 +342,31 @@ pub mod report {
         }
     }
     /// What keeps the traits of this module to itself.
-    mod seal {
+    mod __seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
+    use self::__seal::__Seal;
     ///A state in which a `Report` can be born.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Report`",
         label = "not an initial state",
         note = "the initial state of `Report` is `Requested`"
     )]
-    pub trait Initial: ::fsm_runtime::DurableState<Machine = Report> {
+    #[doc(hidden)]
+    pub trait __Initial: ::fsm_runtime::DurableState<Machine = Report> {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Requested {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Requested {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     #[automatically_derived]
-    impl<S: Initial> ::fsm_runtime::BornIn<S> for Report {
+    impl<S: __Initial> ::fsm_runtime::BornIn<S> for Report {
         type Born = S;
         fn parts(birth: S) -> (S, ()) {
             (birth, ())
@@ -375,13 +378,14 @@ pub mod report {
         label = "state `{S}` has no transition on this event",
         note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written"
     )]
-    pub trait EventOf<
+    #[doc(hidden)]
+    pub trait __EventOf<
         S,
     >: ::fsm_runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
@@ -389,7 +393,7 @@ pub mod report {
         fn transition(
             self,
             state: S,
-            seal: Seal,
+            seal: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
         #[doc(hidden)]
         const EVENT: EventKind;
@@ -399,11 +403,11 @@ pub mod report {
         fn wrap(
             target: Self::Target,
             meta: ::fsm_runtime::Meta<Report>,
-            seal: Seal,
+            seal: __Seal,
         ) -> Self::NextRecord;
     }
     #[automatically_derived]
-    impl<S, E: EventOf<S>> ::fsm_runtime::core::Accepts<S, E> for Report {
+    impl<S, E: __EventOf<S>> ::fsm_runtime::core::Accepts<S, E> for Report {
         type Target = E::Target;
         const EVENT: EventKind = E::EVENT;
         #[inline]
@@ -412,7 +416,7 @@ pub mod report {
             event: E,
             _: &mut (),
         ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
-            event.transition(state, Seal)
+            event.transition(state, __Seal)
         }
     }
     /**A `Report` whose state `S` is known at compile time.
@@ -427,7 +431,7 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         pub fn new(state: S) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             Machine { state }
         }
@@ -445,8 +449,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -588,10 +592,10 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Requested> for event::Begin {
+    impl __EventOf<Requested> for event::Begin {
         type Next = Machine<Writing>;
         #[inline]
-        fn fire(self, machine: Machine<Requested>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
             let Requested { title } = machine.state;
             Machine {
                 state: Writing { title },
@@ -602,7 +606,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Requested,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_runtime::core::Refused<Requested, Self>,
@@ -617,18 +621,18 @@ It is born in an initial state, moved by the events that its state declares, and
         fn wrap(
             target: Writing,
             meta: ::fsm_runtime::Meta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Writing> {
             Record {
-                raw: ::fsm_runtime::RawRecord::new(target, meta),
+                raw: ::fsm_runtime::RawRecord::__new(target, meta),
             }
         }
     }
     #[automatically_derived]
-    impl EventOf<Writing> for event::Finish {
+    impl __EventOf<Writing> for event::Finish {
         type Next = Machine<Written>;
         #[inline]
-        fn fire(self, machine: Machine<Writing>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
             let Writing { title } = machine.state;
             let Self { text } = self;
             Machine {
@@ -640,7 +644,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Writing,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_runtime::core::Refused<Writing, Self>,
@@ -656,15 +660,14 @@ It is born in an initial state, moved by the events that its state declares, and
         fn wrap(
             target: Written,
             meta: ::fsm_runtime::Meta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Written> {
             Record {
-                raw: ::fsm_runtime::RawRecord::new(target, meta),
+                raw: ::fsm_runtime::RawRecord::__new(target, meta),
             }
         }
     }
-    ///The graph of `Report`.
-    pub const GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
+    const __GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
         machine: "Report",
         doc: "A report, from the request to its text.",
         version: 2u32,
@@ -766,7 +769,7 @@ It is born in an initial state, moved by the events that its state declares, and
     };
     impl Report {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        pub const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
         /// The name of the state it is in.
         #[must_use]
         #[inline]
@@ -828,7 +831,9 @@ It is born in an initial state, moved by the events that its state declares, and
         #[must_use]
         pub fn timer_event(&self) -> ::core::option::Option<Event> {
             match self.state() {
-                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                State::Writing => {
+                    ::core::option::Option::Some(__user_code::timer_Writing())
+                }
                 _ => ::core::option::Option::None,
             }
         }
@@ -839,7 +844,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = ();
-        const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()
@@ -860,35 +865,13 @@ It is born in an initial state, moved by the events that its state declares, and
             event.kind()
         }
     }
-    ///Why a [`Record`] of a `Report` did not move; what was refused comes back inside.
-    pub type Failure = ::fsm_runtime::Failure<Report>;
     /**A stored `Report` whose state `S` is known at compile time.
 
-Each transition is one compare-and-swap from the version that was read. The data of the state are its fields, through `Deref`.*/
+Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawRecord.html), as `id()` and `version()`, and the fields of its state.*/
     pub struct Record<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawRecord<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Record<S> {
-        /// The instance's id.
-        #[must_use]
-        pub fn id(&self) -> &str {
-            self.raw.id()
-        }
-        /// The instance's version, which changes exactly with a transition.
-        #[must_use]
-        pub fn version(&self) -> u64 {
-            self.raw.version()
-        }
-        /// The name of its state.
-        #[must_use]
-        pub const fn state(&self) -> State {
-            S::STATE
-        }
-        /// What the instance holds in this state.
-        #[must_use]
-        pub fn data(&self) -> &S {
-            self.raw.data()
-        }
         /// What it holds in this state, without the record.
         #[must_use]
         pub fn into_data(self) -> S {
@@ -905,19 +888,19 @@ Each transition is one compare-and-swap from the version that was read. The data
             }
         }
         /// Fires an event that its state declares: nothing happens until it is awaited.
-        pub fn fire<E: EventOf<S>>(
+        pub fn fire<E: __EventOf<S>>(
             self,
             event: E,
         ) -> ::fsm_runtime::Firing<E::NextRecord, Report> {
-            self.raw.commit(event, |target, meta| E::wrap(target, meta, Seal))
+            self.raw.__commit(event, |target, meta| E::wrap(target, meta, __Seal))
         }
     }
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
     for Record<S> {
-        type Target = S;
-        fn deref(&self) -> &S {
-            self.raw.data()
+        type Target = ::fsm_runtime::RawRecord<S>;
+        fn deref(&self) -> &::fsm_runtime::RawRecord<S> {
+            &self.raw
         }
     }
     /// Everything but the data, which is never printed.
@@ -926,9 +909,9 @@ Each transition is one compare-and-swap from the version that was read. The data
     for Record<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.debug_struct("Record")
-                .field("id", &self.id())
-                .field("version", &self.version())
-                .field("state", &self.state())
+                .field("id", &self.raw.id())
+                .field("version", &self.raw.version())
+                .field("state", &self.raw.state())
                 .finish_non_exhaustive()
         }
     }
@@ -962,18 +945,18 @@ Each transition is one compare-and-swap from the version that was read. The data
         #[must_use]
         pub fn id(&self) -> &str {
             match self {
-                Self::Requested(record) => record.id(),
-                Self::Writing(record) => record.id(),
-                Self::Written(record) => record.id(),
+                Self::Requested(record) => record.raw.id(),
+                Self::Writing(record) => record.raw.id(),
+                Self::Written(record) => record.raw.id(),
             }
         }
         /// Its version, which changes exactly with a transition.
         #[must_use]
         pub fn version(&self) -> u64 {
             match self {
-                Self::Requested(record) => record.version(),
-                Self::Writing(record) => record.version(),
-                Self::Written(record) => record.version(),
+                Self::Requested(record) => record.raw.version(),
+                Self::Writing(record) => record.raw.version(),
+                Self::Written(record) => record.raw.version(),
             }
         }
         /// The name of its state.
@@ -1016,85 +999,12 @@ Each transition is one compare-and-swap from the version that was read. The data
     }
     /**One piece of work on a `Report` in state `S`.
 
-A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`.*/
+A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawTask.html), as `key()` and `cancelled()`, and the fields of its state.*/
     #[must_use = "a worker ends with one of its task's methods"]
     pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawTask<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Task<S> {
-        /// The instance's id.
-        #[must_use]
-        pub fn id(&self) -> &str {
-            self.raw.id()
-        }
-        /// The instance's version, which changes exactly with a transition.
-        #[must_use]
-        pub fn version(&self) -> u64 {
-            self.raw.version()
-        }
-        /// The name of its state.
-        #[must_use]
-        pub const fn state(&self) -> State {
-            S::STATE
-        }
-        /// What the instance holds in this state.
-        #[must_use]
-        pub fn data(&self) -> &S {
-            self.raw.data()
-        }
-        /// Which attempt this is at this stay in the state, from 1.
-        #[must_use]
-        pub fn attempt(&self) -> u32 {
-            self.raw.attempt()
-        }
-        /// Grows with every claim in the store: for systems that check fences.
-        #[must_use]
-        pub fn fence(&self) -> u64 {
-            self.raw.fence()
-        }
-        /// The same for every attempt at this stay in the state, and for no other: an idempotency key.
-        #[must_use]
-        pub fn key(&self) -> ::std::string::String {
-            self.raw.key()
-        }
-        /// The same for the instance's whole life, and for no other.
-        #[must_use]
-        pub fn instance_key(&self) -> ::std::string::String {
-            self.raw.instance_key()
-        }
-        /// Ends when the result is not wanted any more: clean up and return then.
-        pub fn cancelled(
-            &self,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.cancelled()
-        }
-        /// Whether [`cancelled`](Self::cancelled) has ended.
-        #[must_use]
-        pub fn is_cancelled(&self) -> bool {
-            self.raw.is_cancelled()
-        }
-        /// Ends when the process wants to stop.
-        pub fn draining(
-            &self,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.draining()
-        }
-        /// Shows that the worker is alive, where its state's policy asks for that.
-        pub fn heartbeat(&self) {
-            self.raw.heartbeat();
-        }
-        /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
-        #[must_use]
-        pub fn signals(&self) -> ::fsm_runtime::Signals {
-            self.raw.signals()
-        }
-        /// Ends after `duration`, by the runtime's clock.
-        pub fn sleep(
-            &self,
-            duration: ::core::time::Duration,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.sleep(duration)
-        }
         /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
         ///
         /// # Errors
@@ -1106,16 +1016,16 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ///
         /// # Errors
         /// When a guard refuses, or the event cannot be stored.
-        pub fn fire<E: EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
             self.raw.fire(event)
         }
     }
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
     for Task<S> {
-        type Target = S;
-        fn deref(&self) -> &S {
-            self.raw.data()
+        type Target = ::fsm_runtime::RawTask<S>;
+        fn deref(&self) -> &::fsm_runtime::RawTask<S> {
+            &self.raw
         }
     }
     /// Everything but the data, which is never printed.
@@ -1124,10 +1034,10 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     for Task<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.debug_struct("Task")
-                .field("id", &self.id())
-                .field("version", &self.version())
-                .field("state", &self.state())
-                .field("attempt", &self.attempt())
+                .field("id", &self.raw.id())
+                .field("version", &self.raw.version())
+                .field("state", &self.raw.state())
+                .field("attempt", &self.raw.attempt())
                 .finish_non_exhaustive()
         }
     }
@@ -1144,34 +1054,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     }
     #[automatically_derived]
     impl ::fsm_runtime::KeepsProgress for Writing {
-        type Progress = outside::checkpoint_Writing;
-    }
-    #[automatically_derived]
-    impl Task<Writing> {
-        /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
-        ///
-        /// # Errors
-        /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
-        pub fn checkpoint(
-            &self,
-            progress: &outside::checkpoint_Writing,
-        ) -> impl ::core::future::Future<
-            Output = ::core::result::Result<(), ::fsm_runtime::WorkError>,
-        > + ::core::marker::Send + 'static {
-            self.raw.checkpoint(progress)
-        }
-        /// What the attempts before this one kept at this stay in the state.
-        ///
-        /// # Errors
-        /// When what is stored is not of the declared type any more.
-        pub fn progress(
-            &self,
-        ) -> ::core::result::Result<
-            ::core::option::Option<outside::checkpoint_Writing>,
-            ::fsm_runtime::WorkError,
-        > {
-            self.raw.progress()
-        }
+        type Progress = __user_code::checkpoint_Writing;
     }
     ///The async work of `Report`: one method per `work` state.
     #[diagnostic::on_unimplemented(
@@ -1201,7 +1084,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
             match self {
                 Self::Writing { title } => {
                     let task = Task {
-                        raw: ::fsm_runtime::RawTask::new(Writing { title }, lease),
+                        raw: ::fsm_runtime::RawTask::__new(Writing { title }, lease),
                     };
                     workers.writing(task).await.map(::fsm_runtime::Done::into_finished)
                 }
@@ -1232,17 +1115,20 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
             match self {
                 Self::Requested { title } => {
                     AnyRecord::Requested(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Requested { title }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(Requested { title }, meta),
                     })
                 }
                 Self::Writing { title } => {
                     AnyRecord::Writing(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Writing { title }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(Writing { title }, meta),
                     })
                 }
                 Self::Written { title, text } => {
                     AnyRecord::Written(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Written { title, text }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(
+                            Written { title, text },
+                            meta,
+                        ),
                     })
                 }
             }
@@ -1250,15 +1136,15 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::Meta<Self>) {
             match record {
                 AnyRecord::Requested(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
                 AnyRecord::Writing(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
                 AnyRecord::Written(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
             }
@@ -1351,7 +1237,9 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         }
         fn timer_event(state: State) -> ::core::option::Option<Event> {
             match state {
-                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                State::Writing => {
+                    ::core::option::Option::Some(__user_code::timer_Writing())
+                }
                 _ => ::core::option::Option::None,
             }
         }

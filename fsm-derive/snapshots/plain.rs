@@ -55,7 +55,7 @@ pub mod switch {
     }
     impl State {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Off, Self::On];
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -74,7 +74,7 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Off, Self::On];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -98,7 +98,10 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -191,7 +194,7 @@ pub mod switch {
     }
     impl EventKind {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Flip];
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -209,7 +212,7 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Flip];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -233,7 +236,10 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -241,26 +247,27 @@ pub mod switch {
         }
     }
     /// What keeps the traits of this module to itself.
-    mod seal {
+    mod __seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
+    use self::__seal::__Seal;
     ///A state in which a `Switch` can be born.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Switch`",
         label = "not an initial state",
         note = "the initial state of `Switch` is `Off`"
     )]
-    pub trait Initial {
+    #[doc(hidden)]
+    pub trait __Initial {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Off {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Off {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Switch` accepts in state `S`: implemented for exactly the declared pairs.
@@ -269,11 +276,12 @@ pub mod switch {
         label = "state `{S}` has no transition on this event",
         note = "the transitions of `Switch` are:\n  Off --flip--> On\n  On  --flip--> Off"
     )]
-    pub trait EventOf<S>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub trait __EventOf<S>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
     }
     /**A `Switch` whose state `S` is known at compile time.
 
@@ -287,7 +295,7 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         pub fn new(state: S) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             Machine { state }
         }
@@ -305,8 +313,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
@@ -424,23 +432,22 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Off> for event::Flip {
+    impl __EventOf<Off> for event::Flip {
         type Next = Machine<On>;
         #[inline]
-        fn fire(self, _: Machine<Off>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
             Machine { state: On }
         }
     }
     #[automatically_derived]
-    impl EventOf<On> for event::Flip {
+    impl __EventOf<On> for event::Flip {
         type Next = Machine<Off>;
         #[inline]
-        fn fire(self, _: Machine<On>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
             Machine { state: Off }
         }
     }
-    ///The graph of `Switch`.
-    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
         machine: "Switch",
         doc: "A light switch.",
         version: 1u32,
@@ -499,7 +506,7 @@ It is born in an initial state, moved by the events that its state declares, and
     };
     impl Switch {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         /// The name of the state it is in.
         #[must_use]
         #[inline]
@@ -539,7 +546,7 @@ It is born in an initial state, moved by the events that its state declares, and
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
             let event = event.into();
-            let ::core::option::Option::Some(next) = NEXT[self
+            let ::core::option::Option::Some(next) = __NEXT[self
                 .state()
                 .index()][event.kind().index()] else {
                 return ::core::result::Result::Err(::fsm_core::Rejected {
@@ -557,11 +564,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     /// The state that follows each state on each event.
-    static NEXT: [[::core::option::Option<
-        State,
-    >; EventKind::ALL.len()]; State::ALL.len()] = {
-        let mut next = [[::core::option::Option::None; EventKind::ALL
-            .len()]; State::ALL.len()];
+    static __NEXT: [[::core::option::Option<State>; 1usize]; 2usize] = {
+        let mut next = [[::core::option::Option::None; 1usize]; 2usize];
         next[State::Off.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
             State::On,
         );
@@ -576,7 +580,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = ();
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()

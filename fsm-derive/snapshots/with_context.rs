@@ -49,7 +49,7 @@ pub mod order {
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Cart_Pay(
@@ -105,7 +105,7 @@ pub mod order {
     }
     impl State {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -125,7 +125,7 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -149,7 +149,10 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -297,7 +300,7 @@ pub mod order {
     }
     impl EventKind {
         /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -317,7 +320,7 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -341,7 +344,10 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -349,26 +355,27 @@ pub mod order {
         }
     }
     /// What keeps the traits of this module to itself.
-    mod seal {
+    mod __seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
+    use self::__seal::__Seal;
     ///A state in which a `Order` can be born.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Order`",
         label = "not an initial state",
         note = "the initial state of `Order` is `Cart`"
     )]
-    pub trait Initial {
+    #[doc(hidden)]
+    pub trait __Initial {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Cart {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Cart {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
@@ -377,11 +384,12 @@ pub mod order {
         label = "state `{S}` has no transition on this event",
         note = "the transitions of `Order` are:\n  Cart --add---> Cart\n  Cart --pay---> Paid\n  Paid --ship--> Shipped"
     )]
-    pub trait EventOf<S>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub trait __EventOf<S>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
@@ -390,7 +398,7 @@ pub mod order {
             self,
             state: S,
             context: &mut Shop,
-            seal: Seal,
+            seal: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
     }
     /**A `Order` whose state `S` is known at compile time.
@@ -406,7 +414,7 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         pub fn new(state: S, context: Shop) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             let context = ::fsm_core::__private::Box::new(context);
             Machine { state, context }
@@ -425,8 +433,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
         /// What every state shares.
         #[must_use]
@@ -629,12 +637,12 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Cart> for event::Add {
+    impl __EventOf<Cart> for event::Add {
         type Next = Machine<Cart>;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            let target = outside::with_Cart_Add(state, self, &mut context);
+            let target = __user_code::with_Cart_Add(state, self, &mut context);
             Machine { state: target, context }
         }
         type Target = Cart;
@@ -643,21 +651,23 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            ::core::result::Result::Ok(outside::with_Cart_Add(state, self, context))
+            ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
         }
     }
     #[automatically_derived]
-    impl EventOf<Cart> for event::Pay {
+    impl __EventOf<Cart> for event::Pay {
         type Next = ::core::result::Result<
             Machine<Paid>,
             ::fsm_core::Refused<Machine<Cart>, event::Pay>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, seal: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            match <Self as EventOf<Cart>>::transition(self, state, &mut context, seal) {
+            match <Self as __EventOf<
+                Cart,
+            >>::transition(self, state, &mut context, seal) {
                 ::core::result::Result::Ok(target) => {
                     ::core::result::Result::Ok(Machine { state: target, context })
                 }
@@ -674,9 +684,9 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            match outside::guard_Cart_Pay(&state, &self, context) {
+            match __user_code::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Cart { cents } = state;
@@ -694,10 +704,10 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Paid> for event::Ship {
+    impl __EventOf<Paid> for event::Ship {
         type Next = Machine<Shipped>;
         #[inline]
-        fn fire(self, machine: Machine<Paid>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
             let Machine { state, context } = machine;
             let target = Shipped;
             Machine { state: target, context }
@@ -708,13 +718,12 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Paid,
             _: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Paid, Self>> {
             ::core::result::Result::Ok(Shipped)
         }
     }
-    ///The graph of `Order`.
-    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
         machine: "Order",
         doc: "An order in a shop.",
         version: 1u32,
@@ -816,7 +825,7 @@ It is born in an initial state, moved by the events that its state declares, and
     };
     impl Order {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         /// The name of the state it is in.
         #[must_use]
         #[inline]
@@ -862,10 +871,10 @@ It is born in an initial state, moved by the events that its state declares, and
             let event = event.into();
             match (self, event) {
                 (Self::Cart { cents }, Event::Add(event)) => {
-                    step(Cart { cents }, event, context)
+                    __step(Cart { cents }, event, context)
                 }
                 (Self::Cart { cents }, Event::Pay(event)) => {
-                    step(Cart { cents }, event, context)
+                    __step(Cart { cents }, event, context)
                 }
                 (Self::Paid { .. }, Event::Ship(_)) => {
                     ::core::result::Result::Ok(Self::Shipped)
@@ -881,12 +890,15 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     /// One transition in which the user's code has a part, from state and event to what follows.
-    fn step<S: ::fsm_core::StateOf<Order>, E: EventOf<S> + ::core::convert::Into<Event>>(
+    fn __step<
+        S: ::fsm_core::StateOf<Order>,
+        E: __EventOf<S> + ::core::convert::Into<Event>,
+    >(
         state: S,
         event: E,
         context: &mut Shop,
     ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
-        match event.transition(state, context, Seal) {
+        match event.transition(state, context, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
@@ -907,7 +919,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = Shop;
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()

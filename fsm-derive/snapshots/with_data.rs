@@ -50,7 +50,7 @@ pub(crate) mod text {
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Draft_Submit<'a, T: Clone>(
@@ -119,12 +119,7 @@ pub(crate) mod text {
     }
     impl State {
         /// All of them, in declaration order.
-        pub(crate) const ALL: &'static [Self] = &[
-            Self::Draft,
-            Self::Review,
-            Self::Published,
-            Self::Withdrawn,
-        ];
+        pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -145,7 +140,12 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[
+            Self::Draft,
+            Self::Review,
+            Self::Published,
+            Self::Withdrawn,
+        ];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -169,7 +169,10 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -344,11 +347,7 @@ pub(crate) mod text {
     }
     impl EventKind {
         /// All of them, in declaration order.
-        pub(crate) const ALL: &'static [Self] = &[
-            Self::Submit,
-            Self::Decide,
-            Self::Withdraw,
-        ];
+        pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -368,7 +367,7 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Submit, Self::Decide, Self::Withdraw];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -392,7 +391,10 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownName::new::<
                     Self,
@@ -432,26 +434,27 @@ pub(crate) mod text {
         }
     }
     /// What keeps the traits of this module to itself.
-    mod seal {
+    mod __seal {
         /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
+    use self::__seal::__Seal;
     ///A state in which a `Text` can be born.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Text`",
         label = "not an initial state",
         note = "the initial state of `Text` is `Draft`"
     )]
-    pub(crate) trait Initial<'a, T: Clone> {
+    #[doc(hidden)]
+    pub(crate) trait __Initial<'a, T: Clone> {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl<'a, T: Clone> Initial<'a, T> for Draft<T> {
-        fn seal(&self) -> Seal {
-            Seal
+    impl<'a, T: Clone> __Initial<'a, T> for Draft<T> {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Text` accepts in state `S`: implemented for exactly the declared pairs.
@@ -460,11 +463,12 @@ pub(crate) mod text {
         label = "state `{S}` has no transition on this event",
         note = "the transitions of `Text` are:\n  Draft  --submit----> Review\n  Review --decide----> Published | Draft\n  Draft  --withdraw--> WITHDRAWN\n  Review --withdraw--> WITHDRAWN"
     )]
-    pub(crate) trait EventOf<'a, S, T: Clone>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub(crate) trait __EventOf<'a, S, T: Clone>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<'a, S, T>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
@@ -472,7 +476,7 @@ pub(crate) mod text {
         fn transition(
             self,
             state: S,
-            seal: Seal,
+            seal: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
@@ -488,7 +492,7 @@ It is born in an initial state, moved by the events that its state declares, and
         #[inline]
         pub(crate) fn new(state: S) -> Self
         where
-            S: Initial<'a, T>,
+            S: __Initial<'a, T>,
         {
             Machine {
                 state,
@@ -509,8 +513,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub(crate) fn fire<E: EventOf<'a, S, T>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -698,14 +702,14 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+    impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
             ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
-            match <Self as EventOf<
+        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
+            match <Self as __EventOf<
                 'a,
                 Draft<T>,
                 T,
@@ -732,9 +736,9 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
-            match outside::guard_Draft_Submit(&state, &self) {
+            match __user_code::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Draft { title } = state;
@@ -753,14 +757,14 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Decide {
+    impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Decide {
         type Next = choice::ReviewDecide<
             Machine<'a, Published<T>, T>,
             Machine<'a, Draft<T>, T>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
-            match outside::with_Review_Decide(machine.state, self) {
+        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+            match __user_code::with_Review_Decide(machine.state, self) {
                 choice::ReviewDecide::Published(state) => {
                     choice::ReviewDecide::Published(Machine {
                         state,
@@ -780,19 +784,19 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Review<'a, T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_core::Refused<Review<'a, T>, Self>,
         > {
-            ::core::result::Result::Ok(outside::with_Review_Decide(state, self))
+            ::core::result::Result::Ok(__user_code::with_Review_Decide(state, self))
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Withdraw {
+    impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Draft<T>, T>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -803,16 +807,16 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Withdraw {
+    impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -823,7 +827,7 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Review<'a, T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
             ::fsm_core::Refused<Review<'a, T>, Self>,
@@ -831,8 +835,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::core::result::Result::Ok(Withdrawn)
         }
     }
-    ///The graph of `Text`.
-    pub(crate) const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
         machine: "Text",
         doc: "A text on its way to the reader.",
         version: 1u32,
@@ -976,7 +979,7 @@ It is born in an initial state, moved by the events that its state declares, and
     };
     impl<'a, T: Clone> Text<'a, T> {
         /// The graph of this machine.
-        pub(crate) const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        pub(crate) const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         /// The name of the state it is in.
         #[must_use]
         #[inline]
@@ -1020,10 +1023,10 @@ It is born in an initial state, moved by the events that its state declares, and
             let event = event.into();
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
-                    step(Draft { title }, event)
+                    __step(Draft { title }, event)
                 }
                 (Self::Review { title, by }, Event::Decide(event)) => {
-                    step(Review { title, by }, event)
+                    __step(Review { title, by }, event)
                 }
                 (Self::Draft { .. }, Event::Withdraw(_)) => {
                     ::core::result::Result::Ok(Self::Withdrawn)
@@ -1045,22 +1048,24 @@ It is born in an initial state, moved by the events that its state declares, and
         #[must_use]
         pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
             match self.state() {
-                State::Review => ::core::option::Option::Some(outside::timer_Review()),
+                State::Review => {
+                    ::core::option::Option::Some(__user_code::timer_Review())
+                }
                 _ => ::core::option::Option::None,
             }
         }
     }
     /// One transition in which the user's code has a part, from state and event to what follows.
-    fn step<
+    fn __step<
         'a,
         S: ::fsm_core::StateOf<Text<'a, T>>,
-        E: EventOf<'a, S, T> + ::core::convert::Into<Event<'a>>,
+        E: __EventOf<'a, S, T> + ::core::convert::Into<Event<'a>>,
         T: Clone,
     >(
         state: S,
         event: E,
     ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
-        match event.transition(state, Seal) {
+        match event.transition(state, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
@@ -1081,7 +1086,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event<'a>;
         type Context = ();
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()

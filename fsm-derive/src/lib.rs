@@ -98,6 +98,7 @@ use errors::Errors;
 /// | `#[on(event => A \| B, with = path)]` | several targets: `path(state, event)` returns the generated choice of those |
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target by hand |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the machine comes back |
+/// | `#[on(event => Target, method = name)]` | the name of the event's method, if the event's own is taken; written once for each event |
 /// | `#[on(event => Target, auto)]` | the system itself may fire it on the way to a wished-for state |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still there; a literal, or a constant expression of type `Duration` |
 /// | `#[state(work)]` | async work moves the machine on (see `fsm-runtime`) |
@@ -106,6 +107,7 @@ use errors::Errors;
 /// | `#[state(end)]` | the machine has ended |
 /// | `#[state(end, remove)]` | and a stored one is removed then |
 /// | `#[state(in = Active)]` | a member of a superstate |
+/// | `#[state(type = EventState)]` | the name of the generated struct, if the variant's is taken |
 /// | `#[state(name = "INIT-REBOOT")]` | the name to store and draw, else the variant's |
 /// | `#[state(was = "Old")]` | an earlier name, still accepted from stored rows; may be repeated |
 ///
@@ -138,7 +140,14 @@ use errors::Errors;
 ///   timer. An inherent method of these names beside them is an error.
 /// - the way back from a name, where it is all there is: `From<server::State> for Server` if no state carries data,
 ///   `From<server::EventKind> for server::Event` if no event does.
-/// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`, `server::Failure`.
+/// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`. Records
+///   and tasks deref to `RawRecord` and `RawTask` of `fsm-runtime`, which have what is read of an instance, and further to the state's data.
+///
+/// Names that begin with `__` are not part of the API. No struct of a state has one of the names above (`Machine`, `State`, `Event`,
+/// `EventKind`, `Any`, `event`, `choice`, with `durable` `Record`, `AnyRecord`, `Task`, `Workers`): `#[state(type = …)]` gives it another,
+/// and the variant keeps its own. No method of an event is called `new`, `fire`, `state`, `data` or `into_data`, with a context `context`,
+/// `context_mut` or `into_parts`, with `durable` `with_key` or `again`: `method = …` gives it another name. An event that is called like a
+/// method of `RawRecord` or `RawTask`, as `id` or `cancelled`, fires where its state declares it; `RawTask::cancelled(&task)` calls the other.
 ///
 /// The module's page in rustdoc shows the transitions as a diagram (an SVG in the page itself, for up to 60 states and 200 arrows) and as a table.
 ///

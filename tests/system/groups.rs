@@ -48,7 +48,7 @@ async fn one_conflict_is_that_of_all() {
          version 2 now; match on the record inside and decide again"
     );
     let GroupFailure::Change { change: 1, cause } = failure else { panic!() };
-    assert!(matches!(*cause.downcast::<job::Failure>().unwrap(), Failure::Conflict(_)));
+    assert!(matches!(*cause.downcast::<Failure<Job>>().unwrap(), Failure::Conflict(_)));
     assert_eq!(jobs.get("a").await.unwrap().version(), 1);
 }
 

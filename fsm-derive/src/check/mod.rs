@@ -8,7 +8,7 @@ mod require;
 
 #[cfg(test)]
 pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
-pub(crate) use names::{DURABLE_TYPES, TYPES};
+pub(crate) use names::{DURABLE_TYPES, HIDDEN, TYPES};
 
 use crate::{errors::Errors, model::Machine};
 

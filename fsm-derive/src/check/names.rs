@@ -8,91 +8,30 @@ use syn::{GenericParam, Ident};
 use crate::{
     errors::Errors,
     mentions::{mentions, mentions_lifetime},
-    model::{Kind, Machine, plain, snake_ident},
+    model::{Kind, Machine, pascal, plain, snake_ident},
     text,
 };
 
-/// What every generated module defines, or its enums do.
-pub(crate) const TYPES: [&str; 16] = [
-    "ALL",
-    "Any",
-    "Event",
-    "EventKind",
-    "EventOf",
-    "GRAPH",
-    "Initial",
-    "Machine",
-    "NEXT",
-    "Seal",
-    "State",
-    "choice",
-    "event",
-    "outside",
-    "seal",
-    "step",
-];
-/// Types of Rust that it names, which no path could tell from a state's.
-const PRIMITIVES: [&str; 5] = ["bool", "str", "u32", "u64", "usize"];
-/// What it defines besides with `durable`.
-pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
+/// The types and modules that every generated module has.
+pub(crate) const TYPES: [&str; 7] = ["Any", "Event", "EventKind", "Machine", "State", "choice", "event"];
+/// And with `durable`.
+pub(crate) const DURABLE_TYPES: [&str; 4] = ["AnyRecord", "Record", "Task", "Workers"];
+/// How the names begin that only generated code uses.
+pub(crate) const HIDDEN: &str = "__";
+/// Types of Rust that generated code names, and that no path tells from a state's type.
+const PRIMITIVES: [&str; 4] = ["bool", "str", "u64", "usize"];
 
 /// Methods of every generated `Machine`.
 pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
 /// And of one with a context.
 pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
-/// Methods of `Record` and `Task`.
-pub(crate) const DURABLE_METHODS: [&str; 17] = [
-    "again",
-    "attempt",
-    "cancelled",
-    "checkpoint",
-    "context",
-    "draining",
-    "fence",
-    "heartbeat",
-    "id",
-    "instance_key",
-    "is_cancelled",
-    "key",
-    "progress",
-    "signals",
-    "sleep",
-    "version",
-    "with_key",
-];
+/// Methods of `Record` and `Task` that are not of `Machine`. What they only deref to is not in the way of an event.
+pub(crate) const DURABLE_METHODS: [&str; 2] = ["again", "with_key"];
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let durable = machine.durable.is_some();
-    for state in &machine.states {
-        let name = plain(&state.ident);
-        if TYPES.contains(&name.as_str()) || durable && DURABLE_TYPES.contains(&name.as_str()) {
-            let module = plain(&machine.module);
-            let message = format!(
-                "`{module}::{name}` is generated for every machine: call the state otherwise; `#[state(name = \"{name}\")]` \
-                 still stores and draws it under this name"
-            );
-            errors.at(&state.ident, message);
-        } else if PRIMITIVES.contains(&name.as_str()) {
-            errors.at(&state.ident, format!("`{name}` is a type of Rust: call the state otherwise"));
-        }
-    }
-    for event in &machine.events {
-        let name = event.name.as_str();
-        let owner = if METHODS.contains(&name) {
-            Some("machine")
-        } else if machine.context.is_some() && CONTEXT_METHODS.contains(&name) {
-            Some("machine with a context")
-        } else {
-            (durable && DURABLE_METHODS.contains(&name)).then_some("record or task")
-        };
-        if let Some(owner) = owner {
-            let message = format!("`{name}` is a method of every generated {owner}: call the event otherwise");
-            errors.at(&event.ident, message);
-        }
-        if event.ty == "ALL" {
-            errors.at(&event.ident, "`EventKind::ALL` is generated for every machine: call the event otherwise");
-        }
-    }
+    state_types(machine, errors);
+    event_methods(machine, errors);
     generics(machine, errors);
     groups(machine, errors);
     stored_names(machine, errors);
@@ -103,6 +42,61 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     choices(machine, errors);
 }
 
+/// Whether the generated module has a type or a module of this name besides the states.
+fn is_generated(machine: &Machine, name: &str) -> bool {
+    TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name)
+}
+
+fn state_types(machine: &Machine, errors: &mut Errors) {
+    let mut owners: HashMap<String, &Ident> = HashMap::new();
+    for state in &machine.states {
+        let name = plain(&state.ty);
+        let what = if is_generated(machine, &name) {
+            format!("`{}::{name}` is generated for every machine", plain(&machine.module))
+        } else if PRIMITIVES.contains(&name.as_str()) {
+            format!("`{name}` is a type of Rust")
+        } else if name.starts_with(HIDDEN) {
+            format!("names that begin with `{HIDDEN}` are kept for generated code")
+        } else if let Some(other) = owners.insert(name.clone(), &state.ident) {
+            format!("`{}` already has the type `{name}`", plain(other))
+        } else {
+            continue;
+        };
+        let message = format!(
+            "{what}: give the type of `{}` another name, `#[state(type = {}State)]`; the variant and the stored name stay",
+            plain(&state.ident),
+            pascal(&plain(&state.ident))
+        );
+        errors.at(&state.ty, message);
+    }
+}
+
+fn event_methods(machine: &Machine, errors: &mut Errors) {
+    let durable = machine.durable.is_some();
+    let mut owners: HashMap<String, &str> = HashMap::new();
+    for event in &machine.events {
+        let ident = event.method.as_ref().unwrap_or(&event.ident);
+        let method = plain(ident);
+        let what = if METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every machine")
+        } else if machine.context.is_some() && CONTEXT_METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every machine with a context")
+        } else if durable && DURABLE_METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every record or task")
+        } else if let Some(other) = owners.insert(method, &event.name) {
+            format!("the event `{other}` already has this method")
+        } else {
+            continue;
+        };
+        let name = &event.name;
+        let message = format!(
+            "{what}: give the method of this event another name, `#[on({name} => …, method = do_{name})]`; its type and its \
+             stored name stay"
+        );
+        errors.at(ident, message);
+    }
+}
+
 fn generics(machine: &Machine, errors: &mut Errors) {
     for param in &machine.generics.params {
         let ident = match param {
@@ -111,7 +105,7 @@ fn generics(machine: &Machine, errors: &mut Errors) {
             GenericParam::Lifetime(_) => continue,
         };
         let name = plain(ident);
-        if TYPES.contains(&name.as_str()) || machine.states.iter().any(|state| plain(&state.ident) == name) {
+        if is_generated(machine, &name) || machine.states.iter().any(|state| plain(&state.ty) == name) {
             let message =
                 format!("`{}::{name}` is a generated item: choose another name for this parameter", machine.module);
             errors.at(ident, message);

@@ -124,7 +124,7 @@ fn state_shape(machine: &Machine, state: &State) -> Shape {
         Kind::End => (Style::End, " (end)"),
     };
     let title = format!("{}{kind} {}", state.name, state.doc);
-    Shape { lines, style, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ident))), title }
+    Shape { lines, style, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ty))), title }
 }
 
 fn label(machine: &Machine, transition: &Transition) -> Label {

@@ -49,7 +49,7 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
         quote!(State::#ident => Self::#ident #pattern)
     });
     let body = quote! {
-            let ::core::option::Option::Some(next) = NEXT[self.state().index()][#event.kind().index()] else {
+            let ::core::option::Option::Some(next) = __NEXT[self.state().index()][#event.kind().index()] else {
                 return ::core::result::Result::Err(#core::Rejected {
                     machine: self,
                     event: #event,
@@ -60,10 +60,11 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
                 #(#values,)*
             })
     };
+    let (states, events) = (machine.states.len(), machine.events.len());
     let items = quote! {
             /// The state that follows each state on each event.
-            static NEXT: [[::core::option::Option<State>; EventKind::ALL.len()]; State::ALL.len()] = {
-                let mut next = [[::core::option::Option::None; EventKind::ALL.len()]; State::ALL.len()];
+            static __NEXT: [[::core::option::Option<State>; #events]; #states] = {
+                let mut next = [[::core::option::Option::None; #events]; #states];
                 #(#entries)*
                 next
             };
@@ -82,9 +83,9 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
             return carry::arm(cx, transition);
         }
         let state = &machine.states[transition.from];
-        let (ident, pattern) = (&state.ident, pattern(state));
+        let (ident, data, pattern) = (&state.ident, &state.ty, pattern(state));
         let ty = &machine.events[transition.event].ty;
-        quote!((Self::#ident #pattern, Event::#ty(#event)) => step(#ident #pattern, #event #argument))
+        quote!((Self::#ident #pattern, Event::#ty(#event)) => __step(#data #pattern, #event #argument))
     });
     let pairs = machine.states.len() * machine.events.len();
     let otherwise = (pairs == 0 || machine.transitions.len() < pairs).then(|| {
@@ -101,12 +102,12 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
         cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#events>)]);
     let step = quote! {
         /// One transition in which the user's code has a part, from state and event to what follows.
-        fn step #params(
+        fn __step #params(
             state: #s,
             event: #e,
             #param
         ) -> ::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>> #clause {
-            match event.transition(state #passed, Seal) {
+            match event.transition(state #passed, __Seal) {
                 ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
                 ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
                     ::core::result::Result::Err(#core::Rejected {

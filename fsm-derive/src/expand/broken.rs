@@ -33,7 +33,7 @@ pub(crate) struct Broken {
 pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let Declaration { ident, vis, generics, options, .. } = declaration;
     let (params, args, clause) = generics.split_for_impl();
-    let ty = quote!(#module::Broken);
+    let ty = quote!(#module::__Unknown);
     let path = |default: TokenStream| options.krate.as_ref().map_or(default, |krate: &Path| quote!(#krate));
     let (core, durable) = if options.durable.is_some() {
         let runtime = path(quote!(::fsm_runtime));
@@ -102,7 +102,8 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     };
     let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
     let fixed = TYPES.iter().chain(durable_types).map(|name| format_ident!("{name}"));
-    let states = declaration.variants.iter().map(|variant| variant.ident.clone());
+    let states =
+        declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
     let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
     Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
 }
@@ -149,8 +150,8 @@ impl Broken {
             #[allow(unused_imports)]
             #module {
                 #errors
-                pub mod broken { #errors }
-                pub use self::broken::{#(#names),*};
+                pub mod __unknown { #errors }
+                pub use self::__unknown::{#(#names),*};
             }
             #stubs
             const _: () = {

@@ -25,23 +25,23 @@ impl Made {
         let span = place(transition);
         if transition.with.is_some() {
             let with = outside::with_fn(cx, transition);
-            let target = quote_spanned!(span=> outside::#with(#state, self #context));
+            let target = quote_spanned!(span=> __user_code::#with(#state, self #context));
             return Self { from_source: true, bind: TokenStream::new(), target };
         }
         let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
         let source = &cx.machine.states[transition.from];
-        let ident = &source.ident;
-        let taken = take(&quote!(#ident), source.shape, &source.fields, &from_source)
+        let ty = &source.ty;
+        let taken = take(&quote!(#ty), source.shape, &source.fields, &from_source)
             .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
         let event = &cx.machine.events[transition.event];
         let payload = take(&quote!(Self), Shape::Struct, &event.fields, &from_payload)
             .map(|pattern| quote_spanned!(span=> let #pattern = self;));
         let target = &cx.machine.states[transition.to[0]];
-        let ident = &target.ident;
+        let ty = &target.ty;
         Self {
             from_source: !from_source.is_empty(),
             bind: quote!(#taken #payload #(#lets)*),
-            target: value(&quote!(#ident), target, &locals),
+            target: value(&quote!(#ty), target, &locals),
         }
     }
 

@@ -65,6 +65,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
     let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();
+    let types = targets.iter().map(|state| &state.ty);
     let patterns: Vec<_> = targets.iter().map(|state| pattern(state)).collect();
     let enum_path = &cx.enum_path;
     let otherwise =
@@ -79,7 +80,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
             fn from_enum(machine: #enum_ty) -> ::core::result::Result<Self, #enum_ty> {
                 match machine {
-                    #(#enum_path::#idents #patterns => ::core::result::Result::Ok(Self::#idents(#idents #patterns)),)*
+                    #(#enum_path::#idents #patterns => ::core::result::Result::Ok(Self::#idents(#types #patterns)),)*
                     #otherwise
                 }
             }

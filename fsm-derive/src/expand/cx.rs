@@ -12,7 +12,7 @@ use super::{
     scope::Scope,
 };
 use crate::{
-    check::{DURABLE_TYPES, TYPES},
+    check::{DURABLE_TYPES, HIDDEN, TYPES},
     mentions::{mentions, mentions_lifetime},
     model::{Event, Field, Kind, Machine, Member, Transition, plain},
 };
@@ -65,7 +65,7 @@ impl<'m> Cx<'m> {
         if machine.durable.is_some() {
             taken.extend(DURABLE_TYPES.iter().map(ToString::to_string));
         }
-        taken.extend(machine.states.iter().map(|state| plain(&state.ident)));
+        taken.extend(machine.states.iter().map(|state| plain(&state.ty)));
         let taken_events = machine.events.iter().map(|event| plain(&event.ty)).collect();
         let mut cx = Self {
             machine,
@@ -90,7 +90,7 @@ impl<'m> Cx<'m> {
                 || cx.moved(1, ty),
                 |alias| {
                     let args = cx.scope(&[cx.moved(1, ty)]).args(&[]);
-                    respan(quote!(outside::#alias #args), alias.span())
+                    respan(quote!(__user_code::#alias #args), alias.span())
                 },
             )
         });
@@ -188,8 +188,8 @@ impl<'m> Cx<'m> {
 
     /// `Creating<…>`
     pub(super) fn state_ty(&self, state: usize) -> TokenStream {
-        let (ident, args) = (&self.machine.states[state].ident, self.state_scope(state).args(&[]));
-        quote!(#ident #args)
+        let (ty, args) = (&self.machine.states[state].ty, self.state_scope(state).args(&[]));
+        quote!(#ty #args)
     }
 
     /// `event::Ready<…>`
@@ -245,37 +245,41 @@ impl<'m> Cx<'m> {
         }
     }
 
-    /// `EventOf<…>` for a state.
+    /// `__EventOf<…>` for a state.
     pub(super) fn event_of(&self, state: impl ToTokens) -> TokenStream {
         let args = self.all.args(&[state.to_token_stream()]);
-        quote!(EventOf #args)
+        quote!(__EventOf #args)
     }
 
-    /// The alias in `outside` of a state's field whose type has a name that a generated item takes. The state's number keeps
+    /// The alias in `__user_code` of a state's field whose type has a name that a generated item takes. The state's number keeps
     /// field `b_c` of `A` apart from field `c` of `A_b`.
     pub(super) fn state_alias(&self, state: usize, field: &Field) -> Option<Ident> {
         let owner = format!("state_{state}_{}", plain(&self.machine.states[state].ident));
         self.alias(&owner, field, false)
     }
 
-    /// The alias in `outside` of a payload's field.
+    /// The alias in `__user_code` of a payload's field.
     pub(super) fn event_alias(&self, event: &Event, field: &Field) -> Option<Ident> {
         self.alias(&format!("event_{}", plain(&event.ty)), field, true)
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.taken.contains(name) || name.starts_with(HIDDEN)
     }
 
     fn alias(&self, owner: &str, field: &Field, event: bool) -> Option<Ident> {
         let taken = |name: &str| {
             let name = name.strip_prefix("r#").unwrap_or(name);
-            self.taken.contains(name) || event && self.taken_events.contains(name)
+            self.is_taken(name) || event && self.taken_events.contains(name)
         };
         let clashes = mentions(&field.ty, &taken);
         clashes.then(|| format_ident!("{owner}_{}", field.name(), span = syn::spanned::Spanned::span(&field.ty)))
     }
 
-    /// The alias in `outside` of the context, where its type has a name that a generated item takes.
+    /// The alias in `__user_code` of the context, where its type has a name that a generated item takes.
     pub(super) fn context_alias(&self) -> Option<Ident> {
         let ty = self.machine.context.as_ref()?;
-        let taken = |name: &str| self.taken.contains(name.strip_prefix("r#").unwrap_or(name));
+        let taken = |name: &str| self.is_taken(name.strip_prefix("r#").unwrap_or(name));
         mentions(ty, &taken).then(|| Ident::new("context_type", syn::spanned::Spanned::span(ty)))
     }
 
@@ -285,7 +289,7 @@ impl<'m> Cx<'m> {
             Some(alias) => {
                 let args = self.fields_scope([field]).args(&[]);
                 let up = vec![quote!(super::); depth - 1];
-                respan(quote!(#(#up)* outside::#alias #args), alias.span())
+                respan(quote!(#(#up)* __user_code::#alias #args), alias.span())
             }
         }
     }
@@ -380,6 +384,7 @@ fn libraries(machine: &Machine, depth: usize) -> (TokenStream, TokenStream) {
 /// as in the body of a function.
 pub(super) fn imports_enum(machine: &Machine) -> bool {
     let name = machine.name();
-    let generated = TYPES.contains(&name.as_str()) || DURABLE_TYPES.contains(&name.as_str());
-    !generated && machine.states.iter().all(|state| plain(&state.ident) != name)
+    let generated =
+        TYPES.contains(&name.as_str()) || DURABLE_TYPES.contains(&name.as_str()) || name.starts_with(HIDDEN);
+    !generated && machine.states.iter().all(|state| plain(&state.ty) != name)
 }

@@ -37,7 +37,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     quote! {
         impl #params #enum_ty #clause {
             /// The graph of this machine.
-            #vis const GRAPH: &'static #core::Graph = GRAPH;
+            #vis const GRAPH: &'static #core::Graph = __GRAPH;
             /// The name of the state it is in.
             #[must_use]
             #[inline]
@@ -82,7 +82,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             type EventKind = EventKind;
             type Event = #event;
             #context_item
-            const GRAPH: &'static #core::Graph = GRAPH;
+            const GRAPH: &'static #core::Graph = __GRAPH;
             #[inline]
             fn state(&self) -> State {
                 self.state()
@@ -117,7 +117,7 @@ fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
             #[must_use]
             #vis fn timer_event(&self) -> ::core::option::Option<#event> {
                 match self.state() {
-                    #(State::#idents => ::core::option::Option::Some(outside::#fns()),)*
+                    #(State::#idents => ::core::option::Option::Some(__user_code::#fns()),)*
                     #otherwise
                 }
             }

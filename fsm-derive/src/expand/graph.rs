@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let (vis, name, doc, version) = (cx.vis(1), machine.name(), &machine.doc, machine.version);
+    let (name, doc, version) = (machine.name(), &machine.doc, machine.version);
     let context = option(machine.context.as_ref().map(text::of));
     let states = machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state));
     let events = machine.events.iter().map(|event| {
@@ -32,10 +32,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         }
     });
     let groups = machine.groups.iter().map(|group| plain(&group.ident));
-    let graph_doc = format!("The graph of `{name}`.");
     quote! {
-        #[doc = #graph_doc]
-        #vis const GRAPH: &#core::Graph = &#core::Graph {
+        const __GRAPH: &#core::Graph = &#core::Graph {
             machine: #name,
             doc: #doc,
             version: #version,
@@ -70,7 +68,7 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                 }
                 Delay::Const(_) => {
                     let delay = outside::delay_const(cx, index);
-                    quote!(outside::#delay)
+                    quote!(__user_code::#delay)
                 }
             };
             quote!(::core::option::Option::Some(#core::TimerInfo { after: #after, event: #event }))

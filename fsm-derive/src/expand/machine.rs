@@ -18,12 +18,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (machine, machine_traits, any) = (machine(cx), machine_traits(cx), any(cx));
     quote! {
         /// What keeps the traits of this module to itself.
-        mod seal {
+        mod __seal {
             /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
             #[derive(Clone, Copy, Debug)]
-            pub struct Seal;
+            pub struct __Seal;
         }
-        use self::seal::Seal;
+        use self::__seal::__Seal;
 
         #initial
         #event_of
@@ -60,7 +60,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         let context = cx.context_or_unit();
         quote! {
             #[automatically_derived]
-            impl<#s: Initial> #runtime::BornIn<#birth> for #enum_ty {
+            impl<#s: __Initial> #runtime::BornIn<#birth> for #enum_ty {
                 type Born = #s;
                 fn parts(birth: #birth) -> (#s, #context) {
                     #parts
@@ -71,15 +71,16 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = "not an initial state", note = #note)]
-        #vis trait Initial #params #supertrait #clause {
+        #[doc(hidden)]
+        #vis trait __Initial #params #supertrait #clause {
             #[doc(hidden)]
-            fn seal(&self) -> Seal;
+            fn __seal(&self) -> __Seal;
         }
         #(
             #[automatically_derived]
-            impl #params Initial #args for #types #clause {
-                fn seal(&self) -> Seal {
-                    Seal
+            impl #params __Initial #args for #types #clause {
+                fn __seal(&self) -> __Seal {
+                    __Seal
                 }
             }
         )*
@@ -113,7 +114,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                 self,
                 state: #s,
                 #param
-                seal: Seal,
+                seal: __Seal,
             ) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
         }
     });
@@ -129,7 +130,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                     event: #e,
                     #bridged: &mut #context,
                 ) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
-                    event.transition(state, #argument Seal)
+                    event.transition(state, #argument __Seal)
                 }
             }
         }
@@ -141,7 +142,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// What [`Record::fire`] leads to.
             type NextRecord: ::core::marker::Send + 'static;
             #[doc(hidden)]
-            fn wrap(target: Self::Target, meta: #runtime::Meta<#enum_ty>, seal: Seal) -> Self::NextRecord;
+            fn wrap(target: Self::Target, meta: #runtime::Meta<#enum_ty>, seal: __Seal) -> Self::NextRecord;
         };
         (quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static), record)
     } else {
@@ -150,11 +151,12 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
-        #vis trait EventOf #params: #supertraits #clause {
+        #[doc(hidden)]
+        #vis trait __EventOf #params: #supertraits #clause {
             /// What [`Machine::fire`] returns.
             type Next;
             #[doc(hidden)]
-            fn fire(self, machine: #machine, seal: Seal) -> Self::Next;
+            fn fire(self, machine: #machine, seal: __Seal) -> Self::Next;
             #transition
             #record
         }
@@ -191,7 +193,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             #[inline]
             #vis fn new(state: #s #param) -> Self
             where
-                #s: Initial #initial_args,
+                #s: __Initial #initial_args,
             {
                 #bind
                 #value
@@ -211,7 +213,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             /// Fires an event that its state declares.
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
-                event.fire(self, Seal)
+                event.fire(self, __Seal)
             }
             #methods
         }
@@ -371,8 +373,8 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     // Ours, whatever the fields are called.
     let shared = local("context");
     let values = states.iter().map(|state: &State| {
-        let (ident, pattern) = (&state.ident, pattern(state));
-        cx.machine_with(quote!(#ident #pattern), &quote!(context: #shared))
+        let (ty, pattern) = (&state.ty, pattern(state));
+        cx.machine_with(quote!(#ty #pattern), &quote!(context: #shared))
     });
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let (whole, boxed) = (cx.whole_ty(), cx.boxed());

@@ -39,7 +39,7 @@ impl Names {
             }
             impl #ident {
                 /// All of them, in declaration order.
-                #vis const ALL: &'static [Self] = &[#(Self::#idents),*];
+                #vis const ALL: &'static [Self] = <Self as #core::Name>::ALL;
                 /// The name, as it is stored and drawn.
                 #[must_use]
                 #[inline]
@@ -55,7 +55,7 @@ impl Names {
             }
             #[automatically_derived]
             impl #core::Name for #ident {
-                const ALL: &'static [Self] = Self::ALL;
+                const ALL: &'static [Self] = &[#(Self::#idents),*];
                 #[inline]
                 fn as_str(self) -> &'static str {
                     self.as_str()
@@ -77,7 +77,7 @@ impl Names {
                 type Err = #core::UnknownName;
                 #[inline]
                 fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownName> {
-                    let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+                    let found = <Self as #core::Name>::ALL.iter().copied().find(|known| known.as_str() == name);
                     found.ok_or_else(|| #core::UnknownName::new::<Self>(#of, name))
                 }
             }

@@ -37,7 +37,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     quote! {
         /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
         #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
-        mod outside {
+        mod __user_code {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use super::super::*;
 

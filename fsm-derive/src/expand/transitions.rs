@@ -1,4 +1,4 @@
-//! The transitions: `EventOf` for each declared pair, and a method per event on the machine in each state.
+//! The transitions: `__EventOf` for each declared pair, and a method per event on the machine in each state.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -29,7 +29,7 @@ impl Method {
         let ty = &event.ty;
         let value = if names.is_empty() { quote!(event::#ty) } else { quote!(event::#ty { #(#names),* }) };
         Self {
-            ident: transition.ident.clone(),
+            ident: cx.machine.method(transition).clone(),
             params: quote!(#(#names: #types),*),
             event: value,
             doc: docs::transition(cx.machine, transition),
@@ -105,12 +105,12 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             cx,
             transition,
             quote!(target),
-            |state| quote!(Record { raw: #runtime::RawRecord::new(#state, meta) }),
+            |state| quote!(Record { raw: #runtime::RawRecord::__new(#state, meta) }),
         );
         quote_spanned! {span=>
             const EVENT: EventKind = EventKind::#kind;
             type NextRecord = #record;
-            fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: Seal) -> #record {
+            fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: __Seal) -> #record {
                 #wrapped
             }
         }
@@ -124,7 +124,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
                 self,
                 state: #state,
                 #context
-                _: Seal,
+                _: __Seal,
             ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
                 #change
             }
@@ -133,7 +133,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let items = quote_spanned! {span=>
         type Next = #next;
         #[inline]
-        fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
+        fn fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
             #fire
         }
         #by_state
@@ -234,7 +234,7 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
     let guard = outside::guard_fn(cx, transition);
     quote_spanned! {span=>
-        match outside::#guard(&state, &self #context) {
+        match __user_code::#guard(&state, &self #context) {
             ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
             ::core::result::Result::Err(reason) => {
                 ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })

@@ -12,7 +12,7 @@ pub(crate) use syn::Member;
 use crate::parse::{Delay, Property, Value};
 
 pub(crate) use carry::Supply;
-pub(crate) use names::{plain, snake, snake_ident};
+pub(crate) use names::{pascal, plain, snake, snake_ident};
 pub(crate) use resolve::{machine, module};
 
 /// A machine, ready to be checked and expanded.
@@ -60,7 +60,10 @@ pub(crate) enum Shape {
 
 /// A state.
 pub(crate) struct State {
+    /// The variant.
     pub(crate) ident: Ident,
+    /// The generated struct: named like the variant, unless `type = …` sets another name.
+    pub(crate) ty: Ident,
     /// The name in stored rows and diagrams.
     pub(crate) name: String,
     pub(crate) doc: String,
@@ -110,8 +113,10 @@ pub(crate) struct Fires {
 
 /// An event.
 pub(crate) struct Event {
-    /// The name of the generated method.
+    /// The name in the first `#[on(…)]` of the event.
     pub(crate) ident: Ident,
+    /// The name of the method, if `method = …` sets one.
+    pub(crate) method: Option<Ident>,
     /// The name of the generated type.
     pub(crate) ty: Ident,
     /// The name in stored rows and diagrams.
@@ -189,6 +194,11 @@ impl Field {
 }
 
 impl Machine {
+    /// The method of a transition: named like the event, unless `method = …` sets another name.
+    pub(crate) fn method<'m>(&'m self, transition: &'m Transition) -> &'m Ident {
+        self.events[transition.event].method.as_ref().unwrap_or(&transition.ident)
+    }
+
     /// The name of the generated choice type of a transition with several targets: `ReviewDecide`.
     pub(crate) fn choice(&self, transition: &Transition) -> Ident {
         let name =

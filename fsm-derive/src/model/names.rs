@@ -30,7 +30,7 @@ pub(crate) fn snake(name: &str) -> String {
 }
 
 /// `power_off` → `PowerOff`.
-pub(super) fn pascal(name: &str) -> String {
+pub(crate) fn pascal(name: &str) -> String {
     name.split('_')
         .flat_map(|word| {
             let mut chars = word.chars();

@@ -23,13 +23,15 @@ pub(crate) struct On {
     pub(crate) targets: Vec<Ident>,
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
+    /// The name of the event's method, if it differs from the event's.
+    pub(crate) method: Option<Ident>,
     pub(crate) except: Option<Vec<Ident>>,
     pub(crate) auto: bool,
     /// Whether every option could be read.
     pub(crate) complete: bool,
 }
 
-const KNOWN: [&str; 4] = ["guard", "with", "except", "auto"];
+const KNOWN: [&str; 5] = ["guard", "with", "method", "except", "auto"];
 
 /// Reads one attribute. Returns `None` if the event or the target is missing.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
@@ -47,8 +49,18 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     input.parse::<Token![=>]>()?;
     let targets =
         Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?.into_iter().collect();
-    let mut on =
-        On { span, event, payload, targets, guard: None, with: None, except: None, auto: false, complete: true };
+    let mut on = On {
+        span,
+        event,
+        payload,
+        targets,
+        guard: None,
+        with: None,
+        method: None,
+        except: None,
+        auto: false,
+        complete: true,
+    };
     words::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
@@ -100,6 +112,7 @@ impl On {
         match option {
             "guard" => self.guard = Some(words::function(input, &key)?),
             "with" => self.with = Some(words::function(input, &key)?),
+            "method" => self.method = Some(words::new_name(input, &key, "name")?),
             "except" => self.except = Some(words::inside(input, &key, "A, B", words::states)?),
             _ => self.auto = true,
         }

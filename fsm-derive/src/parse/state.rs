@@ -14,6 +14,8 @@ use crate::errors::Errors;
 pub(crate) struct StateOptions {
     pub(crate) work: Option<Span>,
     pub(crate) end: Option<Span>,
+    /// The name of the generated struct.
+    pub(crate) ty: Option<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) was: Vec<LitStr>,
     pub(crate) remove: Option<Span>,
@@ -24,7 +26,7 @@ pub(crate) struct StateOptions {
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "checkpoint"];
+const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -37,6 +39,7 @@ impl StateOptions {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
+            "type" => self.ty = Some(words::new_name(input, &key, "Name")?),
             "name" => self.name = Some(words::text(input, &key)?),
             "was" => {
                 self.seen.allow_repeat(option);

@@ -1,7 +1,7 @@
 //! Readers for the parts of an attribute: options, values, names and paths. Each error says what is expected instead.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens as _;
+use quote::ToTokens;
 use syn::{
     Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
 };
@@ -173,6 +173,26 @@ pub(super) fn state(input: ParseStream<'_>) -> syn::Result<Ident> {
 /// Reads a list of states.
 pub(super) fn states(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     Ok(Punctuated::<Ident, Token![,]>::parse_terminated_with(input, state)?.into_iter().collect())
+}
+
+/// Reads `= Name`, a name for a generated item.
+pub(super) fn new_name(input: ParseStream<'_>, key: &Ident, example: &str) -> syn::Result<Ident> {
+    equals(input, key, example)?;
+    let single =
+        |at: &dyn ToTokens| syn::Error::new_spanned(at, format!("expected a single name: `{key} = {example}`"));
+    if input.peek(Token![::]) || input.peek2(Token![::]) {
+        return Err(single(&Path::parse_mod_style(input)?));
+    }
+    if input.peek(syn::Ident) {
+        return input.parse();
+    }
+    let token: TokenTree = input.parse()?;
+    Err(match token {
+        TokenTree::Ident(keyword) => {
+            syn::Error::new(keyword.span(), format!("`{keyword}` is a keyword: choose another name"))
+        }
+        token => single(&token),
+    })
 }
 
 /// Reads the name of an event. A keyword must be raw, like the generated method.

@@ -126,7 +126,7 @@ impl<M: Durable> Machines<M> {
                     Stored::Before(first) => Meta::of_first(&to, &by, &first, context),
                 };
                 match Target::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+                    Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
                     Err(_) => Err(Failure::Unstorable { key, reason: "it changed its state on the way".to_owned() }),
                 }
             });
@@ -162,7 +162,7 @@ impl<M: Durable> Machines<M> {
         let (row, (machine, context)) = self.load(id).await?;
         let meta = Meta::of(&self.shared, &self.origin, &row, context);
         Ok(match S::from_enum(machine) {
-            Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+            Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
             Err(machine) => Err(machine.wrap_any(meta)),
         })
     }

@@ -124,7 +124,8 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let said = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    let said =
+        |moved: Result<job::Record<job::Failed>, fsm_runtime::Failure<Job>>| moved.map(drop).unwrap_err().to_string();
     assert_eq!(
         said(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
         "Job `a` was not moved: an override says who made it: `machines.acting_as(…)` names the operator"

@@ -79,7 +79,7 @@ async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
 /// of each event, by the job's id.
 async fn race<F>(world: &World, event: impl Fn(job::Record<job::Running>) -> F) -> Vec<(String, bool)>
 where
-    F: Future<Output = Result<u64, job::Failure>> + Send + 'static,
+    F: Future<Output = Result<u64, fsm_runtime::Failure<Job>>> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
     let mut records = Vec::new();

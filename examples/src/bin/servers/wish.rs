@@ -7,11 +7,11 @@ use crate::{
     config::Spec,
     machine::{
         Server,
-        server::{AnyRecord, Failure, Requested, event},
+        server::{AnyRecord, Requested, event},
     },
 };
 use anyhow::bail;
-use fsm_runtime::{Machines, ReadError};
+use fsm_runtime::{Failure, Machines, ReadError};
 
 /// What somebody wants of one server.
 #[derive(Debug)]

@@ -28,49 +28,19 @@ impl Handle {
         let (vis, ident) = (cx.vis(1), format_ident!("{name}"));
         let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
         let shown_fns = shown.iter().map(|method| format_ident!("{method}"));
-        let context = cx.context.as_ref().map(|context| {
-            quote! {
-                /// What every state shares.
-                #[must_use]
-                #vis fn context(&self) -> &#context {
-                    self.raw.context()
-                }
-            }
-        });
         quote! {
             #attrs
             #vis struct #ident #bounded {
                 raw: #raw<#s>,
             }
             impl #bounded #ident<#s> {
-                /// The instance's id.
-                #[must_use]
-                #vis fn id(&self) -> &str {
-                    self.raw.id()
-                }
-                /// The instance's version, which changes exactly with a transition.
-                #[must_use]
-                #vis fn version(&self) -> u64 {
-                    self.raw.version()
-                }
-                /// The name of its state.
-                #[must_use]
-                #vis const fn state(&self) -> State {
-                    #s::STATE
-                }
-                /// What the instance holds in this state.
-                #[must_use]
-                #vis fn data(&self) -> &#s {
-                    self.raw.data()
-                }
-                #context
                 #methods
             }
             #[automatically_derived]
             impl #bounded ::core::ops::Deref for #ident<#s> {
-                type Target = #s;
-                fn deref(&self) -> &#s {
-                    self.raw.data()
+                type Target = #raw<#s>;
+                fn deref(&self) -> &#raw<#s> {
+                    &self.raw
                 }
             }
             /// Everything but the data, which is never printed.
@@ -78,10 +48,10 @@ impl Handle {
             impl #bounded ::core::fmt::Debug for #ident<#s> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.debug_struct(#name)
-                        .field("id", &self.id())
-                        .field("version", &self.version())
-                        .field("state", &self.state())
-                        #(.field(#shown, &self.#shown_fns()))*
+                        .field("id", &self.raw.id())
+                        .field("version", &self.raw.version())
+                        .field("state", &self.raw.state())
+                        #(.field(#shown, &self.raw.#shown_fns()))*
                         .finish_non_exhaustive()
                 }
             }

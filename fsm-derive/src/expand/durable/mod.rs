@@ -27,6 +27,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, core, .. } = cx;
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let patterns: Vec<_> = states.iter().map(pattern).collect();
     let events: Vec<_> = cx.machine.events.iter().map(|event| &event.ty).collect();
     let (encode_event, decode_event) = if events.is_empty() {
@@ -43,7 +44,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let with_timer: Vec<_> = (0..states.len()).filter(|state| states[*state].timer.is_some()).collect();
     let timers = with_timer.iter().map(|state| {
         let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
-        quote!(State::#ident => ::core::option::Option::Some(outside::#timer()),)
+        quote!(State::#ident => ::core::option::Option::Some(__user_code::#timer()),)
     });
     let timers = if with_timer.is_empty() {
         quote!(
@@ -83,14 +84,14 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn wrap_any(self, #meta: #runtime::Meta<Self>) -> AnyRecord {
                 match self {
                     #(Self::#idents #patterns => {
-                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, #meta) })
+                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::__new(#types #patterns, #meta) })
                     })*
                 }
             }
             fn unwrap_any(record: AnyRecord) -> (Self, #runtime::Meta<Self>) {
                 match record {
                     #(AnyRecord::#idents(record) => {
-                        let (state, meta) = record.raw.into_parts();
+                        let (state, meta) = record.raw.__into_parts();
                         (#core::Target::into_enum(state), meta)
                     })*
                 }
@@ -98,7 +99,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn encode(self) -> ::core::result::Result<(Self, ::std::string::String), #codec_error> {
                 match self {
                     #(Self::#idents #patterns => {
-                        let state = #idents #patterns;
+                        let state = #types #patterns;
                         let data = #runtime::codec::to_json(&state)?;
                         ::core::result::Result::Ok((#core::Target::into_enum(state), data))
                     })*
@@ -107,7 +108,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn decode(state: State, data: &str) -> ::core::result::Result<Self, #codec_error> {
                 match state {
                     #(State::#idents => {
-                        #runtime::codec::from_json::<#idents>(data).map(#core::Target::into_enum)
+                        #runtime::codec::from_json::<#types>(data).map(#core::Target::into_enum)
                     })*
                 }
             }
@@ -162,7 +163,7 @@ fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
         quote! {
             fn exhausted_event(state: State, error: &#runtime::WorkError) -> ::core::option::Option<Event> {
                 match state {
-                    #(State::#idents => ::core::option::Option::Some(outside::#makers(error)),)*
+                    #(State::#idents => ::core::option::Option::Some(__user_code::#makers(error)),)*
                     #otherwise
                 }
             }

@@ -18,10 +18,11 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 fn record(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
-    let failure = format!("Why a [`Record`] of a `{name}` did not move; what was refused comes back inside.");
     let doc = format!(
         "A stored `{name}` whose state `{s}` is known at compile time.\n\nEach transition is one compare-and-swap from the \
-         version that was read. The data of the state are its fields, through `Deref`."
+         version that was read. Through `Deref` it has the methods of \
+         [`RawRecord`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawRecord.html), as `id()` and `version()`, and \
+         the fields of its state."
     );
     let handle = Handle {
         name: "Record",
@@ -39,19 +40,13 @@ fn record(cx: &Cx<'_>) -> TokenStream {
                 Self { raw: self.raw.with_key(key) }
             }
             /// Fires an event that its state declares: nothing happens until it is awaited.
-            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
-                self.raw.commit(event, |target, meta| #e::wrap(target, meta, Seal))
+            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
+                self.raw.__commit(event, |target, meta| #e::wrap(target, meta, __Seal))
             }
         },
         shown: &[],
     };
-    let handle = handle.expand(cx);
-    quote! {
-        #[doc = #failure]
-        #vis type Failure = #runtime::Failure<#enum_ty>;
-
-        #handle
-    }
+    handle.expand(cx)
 }
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
@@ -66,6 +61,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let vis = cx.vis(1);
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let context = cx.context.as_ref().map(|context| {
@@ -74,7 +70,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #[must_use]
             #vis fn context(&self) -> &#context {
                 match self {
-                    #(Self::#idents(record) => record.context(),)*
+                    #(Self::#idents(record) => record.raw.context(),)*
                 }
             }
         }
@@ -84,21 +80,21 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         #[derive(Debug)]
         #non_exhaustive
         #vis enum AnyRecord {
-            #(#docs #idents(Record<#idents>),)*
+            #(#docs #idents(Record<#types>),)*
         }
         impl AnyRecord {
             /// Its id.
             #[must_use]
             #vis fn id(&self) -> &str {
                 match self {
-                    #(Self::#idents(record) => record.id(),)*
+                    #(Self::#idents(record) => record.raw.id(),)*
                 }
             }
             /// Its version, which changes exactly with a transition.
             #[must_use]
             #vis fn version(&self) -> u64 {
                 match self {
-                    #(Self::#idents(record) => record.version(),)*
+                    #(Self::#idents(record) => record.raw.version(),)*
                 }
             }
             /// The name of its state.
@@ -122,8 +118,8 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         }
         #(
             #[automatically_derived]
-            impl ::core::convert::From<Record<#idents>> for AnyRecord {
-                fn from(record: Record<#idents>) -> Self {
+            impl ::core::convert::From<Record<#types>> for AnyRecord {
+                fn from(record: Record<#types>) -> Self {
                     Self::#idents(record)
                 }
             }

@@ -17,6 +17,7 @@ pub(super) fn state(variant: &Variant) -> State {
     let options = &variant.options;
     State {
         ident: variant.ident.clone(),
+        ty: options.ty.as_ref().unwrap_or(&variant.ident).clone(),
         name: options.name.as_ref().map_or_else(|| plain(&variant.ident), syn::LitStr::value),
         doc: doc(&variant.attrs),
         attrs: variant.attrs.clone(),

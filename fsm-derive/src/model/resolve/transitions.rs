@@ -1,5 +1,7 @@
 //! Resolves `#[on(…)]` to transitions: of one state, of a superstate's states, or of all states.
 
+use syn::Ident;
+
 use super::{Resolver, states};
 use crate::{
     model::{Event, Kind, Origin, Transition, names, plain, snake},
@@ -97,13 +99,29 @@ impl Resolver<'_> {
                 self.machine.complete = false;
                 return None;
             };
-            self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
+            self.machine.events.push(Event { ident: on.event.clone(), method: None, ty, name, fields: Vec::new() });
             self.machine.events.len() - 1
         };
         if let Some(payload) = &on.payload {
             self.payload(index, on, payload);
         }
+        if let Some(method) = &on.method {
+            self.method(index, method);
+        }
         Some(index)
+    }
+
+    fn method(&mut self, event: usize, method: &Ident) {
+        let event = &mut self.machine.events[event];
+        let name = plain(method);
+        if name.chars().any(char::is_uppercase) {
+            self.errors.at(method, format!("method names must be in snake case: write `{}`", snake(&name)));
+        } else if event.method.is_some() {
+            let message = format!("the method of `{}` is specified twice: remove one", event.name);
+            self.errors.at(method, message);
+        } else {
+            event.method = Some(method.clone());
+        }
     }
 
     fn payload(&mut self, event: usize, on: &On, payload: &[syn::Field]) {

@@ -58,10 +58,10 @@ impl Module {
         self.0.iter().filter_map(|item| if let Item::Impl(item) = item { Some(item) } else { None })
     }
 
-    /// The impls of `EventOf`.
+    /// The impls of `__EventOf`.
     pub(super) fn declared(&self) -> BTreeSet<Pair> {
         let impls = self.impls().filter_map(|item| Some((item, text(&item.trait_.as_ref()?.0))));
-        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "EventOf")?.to_owned())));
+        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "__EventOf")?.to_owned())));
         impls
             .map(|(item, state)| {
                 let target = item.items.iter().find_map(|item| match item {
@@ -102,7 +102,7 @@ impl Module {
     /// The table of `apply`, in a machine without data.
     pub(super) fn table(&self) -> Option<String> {
         self.0.iter().find_map(|item| match item {
-            Item::Static(item) if item.ident == "NEXT" => Some(text(&item.expr)),
+            Item::Static(item) if item.ident == "__NEXT" => Some(text(&item.expr)),
             _ => None,
         })
     }
@@ -114,7 +114,7 @@ impl Module {
             _ => None,
         });
         let Some(syn::Stmt::Expr(Expr::Match(apply), _)) = apply else { return BTreeSet::new() };
-        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
         let arm = |arm: &syn::Arm| {
             let (pattern, body) = (text(&arm.pat), text(&arm.body));
             let (state, event) = pattern.strip_prefix("(Self::")?.split_once(",Event::")?;
@@ -127,7 +127,7 @@ impl Module {
     /// The graph constant.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {
-            Item::Const(item) if item.ident == "GRAPH" => Some(&*item.expr),
+            Item::Const(item) if item.ident == "__GRAPH" => Some(&*item.expr),
             _ => None,
         });
         let graph = fields_of(graph.expect("there is a graph"));

@@ -138,7 +138,7 @@ fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result
         same(&arm, &accepts.contains(&arm), &true)?;
     }
     let applied = naive.transitions.iter().map(|on| {
-        let target = if on.guard || on.with { "step".to_owned() } else { name(on.to[0]).to_string() };
+        let target = if on.guard || on.with { "__step".to_owned() } else { name(on.to[0]).to_string() };
         (name(on.from).to_string(), pascal(on.event), target)
     });
     let found = module.table().map_or_else(|| module.arms(), |table| entries(&table));
