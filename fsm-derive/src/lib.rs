@@ -12,6 +12,7 @@ mod expand;
 mod hint;
 mod mentions;
 mod model;
+mod normalize;
 mod parse;
 mod picture;
 mod text;
@@ -203,5 +204,5 @@ fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
     }
     let machine = model::machine(declaration, module, &mut errors);
     check::check(&machine, &mut errors);
-    if errors.is_empty() { expand::expand(&machine) } else { broken.expand(&errors) }
+    if errors.is_empty() { expand::expand(&normalize::Cx::new(&machine)) } else { broken.expand(&errors) }
 }
