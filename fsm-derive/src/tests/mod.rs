@@ -3,5 +3,6 @@
 mod graphs;
 mod mutations;
 mod names;
+mod panics;
 mod pictures;
 mod snapshots;

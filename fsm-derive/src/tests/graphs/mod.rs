@@ -2,7 +2,7 @@
 //! form in which the expansion says it; what can be reached; and exactly the errors that must be there.
 
 mod declared;
-mod expansion;
+pub(super) mod expansion;
 mod naive;
 
 use std::{
