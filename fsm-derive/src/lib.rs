@@ -1,8 +1,9 @@
 //! The derive of `fsm-core` and `fsm-runtime`, which re-export it: use one of those.
 //!
-//! [`StateMachine`](macro@StateMachine) has the reference of all attributes. Inside, a declaration goes through four phases,
-//! each a pure function of what the one before made: *parse* reads the attributes, *model* resolves names, *check* looks at
-//! the graph, *expand* writes the code. Errors of all phases are gathered and reported together.
+//! [`StateMachine`](macro@StateMachine) has the reference of all attributes. Inside, a declaration goes through five
+//! phases, each a pure function of the result of the one before: *parse* reads the attributes, *model* resolves names, *check*
+//! examines names, data and the graph, *normalize* works out paths, types and generics, *expand* prints the code. Errors of all
+//! phases are gathered and reported together.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -13,6 +14,8 @@ mod expand;
 mod hint;
 mod mentions;
 mod model;
+mod normalize;
+mod panics;
 mod parse;
 mod text;
 
@@ -20,9 +23,10 @@ mod text;
 mod tests;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{DeriveInput, Ident, parse_macro_input};
 
 use errors::Errors;
+use parse::Declaration;
 
 /// Makes a state machine of an enum: its variants are the states, its attributes the transitions.
 ///
@@ -192,16 +196,44 @@ pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// parse → model → check → expand; errors of all phases are reported together.
 fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
-    let mut errors = Errors::default();
-    let declaration = parse::declaration(input, &mut errors);
-    let module = model::module(&declaration, &mut errors);
-    let broken = expand::broken(&declaration, &module);
+    derive_with(input, generate)
+}
+
+/// The phases after parsing; `None` where `errors` has what is wrong.
+fn generate(declaration: Declaration, module: Ident, errors: &mut Errors) -> Option<proc_macro2::TokenStream> {
     if declaration.variants.is_empty() {
-        return broken.expand(&errors);
+        return None;
     }
-    let machine = model::machine(declaration, module, &mut errors);
-    check::check(&machine, &mut errors);
-    if errors.is_empty() { expand::expand(&machine) } else { broken.expand(&errors) }
+    let machine = model::machine(declaration, module, errors);
+    check::check(&machine, errors);
+    errors.is_empty().then(|| expand::expand(&normalize::Cx::new(&machine)))
+}
+
+/// Reports the errors of all phases together, beside stubs for what is not generated then. The enum is kept in any case.
+fn derive_with(
+    input: DeriveInput,
+    generate: impl FnOnce(Declaration, Ident, &mut Errors) -> Option<proc_macro2::TokenStream>,
+) -> proc_macro2::TokenStream {
+    let (ident, mut errors) = (input.ident.clone(), Errors::default());
+    let read = panics::caught(|| {
+        let declaration = parse::declaration(input, &mut errors);
+        let module = model::module(&declaration, &mut errors);
+        let fallback = expand::broken(&declaration, &module);
+        (declaration, module, fallback)
+    });
+    let (fallback, generated) = match read {
+        Ok((declaration, module, fallback)) => {
+            (Some(fallback), panics::caught(|| generate(declaration, module, &mut errors)))
+        }
+        Err(panicked) => (None, Err(panicked)),
+    };
+    let generated = generated.unwrap_or_else(|panicked| {
+        errors.at(&ident, panicked);
+        None
+    });
+    match errors.finish() {
+        Ok(()) => generated.unwrap_or_default(),
+        Err(errors) => fallback.map_or(errors.clone(), |fallback| fallback.expand(&errors)),
+    }
 }

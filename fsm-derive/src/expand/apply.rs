@@ -5,12 +5,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::{
-    carry,
-    cx::{Cx, local},
-    states::pattern,
+use super::{carry, states::pattern};
+use crate::{
+    model::{Machine, Transition},
+    normalize::{Cx, local},
 };
-use crate::model::{Machine, Transition};
 
 /// The body, which has `self`, `event` and `context`, and the items beside it.
 pub(super) struct Apply {

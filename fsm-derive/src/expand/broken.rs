@@ -14,7 +14,6 @@ use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, TYPES},
-    errors::Errors,
     mentions::mentioned,
     parse::{Declaration, Delay, On},
 };
@@ -143,9 +142,8 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
 
 impl Broken {
     /// The errors and the stubs.
-    pub(crate) fn expand(self, errors: &Errors) -> TokenStream {
+    pub(crate) fn expand(self, errors: &TokenStream) -> TokenStream {
         let Self { module, names, stubs, named } = self;
-        let errors = errors.to_tokens();
         quote! {
             #[allow(unused_imports)]
             #module {

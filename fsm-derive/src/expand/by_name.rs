@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{cx::Cx, states::pattern};
+use super::states::pattern;
+use crate::normalize::Cx;
 
 /// The enum from its state's name where no state carries data, and an event from its name where no event does.
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {

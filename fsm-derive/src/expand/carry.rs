@@ -4,9 +4,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{cx::Cx, outside, states::any_data, transitions::place};
+use super::{outside, states::any_data};
 use crate::{
     model::{Field, Member, Shape, State, Supply, Transition},
+    normalize::{Cx, place},
     text,
 };
 

@@ -4,8 +4,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Ident;
 
-use super::{cx::Cx, docs, generics::param_name, states::pattern};
-use crate::model::{Transition, plain};
+use super::{docs, states::pattern};
+use crate::{
+    model::{Transition, plain},
+    normalize::{Cx, param_name},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let branching: Vec<_> = cx.machine.transitions.iter().filter(|transition| transition.to.len() > 1).collect();

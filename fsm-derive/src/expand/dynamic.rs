@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{apply::Apply, cx::Cx, outside, states::any_data};
-use crate::model::Transition;
+use super::{apply::Apply, outside, states::any_data};
+use crate::{model::Transition, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, .. } = cx;

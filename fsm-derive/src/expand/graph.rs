@@ -3,9 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{cx::Cx, outside};
+use super::outside;
 use crate::{
     model::{Field, Kind, State, plain},
+    normalize::Cx,
     parse::Delay,
     text,
 };

@@ -3,14 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    cx::{Cx, local},
-    docs,
-    states::pattern,
-};
+use super::{docs, states::pattern};
 use crate::{
     hint,
     model::{State, plain},
+    normalize::{Cx, local},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::cx::Cx;
+use crate::normalize::Cx;
 
 /// What such an enum is made of.
 pub(super) struct Names {

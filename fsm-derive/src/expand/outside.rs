@@ -5,9 +5,9 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, spanned::Spanned as _};
 
-use super::{cx::Cx, rewrite::respan};
 use crate::{
     model::{Field, Fires, Kind, Timer, Transition, plain},
+    normalize::{Cx, respan},
     parse::Delay,
 };
 
@@ -208,7 +208,7 @@ fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
 
 /// A function that makes an event which is fired for a state.
 fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &Fires) -> TokenStream {
-    let (ty, scope) = (cx.events_ty(), cx.events_scope());
+    let (ty, scope) = (cx.events_ty(), &cx.events_scope);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
     let event = &cx.machine.events[fires.event].ty;
     let values = fires.payload.iter().map(|value| {

@@ -4,8 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::Attribute;
 
-use super::{cx::Cx, names::Names};
-use crate::model::{Member, Shape, State, plain};
+use super::names::Names;
+use crate::{
+    model::{Member, Shape, State, plain},
+    normalize::Cx,
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, state));

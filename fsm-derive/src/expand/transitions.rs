@@ -1,11 +1,14 @@
 //! The transitions: `__EventOf` for each declared pair, and a method per event on the machine in each state.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{carry::Made, cx::Cx, docs, outside, rewrite::respan};
-use crate::model::Transition;
+use super::{carry::Made, docs, outside};
+use crate::{
+    model::Transition,
+    normalize::{Cx, place, respan},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let impls = cx.machine.transitions.iter().map(|transition| event_of(cx, transition));
@@ -79,13 +82,6 @@ fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStr
     }
     let (core, event) = (&cx.core, cx.event_ty(transition.event));
     quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
-}
-
-/// Where the body of what a transition becomes points: at the user's line, in one scope. In a macro of the user's, tokens
-/// have scopes of their own, between which what is generated must not be split. The header has the raw span, so that rustc
-/// shows the line and says nothing of an expansion.
-pub(super) fn place(transition: &Transition) -> Span {
-    Span::call_site().located_at(transition.span)
 }
 
 fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {

@@ -10,7 +10,7 @@ fn machine(input: DeriveInput) -> model::Machine {
     let declaration = parse::declaration(input, &mut errors);
     let module = model::module(&declaration, &mut errors);
     let machine = model::machine(declaration, module, &mut errors);
-    assert!(errors.is_empty(), "{}", errors.to_tokens());
+    errors.finish().expect("it is right");
     machine
 }
 

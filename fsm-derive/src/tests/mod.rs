@@ -4,4 +4,5 @@ mod diagrams;
 mod graphs;
 mod mutations;
 mod names;
+mod panics;
 mod snapshots;

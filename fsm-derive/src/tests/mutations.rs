@@ -101,7 +101,8 @@ proptest! {
             tokens = changed(tokens, &mut at.index(count), &change);
         }
         if let Ok(input) = syn::parse2(tokens) {
-            crate::derive(input);
+            let expansion = crate::derive(input).to_string();
+            prop_assert!(!expansion.contains("a bug in the derive"), "{}", expansion);
         }
     }
 }

@@ -4,8 +4,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::super::{cx::Cx, transitions::Method};
-use crate::model::Transition;
+use super::super::transitions::Method;
+use crate::{model::Transition, normalize::Cx};
 
 /// One of the two.
 pub(super) struct Handle {

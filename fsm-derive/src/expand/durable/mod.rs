@@ -8,11 +8,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{
-    cx::{Cx, local},
-    outside,
-    states::pattern,
-};
+use super::{outside, states::pattern};
+use crate::normalize::{Cx, local};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if !cx.durable() {

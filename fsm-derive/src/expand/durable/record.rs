@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    super::{cx::Cx, states::docs},
+    super::states::docs,
     handle::{self, Handle},
 };
-use crate::model::plain;
+use crate::{model::plain, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (record, any) = (record(cx), any(cx));

@@ -5,9 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{
     super::{
-        cx::{Cx, local},
         outside,
-        rewrite::respan,
         states::{docs, pattern},
     },
     handle::{self, Handle},
@@ -15,6 +13,7 @@ use super::{
 use crate::{
     hint,
     model::{plain, snake_ident},
+    normalize::{Cx, local, respan},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {

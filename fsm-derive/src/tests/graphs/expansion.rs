@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::{Expr, ExprStruct, ImplItem, Item, ItemImpl, Lit, LitStr, Member};
 
 /// The messages of all `compile_error!`s.
-pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
+pub(in crate::tests) fn errors(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut named = false;
     for token in tokens {

@@ -2,7 +2,7 @@
 //! and the exact set of errors.
 
 mod declared;
-mod expansion;
+pub(super) mod expansion;
 mod naive;
 
 use std::{

@@ -7,11 +7,11 @@ use syn::{
     WherePredicate, parse::Parse, parse_quote,
 };
 
-use super::cx::Cx;
-use crate::mentions::mentions;
+use super::rewrite::Move;
+use crate::{mentions::mentions, model::Machine};
 
 /// The name of a generic parameter, a lifetime's without its quote.
-pub(super) fn param_name(param: &GenericParam) -> String {
+pub(crate) fn param_name(param: &GenericParam) -> String {
     match param {
         GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
         GenericParam::Type(param) => param.ident.to_string(),
@@ -19,31 +19,38 @@ pub(super) fn param_name(param: &GenericParam) -> String {
     }
 }
 
+/// A name that no generic parameter has: `name`, or the name with a number.
+pub(super) fn fresh(generics: &Generics, name: &str) -> String {
+    let used = |name: &str| generics.params.iter().any(|param| param_name(param) == name);
+    let mut candidates = (0..).map(|n| if n == 0 { name.to_owned() } else { format!("{name}{n}") });
+    candidates.find(|name| !used(name)).unwrap_or_default()
+}
+
 /// The enum's generics, as they read in the module, with the bounds that its fields imply.
-pub(super) fn of(cx: &Cx<'_>) -> Generics {
-    let mut generics = cx.machine.generics.clone();
+pub(super) fn of(machine: &Machine, into: &Move<'_>) -> Generics {
+    let mut generics = machine.generics.clone();
     if generics.params.is_empty() {
         return generics;
     }
-    let fields = cx.machine.states.iter().flat_map(|state| &state.fields);
-    let payloads = cx.machine.events.iter().flat_map(|event| &event.fields);
-    let types = fields.chain(payloads).map(|field| &field.ty).chain(&cx.machine.context);
+    let fields = machine.states.iter().flat_map(|state| &state.fields);
+    let payloads = machine.events.iter().flat_map(|event| &event.fields);
+    let types = fields.chain(payloads).map(|field| &field.ty).chain(&machine.context);
     let implied = outlives(&generics, types);
     if !implied.is_empty() {
         generics.make_where_clause().predicates.extend(implied);
     }
     for param in &mut generics.params {
-        moved(cx, param);
+        moved(into, param);
     }
     for predicate in generics.where_clause.iter_mut().flat_map(|clause| &mut clause.predicates) {
-        moved(cx, predicate);
+        moved(into, predicate);
     }
     generics
 }
 
 /// The same syntax with moved paths; what does not parse again stays, and rustc says why.
-fn moved<T: Parse + ToTokens>(cx: &Cx<'_>, syntax: &mut T) {
-    if let Ok(moved) = syn::parse2(cx.moved(1, &*syntax)) {
+fn moved<T: Parse + ToTokens>(into: &Move<'_>, syntax: &mut T) {
+    if let Ok(moved) = syn::parse2(into.tokens(&*syntax)) {
         *syntax = moved;
     }
 }

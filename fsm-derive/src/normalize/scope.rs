@@ -12,7 +12,7 @@ use crate::mentions::{mentions, mentions_lifetime};
 
 /// Some of the enum's generics, with the bounds between them.
 #[derive(Clone, Default)]
-pub(super) struct Scope {
+pub(crate) struct Scope {
     params: Vec<GenericParam>,
     predicates: Vec<WherePredicate>,
 }
@@ -49,12 +49,17 @@ impl Scope {
         Self { predicates: predicates.collect(), params }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Those that `tokens` use.
+    pub(super) fn of(generics: &Generics, tokens: &[TokenStream]) -> Self {
+        Self::new(generics, &|param| tokens.iter().any(|tokens| names(tokens, param)))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.params.is_empty()
     }
 
     /// `<'a, S, T: Clone>` for an `impl` or a function, with parameters of our own between lifetimes and types.
-    pub(super) fn params(&self, own: &[TokenStream]) -> TokenStream {
+    pub(crate) fn params(&self, own: &[TokenStream]) -> TokenStream {
         self.list(own, |param| {
             let mut param = param.clone();
             match &mut param {
@@ -67,12 +72,12 @@ impl Scope {
     }
 
     /// `<'a, S, T: Clone = u8>` for a type.
-    pub(super) fn declared(&self, own: &[TokenStream]) -> TokenStream {
+    pub(crate) fn declared(&self, own: &[TokenStream]) -> TokenStream {
         self.list(own, |param| quote!(#param))
     }
 
     /// `<'a, S, T>`
-    pub(super) fn args(&self, own: &[TokenStream]) -> TokenStream {
+    pub(crate) fn args(&self, own: &[TokenStream]) -> TokenStream {
         self.list(own, |param| match param {
             GenericParam::Lifetime(param) => {
                 let lifetime = &param.lifetime;
@@ -90,24 +95,24 @@ impl Scope {
     }
 
     /// `where …`, with predicates of our own.
-    pub(super) fn clause(&self, own: &[TokenStream]) -> Option<TokenStream> {
+    pub(crate) fn clause(&self, own: &[TokenStream]) -> Option<TokenStream> {
         let predicates = &self.predicates;
         let any = !(predicates.is_empty() && own.is_empty());
         any.then(|| quote!(where #(#own,)* #(#predicates),*))
     }
 
     /// [`declared`](Self::declared), one module further in: the bounds were moved by one already.
-    pub(super) fn declared_deeper(&self) -> TokenStream {
+    pub(crate) fn declared_deeper(&self) -> TokenStream {
         deeper(self.declared(&[]))
     }
 
     /// [`params`](Self::params), one module further in.
-    pub(super) fn params_deeper(&self) -> TokenStream {
+    pub(crate) fn params_deeper(&self) -> TokenStream {
         deeper(self.params(&[]))
     }
 
     /// [`clause`](Self::clause), one module further in.
-    pub(super) fn clause_deeper(&self) -> Option<TokenStream> {
+    pub(crate) fn clause_deeper(&self) -> Option<TokenStream> {
         self.clause(&[]).map(deeper)
     }
 

@@ -54,7 +54,7 @@ impl Move<'_> {
 }
 
 /// The same tokens, pointing at `span`.
-pub(super) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     let respanned = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
             token = TokenTree::Group(Group::new(group.delimiter(), respan(group.stream(), span)));
