@@ -12,20 +12,20 @@ use crate::{
     text,
 };
 
-/// The types and modules that every generated module has.
+/// The public types and modules of every generated module.
 pub(crate) const TYPES: [&str; 7] = ["Any", "Event", "EventKind", "Machine", "State", "choice", "event"];
-/// And with `durable`.
+/// The public types that `durable` adds.
 pub(crate) const DURABLE_TYPES: [&str; 4] = ["AnyRecord", "Record", "Task", "Workers"];
-/// How the names begin that only generated code uses.
+/// The prefix of names that are reserved for generated code.
 pub(crate) const HIDDEN: &str = "__";
-/// Types of Rust that generated code names, and that no path tells from a state's type.
+/// Primitive types that generated code uses, and that a state's type of the same name would hide.
 const PRIMITIVES: [&str; 4] = ["bool", "str", "u64", "usize"];
 
 /// Methods of every generated `Machine`.
 pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
-/// And of one with a context.
+/// Methods that a context adds to `Machine`.
 pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
-/// Methods of `Record` and `Task` that are not of `Machine`. What they only deref to is not in the way of an event.
+/// Methods of `Record` and `Task`, except those of `Machine`. Methods that are reached by deref do not clash.
 pub(crate) const DURABLE_METHODS: [&str; 2] = ["again", "with_key"];
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
@@ -42,7 +42,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     choices(machine, errors);
 }
 
-/// Whether the generated module has a type or a module of this name besides the states.
+/// Whether the generated module has a public item of this name, apart from the states.
 fn is_generated(machine: &Machine, name: &str) -> bool {
     TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name)
 }
@@ -56,7 +56,7 @@ fn state_types(machine: &Machine, errors: &mut Errors) {
         } else if PRIMITIVES.contains(&name.as_str()) {
             format!("`{name}` is a type of Rust")
         } else if name.starts_with(HIDDEN) {
-            format!("names that begin with `{HIDDEN}` are kept for generated code")
+            format!("names that begin with `{HIDDEN}` are reserved for generated code")
         } else if let Some(other) = owners.insert(name.clone(), &state.ident) {
             format!("`{}` already has the type `{name}`", plain(other))
         } else {
