@@ -41,7 +41,7 @@ pub mod report {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Report;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -89,7 +89,7 @@ pub mod report {
         Written,
     }
     impl State {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -287,7 +287,7 @@ pub mod report {
         Finish,
     }
     impl EventKind {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -341,17 +341,17 @@ pub mod report {
                 >("event of `Report`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
+    /// Seals the traits of this module.
     mod __seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
         pub struct __Seal;
     }
     use self::__seal::__Seal;
-    ///A state in which a `Report` can be born.
+    ///An initial state of `Report`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Report`",
-        label = "not an initial state",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Report` is `Requested`"
     )]
     #[doc(hidden)]
@@ -397,7 +397,7 @@ pub mod report {
         ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
         #[doc(hidden)]
         const EVENT: EventKind;
-        /// What [`Record::fire`] leads to.
+        /// The record, or the choice of records, after the transition.
         type NextRecord: ::core::marker::Send + 'static;
         #[doc(hidden)]
         fn wrap(
@@ -421,13 +421,13 @@ pub mod report {
     }
     /**A `Report` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Report` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Report` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S) -> Self
         where
@@ -435,13 +435,13 @@ It is born in an initial state, moved by the events that its state declares, and
         {
             Machine { state }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -518,7 +518,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
         /// Somebody wants it.
@@ -770,7 +770,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl Report {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
-        /// The name of the state it is in.
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -792,7 +792,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -801,10 +801,10 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
             ::fsm_runtime::core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
@@ -826,8 +826,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
-        /// The event that fires when it stays in its state for longer than the state's timer, which
-        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub fn timer_event(&self) -> ::core::option::Option<Event> {
             match self.state() {
@@ -872,12 +871,12 @@ Each transition is one compare-and-swap from the version that was read. Through 
         raw: ::fsm_runtime::RawRecord<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Record<S> {
-        /// What it holds in this state, without the record.
+        /// Takes the data of its state out of the record.
         #[must_use]
         pub fn into_data(self) -> S {
             self.raw.into_data()
         }
-        /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+        /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
         #[must_use]
         pub fn with_key(
             self,
@@ -887,7 +886,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
                 raw: self.raw.with_key(key),
             }
         }
-        /// Fires an event that its state declares: nothing happens until it is awaited.
+        /// Fires an event that its state declares. Nothing happens until the result is awaited.
         pub fn fire<E: __EventOf<S>>(
             self,
             event: E,
@@ -903,7 +902,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
             &self.raw
         }
     }
-    /// Everything but the data, which is never printed.
+    /// Prints everything but the data of the state.
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
     for Record<S> {
@@ -930,7 +929,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
             self.fire(event::Finish { text })
         }
     }
-    /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+    /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
     #[derive(Debug)]
     pub enum AnyRecord {
         /// Somebody wants it.
@@ -941,7 +940,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
         Written(Record<Written>),
     }
     impl AnyRecord {
-        /// Its id.
+        /// The id of the instance.
         #[must_use]
         pub fn id(&self) -> &str {
             match self {
@@ -950,7 +949,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
                 Self::Written(record) => record.raw.id(),
             }
         }
-        /// Its version, which changes exactly with a transition.
+        /// The version of the instance, which changes with each transition and only then.
         #[must_use]
         pub fn version(&self) -> u64 {
             match self {
@@ -1005,17 +1004,17 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         raw: ::fsm_runtime::RawTask<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Task<S> {
-        /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+        /// Keeps the state and runs the worker again after `after`. This does not count as a failed attempt.
         ///
         /// # Errors
-        /// None; the return type is that of a worker.
+        /// Never; the return type is that of a worker.
         pub fn again(self, after: ::core::time::Duration) -> ::fsm_runtime::Outcome<S> {
             self.raw.again(after)
         }
         /// Ends the work with an event that its state declares.
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
+        /// If a guard refuses, or the event cannot be stored.
         pub fn fire<E: __EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
             self.raw.fire(event)
         }
@@ -1028,7 +1027,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
             &self.raw
         }
     }
-    /// Everything but the data, which is never printed.
+    /// Prints everything but the data of the state.
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
     for Task<S> {
@@ -1047,7 +1046,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ///`Writing` → `Written`.
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
+        /// If a guard refuses, or the event cannot be stored.
         pub fn finish(self, text: String) -> ::fsm_runtime::Outcome<Writing> {
             self.fire(event::Finish { text })
         }

@@ -54,7 +54,7 @@ pub mod switch {
         On,
     }
     impl State {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -193,7 +193,7 @@ pub mod switch {
         Flip,
     }
     impl EventKind {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -246,17 +246,17 @@ pub mod switch {
                 >("event of `Switch`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
+    /// Seals the traits of this module.
     mod __seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
         pub struct __Seal;
     }
     use self::__seal::__Seal;
-    ///A state in which a `Switch` can be born.
+    ///An initial state of `Switch`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Switch`",
-        label = "not an initial state",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Switch` is `Off`"
     )]
     #[doc(hidden)]
@@ -285,13 +285,13 @@ pub mod switch {
     }
     /**A `Switch` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Switch` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Switch` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S) -> Self
         where
@@ -299,13 +299,13 @@ It is born in an initial state, moved by the events that its state declares, and
         {
             Machine { state }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -381,7 +381,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
         /// Dark.
@@ -507,7 +507,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl Switch {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
-        /// The name of the state it is in.
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -528,7 +528,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -537,10 +537,10 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,

@@ -42,7 +42,7 @@ pub mod order {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Order;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -104,7 +104,7 @@ pub mod order {
         Shipped,
     }
     impl State {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -299,7 +299,7 @@ pub mod order {
         Ship,
     }
     impl EventKind {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -354,17 +354,17 @@ pub mod order {
                 >("event of `Order`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
+    /// Seals the traits of this module.
     mod __seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
         pub struct __Seal;
     }
     use self::__seal::__Seal;
-    ///A state in which a `Order` can be born.
+    ///An initial state of `Order`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Order`",
-        label = "not an initial state",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Order` is `Cart`"
     )]
     #[doc(hidden)]
@@ -403,14 +403,14 @@ pub mod order {
     }
     /**A `Order` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Order` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Order` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
         context: ::fsm_core::__private::Box<Shop>,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S, context: Shop) -> Self
         where
@@ -419,13 +419,13 @@ It is born in an initial state, moved by the events that its state declares, and
             let context = ::fsm_core::__private::Box::new(context);
             Machine { state, context }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -436,18 +436,18 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.fire(self, __Seal)
         }
-        /// What every state shares.
+        /// The context, which all states share.
         #[must_use]
         #[inline]
         pub fn context(&self) -> &Shop {
             &self.context
         }
-        /// What every state shares, to be changed without a transition.
+        /// The context, to change it without a transition.
         #[inline]
         pub fn context_mut(&mut self) -> &mut Shop {
             &mut self.context
         }
-        /// What it holds in this state and what every state shares, without the machine.
+        /// Takes the data of its state and the context out of the machine.
         #[must_use]
         #[inline]
         pub fn into_parts(self) -> (S, Shop) {
@@ -528,7 +528,7 @@ It is born in an initial state, moved by the events that its state declares, and
             (machine.state.into_enum(), *machine.context)
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[derive(Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
@@ -549,7 +549,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 Self::Shipped(_) => State::Shipped,
             }
         }
-        /// What every state shares.
+        /// The context, which all states share.
         #[must_use]
         pub fn context(&self) -> &Shop {
             match self {
@@ -558,7 +558,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 Self::Shipped(machine) => &machine.context,
             }
         }
-        /// What every state shares, to be changed without a transition.
+        /// The context, to change it without a transition.
         pub fn context_mut(&mut self) -> &mut Shop {
             match self {
                 Self::Cart(machine) => &mut machine.context,
@@ -618,7 +618,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ///`Cart` → `Paid`.
         ///
         /// # Errors
-        /// Machine and event come back when the guard refuses.
+        /// If the guard refuses. Machine and event are in the error.
         #[inline]
         pub fn pay(
             self,
@@ -826,7 +826,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl Order {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
-        /// The name of the state it is in.
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -848,7 +848,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -857,12 +857,12 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
-        /// Guards read the context, a `with` may change it; where the event is refused, it is as it was.
+        /// Guards read the context, a `with` may change it. A refused event leaves it unchanged.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
@@ -889,7 +889,7 @@ It is born in an initial state, moved by the events that its state declares, and
             }
         }
     }
-    /// One transition in which the user's code has a part, from state and event to what follows.
+    /// A transition with a guard or a `with`, from state and event to the next state.
     fn __step<
         S: ::fsm_core::StateOf<Order>,
         E: __EventOf<S> + ::core::convert::Into<Event>,

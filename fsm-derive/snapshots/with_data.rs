@@ -43,7 +43,7 @@ pub(crate) mod text {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Text;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
@@ -118,7 +118,7 @@ pub(crate) mod text {
         Withdrawn,
     }
     impl State {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -346,7 +346,7 @@ pub(crate) mod text {
         Withdraw,
     }
     impl EventKind {
-        /// All of them, in declaration order.
+        /// All names, in declaration order.
         pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
@@ -401,7 +401,7 @@ pub(crate) mod text {
                 >("event of `Text`", name))
         }
     }
-    /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+    /// The targets of each branching transition: states, which `with` returns, or machines, or records.
     pub(crate) mod choice {
         ///`decide`: `Review` → `Published` or `Draft`.
         #[derive(Clone, Debug, PartialEq)]
@@ -433,17 +433,17 @@ pub(crate) mod text {
             }
         }
     }
-    /// What keeps the traits of this module to itself.
+    /// Seals the traits of this module.
     mod __seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
         pub struct __Seal;
     }
     use self::__seal::__Seal;
-    ///A state in which a `Text` can be born.
+    ///An initial state of `Text`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Text`",
-        label = "not an initial state",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Text` is `Draft`"
     )]
     #[doc(hidden)]
@@ -481,14 +481,14 @@ pub(crate) mod text {
     }
     /**A `Text` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Text` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Text` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub(crate) struct Machine<'a, S, T: Clone> {
         state: S,
         of: ::core::marker::PhantomData<fn() -> Text<'a, T>>,
     }
     impl<'a, S, T: Clone> Machine<'a, S, T> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub(crate) fn new(state: S) -> Self
         where
@@ -499,13 +499,13 @@ It is born in an initial state, moved by the events that its state declares, and
                 of: ::core::marker::PhantomData,
             }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub(crate) const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub(crate) fn into_data(self) -> S {
@@ -594,7 +594,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[derive(Clone, Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub(crate) enum Any<'a, T: Clone> {
@@ -665,7 +665,7 @@ It is born in an initial state, moved by the events that its state declares, and
         ///`Draft` → `Review`.
         ///
         /// # Errors
-        /// Machine and event come back when the guard refuses.
+        /// If the guard refuses. Machine and event are in the error.
         #[inline]
         pub(crate) fn submit(
             self,
@@ -980,7 +980,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl<'a, T: Clone> Text<'a, T> {
         /// The graph of this machine.
         pub(crate) const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
-        /// The name of the state it is in.
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub(crate) const fn state(&self) -> State {
@@ -1003,7 +1003,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub(crate) fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub(crate) fn why_not(
@@ -1012,10 +1012,10 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub(crate) fn apply(
             self,
             event: impl ::core::convert::Into<Event<'a>>,
@@ -1043,8 +1043,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
-        /// The event that fires when it stays in its state for longer than the state's timer, which
-        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
             match self.state() {
@@ -1055,7 +1054,7 @@ It is born in an initial state, moved by the events that its state declares, and
             }
         }
     }
-    /// One transition in which the user's code has a part, from state and event to what follows.
+    /// A transition with a guard or a `with`, from state and event to the next state.
     fn __step<
         'a,
         S: ::fsm_core::StateOf<Text<'a, T>>,

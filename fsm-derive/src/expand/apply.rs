@@ -1,5 +1,5 @@
-//! The body of `apply`: a `match` over states and events, or, where nothing carries data, a table. A big `match` is a jump
-//! that the processor cannot foresee when events come in no order; a look into a table is none.
+//! The body of `apply`: a `match` over states and events, or a table if no state and no event has data. Random events make the
+//! branch of a large `match` unpredictable for the processor; a table has no such branch.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -11,9 +11,9 @@ use crate::{
     normalize::{Cx, local},
 };
 
-/// The body, which has `self`, `event` and `context`, and the items beside it.
+/// The body, with the names of its parameters, and the items beside it.
 pub(super) struct Apply {
-    /// Ours, whatever the fields are called.
+    /// Hygienic, so that no field of the user's shadows it.
     pub(super) event: Ident,
     pub(super) context: Ident,
     pub(super) body: TokenStream,
@@ -100,7 +100,7 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let params =
         cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#events>)]);
     let step = quote! {
-        /// One transition in which the user's code has a part, from state and event to what follows.
+        /// A transition with a guard or a `with`, from state and event to the next state.
         fn __step #params(
             state: #s,
             event: #e,

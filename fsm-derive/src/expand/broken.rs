@@ -1,10 +1,9 @@
-//! What a wrong declaration becomes: its errors, and nothing that would cause more.
+//! The expansion of a wrong declaration: its errors, and stubs that keep uses of the machine free of further errors.
 //!
-//! rustc says nothing of names that it does not find in a module in which a macro failed, nor of what it cannot know of
-//! their types. So the errors stand in the generated module and in one inside it, from which every name that is generated
-//! otherwise is imported, for those who import it further; the repeated errors are printed once. Stubs beside the enum, all
-//! of a type of that module, take the place of what is generated on the enum itself. What the attributes alone name (derives,
-//! functions, types) is used, too: rustc would warn that its import is unused.
+//! rustc reports no unknown names in a module in which a macro failed, and no errors that follow from an unknown type. So the errors
+//! stand in the generated module and in a module inside it, from which every generated name is imported, so that it can be imported
+//! further; rustc prints the repeated errors once. Stubs beside the enum, with a type of that module, replace what is generated on the
+//! enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
 
 use std::collections::BTreeSet;
 
@@ -18,17 +17,31 @@ use crate::{
     parse::{Declaration, Delay, On},
 };
 
-/// Names of the declaration that the stubs need.
+/// The methods of `Durable` that have no generics: the name, whether there is a `self`, and the number of further parameters.
+const DURABLE: [(&str, bool, usize); 10] = [
+    ("split", false, 1),
+    ("wrap_any", true, 1),
+    ("unwrap_any", false, 1),
+    ("encode", true, 0),
+    ("decode", false, 2),
+    ("encode_event", false, 1),
+    ("decode_event", false, 2),
+    ("encode_context", false, 1),
+    ("decode_context", false, 1),
+    ("timer_event", false, 1),
+];
+
+/// The parts of the stubs for a wrong declaration.
 pub(crate) struct Broken {
     module: TokenStream,
-    /// What the module would hold.
+    /// The names of the module's items.
     names: Vec<Ident>,
     stubs: TokenStream,
-    /// What the attributes name: derives, functions and constants, or where they are found.
+    /// What the attributes name: derives, functions and constants, or the beginnings of their paths.
     named: Vec<Path>,
 }
 
-/// Takes what is needed of a declaration, before it is known to be wrong.
+/// Prepares the stubs of a declaration, which may turn out to be wrong.
 pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let Declaration { ident, vis, generics, options, .. } = declaration;
     let (params, args, clause) = generics.split_for_impl();
@@ -36,23 +49,19 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let path = |default: TokenStream| options.krate.as_ref().map_or(default, |krate: &Path| quote!(#krate));
     let (core, durable) = if options.durable.is_some() {
         let runtime = path(quote!(::fsm_runtime));
+        let methods = DURABLE.map(|(name, this, values)| {
+            let (name, this) = (format_ident!("{name}"), this.then(|| quote!(self,)));
+            let values = (0..values).map(|_| quote!(_: #ty));
+            quote!(fn #name(#this #(#values),*) -> #ty { loop {} })
+        });
         let durable = quote! {
             #[allow(deprecated)]
             impl #params #runtime::Durable for #ident #args #clause {
                 type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
                 type AnyRecord = #ty;
                 type Whole = #ty;
-                fn split(whole: #ty) -> #ty { loop {} }
                 fn wrap<S: #runtime::DurableState<Machine = Self>>(raw: #ty) -> #ty { loop {} }
-                fn wrap_any(self, meta: #ty) -> #ty { loop {} }
-                fn unwrap_any(record: #ty) -> #ty { loop {} }
-                fn encode(self) -> #ty { loop {} }
-                fn decode(state: #ty, data: #ty) -> #ty { loop {} }
-                fn encode_event(event: #ty) -> #ty { loop {} }
-                fn decode_event(kind: #ty, payload: #ty) -> #ty { loop {} }
-                fn encode_context(context: &#ty) -> #ty { loop {} }
-                fn decode_context(stored: #ty) -> #ty { loop {} }
-                fn timer_event(state: #ty) -> #ty { loop {} }
+                #(#methods)*
             }
             #[allow(deprecated)]
             impl<W> #runtime::WorkedBy<W> for #ident {
@@ -120,8 +129,8 @@ fn types(declaration: &Declaration) -> Vec<&Type> {
     payloads.chain(checkpoints).chain(&declaration.options.context).collect()
 }
 
-/// The first words of all paths in what attributes name besides types: functions, and the code of timers and of `exhausted`.
-/// Words that no import brings are among them, as the variables of that code; rustc says nothing of those here.
+/// The first identifiers of all paths in attributes that are not types: functions, and the code of timers and of `exhausted`. Variables of
+/// that code are among them; rustc does not report those in the stubs.
 fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let variants = &declaration.variants;
     let delays = variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
@@ -134,7 +143,7 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
     let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
     let code = functions.chain(delays.chain(values).cloned());
-    // Neither a keyword, as `Self` or `crate`, nor a parameter is imported.
+    // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);
     code.flat_map(mentioned).filter(imported).collect()

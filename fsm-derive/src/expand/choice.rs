@@ -19,7 +19,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let choices = branching.iter().map(|transition| choice(cx, transition));
     let targets = branching.iter().map(|transition| target(cx, transition));
     quote! {
-        /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+        /// The targets of each branching transition: states, which `with` returns, or machines, or records.
         #vis mod choice {
             #(#choices)*
         }
@@ -91,7 +91,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
-/// `A`, `B`, …, without the names that the enum's own generics take.
+/// `A`, `B`, …, without the names of the enum's own generics.
 fn params(cx: &Cx<'_>, count: usize) -> Vec<Ident> {
     let taken: Vec<_> = cx.machine.generics.params.iter().map(param_name).collect();
     let names = ('A'..='Z').map(String::from).chain((0..).map(|n| format!("Target{n}")));

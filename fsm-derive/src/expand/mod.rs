@@ -1,4 +1,4 @@
-//! From a machine to the code that is generated for it: one module beside the enum.
+//! Prints the code that is generated for a machine: one module beside the enum.
 
 mod apply;
 mod broken;

@@ -6,10 +6,10 @@ use syn::Ident;
 
 use crate::normalize::Cx;
 
-/// What such an enum is made of.
+/// The parts of such an enum.
 pub(super) struct Names {
     pub(super) ident: Ident,
-    /// What they are names of, for errors.
+    /// What they name, for errors.
     pub(super) of: String,
     pub(super) doc: String,
     pub(super) non_exhaustive: bool,
@@ -38,7 +38,7 @@ impl Names {
                 #(#docs #idents,)*
             }
             impl #ident {
-                /// All of them, in declaration order.
+                /// All names, in declaration order.
                 #vis const ALL: &'static [Self] = <Self as #core::Name>::ALL;
                 /// The name, as it is stored and drawn.
                 #[must_use]

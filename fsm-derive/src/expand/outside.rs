@@ -1,5 +1,5 @@
-//! `mod outside`: what the user wrote as code, and types whose names generated items take, where the user's names mean what
-//! they mean beside the enum.
+//! `mod __user_code`: the code that the user writes in attributes, and aliases of the user's types whose names are taken in the generated
+//! module. Names in it resolve as they do beside the enum.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -35,7 +35,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         return TokenStream::new();
     }
     quote! {
-        /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+        /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
         #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
         mod __user_code {
             #[allow(unused_imports, clippy::wildcard_imports)]
@@ -61,7 +61,7 @@ pub(super) fn timer_fn(cx: &Cx<'_>, state: usize) -> Ident {
     format_ident!("timer_{}", plain(&cx.machine.states[state].ident))
 }
 
-/// The function that makes the event of a worker whose attempts are used up.
+/// The function that makes a state's `exhausted` event.
 pub(super) fn exhausted_fn(cx: &Cx<'_>, state: usize) -> Ident {
     format_ident!("exhausted_{}", plain(&cx.machine.states[state].ident))
 }
@@ -71,7 +71,7 @@ pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
     format_ident!("after_{}", plain(&cx.machine.states[state].ident))
 }
 
-/// Of state and event's type, which has no underscore: event `b_c` of `A` is not event `c` of `A_b`.
+/// A name from the state and the event's type. The type has no underscore, which keeps event `b_c` of `A` apart from event `c` of `A_b`.
 fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
     let (state, event) = (&cx.machine.states[transition.from], &cx.machine.events[transition.event]);
     format_ident!("{what}_{}_{}", plain(&state.ident), plain(&event.ty))
@@ -90,7 +90,7 @@ fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
     Some(quote!(pub(super) type #alias #declared = #ty;))
 }
 
-/// The name in `outside` of the type that a state's worker keeps; nothing where it keeps none.
+/// The alias of a state's `checkpoint` type; `None` if it declares none.
 pub(super) fn checkpoint_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
     let state = &cx.machine.states[state];
     let checkpoint = state.checkpoint.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
@@ -103,10 +103,10 @@ fn checkpoint_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
     Some(quote!(pub(super) type #alias = #ty;))
 }
 
-/// The context as the last of a function's parameters; nothing where there is none.
+/// The context as the last parameter of a function; empty without one.
 #[derive(Default)]
 struct Context {
-    /// What it uses of the enum's generics.
+    /// The generics of the enum that its type uses.
     scope: TokenStream,
     ty: TokenStream,
     param: TokenStream,
@@ -138,11 +138,11 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
     let scope = cx.scope(&[state.clone(), event.clone(), shared]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    // The context's type keeps its place: where rustc does not find it, it says so there alone.
+    // The context's type keeps its span, so that rustc reports an unknown type only there.
     let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
     let (args, result) = (respan(args, path.span()), respan(result, path.span()));
     let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
-    // A reason that is none is reported at the user's path, too.
+    // rustc reports a reason of a wrong type at the user's path, too.
     let reason = Ident::new("reason", path.span());
     let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
     let path = cx.moved(2, path);
@@ -199,14 +199,14 @@ fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     quote!(#delay #event)
 }
 
-/// An expression of the user's. What is none is one error at the user's tokens by going through a macro, not many by
-/// leaving the rest of the module unreadable.
+/// An expression of the user's. It passes through a macro, so that invalid syntax is one error at the user's tokens and the rest of the
+/// module still parses.
 fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
     let ((core, _), span, moved) = (cx.libraries_at(2), written.span(), cx.moved(2, written));
     quote_spanned!(span=> #core::__private::code!(#moved))
 }
 
-/// A function that makes an event which is fired for a state.
+/// A function that makes the event that a timer or `exhausted` fires.
 fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &Fires) -> TokenStream {
     let (ty, scope) = (cx.events_ty(), &cx.events_scope);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());

@@ -50,7 +50,7 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// Into the enum and out of it.
+/// The conversions between a state's struct and the enum.
 fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     let state = &cx.machine.states[index];
     let (core, enum_ty, ty) = (&cx.core, &cx.enum_ty, cx.state_ty(index));
@@ -92,7 +92,7 @@ fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, nothing.
+/// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, or empty.
 pub(super) fn pattern(state: &State) -> TokenStream {
     let names = state.fields.iter().map(|field| match &field.member {
         Member::Named(name) => name.to_token_stream(),
@@ -105,7 +105,7 @@ pub(super) fn pattern(state: &State) -> TokenStream {
     }
 }
 
-/// A pattern that takes any data of a variant.
+/// A pattern that matches any data of a variant.
 pub(super) fn any_data(state: &State) -> TokenStream {
     match state.shape {
         Shape::Struct => quote!({ .. }),

@@ -1,4 +1,4 @@
-//! The transitions: `__EventOf` for each declared pair, and a method per event on the machine in each state.
+//! The transitions: an impl of `__EventOf` for each declared pair, and the methods of `Machine<S>` for the events of `S`.
 
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
@@ -53,7 +53,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
             quote! {
                 ///
                 /// # Errors
-                /// Machine and event come back when the guard refuses.
+                /// If the guard refuses. Machine and event are in the error.
             }
         });
         let must_use = (transition.guard.is_none() && transition.to.len() > 1).then(|| quote!(#[must_use]));
@@ -74,7 +74,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     }
 }
 
-/// What firing returns on a machine, which is called `machine` there.
+/// The result of firing on a machine of the type `machine`.
 fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStream {
     let target = cx.target_ty(transition, |state| cx.machine_ty(state));
     if transition.guard.is_none() {
@@ -148,7 +148,7 @@ struct Bodies {
     fire_machine: TokenStream,
     fire_seal: TokenStream,
     fire: TokenStream,
-    /// The parameter of `transition` for the context, where there is one.
+    /// The parameter of `transition` for the context, if there is one.
     context: Option<TokenStream>,
     transition: TokenStream,
 }
@@ -173,8 +173,8 @@ impl Bodies {
     }
 }
 
-/// Takes a machine with a context apart: its state, and the context in its box, which goes along. What is made of the state
-/// is made in a scope of its own then, since a field may be called `context`.
+/// Takes a machine with a context apart into its state and the box of the context. The target is then made in a scope of its own, since
+/// a field of the state may be called `context`.
 fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let span = place(transition);
     cx.context.as_ref().map(|_| {
@@ -184,7 +184,7 @@ fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     })
 }
 
-/// The body of `fire` where the guard, which `transition` asks, may refuse.
+/// The body of `fire` with a guard, which `transition` calls.
 fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let span = place(transition);
     let event_of = cx.event_of(cx.state_ty(transition.from));
@@ -204,7 +204,7 @@ fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
-/// The body of `fire` where nothing refuses, and whether it needs the machine.
+/// The body of `fire` without a guard, and whether it needs the machine.
 fn fire(cx: &Cx<'_>, transition: &Transition) -> (bool, TokenStream) {
     let span = place(transition);
     let wrap = |value: TokenStream| rewrap(cx, transition, value, |state| cx.machine_value(state));
@@ -239,7 +239,7 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
-/// Puts each possible target, which `value` holds, into something else.
+/// Applies `wrap` to the target in `value`, whichever of the possible ones it is.
 fn rewrap(
     cx: &Cx<'_>,
     transition: &Transition,

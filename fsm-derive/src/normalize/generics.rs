@@ -1,5 +1,5 @@
-//! The enum's generics as they read in the module. An enum implies bounds that its parts must say: a field `&'a T` means
-//! `T: 'a`.
+//! The enum's generics as they read in the generated module. An enum implies bounds that the generated structs must write: a field
+//! `&'a T` implies `T: 'a`.
 
 use quote::ToTokens;
 use syn::{
@@ -10,7 +10,7 @@ use syn::{
 use super::rewrite::Move;
 use crate::{mentions::mentions, model::Machine};
 
-/// The name of a generic parameter, a lifetime's without its quote.
+/// The name of a generic parameter, of a lifetime without the quote.
 pub(crate) fn param_name(param: &GenericParam) -> String {
     match param {
         GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
@@ -48,7 +48,7 @@ pub(super) fn of(machine: &Machine, into: &Move<'_>) -> Generics {
     generics
 }
 
-/// The same syntax with moved paths; what does not parse again stays, and rustc says why.
+/// Moves the paths in `syntax`. If the result does not parse, it stays as it is, and rustc reports why.
 fn moved<T: Parse + ToTokens>(into: &Move<'_>, syntax: &mut T) {
     if let Ok(moved) = syn::parse2(into.tokens(&*syntax)) {
         *syntax = moved;

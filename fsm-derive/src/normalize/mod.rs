@@ -1,5 +1,5 @@
-//! Between the checks and the expansion: everything about a machine that generated code needs in the form in which it needs it,
-//! paths, types with their generics, visibilities. The expansion only prints.
+//! Prepares a checked machine for its expansion: paths, types with their generics and visibilities, in the form in which generated code
+//! writes them. The expansion only prints.
 
 mod generics;
 mod paths;
@@ -50,7 +50,7 @@ pub(crate) struct Cx<'m> {
     taken: Taken,
 }
 
-/// A variable that no field of the user's can be mistaken for.
+/// A hygienic variable: no field of the user's shadows it.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
@@ -112,8 +112,8 @@ impl<'m> Cx<'m> {
         self.machine.durable.is_some()
     }
 
-    /// Whether transitions are made from a bare state too: by the run time, and by `apply` where the user's code has a part in
-    /// one. What only declares a machine is built faster without.
+    /// Whether transitions are also generated for a bare state: the runtime needs them, and `apply` for guards and `with`. A machine
+    /// without either builds faster.
     pub(crate) fn by_state(&self) -> bool {
         self.durable() || self.machine.transitions.iter().any(Transition::is_by_hand)
     }
@@ -123,7 +123,7 @@ impl<'m> Cx<'m> {
         paths::visibility(&self.machine.vis, depth)
     }
 
-    /// The same at a field of the user's: what a derive says of the field, rustc then shows there.
+    /// The same with the span of a field, where rustc then shows the errors of derives.
     pub(crate) fn vis_at(&self, depth: usize, field: &Field) -> TokenStream {
         let span = match &field.member {
             Member::Named(name) => name.span(),
@@ -145,7 +145,7 @@ impl<'m> Cx<'m> {
         quote!(#(#up)* #ty)
     }
 
-    /// The generics that `tokens` use, with what those need.
+    /// The generics that `tokens` use, with their bounds.
     pub(crate) fn scope(&self, tokens: &[TokenStream]) -> Scope {
         Scope::of(&self.generics, tokens)
     }
@@ -190,13 +190,12 @@ impl<'m> Cx<'m> {
         quote!(Machine #args)
     }
 
-    /// `Machine { … }` around the state that `state` evaluates to, with the context, where there is one, that the variable
-    /// of this name holds.
+    /// `Machine { … }` around the expression `state`, with the variable `context` if there is a context.
     pub(crate) fn machine_value(&self, state: impl ToTokens) -> TokenStream {
         self.machine_with(state, &quote!(context))
     }
 
-    /// The same with the context's field as it is given.
+    /// The same with `context` as the context's field.
     pub(crate) fn machine_with(&self, state: impl ToTokens, context: &TokenStream) -> TokenStream {
         let state = state.to_token_stream();
         let field = if state.to_string() == "state" { state } else { quote!(state: #state) };
@@ -205,18 +204,18 @@ impl<'m> Cx<'m> {
         quote!(Machine { #field #context #of })
     }
 
-    /// What a machine keeps its context in: a box, so that a transition moves a pointer however large the context is.
+    /// A machine keeps its context in a box, so that a transition moves a pointer and not the context.
     pub(crate) fn boxed(&self) -> TokenStream {
         let core = &self.core;
         quote!(#core::__private::Box)
     }
 
-    /// The type of the context, `()` where there is none.
+    /// The type of the context, `()` without one.
     pub(crate) fn context_or_unit(&self) -> TokenStream {
         self.context.clone().unwrap_or_else(|| quote!(()))
     }
 
-    /// The enum, and with a context the two as a pair: what a machine is restored from.
+    /// What a machine is restored from: the enum, or with a context the pair of both.
     pub(crate) fn whole_ty(&self) -> TokenStream {
         let enum_ty = &self.enum_ty;
         match &self.context {
@@ -231,8 +230,8 @@ impl<'m> Cx<'m> {
         quote!(__EventOf #args)
     }
 
-    /// The alias in `__user_code` of a state's field whose type has a name that a generated item takes. The state's number keeps
-    /// field `b_c` of `A` apart from field `c` of `A_b`.
+    /// The alias in `__user_code` of the type of a state's field, if a generated item has a name in it. The state's number keeps field `b_c`
+    /// of `A` apart from field `c` of `A_b`.
     pub(crate) fn state_alias(&self, state: usize, field: &Field) -> Option<Ident> {
         let owner = format!("state_{state}_{}", plain(&self.machine.states[state].ident));
         self.alias(&owner, field, false)
@@ -248,7 +247,7 @@ impl<'m> Cx<'m> {
         taken.then(|| format_ident!("{owner}_{}", field.name(), span = syn::spanned::Spanned::span(&field.ty)))
     }
 
-    /// The alias in `__user_code` of the context, where its type has a name that a generated item takes.
+    /// The alias in `__user_code` of the context, if a generated item has a name in its type.
     pub(crate) fn context_alias(&self) -> Option<Ident> {
         let ty = self.machine.context.as_ref()?;
         self.taken.in_module(ty).then(|| Ident::new("context_type", syn::spanned::Spanned::span(ty)))
@@ -286,7 +285,7 @@ impl<'m> Cx<'m> {
         (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
     }
 
-    /// The attributes of a field that its generated twin can carry: docs, lints, and the helpers of derives that it has too.
+    /// The attributes of a field that the generated field has, too: docs, lints, and the helpers of derives in `derive(…)`.
     pub(crate) fn field_attrs<'f>(
         &self,
         attrs: &'f [Attribute],
@@ -324,7 +323,7 @@ impl<'m> Cx<'m> {
         (0..self.machine.states.len()).filter(|state| self.machine.states[*state].kind == Kind::Work)
     }
 
-    /// What a transition leads to, as a type: the state, or the choice of states.
+    /// The type of a transition's target: the state, or the choice of states.
     pub(crate) fn target_ty(&self, transition: &Transition, wrap: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
         let targets: Vec<_> = transition.to.iter().map(|to| wrap(self.state_ty(*to))).collect();
         match &targets[..] {

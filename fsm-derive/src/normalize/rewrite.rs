@@ -1,20 +1,20 @@
-//! The user's tokens, moved from beside the enum into the generated module.
+//! Rewrites tokens of the user's that move from beside the enum into the generated module.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
 use crate::mentions::{after_colons, colons};
 
-/// Where tokens are moved to, and what `Self` means where they come from.
+/// Where tokens move to, and what `Self` means where they come from.
 pub(super) struct Move<'a> {
-    /// How many modules further in.
+    /// The number of modules further in.
     pub(super) depth: usize,
-    /// The enum, as it is named there.
+    /// The enum, as it is written there.
     pub(super) enum_ty: &'a TokenStream,
 }
 
 impl Move<'_> {
-    /// `self::` and `super::` go up further, `Self` is named.
+    /// Extends `self::` and `super::`, and replaces `Self` by the enum.
     pub(super) fn tokens(&self, tokens: impl ToTokens) -> TokenStream {
         let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
         let mut out = TokenStream::new();
@@ -34,7 +34,7 @@ impl Move<'_> {
         out
     }
 
-    /// A word that begins a path, or stands alone.
+    /// An identifier that begins a path or stands alone.
     fn ident(&self, ident: &Ident, path_follows: bool) -> TokenStream {
         let span = ident.span();
         let up = vec![Ident::new("super", span); self.depth];
@@ -53,7 +53,7 @@ impl Move<'_> {
     }
 }
 
-/// The same tokens, pointing at `span`.
+/// The same tokens with the span `span`.
 pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
     let respanned = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {

@@ -1,4 +1,4 @@
-//! The generics that a generated item uses: a part of the enum's, in the forms that Rust wants them.
+//! The generics of a generated item: a part of the enum's, in each form in which Rust code writes them.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -18,7 +18,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Those that `used` picks, with the bounds that mention no others: a type cannot declare a parameter that only a
+    /// The parameters for which `used` is true, with the bounds that mention no others: a type cannot declare a parameter that only a
     /// bound uses.
     pub(super) fn new(generics: &Generics, used: &dyn Fn(&GenericParam) -> bool) -> Self {
         if generics.params.is_empty() {
@@ -49,7 +49,7 @@ impl Scope {
         Self { predicates: predicates.collect(), params }
     }
 
-    /// Those that `tokens` use.
+    /// The parameters that `tokens` use.
     pub(super) fn of(generics: &Generics, tokens: &[TokenStream]) -> Self {
         Self::new(generics, &|param| tokens.iter().any(|tokens| names(tokens, param)))
     }
@@ -58,7 +58,7 @@ impl Scope {
         self.params.is_empty()
     }
 
-    /// `<'a, S, T: Clone>` for an `impl` or a function, with parameters of our own between lifetimes and types.
+    /// `<'a, S, T: Clone>` for an `impl` or a function, with `own` parameters between lifetimes and types.
     pub(crate) fn params(&self, own: &[TokenStream]) -> TokenStream {
         self.list(own, |param| {
             let mut param = param.clone();
@@ -94,14 +94,14 @@ impl Scope {
         })
     }
 
-    /// `where …`, with predicates of our own.
+    /// `where …`, with `own` predicates.
     pub(crate) fn clause(&self, own: &[TokenStream]) -> Option<TokenStream> {
         let predicates = &self.predicates;
         let any = !(predicates.is_empty() && own.is_empty());
         any.then(|| quote!(where #(#own,)* #(#predicates),*))
     }
 
-    /// [`declared`](Self::declared), one module further in: the bounds were moved by one already.
+    /// [`declared`](Self::declared), one module further in than the bounds already are.
     pub(crate) fn declared_deeper(&self) -> TokenStream {
         deeper(self.declared(&[]))
     }
@@ -136,8 +136,7 @@ fn filtered<T: ToTokens + Clone>(
     bounds.iter().filter(|bound| kept(bound)).cloned().collect()
 }
 
-/// The same for bounds of types, where `Iterator<Item = &'a u8>` is still `Iterator` without `'a`: what follows from it, as
-/// `T::Item`, would not be found otherwise.
+/// The same for bounds of types. Without `'a`, `Iterator<Item = &'a u8>` stays as `Iterator`, since `T::Item` needs the bound.
 fn weakened(
     bounds: &Punctuated<TypeParamBound, Token![+]>,
     kept: &dyn Fn(&dyn ToTokens) -> bool,
@@ -157,7 +156,7 @@ fn weakened(
     filtered(&bounds, kept)
 }
 
-/// Whether `tokens` name `param`.
+/// Whether `tokens` use `param`.
 fn names(tokens: &dyn ToTokens, param: &GenericParam) -> bool {
     let name = param_name(param);
     match param {

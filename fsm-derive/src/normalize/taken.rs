@@ -1,4 +1,4 @@
-//! The names that the generated module takes: the user's own types of these names need an alias there.
+//! The names of generated items. A type of the user's with such a name needs an alias in the generated module.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     model::{Machine, plain},
 };
 
-/// The names of what is generated.
+/// The names of generated items.
 pub(super) struct Taken {
     /// At the top of the module.
     module: HashSet<String>,
@@ -29,12 +29,12 @@ impl Taken {
         }
     }
 
-    /// Whether a path in `ty` would mean something generated at the top of the module.
+    /// Whether a path in `ty` begins with the name of an item at the top of the module.
     pub(super) fn in_module(&self, ty: impl ToTokens) -> bool {
         mentions(ty, &|name| self.is_in_module(without_raw(name)))
     }
 
-    /// The same in its `event` module.
+    /// Whether it begins with the name of one there or in the `event` module.
     pub(super) fn in_events(&self, ty: impl ToTokens) -> bool {
         mentions(ty, &|name| self.is_in_module(without_raw(name)) || self.events.contains(without_raw(name)))
     }
@@ -48,8 +48,8 @@ fn without_raw(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// Whether the module imports the enum by its name. One import, so that there is one error where rustc cannot find the enum,
-/// as in the body of a function.
+/// Whether the module imports the enum by its name. A single import gives a single error if rustc cannot find the enum, as in the body of
+/// a function.
 pub(super) fn imports_enum(machine: &Machine) -> bool {
     let name = machine.name();
     let generated =

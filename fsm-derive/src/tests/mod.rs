@@ -2,6 +2,7 @@
 
 mod diagrams;
 mod graphs;
+mod imports;
 mod mutations;
 mod names;
 mod panics;

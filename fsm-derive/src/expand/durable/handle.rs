@@ -1,5 +1,5 @@
-//! What `Record` and `Task` have in common: each is a handle on a stored instance, whose state it holds and whose events are its
-//! methods.
+//! The common part of `Record` and `Task`: a struct around the raw type of `fsm-runtime`, which it derefs to, with the events of its state
+//! as methods.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -10,18 +10,18 @@ use crate::{model::Transition, normalize::Cx};
 /// One of the two.
 pub(super) struct Handle {
     pub(super) name: &'static str,
-    /// What it wraps.
+    /// The wrapped type.
     pub(super) raw: TokenStream,
     /// Docs and attributes of the struct.
     pub(super) attrs: TokenStream,
     /// Its own methods.
     pub(super) methods: TokenStream,
-    /// Which of them are shown in `Debug`.
+    /// The methods of the wrapped type that `Debug` shows besides.
     pub(super) shown: &'static [&'static str],
 }
 
 impl Handle {
-    /// The struct, with what it says of its instance.
+    /// The struct and its impls.
     pub(super) fn expand(self, cx: &Cx<'_>) -> TokenStream {
         let Self { name, raw, attrs, methods, shown } = self;
         let Cx { runtime, enum_ty, s, .. } = cx;
@@ -43,7 +43,7 @@ impl Handle {
                     &self.raw
                 }
             }
-            /// Everything but the data, which is never printed.
+            /// Prints everything but the data of the state.
             #[automatically_derived]
             impl #bounded ::core::fmt::Debug for #ident<#s> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -59,7 +59,7 @@ impl Handle {
     }
 }
 
-/// The methods of a handle in `state`, one for each event that the state declares; `errors` is what their docs add.
+/// The methods of a handle in `state`, one for each event that the state declares; `errors` is appended to their docs.
 pub(super) fn events(
     cx: &Cx<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! What a durable machine has besides: records, tasks, workers, and the way to and from a stored row.
+//! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
 mod handle;
 mod record;
@@ -122,7 +122,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// The way of the context into its column and back, at the user's own tokens: what its type lacks is reported there.
+/// The conversions of the context to and from its column, at the user's tokens, so that rustc reports missing impls there.
 fn codec(cx: &Cx<'_>) -> TokenStream {
     let runtime = &cx.runtime;
     let text = quote!(::core::option::Option<::std::string::String>);
@@ -149,7 +149,7 @@ fn codec(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// `exhausted_event`, where a state declares one.
+/// `exhausted_event`, if a state declares one.
 fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
     let (runtime, states) = (&cx.runtime, &cx.machine.states);
     let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();

@@ -29,17 +29,17 @@ fn record(cx: &Cx<'_>) -> TokenStream {
         raw: quote!(#runtime::RawRecord),
         attrs: quote!(#[doc = #doc]),
         methods: quote! {
-            /// What it holds in this state, without the record.
+            /// Takes the data of its state out of the record.
             #[must_use]
             #vis fn into_data(self) -> #s {
                 self.raw.into_data()
             }
-            /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+            /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
             #[must_use]
             #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
-            /// Fires an event that its state declares: nothing happens until it is awaited.
+            /// Fires an event that its state declares. Nothing happens until the result is awaited.
             #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
                 self.raw.__commit(event, |target, meta| #e::wrap(target, meta, __Seal))
             }
@@ -66,7 +66,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let context = cx.context.as_ref().map(|context| {
         quote! {
-            /// What every state shares.
+            /// The context, which all states share.
             #[must_use]
             #vis fn context(&self) -> &#context {
                 match self {
@@ -76,21 +76,21 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         }
     });
     quote! {
-        /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+        /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
         #[derive(Debug)]
         #non_exhaustive
         #vis enum AnyRecord {
             #(#docs #idents(Record<#types>),)*
         }
         impl AnyRecord {
-            /// Its id.
+            /// The id of the instance.
             #[must_use]
             #vis fn id(&self) -> &str {
                 match self {
                     #(Self::#idents(record) => record.raw.id(),)*
                 }
             }
-            /// Its version, which changes exactly with a transition.
+            /// The version of the instance, which changes with each transition and only then.
             #[must_use]
             #vis fn version(&self) -> u64 {
                 match self {

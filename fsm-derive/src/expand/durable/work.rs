@@ -1,4 +1,4 @@
-//! `Task<S>`, what a worker is given, and `Workers`, one method per `work` state.
+//! `Task<S>`, the argument of a worker, and `Workers`, with a method for each `work` state.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -40,17 +40,17 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             #[must_use = "a worker ends with one of its task's methods"]
         },
         methods: quote! {
-            /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+            /// Keeps the state and runs the worker again after `after`. This does not count as a failed attempt.
             ///
             /// # Errors
-            /// None; the return type is that of a worker.
+            /// Never; the return type is that of a worker.
             #vis fn again(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
                 self.raw.again(after)
             }
             /// Ends the work with an event that its state declares.
             ///
             /// # Errors
-            /// When a guard refuses, or the event cannot be stored.
+            /// If a guard refuses, or the event cannot be stored.
             #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Outcome<#s> {
                 self.raw.fire(event)
             }
@@ -60,7 +60,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
     handle.expand(cx)
 }
 
-/// The type of what a state's worker keeps, at the user's own tokens: what the type lacks is reported there.
+/// The type of a state's checkpoints, at the user's tokens, so that rustc reports missing impls there.
 fn checkpoint(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
     let (runtime, ty, checkpoint) = (&cx.runtime, cx.state_ty(state), outside::checkpoint_type(cx, state)?);
     let checkpoint = respan(quote!(__user_code::#checkpoint), checkpoint.span());
@@ -77,7 +77,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let errors = quote! {
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
+        /// If a guard refuses, or the event cannot be stored.
     };
     let methods = handle::events(cx, "Task", state, &errors, |_| quote!(#runtime::Outcome<#ty>));
     quote! {
