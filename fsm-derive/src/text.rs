@@ -1,4 +1,4 @@
-//! Types as text, the same on every compiler: proc-macro's own printing promises nothing about spaces.
+//! Types as text, the same with every compiler: how `proc_macro` prints spaces is not specified.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -13,9 +13,9 @@ pub(crate) fn of(tokens: &impl ToTokens) -> String {
 #[derive(Default)]
 struct Text {
     out: String,
-    /// The last token was a word, so that another needs a space between.
+    /// The last token was a word: a space separates it from the next.
     word: bool,
-    /// The next token belongs to the last, as the name of a lifetime to its quote.
+    /// The next token follows the last without a space, as the name of a lifetime its quote.
     joint: bool,
 }
 

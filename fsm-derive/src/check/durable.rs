@@ -39,7 +39,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     if !missing.is_empty() {
         let message = format!(
             "a durable machine's states and events are stored as JSON: add {} to `#[fsm(derive(…))]`, from `serde`",
-            crate::hint::list(&missing)
+            crate::suggest::list(&missing)
         );
         errors.at_span(durable, message);
     }

@@ -1,4 +1,4 @@
-//! Tests of the whole derive: what it writes, in full; that it agrees with a simple model; that nothing makes it panic.
+//! Tests of the whole derive: complete expansions, comparison with a simple model, and that no declaration makes it panic.
 
 mod graphs;
 mod imports;

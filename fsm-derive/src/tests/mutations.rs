@@ -1,4 +1,4 @@
-//! Whatever tokens stand in a declaration, the answer is code or errors, never a panic.
+//! Randomly changed declarations expand to code or to errors, without a panic.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use proptest::{prelude::*, sample::Index};

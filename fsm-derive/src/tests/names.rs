@@ -1,4 +1,4 @@
-//! The names that no state and no event can have, against what is generated.
+//! The lists of reserved names, compared with the generated code.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use syn::{DeriveInput, ImplItem, Item};
 
 use crate::check::{CONTEXT_METHODS, DURABLE_METHODS, DURABLE_TYPES, HIDDEN, METHODS, TYPES};
 
-/// The items of the generated module. `Apart` branches, so that there are choices, and a guard, so that there is code outside.
+/// The items of the generated module. `Apart` has a branch, so that there is a choice, and a guard, so that there is user code.
 fn generated() -> Vec<Item> {
     let input: DeriveInput = syn::parse_quote! {
         #[fsm(initial = First, durable, context = u8, derive(Serialize, Deserialize))]

@@ -1,4 +1,4 @@
-//! The expansions of three machines, as files that a reviewer can read; `FSM_UPDATE=1` writes them.
+//! The expansions of four machines, as files for review; `FSM_UPDATE=1` writes them.
 
 use std::{env, fs, path::Path};
 
@@ -11,7 +11,7 @@ fn holds(name: &str, declaration: TokenStream) {
     held(name, &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)));
 }
 
-/// Holds what is written against the snapshot.
+/// Compares `written` with the snapshot.
 pub(super) fn held(name: &str, written: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {

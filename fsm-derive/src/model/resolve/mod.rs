@@ -1,6 +1,6 @@
 //! From a declaration to a machine: every name is looked up; what is not found is reported and left out.
 
-mod fires;
+mod fired_event;
 mod states;
 mod transitions;
 
@@ -9,8 +9,8 @@ use syn::{Ident, Type};
 use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
     errors::Errors,
-    hint,
     parse::{self, Declaration, StateOptions},
+    suggest,
 };
 
 /// The generated module's name: the one given, or the enum's in snake case. A name that is the enum's own is reported, and
@@ -92,13 +92,13 @@ impl Resolver<'_> {
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
             let message = if let Some(group) = group {
                 let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
-                let members = hint::join(members, "or");
+                let members = suggest::join(members, "or");
                 format!(
                     "`{name}` is a superstate, where no machine can be by itself: name one of its states, {members}"
                 )
             } else {
                 let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
-                let hint = hint::nearest(&name, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&name, names.iter().map(String::as_str));
                 format!("`{}` has no state `{name}`{hint}", self.machine.name())
             };
             self.errors.at(ident, message);
@@ -151,14 +151,14 @@ impl Resolver<'_> {
             let hint = if names.is_empty() {
                 format!(": declare it, `#[fsm(group({name}))]`")
             } else {
-                hint::nearest(&name, names.iter().map(String::as_str))
+                suggest::nearest(&name, names.iter().map(String::as_str))
             };
             self.errors.at(ident, format!("`{}` has no superstate `{name}`{hint}", self.machine.name()));
         }
         self.machine.states[state].group = found;
     }
 
-    fn exhausted(&mut self, state: usize, exhausted: Option<parse::Fires>) {
+    fn exhausted(&mut self, state: usize, exhausted: Option<parse::FiredEvent>) {
         let Some(exhausted) = exhausted else { return };
         if self.machine.states[state].kind != Kind::Work {
             let name = plain(&self.machine.states[state].ident);

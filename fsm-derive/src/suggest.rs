@@ -1,6 +1,6 @@
-//! The words around a wrong name: the nearest right one, and lists.
+//! Suggestions for a wrong name: the nearest known one, or a list.
 
-/// What to say about names that are likely meant: "; did you mean `Running`?", or the whole list, or nothing.
+/// The end of a message about an unknown name: "; did you mean `Running`?", or all known names, or empty without any.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
     if let Some(name) = near(wrong, names.iter().copied()) {
@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
     }
 }
 
-/// The name that is likely meant.
+/// The known name that is likely meant.
 pub(crate) fn near<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     names
         .into_iter()

@@ -2,9 +2,9 @@
 
 use super::Resolver;
 use crate::{
-    hint,
-    model::{Field, Fires, Timer, plain},
+    model::{Field, FiredEvent, Timer, plain},
     parse::{self, After},
+    suggest,
 };
 
 impl Resolver<'_> {
@@ -19,23 +19,23 @@ impl Resolver<'_> {
     }
 
     /// The event that `what` of a state fires, with its payload.
-    pub(super) fn fires(&mut self, state: usize, fires: parse::Fires, what: &str) -> Option<Fires> {
+    pub(super) fn fires(&mut self, state: usize, fires: parse::FiredEvent, what: &str) -> Option<FiredEvent> {
         let name = plain(&fires.event);
         let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
         let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
         if let Some(event) = found {
             self.payload_of(&fires, event);
-            return Some(Fires { span: fires.event.span(), event, payload: fires.payload });
+            return Some(FiredEvent { span: fires.event.span(), event, payload: fires.payload });
         }
         if self.machine.whole {
             let state = plain(&self.machine.states[state].ident);
-            let hint = hint::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
+            let hint = suggest::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
             self.errors.at(&fires.event, format!("`{state}` declares no event `{name}` that {what} could fire{hint}"));
         }
         None
     }
 
-    fn payload_of(&mut self, fires: &parse::Fires, event: usize) {
+    fn payload_of(&mut self, fires: &parse::FiredEvent, event: usize) {
         let event = &self.machine.events[event];
         let mut given: Vec<String> = Vec::new();
         for value in &fires.payload {
@@ -43,7 +43,7 @@ impl Resolver<'_> {
             let plain = plain(name);
             if !event.fields.iter().any(|field| field.name() == plain) {
                 let names: Vec<_> = event.fields.iter().map(Field::name).collect();
-                let hint = hint::nearest(&plain, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&plain, names.iter().map(String::as_str));
                 self.errors.at(name, format!("the payload of `{}` has no field `{plain}`{hint}", event.name));
             } else if given.contains(&plain) {
                 self.errors.at(name, format!("`{plain}` is given twice: leave one"));
@@ -55,7 +55,7 @@ impl Resolver<'_> {
             let message = format!(
                 "`{}` is fired without {}: write `{} {{ {}: … }}`",
                 event.name,
-                hint::list(&missing),
+                suggest::list(&missing),
                 event.name,
                 missing.join(": …, ")
             );

@@ -6,7 +6,7 @@ use syn::{
     Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
 };
 
-use crate::{errors::Errors, hint};
+use crate::{errors::Errors, suggest};
 
 /// Runs `content` over the arguments of `attr`; `None` when they cannot be read, which is reported. `example` is how the
 /// attribute is written.
@@ -98,9 +98,9 @@ impl Given {
             self.0.push(known);
             return Ok((key, known));
         }
-        let hint = hint::nearest(&name, known.iter().copied());
+        let hint = suggest::nearest(&name, known.iter().copied());
         let error = syn::Error::new(key.span(), format!("{owner} knows no `{name}`{hint}"));
-        let Some(near) = hint::near(&name, known.iter().copied()) else { return Err(error) };
+        let Some(near) = suggest::near(&name, known.iter().copied()) else { return Err(error) };
         errors.push(error);
         Ok((key, near))
     }
