@@ -12,12 +12,12 @@ mod check;
 mod diagram;
 mod errors;
 mod expand;
-mod hint;
-mod mentions;
+mod idents;
 mod model;
 mod normalize;
 mod panics;
 mod parse;
+mod suggest;
 mod text;
 
 #[cfg(test)]
@@ -220,7 +220,7 @@ fn derive_with(
     let read = panics::caught(|| {
         let declaration = parse::declaration(input, &mut errors);
         let module = model::module(&declaration, &mut errors);
-        let fallback = expand::broken(&declaration, &module);
+        let fallback = expand::fallback(&declaration, &module);
         (declaration, module, fallback)
     });
     let (fallback, generated) = match read {

@@ -6,8 +6,8 @@ use syn::Member;
 
 use crate::{
     errors::Errors,
-    hint,
     model::{Machine, plain},
+    suggest,
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
@@ -15,7 +15,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     for transition in machine.transitions.iter().filter(|transition| transition.complete && transition.with.is_none()) {
         let event = &machine.events[transition.event].name;
         let [target] = transition.to[..] else {
-            let targets = hint::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
+            let targets = suggest::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
             let message =
                 format!("`{event}` can lead to {targets}: add `with = path`, a function that chooses the target");
             errors.at(&transition.ident, message);

@@ -30,7 +30,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     if !missing.is_empty() {
         let message = format!(
             "the states and events of a durable machine must be serializable: add {} from `serde` to `#[fsm(derive(…))]`",
-            crate::hint::list(&missing)
+            crate::suggest::list(&missing)
         );
         errors.at_span(durable, message);
     }

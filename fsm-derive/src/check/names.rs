@@ -7,7 +7,7 @@ use syn::{GenericParam, Ident};
 
 use crate::{
     errors::Errors,
-    mentions::{mentions, mentions_lifetime},
+    idents::{mentions, mentions_lifetime},
     model::{Kind, Machine, pascal, plain, snake_ident},
     text,
 };

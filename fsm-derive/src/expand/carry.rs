@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{outside, states::any_data};
+use super::{states::any_data, user_code};
 use crate::{
     model::{Field, Member, Shape, State, Supply, Transition},
     normalize::{Cx, place},
@@ -25,7 +25,7 @@ impl Made {
     pub(super) fn new(cx: &Cx<'_>, transition: &Transition, state: &TokenStream, context: &TokenStream) -> Self {
         let span = place(transition);
         if transition.with.is_some() {
-            let with = outside::with_fn(cx, transition);
+            let with = user_code::with_fn(cx, transition);
             let target = quote_spanned!(span=> __user_code::#with(#state, self #context));
             return Self { from_source: true, bind: TokenStream::new(), target };
         }

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{apply::Apply, outside, states::any_data};
+use super::{apply::Apply, states::any_data, user_code};
 use crate::{model::Transition, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -108,7 +108,7 @@ fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
     let timed: Vec<_> =
         (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].timer.is_some()).collect();
     let idents = timed.iter().map(|state| &cx.machine.states[*state].ident);
-    let fns = timed.iter().map(|state| outside::timer_fn(cx, *state));
+    let fns = timed.iter().map(|state| user_code::timer_fn(cx, *state));
     let otherwise = (timed.len() < cx.machine.states.len()).then(|| quote!(_ => ::core::option::Option::None,));
     (!timed.is_empty()).then(|| {
         quote! {

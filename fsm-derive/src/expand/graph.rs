@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::outside;
+use super::user_code;
 use crate::{
     model::{Field, Kind, State, plain},
     normalize::Cx,
@@ -68,7 +68,7 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                     quote!(::core::time::Duration::new(#seconds, #nanos))
                 }
                 Delay::Const(_) => {
-                    let delay = outside::delay_const(cx, index);
+                    let delay = user_code::delay_const(cx, index);
                     quote!(__user_code::#delay)
                 }
             };

@@ -5,9 +5,9 @@ use quote::quote;
 
 use super::{docs, states::pattern};
 use crate::{
-    hint,
     model::{State, plain},
     normalize::{Cx, local},
+    suggest,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -36,8 +36,8 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let names = born.iter().map(|state| &cx.machine.states[*state].name);
     let message = format!("`{{Self}}` is not an initial state of `{name}`");
     let note = match &born[..] {
-        [_] => format!("the initial state of `{name}` is {}", hint::list(names)),
-        _ => format!("the initial states of `{name}` are {}", hint::list(names)),
+        [_] => format!("the initial state of `{name}` is {}", suggest::list(names)),
+        _ => format!("the initial states of `{name}` are {}", suggest::list(names)),
     }
     .replace('{', "{{")
     .replace('}', "}}");

@@ -1,7 +1,6 @@
 //! Prints the code that is generated for a machine: one module beside the enum.
 
 mod apply;
-mod broken;
 mod by_name;
 mod carry;
 mod choice;
@@ -9,19 +8,20 @@ mod docs;
 mod durable;
 mod dynamic;
 mod events;
+mod fallback;
 mod graph;
 mod machine;
 mod names;
-mod outside;
 mod states;
 mod transitions;
+mod user_code;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::{model::Machine, normalize::Cx};
 
-pub(crate) use broken::broken;
+pub(crate) use fallback::fallback;
 
 /// The generated module.
 pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -31,7 +31,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
     let import = cx.imports_enum.then(|| quote!(use super::#ident;));
     let doc = docs::module(machine);
     let parts = [
-        outside::expand(cx),
+        user_code::expand(cx),
         states::expand(cx),
         events::expand(cx),
         choice::expand(cx),

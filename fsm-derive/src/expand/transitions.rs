@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{carry::Made, docs, outside};
+use super::{carry::Made, docs, user_code};
 use crate::{
     model::Transition,
     normalize::{Cx, place, respan},
@@ -228,7 +228,7 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     if transition.guard.is_none() {
         return quote_spanned!(span=> ::core::result::Result::Ok(#target));
     }
-    let guard = outside::guard_fn(cx, transition);
+    let guard = user_code::guard_fn(cx, transition);
     quote_spanned! {span=>
         match __user_code::#guard(&state, &self #context) {
             ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),

@@ -78,7 +78,7 @@ pub(crate) struct State {
     pub(crate) fields: Vec<Field>,
     pub(crate) timer: Option<Timer>,
     /// The event fired when the worker's attempts are exhausted.
-    pub(crate) exhausted: Option<Fires>,
+    pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
 }
@@ -100,11 +100,11 @@ pub(crate) struct Field {
 pub(crate) struct Timer {
     pub(crate) span: Span,
     pub(crate) delay: Delay,
-    pub(crate) fires: Fires,
+    pub(crate) fires: FiredEvent,
 }
 
 /// An event fired by a timer or by `exhausted`, with its payload.
-pub(crate) struct Fires {
+pub(crate) struct FiredEvent {
     /// The span of the event's name.
     pub(crate) span: Span,
     pub(crate) event: usize,

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::rewrite::Move;
-use crate::{mentions::mentions, model::Machine};
+use crate::{idents::mentions, model::Machine};
 
 /// The name of a generic parameter, of a lifetime without the quote.
 pub(crate) fn param_name(param: &GenericParam) -> String {

@@ -3,7 +3,7 @@
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
-use crate::mentions::{after_colons, colons};
+use crate::idents::{after_colons, colons};
 
 /// Where tokens move to, and what `Self` means where they come from.
 pub(super) struct Move<'a> {

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::{generics::param_name, rewrite::Move};
-use crate::mentions::{mentions, mentions_lifetime};
+use crate::idents::{mentions, mentions_lifetime};
 
 /// Some of the enum's generics, with the bounds between them.
 #[derive(Clone, Default)]

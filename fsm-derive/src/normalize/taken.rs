@@ -6,7 +6,7 @@ use quote::ToTokens;
 
 use crate::{
     check::{DURABLE_TYPES, HIDDEN, TYPES},
-    mentions::mentions,
+    idents::mentions,
     model::{Machine, plain},
 };
 

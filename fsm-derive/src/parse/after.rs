@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, LitStr, Token, parse::ParseStream};
 
-use super::{Fires, code::code, span, words};
+use super::{FiredEvent, expr::expr, span, syntax};
 use crate::errors::Errors;
 
 /// A timer of a state.
@@ -13,7 +13,7 @@ pub(crate) struct After {
     /// The span of the whole attribute.
     pub(crate) span: Span,
     pub(crate) delay: Delay,
-    pub(crate) fires: Fires,
+    pub(crate) fires: FiredEvent,
 }
 
 /// How long a timer runs.
@@ -25,7 +25,7 @@ pub(crate) enum Delay {
 }
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    words::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
+    syntax::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
 }
 
 fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
@@ -33,15 +33,15 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         let text: LitStr = input.parse()?;
         Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
     } else {
-        Delay::Const(code(input)?)
+        Delay::Const(expr(input)?)
     };
     if input.is_empty() {
         return Err(syn::Error::new(span, "missing event: expected `#[after(\"15m\", event)]`"));
     }
-    words::end(input)?;
+    syntax::end(input)?;
     input.parse::<Token![,]>()?;
-    let fires = Fires::read(input)?;
-    words::end(input)?;
+    let fires = FiredEvent::read(input)?;
+    syntax::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }

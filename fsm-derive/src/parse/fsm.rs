@@ -5,7 +5,7 @@ use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, p
 
 use super::{
     On, on,
-    words::{self, SeenOptions},
+    syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
 
@@ -63,7 +63,7 @@ const KNOWN: [&str; 9] = ["initial", "derive", "durable", "context", "version", 
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        words::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -72,15 +72,15 @@ impl Options {
             "initial" => {
                 self.has_initial = true;
                 let before = std::mem::replace(&mut self.incomplete, true);
-                words::equals(input, &key, "A | B")?;
+                syntax::equals(input, &key, "A | B")?;
                 self.initial
-                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?);
-                words::end(input)?;
+                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, syntax::state)?);
+                syntax::end(input)?;
                 self.incomplete = before;
             }
             "derive" => {
                 self.seen.allow_repeat(option);
-                let derives = words::inside(input, &key, "Clone, Debug", |input| {
+                let derives = syntax::inside(input, &key, "Clone, Debug", |input| {
                     Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
                 })?;
                 for path in derives {
@@ -94,11 +94,11 @@ impl Options {
             }
             "durable" => self.durable = Some(key.span()),
             "context" => {
-                words::equals(input, &key, "Type")?;
+                syntax::equals(input, &key, "Type")?;
                 self.context = Some(input.parse()?);
             }
             "version" => {
-                words::equals(input, &key, "2")?;
+                syntax::equals(input, &key, "2")?;
                 let number: LitInt = input.parse()?;
                 match number.base10_parse() {
                     Ok(0) | Err(_) => errors.at(&number, "invalid version: expected an integer from 1 to 4294967295"),
@@ -106,18 +106,18 @@ impl Options {
                 }
             }
             "module" => {
-                words::equals(input, &key, "name")?;
+                syntax::equals(input, &key, "name")?;
                 self.module = Some(input.parse()?);
             }
             "crate" => {
-                words::equals(input, &key, "path")?;
+                syntax::equals(input, &key, "path")?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             }
             "group" => {
                 self.seen.allow_repeat(option);
                 let mut read = Ok(());
                 let ok = errors.none_in(|errors| {
-                    read = words::inside(input, &key, "Name, on(event => Target)", |input| {
+                    read = syntax::inside(input, &key, "Name, on(event => Target)", |input| {
                         self.groups.push(group(input, &self.groups, errors)?);
                         Ok(())
                     });
@@ -127,8 +127,8 @@ impl Options {
             }
             _ => {
                 self.seen.allow_repeat(option);
-                words::inside(input, &key, "before(A, B)", |input| {
-                    words::items(input, errors, |input, errors| {
+                syntax::inside(input, &key, "before(A, B)", |input| {
+                    syntax::items(input, errors, |input, errors| {
                         self.requires.push(require(input, errors)?);
                         Ok(())
                     })
@@ -141,20 +141,20 @@ impl Options {
 
 /// `Active, on(suspend => Suspended), …`
 fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::Result<Group> {
-    let mut group = Group { ident: words::state(input)?, ons: Vec::new() };
+    let mut group = Group { ident: syntax::state(input)?, ons: Vec::new() };
     if others.iter().any(|other| other.ident == group.ident) {
         let message = format!("superstate `{}` is declared twice: merge the two into one `group(…)`", group.ident);
         return Err(syn::Error::new(group.ident.span(), message));
     }
-    if let Err(error) = words::end(input) {
+    if let Err(error) = syntax::end(input) {
         errors.push(error);
         return Ok(group);
     }
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    words::items(input, errors, |input, errors| {
-        let key = words::word(input)?;
+    syntax::items(input, errors, |input, errors| {
+        let key = syntax::word(input)?;
         if key != "on" {
             let message =
                 format!("unknown option `{key}` in `group(…)`: expected `group({}, on(event => Target))`", group.ident);
@@ -177,7 +177,7 @@ fn require(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Require> 
         "never" => Property::Never,
         _ => Property::Reaches,
     };
-    let states = words::inside(input, &key, "A, B", words::states)?;
+    let states = syntax::inside(input, &key, "A, B", syntax::states)?;
     let Ok([first, second]) = <[Ident; 2]>::try_from(states) else {
         return Err(syn::Error::new(key.span(), format!("`{key}` takes two states: expected `{key}(A, B)`")));
     };

@@ -1,12 +1,12 @@
 //! Parses the derive input into a declaration. Names are not resolved yet.
 
 mod after;
-mod code;
-mod fires;
+mod expr;
+mod fired_event;
 mod fsm;
 mod on;
 mod state;
-mod words;
+mod syntax;
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use proc_macro2::Span;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
 
 pub(crate) use after::{After, Delay};
-pub(crate) use fires::{Fires, Value};
+pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use on::On;
 pub(crate) use state::StateOptions;
@@ -54,7 +54,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
         match name(attr).as_str() {
             "fsm" => {
                 let read =
-                    words::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
                 options.has_initial |= read.is_none();
             }
             "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
@@ -106,7 +106,7 @@ fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> V
         match name(attr).as_str() {
             "state" => {
                 *complete &= errors.none_in(|errors| {
-                    words::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
+                    syntax::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
                 });
             }
             "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),

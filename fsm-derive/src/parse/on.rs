@@ -10,7 +10,7 @@ use syn::{
 
 use super::{
     span,
-    words::{self, SeenOptions},
+    syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
 
@@ -35,12 +35,12 @@ const KNOWN: [&str; 5] = ["guard", "with", "method", "except", "auto"];
 
 /// Reads one attribute. Returns `None` if the event or the target is missing.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
-    words::read(attr, "#[on(event => Target)]", errors, |input, errors| on(input, span(attr), errors))
+    syntax::read(attr, "#[on(event => Target)]", errors, |input, errors| on(input, span(attr), errors))
 }
 
 /// Reads the arguments of `#[on(…)]`.
 pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
-    let event = words::event(input)?;
+    let event = syntax::event(input)?;
     let payload = payload(input)?;
     if !input.peek(Token![=>]) {
         let at = if input.is_empty() { event.span() } else { input.span() };
@@ -48,7 +48,7 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     }
     input.parse::<Token![=>]>()?;
     let targets =
-        Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?.into_iter().collect();
+        Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, syntax::state)?.into_iter().collect();
     let mut on = On {
         span,
         event,
@@ -61,13 +61,13 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
         auto: false,
         complete: true,
     };
-    words::end(input)?;
+    syntax::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     let (mut rest, mut seen) = (Ok(()), SeenOptions::default());
     on.complete =
-        errors.none_in(|errors| rest = words::items(input, errors, |input, errors| on.item(input, &mut seen, errors)));
+        errors.none_in(|errors| rest = syntax::items(input, errors, |input, errors| on.item(input, &mut seen, errors)));
     rest.map(|()| on)
 }
 
@@ -110,10 +110,10 @@ impl On {
     fn item(&mut self, input: ParseStream<'_>, seen: &mut SeenOptions, errors: &mut Errors) -> syn::Result<()> {
         let (key, option) = seen.option(input, &KNOWN, "`#[on(…)]`", errors)?;
         match option {
-            "guard" => self.guard = Some(words::function(input, &key)?),
-            "with" => self.with = Some(words::function(input, &key)?),
-            "method" => self.method = Some(words::new_name(input, &key, "name")?),
-            "except" => self.except = Some(words::inside(input, &key, "A, B", words::states)?),
+            "guard" => self.guard = Some(syntax::function(input, &key)?),
+            "with" => self.with = Some(syntax::function(input, &key)?),
+            "method" => self.method = Some(syntax::new_name(input, &key, "name")?),
+            "except" => self.except = Some(syntax::inside(input, &key, "A, B", syntax::states)?),
             _ => self.auto = true,
         }
         Ok(())

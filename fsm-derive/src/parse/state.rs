@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    Fires,
-    words::{self, SeenOptions},
+    FiredEvent,
+    syntax::{self, SeenOptions},
 };
 use crate::errors::Errors;
 
@@ -20,7 +20,7 @@ pub(crate) struct StateOptions {
     pub(crate) was: Vec<LitStr>,
     pub(crate) remove: Option<Span>,
     pub(crate) group: Option<Ident>,
-    pub(crate) exhausted: Option<Fires>,
+    pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
     seen: SeenOptions,
@@ -30,7 +30,7 @@ const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", 
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        words::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -39,22 +39,22 @@ impl StateOptions {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
-            "type" => self.ty = Some(words::new_name(input, &key, "Name")?),
-            "name" => self.name = Some(words::text(input, &key)?),
+            "type" => self.ty = Some(syntax::new_name(input, &key, "Name")?),
+            "name" => self.name = Some(syntax::text(input, &key)?),
             "was" => {
                 self.seen.allow_repeat(option);
-                self.was.push(words::text(input, &key)?);
+                self.was.push(syntax::text(input, &key)?);
             }
             "in" => {
-                words::equals(input, &key, "Superstate")?;
-                self.group = Some(words::state(input)?);
+                syntax::equals(input, &key, "Superstate")?;
+                self.group = Some(syntax::state(input)?);
             }
             "exhausted" => {
-                words::equals(input, &key, "event")?;
-                self.exhausted = Some(Fires::read(input)?);
+                syntax::equals(input, &key, "event")?;
+                self.exhausted = Some(FiredEvent::read(input)?);
             }
             _ => {
-                words::equals(input, &key, "Type")?;
+                syntax::equals(input, &key, "Type")?;
                 self.checkpoint = Some(input.parse()?);
             }
         }

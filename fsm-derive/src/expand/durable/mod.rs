@@ -8,7 +8,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{outside, states::pattern};
+use super::{states::pattern, user_code};
 use crate::normalize::{Cx, local};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -40,7 +40,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let payload = if events.is_empty() { quote!(_payload) } else { quote!(payload) };
     let with_timer: Vec<_> = (0..states.len()).filter(|state| states[*state].timer.is_some()).collect();
     let timers = with_timer.iter().map(|state| {
-        let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
+        let (ident, timer) = (&states[*state].ident, user_code::timer_fn(cx, *state));
         quote!(State::#ident => ::core::option::Option::Some(__user_code::#timer()),)
     });
     let timers = if with_timer.is_empty() {
@@ -154,7 +154,7 @@ fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
     let (runtime, states) = (&cx.runtime, &cx.machine.states);
     let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();
     let idents = declared.iter().map(|state| &states[*state].ident);
-    let makers = declared.iter().map(|state| outside::exhausted_fn(cx, *state));
+    let makers = declared.iter().map(|state| user_code::exhausted_fn(cx, *state));
     let otherwise = (declared.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
     (!declared.is_empty()).then(|| {
         quote! {

@@ -5,15 +5,15 @@ use quote::{quote, quote_spanned};
 
 use super::{
     super::{
-        outside,
         states::{docs, pattern},
+        user_code,
     },
     handle::{self, Handle},
 };
 use crate::{
-    hint,
     model::{plain, snake_ident},
     normalize::{Cx, local, respan},
+    suggest,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -62,7 +62,7 @@ fn task(cx: &Cx<'_>) -> TokenStream {
 
 /// The type of a state's checkpoints, at the user's tokens, so that rustc reports missing impls there.
 fn checkpoint(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
-    let (runtime, ty, checkpoint) = (&cx.runtime, cx.state_ty(state), outside::checkpoint_type(cx, state)?);
+    let (runtime, ty, checkpoint) = (&cx.runtime, cx.state_ty(state), user_code::checkpoint_type(cx, state)?);
     let checkpoint = respan(quote!(__user_code::#checkpoint), checkpoint.span());
     Some(quote! {
         #[automatically_derived]
@@ -111,7 +111,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
     let note = if states.is_empty() {
         format!("`{name}` has no `work` states: use `()`")
     } else {
-        let names = hint::list(states.iter().map(|state| plain(&state.ident)));
+        let names = suggest::list(states.iter().map(|state| plain(&state.ident)));
         let methods = states.iter().zip(&methods).map(|(state, method)| {
             let (state, module) = (&state.ty, &cx.machine.module);
             format!(

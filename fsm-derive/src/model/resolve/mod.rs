@@ -1,6 +1,6 @@
 //! Resolves a declaration to a machine. Unknown names are reported and left out.
 
-mod fires;
+mod fired_event;
 mod states;
 mod transitions;
 
@@ -9,8 +9,8 @@ use syn::{Ident, Type};
 use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
     errors::Errors,
-    hint,
     parse::{self, Declaration, StateOptions},
+    suggest,
 };
 
 /// The name of the generated module: that of `module = …`, or the enum's in snake case. If it equals the enum's own name, that
@@ -96,11 +96,11 @@ impl Resolver<'_> {
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
             let message = if let Some(group) = group {
                 let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
-                let members = hint::join(members, "or");
+                let members = suggest::join(members, "or");
                 format!("`{name}` is a superstate, not a state: write one of its states, {members}")
             } else {
                 let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
-                let hint = hint::nearest(&name, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&name, names.iter().map(String::as_str));
                 format!("unknown state `{name}` in `{}`{hint}", self.machine.name())
             };
             self.errors.at(ident, message);
@@ -153,14 +153,14 @@ impl Resolver<'_> {
             let hint = if names.is_empty() {
                 format!(": declare it, `#[fsm(group({name}))]`")
             } else {
-                hint::nearest(&name, names.iter().map(String::as_str))
+                suggest::nearest(&name, names.iter().map(String::as_str))
             };
             self.errors.at(ident, format!("unknown superstate `{name}` in `{}`{hint}", self.machine.name()));
         }
         self.machine.states[state].group = found;
     }
 
-    fn exhausted(&mut self, state: usize, exhausted: Option<parse::Fires>) {
+    fn exhausted(&mut self, state: usize, exhausted: Option<parse::FiredEvent>) {
         let Some(exhausted) = exhausted else { return };
         if self.machine.states[state].kind != Kind::Work {
             let name = plain(&self.machine.states[state].ident);

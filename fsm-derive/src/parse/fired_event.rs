@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::{Attribute, Ident, Lit, Token, braced, parse::Parse, parse::ParseStream, punctuated::Punctuated, token};
 
-use super::{code::code, words};
+use super::{expr::expr, syntax};
 
 /// An event with its payload.
-pub(crate) struct Fires {
+pub(crate) struct FiredEvent {
     pub(crate) event: Ident,
     pub(crate) payload: Vec<Value>,
 }
@@ -19,9 +19,9 @@ pub(crate) struct Value {
     pub(crate) code: TokenStream,
 }
 
-impl Fires {
+impl FiredEvent {
     pub(super) fn read(input: ParseStream<'_>) -> syn::Result<Self> {
-        let event = words::event(input)?;
+        let event = syntax::event(input)?;
         let mut payload = Vec::new();
         if input.peek(token::Brace) {
             let content;
@@ -44,7 +44,7 @@ impl Parse for Value {
             return Ok(Self { attrs, field, code });
         }
         input.parse::<Token![:]>()?;
-        let code = code(input)?;
+        let code = expr(input)?;
         if code.is_empty() {
             return Err(syn::Error::new(
                 field.span(),

@@ -1,4 +1,4 @@
-//! Which names occur in tokens.
+//! The identifiers in tokens.
 
 use proc_macro2::{Ident, Spacing, TokenTree};
 use quote::ToTokens;
@@ -8,7 +8,7 @@ pub(crate) fn mentions(tokens: impl ToTokens, names: &dyn Fn(&str) -> bool) -> b
     mentioned(tokens).iter().any(|word| names(&word.to_string()))
 }
 
-/// The words that begin a path in `tokens`, or stand alone.
+/// The identifiers that begin a path in `tokens`, or stand alone.
 pub(crate) fn mentioned(tokens: impl ToTokens) -> Vec<Ident> {
     let tokens: Vec<_> = tokens.to_token_stream().into_iter().collect();
     let words = tokens.iter().enumerate().map(|(i, token)| match token {
@@ -38,7 +38,7 @@ pub(crate) fn colons(tokens: &[TokenTree], i: usize) -> bool {
     colon(i, true) && colon(i + 1, false)
 }
 
-/// The word at `i` goes on with a path.
+/// The identifier at `i` continues a path.
 pub(crate) fn after_colons(tokens: &[TokenTree], i: usize) -> bool {
     i.checked_sub(2).is_some_and(|before| colons(tokens, before))
 }

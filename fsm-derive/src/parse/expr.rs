@@ -7,7 +7,7 @@ use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::parse::ParseStream;
 
 /// Reads an expression, up to a comma or the end of the input. The result may be empty.
-pub(super) fn code(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+pub(super) fn expr(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut code = TokenStream::new();
     let mut generics = Generics::default();
     while !(input.is_empty() || input.peek(syn::Token![,]) && generics.depth == 0) {
@@ -69,7 +69,7 @@ mod tests {
         let all = |input: ParseStream<'_>| {
             let mut all = Vec::new();
             while !input.is_empty() {
-                all.push(crate::text::of(&code(input)?));
+                all.push(crate::text::of(&expr(input)?));
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
                 }

@@ -6,7 +6,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, spanned::Spanned as _};
 
 use crate::{
-    model::{Field, Fires, Kind, Timer, Transition, plain},
+    model::{Field, FiredEvent, Kind, Timer, Transition, plain},
     normalize::{Cx, respan},
     parse::Delay,
 };
@@ -207,7 +207,7 @@ fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
 }
 
 /// A function that makes the event that a timer or `exhausted` fires.
-fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &Fires) -> TokenStream {
+fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &FiredEvent) -> TokenStream {
     let (ty, scope) = (cx.events_ty(), &cx.events_scope);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
     let event = &cx.machine.events[fires.event].ty;

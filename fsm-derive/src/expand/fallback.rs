@@ -13,7 +13,7 @@ use syn::{Ident, Path, Type};
 
 use crate::{
     check::{DURABLE_TYPES, TYPES},
-    mentions::mentioned,
+    idents::mentioned,
     parse::{Declaration, Delay, On},
 };
 
@@ -32,7 +32,7 @@ const DURABLE: [(&str, bool, usize); 10] = [
 ];
 
 /// The parts of the stubs for a wrong declaration.
-pub(crate) struct Broken {
+pub(crate) struct Fallback {
     module: TokenStream,
     /// The names of the module's items.
     names: Vec<Ident>,
@@ -42,7 +42,7 @@ pub(crate) struct Broken {
 }
 
 /// Prepares the stubs of a declaration, which may turn out to be wrong.
-pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
+pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
     let Declaration { ident, vis, generics, options, .. } = declaration;
     let (params, args, clause) = generics.split_for_impl();
     let ty = quote!(#module::__Unknown);
@@ -113,7 +113,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
     let states =
         declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
     let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
-    Broken { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
+    Fallback { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
 }
 
 /// All `#[on(…)]` of a declaration.
@@ -149,7 +149,7 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     code.flat_map(mentioned).filter(imported).collect()
 }
 
-impl Broken {
+impl Fallback {
     /// The errors and the stubs.
     pub(crate) fn expand(self, errors: &TokenStream) -> TokenStream {
         let Self { module, names, stubs, named } = self;

@@ -2,9 +2,9 @@
 
 use super::Resolver;
 use crate::{
-    hint,
-    model::{Field, Fires, Timer, plain},
+    model::{Field, FiredEvent, Timer, plain},
     parse::{self, After},
+    suggest,
 };
 
 impl Resolver<'_> {
@@ -21,24 +21,24 @@ impl Resolver<'_> {
     }
 
     /// Resolves the event that `cause`, the timer or `exhausted`, fires in a state, with its payload.
-    pub(super) fn fires(&mut self, state: usize, fires: parse::Fires, cause: &str) -> Option<Fires> {
+    pub(super) fn fires(&mut self, state: usize, fires: parse::FiredEvent, cause: &str) -> Option<FiredEvent> {
         let name = plain(&fires.event);
         let accepted: Vec<_> = self.machine.from(state).map(|transition| transition.event).collect();
         let found = accepted.iter().copied().find(|event| self.machine.events[*event].name == name);
         if let Some(event) = found {
             self.payload_of(&fires, event);
-            return Some(Fires { span: fires.event.span(), event, payload: fires.payload });
+            return Some(FiredEvent { span: fires.event.span(), event, payload: fires.payload });
         }
         if self.machine.complete {
             let state = plain(&self.machine.states[state].ident);
-            let hint = hint::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
+            let hint = suggest::nearest(&name, accepted.iter().map(|event| self.machine.events[*event].name.as_str()));
             let message = format!("{cause} of `{state}` fires `{name}`, which `{state}` does not accept{hint}");
             self.errors.at(&fires.event, message);
         }
         None
     }
 
-    fn payload_of(&mut self, fires: &parse::Fires, event: usize) {
+    fn payload_of(&mut self, fires: &parse::FiredEvent, event: usize) {
         let event = &self.machine.events[event];
         let mut given: Vec<String> = Vec::new();
         for value in &fires.payload {
@@ -46,7 +46,7 @@ impl Resolver<'_> {
             let plain = plain(name);
             if !event.fields.iter().any(|field| field.name() == plain) {
                 let names: Vec<_> = event.fields.iter().map(Field::name).collect();
-                let hint = hint::nearest(&plain, names.iter().map(String::as_str));
+                let hint = suggest::nearest(&plain, names.iter().map(String::as_str));
                 self.errors.at(name, format!("unknown field `{plain}` in the payload of `{}`{hint}", event.name));
             } else if given.contains(&plain) {
                 self.errors.at(name, format!("`{plain}` is specified twice: remove one"));
@@ -58,7 +58,7 @@ impl Resolver<'_> {
             let message = format!(
                 "missing {} {} in the payload of `{}`: write `{} {{ {}: … }}`",
                 if missing.len() == 1 { "field" } else { "fields" },
-                hint::list(&missing),
+                suggest::list(&missing),
                 event.name,
                 event.name,
                 missing.join(": …, ")

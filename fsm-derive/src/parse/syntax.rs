@@ -6,7 +6,7 @@ use syn::{
     Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
 };
 
-use crate::{errors::Errors, hint};
+use crate::{errors::Errors, suggest};
 
 /// Reads the arguments of `attr` with `content`. If they cannot be read, reports an error and returns `None`. `example` shows
 /// how the attribute is written.
@@ -99,9 +99,9 @@ impl SeenOptions {
             self.0.push(known);
             return Ok((key, known));
         }
-        let hint = hint::nearest(&name, known.iter().copied());
+        let hint = suggest::nearest(&name, known.iter().copied());
         let error = syn::Error::new(key.span(), format!("unknown option `{name}` in {owner}{hint}"));
-        let Some(near) = hint::near(&name, known.iter().copied()) else { return Err(error) };
+        let Some(near) = suggest::near(&name, known.iter().copied()) else { return Err(error) };
         errors.push(error);
         Ok((key, near))
     }
