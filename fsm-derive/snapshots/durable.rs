@@ -866,7 +866,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     /**A stored `Report` whose state `S` is known at compile time.
 
-Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawRecord.html), as `id()` and `version()`, and the fields of its state.*/
+Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
     pub struct Record<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawRecord<S>,
     }
@@ -998,7 +998,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
     }
     /**One piece of work on a `Report` in state `S`.
 
-A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawTask.html), as `key()` and `cancelled()`, and the fields of its state.*/
+A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](fsm_runtime::RawTask), as `key()` and `cancelled()`, and the fields of its state.*/
     #[must_use = "a worker ends with one of its task's methods"]
     pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawTask<S>,

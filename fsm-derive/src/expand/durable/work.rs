@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::{plain, snake_ident},
     normalize::{Cx, local, respan},
-    suggest,
+    suggest, text,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -25,11 +25,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn task(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, s, e, .. } = cx;
-    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
+    let path = path.trim_start_matches("::");
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
          [`again`](Self::again), or with an error. Through `Deref` it has the methods of \
-         [`RawTask`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawTask.html), as `key()` and `cancelled()`, and the \
+         [`RawTask`]({path}::RawTask), as `key()` and `cancelled()`, and the \
          fields of its state."
     );
     let handle = Handle {
