@@ -6,7 +6,7 @@ use crate::graph::{Graph, Kind, TransitionInfo};
 
 /// What comes next on the way to a wished-for state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum NextStep {
     /// It is there.
     Arrived,
     /// This transition, which is `auto`, has no payload and one target.
@@ -16,12 +16,12 @@ pub enum Course {
     /// The timer of its state is to move it on, with this transition.
     Timer(&'static TransitionInfo),
     /// Somebody else has to do something.
-    Blocked(Obstacle),
+    Blocked(Blocker),
 }
 
 /// What stands in the way to a wished-for state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum Blocker {
     /// No way of `auto` transitions, work and timers leads there.
     NoWay,
     /// The only ways pass this transition, whose event has a payload that only its caller knows.
@@ -40,7 +40,7 @@ impl Graph {
     ///
     /// Each step that is fired is one step nearer, so that there is no circle of them.
     #[must_use]
-    pub fn course(&self, from: &str, to: &str) -> Course {
+    pub fn course(&self, from: &str, to: &str) -> NextStep {
         let free = self.steps_to(to, |transition| self.is_free(transition));
         if let Some(step) = self.next_step(from, &free, |transition| self.is_free(transition)) {
             return step;
@@ -50,7 +50,7 @@ impl Graph {
         let mut here = from;
         loop {
             let Some(left) = self.left(here, &auto).filter(|left| *left > 0) else {
-                return Course::Blocked(Obstacle::NoWay);
+                return NextStep::Blocked(Blocker::NoPath);
             };
             let nearer = |name: &&str| self.left(name, &auto).is_some_and(|steps| steps < left);
             let blocked = self
@@ -58,12 +58,12 @@ impl Graph {
                 .find(|transition| transition.auto && !self.is_free(transition) && transition.to.iter().any(nearer));
             if let Some(blocked) = blocked {
                 let branches = blocked.to.len() > 1;
-                let obstacle = if branches { Obstacle::Branch(blocked) } else { Obstacle::Payload(blocked) };
-                return Course::Blocked(obstacle);
+                let obstacle = if branches { Blocker::Branch(blocked) } else { Blocker::Payload(blocked) };
+                return NextStep::Blocked(obstacle);
             }
             let open = |transition: &&TransitionInfo| transition.auto || self.is_waited_for(transition);
             let Some(next) = self.transitions_from(here).filter(open).flat_map(|it| it.to).find(|to| nearer(to)) else {
-                return Course::Blocked(Obstacle::NoWay);
+                return NextStep::Blocked(Blocker::NoPath);
             };
             here = next;
         }
@@ -75,10 +75,15 @@ impl Graph {
         self.left(from, &self.steps_to(to, |transition| self.is_free(transition)))
     }
 
-    fn next_step(&self, from: &str, left: &[Option<usize>], free: impl Fn(&TransitionInfo) -> bool) -> Option<Course> {
+    fn next_step(
+        &self,
+        from: &str,
+        left: &[Option<usize>],
+        free: impl Fn(&TransitionInfo) -> bool,
+    ) -> Option<NextStep> {
         let here = self.left(from, left)?;
         if here == 0 {
-            return Some(Course::Arrived);
+            return Some(NextStep::Arrived);
         }
         let nearer = |transition: &&'static TransitionInfo| {
             transition.to.iter().any(|to| self.left(to, left).is_some_and(|steps| steps < here))
@@ -87,12 +92,12 @@ impl Graph {
         let timer = state.timer.map(|timer| timer.event);
         if let Some(timer) = self.transitions_from(from).filter(nearer).find(|it| timer == Some(it.event) && !free(it))
         {
-            return Some(Course::Timer(timer));
+            return Some(NextStep::Timer(timer));
         }
         if self.transitions_from(from).filter(nearer).any(|transition| self.is_worked_for(transition)) {
-            return Some(Course::Work);
+            return Some(NextStep::Work);
         }
-        self.transitions_from(from).filter(nearer).find(|transition| free(transition)).map(Course::Fire)
+        self.transitions_from(from).filter(nearer).find(|transition| free(transition)).map(NextStep::Fire)
     }
 
     /// The system can fire it: it may, it knows the payload, and it knows where it leads.
@@ -194,12 +199,12 @@ mod tests {
                 on("C", "tick", &["D"], false),
             ],
         );
-        assert_eq!(MACHINE.course("A", "D"), Course::Fire(&MACHINE.transitions[0]));
-        assert_eq!(MACHINE.course("B", "D"), Course::Work);
-        assert_eq!(MACHINE.course("B", "A"), Course::Work, "the same length: the work goes on");
-        assert_eq!(MACHINE.course("C", "D"), Course::Timer(&MACHINE.transitions[3]));
-        assert_eq!(MACHINE.course("D", "D"), Course::Arrived);
-        assert_eq!(MACHINE.course("D", "A"), Course::Blocked(Obstacle::NoWay));
+        assert_eq!(MACHINE.next_step("A", "D"), NextStep::Fire(&MACHINE.transitions[0]));
+        assert_eq!(MACHINE.next_step("B", "D"), NextStep::Work);
+        assert_eq!(MACHINE.next_step("B", "A"), NextStep::Work, "the same length: the work goes on");
+        assert_eq!(MACHINE.next_step("C", "D"), NextStep::Timer(&MACHINE.transitions[3]));
+        assert_eq!(MACHINE.next_step("D", "D"), NextStep::Arrived);
+        assert_eq!(MACHINE.next_step("D", "A"), NextStep::Blocked(Blocker::NoPath));
         assert_eq!(MACHINE.steps_left("A", "D"), Some(3));
         assert_eq!((MACHINE.steps_left("D", "A"), MACHINE.steps_left("?", "A")), (None, None));
     }
@@ -210,8 +215,8 @@ mod tests {
             &[state("A", Kind::Work), state("B", Kind::Rest), state("C", Kind::End)],
             &[on("A", "go", &["B"], false), on("B", "go", &["C"], true), on("A", "do", &["C"], true)],
         );
-        assert_eq!(MACHINE.course("A", "C"), Course::Fire(&MACHINE.transitions[2]));
-        assert_eq!(MACHINE.course("A", "B"), Course::Work);
+        assert_eq!(MACHINE.next_step("A", "C"), NextStep::Fire(&MACHINE.transitions[2]));
+        assert_eq!(MACHINE.next_step("A", "B"), NextStep::Work);
     }
 
     #[test]
@@ -232,9 +237,9 @@ mod tests {
                 on("D", "tick", &["E"], true),
             ],
         );
-        assert_eq!(MACHINE.course("A", "D"), Course::Fire(&MACHINE.transitions[0]));
-        assert_eq!(MACHINE.course("C", "D"), Course::Timer(&MACHINE.transitions[2]));
-        assert_eq!(MACHINE.course("D", "E"), Course::Fire(&MACHINE.transitions[3]));
+        assert_eq!(MACHINE.next_step("A", "D"), NextStep::Fire(&MACHINE.transitions[0]));
+        assert_eq!(MACHINE.next_step("C", "D"), NextStep::Timer(&MACHINE.transitions[2]));
+        assert_eq!(MACHINE.next_step("D", "E"), NextStep::Fire(&MACHINE.transitions[3]));
     }
 
     #[test]
@@ -248,10 +253,10 @@ mod tests {
                 on("D", "go", &["A"], false),
             ],
         );
-        assert_eq!(MACHINE.course("A", "C"), Course::Blocked(Obstacle::Payload(&MACHINE.transitions[1])));
-        assert_eq!(MACHINE.course("C", "D"), Course::Blocked(Obstacle::Branch(&MACHINE.transitions[2])));
-        assert_eq!(MACHINE.course("D", "A"), Course::Blocked(Obstacle::NoWay));
-        assert_eq!(MACHINE.course("A", "nowhere"), Course::Blocked(Obstacle::NoWay));
+        assert_eq!(MACHINE.next_step("A", "C"), NextStep::Blocked(Blocker::Payload(&MACHINE.transitions[1])));
+        assert_eq!(MACHINE.next_step("C", "D"), NextStep::Blocked(Blocker::Branch(&MACHINE.transitions[2])));
+        assert_eq!(MACHINE.next_step("D", "A"), NextStep::Blocked(Blocker::NoPath));
+        assert_eq!(MACHINE.next_step("A", "nowhere"), NextStep::Blocked(Blocker::NoPath));
     }
 
     fn any_graph() -> impl Strategy<Value = Graph> {
@@ -281,7 +286,7 @@ mod tests {
         fn what_is_fired_is_auto_and_one_step_nearer(machine in any_graph(), from in 0..6_usize, to in 0..6_usize) {
             let (mut here, goal) = (NAMES[from], NAMES[to]);
             let mut fired = 0;
-            while let Course::Fire(transition) = machine.course(here, goal) {
+            while let NextStep::Fire(transition) = machine.next_step(here, goal) {
                 prop_assert!(transition.auto && transition.from == here);
                 prop_assert_eq!(transition.to.len(), 1);
                 prop_assert!(machine.event(transition.event).is_some_and(|event| event.fields.is_empty()));
@@ -297,22 +302,22 @@ mod tests {
         fn what_is_waited_for_can_come_and_a_block_is_no_way(machine in any_graph(), from in 0..6_usize, to in 0..6_usize) {
             let (here, goal) = (NAMES[from], NAMES[to]);
             let left = machine.steps_left(here, goal);
-            match machine.course(here, goal) {
-                Course::Arrived => prop_assert_eq!(here, goal),
-                Course::Work => prop_assert_eq!(machine.state(here).map(|state| state.kind), Some(Kind::Work)),
-                Course::Timer(timer) => {
+            match machine.next_step(here, goal) {
+                NextStep::Arrived => prop_assert_eq!(here, goal),
+                NextStep::Work => prop_assert_eq!(machine.state(here).map(|state| state.kind), Some(Kind::Work)),
+                NextStep::Timer(timer) => {
                     let armed = machine.state(here).and_then(|state| state.timer).map(|timer| timer.event);
                     prop_assert_eq!(armed, Some(timer.event));
                 }
-                Course::Fire(_) => {}
-                Course::Blocked(obstacle) => {
+                NextStep::Fire(_) => {}
+                NextStep::Blocked(obstacle) => {
                     prop_assert_eq!(left, None);
-                    if let Obstacle::Payload(it) | Obstacle::Branch(it) = obstacle {
+                    if let Blocker::Payload(it) | Blocker::Branch(it) = obstacle {
                         prop_assert!(it.auto && (it.to.len() > 1 || it.event == "say"));
                     }
                 }
             }
-            prop_assert_eq!(matches!(machine.course(here, goal), Course::Blocked(_)), left.is_none());
+            prop_assert_eq!(matches!(machine.next_step(here, goal), NextStep::Blocked(_)), left.is_none());
         }
     }
 }

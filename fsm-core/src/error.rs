@@ -119,7 +119,7 @@ impl<M: StateMachine> fmt::Display for Rejected<M> {
 impl<M: StateMachine> Error for Rejected<M> {}
 
 /// A value was not in the state that was asked for: it comes back.
-pub struct WrongState<M: StateMachine> {
+pub struct WrongStateError<M: StateMachine> {
     /// The value, unchanged.
     pub machine: M,
     /// What came with it; `()` where the machine has no context.
@@ -128,39 +128,39 @@ pub struct WrongState<M: StateMachine> {
     pub wanted: M::State,
 }
 
-impl<M: StateMachine> WrongState<M> {
+impl<M: StateMachine> WrongStateError<M> {
     /// `machine` is not in state `S`.
     pub fn new<S: StateOf<M>>(machine: M, context: M::Context) -> Self {
         Self { machine, context, wanted: S::STATE }
     }
 }
 
-impl<M: StateMachine> fmt::Debug for WrongState<M> {
+impl<M: StateMachine> fmt::Debug for WrongStateError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrongState")
+        f.debug_struct("WrongStateError")
             .field("state", &self.machine.state())
             .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }
 }
 
-impl<M: StateMachine> fmt::Display for WrongState<M> {
+impl<M: StateMachine> fmt::Display for WrongStateError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the `{}` is in state `{}`, not in `{}`", M::GRAPH.machine, self.machine.state(), self.wanted)
     }
 }
 
-impl<M: StateMachine> Error for WrongState<M> {}
+impl<M: StateMachine> Error for WrongStateError<M> {}
 
 /// A text names none of a machine's states, or none of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownName {
+pub struct UnknownNameError {
     of: &'static str,
     name: Box<str>,
     known: Box<[&'static str]>,
 }
 
-impl UnknownName {
+impl UnknownNameError {
     /// `name` is none of `N`'s; `of` says what those are names of, as in "state of `Server`".
     #[must_use]
     pub fn new<N: Name>(of: &'static str, name: &str) -> Self {
@@ -180,14 +180,14 @@ impl UnknownName {
     }
 }
 
-impl fmt::Display for UnknownName {
+impl fmt::Display for UnknownNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is no {}; there are ", self.name, self.of)?;
         list(f, self.known.iter().copied())
     }
 }
 
-impl Error for UnknownName {}
+impl Error for UnknownNameError {}
 
 /// `` `a`, `b` and `c` ``, or `none`.
 pub(crate) fn list(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {

@@ -116,11 +116,11 @@ pub mod __private {
     pub use __code as code;
 }
 
-pub use course::{Course, Obstacle};
+pub use course::{Blocker, NextStep};
 #[doc(hidden)]
 pub use diff::diff;
 pub use dot::Dot;
-pub use error::{Reason, Refused, Rejected, UnknownName, WrongState};
+pub use error::{Reason, Refused, Rejected, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;

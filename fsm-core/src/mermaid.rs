@@ -11,7 +11,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     arrows::{Tail, arrows, every_but},
-    graph::{Graph, Kind, StateInfo, TransitionInfo},
+    graph::{Graph, StateInfo, StateKind, TransitionInfo},
 };
 
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
@@ -22,11 +22,11 @@ use crate::{
 /// (`[guarded]`) and timers, and gives each state the first line of its doc comment.
 ///
 /// ```
-/// # use fsm_core::{Graph, Kind, StateInfo};
+/// # use fsm_core::{Graph, StateKind, StateInfo};
 /// # const DOOR: Graph = Graph {
 /// #     machine: "Door", doc: "", version: 1, context: None, events: &[], transitions: &[], groups: &[],
 /// #     states: &[StateInfo {
-/// #         name: "Open", doc: "", kind: Kind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
+/// #         name: "Open", doc: "", kind: StateKind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
 /// #         timer: None, exhausted: None,
 /// #     }],
 /// # };
@@ -102,11 +102,11 @@ impl fmt::Display for Mermaid<'_> {
             };
             drawing.transition(f, &from, transition)?;
         }
-        for state in graph.states.iter().filter(|state| state.kind == Kind::End) {
+        for state in graph.states.iter().filter(|state| state.kind == StateKind::End) {
             writeln!(f, "    {} --> [*]", drawing.id(state.name))?;
         }
-        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == Kind::Work)?;
-        drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == Kind::End)?;
+        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == StateKind::Work)?;
+        drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == StateKind::End)?;
         drawing.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| Some(state.name) == *highlight)
     }
 }
@@ -265,7 +265,7 @@ mod tests {
         StateInfo {
             name,
             doc: "",
-            kind: Kind::Rest,
+            kind: StateKind::Rest,
             initial: false,
             remove: false,
             was: &[],
@@ -284,12 +284,12 @@ mod tests {
         states: &[
             StateInfo { initial: true, doc: "Waits; forever:\nor not.", ..state("INIT-REBOOT") },
             StateInfo {
-                kind: Kind::Work,
+                kind: StateKind::Work,
                 timer: Some(TimerInfo { after: Duration::from_millis(5_400_250), event: "expire" }),
                 group: Some("Active"),
                 ..state("INIT_REBOOT")
             },
-            StateInfo { kind: Kind::End, ..state("End") },
+            StateInfo { kind: StateKind::End, ..state("End") },
         ],
         events: &[],
         transitions: &[

@@ -2,7 +2,7 @@
 
 use core::{fmt, hash::Hash, str::FromStr};
 
-use crate::error::UnknownName;
+use crate::error::UnknownNameError;
 
 /// A generated enum of names: `server::State` or `server::EventKind`.
 ///
@@ -10,7 +10,7 @@ use crate::error::UnknownName;
 /// [`as_str`](Self::as_str) and [`index`](Self::index) as inherent `const` items too, so this trait is needed only in
 /// generic code.
 pub trait Name:
-    Copy + Ord + Hash + fmt::Debug + fmt::Display + FromStr<Err = UnknownName> + Send + Sync + 'static
+    Copy + Ord + Hash + fmt::Debug + fmt::Display + FromStr<Err = UnknownNameError> + Send + Sync + 'static
 {
     /// All of them, in declaration order.
     const ALL: &'static [Self];

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fsm_core::{
     StateMachine,
-    testing::{Leg, Way, legs_from, ways},
+    testing::{Path, Step, steps_from, ways},
 };
 use proptest::{
     prelude::*,
@@ -25,22 +25,22 @@ enum Valve {
     Broken,
 }
 
-fn event(leg: Leg<Valve>, _: &Valve) -> valve::Event {
+fn event(leg: Step<Valve>, _: &Valve) -> valve::Event {
     match leg.event {
         valve::EventKind::Burst => valve::event::Burst.into(),
         valve::EventKind::Turn => valve::event::Turn.into(),
     }
 }
 
-fn born(way: &Way<Valve>) -> Valve {
+fn born(way: &Path<Valve>) -> Valve {
     if way.start == valve::State::Shut { Valve::Shut } else { Valve::Open }
 }
 
 proptest! {
     #[test]
     fn each_way_is_legal_and_no_longer_than_asked(way in ways::<Valve>(6)) {
-        prop_assert!(way.legs.len() <= 6);
-        prop_assert_eq!(way.go(born(&way), event)?.state(), way.end());
+        prop_assert!(way.steps.len() <= 6);
+        prop_assert_eq!(way.follow(born(&way), event)?.state(), way.end());
     }
 }
 
@@ -51,9 +51,9 @@ fn every_leg_and_every_start_comes_up() {
     for _ in 0..500 {
         let way = ways::<Valve>(6).new_tree(&mut runner).expect("nothing is filtered").current();
         starts.insert(way.start);
-        legs.extend(way.legs.iter().map(ToString::to_string));
+        legs.extend(way.steps.iter().map(ToString::to_string));
     }
-    let declared = valve::State::ALL.iter().flat_map(|state| legs_from::<Valve>(*state));
+    let declared = valve::State::ALL.iter().flat_map(|state| steps_from::<Valve>(*state));
     assert_eq!(legs, declared.map(|leg| leg.to_string()).collect());
     assert_eq!(starts, BTreeSet::from([valve::State::Shut, valve::State::Open]));
 }
@@ -62,7 +62,7 @@ fn every_leg_and_every_start_comes_up() {
 fn a_failing_way_shrinks_to_the_shortest() {
     let config = Config { failure_persistence: None, ..Config::default() };
     let failure = TestRunner::new(config).run(&ways::<Valve>(12), |way| {
-        prop_assert!(!way.passes(valve::State::Broken));
+        prop_assert!(!way.visits(valve::State::Broken));
         Ok(())
     });
     let text = failure.expect_err("some way breaks it").to_string();

@@ -8,7 +8,7 @@ use std::{
 
 use fsm_core::{
     StateMachine, assert_transitions,
-    testing::{Leg, legs_from, simple_ways, transition_ways},
+    testing::{Step, simple_paths, steps_from, transition_paths},
 };
 use text::{
     Event, EventKind, State,
@@ -51,7 +51,7 @@ fn born(state: State) -> Text {
     }
 }
 
-fn event(leg: Leg<Text>, _: &Text) -> Event {
+fn event(leg: Step<Text>, _: &Text) -> Event {
     match leg.event {
         EventKind::Submit => Submit { by: 1 }.into(),
         EventKind::Decide => Decide { score: if leg.to == State::Published { 9 } else { 1 } }.into(),
@@ -65,17 +65,17 @@ fn shown(ways: &[impl ToString]) -> Vec<String> {
 
 #[test]
 fn a_branch_is_a_leg_for_each_target() {
-    let legs = legs_from::<Text>(State::Review);
+    let legs = steps_from::<Text>(State::Review);
     assert_eq!(
         shown(&legs),
         ["Review --decide--> Published", "Review --decide--> Draft", "Review --withdraw--> WITHDRAWN"]
     );
-    assert!(legs_from::<Text>(State::Published).is_empty());
+    assert!(steps_from::<Text>(State::Published).is_empty());
 }
 
 #[test]
 fn simple_ways_come_to_no_state_twice() {
-    assert_eq!(shown(&simple_ways::<Text>(0)), ["Draft", "Reprint"]);
+    assert_eq!(shown(&simple_paths::<Text>(0)), ["Draft", "Reprint"]);
     let all = [
         "Draft",
         "Draft --submit--> Review",
@@ -86,27 +86,27 @@ fn simple_ways_come_to_no_state_twice() {
         "Reprint --decide--> Published",
         "Reprint --withdraw--> WITHDRAWN",
     ];
-    assert_eq!(shown(&simple_ways::<Text>(2)), all);
-    assert_eq!(shown(&simple_ways::<Text>(usize::MAX)), all);
+    assert_eq!(shown(&simple_paths::<Text>(2)), all);
+    assert_eq!(shown(&simple_paths::<Text>(usize::MAX)), all);
 }
 
 #[test]
 fn every_transition_has_a_way_and_the_machine_goes_it() {
-    let ways = transition_ways::<Text>();
-    let last: BTreeSet<_> = ways.iter().filter_map(|way| way.legs.last()).map(ToString::to_string).collect();
-    let declared: BTreeSet<_> = State::ALL.iter().flat_map(|state| shown(&legs_from::<Text>(*state))).collect();
+    let ways = transition_paths::<Text>();
+    let last: BTreeSet<_> = ways.iter().filter_map(|way| way.steps.last()).map(ToString::to_string).collect();
+    let declared: BTreeSet<_> = State::ALL.iter().flat_map(|state| shown(&steps_from::<Text>(*state))).collect();
     assert_eq!((ways.len(), last), (declared.len(), declared));
     for way in ways {
-        assert_eq!(way.go(born(way.start), event).map(|text| text.state()), Ok(way.end()));
+        assert_eq!(way.follow(born(way.start), event).map(|text| text.state()), Ok(way.end()));
     }
 }
 
 #[test]
 fn a_machine_that_goes_astray_is_told_with_the_whole_way() {
-    let ways = transition_ways::<Text>();
+    let ways = transition_paths::<Text>();
     let way = ways.iter().find(|way| way.end() == State::Published).expect("there is one");
-    let astray = |machine, event: &dyn Fn(Leg<Text>, &Text) -> Event| {
-        way.go(machine, event).map(|text| text.state()).unwrap_err().to_string()
+    let astray = |machine, event: &dyn Fn(Step<Text>, &Text) -> Event| {
+        way.follow(machine, event).map(|text| text.state()).unwrap_err().to_string()
     };
     let shown = "Draft --submit--> Review --decide--> Published";
     assert_eq!(astray(Text::Withdrawn, &event), format!("leg 0 of {shown}: the machine stands in `WITHDRAWN`"));

@@ -129,17 +129,17 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = <Self as ::fsm_runtime::core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("state of `Report`", name))
         }
@@ -326,17 +326,17 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = <Self as ::fsm_runtime::core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("event of `Report`", name))
         }
@@ -366,7 +366,7 @@ pub mod report {
         }
     }
     #[automatically_derived]
-    impl<S: __Initial> ::fsm_runtime::BornIn<S> for Report {
+    impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
         type Born = S;
         fn parts(birth: S) -> (S, ()) {
             (birth, ())
@@ -394,7 +394,7 @@ pub mod report {
             self,
             state: S,
             seal: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::GuardError<S, Self>>;
         #[doc(hidden)]
         const EVENT: EventKind;
         /// The record, or the choice of records, after the transition.
@@ -402,7 +402,7 @@ pub mod report {
         #[doc(hidden)]
         fn wrap(
             target: Self::Target,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             seal: __Seal,
         ) -> Self::NextRecord;
     }
@@ -415,7 +415,7 @@ pub mod report {
             state: S,
             event: E,
             _: &mut (),
-        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
+        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::GuardError<S, E>> {
             event.transition(state, __Seal)
         }
     }
@@ -494,17 +494,17 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Report>
     for Machine<S> {
-        type Error = ::fsm_runtime::core::WrongState<Report>;
+        type Error = ::fsm_runtime::core::WrongStateError<Report>;
         fn try_from(
             machine: Report,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongState<Report>> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongStateError<Report>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_runtime::core::WrongState::new::<S>(machine, ()),
+                        ::fsm_runtime::core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -609,7 +609,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Requested, Self>,
+            ::fsm_runtime::core::GuardError<Requested, Self>,
         > {
             ::core::result::Result::Ok({
                 let Requested { title } = state;
@@ -620,7 +620,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         type NextRecord = Record<Writing>;
         fn wrap(
             target: Writing,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             _: __Seal,
         ) -> Record<Writing> {
             Record {
@@ -647,7 +647,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Writing, Self>,
+            ::fsm_runtime::core::GuardError<Writing, Self>,
         > {
             ::core::result::Result::Ok({
                 let Writing { title } = state;
@@ -659,7 +659,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         type NextRecord = Record<Written>;
         fn wrap(
             target: Written,
-            meta: ::fsm_runtime::Meta<Report>,
+            meta: ::fsm_runtime::RecordMeta<Report>,
             _: __Seal,
         ) -> Record<Written> {
             Record {
@@ -676,7 +676,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_runtime::core::StateInfo {
                 name: "Requested",
                 doc: "Somebody wants it.",
-                kind: ::fsm_runtime::core::Kind::Rest,
+                kind: ::fsm_runtime::core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -693,7 +693,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_runtime::core::StateInfo {
                 name: "Writing",
                 doc: "A worker is writing it.",
-                kind: ::fsm_runtime::core::Kind::Work,
+                kind: ::fsm_runtime::core::StateKind::Work,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -713,7 +713,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_runtime::core::StateInfo {
                 name: "Written",
                 doc: "It can be read.",
-                kind: ::fsm_runtime::core::Kind::End,
+                kind: ::fsm_runtime::core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -808,7 +808,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             let event = event.into();
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
@@ -818,7 +818,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                     ::core::result::Result::Ok(Self::Written { title, text })
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                    ::core::result::Result::Err(::fsm_runtime::core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -856,7 +856,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             self.apply(event)
         }
         #[inline]
@@ -866,7 +866,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     /**A stored `Report` whose state `S` is known at compile time.
 
-Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawRecord.html), as `id()` and `version()`, and the fields of its state.*/
+Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
     pub struct Record<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawRecord<S>,
     }
@@ -998,7 +998,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
     }
     /**One piece of work on a `Report` in state `S`.
 
-A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawTask.html), as `key()` and `cancelled()`, and the fields of its state.*/
+A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](fsm_runtime::RawTask), as `key()` and `cancelled()`, and the fields of its state.*/
     #[must_use = "a worker ends with one of its task's methods"]
     pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawTask<S>,
@@ -1052,8 +1052,8 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         }
     }
     #[automatically_derived]
-    impl ::fsm_runtime::KeepsProgress for Writing {
-        type Progress = __user_code::checkpoint_Writing;
+    impl ::fsm_runtime::Checkpointed for Writing {
+        type Checkpoint = __user_code::checkpoint_Writing;
     }
     ///The async work of `Report`: one method per `work` state.
     #[diagnostic::on_unimplemented(
@@ -1075,7 +1075,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         async fn work(
             self,
             workers: &W,
-            lease: ::fsm_runtime::Lease<Self>,
+            lease: ::fsm_runtime::WorkClaim<Self>,
         ) -> ::core::result::Result<
             ::fsm_runtime::Finished<Self>,
             ::fsm_runtime::WorkError,
@@ -1110,7 +1110,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ) -> Record<S> {
             Record { raw }
         }
-        fn wrap_any(self, meta: ::fsm_runtime::Meta<Self>) -> AnyRecord {
+        fn wrap_any(self, meta: ::fsm_runtime::RecordMeta<Self>) -> AnyRecord {
             match self {
                 Self::Requested { title } => {
                     AnyRecord::Requested(Record {
@@ -1132,7 +1132,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                 }
             }
         }
-        fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::Meta<Self>) {
+        fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::RecordMeta<Self>) {
             match record {
                 AnyRecord::Requested(record) => {
                     let (state, meta) = record.raw.__into_parts();

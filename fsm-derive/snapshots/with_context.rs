@@ -144,17 +144,17 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = <Self as ::fsm_core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Order`", name))
         }
@@ -339,17 +339,17 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = <Self as ::fsm_core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Order`", name))
         }
@@ -399,7 +399,7 @@ pub mod order {
             state: S,
             context: &mut Shop,
             seal: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Order` whose state `S` is known at compile time.
 
@@ -503,10 +503,10 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::fsm_core::StateOf<Order>> ::core::convert::TryFrom<(Order, Shop)>
     for Machine<S> {
-        type Error = ::fsm_core::WrongState<Order>;
+        type Error = ::fsm_core::WrongStateError<Order>;
         fn try_from(
             (machine, context): (Order, Shop),
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Order>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Order>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     let context = ::fsm_core::__private::Box::new(context);
@@ -514,7 +514,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, context),
+                        ::fsm_core::WrongStateError::new::<S>(machine, context),
                     )
                 }
             }
@@ -624,7 +624,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
         ) -> ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Self, event::Pay>,
+            ::fsm_core::GuardError<Self, event::Pay>,
         > {
             self.fire(event::Pay)
         }
@@ -652,7 +652,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             state: Cart,
             context: &mut Shop,
             _: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
             ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
         }
     }
@@ -660,7 +660,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Cart> for event::Pay {
         type Next = ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Machine<Cart>, event::Pay>,
+            ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
         >;
         #[inline]
         fn fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
@@ -685,7 +685,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             state: Cart,
             context: &mut Shop,
             _: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
             match __user_code::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
@@ -694,7 +694,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -719,7 +719,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             state: Paid,
             _: &mut Shop,
             _: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Paid, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Paid, Self>> {
             ::core::result::Result::Ok(Shipped)
         }
     }
@@ -732,7 +732,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Cart",
                 doc: "Being filled.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -749,7 +749,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Paid",
                 doc: "The money is there.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -766,7 +766,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Shipped",
                 doc: "On its way.",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -867,7 +867,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: impl ::core::convert::Into<Event>,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             let event = event.into();
             match (self, event) {
                 (Self::Cart { cents }, Event::Add(event)) => {
@@ -880,7 +880,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                     ::core::result::Result::Ok(Self::Shipped)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -897,15 +897,15 @@ It starts in an initial state, is moved by the events that its state declares, a
         state: S,
         event: E,
         context: &mut Shop,
-    ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+    ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
         match event.transition(state, context, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -932,7 +932,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: Event,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             self.apply(event, context)
         }
         #[inline]

@@ -164,17 +164,17 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = <Self as ::fsm_core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Text`", name))
         }
@@ -386,17 +386,17 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = <Self as ::fsm_core::Name>::ALL
                 .iter()
                 .copied()
                 .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Text`", name))
         }
@@ -477,7 +477,7 @@ pub(crate) mod text {
             self,
             state: S,
             seal: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
 
@@ -564,10 +564,10 @@ It starts in an initial state, is moved by the events that its state declares, a
         S: ::fsm_core::StateOf<Text<'a, T>>,
         T: Clone,
     > ::core::convert::TryFrom<Text<'a, T>> for Machine<'a, S, T> {
-        type Error = ::fsm_core::WrongState<Text<'a, T>>;
+        type Error = ::fsm_core::WrongStateError<Text<'a, T>>;
         fn try_from(
             machine: Text<'a, T>,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Text<'a, T>>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Text<'a, T>>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine {
@@ -577,7 +577,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -672,7 +672,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             by: &'a str,
         ) -> ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Self, event::Submit<'a>>,
+            ::fsm_core::GuardError<Self, event::Submit<'a>>,
         > {
             self.fire(event::Submit { by })
         }
@@ -705,7 +705,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
+            ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
         fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
@@ -737,7 +737,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             state: Draft<T>,
             _: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
             match __user_code::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
@@ -747,7 +747,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -787,7 +787,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(__user_code::with_Review_Decide(state, self))
         }
@@ -808,7 +808,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             state: Draft<T>,
             _: __Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
@@ -830,7 +830,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(Withdrawn)
         }
@@ -844,7 +844,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Draft",
                 doc: "Being written.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -861,7 +861,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Review",
                 doc: "Being read.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -885,7 +885,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "Published",
                 doc: "Out.",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -902,7 +902,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::StateInfo {
                 name: "WITHDRAWN",
                 doc: "",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -1019,7 +1019,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         pub(crate) fn apply(
             self,
             event: impl ::core::convert::Into<Event<'a>>,
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             let event = event.into();
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
@@ -1035,7 +1035,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                     ::core::result::Result::Ok(Self::Withdrawn)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -1063,15 +1063,15 @@ It starts in an initial state, is moved by the events that its state declares, a
     >(
         state: S,
         event: E,
-    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
         match event.transition(state, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -1098,7 +1098,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: Event<'a>,
             _: &mut (),
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             self.apply(event)
         }
         #[inline]

@@ -6,7 +6,7 @@
 //! are due at the same moment, and new work that comes while they fire (`-- drain` for that alone).
 
 use fsm_runtime::{
-    Listing,
+    ListQuery,
     prelude::*,
     store::{Store, sqlite::Synchronous},
 };
@@ -210,19 +210,19 @@ async fn measure(path: &Path, rows: u32) -> Column {
     let devices = runtime.machines::<Device>();
     let any = || format!("{:08}", fastrand::u32(2 * DUE..rows));
     column.push(("get", timed(999, async || drop(devices.get(&any()).await.expect("a device"))).await));
-    let list = async |listing: Listing<device::State>, least: usize| {
+    let list = async |listing: ListQuery<device::State>, least: usize| {
         let page = devices.list(&listing).await.expect("a page");
         assert!(page.items.len() >= least.min(100), "{}", page.items.len());
     };
-    column.push(("list, 100 of all", timed(99, async || list(Listing::all().after(any()), 0).await).await));
-    let on = Listing::in_state(device::State::On);
+    column.push(("list, 100 of all", timed(99, async || list(ListQuery::all().after(any()), 0).await).await));
+    let on = ListQuery::in_state(device::State::On);
     column.push(("list, 100 of one state", timed(99, async || list(on.clone(), 100).await).await));
     let middle = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::from(rows / 2));
     let old = on.clone().entered_before(middle);
     column.push(("list, 100 of one state and age", timed(99, async || list(old.clone(), 100).await).await));
-    let parked = Listing::all().parked();
+    let parked = ListQuery::all().parked();
     column.push(("list, 100 parked", timed(99, async || list(parked.clone(), 100).await).await));
-    let parked = Listing::in_state(device::State::Repairing).parked();
+    let parked = ListQuery::in_state(device::State::Repairing).parked();
     column.push(("list, 100 parked of one state", timed(99, async || list(parked.clone(), 100).await).await));
     column.push(("history of one", timed(99, async || drop(devices.history(&any(), 0, 100).await.expect("it"))).await));
     column.push(("count by state", timed(9, async || drop(devices.count().await.expect("counts"))).await));

@@ -104,7 +104,7 @@ const PAIRS: usize = 7;
 async fn fill<S>(errands: &Machines<Errand>, count: usize, state: fn() -> S)
 where
     S: fsm_runtime::DurableState<Machine = Errand>,
-    Errand: fsm_runtime::BornIn<S>,
+    Errand: fsm_runtime::CreateFrom<S>,
 {
     let mut creating = JoinSet::new();
     for n in 0..count {
@@ -168,7 +168,7 @@ async fn cycles_of(path: &Path) -> f64 {
     fill(&client.machines(), CYCLES, || errand::Todo).await;
     let before = transactions::so_far();
     let began = Instant::now();
-    let builder = Runtime::builder(store).workers_at_once(AT_ONCE);
+    let builder = Runtime::builder(store).max_concurrency(AT_ONCE);
     let runtime = builder.machine::<Errand, _>(Nobody { idle: false }).start().await.expect("a controller");
     let errands = runtime.machines::<Errand>();
     let mut left = CYCLES;
@@ -208,7 +208,7 @@ async fn memory() {
     let client = Runtime::builder(store.clone()).start().await.expect("a client");
     fill(&client.machines(), IDLE, || errand::Todo).await;
     let before = MEMORY.allocated();
-    let builder = Runtime::builder(store).workers_at_once(IDLE).scan_every(Duration::from_hours(1));
+    let builder = Runtime::builder(store).max_concurrency(IDLE).poll_interval(Duration::from_hours(1));
     let runtime = builder.machine::<Errand, _>(Nobody { idle: true }).start().await.expect("a controller");
     while runtime.status().count(fsm_runtime::WorkerPhase::Running) < IDLE {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,7 +1,7 @@
 //! X5: processes killed while they migrate all rows, and while they make the tables: what is left is whole, and the next one goes on.
 
 use fsm_runtime::{
-    Builder, Listing, Runtime,
+    Builder, ListQuery, Runtime,
     store::{Store, sqlite::Sqlite},
 };
 use serde_json::json;
@@ -132,7 +132,7 @@ async fn old_rows(path: &Path) {
     }
     runtime.shutdown(Duration::from_secs(1)).await;
     // One file, without a log.
-    store.back_up(path).await.expect("a new file");
+    store.backup(path).await.expect("a new file");
 }
 
 /// Every row is as it was or migrated, and can be read; no history has changed. How many are migrated.
@@ -140,7 +140,7 @@ async fn check(path: &Path) -> u64 {
     let store = Sqlite::open(path).await.expect("it opens after a kill");
     let runtime = migrating(store.clone()).start().await.expect("a client");
     let accounts = runtime.machines::<Account>();
-    let rows = accounts.rows(&Listing::all().limit(usize::MAX >> 32)).await.expect("rows").items;
+    let rows = accounts.rows(&ListQuery::all().limit(usize::MAX >> 32)).await.expect("rows").items;
     assert_eq!(rows.len() as u64, ROWS);
     let mut migrated = 0;
     for (n, row) in (0..).zip(&rows) {

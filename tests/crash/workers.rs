@@ -113,8 +113,8 @@ pub(crate) async fn work_until_told(path: &Path) {
         // A process that was stopped may hold the file for longer than one waits for it.
         let Ok(store) = Sqlite::open(path).await else { continue };
         let file = file.try_clone().expect("the file of effects");
-        let builder = Runtime::builder(store).machine::<Errand, _>(Effects(file)).lease(LEASE);
-        let builder = builder.scan_every(Duration::from_millis(500)).attempts(1_000_000);
+        let builder = Runtime::builder(store).machine::<Errand, _>(Effects(file)).lease_ttl(LEASE);
+        let builder = builder.poll_interval(Duration::from_millis(500)).max_attempts(1_000_000);
         if let Ok(runtime) = builder.backoff(Duration::from_millis(1), Duration::from_millis(50)).start().await {
             break runtime;
         }

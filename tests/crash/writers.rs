@@ -1,7 +1,7 @@
 //! X1: writers killed at random moments. Nothing acknowledged is lost, and every history is an unbroken chain.
 
 use fsm_runtime::{
-    Listing,
+    ListQuery,
     prelude::*,
     store::{Change, Claim, HistoryEntry, HistoryKind, Row, Store},
 };
@@ -63,7 +63,7 @@ pub(crate) async fn write_until_killed(path: &Path) {
                     if let Some(seen) = seen {
                         claim(&store, &seen).await;
                         let low = counter::Low { count: seen.version };
-                        let moved = counters.acting_as("crash").move_to(&seen, low, "now and then").await;
+                        let moved = counters.with_actor("crash").move_to(&seen, low, "now and then").await;
                         acknowledge(&id, moved.expect("nobody else moves it").version());
                         continue;
                     }
@@ -129,7 +129,7 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
     let store = Sqlite::open(path).await.expect("the store opens after a kill");
     let runtime = Runtime::builder(store.clone()).start().await.expect("a client");
     let counters = runtime.machines::<Counter>();
-    let rows = counters.rows(&Listing::all().limit(INSTANCES)).await.expect("rows").items;
+    let rows = counters.rows(&ListQuery::all().limit(INSTANCES)).await.expect("rows").items;
     for (id, version) in acknowledged {
         let row = rows.iter().find(|row| *row.key.id == **id).expect("an acknowledged instance is there");
         assert!(row.version >= *version, "{id} was acknowledged at {version} and is at {}", row.version);

@@ -119,7 +119,7 @@ mod plain {
     /// Every word in one machine.
     #[derive(StateMachine, Clone, Debug, PartialEq)]
     #[fsm(initial = Initial, derive(Clone, Debug, PartialEq))]
-    #[on(cancelled => Failure)]
+    #[on(cancelled => TransitionError)]
     #[on(new { key: u8 } => Record, method = renew)]
     #[on(key => bool)]
     #[on(id => Task)]
@@ -140,7 +140,7 @@ mod plain {
         /// The same.
         Task,
         /// The same.
-        Failure,
+        TransitionError,
         /// With another type.
         #[state(type = EventState)]
         Event,
@@ -202,7 +202,7 @@ mod stored {
     #[derive(StateMachine, Clone, Debug, PartialEq)]
     #[fsm(initial = Initial, durable, context = Shared, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
     #[on(new => Initial, method = renew)]
-    #[on(id => Failure)]
+    #[on(id => TransitionError)]
     #[on(version => Workers)]
     #[on(key => Event)]
     #[on(signals => Any)]
@@ -220,7 +220,7 @@ mod stored {
         /// With a worker, whose event is called like a method of its task.
         #[state(work, type = TaskState, checkpoint = u8, exhausted = cancelled)]
         #[on(cancelled => EventKind)]
-        #[on(heartbeat => Failure)]
+        #[on(heartbeat => TransitionError)]
         Task {
             /// Fields called like those of what holds them.
             state: u8,
@@ -242,7 +242,7 @@ mod stored {
             id: String,
         },
         /// Free.
-        Failure,
+        TransitionError,
         /// Free.
         Error,
         /// And the others.

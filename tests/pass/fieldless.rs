@@ -1,6 +1,6 @@
 //! A fieldless enum, typed and as a plain value.
 
-use fsm_core::{Kind, Name, StateMachine};
+use fsm_core::{Name, StateKind, StateMachine};
 
 /// Where an order stands.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn names_and_graph() {
     assert_eq!(<State as Name>::ALL[State::Paid.index()], State::Paid);
     assert_eq!(format!("{:>8}", State::Paid), "    Paid");
     let graph = OrderStatus::GRAPH;
-    assert_eq!(graph.state("Delivered").unwrap().kind, Kind::End);
+    assert_eq!(graph.state("Delivered").unwrap().kind, StateKind::End);
     assert_eq!(graph.transition("Paid", "ship").unwrap().to, ["Shipped"]);
     assert_eq!(
         graph.transitions_from("Shipped").map(|transition| transition.event).collect::<Vec<_>>(),

@@ -1,6 +1,8 @@
 //! What every state shares: stored with the row, given back with each record, read by guards and changed by a `with`.
 
-use fsm_runtime::{Failure, Listing, ReadError, RowError, Runtime, clock::ManualClock, store::sqlite::Sqlite};
+use fsm_runtime::{
+    ListQuery, ReadError, RowError, Runtime, TransitionError, clock::ManualClock, store::sqlite::Sqlite,
+};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -115,7 +117,7 @@ async fn it_goes_with_the_record_into_the_row_and_out_again() {
     assert_eq!(row.context.as_deref(), Some(r#"{"name":"Ada's","earned":50}"#));
     let again = orders.get("a").await.unwrap();
     assert_eq!(again.context(), &Shop { name: "Ada's".to_owned(), earned: 50 });
-    assert_eq!(orders.list(&Listing::all()).await.unwrap().items[0].context().earned, 50);
+    assert_eq!(orders.list(&ListQuery::all()).await.unwrap().items[0].context().earned, 50);
     assert!(!format!("{again:?} {row:?} {paid:?}").contains("Ada"), "it is never printed");
 }
 
@@ -138,7 +140,7 @@ async fn the_loser_of_a_race_gets_the_winner_s() {
     let orders = runtime.machines::<Order>();
     let mine = orders.create("a", cart(20, "Ada's")).await.unwrap();
     orders.fire("a", order::event::Drop).await.unwrap();
-    let Failure::Conflict(conflict) = mine.pay().await.unwrap_err() else { panic!("it was dropped") };
+    let TransitionError::Conflict(conflict) = mine.pay().await.unwrap_err() else { panic!("it was dropped") };
     assert_eq!(conflict.current().context().name, "forgotten");
     let failure = orders.create("a", cart(1, "Bob's")).await.unwrap_err();
     assert_eq!(failure.into_record().unwrap().context().name, "forgotten");
@@ -153,7 +155,7 @@ async fn the_same_key_gives_the_first_result_with_its_context() {
     let replayed = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
     assert_eq!((replayed.version(), replayed.context()), (1, &shop("Ada's")));
     let failure = orders.create_with_key("a", cart(20, "Bob's"), "k0").await.unwrap_err();
-    assert!(matches!(failure, Failure::KeyReused { .. }), "{failure}");
+    assert!(matches!(failure, TransitionError::KeyReused { .. }), "{failure}");
 
     let order::AnyRecord::Cart(same) = orders.get("a").await.unwrap() else { panic!("it is a cart") };
     let order::choice::CartPay::Paid(paid) = born.with_key("k1").pay().await.unwrap() else { panic!("it is little") };
@@ -204,7 +206,7 @@ async fn a_group_takes_it_along() {
 #[tokio::test]
 async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
     let runtime = client().await;
-    let orders = runtime.machines::<Order>().acting_as("ada");
+    let orders = runtime.machines::<Order>().with_actor("ada");
     orders.create("a", cart(20, "Ada's")).await.unwrap();
     let seen = orders.row("a").await.unwrap();
     let dropped = orders.move_to(&seen, order::Dropped, "ticket 1").await.unwrap();
@@ -218,7 +220,7 @@ async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
     plain.create("b", plain::order::Cart { cents: 7 }).await.unwrap();
     let seen = plain.row("b").await.unwrap();
     let unread = orders.move_to(&seen, order::Dropped, "ticket 3").await.unwrap_err();
-    assert!(matches!(unread, Failure::Row(RowError::Migrate(_))), "{unread}");
+    assert!(matches!(unread, TransitionError::Row(RowError::Migrate(_))), "{unread}");
     orders.move_to_with(&seen, order::Dropped, shop("C's"), "ticket 3").await.unwrap();
     assert_eq!(orders.get("b").await.unwrap().context(), &shop("C's"));
 }

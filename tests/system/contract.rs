@@ -3,7 +3,7 @@
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Definition, Disarm, Due, Entering, Filter, Group,
     HistoryKind, HistoryQuery, Key, Note, Origin, Override, Page, Prune, Purge, Release, Renewal, Rewrite, Row, Scope,
-    SetWish, Store, StoreFuture, Transition, Verdict,
+    SetDesiredState, Store, StoreFuture, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -388,33 +388,34 @@ async fn an_override_is_a_new_stay_that_says_who_and_why(store: &dyn Store) {
 
 async fn a_wish_touches_its_own_columns(store: &dyn Store) {
     let born = committed(store, Change::Create(create("a", entering("Open")))).await;
-    let wish = |row: &Row, wish: Option<&str>, due| SetWish {
+    let wish = |row: &Row, wish: Option<&str>, due| SetDesiredState {
         key: row.key.clone(),
         incarnation: row.incarnation,
         version: row.version,
-        seen: row.wish.clone(),
-        wish: wish.map(Into::into),
+        seen: row.desired.clone(),
+        desired: wish.map(Into::into),
         due,
         note: None,
     };
-    let wished = committed(store, Change::Wish(wish(&born, Some("Shut"), Some(Duration::from_secs(3))))).await;
+    let wished =
+        committed(store, Change::SetDesiredState(wish(&born, Some("Shut"), Some(Duration::from_secs(3))))).await;
     assert_eq!(
-        (wished.wish.as_deref(), wished.wish_at, wished.wake_at()),
+        (wished.desired.as_deref(), wished.desired_at, wished.wake_at()),
         (Some("Shut"), Some(later(3)), Some(later(3)))
     );
-    assert_eq!(Row { wish: None, wish_at: None, ..wished.clone() }, born, "nothing else changed");
+    assert_eq!(Row { desired: None, desired_at: None, ..wished.clone() }, born, "nothing else changed");
     let due = store.due(vec!["Door".into()].into(), later(3), None, 10).await.unwrap();
     assert_eq!(due.len(), 1, "what is wished is due work");
     // Who has not read the wish that is there does not replace it.
-    let stale = verdict(store, vec![Change::Wish(wish(&born, Some("Locked"), None))]).await;
+    let stale = verdict(store, vec![Change::SetDesiredState(wish(&born, Some("Locked"), None))]).await;
     assert!(matches!(stale, Verdict::Conflict { .. }), "{stale:?}");
     // Each transition makes it due, and leaves it.
-    let asleep = committed(store, Change::Wish(wish(&wished, Some("Shut"), None))).await;
+    let asleep = committed(store, Change::SetDesiredState(wish(&wished, Some("Shut"), None))).await;
     assert_eq!(asleep.wake_at(), None);
     let moved = committed(store, Change::Transition(fire(&asleep, "push", "Ajar"))).await;
-    assert_eq!((moved.wish.as_deref(), moved.wish_at), (Some("Shut"), Some(now())));
-    let none = committed(store, Change::Wish(wish(&moved, None, None))).await;
-    assert_eq!((none.wish.as_deref(), none.wake_at(), none.version), (None, None, 2));
+    assert_eq!((moved.desired.as_deref(), moved.desired_at), (Some("Shut"), Some(now())));
+    let none = committed(store, Change::SetDesiredState(wish(&moved, None, None))).await;
+    assert_eq!((none.desired.as_deref(), none.wake_at(), none.version), (None, None, 2));
     assert_eq!(history(store, "a").await.len(), 2);
 }
 

@@ -2,7 +2,7 @@
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
-    Failure, GroupFailure, Machines, Runtime,
+    GroupError, Machines, Runtime, TransitionError,
     store::sqlite::{SqlValue, Sqlite},
 };
 use tempfile::TempDir;
@@ -47,8 +47,8 @@ async fn one_conflict_is_that_of_all() {
         "change 1 of the group was not made, and so none was: Job `b` was changed by somebody else: it is in `Running`, \
          version 2 now; match on the record inside and decide again"
     );
-    let GroupFailure::Change { change: 1, cause } = failure else { panic!() };
-    assert!(matches!(*cause.downcast::<Failure<Job>>().unwrap(), Failure::Conflict(_)));
+    let GroupError::Change { change: 1, cause } = failure else { panic!() };
+    assert!(matches!(*cause.downcast::<TransitionError<Job>>().unwrap(), TransitionError::Conflict(_)));
     assert_eq!(jobs.get("a").await.unwrap().version(), 1);
 }
 
@@ -79,7 +79,7 @@ async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made()
         group.add(jobs.create(text, queued()));
         let (mut done, _) =
             group.commit_with(|sql| Ok(sql.execute("INSERT INTO mails VALUES (?1)", &[text.into()])?)).await?;
-        Ok::<_, GroupFailure>(done.take(reopened).unwrap().version())
+        Ok::<_, GroupError>(done.take(reopened).unwrap().version())
     };
     assert_eq!(again("b").await.unwrap(), 4);
     jobs.fire("a", job::event::Start).await.unwrap();
@@ -90,11 +90,11 @@ async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made()
         "change 0 of the group was made before, under the same idempotency key (history entry 4), and so nothing was changed \
          now; if this group was asked for before, it was committed then"
     );
-    assert!(matches!(made, GroupFailure::MadeBefore { change: 0, sequence: 4 }));
+    assert!(matches!(made, GroupError::MadeBefore { change: 0, sequence: 4 }));
     // What its guard would say now is another matter.
     jobs.fire("a", job::event::Retry).await.unwrap();
     jobs.fire("a", job::event::Fail { reason: String::new() }).await.unwrap();
-    assert!(matches!(again("d").await.unwrap_err(), GroupFailure::MadeBefore { change: 0, sequence: 4 }));
+    assert!(matches!(again("d").await.unwrap_err(), GroupError::MadeBefore { change: 0, sequence: 4 }));
     assert_eq!(mails(&runtime).await, [[SqlValue::from("b")]]);
     assert!(jobs.get("c").await.is_err() && jobs.get("d").await.is_err());
 }
@@ -119,7 +119,7 @@ async fn the_caller_s_statements_share_the_transaction() {
     let mut group = runtime.group();
     group.add(stale.cancel());
     let other = |sql: &fsm_runtime::store::sqlite::Sql<'_>| Ok(sql.execute("INSERT INTO mails VALUES ('b')", &[])?);
-    assert!(matches!(group.commit_with(other).await.unwrap_err(), GroupFailure::Change { change: 0, .. }));
+    assert!(matches!(group.commit_with(other).await.unwrap_err(), GroupError::Change { change: 0, .. }));
     let job::AnyRecord::Running(fresh) = jobs.get("a").await.unwrap() else { panic!() };
     let mut group = runtime.group();
     group.add(fresh.cancel());
@@ -147,5 +147,5 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
 async fn a_group_of_nothing_is_an_error_that_says_so() {
     let (_dir, runtime, _jobs) = world().await;
     let empty = runtime.group().commit().await.unwrap_err();
-    assert!(matches!(empty, GroupFailure::Empty), "{empty:?}");
+    assert!(matches!(empty, GroupError::Empty), "{empty:?}");
 }

@@ -2,8 +2,8 @@
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
-    Failure, Listing, Machines, ReadError, Retention, Runtime, Start, StartError, SubscribeError, clock::ManualClock,
-    prelude::*, store::sqlite::Sqlite,
+    ListQuery, Machines, ReadError, Retention, Runtime, StartError, StartPosition, SubscribeError, TransitionError,
+    clock::ManualClock, prelude::*, store::sqlite::Sqlite,
 };
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ async fn client(store: &Sqlite) -> (Runtime, Machines<Job>) {
 #[tokio::test]
 async fn the_history_says_who_and_in_which_trace() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
-    let ada = jobs.acting_as("ada").in_trace("trace-1");
+    let ada = jobs.with_actor("ada").with_trace_id("trace-1");
     let running = ada.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
     jobs.fire("a", job::event::Retry).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
     let path = dir.path().join("jobs.db");
     let (runtime, jobs) = client(&Sqlite::open(&path).await.unwrap()).await;
     jobs.create("a", queued()).await.unwrap();
-    let mut changes = runtime.subscribe("mail", Start::Oldest).await.unwrap();
+    let mut changes = runtime.subscribe("mail", StartPosition::Oldest).await.unwrap();
     let first = changes.next().await.unwrap();
     assert_eq!((&*first.key.id, first.version, first.to.as_str()), ("a", 1, "Queued"));
     changes.ack(first.sequence).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
     jobs.fire("a", job::event::Start).await.unwrap();
     assert_eq!(changes.next().await.unwrap().version, 2);
     drop(changes);
-    let mut changes = runtime.subscribe("mail", Start::Newest).await.unwrap();
+    let mut changes = runtime.subscribe("mail", StartPosition::Newest).await.unwrap();
     assert_eq!(changes.next().await.unwrap().version, 2, "a known name goes on, whatever the start says");
     // It waits for what comes, from another process too.
     let other = Sqlite::open(&path).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
     let (_other_runtime, other_jobs) = client(&other).await;
     other_jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap(), 3);
-    let mut new = runtime.subscribe("other", Start::Newest).await.unwrap();
+    let mut new = runtime.subscribe("other", StartPosition::Newest).await.unwrap();
     for still_to_come in [4, u64::MAX] {
         let ahead = new.ack(still_to_come).await.unwrap_err();
         assert!(matches!(ahead, SubscribeError::Ahead { newest: 3, .. }), "{ahead}");
@@ -85,7 +85,7 @@ async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
     let builder = Runtime::builder(store.clone()).clock(clock.clock()).retention(retention);
     let runtime = builder.machine::<Job, _>(super::job::puppets().0).start().await.unwrap();
     let jobs = runtime.machines::<Job>();
-    let mut slow = runtime.subscribe("slow", Start::Oldest).await.unwrap();
+    let mut slow = runtime.subscribe("slow", StartPosition::Oldest).await.unwrap();
     let old = jobs.create_with_key("old", queued(), "k").await.unwrap();
     jobs.create("ended", queued()).await.unwrap().start().await.unwrap();
     let job::AnyRecord::Running(running) = jobs.get("ended").await.unwrap() else { panic!() };
@@ -99,7 +99,7 @@ async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
 
     clock.advance(DAY * 3);
     poll(&clock, "the key is forgotten", async || {
-        matches!(jobs.create_with_key("old", queued(), "k").await, Err(Failure::Exists(_)))
+        matches!(jobs.create_with_key("old", queued(), "k").await, Err(TransitionError::Exists(_)))
     })
     .await;
     clock.advance(DAY * 6);
@@ -139,11 +139,11 @@ async fn x8_a_purged_id_created_again_is_another_instance() {
     jobs.purge("a").await.unwrap();
     assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     assert!(jobs.history("a", 0, 10).await.unwrap().is_empty());
-    assert!(matches!(jobs.purge("a").await.unwrap_err(), Failure::NotFound { .. }));
+    assert!(matches!(jobs.purge("a").await.unwrap_err(), TransitionError::NotFound { .. }));
     let new = jobs.create("a", queued()).await.unwrap();
     assert_eq!(old.version(), new.version());
-    assert!(matches!(old.start().await.unwrap_err(), Failure::Conflict(_)), "an old record changes nothing");
-    assert!(matches!(keyed.with_key("k").start().await.unwrap_err(), Failure::Conflict(_)));
+    assert!(matches!(old.start().await.unwrap_err(), TransitionError::Conflict(_)), "an old record changes nothing");
+    assert!(matches!(keyed.with_key("k").start().await.unwrap_err(), TransitionError::Conflict(_)));
     assert_eq!(new.start().await.unwrap().version(), 2);
 }
 
@@ -180,7 +180,10 @@ async fn of_what_was_removed_a_purge_deletes_the_rest() {
     tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().use_up().await.unwrap();
     tickets.purge("t").await.unwrap();
     assert!(tickets.history("t", 0, 10).await.unwrap().is_empty());
-    assert!(matches!(tickets.purge("t").await.unwrap_err(), Failure::NotFound { .. }), "nothing is known of it now");
+    assert!(
+        matches!(tickets.purge("t").await.unwrap_err(), TransitionError::NotFound { .. }),
+        "nothing is known of it now"
+    );
     assert_eq!(tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().version(), 1, "its key is free");
     assert!(tickets.get("t").await.is_ok());
 }
@@ -201,9 +204,9 @@ async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() 
     let again = tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
     assert_eq!(again.version(), 1, "it is not brought back to life");
     let reused = tickets.create_with_key("t", ticket::Valid, "k").await.unwrap_err();
-    assert!(matches!(reused, Failure::KeyReused { .. }), "{reused}");
+    assert!(matches!(reused, TransitionError::KeyReused { .. }), "{reused}");
     let missing = tickets.fire_with_key("t", ticket::event::UseUp, "other").await.unwrap_err();
-    assert!(matches!(missing, Failure::NotFound { .. }), "{missing}");
+    assert!(matches!(missing, TransitionError::NotFound { .. }), "{missing}");
     assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 2);
 
     // In another life the key stands for nothing.
@@ -220,8 +223,8 @@ async fn many_are_made_at_once_each_for_itself() {
     all.push((String::new(), queued()));
     let made = jobs.create_many(all).await;
     assert_eq!(made.len(), 1_001);
-    assert!(matches!(made[7], Err(Failure::Exists(_))));
-    assert!(matches!(made[1_000], Err(Failure::InvalidId { .. })));
+    assert!(matches!(made[7], Err(TransitionError::Exists(_))));
+    assert!(matches!(made[1_000], Err(TransitionError::InvalidId { .. })));
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 999);
     assert_eq!(made[999].as_ref().unwrap().id(), "0999");
     assert_eq!(jobs.count().await.unwrap(), [("Queued".to_owned(), 1_000)]);
@@ -236,18 +239,18 @@ async fn those_that_stand_longest_are_listed_first() {
         jobs.create(id, queued()).await.unwrap();
         clock.advance(DAY);
     }
-    let ids = async |listing: Listing<job::State>| {
+    let ids = async |listing: ListQuery<job::State>| {
         let page = jobs.list(&listing).await.unwrap();
         (page.items.iter().map(|job| job.id().to_owned()).collect::<Vec<_>>().concat(), page.next)
     };
-    let (first, next) = ids(Listing::in_state(job::State::Queued).limit(3)).await;
+    let (first, next) = ids(ListQuery::in_state(job::State::Queued).limit(3)).await;
     assert_eq!(first, "cab");
-    assert_eq!(ids(Listing::in_state(job::State::Queued).after(next.unwrap())).await, ("d".into(), None));
+    assert_eq!(ids(ListQuery::in_state(job::State::Queued).after(next.unwrap())).await, ("d".into(), None));
     let before = SystemTime::UNIX_EPOCH + DAY * 3;
-    assert_eq!(ids(Listing::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
+    assert_eq!(ids(ListQuery::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
     jobs.fire("a", job::event::Start).await.unwrap();
-    assert_eq!(ids(Listing::all().entered_before(before)).await.0, "c", "of whatever state");
-    assert_eq!(ids(Listing::all().limit(0)).await, ("a".into(), Some("a".into())), "a page of nothing has no end");
-    let error = jobs.list(&Listing::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
+    assert_eq!(ids(ListQuery::all().entered_before(before)).await.0, "c", "of whatever state");
+    assert_eq!(ids(ListQuery::all().limit(0)).await, ("a".into(), Some("a".into())), "a page of nothing has no end");
+    let error = jobs.list(&ListQuery::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
     assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
 }

@@ -1,7 +1,7 @@
 //! Ids, names, payloads, keys and actors that nobody would choose: given back exactly, or refused with a typed reason.
 
 use fsm_runtime::{
-    Failure, ReadError, Runtime,
+    ReadError, Runtime, TransitionError,
     store::{
         Cause, Change, Create, Entering, Filter, Group, HistoryQuery, Key, Origin, Store, Transition, Verdict,
         sqlite::Sqlite,
@@ -175,12 +175,12 @@ async fn x7_a_mebibyte_is_refused_as_an_id_and_kept_as_anything_else() {
 /// Through the typed handles.
 async fn typed([id, text, used, actor]: [String; 4]) {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
-    let letters = runtime.machines::<Letter>().acting_as(actor.as_str());
+    let letters = runtime.machines::<Letter>().with_actor(actor.as_str());
     let made = letters.create_with_key(&id, states::Open { text: text.clone() }, used.as_str()).await;
     let usable = !id.is_empty() && id.len() <= fsm_runtime::MAX_ID_BYTES && !id.contains('\0');
     let open = match made {
         Ok(open) => open,
-        Err(Failure::InvalidId { why }) => {
+        Err(TransitionError::InvalidId { why }) => {
             assert!(!usable, "{why}");
             assert!(!why.contains('\0') && why.len() < 2_000, "{why}");
             assert!(matches!(letters.get(&id).await, Err(ReadError::NotFound { .. })));

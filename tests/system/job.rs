@@ -228,7 +228,7 @@ impl Puppets {
 impl job::Workers for Puppets {
     async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
         let _presence = Presence::of(&self.alive, task.id());
-        let mut what = self.told(&task, task.progress()?).await?;
+        let mut what = self.told(&task, task.last_checkpoint()?).await?;
         while let Do::Checkpoint(progress, then) = what {
             task.checkpoint(&progress).await?;
             what = *then;
@@ -249,7 +249,7 @@ impl job::Workers for Puppets {
             }
             Do::AgainWhenCancelled(after) => {
                 task.cancelled().await;
-                task.again(after)
+                task.requeue_after(after)
             }
             Do::FinishWhen(told, result) => {
                 let _ = told.await;
@@ -261,7 +261,7 @@ impl job::Workers for Puppets {
             Do::Panic(why) => panic!("{why}"),
             Do::PanicWithString(why) => std::panic::panic_any(why),
             Do::PanicWithNumber(number) => std::panic::panic_any(number),
-            Do::Again(after) => task.again(after),
+            Do::Again(after) => task.requeue_after(after),
             Do::Hang => std::future::pending().await,
             Do::Block(until) => {
                 let _ = until.recv();

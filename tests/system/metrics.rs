@@ -36,7 +36,7 @@ impl meter::Workers for Workers {
             ("fails", 1) => Err(WorkError::retry_after(Duration::ZERO, "not yet")),
             ("panics", 1) => panic!("on purpose"),
             ("permanent", _) => Err(WorkError::permanent("never")),
-            ("again", _) => task.again(Duration::from_hours(9)),
+            ("again", _) => task.requeue_after(Duration::from_hours(9)),
             ("silent" | "stopped", _) => {
                 task.cancelled().await;
                 Err("cancelled".into())

@@ -105,9 +105,10 @@ async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let call = first.calls.next().await;
     // No scan comes to its help, and no lease lapses.
-    let mut second =
-        Process::with(&path, |builder| builder.scan_every(Duration::from_hours(9)).lease(Duration::from_hours(9)))
-            .await;
+    let mut second = Process::with(&path, |builder| {
+        builder.poll_interval(Duration::from_hours(9)).lease_ttl(Duration::from_hours(9))
+    })
+    .await;
     assert_eq!(second.runtime.processes().await.unwrap().len(), 2);
     first.runtime.shutdown(Duration::ZERO).await;
     drop(call);
@@ -203,7 +204,7 @@ async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_l
     let seen = async |after| {
         let page = client.held(after).await.unwrap();
         assert_eq!(page.next, None);
-        let line = |held: fsm_runtime::Held| format!("{}: {held}, {}", held.row.key.id, held.is_orphaned());
+        let line = |held: fsm_runtime::ClaimedInstance| format!("{}: {held}, {}", held.row.key.id, held.is_orphaned());
         page.items.into_iter().map(line).collect::<Vec<_>>()
     };
     let forgotten = "c: orphaned by a process that is forgotten, true";
@@ -279,7 +280,7 @@ async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does()
 async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_over() {
     let (_dir, path) = file();
     // Its answer may take a part of the lease in real time, which is long enough for any disk here.
-    let mut world = Process::with(&path, |builder| builder.lease(Duration::from_mins(10))).await;
+    let mut world = Process::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
     world.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = world.calls.next().await;
     world.clock.advance(Duration::from_mins(50));
@@ -391,7 +392,7 @@ async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone(
 #[tokio::test]
 async fn what_its_owner_has_no_slot_for_is_free_for_others() {
     let (_dir, path) = file();
-    let mut full = Process::with(&path, |builder| builder.workers_at_once(1)).await;
+    let mut full = Process::with(&path, |builder| builder.max_concurrency(1)).await;
     full.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = full.calls.next().await;
     full.jobs.create("b", queued()).await.unwrap().start().await.unwrap();

@@ -1,7 +1,7 @@
 //! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
-use fsm_runtime::{BornIn, Failure, Listing, Machines, ReadError, Runtime, WaitError, prelude::*};
+use fsm_runtime::{CreateFrom, ListQuery, Machines, ReadError, Runtime, TransitionError, WaitError, prelude::*};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 
@@ -37,7 +37,7 @@ async fn the_loser_of_a_race_is_given_the_winner_s_record() {
         "Job `a` was changed by somebody else: it is in `Running`, version 2 now; match on the record inside and \
          decide again"
     );
-    let Failure::Conflict(conflict) = failure else { panic!() };
+    let TransitionError::Conflict(conflict) = failure else { panic!() };
     assert_eq!((conflict.state(), conflict.version()), (job::State::Running, 2));
     let job::AnyRecord::Running(running) = conflict.into_current() else { panic!() };
     running.cancel().await.unwrap();
@@ -70,7 +70,7 @@ async fn what_is_not_there_is_not_found() {
     let (_runtime, jobs) = client().await;
     assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     let failure = jobs.fire("a", job::event::Start).await.unwrap_err();
-    assert!(matches!(failure, Failure::NotFound { .. }), "{failure:?}");
+    assert!(matches!(failure, TransitionError::NotFound { .. }), "{failure:?}");
     assert!(jobs.history("a", 0, 10).await.unwrap().is_empty());
 }
 
@@ -97,7 +97,7 @@ async fn a_guard_gives_the_record_back_unchanged() {
     assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: nobody said why it failed");
     let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
-    assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), Failure::Refused { .. }));
+    assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), TransitionError::Refused { .. }));
     failed.retry().await.unwrap().fail("disk".into()).await.unwrap().reopen().await.unwrap();
 }
 
@@ -111,7 +111,7 @@ async fn a_key_gives_the_first_answer_again() {
     running.fail("disk".into()).await.unwrap();
     let replayed = again.with_key("s").start().await.unwrap();
     assert_eq!((replayed.version(), replayed.state()), (2, job::State::Running));
-    assert!(matches!(replayed.fail("late".into()).await.unwrap_err(), Failure::Conflict(_)));
+    assert!(matches!(replayed.fail("late".into()).await.unwrap_err(), TransitionError::Conflict(_)));
     assert_eq!(jobs.history("a", 0, 10).await.unwrap().len(), 3);
     let other = job::Queued { name: "m".into() };
     let failure = jobs.create_with_key("a", other, "c").await.unwrap_err();
@@ -145,10 +145,10 @@ fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
 }
 
 /// By hand, past the derive.
-impl BornIn<shelf::Cleared> for Shelf {
-    type Born = shelf::Cleared;
+impl CreateFrom<shelf::Cleared> for Shelf {
+    type Initial = shelf::Cleared;
 
-    fn parts(birth: shelf::Cleared) -> (Self::Born, Self::Context) {
+    fn parts(birth: shelf::Cleared) -> (Self::Initial, Self::Context) {
         (birth, ())
     }
 }
@@ -158,10 +158,10 @@ async fn a_birth_is_checked_against_the_graph_too() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let shelves = runtime.machines::<Shelf>();
     let failure = shelves.create("a", shelf::Cleared).await.unwrap_err();
-    assert!(matches!(failure, Failure::NotInitial { state: shelf::State::Cleared, .. }), "{failure}");
+    assert!(matches!(failure, TransitionError::NotInitial { state: shelf::State::Cleared, .. }), "{failure}");
     assert_eq!(
         failure.to_string(),
-        "Shelf `a` cannot be born in `Cleared`, which is not declared as `initial`; `BornIn` is implemented by the derive, not by \
+        "Shelf `a` cannot be born in `Cleared`, which is not declared as `initial`; `CreateFrom` is implemented by the derive, not by \
          hand"
     );
     assert!(shelves.history("a", 0, 1).await.unwrap().is_empty());
@@ -185,7 +185,7 @@ async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() 
     assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "it is full by what the key stands for");
     let by_id = shelves.fire_with_key("a", shelf::event::Put { labels: labels(32) }, "k").await.unwrap();
     assert_eq!(by_id.version(), 2);
-    assert!(matches!(again("k", labels(31)).await.unwrap_err(), Failure::KeyReused { .. }));
+    assert!(matches!(again("k", labels(31)).await.unwrap_err(), TransitionError::KeyReused { .. }));
     let refused = again("new", labels(32)).await.unwrap_err();
     assert_eq!(refused.to_string(), "`put` was refused in state `Shelf` of Shelf `a`: it is full");
     assert_eq!(refused.into_record().unwrap().version(), 2);
@@ -195,7 +195,7 @@ async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() 
     shelves.purge("a").await.unwrap();
     shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
     assert_eq!(again("k", labels(32)).await.unwrap().version(), 2);
-    assert!(matches!(former.with_key("k").put(labels(32)).await.unwrap_err(), Failure::Refused { .. }));
+    assert!(matches!(former.with_key("k").put(labels(32)).await.unwrap_err(), TransitionError::Refused { .. }));
 }
 
 #[tokio::test]
@@ -207,11 +207,11 @@ async fn lists_are_typed_and_paged() {
             queued.start().await.unwrap();
         }
     }
-    let page = jobs.list(&Listing::in_state(job::State::Running).limit(2)).await.unwrap();
+    let page = jobs.list(&ListQuery::in_state(job::State::Running).limit(2)).await.unwrap();
     assert_eq!(page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(), ["0", "2"]);
-    let rest = jobs.list(&Listing::in_state(job::State::Running).limit(2).after(page.next.unwrap())).await.unwrap();
+    let rest = jobs.list(&ListQuery::in_state(job::State::Running).limit(2).after(page.next.unwrap())).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
-    assert_eq!(jobs.list(&Listing::all().limit(10)).await.unwrap().items.len(), 5);
+    assert_eq!(jobs.list(&ListQuery::all().limit(10)).await.unwrap().items.len(), 5);
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn an_event_by_id_with_a_key_is_fired_once_though_the_instance_has_moved_o
     let again = jobs.fire_with_key("a", job::event::Start, "k").await.unwrap();
     assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is not accepted any more");
     let other = jobs.fire_with_key("a", job::event::Cleaned, "k").await.unwrap_err();
-    assert!(matches!(other, Failure::KeyReused { .. }), "{other:?}");
+    assert!(matches!(other, TransitionError::KeyReused { .. }), "{other:?}");
     assert_eq!(jobs.get("a").await.unwrap().version(), 3);
 }
 
@@ -291,6 +291,6 @@ async fn a_retry_decides_again_and_gives_up_with_the_last_conflict() {
         })
         .await
         .unwrap_err();
-    assert!(matches!(failure, Failure::Conflict(_)), "{failure:?}");
+    assert!(matches!(failure, TransitionError::Conflict(_)), "{failure:?}");
     assert_eq!(calls, 3);
 }

@@ -1,7 +1,8 @@
 //! Older rows: declared migrations, applied when a row is read, written when it moves or all at once.
 
 use fsm_runtime::{
-    Failure, Listing, MigrateError, ReadError, Retention, RowError, Runtime, StartError, store::sqlite::Sqlite,
+    ListQuery, MigrateError, ReadError, Retention, RowError, Runtime, StartError, TransitionError,
+    store::sqlite::Sqlite,
 };
 use serde_json::json;
 use std::path::Path;
@@ -87,7 +88,7 @@ async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move(
     let error = old.machines::<first::Order>().get("042").await.unwrap_err();
     assert!(matches!(error, ReadError::Row(RowError::Newer { found: 3, known: 1, .. })), "{error:?}");
     let failure = old.machines::<first::Order>().fire("042", old::event::Pay).await.unwrap_err();
-    assert!(matches!(failure, Failure::Row(RowError::Newer { .. })), "{failure:?}");
+    assert!(matches!(failure, TransitionError::Row(RowError::Newer { .. })), "{failure:?}");
 }
 
 #[tokio::test]
@@ -210,7 +211,7 @@ async fn rows_stored_under_an_earlier_name_are_listed_counted_and_forgotten_unde
     let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
     orders.fire("008", new::event::Pay).await.unwrap();
-    let paid = orders.list(&Listing::in_state(new::State::Paid)).await.unwrap();
+    let paid = orders.list(&ListQuery::in_state(new::State::Paid)).await.unwrap();
     let ids: Vec<_> = paid.items.iter().map(|order| order.id().to_owned()).collect();
     assert_eq!(ids, ["007", "008"], "stored as `Done` and as `Paid`, oldest first");
     assert_eq!(orders.count().await.unwrap(), [("Open".into(), 598), ("Paid".into(), 2)]);

@@ -207,7 +207,7 @@ async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
     refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
     let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     refused(store.renew(vec![renewal], now).await.unwrap_err());
-    refused(store.back_up(dir.path().join("copy.db")).await.unwrap_err());
+    refused(store.backup(dir.path().join("copy.db")).await.unwrap_err());
     assert!(!path.exists(), "and no new file is made in its place");
     // Another one is not it either.
     std::fs::copy(&away, &path).unwrap();
@@ -291,9 +291,9 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
     let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
     commit(&store, create("a")).await.unwrap();
     let copy = dir.path().join("copy.db");
-    store.back_up(&copy).await.unwrap();
+    store.backup(&copy).await.unwrap();
     commit(&store, create("b")).await.unwrap();
-    let said = async |to: &Path| store.back_up(to).await.unwrap_err().to_string();
+    let said = async |to: &Path| store.backup(to).await.unwrap_err().to_string();
     assert_eq!(
         said(&copy).await,
         format!(

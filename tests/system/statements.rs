@@ -60,7 +60,7 @@ async fn exercised(folder: &Path) {
         store.in_use("Door".to_owned()).await.unwrap();
         store.size().await.unwrap();
         assert!(store.check().await.unwrap().is_empty());
-        store.back_up(file()).await.unwrap();
+        store.backup(file()).await.unwrap();
         store.retire("Door".to_owned(), 2).await.unwrap();
         store.definition("Door".to_owned()).await.unwrap();
         let renewal = Renewal { owner: "me".into(), holder: "me".into(), ttl: Duration::from_secs(1) };

@@ -1,7 +1,7 @@
 //! Rolling deploys: rows of a newer release in the same file, tolerated on request and left as they are.
 
 use fsm_runtime::{
-    Failure, ReadError, RowError, Runtime, StartError,
+    ReadError, RowError, Runtime, StartError, TransitionError,
     clock::ManualClock,
     store::{Row, sqlite::Sqlite},
 };
@@ -148,7 +148,7 @@ impl World {
     async fn start(&self, tolerant: bool) -> Result<(Runtime, mpsc::UnboundedReceiver<String>), StartError> {
         let store = Sqlite::open(self.dir.path().join("tickets.db")).await.unwrap();
         let (told, begun) = mpsc::unbounded_channel();
-        let builder = Runtime::builder(store).clock(self.clock.clock()).scan_every(SCAN);
+        let builder = Runtime::builder(store).clock(self.clock.clock()).poll_interval(SCAN);
         let builder = if tolerant { builder.tolerate_unknown() } else { builder };
         Ok((builder.machine::<first::Ticket, _>(Announcer(told)).start().await?, begun))
     }
@@ -194,13 +194,13 @@ async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_
     let error = tickets.get("review-1").await.unwrap_err();
     assert!(matches!(&error, ReadError::Row(RowError::UnknownState { state, .. }) if state == "Review"), "{error}");
     let error = tickets.fire("newer", old::event::Close).await.unwrap_err();
-    assert!(matches!(error, Failure::Row(RowError::Newer { found: 2, known: 1, .. })), "{error}");
-    let page = tickets.list(&fsm_runtime::Listing::all()).await.unwrap();
+    assert!(matches!(error, TransitionError::Row(RowError::Newer { found: 2, known: 1, .. })), "{error}");
+    let page = tickets.list(&fsm_runtime::ListQuery::all()).await.unwrap();
     let ids: Vec<_> = page.items.iter().map(|ticket| ticket.id().to_owned()).collect();
     assert_eq!(ids, ["known-0", "known-1", "known-2"]);
-    assert_eq!(tickets.rows(&fsm_runtime::Listing::all()).await.unwrap().items.len(), 7);
+    assert_eq!(tickets.rows(&fsm_runtime::ListQuery::all()).await.unwrap().items.len(), 7);
 
-    let left = runtime.left_alone().await.unwrap();
+    let left = runtime.unknown_rows().await.unwrap();
     let left: Vec<_> = left.iter().map(|it| (it.machine, it.state.as_str(), it.schema, it.rows)).collect();
     assert_eq!(left, [("Ticket", "Open", 2, 1), ("Ticket", "Review", 1, 3)]);
     let reports = log.lines("left as they are");

@@ -77,7 +77,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     // all: other tests' threads have none.
     let _another = tracing::Dispatch::new(Lines::default());
     let _guard = tracing::subscriber::set_default(lines.clone());
-    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
+    let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND, SECOND)).await;
     let queued = || job::Queued { name: SECRET.into() };
 
     // A conflict, and a key that stands for something else.

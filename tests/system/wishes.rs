@@ -1,7 +1,7 @@
 //! Wished-for states: what the system does by itself to bring an instance there, and what it says when it cannot.
 
 use fsm_runtime::{
-    Builder, Failure, Progress, Stuck, WaitError,
+    Blocked, Builder, Convergence, TransitionError, WaitError,
     clock::ManualClock,
     prelude::*,
     store::{HistoryKind, Row},
@@ -114,8 +114,8 @@ impl Mine {
         let _ = self.pumps.create(id, pump::Off { oil: 1 }).await.unwrap();
     }
 
-    async fn settled(&self, id: &str) -> Progress<State, EventKind> {
-        self.pumps.wait_for_wish(id, PATIENCE).await.unwrap().progress
+    async fn settled(&self, id: &str) -> Convergence<State, EventKind> {
+        self.pumps.wait_for_desired_state(id, PATIENCE).await.unwrap().progress
     }
 
     /// The row, once it is as it should be.
@@ -151,22 +151,22 @@ async fn work(
     let (starts, told) = mpsc::unbounded_channel();
     let store = Sqlite::open(path).await.unwrap();
     let builder = Runtime::builder(store).machine::<Pump, _>(Electrician(told.into())).clock(clock.clock());
-    (configure(builder.attempts(3).backoff(SECOND, SECOND)).start().await.unwrap(), starts)
+    (configure(builder.max_attempts(3).backoff(SECOND, SECOND)).start().await.unwrap(), starts)
 }
 
 #[tokio::test]
 async fn it_goes_over_auto_transitions_and_through_work_and_the_history_says_who_did() {
     let mine = Mine::new().await;
     mine.off("a").await;
-    let wish = mine.pumps.acting_as("ada").converge("a", State::On).await.unwrap();
+    let wish = mine.pumps.with_actor("ada").converge("a", State::On).await.unwrap();
     assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version stays");
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await,
         ["1: born -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
     );
     assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
-    let row = mine.row("a", |row| row.wish_at.is_none()).await;
+    let row = mine.row("a", |row| row.desired_at.is_none()).await;
     assert_eq!(row.wake_at(), row.timer_at, "a wish that is fulfilled is not due");
 }
 
@@ -183,12 +183,12 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     mine.clock.advance(Duration::from_hours(1));
     let row = mine.row("a", |row| row.state == "Broken").await;
     let next = mine.runtime.run_until_idle().await.unwrap();
-    let at = match mine.pumps.wish("a").await.unwrap().unwrap().progress {
-        Progress::Retrying { event, at, why } => {
+    let at = match mine.pumps.desired_state("a").await.unwrap().unwrap().progress {
+        Convergence::Retrying { event, at, why } => {
             assert_eq!((event, why.as_str()), (EventKind::Repair, "`fail` led from `On` back to `Broken`"));
             at
         }
@@ -197,7 +197,7 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
     assert!(at <= row.updated + SECOND, "{at:?}");
     assert_eq!(next, Some(at), "its pause is all there is to wait for");
     mine.clock.advance_to(at);
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await[4..],
         [
@@ -207,7 +207,7 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
             "7: started -> On (worker)"
         ]
     );
-    assert_eq!(mine.pumps.wish("a").await.unwrap().unwrap().setbacks, 1);
+    assert_eq!(mine.pumps.desired_state("a").await.unwrap().unwrap().setbacks, 1);
 }
 
 #[tokio::test]
@@ -221,15 +221,15 @@ async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    let wish = mine.pumps.wish("a").await.unwrap().unwrap();
+    let wish = mine.pumps.desired_state("a").await.unwrap().unwrap();
     let why = "`fail` led from `Starting` back to `Broken`".to_owned();
-    assert_eq!((wish.progress, wish.setbacks), (Progress::Stuck(Stuck::FallsBack { why }), 3));
+    assert_eq!((wish.progress, wish.setbacks), (Convergence::Blocked(Blocked::FallsBack { why }), 3));
     assert_eq!(
         mine.history("a").await.last().unwrap(),
-        "9: wish given up: 3 setbacks, the last: `fail` led from `Starting` back to `Broken`"
+        "9: desired state given up: 3 setbacks, the last: `fail` led from `Starting` back to `Broken`"
     );
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }
 
 #[tokio::test]
@@ -237,21 +237,21 @@ async fn an_event_from_outside_that_leads_away_suspends_it_until_it_is_wished_ag
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     let _ = mine.pumps.fire("a", event::Stop).await.unwrap();
     let why = "`stop` from outside led from `On` to `Off`, off the way".to_owned();
-    assert_eq!(mine.settled("a").await, Progress::Stuck(Stuck::Suspended { why }));
-    assert_eq!(mine.row("a", |row| row.wish_at.is_none()).await.state, "Off");
+    assert_eq!(mine.settled("a").await, Convergence::Blocked(Blocked::Suspended { why }));
+    assert_eq!(mine.row("a", |row| row.desired_at.is_none()).await.state, "Off");
     assert_eq!(
         mine.history("a").await.last().unwrap(),
-        "4: wish suspended: `stop` from outside led from `On` to `Off`, off the way"
+        "4: desired state suspended: `stop` from outside led from `On` to `Off`, off the way"
     );
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     // An operator's override is from outside as well.
     let seen = mine.row("a", |_| true).await;
-    let _ = mine.pumps.acting_as("ada").move_to(&seen, pump::Broken { oil: 1 }, "it smokes").await.unwrap();
-    assert!(matches!(mine.settled("a").await, Progress::Stuck(Stuck::Suspended { .. })));
+    let _ = mine.pumps.with_actor("ada").move_to(&seen, pump::Broken { oil: 1 }, "it smokes").await.unwrap();
+    assert!(matches!(mine.settled("a").await, Convergence::Blocked(Blocked::Suspended { .. })));
 }
 
 #[tokio::test]
@@ -259,10 +259,10 @@ async fn an_event_from_outside_that_leads_on_is_welcome() {
     let mine = Mine::new().await;
     let _ = mine.pumps.create("a", pump::Off { oil: 1 }).await.unwrap();
     let seen = mine.row("a", |_| true).await;
-    let ada = mine.pumps.acting_as("ada");
+    let ada = mine.pumps.with_actor("ada");
     let _ = ada.move_to(&seen, pump::Sealed { oil: 1 }, "a test").await.unwrap();
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert!(matches!(mine.settled("a").await, Progress::Stuck(_)));
+    assert!(matches!(mine.settled("a").await, Convergence::Blocked(_)));
     let _ = mine.pumps.fire("a", event::Unseal { code: 7 }).await.unwrap();
     assert_eq!(mine.pumps.wait_for("a", State::On, PATIENCE).await.unwrap().state(), State::On);
 }
@@ -270,36 +270,36 @@ async fn an_event_from_outside_that_leads_on_is_welcome() {
 #[tokio::test]
 async fn it_says_typed_why_it_cannot_go_on() {
     let mine = Mine::new().await;
-    let ada = mine.pumps.acting_as("ada");
+    let ada = mine.pumps.with_actor("ada");
     mine.off("a").await;
     let to = async |state: &str| mine.row("a", |row| row.state == state).await;
 
     // No way leads to a state that only a caller's event reaches.
     let wish = mine.pumps.converge("a", State::Scrapped).await.unwrap();
-    let stuck = Stuck::NoWay { from: State::Off, to: State::Scrapped };
+    let stuck = Blocked::NoWay { from: State::Off, to: State::Scrapped };
     assert_eq!(
         stuck.to_string(),
         "no way of `auto` transitions, work and timers leads from `Off` to `Scrapped`; fire an event that leads on, or \
          mark transitions `auto`"
     );
-    assert_eq!(wish.progress, Progress::Stuck(stuck));
-    mine.row("a", |row| row.wish_at.is_none()).await;
+    assert_eq!(wish.progress, Convergence::Blocked(stuck));
+    mine.row("a", |row| row.desired_at.is_none()).await;
     assert_eq!(
         mine.history("a").await.last().unwrap(),
-        "1: wish blocked: no way of `auto` transitions, work and timers leads from `Off` to `Scrapped`"
+        "1: desired state blocked: no way of `auto` transitions, work and timers leads from `Off` to `Scrapped`"
     );
 
     let _ = ada.move_to(&to("Off").await, pump::Sealed { oil: 0 }, "a test").await.unwrap();
     let wish = mine.pumps.converge("a", State::On).await.unwrap();
-    let stuck = Stuck::NeedsPayload { state: State::Sealed, event: EventKind::Unseal };
+    let stuck = Blocked::NeedsPayload { state: State::Sealed, event: EventKind::Unseal };
     assert_eq!(stuck.to_string(), "`unseal` in `Sealed` has a payload, which only its caller knows; fire it");
-    assert_eq!(wish.progress, Progress::Stuck(stuck));
+    assert_eq!(wish.progress, Convergence::Blocked(stuck));
 
     let _ = ada.move_to(&to("Sealed").await, pump::Scrapped { oil: 0 }, "a test").await.unwrap();
     let wish = mine.pumps.converge("a", State::On).await.unwrap();
-    let stuck = Stuck::Branches { state: State::Scrapped, event: EventKind::Inspect };
+    let stuck = Blocked::Branches { state: State::Scrapped, event: EventKind::Inspect };
     assert_eq!(stuck.to_string(), "where `inspect` in `Scrapped` leads is decided by its `with`; fire it");
-    assert_eq!(wish.progress, Progress::Stuck(stuck));
+    assert_eq!(wish.progress, Convergence::Blocked(stuck));
 }
 
 #[tokio::test]
@@ -307,18 +307,18 @@ async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let seen = mine.row("a", |_| true).await;
-    let _ = mine.pumps.acting_as("ada").move_to(&seen, pump::Broken { oil: 0 }, "a test").await.unwrap();
+    let _ = mine.pumps.with_actor("ada").move_to(&seen, pump::Broken { oil: 0 }, "a test").await.unwrap();
     let _ = mine.pumps.converge("a", State::Off).await.unwrap();
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    let wish = mine.pumps.wish("a").await.unwrap().unwrap();
-    let stuck = Stuck::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
+    let wish = mine.pumps.desired_state("a").await.unwrap().unwrap();
+    let stuck = Blocked::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
-    assert_eq!((wish.progress, wish.setbacks), (Progress::Stuck(stuck), 3));
+    assert_eq!((wish.progress, wish.setbacks), (Convergence::Blocked(stuck), 3));
     // What is missing comes from outside, and leads there.
     let _ = mine.pumps.fire("a", event::Refill { litres: 3 }).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }
 
 #[tokio::test]
@@ -327,9 +327,9 @@ async fn parked_work_is_the_reason_and_its_release_goes_on() {
     mine.off("a").await;
     mine.starts.send(Outcome::Permanent).unwrap();
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    let stuck = Stuck::Parked { why: "permanent error: no cable".into() };
+    let stuck = Blocked::Parked { why: "permanent error: no cable".into() };
     assert_eq!(stuck.to_string(), "work on it is parked: permanent error: no cable; `release` gives it new attempts");
-    assert_eq!(mine.settled("a").await, Progress::Stuck(stuck));
+    assert_eq!(mine.settled("a").await, Convergence::Blocked(stuck));
     mine.pumps.release("a").await.unwrap();
     assert_eq!(mine.pumps.wait_for("a", State::On, PATIENCE).await.unwrap().version(), 3);
 }
@@ -342,7 +342,7 @@ async fn work_is_broken_off_where_an_auto_transition_is_the_shorter_way() {
     let _ = mine.pumps.fire("a", event::Start).await.unwrap();
     mine.row("a", |row| row.owner.is_some()).await;
     let _ = mine.pumps.converge("a", State::Off).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(mine.history("a").await.last().unwrap(), "3: abort -> Off (converge)");
 }
 
@@ -354,14 +354,14 @@ async fn c5_a_wish_outlives_the_process_and_comes_from_clients_too() {
     let client = mine.client().await;
     let pumps = client.machines::<Pump>();
     // Nobody is there to pursue it.
-    assert_eq!(pumps.converge("a", State::On).await.unwrap().progress, Progress::Pending);
+    assert_eq!(pumps.converge("a", State::On).await.unwrap().progress, Convergence::Pending);
     let path = mine.dir.path().join("mine.db");
     let (runtime, _starts) = work(&path, &mine.clock, |builder| builder).await;
-    let wish = pumps.wait_for_wish("a", PATIENCE).await.unwrap();
-    assert_eq!(wish.progress, Progress::Fulfilled);
+    let wish = pumps.wait_for_desired_state("a", PATIENCE).await.unwrap();
+    assert_eq!(wish.progress, Convergence::Fulfilled);
     // While a controller runs, it hears of a client's wish at once: the clock stands still.
     let _ = pumps.converge("a", State::Off).await.unwrap();
-    assert_eq!(pumps.wait_for_wish("a", PATIENCE).await.unwrap().progress, Progress::Fulfilled);
+    assert_eq!(pumps.wait_for_desired_state("a", PATIENCE).await.unwrap().progress, Convergence::Fulfilled);
     runtime.shutdown(SECOND).await;
 }
 
@@ -373,10 +373,10 @@ async fn c2_a_wish_whose_word_was_lost_is_found_by_the_next_scan() {
     // Past the library, so that nobody is told.
     let wish = r#"{"target":"On","seen":1,"setbacks":0,"halt":null}"#;
     let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-    let sql = format!("UPDATE fsm_instances SET wish = '{wish}', wish_at = {now}");
+    let sql = format!("UPDATE fsm_instances SET wish = '{wish}', desired_at = {now}");
     rusqlite::Connection::open(mine.dir.path().join("mine.db")).unwrap().execute_batch(&sql).unwrap();
     mine.clock.advance(SECOND * 5);
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -393,8 +393,8 @@ async fn of_a_wish_and_a_caller_exactly_one_fires() {
         let wishing = mine.pumps.converge(&id, State::On);
         let (wished, started) = tokio::join!(wishing, off.start());
         let _ = wished.unwrap();
-        assert!(matches!(started, Ok(_) | Err(Failure::Conflict(_))), "{started:?}");
-        assert_eq!(mine.settled(&id).await, Progress::Fulfilled);
+        assert!(matches!(started, Ok(_) | Err(TransitionError::Conflict(_))), "{started:?}");
+        assert_eq!(mine.settled(&id).await, Convergence::Fulfilled);
         let starts: Vec<String> =
             mine.history(&id).await.into_iter().filter(|line| line.contains("start ->")).collect();
         assert_eq!(starts.len(), 1, "{starts:?}");
@@ -409,16 +409,16 @@ async fn a_wish_that_is_taken_back_is_pursued_no_more() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
-    assert_eq!(mine.settled("a").await, Progress::Fulfilled);
-    assert!(mine.pumps.cancel_wish("a").await.unwrap());
-    assert!(!mine.pumps.cancel_wish("a").await.unwrap(), "there was none any more");
-    assert_eq!(mine.pumps.wish("a").await.unwrap(), None);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
+    assert!(mine.pumps.clear_desired_state("a").await.unwrap());
+    assert!(!mine.pumps.clear_desired_state("a").await.unwrap(), "there was none any more");
+    assert_eq!(mine.pumps.desired_state("a").await.unwrap(), None);
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
     assert_eq!(mine.row("a", |_| true).await.state, "Broken", "its timer has led it there, and nothing leads it back");
-    match mine.pumps.wait_for_wish("a", SECOND).await {
-        Err(error @ WaitError::NoWish { .. }) => {
+    match mine.pumps.wait_for_desired_state("a", SECOND).await {
+        Err(error @ WaitError::NoDesiredState { .. }) => {
             assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");
         }
         other => panic!("{other:?}"),

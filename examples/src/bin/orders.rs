@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_row_goes_every_declared_way() {
-        for way in testing::transition_ways::<OrderStatus>() {
+        for way in testing::transition_paths::<OrderStatus>() {
             let mut order = Order { id: 1, status: way.start.to_string() };
             for event in way.events() {
                 let event: order_status::Event = match event {

@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 use proptest::{collection, prelude::*, sample::Index};
 
-use super::way::{Way, legs_from, starts};
+use super::way::{Path, starts, steps_from};
 use crate::machine::StateMachine;
 
 /// A strategy for legal sequences of events: ways of up to `max_legs` legs from any initial state, loops included.
 ///
 /// A way ends early where nothing leads on. A failing way is shrunk by leaving out legs and by taking those that are declared
-/// first. Where the graph branches, the way says which target is meant: [`Way::go`] hands that to the test.
+/// first. Where the graph branches, the way says which target is meant: [`Path::go`] hands that to the test.
 ///
 /// ```
 /// use fsm_core::{StateMachine, testing};
@@ -26,8 +26,8 @@ use crate::machine::StateMachine;
 /// }
 ///
 /// # fn main() {
-/// proptest!(|(way in testing::ways::<Light>(8))| {
-///     let light = way.go(Light::Red, |leg, _| match leg.event {
+/// proptest!(|(way in testing::paths::<Light>(8))| {
+///     let light = way.follow(Light::Red, |leg, _| match leg.event {
 ///         light::EventKind::Go => Go.into(),
 ///         light::EventKind::Slow => Slow.into(),
 ///     })?;
@@ -35,7 +35,7 @@ use crate::machine::StateMachine;
 /// });
 /// # }
 /// ```
-pub fn ways<M>(max_legs: usize) -> impl Strategy<Value = Way<M>>
+pub fn ways<M>(max_legs: usize) -> impl Strategy<Value = Path<M>>
 where
     M: StateMachine + 'static,
 {
@@ -43,8 +43,8 @@ where
     (any::<Index>(), choices).prop_filter_map("the machine has no initial state", |(start, choices)| {
         let starts: Vec<_> = starts::<M>().collect();
         let start = pick(start, &starts)?;
-        Some(choices.into_iter().fold(Way::from(start), |mut way, choice| {
-            way.legs.extend(pick(choice, &legs_from(way.end())));
+        Some(choices.into_iter().fold(Path::from(start), |mut way, choice| {
+            way.steps.extend(pick(choice, &steps_from(way.end())));
             way
         }))
     })

@@ -9,8 +9,8 @@ use core::{error::Error, fmt};
 
 use crate::{machine::StateMachine, names::Name};
 
-/// One step of a [`Way`].
-pub struct Leg<M: StateMachine> {
+/// One step of a [`Path`].
+pub struct Step<M: StateMachine> {
     /// The state that is left.
     pub from: M::State,
     /// The event that is fired.
@@ -22,14 +22,14 @@ pub struct Leg<M: StateMachine> {
 /// A way through the declared graph, from a state in which a machine can be born.
 ///
 /// Displayed as `Placed --pay--> Paid --ship--> Shipped`.
-pub struct Way<M: StateMachine> {
+pub struct Path<M: StateMachine> {
     /// Where it begins.
     pub start: M::State,
     /// The steps, none where it also ends there.
-    pub legs: Vec<Leg<M>>,
+    pub legs: Vec<Step<M>>,
 }
 
-impl<M: StateMachine> Way<M> {
+impl<M: StateMachine> Path<M> {
     pub(super) fn from(start: M::State) -> Self {
         Self { start, legs: Vec::new() }
     }
@@ -37,30 +37,30 @@ impl<M: StateMachine> Way<M> {
     /// The state in which it ends.
     #[must_use]
     pub fn end(&self) -> M::State {
-        self.legs.last().map_or(self.start, |leg| leg.to)
+        self.steps.last().map_or(self.start, |leg| leg.to)
     }
 
     /// The events, in order.
     pub fn events(&self) -> impl Iterator<Item = M::EventKind> + '_ {
-        self.legs.iter().map(|leg| leg.event)
+        self.steps.iter().map(|leg| leg.event)
     }
 
     /// Whether it passes `state`, its start and its end included.
     #[must_use]
     pub fn passes(&self, state: M::State) -> bool {
-        self.start == state || self.legs.iter().any(|leg| leg.to == state)
+        self.start == state || self.steps.iter().any(|leg| leg.to == state)
     }
 
     /// Goes the way with a real machine: fires the event of each leg, and compares where the machine then stands.
     ///
     /// `event` makes the event of a leg, with a payload that passes its guard and, where the transition branches, that leads
-    /// to [`Leg::to`]; it is shown the machine as it stands. A machine with a context goes with
+    /// to [`Step::to`]; it is shown the machine as it stands. A machine with a context goes with
     /// [`go_with`](Self::go_with).
     ///
     /// # Errors
     /// At the first leg that goes otherwise: the machine stands elsewhere, the event was refused, or it is another one than
     /// the leg's. The error shows the whole way.
-    pub fn go(&self, machine: M, event: impl FnMut(Leg<M>, &M) -> M::Event) -> Result<M, Astray>
+    pub fn go(&self, machine: M, event: impl FnMut(Step<M>, &M) -> M::Event) -> Result<M, Astray>
     where
         M: StateMachine<Context = ()>,
     {
@@ -75,13 +75,13 @@ impl<M: StateMachine> Way<M> {
         &self,
         machine: M,
         context: &mut M::Context,
-        mut event: impl FnMut(Leg<M>, &M) -> M::Event,
+        mut event: impl FnMut(Step<M>, &M) -> M::Event,
     ) -> Result<M, Astray> {
         let astray = |leg: usize, what: fmt::Arguments<'_>| Astray(alloc::format!("leg {leg} of {self}: {what}"));
         if machine.state() != self.start {
             return Err(astray(0, format_args!("the machine stands in `{}`", machine.state())));
         }
-        self.legs.iter().zip(1..).try_fold(machine, |machine, (&leg, number)| {
+        self.steps.iter().zip(1..).try_fold(machine, |machine, (&leg, number)| {
             let event = event(leg, &machine);
             let kind = M::kind_of(&event);
             if kind != leg.event {
@@ -96,22 +96,22 @@ impl<M: StateMachine> Way<M> {
         })
     }
 
-    fn extended(&self, leg: Leg<M>) -> Self {
+    fn extended(&self, leg: Step<M>) -> Self {
         let mut way = self.clone();
-        way.legs.push(leg);
+        way.steps.push(leg);
         way
     }
 }
 
 /// The legs that leave a state, in declaration order; a branching transition has one for each target.
 #[must_use]
-pub fn legs_from<M: StateMachine>(state: M::State) -> Vec<Leg<M>> {
+pub fn steps_from<M: StateMachine>(state: M::State) -> Vec<Step<M>> {
     let transitions = M::GRAPH.transitions_from(state.as_str());
     let legs = transitions.flat_map(|transition| {
         // Every name in a graph that the derive made has its value.
         let event = find::<M::EventKind>(transition.event);
         let targets = transition.to.iter().filter_map(|to| find::<M::State>(to));
-        targets.filter_map(move |to| Some(Leg { from: state, event: event?, to }))
+        targets.filter_map(move |to| Some(Step { from: state, event: event?, to }))
     });
     legs.collect()
 }
@@ -120,13 +120,13 @@ pub fn legs_from<M: StateMachine>(state: M::State) -> Vec<Leg<M>> {
 ///
 /// Their number can grow exponentially with the length: keep it small for machines with many transitions.
 #[must_use]
-pub fn simple_ways<M: StateMachine>(max_legs: usize) -> Vec<Way<M>> {
+pub fn simple_paths<M: StateMachine>(max_legs: usize) -> Vec<Path<M>> {
     let mut ways = Vec::new();
-    let mut open: Vec<Way<M>> = starts::<M>().map(Way::from).collect();
+    let mut open: Vec<Path<M>> = starts::<M>().map(Path::from).collect();
     open.reverse();
     while let Some(way) = open.pop() {
-        if way.legs.len() < max_legs {
-            let next = legs_from::<M>(way.end()).into_iter().filter(|leg| !way.passes(leg.to));
+        if way.steps.len() < max_legs {
+            let next = steps_from::<M>(way.end()).into_iter().filter(|leg| !way.visits(leg.to));
             let longer: Vec<_> = next.map(|leg| way.extended(leg)).collect();
             open.extend(longer.into_iter().rev());
         }
@@ -140,18 +140,18 @@ pub fn simple_ways<M: StateMachine>(max_legs: usize) -> Vec<Way<M>> {
 /// A test that goes them all has fired every declared transition. A transition that no machine comes to has no way; the
 /// derive does not accept such a declaration.
 #[must_use]
-pub fn transition_ways<M: StateMachine>() -> Vec<Way<M>> {
-    let mut nearest: BTreeMap<M::State, Way<M>> = BTreeMap::new();
-    let mut ahead: VecDeque<Way<M>> = starts::<M>().map(Way::from).collect();
+pub fn transition_paths<M: StateMachine>() -> Vec<Path<M>> {
+    let mut nearest: BTreeMap<M::State, Path<M>> = BTreeMap::new();
+    let mut ahead: VecDeque<Path<M>> = starts::<M>().map(Path::from).collect();
     while let Some(way) = ahead.pop_front() {
         if nearest.contains_key(&way.end()) {
             continue;
         }
-        ahead.extend(legs_from::<M>(way.end()).into_iter().map(|leg| way.extended(leg)));
+        ahead.extend(steps_from::<M>(way.end()).into_iter().map(|leg| way.extended(leg)));
         nearest.insert(way.end(), way);
     }
     let states = M::State::ALL.iter().filter_map(|state| nearest.get(state));
-    states.flat_map(|way| legs_from::<M>(way.end()).into_iter().map(|leg| way.extended(leg))).collect()
+    states.flat_map(|way| steps_from::<M>(way.end()).into_iter().map(|leg| way.extended(leg))).collect()
 }
 
 pub(super) fn starts<M: StateMachine>() -> impl Iterator<Item = M::State> {
@@ -181,26 +181,26 @@ impl fmt::Debug for Astray {
 
 impl Error for Astray {}
 
-impl<M: StateMachine> fmt::Display for Way<M> {
+impl<M: StateMachine> fmt::Display for Path<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.start)?;
-        self.legs.iter().try_for_each(|leg| write!(f, " --{}--> {}", leg.event, leg.to))
+        self.steps.iter().try_for_each(|leg| write!(f, " --{}--> {}", leg.event, leg.to))
     }
 }
 
-impl<M: StateMachine> fmt::Debug for Way<M> {
+impl<M: StateMachine> fmt::Debug for Path<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-impl<M: StateMachine> fmt::Display for Leg<M> {
+impl<M: StateMachine> fmt::Display for Step<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} --{}--> {}", self.from, self.event, self.to)
     }
 }
 
-impl<M: StateMachine> fmt::Debug for Leg<M> {
+impl<M: StateMachine> fmt::Debug for Step<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
@@ -208,32 +208,32 @@ impl<M: StateMachine> fmt::Debug for Leg<M> {
 
 // By hand: what is derived would ask the same of `M`, which is in neither.
 
-impl<M: StateMachine> Clone for Leg<M> {
+impl<M: StateMachine> Clone for Step<M> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<M: StateMachine> Copy for Leg<M> {}
+impl<M: StateMachine> Copy for Step<M> {}
 
-impl<M: StateMachine> PartialEq for Leg<M> {
+impl<M: StateMachine> PartialEq for Step<M> {
     fn eq(&self, other: &Self) -> bool {
         (self.from, self.event, self.to) == (other.from, other.event, other.to)
     }
 }
 
-impl<M: StateMachine> Eq for Leg<M> {}
+impl<M: StateMachine> Eq for Step<M> {}
 
-impl<M: StateMachine> Clone for Way<M> {
+impl<M: StateMachine> Clone for Path<M> {
     fn clone(&self) -> Self {
-        Self { start: self.start, legs: self.legs.clone() }
+        Self { start: self.start, legs: self.steps.clone() }
     }
 }
 
-impl<M: StateMachine> PartialEq for Way<M> {
+impl<M: StateMachine> PartialEq for Path<M> {
     fn eq(&self, other: &Self) -> bool {
-        (self.start, &self.legs) == (other.start, &other.legs)
+        (self.start, &self.steps) == (other.start, &other.steps)
     }
 }
 
-impl<M: StateMachine> Eq for Way<M> {}
+impl<M: StateMachine> Eq for Path<M> {}

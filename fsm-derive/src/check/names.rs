@@ -105,7 +105,10 @@ fn generics(machine: &Machine, errors: &mut Errors) {
             GenericParam::Lifetime(_) => continue,
         };
         let name = plain(ident);
-        if is_generated(machine, &name) || machine.states.iter().any(|state| plain(&state.ty) == name) {
+        if is_generated(machine, &name)
+            || name.starts_with(HIDDEN)
+            || machine.states.iter().any(|state| plain(&state.ty) == name)
+        {
             let message =
                 format!("`{}::{name}` is a generated item: choose another name for this parameter", machine.module);
             errors.at(ident, message);

@@ -68,7 +68,7 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
                 fn work(self, workers: #ty, lease: #ty) -> #ty { loop {} }
             }
             #[allow(deprecated)]
-            impl<B> #runtime::BornIn<B> for #ident {
+            impl<B> #runtime::CreateFrom<B> for #ident {
                 type Born = #ty;
                 fn parts(birth: #ty) -> #ty { loop {} }
             }

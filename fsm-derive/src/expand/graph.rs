@@ -79,7 +79,7 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
         #core::StateInfo {
             name: #name,
             doc: #doc,
-            kind: #core::Kind::#kind,
+            kind: #core::StateKind::#kind,
             initial: #initial,
             remove: #remove,
             was: &[#(#was),*],

@@ -57,7 +57,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         let context = cx.context_or_unit();
         quote! {
             #[automatically_derived]
-            impl<#s: __Initial> #runtime::BornIn<#birth> for #enum_ty {
+            impl<#s: __Initial> #runtime::CreateFrom<#birth> for #enum_ty {
                 type Born = #s;
                 fn parts(birth: #birth) -> (#s, #context) {
                     #parts
@@ -112,7 +112,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                 state: #s,
                 #param
                 seal: __Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#s, Self>>;
         }
     });
     let bridge = cx.durable().then(|| {
@@ -126,7 +126,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                     state: #s,
                     event: #e,
                     #bridged: &mut #context,
-                ) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
+                ) -> ::core::result::Result<#e::Target, #core::GuardError<#s, #e>> {
                     event.transition(state, #argument __Seal)
                 }
             }
@@ -139,7 +139,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// The record, or the choice of records, after the transition.
             type NextRecord: ::core::marker::Send + 'static;
             #[doc(hidden)]
-            fn wrap(target: Self::Target, meta: #runtime::Meta<#enum_ty>, seal: __Seal) -> Self::NextRecord;
+            fn wrap(target: Self::Target, meta: #runtime::RecordMeta<#enum_ty>, seal: __Seal) -> Self::NextRecord;
         };
         (quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static), record)
     } else {
@@ -330,15 +330,15 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
         }
         #[automatically_derived]
         impl #bounded ::core::convert::TryFrom<#whole> for #ty #clause {
-            type Error = #core::WrongState<#enum_ty>;
-            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongState<#enum_ty>> {
+            type Error = #core::WrongStateError<#enum_ty>;
+            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongStateError<#enum_ty>> {
                 match #s::from_enum(machine) {
                     ::core::result::Result::Ok(state) => {
                         #bind
                         ::core::result::Result::Ok(#value)
                     }
                     ::core::result::Result::Err(machine) => {
-                        ::core::result::Result::Err(#core::WrongState::new::<#s>(machine, #context))
+                        ::core::result::Result::Err(#core::WrongStateError::new::<#s>(machine, #context))
                     }
                 }
             }

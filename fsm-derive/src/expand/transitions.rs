@@ -81,7 +81,7 @@ fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStr
         return target;
     }
     let (core, event) = (&cx.core, cx.event_ty(transition.event));
-    quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
+    quote!(::core::result::Result<#target, #core::GuardError<#machine, #event>>)
 }
 
 fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
@@ -106,7 +106,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         quote_spanned! {span=>
             const EVENT: EventKind = EventKind::#kind;
             type NextRecord = #record;
-            fn wrap(target: #target, meta: #runtime::Meta<#enum_ty>, _: __Seal) -> #record {
+            fn wrap(target: #target, meta: #runtime::RecordMeta<#enum_ty>, _: __Seal) -> #record {
                 #wrapped
             }
         }
@@ -121,7 +121,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
                 state: #state,
                 #context
                 _: __Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#state, Self>> {
                 #change
             }
         }
@@ -233,7 +233,7 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         match __user_code::#guard(&state, &self #context) {
             ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
             ::core::result::Result::Err(reason) => {
-                ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })
+                ::core::result::Result::Err(#core::GuardError { machine: state, event: self, reason })
             }
         }
     }

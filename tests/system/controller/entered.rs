@@ -61,7 +61,7 @@ impl visit::Workers for Hosts {
 
 async fn hosts(path: &Path, clock: &ManualClock) -> (Runtime, mpsc::UnboundedReceiver<(String, visit::State)>) {
     let (sender, calls) = mpsc::unbounded_channel();
-    let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).clock(clock.clock()).lease(HOUR * 100);
+    let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).clock(clock.clock()).lease_ttl(HOUR * 100);
     (builder.machine::<Visit, Hosts>(Hosts(sender)).start().await.unwrap(), calls)
 }
 

@@ -80,7 +80,7 @@ async fn s13_a_panic_is_an_error_with_its_message() {
 
 #[tokio::test]
 async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
-    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND * 9, SECOND * 9)).await;
+    let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND * 9, SECOND * 9)).await;
     world.running("a").await.tell(Do::Panic("boom"));
     let row = world.row("a", |row| row.error.is_some()).await;
     let now = world.clock.clock().now();
@@ -127,7 +127,7 @@ async fn c8_processes_that_are_killed_use_up_the_attempts() {
     let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
     let claim = Claim { key, incarnation, version, fence, owner: "dead".into() };
     store.commit(vec![Change::Claim(claim).into()], world.clock.clock().now()).await.unwrap();
-    let (_runtime, calls) = start(&path, &world.clock, |builder| builder.attempts(2)).await.unwrap();
+    let (_runtime, calls) = start(&path, &world.clock, |builder| builder.max_attempts(2)).await.unwrap();
     let row = world.row("a", |row| row.parked.is_some()).await;
     let why = format!("2 attempts failed, the last with: {}", Claim::CRASH);
     assert_eq!((row.parked, row.attempt, row.owner), (Some(why), 2, None));
@@ -150,7 +150,7 @@ async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
 
 #[tokio::test]
 async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
-    let mut world = World::with(|builder| builder.attempts(3).backoff(SECOND, SECOND)).await;
+    let mut world = World::with(|builder| builder.max_attempts(3).backoff(SECOND, SECOND)).await;
     world.running("a").await.tell(Do::Fail("no"));
     for attempt in 2..=3 {
         world.row("a", |row| row.retry_at.is_some() && row.attempt == attempt - 1).await;
@@ -175,7 +175,7 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
 
 #[tokio::test]
 async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
-    let mut world = World::with(|builder| builder.attempts(2).backoff(SECOND, SECOND)).await;
+    let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
     for attempt in 1..=2 {
         let call = world.calls.next().await;
@@ -194,7 +194,7 @@ async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
 
 #[tokio::test]
 async fn c9_an_exhausted_event_that_panics_parks_the_instance() {
-    let mut world = World::with(|builder| builder.attempts(1)).await;
+    let mut world = World::with(|builder| builder.max_attempts(1)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
     world.calls.next().await.tell(Do::Fail("unspeakable"));
     let row = world.row("a", |row| row.parked.is_some()).await;
@@ -220,7 +220,7 @@ async fn c10_a_permanent_error_is_not_tried_again() {
 
 #[tokio::test]
 async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     world.running("a").await.tell(Do::Again(SECOND * 3));
     for _ in 0..3 {
         let row = world.row("a", |row| row.retry_at.is_some()).await;
@@ -252,7 +252,7 @@ async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason()
 
 #[tokio::test]
 async fn who_waits_in_vain_is_told_how_the_work_goes() {
-    let mut world = World::with(|builder| builder.attempts(2)).await;
+    let mut world = World::with(|builder| builder.max_attempts(2)).await;
     let jobs = world.jobs.clone();
     let told = async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
     let a = world.running("a").await;

@@ -3,7 +3,7 @@
 
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
-use fsm_runtime::{IdleError, PartPhase, PartStatus, Runtime};
+use fsm_runtime::{IdleError, Runtime, TaskPhase, TaskStatus};
 use std::{
     fmt,
     sync::{Arc, Mutex},
@@ -66,7 +66,7 @@ impl Subscriber for Tripwire {
     fn exit(&self, _: &Id) {}
 }
 
-fn the_loop(runtime: &Runtime) -> PartStatus {
+fn the_loop(runtime: &Runtime) -> TaskStatus {
     runtime.status().parts.into_iter().find(|part| part.name == "controller").unwrap()
 }
 
@@ -76,13 +76,13 @@ async fn a_loop_that_panics_goes_on_with_its_workers() {
     let _set = wire.set();
     let mut world = World::new().await;
     let a = world.running("a").await;
-    assert_eq!((the_loop(&world.runtime).phase, the_loop(&world.runtime).restarts), (PartPhase::Running, 0));
+    assert_eq!((the_loop(&world.runtime).phase, the_loop(&world.runtime).restarts), (TaskPhase::Running, 0));
     // It has claimed the work, and falls before the worker runs.
     wire.lay("worker starts", 1);
     let b = world.running("b").await;
     assert_eq!((wire.left(), b.attempt), (0, 1), "claimed anew, and what came to nothing is no attempt");
-    let PartStatus { phase, restarts, last_error, .. } = the_loop(&world.runtime);
-    assert_eq!((phase, restarts, last_error.as_deref()), (PartPhase::Running, 1, Some("panicked: tripped")));
+    let TaskStatus { phase, restarts, last_error, .. } = the_loop(&world.runtime);
+    assert_eq!((phase, restarts, last_error.as_deref()), (TaskPhase::Running, 1, Some("panicked: tripped")));
     let shown = world.runtime.status().to_string();
     let line = "part `controller`: running, restarted 1 times, the last failure: panicked: tripped";
     assert!(shown.lines().any(|shown| shown == line), "{shown}");
@@ -105,9 +105,9 @@ async fn a_loop_that_panics_goes_on_with_its_workers() {
 async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
     let wire = Tripwire::default();
     let _set = wire.set();
-    let policy = fsm_runtime::Policy::new().deadline(HOUR / 2);
+    let policy = fsm_runtime::Policy::new().attempt_timeout(HOUR / 2);
     let limited = |builder: fsm_runtime::Builder| {
-        builder.workers_at_once(1).backoff(Duration::ZERO, Duration::ZERO).policy::<job::Running>(policy)
+        builder.max_concurrency(1).backoff(Duration::ZERO, Duration::ZERO).policy::<job::Running>(policy)
     };
     let mut world = World::with(limited).await;
     for (n, phrase) in
@@ -165,7 +165,7 @@ async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
     let why = report.failed.as_deref().unwrap();
     assert_eq!(why, "gave up after 6 failures, the last of child `controller`: panicked: tripped");
     assert_eq!(report.cut.iter().map(|cut| &*cut.key.id).collect::<Vec<_>>(), ["a"]);
-    assert_eq!(the_loop(&world.runtime).phase, PartPhase::GivenUp);
+    assert_eq!(the_loop(&world.runtime).phase, TaskPhase::GivenUp);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "it does not hang, and tells the same");
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
         assert!(matches!(&waited, Err(IdleError::Failed(said)) if said == why), "{waited:?}");

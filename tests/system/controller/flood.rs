@@ -125,7 +125,7 @@ async fn t1_a_timer_that_another_process_armed_fires_in_its_time() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let (sender, mut calls) = mpsc::unbounded_channel();
     let builder = Runtime::builder(Sqlite::open(&path).await.unwrap()).clock(clock.clock());
-    let builder = builder.machine::<Alarm, Checker>(Checker(sender)).scan_every(HOUR * 10);
+    let builder = builder.machine::<Alarm, Checker>(Checker(sender)).poll_interval(HOUR * 10);
     let runtime = builder.start().await.unwrap();
     let alarms = runtime.machines::<Alarm>();
     let other = client(&path, &clock).await.machines::<Alarm>();

@@ -46,7 +46,7 @@ async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_i
 
 #[tokio::test]
 async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     let first = world.running("first").await;
     for id in ["bad", "good"] {
         world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();

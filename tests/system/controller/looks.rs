@@ -198,7 +198,7 @@ impl World {
         let (workers, calls) = puppets();
         let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
         // No scan makes good what a look has missed.
-        let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).scan_every(HOUR * 10);
+        let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).poll_interval(HOUR * 10);
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let runtime = builder.clock(clock.clock()).start().await.unwrap();
         Self { jobs: runtime.machines(), runtime, calls, clock, seen, done }

@@ -102,6 +102,6 @@ pub(crate) async fn start(
     // A lease that outlasts every jump of the clock here: these tests are of one process, and how long a disk takes to renew a
     // lease that has just run out is no matter of theirs.
     let builder =
-        Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers).lease(HOUR * 10_000);
+        Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers).lease_ttl(HOUR * 10_000);
     Ok((configure(builder.clock(clock.clock())).start().await?, calls))
 }

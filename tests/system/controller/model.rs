@@ -1,7 +1,7 @@
 //! One worker for each instance, whatever happens: random events, failures, removals, and processes that come and go.
 
 use super::PATIENCE;
-use fsm_runtime::{Failure, Machines, Policy, ReadError, Runtime, prelude::*, store::sqlite::Sqlite};
+use fsm_runtime::{Machines, Policy, ReadError, Runtime, TransitionError, prelude::*, store::sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -119,9 +119,10 @@ impl thing::Workers for Hands {
 
 async fn process(path: &Path, hands: Hands) -> Runtime {
     let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Thing, Hands>(hands);
-    let builder = builder.scan_every(Duration::from_millis(50)).grace(Duration::from_millis(10)).attempts(u32::MAX);
+    let builder =
+        builder.poll_interval(Duration::from_millis(50)).grace_period(Duration::from_millis(10)).max_attempts(u32::MAX);
     // A worker that sits there for ever is ended by its state's timer in one state, and by its own deadline in the other.
-    let builder = builder.policy::<thing::Bent>(Policy::new().deadline(Duration::from_millis(20)));
+    let builder = builder.policy::<thing::Bent>(Policy::new().attempt_timeout(Duration::from_millis(20)));
     builder.backoff(Duration::from_millis(1), Duration::from_millis(20)).start().await.unwrap()
 }
 
@@ -135,7 +136,9 @@ async fn happens(things: &Machines<Thing>, id: &str, random: &mut fastrand::Rng)
         _ => things.fire(id, thing::event::Press).await,
     };
     match outcome {
-        Ok(_) | Err(Failure::Conflict(_) | Failure::NotFound { .. } | Failure::NotAccepted { .. }) => {}
+        Ok(_)
+        | Err(TransitionError::Conflict(_) | TransitionError::NotFound { .. } | TransitionError::NotAccepted { .. }) => {
+        }
         Err(other) => panic!("{other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use super::{HOUR, PATIENCE, SECOND, World};
 use crate::job::{Do, Job, job, queued};
 use fsm_runtime::{
-    Failure, Listing, Runtime,
+    ListQuery, Runtime, TransitionError,
     store::{HistoryKind, Row, sqlite::Sqlite},
 };
 
@@ -30,7 +30,7 @@ async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
         assert_eq!(row.parked_at, Some(world.clock.clock().now()));
     }
     world.jobs.release("001").await.unwrap();
-    let first = world.jobs.rows(&Listing::all().parked().limit(1)).await.unwrap();
+    let first = world.jobs.rows(&ListQuery::all().parked().limit(1)).await.unwrap();
     let rest = world.jobs.parked(first.next.as_deref()).await.unwrap();
     let ids = first.items.iter().chain(&rest.items).map(|row| &*row.key.id);
     assert_eq!((ids.collect::<Vec<_>>(), rest.next), (vec!["000", "002"], None));
@@ -41,7 +41,7 @@ async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
 async fn c9_a_release_says_in_the_history_who_made_it() {
     let mut world = World::new().await;
     park(&mut world, "a").await;
-    world.jobs.acting_as("ada").release("a").await.unwrap();
+    world.jobs.with_actor("ada").release("a").await.unwrap();
     let call = world.calls.next().await;
     assert_eq!(call.attempt, 1);
     let note = world.jobs.history_back("a", u64::MAX, 1).await.unwrap().remove(0);
@@ -53,7 +53,7 @@ async fn c9_a_release_says_in_the_history_who_made_it() {
 async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() {
     let mut world = World::new().await;
     let seen = park(&mut world, "a").await;
-    let moved = world.jobs.acting_as("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
+    let moved = world.jobs.with_actor("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
     assert_eq!((moved.version(), moved.reason.as_str()), (3, "by hand"));
     let row = world.row("a", |_| true).await;
     assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Failed", 3, 3, 0));
@@ -74,7 +74,7 @@ async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
     let mut old = world.running("a").await;
     let seen = world.row("a", |_| true).await;
     world.clock.advance(SECOND);
-    let jobs = world.jobs.acting_as("ada");
+    let jobs = world.jobs.with_actor("ada");
     let record = jobs.move_to(&seen, job::Running { name: "other".into() }, "it hangs").await.unwrap();
     old.cancelled().await;
     drop(old);
@@ -94,7 +94,7 @@ async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
     world.running("a").await.tell(Do::Finish(1));
     let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let jobs = world.jobs.acting_as("ada");
+    let jobs = world.jobs.with_actor("ada");
     let _ = jobs.move_to(&seen, job::Running { name: "n".into() }, "the result was wrong").await.unwrap();
     assert_eq!(world.calls.next().await.version, 4);
 }
@@ -105,18 +105,18 @@ async fn an_override_of_what_has_changed_since_it_was_seen_is_a_conflict() {
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
     let _ = world.jobs.fire("a", job::event::Start).await.unwrap();
-    let jobs = world.jobs.acting_as("ada");
+    let jobs = world.jobs.with_actor("ada");
     match jobs.move_to(&seen, failed("late"), "why not").await.map(drop) {
-        Err(Failure::Conflict(now)) => assert_eq!((now.state(), now.version()), (job::State::Running, 2)),
+        Err(TransitionError::Conflict(now)) => assert_eq!((now.state(), now.version()), (job::State::Running, 2)),
         other => panic!("{other:?}"),
     }
     jobs.purge("a").await.unwrap();
     let gone = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
-    assert!(matches!(gone, Err(Failure::NotFound { .. })), "{gone:?}");
+    assert!(matches!(gone, Err(TransitionError::NotFound { .. })), "{gone:?}");
     // Another life under the same id is another instance, whatever its version.
     let _ = jobs.create("a", queued()).await.unwrap();
     let other_life = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
-    assert!(matches!(other_life, Err(Failure::Conflict(_))), "{other_life:?}");
+    assert!(matches!(other_life, Err(TransitionError::Conflict(_))), "{other_life:?}");
 }
 
 #[tokio::test]
@@ -124,24 +124,25 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let said =
-        |moved: Result<job::Record<job::Failed>, fsm_runtime::Failure<Job>>| moved.map(drop).unwrap_err().to_string();
+    let said = |moved: Result<job::Record<job::Failed>, fsm_runtime::TransitionError<Job>>| {
+        moved.map(drop).unwrap_err().to_string()
+    };
     assert_eq!(
         said(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
-        "Job `a` was not moved: an override says who made it: `machines.acting_as(…)` names the operator"
+        "Job `a` was not moved: an override says who made it: `machines.with_actor(…)` names the operator"
     );
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&seen, failed("x"), " ").await),
+        said(world.jobs.with_actor("ada").move_to(&seen, failed("x"), " ").await),
         "Job `a` was not moved: an override says why: give it the reason"
     );
     let foreign = Row { key: fsm_runtime::store::Key::new("Other", "a"), ..seen };
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
+        said(world.jobs.with_actor("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
         "Other `a` was not moved: it is an instance of another machine"
     );
     let newer = Row { schema: 2, ..world.row("a", |_| true).await };
     assert_eq!(
-        said(world.jobs.acting_as("ada").move_to(&newer, failed("x"), "ticket 4711").await),
+        said(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
         "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which \
          knows how to read it"
     );
@@ -157,7 +158,7 @@ async fn a_row_that_cannot_be_read_any_more_is_moved_to_where_it_can() {
     let sql = "UPDATE fsm_instances SET state = 'Dreaming', data = '[]'";
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
-    let jobs = client.machines::<Job>().acting_as("ada");
+    let jobs = client.machines::<Job>().with_actor("ada");
     assert!(jobs.get("a").await.is_err());
     let seen = jobs.row("a").await.unwrap();
     let _ = jobs.move_to(&seen, failed("it was dreaming"), "the state is gone").await.unwrap();

@@ -5,7 +5,7 @@ use fsm_runtime::Policy;
 
 #[tokio::test]
 async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {
-    let policy = Policy::new().attempts(1);
+    let policy = Policy::new().max_attempts(1);
     let mut world = World::with(|builder| builder.policy::<job::Cancelling>(policy).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
     world.calls.next().await.tell(Do::Fail("stuck"));
@@ -29,7 +29,7 @@ async fn c6_a_state_s_own_backoff_counts_for_it_alone() {
 
 #[tokio::test]
 async fn c3_a_state_s_own_grace_counts_for_its_workers() {
-    let policy = Policy::new().grace(SECOND);
+    let policy = Policy::new().grace_period(SECOND);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
     world.jobs.fire("a", job::event::Cancel).await.unwrap();
@@ -41,8 +41,8 @@ async fn c3_a_state_s_own_grace_counts_for_its_workers() {
 
 #[tokio::test]
 async fn c6_a_full_state_holds_up_no_other_state() {
-    let policy = Policy::new().workers_at_once(2);
-    let mut world = World::with(|builder| builder.policy::<job::Running>(policy).workers_at_once(3)).await;
+    let policy = Policy::new().max_concurrency(2);
+    let mut world = World::with(|builder| builder.policy::<job::Running>(policy).max_concurrency(3)).await;
     let mut running = std::collections::VecDeque::from([world.running("a").await, world.running("b").await]);
     for id in ["c", "d"] {
         world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();

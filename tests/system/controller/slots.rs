@@ -5,7 +5,7 @@ use crate::job::{Do, job, queued};
 
 #[tokio::test]
 async fn c6_with_one_slot_each_gets_its_turn() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     for n in 0..1_000 {
         world.jobs.create(&format!("{n:03}"), queued()).await.unwrap().start().await.unwrap();
     }

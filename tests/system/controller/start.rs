@@ -3,7 +3,7 @@
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, puppets, queued};
 use fsm_runtime::{
-    Failure, Runtime, StartError,
+    Runtime, StartError, TransitionError,
     clock::ManualClock,
     store::{Key, Store, sqlite::Sqlite},
 };
@@ -43,7 +43,7 @@ async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
          for one); run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
     );
     let error = client.machines::<Job>().fire("a", job::event::Start).await.unwrap_err();
-    assert!(matches!(error, Failure::Row(fsm_runtime::RowError::Newer { .. })), "{error:?}");
+    assert!(matches!(error, TransitionError::Row(fsm_runtime::RowError::Newer { .. })), "{error:?}");
 
     sql("UPDATE fsm_instances SET schema = 1, data = '{\"nome\":1}'");
     let error = client.machines::<Job>().get("a").await.unwrap_err().to_string();
@@ -75,10 +75,10 @@ const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1,
 async fn settings_that_cannot_be_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
     for (builder, said) in [
-        (builder().scan_every(Duration::ZERO), "`scan_every`: an interval of zero would scan without end"),
-        (builder().attempts(0), "`attempts`: without an attempt no work would ever be done"),
-        (builder().workers_at_once(0), "`workers_at_once`: without a slot no work would ever be done"),
-        (builder().lease(Duration::ZERO), "`lease`: a lease needs time to be renewed: 100 ms at least"),
+        (builder().poll_interval(Duration::ZERO), "`poll_interval`: an interval of zero would scan without end"),
+        (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
+        (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
+        (builder().lease_ttl(Duration::ZERO), "`lease`: a lease needs time to be renewed: 100 ms at least"),
         (builder().shards(NO_SHARD), "`shards`: without a shard no work would ever be done"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (

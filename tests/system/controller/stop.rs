@@ -3,7 +3,7 @@
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
 use fsm_runtime::{
-    Cut, CutHow, Runtime,
+    HowStopped, Runtime, StoppedWorker,
     store::{Change, Claim, Row, Store, sqlite::Sqlite},
 };
 use std::time::{Duration, SystemTime};
@@ -44,13 +44,13 @@ async fn c8_a_graceful_stop_gives_the_attempt_back() {
     call.cancelled().await;
     drop(call);
     let report = stopping.await.unwrap();
-    assert_eq!(cut(&report.cut), [("a", "Running", CutHow::Cancelled)]);
+    assert_eq!(cut(&report.cut), [("a", "Running", HowStopped::Cancelled)]);
     assert_eq!(world.jobs.row("a").await.unwrap().attempt, 0);
     let (_runtime, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
     assert_eq!(calls.next().await.attempt, 1);
 }
 
-fn cut(cut: &[Cut]) -> Vec<(&str, &str, CutHow)> {
+fn cut(cut: &[StoppedWorker]) -> Vec<(&str, &str, HowStopped)> {
     cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect()
 }
 
@@ -102,7 +102,7 @@ async fn c12_what_does_not_end_is_aborted_and_reported() {
         world.clock.advance(SECOND);
         tokio::task::yield_now().await;
     }
-    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", CutHow::Aborted)]);
+    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", HowStopped::Aborted)]);
     let row = world.jobs.row("a").await.unwrap();
     assert_eq!((row.owner, row.attempt, row.retry_at.is_some()), (None, 0, true));
     assert_eq!(world.calls.running_now(), 0);
@@ -125,7 +125,7 @@ async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
         tokio::task::yield_now().await;
     }
     let report = first.await.unwrap();
-    assert_eq!(cut(&report.cut), [("a", "Running", CutHow::Aborted)]);
+    assert_eq!(cut(&report.cut), [("a", "Running", HowStopped::Aborted)]);
     assert_eq!(second.await.unwrap(), report);
     // The clock stands still: nothing is waited for any more.
     assert_eq!(world.runtime.shutdown(HOUR).await, report);
@@ -192,6 +192,6 @@ async fn h3_a_worker_that_blocks_its_thread_is_named_and_the_stop_ends_all_the_s
         world.clock.advance(SECOND);
         tokio::task::yield_now().await;
     }
-    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", CutHow::Leaked)]);
+    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", HowStopped::Leaked)]);
     drop(unblock);
 }

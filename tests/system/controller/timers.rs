@@ -2,7 +2,7 @@
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
-use fsm_runtime::Failure;
+use fsm_runtime::TransitionError;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -48,7 +48,7 @@ async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
 
 #[tokio::test]
 async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
-    let mut world = World::with(|builder| builder.workers_at_once(1).grace(HOUR * 1_000)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1).grace_period(HOUR * 1_000)).await;
     world.running("busy").await.tell(Do::Hang);
     world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
     world.clock.advance(HOUR);
@@ -79,7 +79,7 @@ async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
 /// of each event, by the job's id.
 async fn race<F>(world: &World, event: impl Fn(job::Record<job::Running>) -> F) -> Vec<(String, bool)>
 where
-    F: Future<Output = Result<u64, fsm_runtime::Failure<Job>>> + Send + 'static,
+    F: Future<Output = Result<u64, fsm_runtime::TransitionError<Job>>> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
     let mut records = Vec::new();
@@ -98,7 +98,7 @@ where
                     assert_eq!(version, 3);
                     (id, true)
                 }
-                Err(Failure::Conflict(now)) => {
+                Err(TransitionError::Conflict(now)) => {
                     assert_eq!((now.state(), now.version()), (job::State::Failed, 3));
                     (id, false)
                 }
@@ -113,7 +113,7 @@ where
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
-    let mut world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1_000)).await;
     let outcomes = race(&world, |running| async { Ok(running.cancel().await?.version()) }).await;
     // Their workers let go, and what their timers might still do is done.
     while !world.calls.is_empty() {
@@ -132,7 +132,7 @@ async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c14_a_timer_is_not_delivered_in_a_later_stay() {
-    let world = World::with(|builder| builder.workers_at_once(1_000)).await;
+    let world = World::with(|builder| builder.max_concurrency(1_000)).await;
     // Into the same state, which has the same timer: what was due for the stay before must not end this one.
     let outcomes = race(&world, |running| async { Ok(running.restart().await?.version()) }).await;
     let now = world.clock.clock().now();

@@ -1,7 +1,7 @@
 //! Workers that are silent, late, or block their thread.
 
 use super::*;
-use fsm_runtime::{CutHow, Policy, WorkerPhase, WorkerStatus};
+use fsm_runtime::{HowStopped, Policy, WorkerPhase, WorkerStatus};
 
 fn beats(within: Duration) -> impl FnOnce(Builder) -> Builder {
     let policy = Policy::new().heartbeat(within).backoff(SECOND, SECOND);
@@ -50,7 +50,7 @@ async fn h1_one_that_ignores_its_cancellation_is_aborted_after_its_grace_and_cou
 
 #[tokio::test]
 async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
-    let policy = Policy::new().heartbeat(SECOND).attempts(2).backoff(Duration::ZERO, Duration::ZERO);
+    let policy = Policy::new().heartbeat(SECOND).max_attempts(2).backoff(Duration::ZERO, Duration::ZERO);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     world.running("a").await.tell(Do::Hang);
     world.clock.advance(SECOND);
@@ -81,7 +81,7 @@ async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
 
 #[tokio::test]
 async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
-    let policy = Policy::new().deadline(SECOND * 60).heartbeat(SECOND * 50);
+    let policy = Policy::new().attempt_timeout(SECOND * 60).heartbeat(SECOND * 50);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
     world.clock.advance(SECOND * 40);
@@ -140,7 +140,7 @@ async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenced_off() {
-    let mut world = World::with(|builder| beats(SECOND * 10)(builder).workers_at_once(2)).await;
+    let mut world = World::with(|builder| beats(SECOND * 10)(builder).max_concurrency(2)).await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("stuck").await.tell(Do::BlockAndFinish(until, 7));
     let leaked = shown(&world, "stuck", WorkerPhase::Leaked).await;
@@ -196,13 +196,13 @@ async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
     // The clock stands still: nothing but what has leaked is waited for.
     let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
     let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
-    assert_eq!(cut, [("a", "Running", CutHow::Leaked)]);
+    assert_eq!(cut, [("a", "Running", HowStopped::Leaked)]);
     drop(unblock);
 }
 
 #[tokio::test]
 async fn status_lists_who_works_and_who_waits() {
-    let mut world = World::with(|builder| builder.workers_at_once(1)).await;
+    let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;

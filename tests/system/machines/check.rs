@@ -1,6 +1,6 @@
 //! What the derive made of a machine, against what its file says. Each check gathers all that differs before it fails.
 
-use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine, testing::transition_ways};
+use fsm_core::{ApplyError, Graph, Name, Reason, StateKind, StateMachine, testing::transition_paths};
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Display},
@@ -58,8 +58,8 @@ pub(crate) fn graph(spec: &Spec, graph: &Graph) {
     problems.same("state", names, &spec.states);
     let initial = graph.initial().map(|state| state.name.to_owned());
     problems.same("initial state", initial, &spec.initial());
-    let ends = graph.states.iter().filter(|state| state.kind != Kind::Rest);
-    problems.unless(ends.clone().all(|state| state.kind == Kind::End), || "a state is said to do work".into());
+    let ends = graph.states.iter().filter(|state| state.kind != StateKind::Rest);
+    problems.unless(ends.clone().all(|state| state.kind == StateKind::End), || "a state is said to do work".into());
     problems.same("end", ends.map(|state| state.name.to_owned()), &spec.finals);
     let events = graph.events.iter().map(|event| event.name.to_owned());
     problems.same("event", events, &spec.events());
@@ -90,7 +90,7 @@ pub(crate) fn counts(spec: &Spec, graph: &Graph) {
     let unreachable =
         |from: BTreeSet<String>| names_without(graph, &closure(from, &edges, |edge| (&edge.from, &edge.to)));
     let ends: BTreeSet<_> =
-        graph.states.iter().filter(|state| state.kind == Kind::End).map(|state| state.name.to_owned()).collect();
+        graph.states.iter().filter(|state| state.kind == StateKind::End).map(|state| state.name.to_owned()).collect();
     let ending = closure(ends.clone(), &edges, |edge| (&edge.to, &edge.from));
     let pair = |from: &str, event: &str| format!("{from}/{event}");
     let mut seen = BTreeSet::new();
@@ -149,11 +149,11 @@ pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
     let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
     let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
     let expected = expected.map(|edge| format!("{} --{}--> {}", edge.from, edge.event, edge.to)).collect();
-    let ways = transition_ways::<M>();
+    let ways = transition_paths::<M>();
     let mut problems = Problems::default();
-    problems.same("last leg", ways.iter().filter_map(|way| way.legs.last()).map(ToString::to_string), &expected);
+    problems.same("last leg", ways.iter().filter_map(|way| way.steps.last()).map(ToString::to_string), &expected);
     for way in &ways {
-        let joined = way.legs.windows(2).all(|legs| legs[0].to == legs[1].from);
+        let joined = way.steps.windows(2).all(|legs| legs[0].to == legs[1].from);
         problems.unless(joined, || format!("`{way}` does not hang together"));
         problems.unless(spec.initial().contains(way.start.as_str()), || format!("`{way}` begins where none is born"));
     }
@@ -260,6 +260,6 @@ where
 }
 
 /// All of it, to compare.
-fn outcome<M: StateMachine>(result: &Result<M, Rejected<M>>) -> Result<&M, (&M, &M::Event, Option<&Reason>)> {
-    result.as_ref().map_err(|Rejected { machine, event, reason }| (machine, event, reason.as_ref()))
+fn outcome<M: StateMachine>(result: &Result<M, ApplyError<M>>) -> Result<&M, (&M, &M::Event, Option<&Reason>)> {
+    result.as_ref().map_err(|ApplyError { machine, event, reason }| (machine, event, reason.as_ref()))
 }

@@ -1,6 +1,6 @@
 //! The states of an EC2 instance.
 
-use fsm_core::{StateMachine, testing::transition_ways};
+use fsm_core::{StateMachine, testing::transition_paths};
 
 use super::typed::hold;
 
@@ -61,8 +61,8 @@ fn an_instance_is_stopped_started_and_terminated() {
 #[test]
 fn a_real_instance_goes_every_declared_transition() {
     use ec2_instance_state::{EventKind, event};
-    for way in transition_ways::<Ec2InstanceState>() {
-        let instance = way.go(Ec2InstanceState::Pending, |leg, _| match leg.event {
+    for way in transition_paths::<Ec2InstanceState>() {
+        let instance = way.follow(Ec2InstanceState::Pending, |leg, _| match leg.event {
             EventKind::Ready => event::Ready.into(),
             EventKind::LaunchFailed => event::LaunchFailed.into(),
             EventKind::Reboot => event::Reboot.into(),

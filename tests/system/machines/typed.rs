@@ -1,6 +1,6 @@
 //! The types' side: which pairs compile, what firing leads to, and the macro that observes both for a machine.
 
-use fsm_core::{Refused, Rejected, StateMachine};
+use fsm_core::{ApplyError, GuardError, StateMachine};
 use std::marker::PhantomData;
 
 /// One value of a state and one of an event, and all that the derive says about the two.
@@ -10,10 +10,10 @@ pub(crate) struct Pair<M: StateMachine> {
     /// `E: EventOf<S>`
     pub(crate) declared: bool,
     /// `Machine::fire`, where that compiles.
-    pub(crate) fired: Option<Result<M, Rejected<M>>>,
+    pub(crate) fired: Option<Result<M, ApplyError<M>>>,
     pub(crate) can: bool,
     pub(crate) accepts: &'static [M::EventKind],
-    pub(crate) applied: Result<M, Rejected<M>>,
+    pub(crate) applied: Result<M, ApplyError<M>>,
 }
 
 /// Asks the compiler about a state and an event of `M`: the machine's own inherent items, which [`hold!`] adds for declared
@@ -23,7 +23,7 @@ pub(crate) struct Ask<M, S, E>(PhantomData<(M, S, E)>);
 pub(crate) trait Undeclared<M: StateMachine, S, E> {
     const DECLARED: bool = false;
 
-    fn fire(_: S, _: E) -> Option<Result<M, Rejected<M>>> {
+    fn fire(_: S, _: E) -> Option<Result<M, ApplyError<M>>> {
         None
     }
 }
@@ -41,19 +41,19 @@ impl<M, S> Unborn for AskBorn<M, S> {}
 
 /// What `Machine::fire` returns, whatever its type, as `apply` would return it.
 pub(crate) trait Landed<M: StateMachine> {
-    fn landed(self) -> Result<M, Rejected<M>>;
+    fn landed(self) -> Result<M, ApplyError<M>>;
 }
 
-impl<M, T, S, E> Landed<M> for Result<T, Refused<S, E>>
+impl<M, T, S, E> Landed<M> for Result<T, GuardError<S, E>>
 where
     M: StateMachine<Event: From<E>> + From<S>,
     T: Landed<M>,
 {
-    fn landed(self) -> Result<M, Rejected<M>> {
+    fn landed(self) -> Result<M, ApplyError<M>> {
         match self {
             Ok(target) => target.landed(),
-            Err(Refused { machine, event, reason }) => {
-                Err(Rejected { machine: machine.into(), event: event.into(), reason: Some(reason) })
+            Err(GuardError { machine, event, reason }) => {
+                Err(ApplyError { machine: machine.into(), event: event.into(), reason: Some(reason) })
             }
         }
     }
@@ -74,14 +74,14 @@ macro_rules! hold {
         where
             S: fsm_core::StateOf<$machine>,
         {
-            fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+            fn landed(self) -> Result<$machine, fsm_core::ApplyError<$machine>> {
                 Ok(self.into())
             }
         }
 
         $($(
             impl<$($target: Into<$machine>),+> super::typed::Landed<$machine> for $module::choice::$choice<$($target),+> {
-                fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+                fn landed(self) -> Result<$machine, fsm_core::ApplyError<$machine>> {
                     match self {
                         $(Self::$target(machine) => Ok(machine.into()),)+
                     }
@@ -92,7 +92,7 @@ macro_rules! hold {
         impl<S, E: $module::__EventOf<S>> super::typed::Ask<$machine, S, E> {
             const DECLARED: bool = true;
 
-            fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::Rejected<$machine>>>
+            fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::ApplyError<$machine>>>
             where
                 S: fsm_core::StateOf<$machine>,
                 E::Next: super::typed::Landed<$machine>,

@@ -105,7 +105,7 @@ pub(super) fn looked(row: Option<&Row>) -> Vec<Option<Answer>> {
 
 fn row_words(row: &Row) -> String {
     let Row { data, context, incarnation, error, .. } = row;
-    let due = [row.timer_at, row.retry_at, row.wish_at];
+    let due = [row.timer_at, row.retry_at, row.desired_at];
     let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
     let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
     let entered = (row.entered, row.schema, &row.checkpoint);
@@ -574,7 +574,7 @@ mod found {
     async fn what_was_wished_and_taken_back_at_once() {
         let mut told = Told::new();
         told.change(0, 1, Kind::Create, REST, 4, None).await;
-        // No wish but a time to look, and neither: no note of either.
+        // No desired but a time to look, and neither: no note of either.
         told.change(11, 20, Kind::Wish, 0, 8, None).await;
         told.change(10, 20, Kind::Wish, 0, 12, None).await;
         told.look(30, 31).await;

@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
+    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -131,12 +131,12 @@ impl Op {
                 why: "stuck".to_owned(),
                 origin,
             }),
-            What::Wish { seen, dice } => Change::Wish(SetWish {
+            What::Wish { seen, dice } => Change::SetDesiredState(SetDesiredState {
                 key,
                 incarnation,
                 version,
                 seen: seen.clone(),
-                wish: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
+                desired: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
                 due: (dice & 4 == 0).then_some(Duration::from_micros(u64::from(*dice))),
                 note: (dice & 8 == 0).then(|| Note {
                     about: "wished",
@@ -226,7 +226,7 @@ struct Sight {
     version: u64,
     fence: u64,
     owner: Option<String>,
-    wish: Option<String>,
+    desired: Option<String>,
     state: String,
     schema: u32,
 }
@@ -238,7 +238,7 @@ impl Seen {
             version: row.version,
             fence: row.fence,
             owner: row.owner.clone(),
-            wish: row.wish.clone(),
+            desired: row.desired.clone(),
             state: row.state.clone(),
             schema: row.schema,
         });
@@ -285,11 +285,11 @@ impl Seen {
             version: 1,
             fence: 0,
             owner: None,
-            wish: None,
+            desired: None,
             state: STATES[0].to_owned(),
             schema: 1,
         };
-        let Sight { incarnation, version, fence, owner, wish, state, schema } = sight.unwrap_or(unseen);
+        let Sight { incarnation, version, fence, owner, desired, state, schema } = sight.unwrap_or(unseen);
         // Now and then by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
         let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
@@ -298,7 +298,7 @@ impl Seen {
             Kind::Transition => transition(None, state),
             Kind::WorkersTransition => transition(Some(fence), state),
             Kind::Override => What::Override { from: state, into, schema: writes },
-            Kind::Wish => What::Wish { seen: wish, dice },
+            Kind::Wish => What::Wish { seen: desired, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
             Kind::Checkpoint => What::Checkpoint { fence, dice },
             Kind::Release => What::Release { fence, owner, dice },

@@ -2,7 +2,7 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
-    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetWish, Transition, Verdict,
+    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,7 +77,7 @@ impl Model {
             Change::Create(create) => self.create(create, now),
             Change::Transition(transition) => self.transition(transition, now),
             Change::Override(moved) => self.override_to(moved, now),
-            Change::Wish(wish) => self.wish(wish, now),
+            Change::SetDesiredState(desired) => self.desired(desired, now),
             Change::Claim(claim) => self.claim(claim, now),
             Change::Checkpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
@@ -120,8 +120,8 @@ impl Model {
             checkpoint: None,
             parked: None,
             parked_at: None,
-            wish: None,
-            wish_at: None,
+            desired: None,
+            desired_at: None,
             error: None,
             shard: 0,
             created: now,
@@ -165,12 +165,12 @@ impl Model {
         Ok(row)
     }
 
-    fn wish(&mut self, set: &SetWish, now: SystemTime) -> Result<Row, Miss> {
+    fn desired(&mut self, set: &SetDesiredState, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&set.key, set.incarnation, set.version)?;
-        if row.wish != set.seen {
+        if row.desired != set.seen {
             return Err(Miss::Moved);
         }
-        let row = self.put(Row { wish: set.wish.clone(), wish_at: set.due.map(|due| now + due), ..row });
+        let row = self.put(Row { desired: set.desired.clone(), desired_at: set.due.map(|due| now + due), ..row });
         if let Some(note) = &set.note {
             self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
         }
@@ -484,7 +484,7 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
         parked: None,
         parked_at: None,
         error: None,
-        wish_at: row.wish.as_ref().map(|_| now),
+        desired_at: row.desired.as_ref().map(|_| now),
         updated: now,
         ..row
     }
@@ -502,7 +502,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
         Change::Release(change) => Some((change.incarnation, change.version)),
         Change::Create(_)
         | Change::Override(_)
-        | Change::Wish(_)
+        | Change::SetDesiredState(_)
         | Change::Arm(_)
         | Change::Disarm(_)
         | Change::Purge(_)

@@ -6,7 +6,7 @@ struct Mine;
 
 impl job::Workers for Mine {
     async fn baking(&self, task: job::Task<job::Baking>) -> Outcome<job::Baking> {
-        let done = task.progress()?;
+        let done = task.last_checkpoint()?;
         task.stop()
     }
 

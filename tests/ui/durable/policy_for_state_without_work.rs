@@ -20,7 +20,7 @@ enum Bread {
 }
 
 fn configure(builder: Builder) -> Builder {
-    builder.policy::<bread::Baking>(Policy::new().attempts(3)).policy::<bread::Cooling>(Policy::new().attempts(3))
+    builder.policy::<bread::Baking>(Policy::new().max_attempts(3)).policy::<bread::Cooling>(Policy::new().max_attempts(3))
 }
 
 fn main() {}

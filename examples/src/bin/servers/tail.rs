@@ -2,7 +2,7 @@
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
-    Held, Listing, Machines,
+    Held, ListQuery, Machines,
     store::{HistoryEntry, Row, StoreError},
 };
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ impl Tail {
 
 /// All servers of the store, by id.
 pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreError> {
-    let (mut rows, mut listing) = (Vec::new(), Listing::all().limit(PAGE));
+    let (mut rows, mut listing) = (Vec::new(), ListQuery::all().limit(PAGE));
     loop {
         let page = servers.rows(&listing).await?;
         rows.extend(page.items);

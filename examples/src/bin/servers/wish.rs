@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use anyhow::bail;
-use fsm_runtime::{Failure, Machines, ReadError};
+use fsm_runtime::{Machines, ReadError, TransitionError};
 
 /// What somebody wants of one server.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Wish {
         match fired {
             Ok(()) => self.tried = true,
             // Somebody else was first: the next step looks what it has become.
-            Err(Failure::Conflict(_) | Failure::Exists(_) | Failure::NotAccepted { .. }) => {}
+            Err(TransitionError::Conflict(_) | TransitionError::Exists(_) | TransitionError::NotAccepted { .. }) => {}
             Err(failure) => return Err(failure.into()),
         }
         Ok(Progress::Waiting)
@@ -114,7 +114,7 @@ impl Wish {
         }
         match servers.release(&self.id).await {
             Ok(()) => self.tried = true,
-            Err(Failure::Conflict(_)) => {}
+            Err(TransitionError::Conflict(_)) => {}
             Err(failure) => return Err(failure.into()),
         }
         Ok(Some(Progress::Waiting))

@@ -78,14 +78,14 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn wrap<#s: #runtime::DurableState<Machine = Self>>(raw: #runtime::RawRecord<#s>) -> Record<#s> {
                 Record { raw }
             }
-            fn wrap_any(self, #meta: #runtime::Meta<Self>) -> AnyRecord {
+            fn wrap_any(self, #meta: #runtime::RecordMeta<Self>) -> AnyRecord {
                 match self {
                     #(Self::#idents #patterns => {
                         AnyRecord::#idents(Record { raw: #runtime::RawRecord::__new(#types #patterns, #meta) })
                     })*
                 }
             }
-            fn unwrap_any(record: AnyRecord) -> (Self, #runtime::Meta<Self>) {
+            fn unwrap_any(record: AnyRecord) -> (Self, #runtime::RecordMeta<Self>) {
                 match record {
                     #(AnyRecord::#idents(record) => {
                         let (state, meta) = record.raw.__into_parts();

@@ -7,7 +7,7 @@ use super::{
     super::states::docs,
     handle::{self, Handle},
 };
-use crate::{model::plain, normalize::Cx};
+use crate::{model::plain, normalize::Cx, text};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (record, any) = (record(cx), any(cx));
@@ -17,11 +17,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn record(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, e, .. } = cx;
-    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
+    let path = path.trim_start_matches("::");
     let doc = format!(
         "A stored `{name}` whose state `{s}` is known at compile time.\n\nEach transition is one compare-and-swap from the \
          version that was read. Through `Deref` it has the methods of \
-         [`RawRecord`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawRecord.html), as `id()` and `version()`, and \
+         [`RawRecord`]({path}::RawRecord), as `id()` and `version()`, and \
          the fields of its state."
     );
     let handle = Handle {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::{plain, snake_ident},
     normalize::{Cx, local, respan},
-    suggest,
+    suggest, text,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -25,11 +25,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn task(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, s, e, .. } = cx;
-    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
+    let path = path.trim_start_matches("::");
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
-         [`again`](Self::again), or with an error. Through `Deref` it has the methods of \
-         [`RawTask`](https://docs.rs/fsm-runtime/latest/fsm_runtime/struct.RawTask.html), as `key()` and `cancelled()`, and the \
+         [`requeue_after`](Self::requeue_after), or with an error. Through `Deref` it has the methods of \
+         [`RawTask`]({path}::RawTask), as `key()` and `cancelled()`, and the \
          fields of its state."
     );
     let handle = Handle {
@@ -44,8 +45,8 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// Never; the return type is that of a worker.
-            #vis fn again(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
-                self.raw.again(after)
+            #vis fn requeue_after(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
+                self.raw.requeue_after(after)
             }
             /// Ends the work with an event that its state declares.
             ///
@@ -66,8 +67,8 @@ fn checkpoint(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
     let checkpoint = respan(quote!(__user_code::#checkpoint), checkpoint.span());
     Some(quote! {
         #[automatically_derived]
-        impl #runtime::KeepsProgress for #ty {
-            type Progress = #checkpoint;
+        impl #runtime::Checkpointed for #ty {
+            type Checkpoint = #checkpoint;
         }
     })
 }
@@ -138,7 +139,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             async fn work(
                 self,
                 _: &#w,
-                _: #runtime::Lease<Self>,
+                _: #runtime::WorkClaim<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 #no_work
             }
@@ -154,7 +155,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             async fn work(
                 self,
                 #workers: &#w,
-                #lease: #runtime::Lease<Self>,
+                #lease: #runtime::WorkClaim<Self>,
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 match self {
                     #(Self::#idents #patterns => {

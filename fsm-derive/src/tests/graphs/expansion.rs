@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, Kind, StateInfo, TimerInfo, TransitionInfo};
+use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Expr, ExprStruct, ImplItem, Item, ItemImpl, Lit, LitStr, Member};
@@ -170,9 +170,9 @@ fn state(state: &Expr) -> StateInfo {
         name: string(state.get("name")),
         doc: string(state.get("doc")),
         kind: match text(state.get("kind")).rsplit("::").next() {
-            Some("Work") => Kind::Work,
-            Some("End") => Kind::End,
-            _ => Kind::Rest,
+            Some("Work") => StateKind::Work,
+            Some("End") => StateKind::End,
+            _ => StateKind::Rest,
         },
         initial: boolean(state.get("initial")),
         remove: boolean(state.get("remove")),
