@@ -101,7 +101,7 @@ impl<M: Durable> Machines<M> {
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
     /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
-    /// # async fn example(tabs: Machines<Tab>) -> Result<(), tab::Failure> {
+    /// # async fn example(tabs: Machines<Tab>) -> Result<(), fsm_runtime::TransitionError<Tab>> {
     /// tabs.retry("table 7", 10, async |tab| match tab {
     ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
     ///     _ => Ok(()), // nothing to pay

@@ -129,7 +129,9 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let refusal = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    let refusal = |moved: Result<job::Record<job::Failed>, fsm_runtime::TransitionError<Job>>| {
+        moved.map(drop).unwrap_err().to_string()
+    };
     assert_eq!(
         refusal(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
         "Job `a` was not moved: an override says who made it: `machines.with_actor(…)` names the operator"
