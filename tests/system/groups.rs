@@ -144,6 +144,22 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
 }
 
 #[tokio::test]
+async fn a_constraint_that_the_commit_checks_undoes_the_group() {
+    let (_dir, runtime, jobs) = world().await;
+    let tables =
+        "CREATE TABLE parts (id INTEGER PRIMARY KEY, whole INTEGER REFERENCES parts DEFERRABLE INITIALLY DEFERRED)";
+    runtime.group().commit_with(move |sql| Ok(sql.execute(tables, &[])?)).await.unwrap();
+    let a = jobs.create("a", queued()).await.unwrap();
+    let mut group = runtime.group();
+    group.add(a.start());
+    let orphan = "INSERT INTO parts VALUES (1, 2)";
+    let error = group.commit_with(move |sql| Ok(sql.execute(orphan, &[])?)).await.unwrap_err();
+    assert!(matches!(error, GroupError::Statements(_)), "{error}");
+    assert!(error.to_string().contains("FOREIGN KEY constraint failed"), "{error}");
+    assert_eq!(jobs.get("a").await.unwrap().version(), 1);
+}
+
+#[tokio::test]
 async fn a_group_of_nothing_is_an_error_that_says_so() {
     let (_dir, runtime, _jobs) = world().await;
     let empty = runtime.group().commit().await.unwrap_err();

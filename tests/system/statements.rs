@@ -59,8 +59,10 @@ async fn exercised(folder: &Path) {
         let store = options.open(&path).await.unwrap();
         store.in_use("Door".to_owned()).await.unwrap();
         store.size().await.unwrap();
-        assert!(store.check().await.unwrap().is_empty());
-        store.backup(file()).await.unwrap();
+        assert!(store.integrity_check().await.unwrap().is_empty());
+        let copy = file();
+        store.backup(&copy).await.unwrap();
+        Sqlite::restore(&copy, file()).await.unwrap();
         store.retire("Door".to_owned(), 2).await.unwrap();
         store.definition("Door".to_owned()).await.unwrap();
         let renewal = Renewal { owner: "me".into(), holder: "me".into(), ttl: Duration::from_secs(1) };
