@@ -77,12 +77,12 @@ fn sizes(change: &Change) -> Vec<Sized> {
 
 /// `text` with its end left out where it is too long to be stored.
 pub(crate) fn shortened(mut text: String) -> String {
-    if text.len() > MAX_ERROR_BYTES {
-        let left = text.len();
-        text.truncate(text.floor_char_boundary(MAX_ERROR_BYTES));
-        text.push_str(&format!("… ({} more bytes)", left - text.len()));
+    if text.len() <= MAX_ERROR_BYTES {
+        return text;
     }
-    text
+    let bytes = text.len();
+    text.truncate(text.floor_char_boundary(MAX_ERROR_BYTES));
+    format!("{text}… ({} more bytes)", bytes - text.len())
 }
 
 #[cfg(test)]

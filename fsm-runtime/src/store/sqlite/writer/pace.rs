@@ -7,7 +7,7 @@ const SOON: Duration = Duration::from_millis(5);
 /// Looks at that pace after a hint: a commit can be seen once its sync is done, some milliseconds after its write.
 const EXPECTED: u32 = 20;
 /// Between two looks while nothing is expected and a watch gives hints.
-const WATCHED: Duration = Duration::from_millis(250);
+const WATCHED: Duration = Duration::from_millis(500);
 /// The same without a watch.
 const UNWATCHED: Duration = Duration::from_millis(50);
 
