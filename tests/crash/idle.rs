@@ -51,7 +51,7 @@ pub(crate) async fn do_nothing(path: &Path) {
     }
 }
 
-pub(crate) async fn an_idle_process_hardly_wakes_and_sees_changes_soon() -> String {
+pub(crate) async fn an_idle_process_rarely_wakes_and_sees_changes_soon() -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("errands.db");
     let store = Sqlite::open(&path).await.expect("the store");
@@ -81,7 +81,7 @@ pub(crate) async fn an_idle_process_hardly_wakes_and_sees_changes_soon() -> Stri
     idler.wait().expect("it is gone");
     took.sort();
     let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
-    let wakes = cost.wakes as f64 / WATCHED.as_secs_f64();
+    let wakes = f64::from(cost.wakes) / WATCHED.as_secs_f64();
     let share = cost.on_cpu.as_secs_f64() / WATCHED.as_secs_f64() * 100.0;
     let found = format!("{wakes:.1} wake-ups a second, {share:.2} % of a core, median {median:?}, longest {longest:?}");
     // Twice and more of what is found, since the machine may be busy.
@@ -94,19 +94,19 @@ pub(crate) async fn an_idle_process_hardly_wakes_and_sees_changes_soon() -> Stri
 
 #[derive(Clone, Copy)]
 struct Cost {
-    wakes: u64,
+    wakes: u32,
     on_cpu: Duration,
 }
 
 impl Cost {
     /// Of all threads of the process, since they began.
     fn of(pid: u32) -> Self {
-        let (mut wakes, mut nanos) = (0, 0);
+        let (mut wakes, mut nanos) = (0_u32, 0_u64);
         for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             let text = |name: &str| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
             let status = text("status");
             let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            wakes += switches.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
+            wakes += switches.and_then(|number| number.trim().parse::<u32>().ok()).unwrap_or(0);
             nanos += text("schedstat").split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
         }
         Self { wakes, on_cpu: Duration::from_nanos(nanos) }

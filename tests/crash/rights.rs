@@ -41,7 +41,7 @@ fn text<E: std::fmt::Display>(error: Option<E>) -> String {
     error.map_or_else(|| "fine".to_owned(), |error| error.to_string())
 }
 
-pub(crate) async fn a_refusal_of_the_system_is_told_with_what_helps() -> String {
+pub(crate) async fn a_refusal_by_the_system_names_the_remedy() -> String {
     let dir = tempfile::tempdir().expect("a folder");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("rights");
     let path = dir.path().join("doors.db");

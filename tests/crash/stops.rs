@@ -31,7 +31,7 @@ pub(crate) async fn a_stopped_writer_keeps_no_reader_out(stops: u32) -> String {
                 let _ = line.send(text);
             }
         });
-        lines.recv_timeout(Duration::from_secs(60)).expect("it writes");
+        lines.recv_timeout(Duration::from_mins(1)).expect("it writes");
         let pid = Pid::from_child(&victim);
         let mut held = 0;
         for _ in 0..stops {
