@@ -253,7 +253,7 @@ async fn x5_a_lock_held_past_the_timeout_is_a_busy_error() {
 
 /// Somebody may be stopped in the midst of a transaction, for as long as it likes.
 #[tokio::test]
-async fn a_store_opens_and_is_read_while_another_holds_the_write_lock() {
+async fn a_store_opens_while_another_holds_the_write_lock() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     commit(&Sqlite::open(&path).await.unwrap(), create("a")).await.unwrap();
