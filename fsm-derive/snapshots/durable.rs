@@ -134,7 +134,10 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
@@ -328,7 +331,10 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
@@ -360,8 +366,8 @@ pub mod report {
         }
     }
     #[automatically_derived]
-    impl<S: Initial> ::fsm_runtime::CreateFrom<S> for Report {
-        type Born = S;
+    impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
+        type Initial = S;
         fn parts(birth: S) -> (S, ()) {
             (birth, ())
         }
@@ -387,8 +393,11 @@ pub mod report {
         fn transition(
             self,
             state: S,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::GuardError<S, Self>>;
+            seal: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::GuardError<S, Self>,
+        >;
         #[doc(hidden)]
         const EVENT: EventKind;
         /// The record, or the choice of records, after the transition.
@@ -397,7 +406,7 @@ pub mod report {
         fn wrap(
             target: Self::Target,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            seal: Seal,
+            seal: __Seal,
         ) -> Self::NextRecord;
     }
     #[automatically_derived]
@@ -410,7 +419,7 @@ pub mod report {
             event: E,
             _: &mut (),
         ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::GuardError<S, E>> {
-            event.transition(state, Seal)
+            event.transition(state, __Seal)
         }
     }
     /**A `Report` whose state `S` is known at compile time.
@@ -615,7 +624,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         fn wrap(
             target: Writing,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Writing> {
             Record {
                 raw: ::fsm_runtime::RawRecord::__new(target, meta),
@@ -654,113 +663,72 @@ It starts in an initial state, is moved by the events that its state declares, a
         fn wrap(
             target: Written,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Written> {
             Record {
                 raw: ::fsm_runtime::RawRecord::__new(target, meta),
             }
         }
     }
-    const __GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
-        machine: "Report",
-        doc: "A report, from the request to its text.",
-        version: 2u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_runtime::core::StateInfo {
-                name: "Requested",
-                doc: "Somebody wants it.",
-                kind: ::fsm_runtime::core::StateKind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Writing",
-                doc: "A worker is writing it.",
-                kind: ::fsm_runtime::core::StateKind::Work,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_runtime::core::TimerInfo {
-                    after: ::core::time::Duration::new(3600u64, 0u32),
-                    event: "finish",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Written",
-                doc: "It can be read.",
-                kind: ::fsm_runtime::core::StateKind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_runtime::core::EventInfo {
-                name: "begin",
-                fields: &[],
-            },
-            ::fsm_runtime::core::EventInfo {
-                name: "finish",
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-            },
-        ],
-        transitions: &[
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Requested",
-                event: "begin",
-                to: &["Writing"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Writing",
-                event: "finish",
-                to: &["Written"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph::new(
+            "Report",
+        )
+        .with_doc("A report, from the request to its text.")
+        .with_version(2u32)
+        .with_states(
+            &[
+                ::fsm_runtime::core::StateInfo::new("Requested")
+                    .with_doc("Somebody wants it.")
+                    .with_initial(true)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Writing")
+                    .with_doc("A worker is writing it.")
+                    .with_kind(::fsm_runtime::core::StateKind::Work)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    )
+                    .with_timer(
+                        ::fsm_runtime::core::TimerInfo::new(
+                            ::core::time::Duration::new(3600u64, 0u32),
+                            "finish",
+                        ),
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Written")
+                    .with_doc("It can be read.")
+                    .with_kind(::fsm_runtime::core::StateKind::End)
+                    .with_fields(
+                        &[
+                            ::fsm_runtime::core::FieldInfo::new("title", "String"),
+                            ::fsm_runtime::core::FieldInfo::new("text", "String"),
+                        ],
+                    ),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_runtime::core::EventInfo::new("begin"),
+                ::fsm_runtime::core::EventInfo::new("finish")
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("text", "String")],
+                    ),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Requested",
+                    "begin",
+                    &["Writing"],
+                ),
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Writing",
+                    "finish",
+                    &["Written"],
+                ),
+            ],
+        );
     impl Report {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
@@ -858,8 +826,6 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.kind()
         }
     }
-    ///Why a [`Record`] of a `Report` did not move; what was refused comes back inside.
-    pub type Failure = ::fsm_runtime::TransitionError<Report>;
     /**A stored `Report` whose state `S` is known at compile time.
 
 Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
@@ -994,7 +960,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
     }
     /**One piece of work on a `Report` in state `S`.
 
-A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. Through `Deref` it has the methods of [`RawTask`](fsm_runtime::RawTask), as `key()` and `cancelled()`, and the fields of its state.*/
+A worker ends with one of the events that its state declares, with [`requeue_after`](Self::requeue_after), or with an error. Through `Deref` it has the methods of [`RawTask`](fsm_runtime::RawTask), as `key()` and `cancelled()`, and the fields of its state.*/
     #[must_use = "a worker ends with one of its task's methods"]
     pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawTask<S>,
@@ -1004,8 +970,11 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ///
         /// # Errors
         /// Never; the return type is that of a worker.
-        pub fn again(self, after: ::core::time::Duration) -> ::fsm_runtime::Outcome<S> {
-            self.raw.again(after)
+        pub fn requeue_after(
+            self,
+            after: ::core::time::Duration,
+        ) -> ::fsm_runtime::Outcome<S> {
+            self.raw.requeue_after(after)
         }
         /// Ends the work with an event that its state declares.
         ///
@@ -1049,34 +1018,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     }
     #[automatically_derived]
     impl ::fsm_runtime::Checkpointed for Writing {
-        type Checkpoint = outside::progress_Writing;
-    }
-    #[automatically_derived]
-    impl Task<Writing> {
-        /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
-        ///
-        /// # Errors
-        /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
-        pub fn checkpoint(
-            &self,
-            progress: &outside::progress_Writing,
-        ) -> impl ::core::future::Future<
-            Output = ::core::result::Result<(), ::fsm_runtime::WorkError>,
-        > + ::core::marker::Send + 'static {
-            self.raw.checkpoint(progress)
-        }
-        /// What the attempts before this one kept at this stay in the state.
-        ///
-        /// # Errors
-        /// When what is stored is not of the declared type any more.
-        pub fn progress(
-            &self,
-        ) -> ::core::result::Result<
-            ::core::option::Option<outside::progress_Writing>,
-            ::fsm_runtime::WorkError,
-        > {
-            self.raw.progress()
-        }
+        type Checkpoint = __user_code::checkpoint_Writing;
     }
     ///The async work of `Report`: one method per `work` state.
     #[diagnostic::on_unimplemented(
@@ -1124,10 +1066,6 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     impl ::fsm_runtime::Durable for Report {
         type Record<S: ::fsm_runtime::DurableState<Machine = Self>> = Record<S>;
         type AnyRecord = AnyRecord;
-        type Whole = Report;
-        fn split(whole: Report) -> (Self, ()) {
-            (whole, ())
-        }
         fn wrap<S: ::fsm_runtime::DurableState<Machine = Self>>(
             raw: ::fsm_runtime::RawRecord<S>,
         ) -> Record<S> {
@@ -1170,6 +1108,13 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
             }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::StoredMachine for Report {
+        type Value = Report;
+        fn split(value: Report) -> (Self, ()) {
+            (value, ())
         }
         fn encode(
             self,

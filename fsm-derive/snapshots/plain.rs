@@ -98,7 +98,10 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -233,7 +236,10 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -441,63 +447,21 @@ It starts in an initial state, is moved by the events that its state declares, a
             Machine { state: Off }
         }
     }
-    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Switch",
-        doc: "A light switch.",
-        version: 1u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Off",
-                doc: "Dark.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "On",
-                doc: "Lit.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "flip",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Off",
-                event: "flip",
-                to: &["On"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "On",
-                event: "flip",
-                to: &["Off"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Switch")
+        .with_doc("A light switch.")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Off").with_doc("Dark.").with_initial(true),
+                ::fsm_core::StateInfo::new("On").with_doc("Lit."),
+            ],
+        )
+        .with_events(&[::fsm_core::EventInfo::new("flip")])
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Off", "flip", &["On"]),
+                ::fsm_core::TransitionInfo::new("On", "flip", &["Off"]),
+            ],
+        );
     impl Switch {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;

@@ -149,7 +149,10 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -341,7 +344,10 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -392,7 +398,7 @@ pub mod order {
             self,
             state: S,
             context: &mut Shop,
-            seal: Seal,
+            seal: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Order` whose state `S` is known at compile time.
@@ -645,9 +651,9 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
-            ::core::result::Result::Ok(outside::with_Cart_Add(state, self, context))
+            ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
         }
     }
     #[automatically_derived]
@@ -678,9 +684,9 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
-            match outside::guard_Cart_Pay(&state, &self, context) {
+            match __user_code::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Cart { cents } = state;
@@ -712,111 +718,44 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             state: Paid,
             _: &mut Shop,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Paid, Self>> {
             ::core::result::Result::Ok(Shipped)
         }
     }
-    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Order",
-        doc: "An order in a shop.",
-        version: 1u32,
-        context: ::core::option::Option::Some("Shop"),
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Cart",
-                doc: "Being filled.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Paid",
-                doc: "The money is there.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Shipped",
-                doc: "On its way.",
-                kind: ::fsm_core::StateKind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "add",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "pay",
-                fields: &[],
-            },
-            ::fsm_core::EventInfo {
-                name: "ship",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Cart",
-                event: "add",
-                to: &["Cart"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Cart",
-                event: "pay",
-                to: &["Paid"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Paid",
-                event: "ship",
-                to: &["Shipped"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Order")
+        .with_doc("An order in a shop.")
+        .with_context("Shop")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Cart")
+                    .with_doc("Being filled.")
+                    .with_initial(true)
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::StateInfo::new("Paid")
+                    .with_doc("The money is there.")
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::StateInfo::new("Shipped")
+                    .with_doc("On its way.")
+                    .with_kind(::fsm_core::StateKind::End),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_core::EventInfo::new("add")
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::EventInfo::new("pay"),
+                ::fsm_core::EventInfo::new("ship"),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Cart", "add", &["Cart"]),
+                ::fsm_core::TransitionInfo::new("Cart", "pay", &["Paid"])
+                    .with_guarded(true),
+                ::fsm_core::TransitionInfo::new("Paid", "ship", &["Shipped"]),
+            ],
+        );
     impl Order {
         /// The graph of this machine.
         pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
@@ -892,7 +831,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         event: E,
         context: &mut Shop,
     ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
-        match event.transition(state, context, Seal) {
+        match event.transition(state, context, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }

@@ -169,7 +169,10 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -388,7 +391,10 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
                 .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
@@ -470,7 +476,7 @@ pub(crate) mod text {
         fn transition(
             self,
             state: S,
-            seal: Seal,
+            seal: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
@@ -730,9 +736,12 @@ It starts in an initial state, is moved by the events that its state declares, a
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
-            match outside::guard_Draft_Submit(&state, &self) {
+            _: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
+            match __user_code::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Draft { title } = state;
@@ -801,8 +810,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
+            _: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
@@ -829,148 +841,61 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::core::result::Result::Ok(Withdrawn)
         }
     }
-    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Text",
-        doc: "A text on its way to the reader.",
-        version: 1u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Draft",
-                doc: "Being written.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Review",
-                doc: "Being read.",
-                kind: ::fsm_core::StateKind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_core::TimerInfo {
-                    after: ::core::time::Duration::new(1209600u64, 0u32),
-                    event: "withdraw",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Published",
-                doc: "Out.",
-                kind: ::fsm_core::StateKind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "0",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "WITHDRAWN",
-                doc: "",
-                kind: ::fsm_core::StateKind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "submit",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "decide",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "score",
-                        ty: "u8",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "withdraw",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "submit",
-                to: &["Review"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "decide",
-                to: &["Published", "Draft"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[
-            ::fsm_core::GroupInfo {
-                name: "Open",
-                doc: "",
-            },
-        ],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Text")
+        .with_doc("A text on its way to the reader.")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Draft")
+                    .with_doc("Being written.")
+                    .with_initial(true)
+                    .with_group("Open")
+                    .with_fields(&[::fsm_core::FieldInfo::new("title", "T")]),
+                ::fsm_core::StateInfo::new("Review")
+                    .with_doc("Being read.")
+                    .with_group("Open")
+                    .with_fields(
+                        &[
+                            ::fsm_core::FieldInfo::new("title", "T"),
+                            ::fsm_core::FieldInfo::new("by", "&'a str"),
+                        ],
+                    )
+                    .with_timer(
+                        ::fsm_core::TimerInfo::new(
+                            ::core::time::Duration::new(1209600u64, 0u32),
+                            "withdraw",
+                        ),
+                    ),
+                ::fsm_core::StateInfo::new("Published")
+                    .with_doc("Out.")
+                    .with_kind(::fsm_core::StateKind::End)
+                    .with_fields(&[::fsm_core::FieldInfo::new("0", "T")]),
+                ::fsm_core::StateInfo::new("WITHDRAWN")
+                    .with_kind(::fsm_core::StateKind::End),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_core::EventInfo::new("submit")
+                    .with_fields(&[::fsm_core::FieldInfo::new("by", "&'a str")]),
+                ::fsm_core::EventInfo::new("decide")
+                    .with_fields(&[::fsm_core::FieldInfo::new("score", "u8")]),
+                ::fsm_core::EventInfo::new("withdraw"),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Draft", "submit", &["Review"])
+                    .with_guarded(true),
+                ::fsm_core::TransitionInfo::new(
+                    "Review",
+                    "decide",
+                    &["Published", "Draft"],
+                ),
+                ::fsm_core::TransitionInfo::new("Draft", "withdraw", &["WITHDRAWN"]),
+                ::fsm_core::TransitionInfo::new("Review", "withdraw", &["WITHDRAWN"]),
+            ],
+        )
+        .with_groups(&[::fsm_core::GroupInfo::new("Open")]);
     impl<'a, T: Clone> Text<'a, T> {
         /// The graph of this machine.
         pub(crate) const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
@@ -1058,7 +983,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         state: S,
         event: E,
     ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
-        match event.transition(state, Seal) {
+        match event.transition(state, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
