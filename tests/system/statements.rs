@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use syn::visit::{self, Visit};
@@ -108,6 +108,11 @@ impl<'ast> Visit<'ast> for Written {
 }
 
 /// Whether `run` matches `written`, whose braces stand for any text.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 fn is_that(run: &str, written: &str) -> bool {
     let mut rest = run;
     let pieces = written.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
@@ -138,8 +143,7 @@ async fn every_statement_uses_an_index() {
     let mut problems = Vec::new();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fsm-runtime/src/store/sqlite");
     let mut all = 0;
-    for file in std::fs::read_dir(sources).unwrap() {
-        let path = file.unwrap().path();
+    for path in files(&sources) {
         let Some(extension) = path.extension() else { continue };
         let text = std::fs::read_to_string(&path).unwrap();
         let mut written = Written::default();
