@@ -170,7 +170,7 @@ pub(crate) fn wish(entry: &Entry) -> Wish {
 pub(crate) async fn fulfil(session: &mut Session, wishes: Vec<Wish>) -> anyhow::Result<()> {
     let unfulfilled = session.settle(wishes).await?;
     for wish in &unfulfilled {
-        eprintln!("error: `{}`: {}", wish.id, wish.why);
+        eprintln!("error: `{}`: {}", wish.id.escape_debug(), wish.why);
     }
     ensure!(unfulfilled.is_empty(), "{} not as wished for", unfulfilled.len());
     Ok(())

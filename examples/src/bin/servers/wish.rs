@@ -94,7 +94,7 @@ impl Wish {
             (Goal::Down, Some(_)) => servers.fire(&self.id, event::Stop).await.map(drop),
 
             (Goal::Back(_) | Goal::Down, None) => {
-                bail!("there is no server `{}`; `servers ls` lists those there are", self.id)
+                bail!("there is no server `{}`; `servers ls` lists those there are", self.id.escape_debug())
             }
         };
         match fired {
