@@ -65,7 +65,7 @@ pub(crate) fn broken(declaration: &Declaration, module: &Ident) -> Broken {
             #[allow(deprecated)]
             impl<B> #runtime::CreateFrom<B> for #ident {
                 type Initial = #ty;
-                fn parts(initial: #ty) -> #ty { loop {} }
+                fn parts(initial: #ty, seal: #ty) -> #ty { loop {} }
             }
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))

@@ -139,7 +139,7 @@ async fn c14_a_timer_does_not_fire_in_a_later_visit() {
     // The next scan finds everything that is due.
     world.clock.advance(SECOND * 5);
     for (id, _) in outcomes.into_iter().filter(|(_, won)| *won) {
-        let history = world.jobs.history(&id, 0, 100).await.unwrap();
+        let history = world.jobs.history(&id, &fsm_runtime::HistoryQuery::new().limit(100)).await.unwrap().items;
         let restarted = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
         // A visit that began before the clock moved has reached its own timer.
         if restarted.at == now {

@@ -16,7 +16,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn record(cx: &Cx<'_>) -> TokenStream {
-    let Cx { runtime, enum_ty, s, e, .. } = cx;
+    let Cx { core, runtime, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let failure = format!("Why a [`Record`] of a `{name}` did not move; what was refused comes back inside.");
     let doc = format!(
@@ -38,9 +38,11 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
-            /// Fires an event that its state declares: nothing happens until it is awaited.
-            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
-                self.raw.commit(event, |target, meta| #e::wrap(target, meta, Seal))
+            /// Fires an event that its state declares: nothing is stored until it is awaited.
+            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::PendingTransition<#e::NextRecord, #enum_ty> {
+                self.raw.commit::<#e, _>(event, |machine, meta| {
+                    ::core::option::Option::Some(#e::wrap(#core::Target::from_enum(machine).ok()?, meta, Seal))
+                })
             }
         },
         shown: &[],
@@ -58,7 +60,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
     handle::events(cx, "Record", state, &TokenStream::new(), |transition| {
         let next = cx.target_ty(transition, |state| quote!(Record<#state>));
-        quote!(#runtime::Firing<#next, #enum_ty>)
+        quote!(#runtime::PendingTransition<#next, #enum_ty>)
     })
 }
 
