@@ -331,7 +331,10 @@ async fn parked_work_blocks_until_it_is_released() {
     mine.starts.send(Outcome::Permanent).unwrap();
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::Parked { why: "permanent error: no cable".into() };
-    assert_eq!(stuck.to_string(), "work on it is parked: permanent error: no cable; `release` gives it new attempts");
+    assert_eq!(
+        stuck.to_string(),
+        "work on it is parked: permanent error: no cable; call `unpark` to give it new attempts"
+    );
     assert_eq!(mine.settled("a").await, Convergence::Blocked(stuck));
     mine.pumps.unpark("a").await.unwrap();
     assert_eq!(mine.pumps.wait_for("a", State::On, PATIENCE).await.unwrap().version(), 3);

@@ -48,7 +48,7 @@ async fn one_conflict_fails_the_group() {
          version 2 now; match on `Conflict::current` and decide again"
     );
     let GroupError::Change { change: 1, kind: ErrorKind::Conflict, cause } = failure else { panic!() };
-    assert!(matches!(*cause.downcast::<job::Failure>().unwrap(), TransitionError::Conflict(_)));
+    assert!(matches!(*cause.downcast::<fsm_runtime::TransitionError<Job>>().unwrap(), TransitionError::Conflict(_)));
     assert_eq!(jobs.get("a").await.unwrap().version(), 1);
 }
 

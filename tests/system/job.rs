@@ -19,7 +19,7 @@ pub(crate) enum Job {
     #[on(start => Running)]
     Queued { name: String },
     /// A worker runs.
-    #[state(work, progress = u32)]
+    #[state(work, checkpoint = u32)]
     #[on(finish { result: u32 } => Finished)]
     #[on(fail { reason: String } => Failed)]
     #[on(restart => Running)]

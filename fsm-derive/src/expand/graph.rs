@@ -3,9 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
-use super::{cx::Cx, outside};
+use super::user_code;
 use crate::{
     model::{Field, Kind, State, plain},
+    normalize::Cx,
     parse::Delay,
     text,
 };
@@ -13,7 +14,7 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let (vis, name) = (cx.vis(1), machine.name());
+    let name = machine.name();
     let doc = with("doc", text(&machine.doc));
     let version = with("version", (machine.version != 1).then_some(machine.version));
     let context = with("context", machine.context.as_ref().map(text::of));
@@ -37,10 +38,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         quote!(#core::GroupInfo::new(#name))
     });
     let groups = with_all("groups", groups);
-    let graph_doc = format!("The graph of `{name}`.");
     quote! {
-        #[doc = #graph_doc]
-        #vis const GRAPH: &#core::Graph =
+        const __GRAPH: &#core::Graph =
             &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups;
     }
 }
@@ -67,8 +66,8 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                 quote!(::core::time::Duration::new(#seconds, #nanos))
             }
             Delay::Const(_) => {
-                let delay = outside::delay_const(cx, index);
-                quote!(outside::#delay)
+                let delay = user_code::delay_const(cx, index);
+                quote!(__user_code::#delay)
             }
         };
         quote!(#core::TimerInfo::new(#after, #event))

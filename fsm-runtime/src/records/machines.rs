@@ -265,7 +265,7 @@ pub(super) fn in_state<S: DurableState<Machine = M>, M: Durable>(
     machine: M,
     meta: RecordMeta<M>,
 ) -> Option<M::Record<S>> {
-    S::from_enum(machine).ok().map(|state| M::wrap(RawRecord::new(state, meta)))
+    S::from_enum(machine).ok().map(|state| M::wrap(RawRecord::__new(state, meta)))
 }
 
 /// Why `id` is not valid, if it is not.

@@ -14,7 +14,7 @@ use crate::{
 };
 use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
 use serde::Serialize;
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 use uuid::Uuid;
 
 /// A record without its state: the instance's key and version, and the machine's context. Only a runtime makes one.
@@ -151,7 +151,10 @@ impl<M: Durable> fmt::Debug for RecordMeta<M> {
     }
 }
 
-/// The inner value of a generated `Record<S>`. Only a runtime makes one.
+/// What the generated `Record<S>` of every machine derefs to: the instance and its state, to read. Only a runtime makes one.
+///
+/// A method of an event that has the name of one of these, as an event `id`, takes its place on the records of the states that
+/// declare the event; `RawRecord::id(&record)` reads it there.
 pub struct RawRecord<S: DurableState<Machine: Durable>> {
     state: S,
     meta: RecordMeta<S::Machine>,
@@ -159,41 +162,53 @@ pub struct RawRecord<S: DurableState<Machine: Durable>> {
 
 impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     #[doc(hidden)]
-    pub fn new(state: S, meta: RecordMeta<S::Machine>) -> Self {
+    pub fn __new(state: S, meta: RecordMeta<S::Machine>) -> Self {
         Self { state, meta }
     }
 
     #[doc(hidden)]
-    pub fn into_parts(self) -> (S, RecordMeta<S::Machine>) {
+    pub fn __into_parts(self) -> (S, RecordMeta<S::Machine>) {
         (self.state, self.meta)
     }
 
+    /// The name of its state.
+    #[must_use]
+    pub const fn state(&self) -> <S::Machine as StateMachine>::State {
+        S::STATE
+    }
+
     /// The data of the state.
+    #[must_use]
     pub fn data(&self) -> &S {
         &self.state
     }
 
     /// The data of the state, without the record.
+    #[must_use]
     pub fn into_data(self) -> S {
         self.state
     }
 
     /// The machine's context, which all states share.
+    #[must_use]
     pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
         &self.meta.context
     }
 
     /// The instance's key and version.
+    #[must_use]
     pub fn meta(&self) -> &RecordMeta<S::Machine> {
         &self.meta
     }
 
     /// The instance's id.
+    #[must_use]
     pub fn id(&self) -> &str {
         self.meta.id()
     }
 
     /// The version that the row had when it was read.
+    #[must_use]
     pub fn version(&self) -> u64 {
         self.meta.version()
     }
@@ -213,7 +228,7 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
 
     /// Builds one transition, which is one compare-and-swap. `wrap` makes the caller's result of the machine after it.
     #[doc(hidden)]
-    pub fn commit<E, R>(self, event: E, wrap: Wrap<R, S::Machine>) -> PendingTransition<R, S::Machine>
+    pub fn __commit<E, R>(self, event: E, wrap: Wrap<R, S::Machine>) -> PendingTransition<R, S::Machine>
     where
         S::Machine: Accepts<S, E>,
         E: Serialize + Send + 'static,
@@ -291,6 +306,14 @@ pub(super) fn not_accepted<M: Durable>(
         "refused: the state does not declare the event"
     );
     TransitionError::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
+}
+
+/// The fields of the state.
+impl<S: DurableState<Machine: Durable>> Deref for RawRecord<S> {
+    type Target = S;
+    fn deref(&self) -> &S {
+        &self.state
+    }
 }
 
 /// Without the data, which is never printed.

@@ -64,6 +64,7 @@ fn picks(rng: &mut Rng) -> Vec<Pick> {
 }
 
 /// One caller of a store, and the log of its calls.
+#[derive(Debug)]
 pub struct Caller<W> {
     store: Sqlite,
     rng: Rng,

@@ -217,10 +217,10 @@ pub fn group(ops: &[Op]) -> Group {
 }
 
 /// The sights of each instance, the newest last.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Seen(HashMap<u8, Vec<Sight>>);
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Sight {
     incarnation: (u64, u64),
     version: u64,

@@ -129,7 +129,9 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let refusal = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    let refusal = |moved: Result<job::Record<job::Failed>, fsm_runtime::TransitionError<Job>>| {
+        moved.map(drop).unwrap_err().to_string()
+    };
     assert_eq!(
         refusal(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
         "Job `a` was not moved: an override needs an actor: call `machines.with_actor(…)` first"
@@ -146,8 +148,7 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let newer = Row { schema: 2, ..world.row("a", |_| true).await };
     assert_eq!(
         refusal(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
-        "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which \
-         knows how to read it"
+        "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which can read it"
     );
     assert_eq!(world.history("a").await.len(), 1);
 }

@@ -79,7 +79,7 @@ async fn the_timer_of_an_unreadable_row_is_kept() {
 /// event by the job's id.
 async fn race<F>(world: &World, event: impl Fn(job::Record<job::Running>) -> F) -> Vec<(String, bool)>
 where
-    F: Future<Output = Result<u64, job::Failure>> + Send + 'static,
+    F: Future<Output = Result<u64, fsm_runtime::TransitionError<Job>>> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
     let mut records = Vec::new();

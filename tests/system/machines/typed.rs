@@ -89,7 +89,7 @@ macro_rules! hold {
             }
         )+)?
 
-        impl<S, E: $module::EventOf<S>> super::typed::Ask<$machine, S, E> {
+        impl<S, E: $module::__EventOf<S>> super::typed::Ask<$machine, S, E> {
             const DECLARED: bool = true;
 
             fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::ApplyError<$machine>>>
@@ -102,7 +102,7 @@ macro_rules! hold {
             }
         }
 
-        impl<S: $module::Initial> super::typed::AskInitial<$machine, S> {
+        impl<S: $module::__Initial> super::typed::AskInitial<$machine, S> {
             const INITIAL: bool = true;
         }
 

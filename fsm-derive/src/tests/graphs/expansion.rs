@@ -1,4 +1,4 @@
-//! What an expansion says, read back from its tokens.
+//! Reads an expansion back from its tokens.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,8 +7,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Expr, ImplItem, Item, ItemImpl, Lit, LitStr};
 
-/// The messages of all `compile_error!`s, wherever they stand.
-pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
+/// The messages of all `compile_error!`s.
+pub(in crate::tests) fn errors(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut named = false;
     for token in tokens {
@@ -25,8 +25,8 @@ pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
     found
 }
 
-/// The picture in the module's documentation.
-pub(super) fn picture(expansion: TokenStream) -> Option<String> {
+/// The diagram in the module's documentation.
+pub(super) fn diagram(expansion: TokenStream) -> Option<String> {
     let file: syn::File = syn::parse2(expansion).ok()?;
     let module =
         file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
@@ -43,12 +43,12 @@ pub(super) fn picture(expansion: TokenStream) -> Option<String> {
 /// The items of the generated module.
 pub(super) struct Module(Vec<Item>);
 
-/// State, event, and where it leads.
+/// A state, an event and a target.
 pub(super) type Pair = (String, String, String);
 
 impl Module {
     pub(super) fn of(expansion: TokenStream) -> Self {
-        let file: syn::File = syn::parse2(expansion).expect("it is Rust");
+        let file: syn::File = syn::parse2(expansion).expect("valid Rust");
         let module =
             file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { module.content } else { None });
         Self(module.expect("a module is generated").1)
@@ -58,10 +58,10 @@ impl Module {
         self.0.iter().filter_map(|item| if let Item::Impl(item) = item { Some(item) } else { None })
     }
 
-    /// The impls of `EventOf`.
+    /// The impls of `__EventOf`.
     pub(super) fn declared(&self) -> BTreeSet<Pair> {
         let impls = self.impls().filter_map(|item| Some((item, text(&item.trait_.as_ref()?.0))));
-        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "EventOf")?.to_owned())));
+        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "__EventOf")?.to_owned())));
         impls
             .map(|(item, state)| {
                 let target = item.items.iter().find_map(|item| match item {
@@ -73,7 +73,7 @@ impl Module {
             .collect()
     }
 
-    /// The methods of `Machine<S>`, `Record<S>`, `Task<S>`: the state, the method, what it returns.
+    /// The methods of `Machine<S>`, `Record<S>` or `Task<S>`: the state, the method and its return type.
     pub(super) fn methods(&self, of: &str) -> BTreeSet<Pair> {
         let mut found = BTreeSet::new();
         for item in self.impls().filter(|item| item.trait_.is_none() && item.generics.params.is_empty()) {
@@ -88,7 +88,7 @@ impl Module {
         found
     }
 
-    /// What `State::accepts` says: the tokens of each state's list.
+    /// The body of a function, such as `State::accepts`.
     pub(super) fn function(&self, of: &str, name: &str) -> String {
         let own = self.impls().filter(|item| item.trait_.is_none() && text(&item.self_ty) == of);
         let mut items = own.flat_map(|item| &item.items);
@@ -99,22 +99,22 @@ impl Module {
         found.unwrap_or_else(|| panic!("`{of}` has no `{name}`"))
     }
 
-    /// The table of `apply`, where nothing carries data.
+    /// The table of `apply`, in a machine without data.
     pub(super) fn table(&self) -> Option<String> {
         self.0.iter().find_map(|item| match item {
-            Item::Static(item) if item.ident == "NEXT" => Some(text(&item.expr)),
+            Item::Static(item) if item.ident == "__NEXT" => Some(text(&item.expr)),
             _ => None,
         })
     }
 
-    /// The arms of the `match` in `apply`, where there is one: state, event, and what they come to.
+    /// The arms of the `match` in `apply`, if there is one: the state, the event and the target.
     pub(super) fn arms(&self) -> BTreeSet<Pair> {
         let apply = self.impls().flat_map(|item| &item.items).find_map(|item| match item {
             ImplItem::Fn(item) if item.sig.ident == "apply" => item.block.stmts.last(),
             _ => None,
         });
         let Some(syn::Stmt::Expr(Expr::Match(apply), _)) = apply else { return BTreeSet::new() };
-        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
         let arm = |arm: &syn::Arm| {
             let (pattern, body) = (text(&arm.pat), text(&arm.body));
             let (state, event) = pattern.strip_prefix("(Self::")?.split_once(",Event::")?;
@@ -124,10 +124,10 @@ impl Module {
         apply.arms.iter().filter_map(arm).collect()
     }
 
-    /// The graph, as it would be once compiled.
+    /// The graph constant.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {
-            Item::Const(item) if item.ident == "GRAPH" => Some(&*item.expr),
+            Item::Const(item) if item.ident == "__GRAPH" => Some(&*item.expr),
             _ => None,
         });
         let graph = Built::of(graph.expect("there is a graph"));
@@ -263,7 +263,7 @@ pub(super) fn text(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string().replace(' ', "")
 }
 
-/// What stands in the angle brackets after `name`.
+/// The content of the angle brackets after `name`.
 fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.strip_prefix(name)?.strip_prefix('<')?.strip_suffix('>')
 }
