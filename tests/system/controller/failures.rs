@@ -274,7 +274,7 @@ async fn a_wait_that_times_out_reports_the_work() {
     // No other program has the machine.
     world.runtime.shutdown(HOUR).await;
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
-    let idle = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
-                  `status()` lists what waits for a slot";
+    let idle = "its work is due and no process has claimed it; register `Job` with a runtime (`Builder::machine`), and see \
+                `Runtime::status` there for instances that wait for a slot";
     assert!(report("c").await.ends_with(idle));
 }
