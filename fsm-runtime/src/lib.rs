@@ -14,10 +14,10 @@
 //! #[derive(StateMachine)]
 //! #[fsm(initial = Requested, durable, derive(Serialize, Deserialize))]
 //! enum Report {
-//!     /// Somebody wants it.
+//!     /// It was requested.
 //!     #[on(begin => Writing)]
 //!     Requested { title: String },
-//!     /// A worker is writing it.
+//!     /// A worker writes it.
 //!     #[state(work)]
 //!     #[on(finish { text: String } => Written)]
 //!     Writing { title: String },
@@ -50,22 +50,25 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What holds
+//! # Guarantees
 //!
-//! - **Nothing is overwritten.** A transition is made from the version that was read, or answers [`TransitionError::Conflict`]
-//!   with the record that stands there now.
-//! - **Nothing acknowledged is lost.** What was awaited is on the disk, with its history entry in the same transaction.
-//! - **Work is done at least once, its result is stored exactly once.** A worker that fails, panics, or dies with its
-//!   process is run again; a result that comes too late is refused by version and fence. Use
-//!   [`key`](RawTask::key) as the idempotency key of calls to the outside.
-//! - **One worker for each instance.** When the state is left under a worker, it is cancelled and waited for before the
-//!   next one starts.
+//! - **No lost updates.** A transition is made from the version that was read, or returns [`TransitionError::Conflict`] with the
+//!   record as it is now.
+//! - **Durable.** A transition whose future has completed is on the disk, with its history entry in the same transaction.
+//! - **Work at least once, its result exactly once.** A worker that fails, panics, or ends with its process is run again. A late
+//!   result is refused by version and fence. Use [`key`](RawTask::key) as the idempotency key of calls to other systems.
+//! - **One worker for each instance.** If an instance leaves its state while a worker runs, the worker is cancelled and waited for
+//!   before the next one starts.
+//!
+//! # Errors
+//!
+//! Each error has a [kind](ErrorKind) and `is_retryable()`, so that a service maps errors to a status in one place.
 //!
 //! # Several processes
 //!
-//! Any number of processes share a store, each with a runtime of its own. One with registered machines takes its part of the work:
-//! it holds a lease, claims instances under it, and takes over at once what a killed process of the same machine held. One without
-//! is a plain client. All see each other's changes within milliseconds.
+//! Any number of processes share a store, each with its own runtime. A runtime with registered machines does its part of the work: it
+//! has a lease, claims instances under it, and takes over the claims of a process that has ended. A runtime without registered
+//! machines is a client. All see each other's changes within milliseconds.
 #![deny(missing_docs)]
 
 mod backoff;
@@ -74,6 +77,7 @@ pub mod codec;
 mod controller;
 mod convergence;
 mod engine;
+mod error_kind;
 mod machine;
 mod metrics;
 mod panics;
@@ -93,26 +97,29 @@ pub use engine::{
     background::{TaskPhase, TaskStatus},
     store_health::StoreCall,
 };
+pub use error_kind::ErrorKind;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
-    Blocked, ClaimedInstance, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable, Firing, Group,
-    GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, Pending, RawRecord, ReadError, RecordMeta, Ticket,
-    TransitionError, WaitError,
+    Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable,
+    Group, GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, PendingTransition, RawRecord, ReadError,
+    RecordMeta, StateCount, Ticket, TransitionError, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
-pub use subscription::{StartPosition, SubscribeError, Subscription};
+pub use store::{HistoryQuery, Page};
+pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
-/// What a program that declares machines and runs them needs: `use fsm_runtime::prelude::*;`.
+/// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
     pub use crate::{Machines, Outcome, Runtime, WorkError, store::sqlite::Sqlite};
     pub use fsm_core::StateMachine;
 }
 
-/// What generated code names besides the public items.
+/// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::machine::Seal;
     pub use serde;
 }

@@ -74,7 +74,7 @@ pub(crate) async fn release(places: &Places, id: &str) -> anyhow::Result<()> {
     };
     ensure!(row.parked.is_some(), "the work on `{id}` is not parked; `servers ls` says where it stands");
     let who = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    servers.with_actor(who).release(id).await?;
+    servers.with_actor(who).unpark(id).await?;
     println!("the work on `{id}` begins anew, as soon as a manager runs");
     Ok(())
 }

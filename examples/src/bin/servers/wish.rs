@@ -112,7 +112,7 @@ impl Wish {
         if self.tried {
             return Ok(Some(Progress::Failed(format!("work on it is parked: {why}"))));
         }
-        match servers.release(&self.id).await {
+        match servers.unpark(&self.id).await {
             Ok(()) => self.tried = true,
             Err(TransitionError::Conflict(_)) => {}
             Err(failure) => return Err(failure.into()),
