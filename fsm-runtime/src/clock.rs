@@ -8,6 +8,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// Longer than any delay, and short enough to be added to any time that a store holds.
+pub(crate) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
+
 /// Where a runtime takes its time from.
 ///
 /// [`Clock::system`] is the operating system's, with tokio's timers. A [`ManualClock`] stands still until a test moves

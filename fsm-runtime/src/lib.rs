@@ -74,6 +74,7 @@ pub mod codec;
 mod controller;
 mod convergence;
 mod engine;
+mod log;
 mod machine;
 mod metrics;
 mod panics;
@@ -83,6 +84,7 @@ pub mod snapshot;
 pub mod store;
 mod subscription;
 pub mod supervisor;
+mod sync;
 mod worker;
 
 #[cfg(feature = "metrics")]

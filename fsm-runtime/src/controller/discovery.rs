@@ -3,6 +3,7 @@
 
 use super::event_loop::SCAN;
 use crate::{
+    clock::FOREVER,
     engine::Engine,
     store::{Due, HistoryQuery, Key, Scope, StoreError},
 };
@@ -141,7 +142,7 @@ async fn due(
     found: &mpsc::Sender<Vec<Due>>,
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
-    let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_hours(100_000 * 366 * 24));
+    let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER);
     let mut after: Option<Due> = None;
     loop {
         let page = engine.asked("due", engine.store.due(scope.clone(), until, after, PAGE)).await?;

@@ -2,15 +2,14 @@
 
 use super::event_loop::Run;
 use crate::{
+    clock::FOREVER,
     engine::Engine,
     store::{Due, Key, Scope, StoreError},
 };
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// What one read of the store fetches at most.
 const PAGE: usize = 500;
-/// Farther than any due time.
-const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 /// After every machine's name, which is one of an identifier.
 const LAST: &str = "\u{10FFFF}";
 

@@ -31,6 +31,7 @@ use crate::{
     clock::Clock,
     engine::Engine,
     store::{Renewal, Scope, StoreError},
+    sync,
 };
 use event_loop::Run;
 use lease::watchdog::Watchdog;
@@ -83,7 +84,7 @@ pub(crate) struct Controller {
     board: Arc<Board>,
     failed: Arc<OnceLock<String>>,
     stop: CancellationToken,
-    deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
+    deadline: sync::Mutex<Option<oneshot::Sender<Duration>>>,
     ended: Mutex<Ending>,
 }
 
@@ -127,7 +128,7 @@ impl Controller {
             board,
             failed,
             stop,
-            deadline: std::sync::Mutex::new(Some(deadline)),
+            deadline: sync::Mutex::new(Some(deadline)),
             ended: Mutex::new(Ending::Running(running)),
         })
     }
@@ -150,7 +151,7 @@ impl Controller {
     ///
     /// Cancel safe: dropped half-way, the stop goes on.
     pub(crate) async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        let teller = self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let teller = self.deadline.lock().take();
         if let Some(teller) = teller {
             // The controller takes it when it sees `stop`.
             let _ = teller.send(deadline);

@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     panics,
     supervisor::{Builder, Child, Context, Restarts, StartError, Supervisor},
+    sync::Mutex,
 };
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     panic::resume_unwind,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -154,11 +155,11 @@ impl HealthRegistry {
     }
 
     fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskStatus>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock()
     }
 
     fn rounds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rounds.lock()
     }
 }
 

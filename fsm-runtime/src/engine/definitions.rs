@@ -1,11 +1,14 @@
 //! Owns the definitions that a store keeps for tools that never saw the code: the graph as JSON, and when it is stored.
 
 use super::Engine;
-use crate::store::{Definition, Group, StoreError};
+use crate::{
+    store::{Definition, Group, StoreError},
+    sync::Mutex,
+};
 use fsm_core::{FieldInfo, Graph, Kind};
 use serde_json::{Value, json};
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    MutexGuard,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -20,7 +23,7 @@ pub(crate) struct Definitions {
 
 impl Definitions {
     fn lock(&self) -> MutexGuard<'_, Vec<(&'static Graph, bool)>> {
-        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.graphs.lock()
     }
 
     /// Rows of this machine may be written.

@@ -1,14 +1,11 @@
 //! Owns what is said of a store that is away, or does not answer: of results that wait for it, once when the first of them does and once
 //! when none does any more; of calls that take long, when they do, and again when they go on.
 
-use crate::store::{Key, StoreError};
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use crate::{
+    store::{Key, StoreError},
+    sync::Mutex,
 };
+use std::{collections::BTreeMap, future::Future, mem, sync::MutexGuard, time::Duration};
 
 /// What takes longer than this, a call of the store or one round of a part, is told of.
 pub(crate) const SLOW: Duration = Duration::from_secs(10);
@@ -47,7 +44,7 @@ impl Outage {
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -114,7 +111,7 @@ impl Calls {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     records::Durable,
     store::{Renewal, Store, StoreError},
     supervisor::Supervisor,
+    sync::Mutex,
     worker::WorkedBy,
 };
 use fsm_core::{Graph, Name, StateMachine};
@@ -23,7 +24,7 @@ use std::{
     error::Error,
     fmt,
     ops::RangeInclusive,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use tokio::sync::broadcast;
@@ -294,7 +295,7 @@ async fn beside(
         // The first run hears of all since before `newest` was read.
         let foreign = Mutex::new(Some(foreign));
         move |_| {
-            let heard = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let heard = foreign.lock().take();
             let foreign = heard.unwrap_or_else(|| engine.store.foreign_changes());
             follow(engine.clone(), foreign, position.clone())
         }

@@ -1,10 +1,8 @@
 //! Owns the signs of life of one run: its beats, its progress, and the verdict on them, which is pure.
 
 use super::error::Failure;
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use crate::sync::Mutex;
+use std::{sync::MutexGuard, time::Duration};
 
 /// How long a child may be silent, and stand still.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +67,7 @@ impl Pulse {
     }
 
     fn signs(&self) -> MutexGuard<'_, Signs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Owns the position that a child has saved, which outlives its runs, and the fence that keeps old runs from it.
 
 use super::error::{Refused, WrongType};
+use crate::sync::Mutex;
 use std::{
     any::{Any, type_name},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
 };
 
 /// One per child. A run writes as long as it is the one at work; opening it for the next, or closing it, fences it off.
@@ -81,7 +82,7 @@ impl Position {
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -10,12 +10,13 @@ use crate::{
     },
     metrics,
     store::{Key, Row},
+    sync::Mutex,
     worker::signals::{Signals, Stage},
 };
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -222,8 +223,8 @@ impl Board {
         }
     }
 
-    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Post>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> MutexGuard<'_, HashMap<Key, Post>> {
+        self.0.lock()
     }
 }
 
