@@ -8,7 +8,7 @@ pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;
 
-pub(crate) use retry::STORE_RETRY;
+pub(crate) use retry::store_until;
 
 use self::background::HealthRegistry;
 use self::definitions::Definitions;

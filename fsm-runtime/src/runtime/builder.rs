@@ -224,7 +224,7 @@ impl Builder {
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        if let Some((machine, state)) = settings.policies.stranger(|machine| drivers.contains_key(machine)) {
+        if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
             let why = "its machine is not registered with `Builder::machine`";
             return Err(StartError::Policy { machine, state, why });
         }
