@@ -163,7 +163,7 @@ async fn what_happens_is_counted() {
         }
     }
     let of = |outcome: &str| format!("fsm_work_total machine=Meter state=Measuring outcome={outcome}");
-    for (outcome, count) in [("fired", 3.0), ("retry", 1.0), ("panic", 1.0), ("permanent", 1.0), ("again", 1.0)] {
+    for (outcome, count) in [("fired", 3.0), ("retry", 1.0), ("panic", 1.0), ("permanent", 1.0), ("requeue", 1.0)] {
         until(&of(outcome), count).await;
     }
     // The gauge alone could be two for a moment with one that is about to be taken off it.

@@ -145,8 +145,8 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
         ("the instance has moved on", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("refused by a guard", ["id=d", "state=Failed", "version=3", "event=reopen"]),
         ("refused: the state does not declare the event", ["id=d", "state=Failed", "version=3", "event=finish"]),
-        ("did not end within its grace: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
-        ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
+        ("did not end within its grace period: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
+        ("the shutdown stopped a worker", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
     ] {
         let line = lines.said(what);

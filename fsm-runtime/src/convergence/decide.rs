@@ -286,7 +286,7 @@ mod tests {
             let away = [moved(4, "On", "fail", "Off", cause)];
             let (desired, retry, note) = kept(decided("Off", 4, desired_on(3), &away));
             assert!(desired.is_suspended());
-            let text = "`fail`, fired by a caller, led from `On` to `Off`, away from the desired state";
+            let text = "`fail`, fired by a caller or an operator, led from `On` to `Off`, away from the desired state";
             assert_eq!((retry, note), (None, Some(("desired state suspended", text.to_owned()))));
             // Only a new desired state resumes it.
             let back = [moved(5, "Off", "start", "Starting", Cause::Caller)];

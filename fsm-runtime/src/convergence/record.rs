@@ -67,7 +67,10 @@ impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Suspended { event, from, to } => {
-                write!(f, "`{event}`, fired by a caller, led from `{from}` to `{to}`, away from the desired state")
+                write!(
+                    f,
+                    "`{event}`, fired by a caller or an operator, led from `{from}` to `{to}`, away from the desired state"
+                )
             }
             Self::Refused { event, reason } => write!(f, "`{event}` could not be fired: {reason}"),
             Self::FellBack { event, from, to } => write!(f, "`{event}` led from `{from}` back to `{to}`"),

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// How one part of a runtime fares. From [`Status::parts`](crate::Status::parts).
 ///
-/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `others` looks after other processes, `follow`
+/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `peers` looks after other processes, `follow`
 /// reads what they change, `watchdog` renews the lease, `retention` forgets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -234,7 +234,7 @@ impl World {
         self.seen.permits.add_permits(1_000);
         call.tell(Do::Finish(1));
         let report = tokio::time::timeout(PATIENCE, stopping).await.expect("it does not end").unwrap();
-        assert_eq!(report.cut, []);
+        assert_eq!(report.stopped, []);
         assert!(self.calls.is_over().await, "nobody else began");
         self.jobs.row(HELD).await.unwrap()
     }

@@ -98,9 +98,9 @@ async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_o
     assert_eq!(
         row.parked.as_deref(),
         Some(
-            "permanent error: the stored progress of Job `a` in `Running` is no `u32` (invalid type: string \"seven\", \
-             expected u32 at line 1 column 7): let the type read what was stored (`#[serde(alias)]`, \
-             `#[serde(default)]`), or move the instance by an event: a new stay begins without progress"
+            "permanent error: the stored checkpoint of Job `a` in `Running` is not a valid `u32` (invalid type: string \
+             \"seven\", expected u32 at line 1 column 7): make the type read the stored form (`#[serde(alias)]`, \
+             `#[serde(default)]`), or fire an event: the checkpoint is dropped when the state is left"
         )
     );
     assert_eq!(row.checkpoint.as_deref(), Some("\"seven\""), "what was stored is still there");
