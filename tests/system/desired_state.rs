@@ -163,7 +163,12 @@ async fn it_goes_over_auto_transitions_and_through_work_and_the_history_says_who
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await,
-        ["1: born -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
+        [
+            "1: born -> Off (caller)",
+            "1: desired state set: On",
+            "2: start -> Starting (converge)",
+            "3: started -> On (worker)"
+        ]
     );
     assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
     let row = mine.row("a", |row| row.desired_at.is_none()).await;
@@ -445,7 +450,7 @@ async fn a_wish_that_is_taken_back_is_pursued_no_more() {
     assert_eq!(mine.row("a", |_| true).await.state, "Broken", "its timer has led it there, and nothing leads it back");
     match mine.pumps.wait_for_desired_state("a", SECOND).await {
         Err(error @ WaitError::NoDesiredState { .. }) => {
-            assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");
+            assert_eq!(error.to_string(), "no desired state is set for Pump `a`; call `converge` to set one");
         }
         other => panic!("{other:?}"),
     }

@@ -135,7 +135,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     world.jobs.wait_for("c", job::State::Finished, PATIENCE).await.unwrap();
 
     for (what, fields) in [
-        ("conflict: somebody else was first", ["id=a", "state=Running", "version=2", "attempt="]),
+        ("conflict: another change was first", ["id=a", "state=Running", "version=2", "attempt="]),
         (
             "refused: the idempotency key stands for another request",
             ["id=a", "state=Running", "version=2", "machine=Job"],

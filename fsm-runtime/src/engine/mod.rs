@@ -17,6 +17,7 @@ use self::notify::Notifier;
 use self::store_health::{Calls, Outage};
 use crate::{
     clock::Clock,
+    log::{log_key, log_row},
     machine::{Migrations, Unknown},
     store::{
         Change, Group, Key, Row, Store, StoreError, Verdict,
@@ -147,23 +148,20 @@ impl Sent {
 /// One event for each group that was not made. Losing a race is ordinary; what the store will never take is not.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
-    let Key { machine, id } = key;
     match verdict {
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
-        Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: it is not there any more"),
-        Verdict::Conflict { current: Some(row), .. } => tracing::debug!(
-            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt,
-            "conflict: somebody else was first"
-        ),
-        Verdict::Fenced { current: row, .. } => tracing::debug!(
-            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt, fence = row.fence,
-            "conflict: the claim is somebody else's"
-        ),
-        Verdict::KeyReused { first, .. } => tracing::warn!(
-            %machine, %id, state = %first.to, version = first.version,
+        Verdict::Conflict { current: None, .. } => {
+            log_key!(debug, key, "conflict: the instance does not exist any more")
+        }
+        Verdict::Conflict { current: Some(row), .. } => log_row!(debug, row, "conflict: another change was first"),
+        Verdict::Fenced { current: row, .. } => {
+            log_row!(debug, row, fence = row.fence, "conflict: another worker holds the claim");
+        }
+        Verdict::KeyReused { first, .. } => log_key!(
+            warn, key, state = %first.to, version = first.version,
             "refused: the idempotency key stands for another request"
         ),
-        Verdict::Refused { reason, .. } => tracing::error!(%machine, %id, %reason, "refused by the store"),
+        Verdict::Refused { reason, .. } => log_key!(error, key, %reason, "refused by the store"),
     }
 }
 

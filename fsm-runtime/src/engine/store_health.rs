@@ -2,6 +2,7 @@
 //! when none does any more; of calls that take long, when they do, and again when they go on.
 
 use crate::{
+    log::log_key,
     store::{Key, StoreError},
     sync::Mutex,
 };
@@ -26,19 +27,19 @@ pub(crate) struct Waiting<'a>(&'a Outage);
 
 impl Outage {
     /// `what` of this instance could not be stored, and is tried again.
-    pub(crate) fn wait(&self, what: &'static str, Key { machine, id }: &Key, error: &StoreError) -> Waiting<'_> {
+    pub(crate) fn wait(&self, what: &'static str, key: &Key, error: &StoreError) -> Waiting<'_> {
         let first = {
             let mut tally = self.tally();
             tally.waiting += 1;
             tally.waiting == 1
         };
         if first {
-            tracing::error!(
-                %machine, %id, %what, %error,
-                "the store is away: a result could not be stored; it is tried again, and so is what follows"
+            log_key!(
+                error, key, %what, %error,
+                "the store is away: a result could not be stored; it is retried, and so are those that follow"
             );
         } else {
-            tracing::debug!(%machine, %id, %what, %error, "another result could not be stored; it is tried again");
+            log_key!(debug, key, %what, %error, "another result could not be stored; it is retried");
         }
         Waiting(self)
     }

@@ -1,6 +1,7 @@
 //! Rows that this code does not know: detection, and one report for each kind.
 
 use crate::{
+    log::Escaped,
     store::{Key, Row},
     sync::Mutex,
 };
@@ -37,7 +38,7 @@ impl Unknown {
         let new = self.reported.lock().insert((machine.to_owned(), state.to_owned(), schema));
         if new {
             tracing::warn!(
-                %machine, %state, schema, known_schema = known, id = %example.id,
+                %machine, %state, schema, known_schema = known, id = %Escaped(&example.id),
                 "rows that this code does not know are left as they are; `Runtime::unknown_rows` counts them"
             );
         }

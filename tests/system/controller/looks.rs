@@ -331,7 +331,7 @@ async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
     assert!(!world.runtime.status().to_string().contains("not answered"), "that can be");
     world.clock.advance(Duration::from_secs(3));
     let shown = world.runtime.status().to_string();
-    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; calls that wait for it: "), "{shown}");
+    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; open calls: "), "{shown}");
     // What it holds back holds up nobody else.
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     world.calls.next().await.tell(Do::Finish(1));

@@ -79,7 +79,7 @@ async fn c2_a_worker_whose_instance_moved_on_keeps_nothing() {
     tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
     tell.send(()).unwrap();
     let said = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
-    let expected = "Err(Job `a` has moved on, or is another worker's now: nothing that this one does counts any more \
+    let expected = "Err(Job `a` has moved on or was claimed by another worker: nothing that this worker does counts any more \
                     (retryable))";
     assert_eq!(said, expected);
     let call = world.calls.next().await;

@@ -112,19 +112,19 @@ async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewe
     let interval = LeaseTimeline::interval(renewal.ttl);
     let mut lost = false;
     loop {
-        let (ping, mut pong) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         // Spawned from outside the runtime, so that any of its threads can run it.
         watched.spawn(async move {
-            let _ = ping.send(());
+            let _ = answer.send(());
         });
-        if engine.clock.timeout(interval, &mut pong).await.is_none() {
+        if engine.clock.timeout(interval, &mut answered).await.is_none() {
             tracing::error!(
                 owner = %renewal.owner,
                 "the async runtime has not responded for {interval:?}: something blocks its threads, and the lease is not \
                  renewed; move blocking code to `spawn_blocking`"
             );
             // A runtime that has ended never responds, and the watchdog is stopped with it.
-            let _ = pong.await;
+            let _ = answered.await;
         }
         let requested = engine.clock.elapsed();
         match renew(engine, renewal).await {
