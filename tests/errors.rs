@@ -1,5 +1,5 @@
-//! `docs/errors.md` against the compile-fail cases: every error of a case has an entry, and every entry a case that shows it. And the
-//! tables of run-time errors against the enums of `fsm-runtime`: every variant has a row that says what it means and what to do.
+//! `docs/errors.md` against the compile-fail cases: every error of a case has an entry, and every entry a case that shows it. The
+//! tables of run-time errors against the enums of `fsm-runtime`: every variant has a row with its meaning and its remedy.
 
 use std::{
     collections::BTreeSet,
@@ -15,13 +15,13 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The headlines of a compiler's output. `error: ` alone is said of all of the derive's, and left out.
+/// The headlines of a compiler's output, without `error: `, which all errors of the derive have.
 fn headlines(stderr: &str) -> impl Iterator<Item = &str> {
     let errors = stderr.lines().filter(|line| line.starts_with("error"));
     errors.map(|line| line.strip_prefix("error: ").unwrap_or(line))
 }
 
-/// The headline without what belongs to an example: names in backticks and quotes, how many, numbers, hints, ways.
+/// The headline without the parts that vary: names in backticks and quotes, numbers, hints, paths.
 fn pattern(headline: &str) -> String {
     let headline = headline.strip_prefix("error: ").unwrap_or(headline);
     let outside = |quote: char, text: &str| text.split(quote).step_by(2).collect::<Vec<_>>().join(&quote.to_string());
@@ -81,7 +81,7 @@ fn every_error_has_an_entry_and_every_entry_a_case() {
     }
     assert!(cases > 40, "only {cases} cases were found");
     let distinct: BTreeSet<_> = entries.iter().map(|(headline, _)| headline).collect();
-    assert_eq!(distinct.len(), entries.len(), "an entry is there twice");
+    assert_eq!(distinct.len(), entries.len(), "an entry is listed twice");
     assert!(problems.is_empty(), "docs/errors.md and the cases differ:\n{}", problems.join("\n"));
 }
 
@@ -98,7 +98,7 @@ fn the_reference_shows_errors_that_have_an_entry() {
     }
 }
 
-/// The pages with tables of run-time errors, and which of the sources' are theirs.
+/// The pages with tables of run-time errors, and the part of the sources that each covers.
 const PAGES: [(&str, &str); 3] =
     [("docs/supervisor.md", "/supervisor/"), ("docs/testing.md", "/snapshot/"), ("docs/operations.md", "/")];
 
@@ -117,7 +117,7 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 fn says(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
     let mut found = false;
     for attribute in attributes.iter().filter(|it| it.path().is_ident(attribute)) {
-        // What is not a list of paths (a message, say) is not what is looked for.
+        // Other attributes (a message, say) do not matter here.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta.path.segments.last().is_some_and(|last| last.ident == word);
             Ok(())
@@ -126,7 +126,7 @@ fn says(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
     found
 }
 
-/// `Enum::Variant` for each error that is its own, not one of another enum passed on.
+/// `Enum::Variant` of each error, without variants that wrap another enum.
 fn declared(file: &syn::File) -> Vec<String> {
     let by_hand = |name: &syn::Ident| {
         file.items.iter().any(|item| match item {
@@ -189,7 +189,7 @@ fn rows(page: &str) -> Vec<(String, Vec<&str>)> {
 }
 
 #[test]
-fn every_run_time_error_has_a_row_with_its_meaning_and_what_to_do() {
+fn every_run_time_error_has_its_meaning_and_remedy() {
     let mut files = Vec::new();
     sources(&repository().join("fsm-runtime/src"), &mut files);
     let mut declared_on = PAGES.map(|_| BTreeSet::new());

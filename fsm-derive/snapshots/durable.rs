@@ -133,14 +133,14 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("state of `Report`", name))
         }
@@ -327,14 +327,14 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("event of `Report`", name))
         }
@@ -390,7 +390,7 @@ pub mod report {
             self,
             state: S,
             seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::GuardError<S, Self>>;
         #[doc(hidden)]
         const EVENT: EventKind;
         /// What [`Record::fire`] leads to.
@@ -411,7 +411,7 @@ pub mod report {
             state: S,
             event: E,
             _: &mut (),
-        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
+        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::GuardError<S, E>> {
             event.transition(state, Seal)
         }
     }
@@ -490,17 +490,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Report>
     for Machine<S> {
-        type Error = ::fsm_runtime::core::WrongState<Report>;
+        type Error = ::fsm_runtime::core::WrongStateError<Report>;
         fn try_from(
             machine: Report,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongState<Report>> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongStateError<Report>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_runtime::core::WrongState::new::<S>(machine, ()),
+                        ::fsm_runtime::core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -605,7 +605,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Requested, Self>,
+            ::fsm_runtime::core::GuardError<Requested, Self>,
         > {
             ::core::result::Result::Ok({
                 let Requested { title } = state;
@@ -643,7 +643,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Writing, Self>,
+            ::fsm_runtime::core::GuardError<Writing, Self>,
         > {
             ::core::result::Result::Ok({
                 let Writing { title } = state;
@@ -673,7 +673,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_runtime::core::StateInfo {
                 name: "Requested",
                 doc: "Somebody wants it.",
-                kind: ::fsm_runtime::core::Kind::Rest,
+                kind: ::fsm_runtime::core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -690,7 +690,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_runtime::core::StateInfo {
                 name: "Writing",
                 doc: "A worker is writing it.",
-                kind: ::fsm_runtime::core::Kind::Work,
+                kind: ::fsm_runtime::core::StateKind::Work,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -710,7 +710,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_runtime::core::StateInfo {
                 name: "Written",
                 doc: "It can be read.",
-                kind: ::fsm_runtime::core::Kind::End,
+                kind: ::fsm_runtime::core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -805,7 +805,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             let event = event.into();
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
@@ -815,7 +815,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Written { title, text })
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                    ::core::result::Result::Err(::fsm_runtime::core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -852,7 +852,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             self.apply(event)
         }
         #[inline]

@@ -93,14 +93,14 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Switch`", name))
         }
@@ -228,14 +228,14 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Switch`", name))
         }
@@ -350,17 +350,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::TryFrom<Switch>
     for Machine<S> {
-        type Error = ::fsm_core::WrongState<Switch>;
+        type Error = ::fsm_core::WrongStateError<Switch>;
         fn try_from(
             machine: Switch,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Switch>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Switch>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -449,7 +449,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Off",
                 doc: "Dark.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -461,7 +461,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "On",
                 doc: "Lit.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -537,12 +537,12 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+        ) -> ::core::result::Result<Switch, ::fsm_core::ApplyError<Switch>> {
             let event = event.into();
             let ::core::option::Option::Some(next) = NEXT[self
                 .state()
                 .index()][event.kind().index()] else {
-                return ::core::result::Result::Err(::fsm_core::Rejected {
+                return ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: self,
                     event: event,
                     reason: ::core::option::Option::None,
@@ -589,7 +589,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+        ) -> ::core::result::Result<Switch, ::fsm_core::ApplyError<Switch>> {
             self.apply(event)
         }
         #[inline]

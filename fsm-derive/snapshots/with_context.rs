@@ -144,14 +144,14 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Order`", name))
         }
@@ -336,14 +336,14 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Order`", name))
         }
@@ -391,7 +391,7 @@ pub mod order {
             state: S,
             context: &mut Shop,
             seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Order` whose state `S` is known at compile time.
 
@@ -495,10 +495,10 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_core::StateOf<Order>> ::core::convert::TryFrom<(Order, Shop)>
     for Machine<S> {
-        type Error = ::fsm_core::WrongState<Order>;
+        type Error = ::fsm_core::WrongStateError<Order>;
         fn try_from(
             (machine, context): (Order, Shop),
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Order>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Order>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     let context = ::fsm_core::__private::Box::new(context);
@@ -506,7 +506,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, context),
+                        ::fsm_core::WrongStateError::new::<S>(machine, context),
                     )
                 }
             }
@@ -616,7 +616,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
         ) -> ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Self, event::Pay>,
+            ::fsm_core::GuardError<Self, event::Pay>,
         > {
             self.fire(event::Pay)
         }
@@ -644,7 +644,7 @@ It is born in an initial state, moved by the events that its state declares, and
             state: Cart,
             context: &mut Shop,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
             ::core::result::Result::Ok(outside::with_Cart_Add(state, self, context))
         }
     }
@@ -652,7 +652,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl EventOf<Cart> for event::Pay {
         type Next = ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Machine<Cart>, event::Pay>,
+            ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
         >;
         #[inline]
         fn fire(self, machine: Machine<Cart>, seal: Seal) -> Self::Next {
@@ -675,7 +675,7 @@ It is born in an initial state, moved by the events that its state declares, and
             state: Cart,
             context: &mut Shop,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
             match outside::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
@@ -684,7 +684,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -709,7 +709,7 @@ It is born in an initial state, moved by the events that its state declares, and
             state: Paid,
             _: &mut Shop,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Paid, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Paid, Self>> {
             ::core::result::Result::Ok(Shipped)
         }
     }
@@ -723,7 +723,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Cart",
                 doc: "Being filled.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -740,7 +740,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Paid",
                 doc: "The money is there.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -757,7 +757,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Shipped",
                 doc: "On its way.",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -858,7 +858,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: impl ::core::convert::Into<Event>,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             let event = event.into();
             match (self, event) {
                 (Self::Cart { cents }, Event::Add(event)) => {
@@ -871,7 +871,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Shipped)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -885,15 +885,15 @@ It is born in an initial state, moved by the events that its state declares, and
         state: S,
         event: E,
         context: &mut Shop,
-    ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+    ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
         match event.transition(state, context, Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -920,7 +920,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             self.apply(event, context)
         }
         #[inline]

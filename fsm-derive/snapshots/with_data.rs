@@ -164,14 +164,14 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Text`", name))
         }
@@ -387,14 +387,14 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
             let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Text`", name))
         }
@@ -473,7 +473,7 @@ pub(crate) mod text {
             self,
             state: S,
             seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
 
@@ -560,10 +560,10 @@ It is born in an initial state, moved by the events that its state declares, and
         S: ::fsm_core::StateOf<Text<'a, T>>,
         T: Clone,
     > ::core::convert::TryFrom<Text<'a, T>> for Machine<'a, S, T> {
-        type Error = ::fsm_core::WrongState<Text<'a, T>>;
+        type Error = ::fsm_core::WrongStateError<Text<'a, T>>;
         fn try_from(
             machine: Text<'a, T>,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Text<'a, T>>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Text<'a, T>>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine {
@@ -573,7 +573,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -668,7 +668,7 @@ It is born in an initial state, moved by the events that its state declares, and
             by: &'a str,
         ) -> ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Self, event::Submit<'a>>,
+            ::fsm_core::GuardError<Self, event::Submit<'a>>,
         > {
             self.fire(event::Submit { by })
         }
@@ -701,7 +701,7 @@ It is born in an initial state, moved by the events that its state declares, and
     impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Submit<'a> {
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
+            ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
         fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
@@ -733,7 +733,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Draft<T>,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
             match outside::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
@@ -743,7 +743,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -783,7 +783,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(outside::with_Review_Decide(state, self))
         }
@@ -804,7 +804,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Draft<T>,
             _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Draft<T>, Self>> {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
@@ -826,7 +826,7 @@ It is born in an initial state, moved by the events that its state declares, and
             _: Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(Withdrawn)
         }
@@ -841,7 +841,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Draft",
                 doc: "Being written.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: true,
                 remove: false,
                 was: &[],
@@ -858,7 +858,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Review",
                 doc: "Being read.",
-                kind: ::fsm_core::Kind::Rest,
+                kind: ::fsm_core::StateKind::Rest,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -882,7 +882,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "Published",
                 doc: "Out.",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -899,7 +899,7 @@ It is born in an initial state, moved by the events that its state declares, and
             ::fsm_core::StateInfo {
                 name: "WITHDRAWN",
                 doc: "",
-                kind: ::fsm_core::Kind::End,
+                kind: ::fsm_core::StateKind::End,
                 initial: false,
                 remove: false,
                 was: &[],
@@ -1016,7 +1016,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub(crate) fn apply(
             self,
             event: impl ::core::convert::Into<Event<'a>>,
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             let event = event.into();
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
@@ -1032,7 +1032,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Withdrawn)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -1059,15 +1059,15 @@ It is born in an initial state, moved by the events that its state declares, and
     >(
         state: S,
         event: E,
-    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
         match event.transition(state, Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -1094,7 +1094,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event<'a>,
             _: &mut (),
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             self.apply(event)
         }
         #[inline]

@@ -1,4 +1,4 @@
-//! The user's types share names with states, events, generated items and the prelude; relative paths mean what they meant.
+//! The user's types share names with states, events, generated items and the prelude; relative paths keep their meaning.
 
 use fsm_core::StateMachine;
 
@@ -66,7 +66,7 @@ pub enum Job {
 pub struct Start;
 
 #[test]
-fn names_mean_what_they_mean_beside_the_enum() {
+fn names_resolve_as_beside_the_enum() {
     let running = Running { since: 1 };
     let machine = job::Machine::new(job::Option { some: Some(1) }).start(running, [Some(running), None], Event, Start);
     assert_eq!(machine.running, running);
@@ -105,7 +105,7 @@ mod named_like_what_is_generated {
 }
 
 #[test]
-fn an_enum_can_be_called_like_what_is_generated() {
+fn an_enum_may_have_the_name_of_a_generated_item() {
     use named_like_what_is_generated::inner::{Event, event_machine};
     let refused = Event::A.apply(event_machine::event::Go).err().map(|rejected| rejected.to_string());
     assert_eq!(refused.as_deref(), Some("`go` was refused in state `A` of `Event`: never"));

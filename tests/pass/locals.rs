@@ -1,4 +1,4 @@
-//! Fields and payloads may be called like the variables of generated code, all of them at once.
+//! Fields and payloads may have the names of the variables in generated code, all of them at once.
 
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl form::Workers for Clerk {
 }
 
 #[test]
-fn fields_called_like_locals_are_carried() {
+fn fields_with_names_of_locals_are_carried() {
     let _ = |builder: fsm_runtime::Builder| builder.machine::<Form, _>(Clerk);
     let few = form::Machine::new(form::Few { event: 1, state: 2, machine: 3 }, Shared::default());
     let done = few.finish(4).expect("it is open");

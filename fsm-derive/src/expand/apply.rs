@@ -50,7 +50,7 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
     });
     let body = quote! {
             let ::core::option::Option::Some(next) = NEXT[self.state().index()][#event.kind().index()] else {
-                return ::core::result::Result::Err(#core::Rejected {
+                return ::core::result::Result::Err(#core::ApplyError {
                     machine: self,
                     event: #event,
                     reason: ::core::option::Option::None,
@@ -89,7 +89,7 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let pairs = machine.states.len() * machine.events.len();
     let otherwise = (pairs == 0 || machine.transitions.len() < pairs).then(|| {
         quote! {
-            (machine, event) => ::core::result::Result::Err(#core::Rejected {
+            (machine, event) => ::core::result::Result::Err(#core::ApplyError {
                 machine,
                 event,
                 reason: ::core::option::Option::None,
@@ -105,11 +105,11 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
             state: #s,
             event: #e,
             #param
-        ) -> ::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>> #clause {
+        ) -> ::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>> #clause {
             match event.transition(state #passed, Seal) {
                 ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
-                ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
-                    ::core::result::Result::Err(#core::Rejected {
+                ::core::result::Result::Err(#core::GuardError { machine, event, reason }) => {
+                    ::core::result::Result::Err(#core::ApplyError {
                         machine: machine.into_enum(),
                         event: event.into(),
                         reason: ::core::option::Option::Some(reason),

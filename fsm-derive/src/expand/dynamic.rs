@@ -14,7 +14,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let event = cx.events_ty();
     let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
     let any_data = machine.states.iter().map(any_data);
-    let result = quote!(::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>>);
+    let result = quote!(::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>>);
     let Apply { event: given, context: shared, body, items } = Apply::new(cx);
     let timer = timer(cx);
     let context = cx.context_or_unit();

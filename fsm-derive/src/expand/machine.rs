@@ -114,7 +114,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                 state: #s,
                 #param
                 seal: Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#s, Self>>;
         }
     });
     let bridge = cx.durable().then(|| {
@@ -128,7 +128,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                     state: #s,
                     event: #e,
                     #bridged: &mut #context,
-                ) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
+                ) -> ::core::result::Result<#e::Target, #core::GuardError<#s, #e>> {
                     event.transition(state, #argument Seal)
                 }
             }
@@ -332,15 +332,15 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
         }
         #[automatically_derived]
         impl #bounded ::core::convert::TryFrom<#whole> for #ty #clause {
-            type Error = #core::WrongState<#enum_ty>;
-            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongState<#enum_ty>> {
+            type Error = #core::WrongStateError<#enum_ty>;
+            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongStateError<#enum_ty>> {
                 match #s::from_enum(machine) {
                     ::core::result::Result::Ok(state) => {
                         #bind
                         ::core::result::Result::Ok(#value)
                     }
                     ::core::result::Result::Err(machine) => {
-                        ::core::result::Result::Err(#core::WrongState::new::<#s>(machine, #context))
+                        ::core::result::Result::Err(#core::WrongStateError::new::<#s>(machine, #context))
                     }
                 }
             }

@@ -74,11 +74,11 @@ impl Names {
             }
             #[automatically_derived]
             impl ::core::str::FromStr for #ident {
-                type Err = #core::UnknownName;
+                type Err = #core::UnknownNameError;
                 #[inline]
-                fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownName> {
+                fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownNameError> {
                     let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
-                    found.ok_or_else(|| #core::UnknownName::new::<Self>(#of, name))
+                    found.ok_or_else(|| #core::UnknownNameError::new::<Self>(#of, name))
                 }
             }
         }

@@ -78,7 +78,7 @@ fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStr
         return target;
     }
     let (core, event) = (&cx.core, cx.event_ty(transition.event));
-    quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
+    quote!(::core::result::Result<#target, #core::GuardError<#machine, #event>>)
 }
 
 /// Where the body of what a transition becomes points: at the user's line, in one scope. In a macro of the user's, tokens
@@ -125,7 +125,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
                 state: #state,
                 #context
                 _: Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#state, Self>> {
                 #change
             }
         }
@@ -237,7 +237,7 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
         match outside::#guard(&state, &self #context) {
             ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
             ::core::result::Result::Err(reason) => {
-                ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })
+                ::core::result::Result::Err(#core::GuardError { machine: state, event: self, reason })
             }
         }
     }

@@ -102,13 +102,13 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
         Tail::State(state) => return state_shape(machine, &machine.states[*state]),
         Tail::Group(group) => vec![format!("every state in {}", plain(&machine.groups[*group].ident))],
         Tail::AllBut(others) => {
-            let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "the ends".to_owned());
+            let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "end states".to_owned());
             let names: Vec<_> = others.iter().map(|state| machine.states[*state].name.clone()).chain(ends).collect();
-            let but = names.split_last().map(|(last, first)| match first {
-                [] => format!("but {last}"),
-                first => format!("but {} and {last}", first.join(", ")),
+            let except = names.split_last().map(|(last, first)| match first {
+                [] => format!("except {last}"),
+                first => format!("except {} and {last}", first.join(", ")),
             });
-            std::iter::once("every state".to_owned()).chain(but).collect()
+            std::iter::once("every state".to_owned()).chain(except).collect()
         }
     };
     Shape { hint: lines.join(" "), lines, kind: Look::Many, initial: false, link: None }

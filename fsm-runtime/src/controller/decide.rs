@@ -1,7 +1,7 @@
 //! Decides what to do about an instance, from its row and its worker. Pure.
 
 use crate::store::Row;
-use fsm_core::Kind;
+use fsm_core::StateKind;
 use std::time::SystemTime;
 use uuid::Uuid;
 
@@ -52,7 +52,7 @@ pub(crate) enum Action {
 /// a running worker is a dead process, or a claim of this process whose answer was lost: the row is claimed under a new fence.
 pub(crate) fn decide(
     row: &Row,
-    kind: Option<Kind>,
+    kind: Option<StateKind>,
     running: Option<Visit>,
     elsewhere: bool,
     now: SystemTime,
@@ -73,7 +73,7 @@ pub(crate) fn decide(
     if elsewhere {
         return wait(beside_work);
     }
-    if kind != Kind::Work {
+    if kind != StateKind::Work {
         return if row.owner.is_some() { Action::ReleaseClaim } else { wait(beside_work) };
     }
     if row.parked.is_some() {
@@ -110,45 +110,48 @@ mod tests {
     }
 
     #[test]
-    fn work_is_claimed_when_it_is_due_and_not_before() {
+    fn work_is_claimed_when_due() {
         let due = Row { retry_at: Some(NOW), ..row() };
-        assert_eq!(decide(&due, Some(Kind::Work), None, false, NOW), Action::Claim);
+        assert_eq!(decide(&due, Some(StateKind::Work), None, false, NOW), Action::Claim);
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(decide(&later, Some(Kind::Work), None, false, NOW), Action::WaitUntil(NOW + Duration::from_secs(5)));
+        assert_eq!(
+            decide(&later, Some(StateKind::Work), None, false, NOW),
+            Action::WaitUntil(NOW + Duration::from_secs(5))
+        );
     }
 
     #[test]
-    fn a_dead_owners_row_is_claimed() {
+    fn claims_of_dead_processes_are_taken_over() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
-        assert_eq!(decide(&orphan, Some(Kind::Work), None, false, NOW), Action::Claim);
+        assert_eq!(decide(&orphan, Some(StateKind::Work), None, false, NOW), Action::Claim);
     }
 
     #[test]
-    fn another_processs_row_is_left_to_it_except_for_timers() {
+    fn only_the_timer_of_a_foreign_claim_fires() {
         let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
-        for kind in [Kind::Work, Kind::Rest] {
+        for kind in [StateKind::Work, StateKind::Rest] {
             assert_eq!(decide(&held, Some(kind), None, true, NOW), Action::WaitUntil(in_secs(9)));
         }
         let due = Row { timer_at: Some(NOW), ..held };
-        assert_eq!(decide(&due, Some(Kind::Work), None, true, NOW), Action::FireTimer);
+        assert_eq!(decide(&due, Some(StateKind::Work), None, true, NOW), Action::FireTimer);
     }
 
     #[test]
-    fn a_worker_whose_visit_lasts_is_left_alone() {
+    fn a_worker_in_its_state_is_left_running() {
         let mine = Row { owner: Some("me".into()), ..row() };
         let visit = Some(Visit::of(&mine));
-        assert_eq!(decide(&mine, Some(Kind::Work), visit, false, NOW), Action::Rest);
+        assert_eq!(decide(&mine, Some(StateKind::Work), visit, false, NOW), Action::Rest);
     }
 
     #[test]
-    fn a_worker_is_cancelled_when_its_visit_is_over() {
+    fn a_worker_is_cancelled_when_its_state_is_left() {
         let visit = Some(Visit::of(&row()));
         let reentered = Row { version: 4, entered: 4, ..row() };
-        assert_eq!(decide(&reentered, Some(Kind::Work), visit, false, NOW), Action::CancelWorker);
+        assert_eq!(decide(&reentered, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
         let recreated = Row { incarnation: Uuid::max(), ..row() };
-        assert_eq!(decide(&recreated, Some(Kind::Work), visit, false, NOW), Action::CancelWorker);
+        assert_eq!(decide(&recreated, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
         let reclaimed = Row { fence: 8, ..row() };
-        assert_eq!(decide(&reclaimed, Some(Kind::Work), visit, false, NOW), Action::CancelWorker);
+        assert_eq!(decide(&reclaimed, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
         assert_eq!((decide_without_row(visit), decide_without_row(None)), (Action::CancelWorker, Action::Rest));
     }
 
@@ -156,7 +159,7 @@ mod tests {
     fn a_timer_fires_beside_the_worker() {
         let due = Row { timer_at: Some(NOW), ..row() };
         let visit = Some(Visit::of(&due));
-        assert_eq!(decide(&due, Some(Kind::Work), visit, false, NOW), Action::FireTimer);
+        assert_eq!(decide(&due, Some(StateKind::Work), visit, false, NOW), Action::FireTimer);
     }
 
     #[test]
@@ -164,32 +167,32 @@ mod tests {
         let due = Row { desired: Some("W".into()), desired_at: Some(NOW), ..row() };
         let visit = Some(Visit::of(&due));
         for running in [visit, None] {
-            assert_eq!(decide(&due, Some(Kind::Work), running, false, NOW), Action::Converge);
+            assert_eq!(decide(&due, Some(StateKind::Work), running, false, NOW), Action::Converge);
         }
         let later = Row { desired_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
-        for (kind, running) in [(Kind::Work, visit), (Kind::Rest, None)] {
+        for (kind, running) in [(StateKind::Work, visit), (StateKind::Rest, None)] {
             assert_eq!(decide(&later, Some(kind), running, false, NOW), Action::WaitUntil(in_secs(5)));
         }
     }
 
     #[test]
-    fn a_parked_instance_waits_for_its_timer_only() {
+    fn only_the_timer_of_a_parked_instance_fires() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
         assert_eq!(
-            decide(&parked, Some(Kind::Work), None, false, NOW),
+            decide(&parked, Some(StateKind::Work), None, false, NOW),
             Action::WaitUntil(NOW + Duration::from_secs(9))
         );
     }
 
     #[test]
-    fn an_owner_of_a_state_without_work_is_removed() {
+    fn the_owner_is_cleared_in_a_state_without_work() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(decide(&owned, Some(Kind::Rest), None, false, NOW), Action::ReleaseClaim);
-        assert_eq!(decide(&row(), Some(Kind::End), None, false, NOW), Action::Rest);
+        assert_eq!(decide(&owned, Some(StateKind::Rest), None, false, NOW), Action::ReleaseClaim);
+        assert_eq!(decide(&row(), Some(StateKind::End), None, false, NOW), Action::Rest);
     }
 
     #[test]
-    fn an_unknown_state_is_left_alone() {
+    fn an_unknown_state_is_left_untouched() {
         let owned = Row { owner: Some("me".into()), ..row() };
         assert_eq!(decide(&owned, None, None, false, NOW), Action::LeaveUnknown);
         let visit = Some(Visit::of(&row()));

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn held_rows_are_read_at_first_and_for_each_dead_process() {
+    fn claims_are_read_at_start_on_a_loss_and_periodically() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let (a, b) = (("a".to_owned(), at(1)), ("b".to_owned(), at(1)));
         let again = ("a".to_owned(), at(9));

@@ -12,7 +12,7 @@ use crate::{
     metrics,
     store::{Change, Claim, Disarm, Key, Row, StoreError, Verdict},
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use std::{ops::RangeInclusive, sync::Arc};
 
 /// The result of a step.
@@ -51,7 +51,7 @@ pub(super) async fn look(
 }
 
 /// The kind of the row's state; `None` where this code does not know the state or the schema.
-pub(super) fn kind(graph: &Graph, row: &Row) -> Option<Kind> {
+pub(super) fn kind(graph: &Graph, row: &Row) -> Option<StateKind> {
     let state = graph.state_was(&row.state).filter(|_| knows(graph, &row.state, row.schema));
     state.map(|state| state.kind)
 }

@@ -5,7 +5,7 @@ use super::{
     record::{DesiredStateRecord, Interruption},
 };
 use crate::store::{Cause, HistoryEntry, Row};
-use fsm_core::{Course, Graph, Obstacle};
+use fsm_core::{Blocker, Graph, NextStep};
 use std::time::Duration;
 
 /// How long an instance is brought to its desired state again and again.
@@ -49,29 +49,27 @@ pub(crate) fn decide(
         let note = (!was_suspended).then(|| ("desired state suspended", why.to_string()));
         return keep(desired, None, note);
     }
-    match graph.course(state, &target) {
-        Course::Fire(_) if fell_back && desired.setbacks >= limits.max_setbacks => {
+    match graph.next_step(state, &target) {
+        NextStep::Fire(_) if fell_back && desired.setbacks >= limits.max_setbacks => {
             let why = desired.interruption.as_ref().map(ToString::to_string).unwrap_or_default();
             let note = ("desired state given up", format!("{} setbacks, the last: {why}", desired.setbacks));
             keep(desired, None, Some(note))
         }
-        Course::Fire(_) if fell_back => {
+        NextStep::Fire(_) if fell_back => {
             let retry = Some(desired.setbacks);
             keep(desired, retry, None)
         }
-        Course::Fire(transition) => (desired, Decision::Fire(transition.event)),
-        Course::Blocked(obstacle) => {
-            let why = match obstacle {
-                Obstacle::NoWay => explain::no_path(state, &target),
-                Obstacle::Payload(it) => explain::needs_payload(it.event, it.from),
-                Obstacle::Branch(it) => explain::branches(it.event, it.from),
+        NextStep::Fire(transition) => (desired, Decision::Fire(transition.event)),
+        NextStep::Blocked(blocker) => {
+            let why = match blocker {
+                Blocker::Payload(it) => explain::needs_payload(it.event, it.from),
+                Blocker::Branch(it) => explain::branches(it.event, it.from),
+                _ => explain::no_path(state, &target),
             };
             let note = ("desired state blocked", why);
             keep(DesiredStateRecord { interruption: None, ..desired }, None, Some(note))
         }
-        Course::Arrived | Course::Work | Course::Timer(_) => {
-            keep(DesiredStateRecord { interruption: None, ..desired }, None, None)
-        }
+        _ => keep(DesiredStateRecord { interruption: None, ..desired }, None, None),
     }
 }
 
@@ -142,55 +140,34 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
 mod tests {
     use super::*;
     use crate::store::{HistoryKind, Key};
-    use fsm_core::{EventInfo, Kind, StateInfo, TransitionInfo};
+    use fsm_core::{EventInfo, StateInfo, StateKind, TransitionInfo};
     use std::time::SystemTime;
     use uuid::Uuid;
 
-    const fn state(name: &'static str, kind: Kind) -> StateInfo {
-        StateInfo {
-            name,
-            doc: "",
-            kind,
-            initial: false,
-            remove: false,
-            was: &["Former"],
-            group: None,
-            fields: &[],
-            timer: None,
-            exhausted: None,
-        }
+    const fn auto(from: &'static str, event: &'static str, to: &'static [&'static str]) -> TransitionInfo {
+        TransitionInfo::new(from, event, to).with_auto(true)
     }
 
-    const fn on(from: &'static str, event: &'static str, to: &'static [&'static str], auto: bool) -> TransitionInfo {
-        TransitionInfo { from, event, to, guarded: false, auto, doc: "" }
-    }
-
-    const GRAPH: &Graph = &Graph {
-        machine: "Pump",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            StateInfo { was: &[], ..state("Off", Kind::Rest) },
-            StateInfo { was: &[], ..state("Starting", Kind::Work) },
-            state("On", Kind::Rest),
-            StateInfo { was: &[], ..state("Lost", Kind::Rest) },
-        ],
-        events: &[
-            EventInfo { name: "start", fields: &[] },
-            EventInfo { name: "started", fields: &[] },
-            EventInfo { name: "fail", fields: &[] },
-            EventInfo { name: "stop", fields: &[] },
-        ],
-        transitions: &[
-            on("Off", "start", &["Starting"], true),
-            on("Starting", "started", &["On"], false),
-            on("Starting", "fail", &["Off"], false),
-            on("On", "fail", &["Off"], false),
-            on("On", "stop", &["Lost"], false),
-        ],
-        groups: &[],
-    };
+    const GRAPH: &Graph = &Graph::new("Pump")
+        .with_states(&[
+            StateInfo::new("Off"),
+            StateInfo::new("Starting").with_kind(StateKind::Work),
+            StateInfo::new("On").with_was(&["Former"]),
+            StateInfo::new("Lost"),
+        ])
+        .with_events(&[
+            EventInfo::new("start"),
+            EventInfo::new("started"),
+            EventInfo::new("fail"),
+            EventInfo::new("stop"),
+        ])
+        .with_transitions(&[
+            auto("Off", "start", &["Starting"]),
+            TransitionInfo::new("Starting", "started", &["On"]),
+            TransitionInfo::new("Starting", "fail", &["Off"]),
+            TransitionInfo::new("On", "fail", &["Off"]),
+            TransitionInfo::new("On", "stop", &["Lost"]),
+        ]);
 
     const LIMITS: ConvergenceLimits = ConvergenceLimits { max_setbacks: 10, reset_after: Duration::from_mins(5) };
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -240,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_events_are_fired_and_work_is_waited_for() {
+    fn auto_transitions_fire_and_work_is_waited_for() {
         assert_eq!(decided("Off", 1, desired_on(1), &[]), Decision::Fire("start"));
         let converged = [moved(2, "Off", "start", "Starting", Cause::Converge)];
         let (desired, retry, note) = kept(decided("Starting", 2, desired_on(1), &converged));
@@ -251,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn falling_back_is_retried_until_the_limit() {
+    fn setbacks_pause_until_the_limit_is_reached() {
         let fell = |version| [moved(version, "Starting", "fail", "Off", Cause::Worker)];
         let mut desired = desired_on(1);
         for setback in 1..10 {
@@ -281,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_event_that_leads_away_suspends_for_good() {
+    fn an_outside_event_away_from_the_target_suspends() {
         for cause in [Cause::Caller, Cause::Operator] {
             let away = [moved(4, "On", "fail", "Off", cause)];
             let (desired, retry, note) = kept(decided("Off", 4, desired_on(3), &away));
@@ -308,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_path_is_noted() {
+    fn the_blocker_is_reported() {
         let lost = [moved(4, "On", "stop", "Lost", Cause::Worker)];
         let (_, retry, note) = kept(decided("Lost", 4, desired_on(3), &lost));
         let text = "no path of `auto` transitions, work and timers leads from `Lost` to `On`";
@@ -316,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_event_is_retried_until_the_limit() {
+    fn a_refused_event_is_retried_up_to_the_limit() {
         let limits = ConvergenceLimits { max_setbacks: 2, ..LIMITS };
         let first = refused(desired_on(1), &row("Off", 1), "start", "no power".into(), limits);
         let (desired, retry, note) = kept(first);

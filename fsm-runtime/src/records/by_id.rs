@@ -9,7 +9,7 @@ use super::{
 };
 use crate::machine::convert;
 use crate::store::{Key, Row};
-use fsm_core::{Graph, Kind, Name, Rejected};
+use fsm_core::{ApplyError, Graph, Name, StateKind};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -74,10 +74,10 @@ impl<M: Durable> Machines<M> {
                 let (from, accepts) = (machine.state(), machine.accepts());
                 let target = match machine.apply(event, meta.context_mut()) {
                     Ok(target) => target,
-                    Err(Rejected { machine, reason: Some(reason), .. }) => {
+                    Err(ApplyError { machine, reason: Some(reason), .. }) => {
                         return Err(record::refuse(machine, meta, kind, reason));
                     }
-                    Err(Rejected { machine, reason: None, .. }) => {
+                    Err(ApplyError { machine, reason: None, .. }) => {
                         return Err(record::not_accepted(machine, meta, kind, accepts));
                     }
                 };
@@ -133,7 +133,7 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
-    /// two looks can be missed. Changes by other processes are seen too.
+    /// two looks can be missed. Notifier by other processes are seen too.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].
@@ -175,7 +175,7 @@ impl<M: Durable> Machines<M> {
 
 /// What `row`, which stands in `state`, tells of the work on it; `None` where that is no `work` state.
 fn how_its_work_stands(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
-    graph.state(state).filter(|state| state.kind == Kind::Work)?;
+    graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
     Some(match (&row.parked, &row.owner, pause) {

@@ -3,6 +3,8 @@
 //! A store sees names, versions and bytes, never a user's types.
 
 mod change;
+#[cfg(feature = "store-tests")]
+pub mod contract;
 mod error;
 mod history;
 mod lease;
@@ -29,6 +31,8 @@ use tokio::sync::broadcast;
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps rows and their history. [`Sqlite`](sqlite::Sqlite) is the one for a single machine.
+///
+/// Authors of a store check it with the tests of the module `contract` (feature `store-tests`).
 ///
 /// # Contract
 /// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are

@@ -8,7 +8,7 @@ impl job::EventOf<job::Ordered> for Jump {
     type Next = ();
     type Target = job::Baked;
     fn fire(self, _: job::Machine<job::Ordered>, _: job::seal::Seal) {}
-    fn transition(self, _: job::Ordered, _: job::seal::Seal) -> Result<job::Baked, fsm_core::Refused<job::Ordered, Self>> {
+    fn transition(self, _: job::Ordered, _: job::seal::Seal) -> Result<job::Baked, fsm_core::GuardError<job::Ordered, Self>> {
         Ok(job::Baked)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, Kind, StateInfo, TimerInfo, TransitionInfo};
+use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Expr, ExprStruct, ImplItem, Item, ItemImpl, Lit, LitStr, Member};
+use syn::{Expr, ImplItem, Item, ItemImpl, Lit, LitStr};
 
 /// The messages of all `compile_error!`s, wherever they stand.
 pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
@@ -130,81 +130,105 @@ impl Module {
             Item::Const(item) if item.ident == "GRAPH" => Some(&*item.expr),
             _ => None,
         });
-        let graph = fields_of(graph.expect("there is a graph"));
-        Graph {
-            machine: string(graph.get("machine")),
-            doc: string(graph.get("doc")),
-            version: integer(graph.get("version")),
-            context: optional(graph.get("context")).map(string),
-            states: list(graph.get("states"), state),
-            events: list(graph.get("events"), |event| {
-                let event = fields_of(event);
-                EventInfo { name: string(event.get("name")), fields: list(event.get("fields"), field) }
+        let graph = Built::of(graph.expect("there is a graph"));
+        let mut built = Graph::new(string(graph.argument(0)));
+        for (method, argument) in &graph.calls {
+            built = match &**method {
+                "with_doc" => built.with_doc(string(argument)),
+                "with_version" => built.with_version(integer(argument)),
+                "with_context" => built.with_context(string(argument)),
+                "with_states" => built.with_states(list(argument, state)),
+                "with_events" => built.with_events(list(argument, event)),
+                "with_transitions" => built.with_transitions(list(argument, transition)),
+                "with_groups" => built.with_groups(list(argument, group)),
+                other => panic!("unexpected {other}"),
+            };
+        }
+        built
+    }
+}
+
+fn state(expr: &Expr) -> StateInfo {
+    let state = Built::of(expr);
+    let mut built = StateInfo::new(string(state.argument(0)));
+    for (method, argument) in &state.calls {
+        built = match &**method {
+            "with_doc" => built.with_doc(string(argument)),
+            "with_kind" => built.with_kind(match text(argument).rsplit("::").next() {
+                Some("Work") => StateKind::Work,
+                Some("End") => StateKind::End,
+                _ => StateKind::Rest,
             }),
-            transitions: list(graph.get("transitions"), |transition| {
-                let transition = fields_of(transition);
-                TransitionInfo {
-                    from: string(transition.get("from")),
-                    event: string(transition.get("event")),
-                    to: list(transition.get("to"), string),
-                    guarded: boolean(transition.get("guarded")),
-                    auto: boolean(transition.get("auto")),
-                    doc: string(transition.get("doc")),
-                }
-            }),
-            groups: list(graph.get("groups"), |group| {
-                let group = fields_of(group);
-                GroupInfo { name: string(group.get("name")), doc: string(group.get("doc")) }
-            }),
+            "with_initial" => built.with_initial(boolean(argument)),
+            "with_remove" => built.with_remove(boolean(argument)),
+            "with_was" => built.with_was(list(argument, string)),
+            "with_group" => built.with_group(string(argument)),
+            "with_fields" => built.with_fields(list(argument, field)),
+            "with_timer" => {
+                built.with_timer(TimerInfo::new(Duration::from_hours(1), string(Built::of(argument).argument(1))))
+            }
+            "with_exhausted" => built.with_exhausted(string(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
+}
+
+fn event(expr: &Expr) -> EventInfo {
+    let event = Built::of(expr);
+    let mut built = EventInfo::new(string(event.argument(0)));
+    for (method, argument) in &event.calls {
+        assert_eq!(method, "with_fields");
+        built = built.with_fields(list(argument, field));
+    }
+    built
+}
+
+fn transition(expr: &Expr) -> TransitionInfo {
+    let transition = Built::of(expr);
+    let [from, event] = [0, 1].map(|index| string(transition.argument(index)));
+    let mut built = TransitionInfo::new(from, event, list(transition.argument(2), string));
+    for (method, argument) in &transition.calls {
+        built = match &**method {
+            "with_guarded" => built.with_guarded(boolean(argument)),
+            "with_auto" => built.with_auto(boolean(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
+}
+
+fn group(expr: &Expr) -> GroupInfo {
+    GroupInfo::new(string(Built::of(expr).argument(0)))
+}
+
+fn field(expr: &Expr) -> FieldInfo {
+    let field = Built::of(expr);
+    FieldInfo::new(string(field.argument(0)), string(field.argument(1)))
+}
+
+/// A value built as `Type::new(arguments).with_one(argument).with_other(argument)`.
+struct Built<'e> {
+    arguments: Vec<&'e Expr>,
+    calls: Vec<(String, &'e Expr)>,
+}
+
+impl<'e> Built<'e> {
+    fn of(expr: &'e Expr) -> Self {
+        match expr {
+            Expr::Reference(reference) => Self::of(&reference.expr),
+            Expr::MethodCall(call) => {
+                let mut built = Self::of(&call.receiver);
+                built.calls.push((call.method.to_string(), call.args.first().expect("a setter has an argument")));
+                built
+            }
+            Expr::Call(call) => Self { arguments: call.args.iter().collect(), calls: Vec::new() },
+            other => panic!("not built by a constructor: {}", text(other)),
         }
     }
-}
 
-fn state(state: &Expr) -> StateInfo {
-    let state = fields_of(state);
-    let timer = optional(state.get("timer")).map(|timer| {
-        let timer = fields_of(timer);
-        TimerInfo { after: Duration::from_hours(1), event: string(timer.get("event")) }
-    });
-    StateInfo {
-        name: string(state.get("name")),
-        doc: string(state.get("doc")),
-        kind: match text(state.get("kind")).rsplit("::").next() {
-            Some("Work") => Kind::Work,
-            Some("End") => Kind::End,
-            _ => Kind::Rest,
-        },
-        initial: boolean(state.get("initial")),
-        remove: boolean(state.get("remove")),
-        was: list(state.get("was"), string),
-        group: optional(state.get("group")).map(string),
-        fields: list(state.get("fields"), field),
-        timer,
-        exhausted: optional(state.get("exhausted")).map(string),
-    }
-}
-
-fn field(field: &Expr) -> FieldInfo {
-    let field = fields_of(field);
-    FieldInfo { name: string(field.get("name")), ty: string(field.get("ty")) }
-}
-
-/// The fields of a struct's value.
-struct Fields<'e>(&'e ExprStruct);
-
-fn fields_of(expr: &Expr) -> Fields<'_> {
-    match expr {
-        Expr::Reference(reference) => fields_of(&reference.expr),
-        Expr::Struct(value) => Fields(value),
-        other => panic!("no struct: {}", text(other)),
-    }
-}
-
-impl<'e> Fields<'e> {
-    fn get(&self, name: &str) -> &'e Expr {
-        let named = |member: &Member| matches!(member, Member::Named(ident) if ident == name);
-        let field = self.0.fields.iter().find(|field| named(&field.member));
-        &field.unwrap_or_else(|| panic!("no `{name}`")).expr
+    fn argument(&self, index: usize) -> &'e Expr {
+        self.arguments[index]
     }
 }
 
@@ -212,21 +236,17 @@ fn list<T>(expr: &Expr, item: impl Fn(&Expr) -> T) -> &'static [T] {
     match expr {
         Expr::Reference(reference) => list(&reference.expr, item),
         Expr::Array(array) => Vec::leak(array.elems.iter().map(item).collect()),
-        other => panic!("no list: {}", text(other)),
+        other => panic!("not a list: {}", text(other)),
     }
-}
-
-fn optional(expr: &Expr) -> Option<&Expr> {
-    if let Expr::Call(call) = expr { call.args.first() } else { None }
 }
 
 fn string(expr: &Expr) -> &'static str {
     match expr {
         Expr::Lit(lit) => match &lit.lit {
             Lit::Str(text) => String::leak(text.value()),
-            _ => panic!("no text: {}", text(expr)),
+            _ => panic!("not a text: {}", text(expr)),
         },
-        other => panic!("no text: {}", text(other)),
+        other => panic!("not a text: {}", text(other)),
     }
 }
 
@@ -235,7 +255,7 @@ fn boolean(expr: &Expr) -> bool {
 }
 
 fn integer(expr: &Expr) -> u32 {
-    text(expr).trim_end_matches("u32").parse().expect("it is a number")
+    text(expr).trim_end_matches("u32").parse().expect("a number")
 }
 
 /// Tokens without spaces.

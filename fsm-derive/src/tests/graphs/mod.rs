@@ -102,7 +102,7 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
     let library = if declared.durable { "::fsm_runtime::core" } else { "::fsm_core" };
     let next = |on: &Transition, machine: &str| {
         let (target, event) = (target(on, |to| format!("Machine<{to}>")), pascal(on.event));
-        let refused = format!("::core::result::Result<{target},{library}::Refused<{machine},event::{event}>>");
+        let refused = format!("::core::result::Result<{target},{library}::GuardError<{machine},event::{event}>>");
         if on.guard { refused } else { target }
     };
     let event_of = pairs(&|on| {

@@ -97,7 +97,7 @@ mod tests {
 
     /// The clock stands still, so that only the first check can see it.
     #[tokio::test]
-    async fn l1_a_process_that_left_before_the_first_check_is_noticed() {
+    async fn l1_a_process_that_leaves_between_two_scans_is_noticed() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (engine, left) = (engine(&clock), Arc::new(Notify::new()));
         let known = HashSet::from(["gone".to_owned()]);

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_grace_period_is_shortened() {
+    fn a_short_grace_is_kept_and_a_long_one_is_shortened() {
         let ttl = Duration::from_mins(1);
         for grace in [Duration::ZERO, Duration::from_secs(3), Duration::from_hours(1)] {
             let timeline = LeaseTimeline { renewed: Duration::ZERO, ttl, grace };

@@ -196,7 +196,7 @@ mod tests {
     use std::{future::ready, time::SystemTime};
 
     #[tokio::test]
-    async fn an_open_call_is_logged_at_each_doubling_of_its_age() {
+    async fn an_unanswered_call_is_reported_repeatedly() {
         let lines = Lines::default();
         // A second subscriber: with one alone, `tracing` caches the interest of the first thread for all threads.
         let _another = tracing::Dispatch::new(Lines::default());

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_notified_keys_overtake_found_ones_without_starving_them() {
+    fn t3_notified_keys_go_first_and_scanned_keys_get_their_share() {
         let mut agenda = Agenda::default();
         (0..100).for_each(|n| agenda.add_found(key(n), at(1)));
         (200..212).for_each(|n| agenda.notify(key(n), at(2)));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_both_queues_is_looked_at_once() {
+    fn a_key_is_looked_at_once() {
         let mut agenda = Agenda::default();
         agenda.add_found(key(1), at(1));
         agenda.notify(key(1), at(2));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_a_scan_waits_while_there_are_many_found_keys() {
+    fn t3_a_scan_waits_while_the_queue_is_full() {
         let mut agenda = Agenda::default();
         (0..FULL).for_each(|n| agenda.notify(key(n), at(9)));
         assert!(!agenda.is_full(), "notified keys do not hold up the scan");

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_can_be_added_again() {
+    fn a_key_can_be_scheduled_again_after_its_look() {
         let mut queue = DelayQueue::default();
         queue.add(key("a"), at(1));
         assert_eq!(queue.pop(at(1)), Some((key("a"), at(1))));
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn c13_it_behaves_like_a_plain_map(ops in ops()) {
+        fn c13_the_schedule_behaves_like_a_plain_map(ops in ops()) {
             let mut queue = DelayQueue::default();
             let mut model: BTreeMap<Key, Duration> = BTreeMap::new();
             for op in ops {

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c1_many_deferred_looks_lead_to_one() {
+    fn c1_many_triggers_during_a_step_cause_one_more_look() {
         let (mut steps, key) = (InFlight::default(), Key::new("M", "a"));
         assert!(!steps.defer(&key), "nothing is in flight");
         steps.begin(key.clone());
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn c1_an_instance_is_in_flight_until_its_last_step_ends() {
+    fn c1_an_instance_is_busy_until_its_last_step_ends() {
         let (mut steps, key) = (InFlight::default(), Key::new("M", "a"));
         steps.begin(key.clone());
         steps.begin(key.clone());

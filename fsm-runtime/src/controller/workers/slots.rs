@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_one_slot_is_granted_in_order() {
+    fn c6_with_one_slot_all_run_in_order() {
         let keys: Vec<Key> = (0..100).map(key).collect();
         let mut slots = Slots::new(1, HashMap::new());
         assert!(slots.take(&keys[0], "A"));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_a_full_state_does_not_hold_up_others() {
+    fn c6_a_full_state_delays_only_itself() {
         let mut slots = Slots::new(3, HashMap::from([("A", 1)]));
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_belongs_to_one_state() {
+    fn slots_of_one_state_are_unusable_for_another() {
         let mut slots = Slots::new(9, HashMap::from([("A", 1), ("B", 1)]));
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
@@ -189,7 +189,7 @@ mod tests {
         /// Compared with a queue that is searched from its front: no limit is exceeded, no instance waits that could run, and the
         /// instances of one state keep their order.
         #[test]
-        fn c6_limits_and_order_are_kept_without_starvation(
+        fn c6_limits_fairness_and_order_hold(
             limit in 1_usize..5,
             limits in prop::collection::hash_map(prop::sample::select(&STATES[..]), 1_usize..4, 0..3),
             steps in prop::collection::vec((0_usize..12, 0_usize..3, prop::bool::ANY), 1..120),

@@ -1,5 +1,5 @@
-//! Looks at an instance: one at a time, and one more for whatever happens meanwhile. Seen from below, by a store that holds back
-//! its answers about one instance.
+//! Looks at an instance: one at a time, and one more for changes during a look; observed by a store that holds back its answers
+//! about one instance.
 
 use super::{HOUR, PATIENCE};
 use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
@@ -20,10 +20,10 @@ use std::{
 };
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-/// Of this instance, reads and claims wait for a permit before they answer.
+/// Reads and claims of this instance wait for a permit before they return.
 const HELD: &str = "a";
 
-/// A store that tells of each read of a single row and of each claim, and holds back the answers about one of them.
+/// A store that records reads of single rows and claims, and holds back the answers about one instance.
 struct Held {
     inner: Sqlite,
     seen: Arc<Seen>,
@@ -32,15 +32,15 @@ struct Held {
 struct Seen {
     /// The reads under way.
     reading: Mutex<Vec<Key>>,
-    /// All reads that were ever begun.
+    /// The number of reads begun.
     begun: Mutex<Vec<Key>>,
-    /// Two reads of one row at the same time.
+    /// Rows that were read twice at the same time.
     overlaps: Mutex<Vec<Key>>,
-    /// Of each lease that was ended, whether its process was held gone by then.
+    /// For each ended lease, whether its process already counted as gone.
     ended: Mutex<Vec<bool>>,
     /// The answer to the next claim is lost.
     loses_claims: AtomicBool,
-    /// Tells of each read and each claim that is done and not answered yet.
+    /// Receives each read and claim that is done but not yet answered.
     done: mpsc::UnboundedSender<Key>,
     permits: Semaphore,
 }
@@ -197,7 +197,7 @@ impl World {
         let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
         let (workers, calls) = puppets();
         let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
-        // No scan makes good what a look has missed.
+        // No scan makes up for a missed look.
         let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).poll_interval(HOUR * 10);
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let runtime = builder.clock(clock.clock()).start().await.unwrap();
@@ -207,14 +207,14 @@ impl World {
     /// Waits until a read or a claim of this instance is done.
     async fn done(&mut self, id: &str) {
         let done = async { while &*self.done.recv().await.unwrap().id != id {} };
-        tokio::time::timeout(PATIENCE, done).await.expect("nobody looks");
+        tokio::time::timeout(PATIENCE, done).await.expect("a look begins");
     }
 
     fn looks(&self, id: &str) -> usize {
         self.seen.begun.lock().unwrap().iter().filter(|key| &*key.id == id).count()
     }
 
-    /// One that is at work, and the held one, whose last look has read that it is due.
+    /// A running instance, and the held one, whose last look has read that it is due.
     async fn one_at_work_and_one_due(&mut self) -> Call {
         self.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
         let call = self.calls.next().await;
@@ -226,37 +226,37 @@ impl World {
         call
     }
 
-    /// Shuts down, and lets what is held back go when that has begun.
+    /// Begins a shutdown, and then releases the held answers.
     async fn stop(&mut self, mut call: Call) -> Row {
         let runtime = self.runtime.clone();
         let stopping = tokio::spawn(async move { runtime.shutdown(HOUR).await });
         call.draining().await;
         self.seen.permits.add_permits(1_000);
         call.tell(Do::Finish(1));
-        let report = tokio::time::timeout(PATIENCE, stopping).await.expect("it does not end").unwrap();
+        let report = tokio::time::timeout(PATIENCE, stopping).await.expect("the shutdown ends").unwrap();
         assert_eq!(report.stopped, []);
-        assert!(self.calls.is_over().await, "nobody else began");
+        assert!(self.calls.is_over().await, "no other worker started");
         self.jobs.row(HELD).await.unwrap()
     }
 }
 
 #[tokio::test]
-async fn c1_what_happens_during_a_look_leads_to_one_more_look() {
+async fn c1_a_change_during_a_look_causes_one_more_look() {
     const MANY: usize = 50;
     let mut world = World::new().await;
-    // The look has read that there is nothing to do, and is held there.
+    // The look has read that nothing is due, and is held.
     let record = world.jobs.create(HELD, queued()).await.unwrap();
     world.done(HELD).await;
     let mut running = record.start().await.unwrap();
     for _ in 0..MANY {
         running = running.restart().await.unwrap();
     }
-    // Whoever was told of after that is looked at; this one is not, while its look is under way.
+    // Other instances are looked at; this one is not while its look is pending.
     let _ = world.jobs.create("b", queued()).await.unwrap();
     world.done("b").await;
     assert_eq!(world.looks(HELD), 1);
 
-    // One more look finds what has become of it, and the start of its worker needs none.
+    // One more look reads the present row; starting its worker needs none.
     world.seen.permits.add_permits(1_000);
     let call = world.calls.next().await;
     assert_eq!((call.id.as_str(), call.version, call.attempt), (HELD, running.version(), 1));
@@ -266,14 +266,14 @@ async fn c1_what_happens_during_a_look_leads_to_one_more_look() {
     assert_eq!(world.looks(HELD), 2, "one look for {MANY} events");
     assert!(world.seen.overlaps.lock().unwrap().is_empty(), "two looks at once");
 
-    // Beside the worker it is looked at too, and left alone as long as it stays.
+    // A running worker is looked at and kept while its visit lasts.
     assert!(tokio::time::timeout(Duration::ZERO, &mut cancelled).await.is_err());
     let _ = world.jobs.fire(HELD, job::event::Cancel).await.unwrap();
-    tokio::time::timeout(PATIENCE, cancelled).await.expect("it is told to end");
+    tokio::time::timeout(PATIENCE, cancelled).await.expect("it is cancelled");
 }
 
 #[tokio::test]
-async fn c12_a_look_that_is_under_way_when_the_stop_begins_leads_to_no_claim() {
+async fn c12_a_look_during_the_stop_claims_nothing() {
     let mut world = World::new().await;
     let call = world.one_at_work_and_one_due().await;
     let row = world.stop(call).await;
@@ -281,7 +281,7 @@ async fn c12_a_look_that_is_under_way_when_the_stop_begins_leads_to_no_claim() {
 }
 
 #[tokio::test]
-async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
+async fn c12_a_claim_during_the_stop_is_released() {
     let mut world = World::new().await;
     let call = world.one_at_work_and_one_due().await;
     world.seen.permits.add_permits(1);
@@ -292,7 +292,7 @@ async fn c12_a_claim_that_is_under_way_when_the_stop_begins_is_given_back() {
 }
 
 #[tokio::test]
-async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
+async fn l3_a_claim_answered_after_the_lease_starts_no_worker() {
     let mut world = World::new().await;
     let record = world.jobs.create(HELD, queued()).await.unwrap();
     world.done(HELD).await;
@@ -302,16 +302,16 @@ async fn l3_a_claim_that_outlasts_its_lease_begins_no_worker() {
     world.done(HELD).await;
     world.seen.permits.add_permits(1);
     world.done(HELD).await;
-    // By the time it is answered somebody else could have taken the row over.
+    // When the answer comes, another process could have taken over the row.
     world.clock.advance(Duration::from_secs(15));
     world.seen.permits.add_permits(1_000);
     let call = world.calls.next().await;
-    assert!(call.fence > 1, "it was claimed anew");
-    assert_eq!((call.id.as_str(), call.attempt), (HELD, 1), "and what came to nothing is no attempt");
+    assert!(call.fence > 1, "it was claimed again");
+    assert_eq!((call.id.as_str(), call.attempt), (HELD, 1), "and the lost claim is not an attempt");
 }
 
 #[tokio::test]
-async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
+async fn status_shows_unanswered_calls_and_their_duration() {
     let mut world = World::new().await;
     let _ = world.jobs.create(HELD, queued()).await.unwrap();
     world.done(HELD).await;
@@ -319,7 +319,7 @@ async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
         let calls = world.runtime.status().calls;
         calls.into_iter().find(|open| open.call == "get").map(|open| open.age)
     };
-    // What a scan had asked at the same time is answered.
+    // The calls of a scan at the same time are answered.
     let alone = async {
         while world.runtime.status().calls.len() > 1 {
             tokio::task::yield_now().await;
@@ -328,11 +328,11 @@ async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
     tokio::time::timeout(PATIENCE, alone).await.expect("all but one are answered");
     world.clock.advance(Duration::from_secs(9));
     assert_eq!(held(&world), Some(Duration::from_secs(9)));
-    assert!(!world.runtime.status().to_string().contains("not answered"), "that can be");
+    assert!(!world.runtime.status().to_string().contains("not answered"), "a short call is not reported");
     world.clock.advance(Duration::from_secs(3));
     let shown = world.runtime.status().to_string();
     assert!(shown.contains("\nthe store has not answered `get` for 12.0s; open calls: "), "{shown}");
-    // What it holds back holds up nobody else.
+    // Other instances go on.
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     world.calls.next().await.tell(Do::Finish(1));
     world.seen.permits.add_permits(1_000);
@@ -340,16 +340,16 @@ async fn what_the_store_does_not_answer_is_shown_with_how_long_that_takes() {
     assert_eq!(held(&world), None);
 }
 
-/// Another process that looks just then would tell of it as one that was killed.
+/// Otherwise another process could report it as killed.
 #[tokio::test]
-async fn who_stops_in_good_order_ends_its_lease_before_it_is_seen_to_be_gone() {
+async fn a_graceful_stop_ends_the_lease_before_the_presence() {
     let world = World::new().await;
     world.runtime.shutdown(HOUR).await;
     assert_eq!(*world.seen.ended.lock().unwrap(), [false]);
 }
 
 #[tokio::test]
-async fn c8_a_claim_whose_answer_was_lost_is_no_attempt() {
+async fn c8_a_claim_with_a_lost_answer_is_not_an_attempt() {
     let mut world = World::new().await;
     world.seen.loses_claims.store(true, Ordering::Relaxed);
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
@@ -365,5 +365,5 @@ async fn c8_a_claim_whose_answer_was_lost_is_no_attempt() {
         () = passing => unreachable!(),
     };
     assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
-    assert!(call.fence > 1, "it was claimed anew");
+    assert!(call.fence > 1, "it was claimed again");
 }

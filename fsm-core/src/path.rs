@@ -1,12 +1,13 @@
-//! Ways through the graph.
+//! Paths through the graph.
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
 
 use crate::graph::{Graph, StateInfo, TransitionInfo};
 
-/// One step of a way: a transition, and which of its targets it leads to.
+/// One step of a [path](Graph::path): a transition and the target it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+#[non_exhaustive]
+pub struct PathStep {
     /// The transition.
     pub transition: &'static TransitionInfo,
     /// The target, one of the transition's.
@@ -14,18 +15,20 @@ pub struct Step {
 }
 
 impl Graph {
-    /// A shortest way from one state to another, empty where they are the same; `None` where there is none, or no such
-    /// state. Guards are taken to agree, branches to go the way that is wanted.
+    /// A shortest path from one state to another, empty if they are the same.
+    ///
+    /// Guards are assumed to pass, and branches to take the target that is needed. Returns `None` if there is no path, or if
+    /// the graph has no such state.
     #[must_use]
-    pub fn path(&self, from: &str, to: &str) -> Option<Vec<Step>> {
+    pub fn path(&self, from: &str, to: &str) -> Option<Vec<PathStep>> {
         let start = self.index(from)?;
         let goal = self.index(to)?;
-        let mut way: Vec<Option<(usize, Step)>> = vec![None; self.states.len()];
-        self.walk(start, |from, state, step| way[state] = Some((from, step)));
+        let mut reached: Vec<Option<(usize, PathStep)>> = vec![None; self.states.len()];
+        self.walk(start, |from, state, step| reached[state] = Some((from, step)));
         let mut steps = Vec::new();
         let mut here = goal;
         while here != start {
-            let (before, step) = way[here]?;
+            let (before, step) = reached[here]?;
             steps.push(step);
             here = before;
         }
@@ -33,30 +36,27 @@ impl Graph {
         Some(steps)
     }
 
-    /// The states that can follow `from`, after any number of transitions, in declaration order. `from` is among them
-    /// where a way leads back to it.
+    /// The states that can follow `from` after any number of transitions, in declaration order.
+    ///
+    /// `from` itself is included only if a path leads back to it.
     #[must_use]
     pub fn reachable(&self, from: &str) -> Vec<&'static StateInfo> {
         let Some(start) = self.index(from) else { return Vec::new() };
         let mut reached = vec![false; self.states.len()];
         self.walk(start, |_, state, _| reached[state] = true);
-        let back = |state: &usize| {
-            *state != start
-                || self.transitions.iter().any(|transition| {
-                    let leaves = self.index(transition.from).is_some_and(|from| from == start || reached[from]);
-                    leaves && transition.to.contains(&self.states[start].name)
-                })
-        };
-        let found = (0..self.states.len()).filter(|state| reached[*state] || *state == start).filter(back);
-        found.map(|state| &self.states[state]).collect()
+        reached[start] = self.transitions.iter().any(|transition| {
+            let leaves = self.index(transition.from).is_some_and(|from| from == start || reached[from]);
+            leaves && transition.to.contains(&self.states[start].name)
+        });
+        self.states.iter().zip(reached).filter_map(|(state, reached)| reached.then_some(state)).collect()
     }
 
     fn index(&self, name: &str) -> Option<usize> {
         self.states.iter().position(|state| state.name == name)
     }
 
-    /// Breadth first, each state but the first once: from where, to where, by which step.
-    fn walk(&self, start: usize, mut found: impl FnMut(usize, usize, Step)) {
+    /// Breadth first; calls `found` with source, target and step once for each state except the first.
+    fn walk(&self, start: usize, mut found: impl FnMut(usize, usize, PathStep)) {
         let mut seen = vec![false; self.states.len()];
         seen[start] = true;
         let mut ahead = VecDeque::from([start]);
@@ -65,7 +65,7 @@ impl Graph {
                 for to in transition.to {
                     let Some(next) = self.index(to).filter(|next| !seen[*next]) else { continue };
                     seen[next] = true;
-                    found(here, next, Step { transition, to });
+                    found(here, next, PathStep { transition, to });
                     ahead.push_back(next);
                 }
             }

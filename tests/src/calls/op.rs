@@ -1,4 +1,4 @@
-//! The changes that the tests of the store make: drawn at random, from what was seen of the rows, lately or long ago.
+//! Random changes of a store, drawn from earlier sights of its rows, so that some of them are stale.
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
@@ -9,27 +9,27 @@ use std::{collections::HashMap, time::Duration};
 use uuid::Uuid;
 
 /// The machines; instances of both are changed.
-pub(super) const MACHINES: [&str; 2] = ["Door", "Gate"];
+pub const MACHINES: [&str; 2] = ["Door", "Gate"];
 /// Resting, with work, with a timer, ended, removed on entry.
-pub(super) const STATES: [&str; 5] = ["Rest", "Work", "Timed", "Ended", "Removed"];
-pub(super) const ENDED: &str = "Ended";
-pub(super) const OWNERS: [&str; 2] = ["p0", "p1"];
+pub const STATES: [&str; 5] = ["Rest", "Work", "Timed", "Ended", "Removed"];
+pub const ENDED: &str = "Ended";
+pub const OWNERS: [&str; 2] = ["p0", "p1"];
 
-/// What is drawn: small numbers, which `Seen` makes a change of.
+/// A random draw in small numbers, which [`Seen`] turns into a change.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pick {
-    pub(super) instance: u8,
-    pub(super) kind: Kind,
-    /// How many of the last sights of the row are forgotten.
-    pub(super) stale: u8,
-    pub(super) idempotency_key: Option<u8>,
-    pub(super) into: u8,
-    /// Whatever else the change has to decide.
-    pub(super) dice: u8,
+pub struct Pick {
+    pub instance: u8,
+    pub kind: Kind,
+    /// How many of the newest sights of the row are skipped.
+    pub stale: u8,
+    pub idempotency_key: Option<u8>,
+    pub into: u8,
+    /// Decides the rest of the change.
+    pub dice: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub enum Kind {
     Create,
     Transition,
     WorkersTransition,
@@ -44,10 +44,10 @@ pub(super) enum Kind {
     Rewrite,
 }
 
-/// A change in words that can be written down and read again.
+/// A change in a form that can be written to a log and read back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Op {
-    pub(super) instance: u8,
+pub struct Op {
+    pub instance: u8,
     incarnation: (u64, u64),
     version: u64,
     idempotency_key: Option<u8>,
@@ -69,26 +69,26 @@ enum What {
     Rewrite { state: u8, schema: u32 },
 }
 
-pub(super) fn key(instance: u8) -> Key {
+pub fn key(instance: u8) -> Key {
     Key::new(MACHINES[usize::from(instance) % 2], format!("i{}", instance / 2))
 }
 
 impl Op {
-    pub(super) fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         key(self.instance)
     }
 
-    pub(super) fn incarnation(&self) -> Uuid {
+    pub fn incarnation(&self) -> Uuid {
         Uuid::from_u64_pair(self.incarnation.0, self.incarnation.1)
     }
 
-    /// Whether it is one that a store answers with a new fence.
-    pub(super) fn claims(&self) -> bool {
+    /// Whether the store answers it with a new fence.
+    pub fn claims(&self) -> bool {
         matches!(self.what, What::Claim { .. })
     }
 
-    /// The version that it leads to, if it leaves a transition in the history.
-    pub(super) fn writes(&self) -> Option<u64> {
+    /// The version after it, if it writes a transition to the history.
+    pub fn writes(&self) -> Option<u64> {
         match self.what {
             What::Create { .. } => Some(1),
             What::Transition { .. } | What::Override { .. } => Some(self.version + 1),
@@ -96,7 +96,7 @@ impl Op {
         }
     }
 
-    pub(super) fn change(&self) -> Change {
+    pub fn change(&self) -> Change {
         let (key, incarnation, version) = (self.key(), self.incarnation(), self.version);
         let idempotency_key = self.idempotency_key.map(|key| format!("k{key}"));
         let origin = Origin { actor: idempotency_key.clone(), trace: None };
@@ -212,13 +212,13 @@ fn entering(into: u8, schema: u32) -> Entering {
     }
 }
 
-pub(super) fn group(ops: &[Op]) -> Group {
+pub fn group(ops: &[Op]) -> Group {
     Group { changes: ops.iter().map(Op::change).collect() }
 }
 
-/// What has been seen of each instance, the last at the end.
+/// The sights of each instance, the newest last.
 #[derive(Clone, Default)]
-pub(super) struct Seen(HashMap<u8, Vec<Sight>>);
+pub struct Seen(HashMap<u8, Vec<Sight>>);
 
 #[derive(Clone)]
 struct Sight {
@@ -232,7 +232,7 @@ struct Sight {
 }
 
 impl Seen {
-    pub(super) fn see(&mut self, instance: u8, row: &Row) {
+    pub fn see(&mut self, instance: u8, row: &Row) {
         self.0.entry(instance).or_default().push(Sight {
             incarnation: row.incarnation.as_u64_pair(),
             version: row.version,
@@ -244,7 +244,7 @@ impl Seen {
         });
     }
 
-    pub(super) fn see_verdict(&mut self, ops: &[Op], verdict: &Verdict) {
+    pub fn see_verdict(&mut self, ops: &[Op], verdict: &Verdict) {
         match verdict {
             Verdict::Committed { rows } => {
                 for (op, row) in ops.iter().zip(rows) {
@@ -258,8 +258,8 @@ impl Seen {
         }
     }
 
-    /// The changes of one group: each is drawn as if those before it had been made.
-    pub(super) fn group(&self, picks: &[Pick]) -> Vec<Op> {
+    /// The changes of one group, each drawn as if the ones before it were committed.
+    pub fn group(&self, picks: &[Pick]) -> Vec<Op> {
         let mut seen = self.clone();
         let ops = picks.iter().map(|pick| {
             let op = seen.op(*pick);
@@ -290,7 +290,7 @@ impl Seen {
             schema: 1,
         };
         let Sight { incarnation, version, fence, owner, desired, state, schema } = sight.unwrap_or(unseen);
-        // Now and then by code that is older than the row.
+        // Sometimes by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
         let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
         let what = match kind {

@@ -1,4 +1,4 @@
-//! The ways into a state: at birth, by an event, by a timer, before the process began; and timers that are due at once.
+//! How a state is entered: at creation, by an event, by a timer, before the process started; and timers of zero delay.
 
 use super::{HOUR, PATIENCE, SECOND};
 use fsm_runtime::{Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
@@ -10,21 +10,21 @@ use std::{
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// A visit, which is worked on from its birth on.
+/// A visit, which has work from its creation on.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Begun, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 enum Visit {
-    /// Somebody looks after it.
+    /// It is handled.
     #[state(work)]
     #[on(ask => Asked)]
     #[after("1h", remind)]
     #[on(remind => Reminded)]
     Begun,
-    /// An answer is looked for.
+    /// It waits for an answer.
     #[state(work)]
     #[on(answer => Begun)]
     Asked,
-    /// It lasts too long.
+    /// It takes too long.
     #[state(work)]
     #[on(leave => Over)]
     Reminded,
@@ -33,7 +33,7 @@ enum Visit {
     Over,
 }
 
-/// Says which state of whom it works for; only the last of them comes to an end by itself.
+/// Reports each state that it works for; only the last one ends by itself.
 struct Hosts(mpsc::UnboundedSender<(String, visit::State)>);
 
 impl Hosts {
@@ -66,16 +66,16 @@ async fn hosts(path: &Path, clock: &ManualClock) -> (Runtime, mpsc::UnboundedRec
 }
 
 #[tokio::test]
-async fn c5_a_work_state_gets_its_worker_however_it_was_entered() {
+async fn c5_a_work_state_gets_its_worker_however_entered() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("visits.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let next = async |calls: &mut mpsc::UnboundedReceiver<(String, visit::State)>| {
-        tokio::time::timeout(PATIENCE, calls.recv()).await.expect("nobody works on it").unwrap()
+        tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a worker starts").unwrap()
     };
     let worked = |id: &str, state| (id.to_owned(), state);
 
-    // At birth, by an event, and by an event back into a state that it had left.
+    // At creation, by an event, and by an event back into an earlier state.
     let (runtime, mut calls) = hosts(&path, &clock).await;
     let visits = runtime.machines::<Visit>();
     let begun = visits.create("a", visit::Begun).await.unwrap();
@@ -85,7 +85,7 @@ async fn c5_a_work_state_gets_its_worker_however_it_was_entered() {
     let _ = asked.answer().await.unwrap();
     assert_eq!(next(&mut calls).await, worked("a", visit::State::Begun));
 
-    // While no process worked: entered by a client.
+    // Entered by a client while no controller runs.
     runtime.shutdown(Duration::ZERO).await;
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).clock(clock.clock()).start().await.unwrap();
     let _ = client.machines::<Visit>().create("b", visit::Begun).await.unwrap().ask().await.unwrap();
@@ -102,7 +102,7 @@ async fn c5_a_work_state_gets_its_worker_however_it_was_entered() {
 
 const AT_ONCE: Duration = Duration::ZERO;
 
-/// A fuse that blows at once, unless it is swapped before; the new one has no timer, and knows the event.
+/// A fuse that blows at once unless it is swapped first; the new one has no timer but accepts the event.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Old, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 enum Fuse {
@@ -111,10 +111,10 @@ enum Fuse {
     #[on(swap => Fresh)]
     #[after(AT_ONCE, blow)]
     Old,
-    /// It must not, by a timer.
+    /// The event must not come from a timer.
     #[on(blow => Wrong)]
     Fresh,
-    /// As it should be.
+    /// The event came from a caller.
     #[state(end)]
     Blown,
     /// A timer was delivered to a state that has none.
@@ -123,7 +123,7 @@ enum Fuse {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c14_a_timer_without_delay_is_delivered_in_its_own_state_or_not_at_all() {
+async fn c14_a_timer_of_zero_delay_fires_in_its_own_state_only() {
     let dir = TempDir::new().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let store = Sqlite::open(dir.path().join("fuses.db")).await.unwrap();
@@ -138,7 +138,7 @@ async fn c14_a_timer_without_delay_is_delivered_in_its_own_state_or_not_at_all()
         });
     }
     let outcomes = tasks.join_all().await;
-    // A scan, which finds whatever is due.
+    // The next scan finds everything that is due.
     clock.advance(SECOND * 5);
     runtime.run_until_idle().await.unwrap();
     for (id, swapped) in outcomes {

@@ -1,13 +1,13 @@
-//! The guided run.
+//! The guided tour.
 
-use crate::{history, place::Place};
+use crate::{fixture::Place, history};
 
 #[test]
-fn it_ends_by_itself_and_shows_what_it_says() {
+fn the_tour_ends_and_shows_what_the_readme_shows() {
     let place = Place::with(&["one", "two", "three"]);
-    let told = place.ok(&[]);
+    let printed = place.ok(&[]);
 
-    let mut rest = told.as_str();
+    let mut rest = printed.as_str();
     for expected in [
         "== Up: ",
         "one      v1   created --> Requested",
@@ -25,7 +25,8 @@ fn it_ends_by_itself_and_shows_what_it_says() {
         "== What the store kept of it",
         "is in README.md",
     ] {
-        let at = rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{told}"));
+        let at =
+            rest.find(expected).unwrap_or_else(|| panic!("`{expected}` is not, or not in its place, in\n{printed}"));
         rest = &rest[at + expected.len()..];
     }
 
@@ -38,12 +39,12 @@ fn it_ends_by_itself_and_shows_what_it_says() {
         assert_eq!(passed[other], ["Requested", "Starting", "Running", "Stopping", "Stopped"]);
     }
     for id in ["one", "two", "three"] {
-        assert_eq!((place.alive(id), place.serving(id)), (None, vec![]), "nothing is left running");
+        assert_eq!((place.alive(id), place.serving(id)), (None, vec![]), "no server runs");
     }
 }
 
 #[test]
-fn interrupted_it_leaves_nothing_running() {
+fn an_interrupted_tour_leaves_no_process() {
     let place = Place::with(&["one", "two"]);
     let mut run = place.start(&[]);
     run.wait_for_output("Running (worker)");
@@ -58,17 +59,17 @@ fn interrupted_it_leaves_nothing_running() {
 }
 
 #[test]
-fn it_goes_on_where_a_killed_one_was() {
+fn the_tour_continues_after_a_kill() {
     let place = Place::with(&["one", "two"]);
     let mut run = place.start(&[]);
     run.wait_for_output("== Down: `two`");
     run.kill();
     let (pid, _) = place.alive("one").expect("a server outlives its manager");
 
-    let told = place.ok(&[]);
+    let printed = place.ok(&[]);
     assert!(
-        told.contains(&format!("process {pid} of `one` was killed")),
-        "the same process, not a second one:\n{told}"
+        printed.contains(&format!("process {pid} of `one` was killed")),
+        "the same process, not a second one:\n{printed}"
     );
     let passed = history::check(&place);
     assert_eq!(passed["one"].iter().filter(|state| *state == "Starting").count(), 2, "one start, one restart");

@@ -1,4 +1,4 @@
-//! Who is worked on: one worker for each stay in a state, started at once, and gone before the next one starts.
+//! One worker for each visit to a state, started at once and ended before the next one starts.
 
 use super::{PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -18,13 +18,13 @@ async fn c2_an_event_starts_the_worker_and_its_result_is_committed() {
     assert_eq!((finished.result, finished.version()), (7, 3));
     assert_eq!(
         world.history("a").await,
-        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+        ["1: created -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.row("a", |_| true).await.owner, None);
 }
 
 #[tokio::test]
-async fn c2_work_whose_word_was_lost_is_found_by_the_next_scan() {
+async fn c2_a_lost_notification_is_made_good_by_the_next_scan() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
@@ -33,39 +33,39 @@ async fn c2_work_whose_word_was_lost_is_found_by_the_next_scan() {
     let _ = jobs.create("a", queued()).await.unwrap();
     let _ = jobs.create("before", queued()).await.unwrap().start().await.unwrap();
     let (_runtime, mut calls) = start(&path, &clock, |builder| builder).await.unwrap();
-    assert_eq!(calls.next().await.id, "before", "the first scan has read what there is");
-    // Past the library: neither told nor in the history.
+    assert_eq!(calls.next().await.id, "before", "the first scan is over");
+    // Written directly: without a notification and not in the history.
     let sql = "UPDATE fsm_instances SET state = 'Running', version = 2, entered = 2, retry_at = updated WHERE id = 'a'";
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     clock.advance(Duration::from_millis(4_999));
-    let _ = jobs.create("told", queued()).await.unwrap().start().await.unwrap();
-    assert_eq!(calls.next().await.id, "told");
-    assert!(calls.is_empty(), "of the other one nobody was told");
+    let _ = jobs.create("notified", queued()).await.unwrap().start().await.unwrap();
+    assert_eq!(calls.next().await.id, "notified");
+    assert!(calls.is_empty(), "the other one had no notification");
     clock.advance(Duration::from_millis(1));
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.version), ("a", 2));
 }
 
 #[tokio::test]
-async fn c3_the_same_stay_seen_again_is_left_alone() {
+async fn c3_the_same_visit_keeps_its_worker() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
     for n in 0..5 {
-        // After each scan, what runs is looked at.
+        // Each scan ends with a look at every running instance.
         world.clock.advance(SECOND * 5);
         world.barrier(&format!("other-{n}")).await;
     }
     assert!(!call.signals.is_cancelled() && world.calls.is_empty());
     let now = world.row("a", |_| true).await;
-    assert_eq!((now.fence, now.attempt, &now.owner), (row.fence, row.attempt, &row.owner), "nor claimed anew");
+    assert_eq!((now.fence, now.attempt, &now.owner), (row.fence, row.attempt, &row.owner), "and not claimed again");
     call.tell(Do::Finish(1));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     assert_eq!(world.calls.most_at_once(), 2);
 }
 
 #[tokio::test]
-async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() {
+async fn c3_the_next_worker_waits_for_the_cancelled_one() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
@@ -81,14 +81,14 @@ async fn c3_the_old_worker_is_cancelled_and_waited_for_before_the_next_starts() 
 }
 
 #[tokio::test]
-async fn c3_a_worker_that_ignores_its_cancellation_is_aborted_after_its_grace_and_not_before() {
+async fn c3_a_worker_is_aborted_after_its_grace_period() {
     let mut world = World::new().await;
     let cancelled = world.running("b").await.tell_and_watch(Do::Hang);
     world.jobs.fire("b", job::event::Cancel).await.unwrap();
     cancelled.await;
     world.clock.advance(SECOND * 4);
     world.barrier("other").await;
-    assert_eq!(world.calls.running_now(), 1, "the old worker is still there");
+    assert_eq!(world.calls.running_now(), 1, "the old worker has not ended");
     world.clock.advance(SECOND);
     let next = world.calls.next().await;
     assert_eq!((next.id.as_str(), next.state), ("b", job::State::Cancelling));
@@ -98,7 +98,7 @@ async fn c3_a_worker_that_ignores_its_cancellation_is_aborted_after_its_grace_an
 }
 
 #[tokio::test]
-async fn c3_a_self_transition_is_a_new_stay_with_a_new_worker() {
+async fn c3_a_self_transition_starts_a_new_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let old_key = old.key.clone();
@@ -112,7 +112,7 @@ async fn c3_a_self_transition_is_a_new_stay_with_a_new_worker() {
 }
 
 #[tokio::test]
-async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing() {
+async fn c4_a_result_after_the_instance_moved_on_is_refused() {
     let mut world = World::new().await;
     let (go, when) = tokio::sync::oneshot::channel();
     let old = world.running("a").await;
@@ -127,7 +127,7 @@ async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing(
     assert_eq!(
         world.history("a").await,
         [
-            "1: born -> Queued (caller)",
+            "1: created -> Queued (caller)",
             "2: start -> Running (caller)",
             "3: cancel -> Cancelling (caller)",
             "4: cleaned -> Cancelled (worker)"
@@ -136,7 +136,7 @@ async fn c4_a_result_that_comes_after_the_instance_has_moved_on_changes_nothing(
 }
 
 #[tokio::test]
-async fn c3_an_event_from_another_process_stops_the_worker_too() {
+async fn c3_an_event_from_another_process_stops_the_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
@@ -152,7 +152,7 @@ async fn c3_an_event_from_another_process_stops_the_worker_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c1_many_triggers_are_one_worker() {
+async fn c1_many_triggers_start_one_worker() {
     let mut world = World::new().await;
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..50 {
@@ -182,11 +182,11 @@ async fn c1_many_triggers_are_one_worker() {
 }
 
 #[tokio::test]
-async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
+async fn c2_an_event_reaches_the_worker_after_its_caller_is_dropped() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
-    // Polled once, so that it is on its way, and dropped.
+    // Polled once, so that the call is sent, and dropped.
     let mut cancelling = Box::pin(running.cancel());
     tokio::select! {
         biased;
@@ -201,7 +201,7 @@ async fn c2_an_event_whose_caller_gave_up_reaches_the_worker_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_purge_by_another_process_stops_the_worker_within_a_scan() {
+async fn a_purge_by_another_process_stops_the_worker() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();

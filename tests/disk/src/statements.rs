@@ -1,4 +1,4 @@
-//! What SQL is run: SQLite tells of each statement on files in a folder.
+//! Records the statements that SQLite runs on files in a folder.
 
 use rusqlite::ffi;
 use std::{
@@ -10,41 +10,45 @@ use std::{
     sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
-/// The folders that are listened to, and what was heard there.
+/// The recorded folders, and the statements of each.
 static HEARD: Mutex<Vec<(PathBuf, BTreeSet<String>)>> = Mutex::new(Vec::new());
 
-fn heard() -> MutexGuard<'static, Vec<(PathBuf, BTreeSet<String>)>> {
+fn recorded() -> MutexGuard<'static, Vec<(PathBuf, BTreeSet<String>)>> {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens to every connection that is opened from now on to a file in `folder`.
+/// Records the statements of every connection opened from now on to a file in `folder`.
 ///
 /// # Panics
-/// When SQLite does not let anybody listen, or the folder is not there.
+/// If SQLite refuses the extension, or the folder does not exist.
 pub fn listen(folder: &Path) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the function has the signature that SQLite calls it with, and lives as long as the program.
         let answer = unsafe { ffi::sqlite3_auto_extension(Some(opened)) };
-        assert_eq!(answer, ffi::SQLITE_OK, "SQLite lets nobody listen");
+        assert_eq!(answer, ffi::SQLITE_OK, "SQLite accepts the extension");
     });
     let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    heard().push((folder, BTreeSet::new()));
+    recorded().push((folder, BTreeSet::new()));
 }
 
-/// Each statement that was run on files in `folder` since, as it was written, once.
+/// The text of each statement run on files in `folder` since, without duplicates.
 ///
 /// # Panics
-/// When the folder is not there.
+/// If the folder does not exist.
 #[must_use]
 pub fn statements(folder: &Path) -> BTreeSet<String> {
     let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    heard().iter().find(|(listened, _)| *listened == folder).map(|(_, heard)| heard.clone()).unwrap_or_default()
+    recorded()
+        .iter()
+        .find(|(observed, _)| *observed == folder)
+        .map(|(_, recorded)| recorded.clone())
+        .unwrap_or_default()
 }
 
-/// The place of the folder in which the connection's file is, if somebody listens there.
+/// The index of the recorded folder that holds the connection's file.
 fn place(connection: *mut ffi::sqlite3) -> Option<usize> {
-    // SAFETY: SQLite calls with an open connection, whose name for its file stays as long as it is open.
+    // SAFETY: SQLite passes an open connection, whose file name lives as long as it is open.
     let file = unsafe {
         let name = ffi::sqlite3_db_filename(connection, c"main".as_ptr());
         if name.is_null() {
@@ -52,7 +56,7 @@ fn place(connection: *mut ffi::sqlite3) -> Option<usize> {
         }
         Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes())).to_owned()
     };
-    heard().iter().position(|(folder, _)| file.starts_with(folder))
+    recorded().iter().position(|(folder, _)| file.starts_with(folder))
 }
 
 unsafe extern "C" fn opened(
@@ -73,13 +77,13 @@ unsafe extern "C" fn opened(
 }
 
 unsafe extern "C" fn run(_event: c_uint, place: *mut c_void, statement: *mut c_void, _text: *mut c_void) -> c_int {
-    // SAFETY: for this event SQLite gives the statement that begins; its text stays as long as it does.
+    // SAFETY: for this event SQLite passes the statement that begins; its text lives as long as the statement.
     let text = unsafe { ffi::sqlite3_sql(statement.cast()) };
     if !text.is_null() {
         // SAFETY: it is a text that ends with a NUL.
         let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
-        if let Some((_, heard)) = heard().get_mut(place.addr()) {
-            heard.insert(text);
+        if let Some((_, recorded)) = recorded().get_mut(place.addr()) {
+            recorded.insert(text);
         }
     }
     0

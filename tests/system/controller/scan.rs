@@ -1,4 +1,4 @@
-//! Very many instances that are due at the same time.
+//! Many instances that are due at the same time.
 
 use super::{HOUR, PATIENCE};
 use fsm_runtime::{Machines, Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-/// An alarm that rings in an hour, unless somebody looks after it before.
+/// An alarm that rings in an hour, unless it is handled first.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Armed, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 enum Alarm {
@@ -19,7 +19,7 @@ enum Alarm {
     #[on(check => Checking)]
     #[after("1h", ring)]
     Armed,
-    /// A worker looks after it.
+    /// A worker handles it.
     #[state(work)]
     #[on(checked => Rung)]
     Checking,
@@ -28,7 +28,7 @@ enum Alarm {
     Rung,
 }
 
-/// Says whom it looks after.
+/// Reports the instances that it works for.
 struct Checker(mpsc::UnboundedSender<String>);
 
 impl alarm::Workers for Checker {
@@ -59,7 +59,7 @@ async fn in_state(alarms: &Machines<Alarm>, state: &str) -> usize {
     counts.into_iter().find(|(name, _)| name == state).map_or(0, |(_, count)| usize::try_from(count).unwrap())
 }
 
-/// Waits until so many have rung, and no longer than the patience without one that rings.
+/// Waits until `many` have rung; panics when none rings for the length of `PATIENCE`.
 async fn rung(alarms: &Machines<Alarm>, many: usize) -> usize {
     let (mut last, mut since) = (0, Instant::now());
     loop {
@@ -75,10 +75,10 @@ async fn rung(alarms: &Machines<Alarm>, many: usize) -> usize {
     }
 }
 
-/// A tenth of what the behaviour names, so that it takes seconds; `cargo bench -p fsm-runtime --bench scale` has them all. How long
-/// new work waits does not depend on how many there are.
+/// A tenth of the number in T3, to take seconds; `cargo bench -p fsm-runtime --bench scale` runs all. How long new
+/// work waits does not depend on the number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t3_very_many_timers_due_at_once_drain_without_starving_new_work() {
+async fn t3_many_timers_due_at_once_leave_room_for_new_work() {
     const MANY: usize = 10_000;
     let store = Sqlite::in_memory().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -92,7 +92,7 @@ async fn t3_very_many_timers_due_at_once_drain_without_starving_new_work() {
     let before = rung(&alarms, 100).await;
     for id in ["new", "newer"] {
         alarms.create(id, alarm::Armed).await.unwrap().check().await.unwrap();
-        let call = tokio::time::timeout(PATIENCE, calls.recv()).await.expect("it is not worked on").unwrap();
+        let call = tokio::time::timeout(PATIENCE, calls.recv()).await.expect("a worker starts").unwrap();
         assert_eq!(call, id);
     }
     let after = in_state(&alarms, "Rung").await;
@@ -101,14 +101,14 @@ async fn t3_very_many_timers_due_at_once_drain_without_starving_new_work() {
     assert_eq!(rung(&alarms, MANY + 2).await, MANY + 2);
 }
 
-/// More than the scan may hand over at once, and more than is kept in mind.
+/// More than one page of a scan and more than the queue holds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c13_five_thousand_keys_pass_through_the_scan() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("alarms.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     arm(&client(&path, &clock).await.machines(), 5_000).await;
-    // Found while they are still to come, and then due all at once.
+    // Found before they are due, and then due all at once.
     clock.advance(Duration::from_secs(3_597));
     let (runtime, _calls) = controller(&path, &clock).await;
     clock.advance(Duration::from_secs(3));
@@ -117,9 +117,9 @@ async fn c13_five_thousand_keys_pass_through_the_scan() {
     assert_eq!(history.len(), 2, "{history:?}");
 }
 
-/// The scan would come too late.
+/// The next scan would be too late.
 #[tokio::test]
-async fn t1_a_timer_that_another_process_armed_fires_in_its_time() {
+async fn t1_a_timer_armed_by_another_process_fires_on_time() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("alarms.db");
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -133,7 +133,7 @@ async fn t1_a_timer_that_another_process_armed_fires_in_its_time() {
     alarms.create("first", alarm::Armed).await.unwrap().check().await.unwrap();
     calls.recv().await.unwrap();
     other.create("a", alarm::Armed).await.unwrap();
-    // What was told of before this was looked at before it.
+    // Earlier notifications were looked at first.
     other.create("b", alarm::Armed).await.unwrap().check().await.unwrap();
     assert_eq!(calls.recv().await.unwrap(), "b");
     assert_eq!(alarms.get("a").await.unwrap().state(), alarm::State::Armed);

@@ -1,5 +1,5 @@
-//! Faults of the runtime's own code: a loop that panics goes on with its workers, and one that cannot says so and leaves the work to
-//! others. What panics here is the `tracing` subscriber, foreign code that runs in the midst of it.
+//! Panics of the controller's loop: it continues with its workers, or gives up and frees its work. The panic comes from the
+//! `tracing` subscriber, which is foreign code inside the loop.
 
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
@@ -16,7 +16,7 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// Panics at the next event that says this, so many times.
+/// Panics at the next events with this text, a given number of times.
 #[derive(Clone, Default)]
 struct Tripwire(Arc<Mutex<(&'static str, u32)>>);
 
@@ -25,15 +25,15 @@ impl Tripwire {
         *self.0.lock().unwrap() = (phrase, times);
     }
 
-    /// How often it would still trip somebody.
+    /// How many panics are left.
     fn left(&self) -> u32 {
         self.0.lock().unwrap().1
     }
 
-    /// Of effect in this thread, until the guard is dropped.
+    /// Applies to this thread until the guard is dropped.
     fn set(&self) -> (DefaultGuard, tracing::Dispatch) {
-        // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
-        // all: other tests' threads have none.
+        // With a single subscriber, `tracing` asks the first thread that meets an event and caches the answer for all threads;
+        // the threads of other tests have no subscriber.
         let another = tracing::Dispatch::new(Self::default());
         (tracing::subscriber::set_default(self.clone()), another)
     }
@@ -71,38 +71,38 @@ fn the_loop(runtime: &Runtime) -> TaskStatus {
 }
 
 #[tokio::test]
-async fn a_loop_that_panics_goes_on_with_its_workers() {
+async fn a_loop_continues_with_its_workers_after_a_panic() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let mut world = World::new().await;
     let a = world.running("a").await;
     assert_eq!((the_loop(&world.runtime).phase, the_loop(&world.runtime).restarts), (TaskPhase::Running, 0));
-    // It has claimed the work, and falls before the worker runs.
+    // The loop panics between the claim and the start of the worker.
     wire.lay("worker starts", 1);
     let b = world.running("b").await;
-    assert_eq!((wire.left(), b.attempt), (0, 1), "claimed anew, and what came to nothing is no attempt");
+    assert_eq!((wire.left(), b.attempt), (0, 1), "claimed again, without counting an attempt");
     let TaskStatus { phase, restarts, last_error, .. } = the_loop(&world.runtime);
     assert_eq!((phase, restarts, last_error.as_deref()), (TaskPhase::Running, 1, Some("panicked: tripped")));
     let shown = world.runtime.status().to_string();
     let line = "task `controller`: running, restarts: 1, last error: panicked: tripped";
     assert!(shown.lines().any(|shown| shown == line), "{shown}");
     assert_eq!(shown.lines().filter(|line| line.starts_with("running")).count(), 2, "{shown}");
-    // The worker that ran meanwhile has neither been ended nor doubled.
+    // The other worker still runs, once.
     a.tell(Do::Finish(1));
     b.tell(Do::Finish(2));
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
     assert_eq!(
         world.history("a").await,
-        ["1: born -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
+        ["1: created -> Queued (caller)", "2: start -> Running (caller)", "3: finish -> Finished (worker)"]
     );
     assert_eq!(world.jobs.get("b").await.unwrap().state(), job::State::Finished);
     assert_eq!(world.calls.most_at_once(), 2);
     assert_eq!(world.runtime.shutdown(HOUR).await, fsm_runtime::Shutdown::default());
 }
 
-/// At each thing that the loop says while it looks after a worker, a panic: the worker ends, and the next one comes.
+/// A panic at each event of the loop while a worker runs: the worker ends, and the next one starts.
 #[tokio::test]
-async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
+async fn a_panic_anywhere_in_the_loop_keeps_one_worker_each() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let policy = fsm_runtime::Policy::new().attempt_timeout(HOUR / 2);
@@ -123,7 +123,7 @@ async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
         } else {
             world.clock.advance(HOUR / 2);
         }
-        // Its grace, and no more panics in ten seconds than are borne.
+        // Longer than the grace period, with fewer panics in ten seconds than the limit.
         let clock = world.clock.clone();
         let passing = async move {
             loop {
@@ -142,14 +142,14 @@ async fn wherever_the_loop_panics_no_worker_is_forgotten_or_doubled() {
         }
         world.clock.advance(SECOND * 11);
         world.runtime.run_until_idle().await.unwrap();
-        assert_eq!(wire.left(), 0, "`{phrase}` was said");
+        assert_eq!(wire.left(), 0, "`{phrase}` was logged");
         assert_eq!(the_loop(&world.runtime).restarts, u64::try_from(n).unwrap() + 1);
         assert_eq!(world.calls.most_at_once(), 1, "the limit");
     }
 }
 
 #[tokio::test]
-async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
+async fn a_loop_that_gives_up_frees_its_work_for_others() {
     let wire = Tripwire::default();
     let _set = wire.set();
     let mut world = World::new().await;
@@ -163,15 +163,15 @@ async fn a_loop_that_cannot_go_on_says_so_and_leaves_its_work_to_others() {
     drop(a);
     let report = world.runtime.ended().await;
     let why = report.failed.as_deref().unwrap();
-    assert_eq!(why, "gave up after 6 failures, the last of child `controller`: panicked: tripped");
+    assert_eq!(why, "gave up after 6 failures; child `controller` failed last: panicked: tripped");
     assert_eq!(report.stopped.iter().map(|worker| &*worker.key.id).collect::<Vec<_>>(), ["a"]);
     assert_eq!(the_loop(&world.runtime).phase, TaskPhase::GivenUp);
-    assert_eq!(world.runtime.shutdown(HOUR).await, report, "it does not hang, and tells the same");
+    assert_eq!(world.runtime.shutdown(HOUR).await, report, "it returns the same report");
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
-        assert!(matches!(&waited, Err(IdleError::Failed(said)) if said == why), "{waited:?}");
+        assert!(matches!(&waited, Err(IdleError::Failed(text)) if text == why), "{waited:?}");
     }
     assert!(world.runtime.processes().await.unwrap().iter().all(|lease| !lease.live), "its lease has ended");
-    // The handles work on, and somebody else works.
+    // The handles still work, and another process takes the work.
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
     wire.lay("", 0);
     let (_other, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |builder| builder).await.unwrap();

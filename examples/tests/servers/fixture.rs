@@ -1,5 +1,5 @@
-//! A place of its own for a test: a file of servers, a data folder, and the program run on them. What was started there is
-//! ended with it.
+//! The fixture of a test: a configuration file, a data folder, and the program run on them. Dropping it ends every process
+//! that it started.
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,14 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take, on a slow machine too.
+/// The limit for every wait, on a slow machine too.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
-/// What a command printed, and how it ended.
+/// The output and exit status of a command.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
@@ -29,7 +29,7 @@ pub(crate) struct Ended {
 }
 
 impl Place {
-    /// With a file of these servers, each of which serves a page with its id.
+    /// Configures these servers, each of which serves a page with its id.
     pub(crate) fn with(ids: &[&str]) -> Self {
         let place = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         let entries: Vec<_> = ids.iter().map(|id| place.entry(id, 0)).collect();
@@ -37,7 +37,7 @@ impl Place {
         place
     }
 
-    /// Makes a server's folder, and an entry for it.
+    /// Creates a server's folder, and its entry.
     pub(crate) fn entry(&self, id: &str, port: u16) -> String {
         let root = self.path(id);
         fs::create_dir_all(&root).expect("a folder to serve");
@@ -66,14 +66,14 @@ impl Place {
         self.start(words).ended()
     }
 
-    /// The same for a command that has to succeed; what it printed.
+    /// Runs a command that must succeed, and returns its output.
     pub(crate) fn ok(&self, words: &[&str]) -> String {
         let ended = self.run(words);
         assert!(ended.status.success(), "servers {words:?}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
         ended.stdout
     }
 
-    /// The same for one that has to fail, with exit code 1; what it printed as errors.
+    /// Runs a command that must fail with exit code 1, and returns its error output.
     pub(crate) fn refused(&self, words: &[&str]) -> String {
         let ended = self.run(words);
         assert_eq!(ended.status.code(), Some(1), "servers {words:?}: {}{}", ended.stdout, ended.stderr);
@@ -89,7 +89,7 @@ impl Place {
         Started { child: child.expect("the program starts"), words: format!("{words:?}"), stdout, stderr }
     }
 
-    /// Starts a manager, and waits until it manages.
+    /// Starts a manager, and waits until it is ready.
     pub(crate) fn manage(&self) -> Started {
         let mut manager = self.start(&["manage"]);
         manager.wait_for_output("managing the servers of");
@@ -106,19 +106,19 @@ impl Place {
         wait_for(&format!("another process of {id}"), || self.alive(id).filter(|(pid, _)| *pid != than))
     }
 
-    /// What `ls` says of a server.
+    /// The line of a server in `ls`.
     pub(crate) fn ls(&self, id: &str) -> String {
         let list = self.ok(&["ls"]);
         let line = list.lines().find(|line| line.split_whitespace().next() == Some(id));
         line.unwrap_or_else(|| panic!("{id} is not in\n{list}")).to_owned()
     }
 
-    /// Waits until `ls` says that a server is in this state.
+    /// Waits until `ls` shows a server in this state.
     pub(crate) fn reaches(&self, id: &str, state: &str) -> String {
         wait_for(&format!("{id} in {state}"), || Some(self.ls(id)).filter(|line| line.contains(state)))
     }
 
-    /// The processes that serve an id of this place, as the operating system sees them.
+    /// The processes of the operating system that serve an id of this fixture.
     pub(crate) fn serving(&self, id: &str) -> Vec<i32> {
         let (root, mut pids) = (self.path(id), Vec::new());
         for process in fs::read_dir("/proc").expect("/proc").flatten() {
@@ -134,7 +134,7 @@ impl Place {
         pids
     }
 
-    /// The store, as a reader that knows nothing of the program.
+    /// The store, read by SQL alone.
     pub(crate) fn store(&self) -> Connection {
         Connection::open_with_flags(self.path("data/servers.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the store")
     }
@@ -164,7 +164,7 @@ fn claim(lock: &Path) -> Option<(i32, Option<u16>)> {
     Some((value("pid ")?.parse().ok()?, value("port ").and_then(|port| port.parse().ok())))
 }
 
-/// A command that runs; killed if the test ends before it.
+/// A running command, killed if the test ends before it.
 pub(crate) struct Started {
     child: Child,
     words: String,
@@ -228,11 +228,11 @@ fn read(path: &Path) -> String {
 }
 
 pub(crate) fn kill(pid: i32, signal: Signal) {
-    // It may have ended by itself meanwhile.
+    // It may have ended already.
     let _ = kill_process(Pid::from_raw(pid).expect("a pid"), signal);
 }
 
-/// Asks again and again, until there is an answer.
+/// Polls until there is an answer.
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! How far a worker is, as the next attempt finds it.
+//! Checkpoints: what a worker saves for its next attempt.
 
 use super::{PATIENCE, SECOND, World, start};
 use crate::job::{Do, job};
@@ -18,14 +18,14 @@ use tests_disk::{Disk, Fault, Operation};
 use tokio::sync::oneshot;
 
 #[tokio::test]
-async fn a_failed_attempt_hands_its_progress_to_the_next() {
+async fn a_checkpoint_is_passed_to_the_next_attempt() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     assert_eq!(call.progress, None);
     call.tell(Do::Checkpoint(3, Box::new(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))))));
     let row = world.row("a", |row| row.error.is_some()).await;
     assert_eq!((row.checkpoint.as_deref(), row.version, row.attempt), (Some("7"), 2, 1));
-    assert_eq!(world.history("a").await.len(), 2, "the history says nothing of it");
+    assert_eq!(world.history("a").await.len(), 2, "a checkpoint is not in the history");
     world.clock.advance(SECOND);
     let call = world.calls.next().await;
     assert_eq!((call.attempt, call.progress), (2, Some(7)));
@@ -33,15 +33,15 @@ async fn a_failed_attempt_hands_its_progress_to_the_next() {
     world.row("a", |row| row.attempt == 0).await;
     world.clock.advance(SECOND);
     let call = world.calls.next().await;
-    assert_eq!((call.attempt, call.progress), (1, Some(7)), "`again` is the same stay");
+    assert_eq!((call.attempt, call.progress), (1, Some(7)), "a requeue keeps the visit");
     call.tell(Do::Permanent("no"));
     world.row("a", |row| row.parked.is_some()).await;
     world.jobs.release("a").await.unwrap();
-    assert_eq!(world.calls.next().await.progress, Some(7), "released by hand too");
+    assert_eq!(world.calls.next().await.progress, Some(7), "a release by an operator keeps it");
 }
 
 #[tokio::test]
-async fn c3_a_new_stay_begins_without_progress() {
+async fn c3_a_new_visit_starts_without_a_checkpoint() {
     let mut world = World::new().await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Checkpoint(7, Box::new(Do::Hang)));
     world.row("a", |row| row.checkpoint.is_some()).await;
@@ -54,12 +54,12 @@ async fn c3_a_new_stay_begins_without_progress() {
 }
 
 #[tokio::test]
-async fn c5_the_progress_of_a_dead_process_is_found_by_the_next() {
+async fn c5_the_checkpoint_of_a_dead_process_is_taken_over() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
     world.row("a", |row| row.error.is_some()).await;
     world.runtime.shutdown(Duration::ZERO).await;
-    // As if the claim were another process's, which is gone.
+    // As if a dead process held the claim.
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
     let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
@@ -71,23 +71,23 @@ async fn c5_the_progress_of_a_dead_process_is_found_by_the_next() {
 }
 
 #[tokio::test]
-async fn c2_a_worker_whose_instance_moved_on_keeps_nothing() {
+async fn c4_a_checkpoint_after_the_instance_moved_on_is_refused() {
     let mut world = World::new().await;
-    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
-    let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(told, 7, said));
+    let ((tell, command), (reply, hear)) = (oneshot::channel(), oneshot::channel());
+    let mut cancelled = world.running("a").await.tell_and_watch(Do::CheckpointWhen(command, 7, reply));
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
     tell.send(()).unwrap();
-    let said = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
+    let reply = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
     let expected = "Err(Job `a` has moved on or was claimed by another worker: nothing that this worker does counts any more \
                     (retryable))";
-    assert_eq!(said, expected);
+    assert_eq!(reply, expected);
     let call = world.calls.next().await;
     assert_eq!((call.version, call.attempt, call.progress), (3, 1, None));
 }
 
 #[tokio::test]
-async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_out() {
+async fn an_unreadable_checkpoint_parks_the_instance() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Checkpoint(7, Box::new(Do::FailFor(SECOND))));
     world.row("a", |row| row.error.is_some()).await;
@@ -103,14 +103,14 @@ async fn progress_that_cannot_be_read_any_more_parks_the_instance_with_the_way_o
              `#[serde(default)]`), or fire an event: the checkpoint is dropped when the state is left"
         )
     );
-    assert_eq!(row.checkpoint.as_deref(), Some("\"seven\""), "what was stored is still there");
+    assert_eq!(row.checkpoint.as_deref(), Some("\"seven\""), "the stored checkpoint is kept");
     assert!(world.calls.is_empty());
     world.jobs.fire("a", job::event::Restart).await.unwrap();
     assert_eq!(world.calls.next().await.progress, None);
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_no_transition_and_wakes_nobody_who_waits_for_one() {
+async fn a_checkpoint_does_not_wake_waiters_for_transitions() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let (looks, jobs) = (Arc::<AtomicU32>::default(), world.jobs.clone());
@@ -127,17 +127,17 @@ async fn a_checkpoint_is_no_transition_and_wakes_nobody_who_waits_for_one() {
         }
     });
     waits.await.unwrap();
-    let (finish, told) = oneshot::channel();
-    call.tell(Do::Checkpoint(7, Box::new(Do::FinishWhen(told, 1))));
+    let (finish, command) = oneshot::channel();
+    call.tell(Do::Checkpoint(7, Box::new(Do::FinishWhen(command, 1))));
     world.row("a", |row| row.checkpoint.is_some()).await;
-    // Another instance goes all its way: who was woken has looked by then.
+    // When another instance has finished, every woken waiter has looked.
     world.barrier("other").await;
     finish.send(()).unwrap();
     waiting.await.unwrap().unwrap();
-    assert_eq!(looks.load(Ordering::Relaxed), 2, "one at the beginning, and one at the end");
+    assert_eq!(looks.load(Ordering::Relaxed), 2, "one look at the start and one at the end");
 }
 
-/// A runtime on a disk that fails when it is told to, and a worker of `a`.
+/// A runtime on a disk that can fail, and a worker of `a`.
 struct Failing {
     world: World,
     disk: Disk,
@@ -153,9 +153,9 @@ impl Failing {
         Self { world: World { runtime, jobs, calls, clock, dir }, disk }
     }
 
-    /// Tells the worker while nothing can be written. When this returns, it has tried: what it sends to the store's queue
-    /// comes before what this task sends there, for both run on one thread.
-    async fn tell_in_vain(&mut self, what: Do) {
+    /// Commands the worker while the disk fails. When this returns, the worker has tried: its change is in the store's queue
+    /// before the one of this task, since both run on one thread.
+    async fn command_without_disk(&mut self, what: Do) {
         let call = self.world.running("a").await;
         self.disk.fail(Operation::Write, 0, Fault::Full);
         call.tell(what);
@@ -167,22 +167,22 @@ impl Failing {
 }
 
 #[tokio::test]
-async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on() {
+async fn c17_a_checkpoint_waits_for_the_store_and_work_goes_on() {
     let mut failing = Failing::new().await;
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
-    // However often it is tried.
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Checkpoint(8, Box::new(Do::FailFor(SECOND)))))).await;
+    // For many retries.
     for _ in 0..5 {
         failing.world.clock.advance(SECOND);
         failing.world.jobs.create("another", crate::job::queued()).await.unwrap_err();
     }
     let row = failing.world.jobs.row("a").await.unwrap();
-    assert_eq!((row.checkpoint, row.error, row.attempt), (None, None, 1), "the worker is still at it");
+    assert_eq!((row.checkpoint, row.error, row.attempt), (None, None, 1), "the worker still runs");
     failing.disk.heal();
     let clock = failing.world.clock.clone();
     let row = failing
         .world
         .row("a", |row| {
-            // So little that not all of its looks together come to the state's timer.
+            // In steps so small that the state's timer stays in the future.
             clock.advance(SECOND / 10);
             row.error.is_some()
         })
@@ -191,58 +191,62 @@ async fn c17_a_checkpoint_waits_until_the_store_is_back_and_the_worker_goes_on()
 }
 
 #[tokio::test]
-async fn c17_a_worker_that_is_told_to_end_learns_that_its_checkpoint_was_not_stored() {
+async fn c17_a_cancelled_worker_sees_its_checkpoint_fail() {
     let mut failing = Failing::new().await;
-    let ((tell, told), (said, hear)) = (oneshot::channel(), oneshot::channel());
+    let ((tell, command), (reply, hear)) = (oneshot::channel(), oneshot::channel());
     tell.send(()).unwrap();
-    failing.tell_in_vain(Do::CheckpointWhen(told, 7, said)).await;
+    failing.command_without_disk(Do::CheckpointWhen(command, 7, reply)).await;
     let Failing { world, disk } = failing;
     let stopping = world.runtime.shutdown(Duration::ZERO);
     let hearing = async { tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap() };
-    let (_, said) = tokio::join!(stopping, hearing);
-    assert!(said.starts_with("Err(") && said.contains("jobs.db") && said.contains("full"), "{said}");
+    let (_, reply) = tokio::join!(stopping, hearing);
+    assert!(reply.starts_with("Err(") && reply.contains("jobs.db") && reply.contains("full"), "{reply}");
     disk.heal();
     let path = world.dir.path().join("jobs.db");
     let row = Sqlite::open(&path).await.unwrap().get(Key::new("Job", "a")).await.unwrap().unwrap();
-    assert_eq!((row.checkpoint, row.version, row.attempt), (None, 2, 1), "nothing of it was stored");
-    assert!(row.owner.is_some(), "the work is left to be taken over");
+    assert_eq!((row.checkpoint, row.version, row.attempt), (None, 2, 1), "no part of it was stored");
+    assert!(row.owner.is_some(), "the claim stays for another process");
 }
 
-/// A process that stops while nothing can be written can give nothing back, and is gone all the same: the next one takes its work over
-/// at once, and does not wait for the lease.
+/// A process that stops while the disk fails cannot release its claims. The next process takes them over at once,
+/// before the lease lapses.
 #[tokio::test]
-async fn c17_what_a_process_could_not_give_back_on_a_full_disk_is_taken_over_at_once_when_there_is_room() {
+async fn c17_claims_on_a_full_disk_are_taken_over_when_space_returns() {
     let mut failing = Failing::new().await;
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Hang))).await;
     failing.world.runtime.shutdown(Duration::ZERO).await;
     failing.disk.heal();
     let row = failing.world.jobs.row("a").await.unwrap();
-    assert!(row.owner.is_some(), "nothing could be given back: {row:?}");
+    assert!(row.owner.is_some(), "the claim is not released: {row:?}");
     let held = failing.world.runtime.processes().await.unwrap();
     assert!(
         held.iter().any(|lease| lease.live && Some(&lease.owner) == row.owner.as_ref()),
-        "its lease lives: {held:?}"
+        "the lease lives: {held:?}"
     );
-    // The runtime that stopped is still there, as a handle to read by.
+    // The stopped runtime is still a handle for reading.
     let path = failing.world.dir.path().join("jobs.db");
     let (runtime, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
     let call = calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt, call.progress), ("a", 2, None));
     let processes = runtime.processes().await.unwrap();
-    assert_eq!(processes.iter().filter(|lease| lease.live).count(), 1, "nobody waits for who is gone: {processes:?}");
+    assert_eq!(
+        processes.iter().filter(|lease| lease.live).count(),
+        1,
+        "the lease of the dead process has ended: {processes:?}"
+    );
 }
 
-/// The lease is so long that the clock never comes to its end here.
+/// The lease is longer than the test.
 #[tokio::test]
-async fn c17_a_process_that_cannot_write_down_who_is_gone_tries_again_until_it_can() {
+async fn c17_ending_the_lease_of_a_dead_process_is_retried() {
     let mut failing = Failing::new().await;
     let path = failing.world.dir.path().join("jobs.db");
-    failing.tell_in_vain(Do::Checkpoint(7, Box::new(Do::Hang))).await;
+    failing.command_without_disk(Do::Checkpoint(7, Box::new(Do::Hang))).await;
     failing.disk.heal();
     let (_other, mut calls) = start(&path, &failing.world.clock, |b| b).await.unwrap();
     failing.disk.fail(Operation::Write, 0, Fault::Full);
     failing.world.runtime.shutdown(Duration::ZERO).await;
-    // However often it looks.
+    // For many scans.
     for _ in 0..20 {
         failing.world.clock.advance(SECOND / 2);
         failing.world.jobs.create("another", crate::job::queued()).await.unwrap_err();
@@ -253,7 +257,7 @@ async fn c17_a_process_that_cannot_write_down_who_is_gone_tries_again_until_it_c
     failing
         .world
         .row("a", |row| {
-            // So little that not all of its looks together come to the state's timer.
+            // In steps so small that the state's timer stays in the future.
             clock.advance(SECOND / 10);
             row.attempt == 2
         })

@@ -1,5 +1,5 @@
-//! Several processes on one store: leases, take-over, and what a process does that cannot keep its lease. Each runtime here
-//! stands for a process of its own: it has its own handle of the file, its own lease, and its own workers.
+//! Several processes on one store: leases, takeover, and lost leases. Each runtime stands for a process: it has its own handle of
+//! the file, its own lease and its own workers.
 
 use crate::job::{Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A runtime, its workers, and its clock, which it shares with nobody.
+/// A runtime, its workers and its own clock.
 struct Process {
     runtime: Runtime,
     jobs: Machines<Job>,
@@ -46,7 +46,7 @@ impl Process {
         Self { jobs: runtime.machines(), runtime, calls, clock, id }
     }
 
-    /// Waits until it has done all that there is for it to do; nothing may run in it.
+    /// Waits until everything due is done; no worker may be running.
     async fn idle(&self) {
         self.runtime.run_until_idle().await.unwrap();
     }
@@ -67,17 +67,17 @@ async fn claim(path: &Path, id: &str, owner: &str) -> Row {
     store.get(key).await.unwrap().unwrap()
 }
 
-/// Waits until `right`.
+/// Waits until `right` holds.
 async fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> F) {
     let deadline = Instant::now() + PATIENCE;
     while !right().await {
-        assert!(Instant::now() < deadline, "it never came true that {what}");
+        assert!(Instant::now() < deadline, "never true: {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 #[tokio::test]
-async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_reach_it() {
+async fn l1_one_of_two_processes_runs_the_worker() {
     let (_dir, path) = file();
     let mut first = Process::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -86,7 +86,7 @@ async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_rea
     second.idle().await;
     assert!(second.calls.is_empty(), "the first works on it");
 
-    // From the other process: the owner cancels, waits, and goes on with the new stay itself.
+    // From the other process: the owner cancels, waits, and works on the new visit itself.
     second.jobs.fire("a", job::event::Cancel).await.unwrap();
     call.cancelled().await;
     drop(call);
@@ -99,12 +99,12 @@ async fn l1_one_of_two_processes_works_an_instance_and_events_from_the_other_rea
 }
 
 #[tokio::test]
-async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
+async fn l1_released_work_of_a_stopped_process_is_taken_up_at_once() {
     let (_dir, path) = file();
     let mut first = Process::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let call = first.calls.next().await;
-    // No scan comes to its help, and no lease lapses.
+    // No scan runs, and no lease lapses.
     let mut second = Process::with(&path, |builder| {
         builder.poll_interval(Duration::from_hours(9)).lease_ttl(Duration::from_hours(9))
     })
@@ -119,13 +119,13 @@ async fn l1_what_a_stopped_process_gives_back_is_taken_up_at_once() {
     })
     .await;
     let call = second.calls.next().await;
-    assert_eq!((call.id.as_str(), call.attempt), ("a", 1), "the attempt was given back");
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 1), "the attempt was returned");
     let left = second.runtime.processes().await.unwrap();
     assert_eq!(left.len(), 1);
 }
 
 #[tokio::test]
-async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
+async fn l1_a_dead_process_is_noticed_before_its_lease_lapses() {
     let (_dir, path) = file();
     let mut world = Process::start(&path).await;
     world.jobs.create("a", queued()).await.unwrap();
@@ -136,7 +136,7 @@ async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
     claim(&path, "a", "7-dead").await;
     world.jobs.fire("a", job::event::Start).await.unwrap();
     world.idle().await;
-    assert!(world.calls.is_empty(), "process 7 is alive, for all that one can see");
+    assert!(world.calls.is_empty(), "process 7 may be alive");
     drop(presence);
     let (clock, jobs) = (&world.clock, &world.jobs);
     until("it is noticed", async || {
@@ -144,19 +144,19 @@ async fn l1_a_process_that_is_gone_is_noticed_before_its_lease_lapses() {
         jobs.row("a").await.unwrap().attempt == 1
     })
     .await;
-    assert!(clock.clock().elapsed() < Duration::from_mins(30), "its lease was not waited for");
+    assert!(clock.clock().elapsed() < Duration::from_mins(30), "taken over before the lease lapsed");
     let call = world.calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
 }
 
 #[tokio::test]
-async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_within_a_scan() {
+async fn c15_orphaned_work_is_taken_up_within_a_scan() {
     let (_dir, path) = file();
     let store = Sqlite::open(&path).await.unwrap();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let client = Runtime::builder(store.clone()).clock(ManualClock::new(now).clock()).start().await.unwrap();
     client.machines::<Job>().create("a", queued()).await.unwrap().start().await.unwrap();
-    // It left no file behind, so that nobody can tell. What it holds is not due: its owner has it.
+    // Without a presence file its end is unknown. Its claims are not due: they have an owner.
     let renewal = Renewal { owner: "7-gone".into(), holder: "process 7".into(), ttl: Duration::from_secs(15) };
     store.renew(vec![renewal], now).await.unwrap();
     assert_eq!(claim(&path, "a", "7-gone").await.retry_at, None);
@@ -172,7 +172,7 @@ async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_w
     assert_eq!((gone.live, gone.until), (false, now + Duration::from_secs(15)));
     world.clock.advance(Duration::from_secs(5));
     let call = world.calls.next().await;
-    assert_eq!((call.id.as_str(), call.attempt), ("a", 2), "the attempt of the one that is gone counts");
+    assert_eq!((call.id.as_str(), call.attempt), ("a", 2), "the attempt of the dead process counts");
     call.tell(Do::Finish(1));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let (clock, runtime) = (&world.clock, &world.runtime);
@@ -184,16 +184,16 @@ async fn c15_work_of_a_process_whose_lease_has_lapsed_is_orphaned_and_taken_up_w
 }
 
 #[tokio::test]
-async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_live_lease() {
+async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
     let (_dir, path) = file();
-    // A client, which takes nothing up.
+    // A client, which claims nothing.
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let store = Sqlite::open(&path).await.unwrap();
     let client = Runtime::builder(store.clone()).clock(clock.clock()).start().await.unwrap().machines::<Job>();
     for id in ["a", "b", "c", "resting"] {
         client.create(id, queued()).await.unwrap();
     }
-    // Three processes, of which one is known by its claim alone.
+    // Three processes, one of which is known only by its claim.
     for (owner, holder, seconds) in [("first", "process 7", 15), ("other", "process 8", 9)] {
         let renewal = Renewal { owner: owner.into(), holder: holder.into(), ttl: Duration::from_secs(seconds) };
         store.renew(vec![renewal], clock.clock().now()).await.unwrap();
@@ -217,12 +217,12 @@ async fn c15_who_works_on_what_is_seen_over_all_processes_and_nobody_without_a_l
 }
 
 #[tokio::test]
-async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the_fence() {
+async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
     let (_dir, path) = file();
     let mut stalled = Process::start(&path).await;
     stalled.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let call = stalled.calls.next().await;
-    // Its clock stands still, as that of a stopped process does; the other's goes on.
+    // Its clock stands still, as in a stopped process; the other's advances.
     let mut other = Process::start(&path).await;
     other.clock.advance(Duration::from_secs(16));
     let taken = other.calls.next().await;
@@ -235,11 +235,11 @@ async fn l2_the_commit_of_a_holder_that_stalled_past_its_lease_is_refused_by_the
     let finished = other.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     assert_eq!(finished.version(), 3);
     let row = other.jobs.row("a").await.unwrap();
-    assert!(row.data.contains('2'), "it is the second's result that stands");
+    assert!(row.data.contains('2'), "the second result is stored");
 }
 
 #[tokio::test]
-async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does() {
+async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
     let (_dir, path) = file();
     let mut world = Process::start(&path).await;
     for id in ["obedient", "stubborn"] {
@@ -247,23 +247,23 @@ async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does()
     }
     let (one, two) = (world.calls.next().await, world.calls.next().await);
     let (mut obedient, stubborn) = if one.id == "obedient" { (one, two) } else { (two, one) };
-    let told = stubborn.tell_and_watch(Do::Hang);
+    let cancelled = stubborn.tell_and_watch(Do::Hang);
 
-    // Nobody can write any more.
+    // No process can write.
     let blocker = rusqlite::Connection::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     world.clock.advance(Duration::from_secs(9));
-    assert_eq!(world.calls.running_now(), 2, "a renewal that is late is no reason yet");
+    assert_eq!(world.calls.running_now(), 2, "a late renewal does not end the workers yet");
     world.clock.advance(Duration::from_secs(1));
     obedient.cancelled().await;
-    told.await;
+    cancelled.await;
     drop(obedient);
     let calls = &world.calls;
     until("the one that obeys has ended", async || calls.running_now() == 1).await;
     world.clock.advance(Duration::from_millis(2_500));
     until("the other one is aborted", async || calls.running_now() == 0).await;
 
-    // It works again: the attempts do not count.
+    // The store works again: the attempts were returned.
     blocker.execute_batch("ROLLBACK").unwrap();
     let (clock, calls) = (&world.clock, &world.calls);
     until("the work goes on", async || {
@@ -277,9 +277,9 @@ async fn l3_a_process_that_cannot_renew_ends_its_workers_before_the_lease_does()
 }
 
 #[tokio::test]
-async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_over() {
+async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
     let (_dir, path) = file();
-    // Its answer may take a part of the lease in real time, which is long enough for any disk here.
+    // Part of the lease in real time is long enough for any disk.
     let mut world = Process::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
     world.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = world.calls.next().await;
@@ -288,24 +288,24 @@ async fn l3_a_process_that_stood_still_asks_first_and_goes_on_where_nobody_took_
     world.calls.next().await.tell(Do::Finish(0));
     world.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
     let cancelled = tokio::time::timeout(Duration::ZERO, call.cancelled()).await;
-    assert!(cancelled.is_err(), "it holds its lease again, and its claim was never anybody else's");
+    assert!(cancelled.is_err(), "the lease is renewed, and no other process had the claim");
     call.tell(Do::Finish(1));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
-async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
+async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     let (_dir, path) = file();
     let mut here = Process::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let first = here.calls.next().await;
-    // The other's wall clock is set ahead: to it, the lease has lapsed, as the next scan finds.
+    // The other's wall clock is set ahead: its next scan finds the lease lapsed.
     let mut ahead = Process::start(&path).await;
     ahead.clock.set_wall_clock(ahead.clock.clock().now() + Duration::from_mins(20));
     ahead.clock.advance(Duration::from_secs(5));
     let second = ahead.calls.next().await;
     assert_eq!(second.id, "a");
-    // Both finish; whoever holds the claim is heard.
+    // Both finish; the holder of the claim commits.
     first.tell(Do::Finish(1));
     second.tell(Do::Finish(2));
     ahead.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
@@ -313,7 +313,7 @@ async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
     ahead.runtime.shutdown(PATIENCE).await;
     let entries = ahead.jobs.history("a", 0, 100).await.unwrap();
     assert_eq!(entries.iter().filter(|entry| entry.event.as_deref() == Some("finish")).count(), 1);
-    // And back: what was written with later times does not keep one of now from working.
+    // And back: rows with later times do not keep the process from working.
     let mut now = Process::start(&path).await;
     now.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     let call = now.calls.next().await;
@@ -322,13 +322,13 @@ async fn l5_a_clock_that_jumps_never_lets_two_commits_of_one_state_succeed() {
 }
 
 #[tokio::test]
-async fn l5_a_wall_clock_that_is_set_while_it_works_ends_nothing() {
+async fn l5_setting_the_wall_clock_keeps_workers_running() {
     let (_dir, path) = file();
     let mut here = Process::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = here.calls.next().await;
     let now = here.clock.clock().now();
-    // Forwards by more than the lease, and back by as much: on monotonic time nothing has happened.
+    // Forwards by more than the lease, and back: monotonic time is unchanged.
     for (id, jump) in [("ahead", now + Duration::from_mins(30)), ("behind", now - Duration::from_mins(30))] {
         here.clock.set_wall_clock(jump);
         here.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
@@ -342,12 +342,12 @@ async fn l5_a_wall_clock_that_is_set_while_it_works_ends_nothing() {
 }
 
 #[tokio::test]
-async fn l5_a_clock_that_is_set_back_may_repeat_work_and_commits_it_once() {
+async fn l5_a_clock_set_back_may_repeat_work_but_commits_once() {
     let (_dir, path) = file();
     let mut behind = Process::start(&path).await;
     behind.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let first = behind.calls.next().await;
-    // Its next renewal holds until a time that is past already for everybody else.
+    // Its next renewal ends at a time that is already past for the others.
     let store = Sqlite::open(&path).await.unwrap();
     behind.clock.set_wall_clock(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
     behind.clock.advance(Duration::from_secs(5));
@@ -365,23 +365,23 @@ async fn l5_a_clock_that_is_set_back_may_repeat_work_and_commits_it_once() {
 }
 
 #[tokio::test]
-async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone() {
+async fn l3_the_owner_is_cleared_when_its_worker_has_ended() {
     let (_dir, path) = file();
     let mut owner = Process::start(&path).await;
     owner.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
-    let told = owner.calls.next().await.tell_and_watch(Do::Hang);
+    let cancelled = owner.calls.next().await.tell_and_watch(Do::Hang);
     let other = Process::start(&path).await;
-    other.jobs.fire("a", job::event::Fail { reason: "by hand".into() }).await.unwrap();
-    told.await;
-    // And on into work again, while the worker of the stay before is still there.
+    other.jobs.fire("a", job::event::Fail { reason: "a manual start does not count".into() }).await.unwrap();
+    cancelled.await;
+    // Into work again, while the worker of the previous visit has not ended.
     other.jobs.fire("a", job::event::Retry).await.unwrap();
     owner.clock.advance(Duration::from_millis(4_999));
     other.idle().await;
     let row = other.jobs.row("a").await.unwrap();
-    assert_eq!((row.owner.as_deref(), row.version), (Some(&*owner.id), 4), "an event leaves the owner as it is");
+    assert_eq!((row.owner.as_deref(), row.version), (Some(&*owner.id), 4), "an event keeps the owner");
     assert!(other.calls.is_empty() && owner.calls.is_empty());
     other.jobs.fire("a", job::event::Fail { reason: "again".into() }).await.unwrap();
-    assert_eq!(owner.calls.running_now(), 1, "it has its grace");
+    assert_eq!(owner.calls.running_now(), 1, "it is in its grace period");
     owner.clock.advance(Duration::from_millis(1));
     let jobs = &other.jobs;
     until("the owner is cleared", async || jobs.row("a").await.unwrap().owner.is_none()).await;
@@ -390,7 +390,7 @@ async fn l3_the_owner_gives_up_a_row_that_needs_no_work_when_its_worker_is_gone(
 }
 
 #[tokio::test]
-async fn what_its_owner_has_no_slot_for_is_free_for_others() {
+async fn work_without_a_slot_is_free_for_other_processes() {
     let (_dir, path) = file();
     let mut full = Process::with(&path, |builder| builder.max_concurrency(1)).await;
     full.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
@@ -424,14 +424,14 @@ async fn shards_divide_the_work() {
         counts[half] += 1;
         call.tell(Do::Finish(0));
     }
-    assert!(counts[0] > 5 && counts[1] > 5, "it is a hash: {counts:?}");
+    assert!(counts[0] > 5 && counts[1] > 5, "shards are a hash: {counts:?}");
     for n in 0..40 {
         low.jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
+async fn h3_the_lease_is_renewed_only_while_the_executor_answers() {
     let (_dir, path) = file();
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut victim = executor.spawn({
@@ -451,7 +451,7 @@ async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
         victim.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
         let (unblock, blocks) = std::sync::mpsc::sync_channel(0);
         victim.calls.next().await.tell(Do::BlockAndFinish(blocks, 1));
-        // Taken when the worker has come to where it blocks its thread.
+        // Taken when the worker blocks its thread.
         unblock.send(()).unwrap();
         blocked.push(unblock);
         if id == "a" {
@@ -462,12 +462,12 @@ async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
             .await;
         }
     }
-    // It is asked again, and for longer than an answer may take.
+    // The executor is asked again, for longer than an answer may take.
     for _ in 0..4 {
         victim.clock.advance(Duration::from_secs(5));
         until_when().await.unwrap();
     }
-    // By its own clock, another process finds the lease lapsed.
+    // Another process finds the lease lapsed by its own clock.
     let mut other = Process::start(&path).await;
     other.clock.advance(Duration::from_secs(21));
     for _ in 0..2 {
@@ -475,12 +475,15 @@ async fn h3_the_lease_is_renewed_while_the_executor_answers_and_only_then() {
         assert_eq!(call.attempt, 2);
         call.tell(Do::Finish(2));
     }
-    // It may be forgotten by now, since nothing is held under it any more.
-    assert!(until_when().await.is_none_or(|until| until == began + Duration::from_secs(5)), "nobody answered");
+    // It may be pruned by now, since it has no claims left.
+    assert!(
+        until_when().await.is_none_or(|until| until == began + Duration::from_secs(5)),
+        "no renewal without an answer"
+    );
     for id in ["a", "b"] {
         other.jobs.wait_for(id, job::State::Finished, PATIENCE).await.unwrap();
     }
-    // The late results are refused.
+    // Late results are refused.
     drop(blocked);
     let stopping = victim.runtime.clone();
     executor.spawn(async move { stopping.shutdown(PATIENCE).await }).await.unwrap();

@@ -1,4 +1,4 @@
-//! A new release and the rows that stand already: states that have become work or have got a timer; whose definition is stored.
+//! A new release and existing rows: states with new work or a new timer, and the stored definition.
 
 use fsm_runtime::{
     Outcome, Runtime, StartError,
@@ -21,10 +21,10 @@ mod before {
     #[derive(StateMachine)]
     #[fsm(initial = Written | Kept, durable, derive(Serialize, Deserialize))]
     pub(super) enum Letter {
-        /// Somebody has to send it.
+        /// It waits to be sent.
         #[on(send => Sent)]
         Written,
-        /// Nobody sends it.
+        /// It is kept.
         #[on(burn => Burnt)]
         Kept,
         /// Gone.
@@ -40,7 +40,7 @@ mod after {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// A letter, sent by a worker; what is kept is burnt.
+    /// A letter, sent by a worker; a kept one is burnt.
     #[derive(StateMachine)]
     #[fsm(initial = Sending | Kept, durable, derive(Serialize, Deserialize))]
     pub(super) enum Letter {
@@ -48,7 +48,7 @@ mod after {
         #[state(work, was = "Written")]
         #[on(send => Sent)]
         Sending,
-        /// Nobody sends it.
+        /// It is kept.
         #[on(burn => Burnt)]
         #[after("2h", burn)]
         Kept,
@@ -79,7 +79,7 @@ struct World {
 }
 
 impl World {
-    /// Rows of the release before: more than a page to be sent, one kept.
+    /// Rows of the previous release: more than a page to be sent, one kept.
     async fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("letters.db");
@@ -108,7 +108,7 @@ async fn notes(runtime: &Runtime, id: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn rows_in_a_state_that_has_become_work_or_got_a_timer_are_armed_once_at_start() {
+async fn rows_are_armed_for_new_work_and_timers_at_start() {
     let world = World::new().await;
     world.clock.advance(HOUR);
     let runtime = world.start(&world.path).await.unwrap();
@@ -130,7 +130,7 @@ async fn rows_in_a_state_that_has_become_work_or_got_a_timer_are_armed_once_at_s
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_found_to_be_armed_refuse_the_start_until_they_can() {
+async fn arming_without_a_state_index_refuses_the_start() {
     let world = World::new().await;
     drop(Sqlite::options().state_index(false).open(&world.path).await.unwrap());
     for _ in 0..2 {
@@ -146,14 +146,14 @@ async fn rows_that_cannot_be_found_to_be_armed_refuse_the_start_until_they_can()
     let runtime = world.start(&world.path).await.unwrap();
     runtime.machines::<after::Letter>().wait_for("599", new::State::Sent, 20 * HOUR).await.unwrap();
     runtime.shutdown(Duration::from_secs(20)).await;
-    // Once armed, it can do without.
+    // Armed rows need no index.
     drop(runtime);
     drop(Sqlite::options().state_index(false).open(&world.path).await.unwrap());
     world.start(&world.path).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_client_s_definition_is_stored_with_its_first_row_and_takes_the_place_of_none() {
+async fn a_client_stores_its_definition_only_where_none_is() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("letters.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_client_s_definition_is_stored_with_its_first_row_and_takes_the_place_
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
     let letters = client.machines::<before::Letter>();
     assert!(letters.get("a").await.is_err());
-    assert_eq!(stored().await, None, "who only reads stores nothing");
+    assert_eq!(stored().await, None, "a reading client stores nothing");
     letters.create("a", old::Kept).await.unwrap();
     let Some(first @ Definition { controller: false, .. }) = stored().await else { panic!() };
     assert!(first.graph.contains("\"Written\""), "a tool can draw it: {}", first.graph);

@@ -1,4 +1,4 @@
-//! Rolling deploys: rows of a newer release in the same file, tolerated on request and left as they are.
+//! Rolling deploys: rows of a newer release in the same file, tolerated on request and left untouched.
 
 use fsm_runtime::{
     ReadError, RowError, Runtime, StartError, TransitionError,
@@ -27,7 +27,7 @@ mod first {
     #[derive(StateMachine)]
     #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     pub(super) enum Ticket {
-        /// Somebody works on it.
+        /// A worker runs.
         #[state(work)]
         #[on(close => Closed)]
         Open,
@@ -37,7 +37,7 @@ mod first {
     }
 }
 
-/// The next one knows one more state.
+/// The next release, with one more state.
 mod next {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
@@ -46,12 +46,12 @@ mod next {
     #[derive(StateMachine)]
     #[fsm(initial = Open | Review, durable, derive(Serialize, Deserialize))]
     pub(super) enum Ticket {
-        /// Somebody works on it.
+        /// A worker runs.
         #[state(work)]
         #[on(close => Closed)]
         #[on(review => Review)]
         Open,
-        /// Somebody looks at it.
+        /// It is reviewed.
         #[state(work)]
         #[on(close => Closed)]
         Review,
@@ -61,7 +61,7 @@ mod next {
     }
 }
 
-/// The one after that changes what is stored.
+/// The release after that, with another schema version.
 mod newer {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ mod newer {
     #[derive(StateMachine)]
     #[fsm(initial = Open, version = 2, durable, derive(Serialize, Deserialize))]
     pub(super) enum Ticket {
-        /// Somebody works on it.
+        /// A worker runs.
         #[state(work)]
         #[on(close => Closed)]
         Open { urgent: bool },
@@ -82,7 +82,7 @@ mod newer {
 
 use first::ticket as old;
 
-/// Announces whom it works on, and waits to be told to end.
+/// Reports its instance, and waits until cancelled.
 struct Announcer(mpsc::UnboundedSender<String>);
 
 impl old::Workers for Announcer {
@@ -93,7 +93,7 @@ impl old::Workers for Announcer {
     }
 }
 
-/// What was told through `tracing` on this thread.
+/// The events in `tracing` on this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -147,13 +147,13 @@ impl World {
 
     async fn start(&self, tolerant: bool) -> Result<(Runtime, mpsc::UnboundedReceiver<String>), StartError> {
         let store = Sqlite::open(self.dir.path().join("tickets.db")).await.unwrap();
-        let (told, begun) = mpsc::unbounded_channel();
+        let (starts, begun) = mpsc::unbounded_channel();
         let builder = Runtime::builder(store).clock(self.clock.clock()).poll_interval(SCAN);
         let builder = if tolerant { builder.tolerate_unknown() } else { builder };
-        Ok((builder.machine::<first::Ticket, _>(Announcer(told)).start().await?, begun))
+        Ok((builder.machine::<first::Ticket, _>(Announcer(starts)).start().await?, begun))
     }
 
-    /// Lets scans pass: one more worker begins at the end of each.
+    /// Runs scans: one more worker starts at the end of each.
     async fn scan(&self, begun: &mut mpsc::UnboundedReceiver<String>, round: u32) {
         let id = format!("known-{round}");
         self.others.machines::<first::Ticket>().create(&id, old::Open).await.unwrap();
@@ -167,7 +167,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_they_are() {
+async fn c11_unknown_rows_are_tolerated_on_request() {
     let (log, _listening) = Log::listen();
     let world = World::new().await;
     let (later, newer) = (world.others.machines::<next::Ticket>(), world.others.machines::<newer::Ticket>());
@@ -204,14 +204,14 @@ async fn c11_unknown_states_and_newer_rows_are_tolerated_on_request_and_left_as_
     let left: Vec<_> = left.iter().map(|it| (it.machine, it.state.as_str(), it.schema, it.rows)).collect();
     assert_eq!(left, [("Ticket", "Open", 2, 1), ("Ticket", "Review", 1, 3)]);
     let reports = log.lines("left as they are");
-    assert_eq!(reports.len(), 2, "each once: {reports:#?}");
+    assert_eq!(reports.len(), 2, "each is reported once: {reports:#?}");
     assert!(reports[0].contains("WARN") && reports[0].contains("machine=Ticket state=Open schema=2 known_schema=1"));
     assert!(reports[1].contains("state=Review schema=1") && reports[1].contains("id=review-0"), "{reports:#?}");
     runtime.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]
-async fn c11_a_worker_whose_instance_newer_code_moved_to_an_unknown_state_is_stopped_and_the_row_given_up() {
+async fn c11_a_move_to_an_unknown_state_stops_the_worker() {
     let (log, _listening) = Log::listen();
     let world = World::new().await;
     let (runtime, mut begun) = world.start(true).await.unwrap();
@@ -219,7 +219,7 @@ async fn c11_a_worker_whose_instance_newer_code_moved_to_an_unknown_state_is_sto
     later.create("a", next::ticket::Open).await.unwrap();
     assert_eq!(begun.recv().await.unwrap(), "a");
     later.fire("a", next::ticket::event::Review).await.unwrap();
-    // Whoever knows the state can claim it: nobody owns it, and it is still due.
+    // Newer code can claim it: it has no owner, and is due.
     let row = loop {
         let row = world.row("a").await;
         if row.owner.is_none() {
