@@ -20,7 +20,7 @@ impl fmt::Display for Escaped<'_> {
 /// Logs about an instance: `log_key!(warn, key, …)` takes what `tracing::warn!` takes after its first fields.
 macro_rules! log_key {
     ($level:ident, $key:expr, $($rest:tt)+) => {{
-        let key: &$crate::store::Key = &$key;
+        let key = &$key;
         tracing::$level!(machine = %key.machine, id = %$crate::log::Escaped(&key.id), $($rest)+)
     }};
 }
@@ -28,7 +28,7 @@ macro_rules! log_key {
 /// Logs about a row: [`log_key`] with the row's state, version and attempt.
 macro_rules! log_row {
     ($level:ident, $row:expr, $($rest:tt)+) => {{
-        let row: &$crate::store::Row = &$row;
+        let row = &$row;
         tracing::$level!(
             machine = %row.key.machine, id = %$crate::log::Escaped(&row.key.id), state = %row.state, version = row.version,
             attempt = row.attempt, $($rest)+
