@@ -21,7 +21,7 @@ impl fmt::Display for Escaped<'_> {
 macro_rules! log_key {
     ($level:ident, $key:expr, $($rest:tt)+) => {{
         let key = &$key;
-        tracing::$level!(machine = %key.machine, id = %$crate::log::Escaped(&key.id), $($rest)+)
+        tracing::$level!(machine = %key.machine, id = %$crate::log::Escaped(&key.id), $($rest)+);
     }};
 }
 
@@ -32,7 +32,7 @@ macro_rules! log_row {
         tracing::$level!(
             machine = %row.key.machine, id = %$crate::log::Escaped(&row.key.id), state = %row.state, version = row.version,
             attempt = row.attempt, $($rest)+
-        )
+        );
     }};
 }
 

@@ -151,7 +151,7 @@ fn log(keys: &[Key], verdict: &Verdict) {
     match verdict {
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
         Verdict::Conflict { current: None, .. } => {
-            log_key!(debug, key, "conflict: the instance does not exist any more")
+            log_key!(debug, key, "conflict: the instance does not exist any more");
         }
         Verdict::Conflict { current: Some(row), .. } => log_row!(debug, row, "conflict: another change was first"),
         Verdict::Fenced { current: row, .. } => {
