@@ -47,7 +47,7 @@ fn commands_work_beside_a_manager() {
     assert!(place.ok(&["graph", "one"]).contains("class Running here"));
 
     manager.signal(Signal::USR1);
-    manager.wait_for_output(" at work, 0 waiting, 0 leaked");
+    manager.wait_for_output(" running, 0 waiting, 0 leaked");
 
     // The manager ends, the servers run on.
     let (pid, _) = place.alive("one").expect("it runs");

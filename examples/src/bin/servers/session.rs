@@ -107,8 +107,9 @@ impl Session {
     /// Ends the work, not the servers: their processes live on, and the next manager finds them.
     pub(crate) async fn close(self) {
         let report = self.runtime.shutdown(CLOSE).await;
-        for cut in &report.cut {
-            eprintln!("cut: the work on {} in {} ({:?}); the next manager takes it up", cut.key, cut.state, cut.how);
+        for worker in &report.stopped {
+            let (key, state, how) = (&worker.key, &worker.state, worker.how);
+            eprintln!("stopped: the work on {key} in {state} ({how:?}); the next manager continues it");
         }
     }
 }
