@@ -85,8 +85,10 @@ impl Clock {
 }
 
 /// How long something took by the system's own clock: for what is measured, never for what is decided.
+#[cfg(feature = "sqlite")]
 pub(crate) struct Stopwatch(Instant);
 
+#[cfg(feature = "sqlite")]
 impl Stopwatch {
     pub(crate) fn start() -> Self {
         Self(Instant::now())
@@ -173,7 +175,7 @@ impl fmt::Debug for ManualClock {
     }
 }
 
-/// StoppedWorker to what a store keeps, so that a time which was written equals itself when it is read.
+/// Truncated to what a store keeps, so that a time which was written equals itself when it is read.
 fn whole_micros(time: SystemTime) -> SystemTime {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => time - Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000)),

@@ -118,7 +118,8 @@ impl Runtime {
     /// A worker that runs is waited for, also one that waits for the test or for time to pass: then it does not end. Without a
     /// registered machine, and after a shutdown, nothing runs, and it ends at once.
     ///
-    /// ```
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
     /// # use fsm_runtime::{clock::ManualClock, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::{Duration, SystemTime};

@@ -8,7 +8,9 @@ mod history;
 mod lease;
 mod query;
 mod row;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod transactional;
 mod verdict;
 
 pub use change::{
@@ -20,6 +22,7 @@ pub use history::{HistoryEntry, HistoryKind};
 pub use lease::{Lease, PresenceError, Renewal};
 pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
 pub use row::{Key, Row};
+pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;
 
 use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
@@ -28,7 +31,7 @@ use tokio::sync::broadcast;
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// Keeps rows and their history. [`Sqlite`](sqlite::Sqlite) is the one for a single machine.
+/// Keeps rows and their history. `sqlite::Sqlite` is the store for one machine, with the feature `sqlite`.
 ///
 /// # Contract
 /// - **Atomicity.** A [`Group`] is applied whole or not at all, with the history entries of its changes. Groups that are

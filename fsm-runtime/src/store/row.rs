@@ -18,8 +18,9 @@ impl Key {
         Self { machine: machine.into(), id: id.into() }
     }
 
-    /// What is empty of it, so that no instance can have this key: lists begin before the first id, and "" is there.
-    pub(crate) fn lacks(&self) -> Option<&'static str> {
+    /// The part that is empty, if one is. A store refuses to create an instance under such a key.
+    #[must_use]
+    pub fn empty_part(&self) -> Option<&'static str> {
         match (&*self.machine, &*self.id) {
             ("", _) => Some("a machine's name"),
             (_, "") => Some("an id"),

@@ -8,7 +8,8 @@ mod writer;
 
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
-    PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
+    PresenceError, Prune, Renewal, Row, Scope, Size, Statements, Store, StoreError, StoreFuture, TransactionalSql,
+    Verdict,
 };
 use connection::{reader_pool::Readers, transaction::in_transaction};
 use presence::Presence;
@@ -22,7 +23,6 @@ use std::{
 };
 use tokio::sync::broadcast;
 pub use user_sql::{Sql, SqlError, SqlValue};
-pub(crate) use writer::Statements;
 use writer::Writer;
 
 /// How long a call waits for another process to let go of the file.
@@ -55,7 +55,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether the file has an index of states. ListQuery by state and age, counting by state, and forgetting ended rows need it;
+    /// Whether the file has an index of states. Listing by state and age, counting by state, and forgetting ended rows need it;
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
     /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
     ///
@@ -227,15 +227,20 @@ impl Sqlite {
     }
 }
 
-impl Sqlite {
-    /// Commits `group` and runs `statements` in its savepoint; their error undoes both.
-    pub(crate) async fn commit_with(
+impl TransactionalSql for Sqlite {
+    type Sql<'a> = Sql<'a>;
+
+    fn commit_with(
         &self,
         group: Group,
-        statements: Statements,
+        statements: Statements<Self>,
         now: SystemTime,
-    ) -> Result<Result<Verdict, Box<dyn Error + Send + Sync>>, StoreError> {
-        self.0.writer.commit_with(group, statements, now).await
+    ) -> StoreFuture<'_, Result<Verdict, Box<dyn Error + Send + Sync>>> {
+        Box::pin(self.0.writer.commit_with(group, statements, now))
+    }
+
+    fn is_same_store(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

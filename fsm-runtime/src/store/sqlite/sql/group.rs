@@ -125,7 +125,7 @@ fn blames_its_own_group(
 
 fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {
     if let Change::Create(create) = change
-        && let Some(what) = create.key.lacks()
+        && let Some(what) = create.key.empty_part()
     {
         return Ok(Err(Missed::Refused(format!("an instance needs {what} that is not empty"))));
     }

@@ -9,10 +9,10 @@ mod tests;
 mod thread;
 
 use super::{
-    Sql,
+    Sqlite,
     connection::{error, file_identity::Opened},
 };
-use crate::store::{Change, Group, StoreError, Verdict};
+use crate::store::{Change, Group, Statements, StoreError, Verdict};
 use committer::Committer;
 use inline_commit::Turns;
 use rusqlite::Connection;
@@ -57,13 +57,11 @@ struct Commit {
     reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
 }
 
-/// The caller's own SQL, to run after a group's changes.
-pub(crate) type Statements = Box<dyn FnOnce(&Sql<'_>) -> Result<(), BoxError> + Send>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 struct CommitWith {
     group: Group,
-    statements: Statements,
+    statements: Statements<Sqlite>,
     now: SystemTime,
     reply: oneshot::Sender<Result<Result<Verdict, BoxError>, StoreError>>,
 }
@@ -127,7 +125,7 @@ impl Writer {
     pub(super) async fn commit_with(
         &self,
         group: Group,
-        statements: Statements,
+        statements: Statements<Sqlite>,
         now: SystemTime,
     ) -> Result<Result<Verdict, BoxError>, StoreError> {
         let (reply, answer) = oneshot::channel();
