@@ -47,14 +47,14 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
         let word = engine.notifier.subscribe();
-        let stored = engine.store.position(name.to_owned()).await?;
+        let stored = engine.store.subscriber_position(name.to_owned()).await?;
         let position = match (stored, start) {
             (Some(position), _) => position,
-            (None, StartPosition::Oldest) => engine.store.pruned().await?,
-            (None, StartPosition::Newest) => engine.store.newest().await?,
+            (None, StartPosition::Oldest) => engine.store.pruned_through().await?,
+            (None, StartPosition::Newest) => engine.store.last_sequence().await?,
         };
         if stored.is_none() {
-            engine.store.advance(name.to_owned(), position).await?;
+            engine.store.save_position(name.to_owned(), position).await?;
         }
         Ok(Self { engine, name: name.to_owned(), position, read: VecDeque::new(), word })
     }
@@ -76,7 +76,7 @@ impl Subscription {
             let query = HistoryQuery { key: None, after: self.position, newest_first: false, limit: PAGE };
             let page = self.engine.store.history(query).await?;
             // Read after the page: what was pruned before it was read is seen here.
-            let pruned = self.engine.store.pruned().await?;
+            let pruned = self.engine.store.pruned_through().await?;
             if self.position < pruned {
                 return Err(SubscribeError::Gap { name: self.name.clone(), after: self.position, pruned });
             }
@@ -98,12 +98,12 @@ impl Subscription {
     pub async fn ack(&mut self, sequence: u64) -> Result<(), SubscribeError> {
         // One that was given out by an earlier life of the subscriber is as good.
         if sequence > self.position {
-            let newest = self.engine.store.newest().await?;
+            let newest = self.engine.store.last_sequence().await?;
             if sequence > newest {
                 return Err(SubscribeError::Ahead { name: self.name.clone(), sequence, newest });
             }
         }
-        Ok(self.engine.store.advance(self.name.clone(), sequence).await?)
+        Ok(self.engine.store.save_position(self.name.clone(), sequence).await?)
     }
 
     /// Goes on behind what was pruned, and says behind which entry that is.
@@ -111,7 +111,7 @@ impl Subscription {
     /// # Errors
     /// [`SubscribeError::Store`].
     pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
-        self.position = self.position.max(self.engine.store.pruned().await?);
+        self.position = self.position.max(self.engine.store.pruned_through().await?);
         self.read.clear();
         Ok(self.position)
     }

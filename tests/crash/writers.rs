@@ -159,7 +159,7 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
         assert_eq!((last.version, &last.to, last.data.as_ref()), (row.version, &row.state, Some(&row.data)));
     }
     if histories {
-        assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+        assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
     }
 }
 

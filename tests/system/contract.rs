@@ -167,7 +167,7 @@ async fn a_birth_is_a_row_and_a_history_entry(store: &dyn Store) {
     assert_eq!((row.timer_at, row.retry_at, row.wake_at()), (Some(later(60)), Some(now()), Some(now())));
     assert_eq!((row.created, row.updated), (now(), now()));
     assert_eq!(history(store, "a").await, [(1, None, None, "Closed".into())]);
-    assert_eq!(store.newest().await.unwrap(), 1);
+    assert_eq!(store.last_sequence().await.unwrap(), 1);
 }
 
 async fn an_id_is_born_once(store: &dyn Store) {
@@ -618,7 +618,8 @@ async fn lists_are_paged_and_filtered(store: &dyn Store) {
     let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
     assert_eq!(counted.collect::<Vec<_>>(), [("Closed".into(), 1, 5), ("Open".into(), 1, 5)]);
     assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
-    let in_use = store.in_use("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.example));
+    let in_use =
+        store.states_in_use("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.example));
     assert_eq!(in_use.collect::<Vec<_>>(), [("Closed".into(), 1, key("1")), ("Open".into(), 1, key("0"))]);
 }
 
@@ -804,7 +805,7 @@ async fn x8_a_purge_leaves_nothing_and_the_id_is_free(store: &dyn Store) {
     committed(store, Change::Purge(purge(2))).await;
     assert_eq!(store.get(key("a")).await.unwrap(), None);
     assert_eq!(history(store, "a").await, []);
-    assert_eq!(store.first(key("a"), "k".into()).await.unwrap(), None);
+    assert_eq!(store.find_by_idempotency_key(key("a"), "k".into()).await.unwrap(), None);
     assert_eq!(history(store, "b").await.len(), 1, "others are left alone");
     let again = committed(store, Change::Create(keyed())).await;
     assert_eq!((again.version, again.incarnation == row.incarnation), (1, false));
@@ -822,13 +823,13 @@ async fn what_is_old_is_forgotten_in_batches(store: &dyn Store) {
     assert_eq!((forget(keys()).await, forget(keys()).await, forget(keys()).await), (2, 1, 0));
     let history = || Prune { history_before, ..Prune::default() };
     assert_eq!((forget(history()).await, forget(history()).await, forget(history()).await), (2, 1, 0));
-    assert_eq!(store.pruned().await.unwrap(), 3, "the fourth has a key still");
-    assert_eq!(store.first(key("3"), "k".into()).await.unwrap().map(|entry| entry.sequence), Some(4));
+    assert_eq!(store.pruned_through().await.unwrap(), 3, "the fourth has a key still");
+    assert_eq!(store.find_by_idempotency_key(key("3"), "k".into()).await.unwrap().map(|entry| entry.sequence), Some(4));
     let ended =
         || Prune { ended: vec![("Door".into(), "Closed".into())], ended_before: Some(later(4)), ..Prune::default() };
     assert_eq!((forget(ended()).await, forget(ended()).await, forget(ended()).await), (2, 2, 0));
     assert_eq!(store.get(key("4")).await.unwrap().map(|row| row.version), Some(1));
-    assert_eq!(store.newest().await.unwrap(), 5, "the history of what has ended is another matter");
+    assert_eq!(store.last_sequence().await.unwrap(), 5, "the history of what has ended is another matter");
 }
 
 async fn what_is_left_of_a_row_that_is_gone_is_forgotten_on_request(store: &dyn Store) {
@@ -847,7 +848,7 @@ async fn what_is_left_of_a_row_that_is_gone_is_forgotten_on_request(store: &dyn 
     }
     assert_eq!(batches, [2, 2, 2], "two keys, four entries");
     assert_eq!(history(store, "a").await, []);
-    assert_eq!(store.first(key("a"), "second".into()).await.unwrap(), None);
+    assert_eq!(store.find_by_idempotency_key(key("a"), "second".into()).await.unwrap(), None);
     assert_eq!(history(store, "b").await.len(), 1, "others are left alone");
 }
 
@@ -896,7 +897,7 @@ async fn x7_a_key_with_an_empty_part_is_refused_and_its_batch_commits(store: &dy
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((history(store, "a").await.len(), store.newest().await.unwrap()), (1, 2));
+    assert_eq!((history(store, "a").await.len(), store.last_sequence().await.unwrap()), (1, 2));
 }
 
 async fn the_newest_entry_is_known_when_it_is_forgotten(store: &dyn Store) {
@@ -904,9 +905,9 @@ async fn the_newest_entry_is_known_when_it_is_forgotten(store: &dyn Store) {
     committed(store, Change::Create(create("b", entering("Closed")))).await;
     let forgotten = Prune { history_before: Some(later(1)), limit: 10, ..Prune::default() };
     assert_eq!(store.prune(forgotten).await.unwrap(), 2);
-    assert_eq!((store.newest().await.unwrap(), store.pruned().await.unwrap()), (2, 2));
+    assert_eq!((store.last_sequence().await.unwrap(), store.pruned_through().await.unwrap()), (2, 2));
     committed(store, Change::Transition(fire(&a, "open", "Open"))).await;
-    assert_eq!(store.newest().await.unwrap(), 3);
+    assert_eq!(store.last_sequence().await.unwrap(), 3);
 }
 
 async fn x2_one_of_many_wins(store: Arc<dyn Store>) {

@@ -109,7 +109,7 @@ async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
         let data = history.last().and_then(|entry| entry.data.clone());
         assert_eq!(data, row.map(|row| row.data), "{id}: the row is its last entry");
     }
-    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
     lost
 }
 

@@ -160,7 +160,7 @@ async fn a_process_is_gone_when_its_presence_is() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let presence = store.attend("7-first").unwrap();
+    let presence = store.announce("7-first").unwrap();
     // The same file by another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -175,8 +175,8 @@ async fn a_process_is_gone_when_its_presence_is() {
     let now = SystemTime::now();
     let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     store.renew(vec![lease("7-first"), lease("9-second")], now).await.unwrap();
-    let second = store.attend("9-second").unwrap();
-    drop(store.attend("5-of-a-lapsed-lease").unwrap());
+    let second = store.announce("9-second").unwrap();
+    drop(store.announce("5-of-a-lapsed-lease").unwrap());
     std::fs::write(dir.path().join("doors.db.processes/not.ours"), "").unwrap();
     assert_eq!(files(), 4);
     other.end_leases(vec!["7-first".into()], now).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_process_is_gone_when_its_presence_is() {
     assert!(!other.is_gone("9-second"));
     drop(second);
     assert!(other.is_gone("9-second"));
-    let error = store.attend("../7").map(drop).unwrap_err();
+    let error = store.announce("../7").map(drop).unwrap_err();
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
@@ -309,7 +309,7 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
     let copy = Sqlite::open(&copy).await.unwrap();
     assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());
-    assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(copy.integrity_check().await.unwrap(), Vec::<String>::new());
     let size = store.size().await.unwrap();
     assert!(size.bytes > 0 && size.log_bytes > 0, "{size:?}");
 }
@@ -328,9 +328,9 @@ async fn what_a_restored_copy_counts_on_from_can_be_raised() {
          UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'fsm_history';",
     );
     let store = Sqlite::open(&path).await.unwrap();
-    assert_eq!(store.newest().await.unwrap(), 1_000_001);
+    assert_eq!(store.last_sequence().await.unwrap(), 1_000_001);
     commit(&store, create("b")).await.unwrap();
-    assert_eq!(store.newest().await.unwrap(), 1_000_002);
+    assert_eq!(store.last_sequence().await.unwrap(), 1_000_002);
     let row = store.get(Key::new("Door", "b")).await.unwrap().unwrap();
     let Row { key, incarnation, version, fence, .. } = row;
     let claim = Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() });
@@ -352,7 +352,7 @@ async fn x5_damage_is_found() {
     bytes[middle..middle + 4_096].fill(0xAB);
     std::fs::write(&path, bytes).unwrap();
     let store = Sqlite::open(&path).await.unwrap();
-    match store.check().await {
+    match store.integrity_check().await {
         Ok(found) => assert!(!found.is_empty()),
         Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}"),
     }
@@ -498,7 +498,7 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
         assert!(matches!(store.prune(ended).await, Err(StoreError::NoStateIndex { .. })));
         assert_eq!(store.list(filter.clone()).await.unwrap().items.len(), 1);
         assert_eq!(store.list(Filter { parked: true, ..in_state.clone() }).await.unwrap().items.len(), 0);
-        let in_use = store.in_use("Door".into()).await.unwrap();
+        let in_use = store.states_in_use("Door".into()).await.unwrap();
         assert_eq!(in_use, [InUse { state: "Open".into(), schema: 1, example: Key::new("Door", "a") }]);
     }
     commit(&off, create("b")).await.unwrap();
@@ -545,7 +545,7 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
     let made = [&made[0], &made[1]].map(|made| made.load(Ordering::Relaxed));
     assert!(made.iter().all(|made| *made > CHANGES / 8), "one of them hardly got a turn: {made:?}");
     for store in handles {
-        assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
+        assert_eq!(store.last_sequence().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
 }
 

@@ -57,9 +57,9 @@ async fn exercised(folder: &Path) {
     for index in [Some(true), Some(false), None, Some(true)] {
         let options = index.map_or_else(Sqlite::options, |on| Sqlite::options().state_index(on));
         let store = options.open(&path).await.unwrap();
-        store.in_use("Door".to_owned()).await.unwrap();
+        store.states_in_use("Door".to_owned()).await.unwrap();
         store.size().await.unwrap();
-        assert!(store.check().await.unwrap().is_empty());
+        assert!(store.integrity_check().await.unwrap().is_empty());
         store.backup(file()).await.unwrap();
         store.retire("Door".to_owned(), 2).await.unwrap();
         store.definition("Door".to_owned()).await.unwrap();
@@ -69,8 +69,8 @@ async fn exercised(folder: &Path) {
         store.end_leases(vec!["me".to_owned()], now).await.unwrap();
         store.leases(now).await.unwrap();
         store.due(Scope::from(vec!["Door".to_owned()]), now, None, 1).await.unwrap();
-        store.advance("tail".to_owned(), 1).await.unwrap();
-        store.position("tail".to_owned()).await.unwrap();
+        store.save_position("tail".to_owned(), 1).await.unwrap();
+        store.subscriber_position("tail".to_owned()).await.unwrap();
     }
 }
 

@@ -124,7 +124,7 @@ impl<M: Durable> RecordMeta<M> {
         };
         let (engine, origin) = (self.engine.clone(), self.origin.clone());
         let first = Box::pin(async move {
-            let first = self.engine.store.first(self.key.clone(), idempotency_key.clone()).await?;
+            let first = self.engine.store.find_by_idempotency_key(self.key.clone(), idempotency_key.clone()).await?;
             // One of another life stands for nothing.
             let Some(first) = first.filter(|first| first.incarnation == self.incarnation) else {
                 return Err(refuse(machine, self, event, reason));

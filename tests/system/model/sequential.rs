@@ -194,7 +194,7 @@ async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseErro
         let both = model.by_age(machine, |row| STATES[..2].contains(&&*row.state));
         prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), false, None).await, both);
         prop_assert_eq!(store.count(machine.to_owned()).await.unwrap(), counts);
-        prop_assert_eq!(store.in_use(machine.to_owned()).await.unwrap(), in_use);
+        prop_assert_eq!(store.states_in_use(machine.to_owned()).await.unwrap(), in_use);
     }
     Ok(())
 }
@@ -239,10 +239,10 @@ async fn history_agrees(store: &dyn Store, model: &Model) -> Result<(), TestCase
     for (key, entries) in by_key {
         prop_assert_eq!(read(store, Some(key), false).await, entries);
     }
-    prop_assert_eq!(store.newest().await.unwrap(), model.newest());
-    prop_assert_eq!(store.pruned().await.unwrap(), model.pruned);
+    prop_assert_eq!(store.last_sequence().await.unwrap(), model.newest());
+    prop_assert_eq!(store.pruned_through().await.unwrap(), model.pruned);
     for (key, _, used) in model.used() {
-        let found = store.first(key.clone(), used.clone()).await.unwrap();
+        let found = store.find_by_idempotency_key(key.clone(), used.clone()).await.unwrap();
         prop_assert_eq!(found, model.first(key, used));
     }
     Ok(())

@@ -183,8 +183,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be read at all.
-    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.read(sql::maintenance::check).await
+    pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
+        self.read(sql::maintenance::integrity_check).await
     }
 
     /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
@@ -269,24 +269,26 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::history(connection, &query))
     }
 
-    fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.read(move |connection| sql::read::first(connection, &key, None, &idempotency_key))
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.read(move |connection| sql::read::find_by_idempotency_key(connection, &key, None, &idempotency_key))
     }
 
-    fn newest(&self) -> StoreFuture<'_, u64> {
-        self.read(sql::read::newest)
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.read(sql::read::last_sequence)
     }
 
-    fn pruned(&self) -> StoreFuture<'_, u64> {
-        self.read(sql::read::pruned)
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.read(sql::read::pruned_through)
     }
 
-    fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
-        self.read(move |connection| sql::read::position(connection, &subscriber))
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.read(move |connection| sql::read::subscriber_position(connection, &subscriber))
     }
 
-    fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| sql::maintenance::advance(connection, &subscriber, position)))
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.0.writer.run(move |connection| sql::maintenance::save_position(connection, &subscriber, position)),
+        )
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
@@ -303,8 +305,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
     }
 
-    fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
-        self.read(move |connection| sql::list::in_use(connection, &machine))
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.read(move |connection| sql::list::states_in_use(connection, &machine))
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
@@ -352,8 +354,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::leases::all(connection, now))
     }
 
-    fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.0.presence.attend(owner)
+    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        self.0.presence.announce(owner)
     }
 
     fn is_gone(&self, owner: &str) -> bool {

@@ -188,7 +188,8 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
         }
         _ => return Ok(None),
     };
-    let Some(first) = read::first(connection, key, incarnation, idempotency_key)?.map(Box::new) else {
+    let Some(first) = read::find_by_idempotency_key(connection, key, incarnation, idempotency_key)?.map(Box::new)
+    else {
         return Ok(None);
     };
     let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {

@@ -115,7 +115,7 @@ pub(in crate::store::sqlite) fn has_state_index(connection: &Connection) -> rusq
 }
 
 /// Without the index, one pass over the machine's rows: once at a start, not at each change.
-pub(in crate::store::sqlite) fn in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
+pub(in crate::store::sqlite) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
     if has_state_index(connection)? {
         return ranges(connection, STATES, machine);
     }

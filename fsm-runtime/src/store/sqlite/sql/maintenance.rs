@@ -82,7 +82,7 @@ fn forget_gone(connection: &Connection, key: &Key, limit: u32) -> rusqlite::Resu
         .execute(params![key.machine, key.id, limit])
 }
 
-pub(in crate::store::sqlite) fn advance(
+pub(in crate::store::sqlite) fn save_position(
     connection: &Connection,
     subscriber: &str,
     position: u64,
@@ -97,7 +97,7 @@ pub(in crate::store::sqlite) fn advance(
 }
 
 /// What SQLite finds wrong with the file; nothing where all is well.
-pub(in crate::store::sqlite) fn check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(in crate::store::sqlite) fn integrity_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let found: Vec<String> =
         connection.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().filter(|line| line != "ok").collect())

@@ -37,7 +37,7 @@ fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Hist
 
 /// What was made first under an idempotency key, in this life of `key`; or in the present one, or in the last one where there is
 /// no row any more.
-pub(in crate::store::sqlite) fn first(
+pub(in crate::store::sqlite) fn find_by_idempotency_key(
     connection: &Connection,
     key: &Key,
     incarnation: Option<Uuid>,
@@ -79,11 +79,14 @@ pub(in crate::store::sqlite) fn history(
     }
 }
 
-pub(in crate::store::sqlite) fn pruned(connection: &Connection) -> rusqlite::Result<u64> {
+pub(in crate::store::sqlite) fn pruned_through(connection: &Connection) -> rusqlite::Result<u64> {
     connection.prepare_cached("SELECT value FROM fsm_meta WHERE name = 'pruned'")?.query_row([], |row| row.get(0))
 }
 
-pub(in crate::store::sqlite) fn position(connection: &Connection, subscriber: &str) -> rusqlite::Result<Option<u64>> {
+pub(in crate::store::sqlite) fn subscriber_position(
+    connection: &Connection,
+    subscriber: &str,
+) -> rusqlite::Result<Option<u64>> {
     connection
         .prepare_cached("SELECT position FROM fsm_subscribers WHERE name = ?1")?
         .query_row([subscriber], |row| row.get(0))
@@ -91,7 +94,7 @@ pub(in crate::store::sqlite) fn position(connection: &Connection, subscriber: &s
 }
 
 /// What SQLite keeps for `AUTOINCREMENT`: it stays when the entry itself is pruned or purged.
-pub(in crate::store::sqlite) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
+pub(in crate::store::sqlite) fn last_sequence(connection: &Connection) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'fsm_history'")?
         .query_row([], |row| row.get(0))
