@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use syn::visit::{self, Visit};
@@ -84,7 +84,7 @@ struct Written(Vec<String>);
 
 impl<'ast> Visit<'ast> for Written {
     fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
-        const VERBS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{ENTRY}", "{FOUND}"];
+        const VERBS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{FOUND}", "{statement}"];
         let text = text.value();
         if VERBS.iter().any(|verb| text.starts_with(verb)) {
             self.0.push(text);
@@ -108,6 +108,12 @@ impl<'ast> Visit<'ast> for Written {
     }
 
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+}
+
+/// The files in `folder` and in the folders below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// Whether `run` is `written`, with anything in the places of what is in braces there.
@@ -141,8 +147,7 @@ async fn no_statement_that_the_store_runs_walks_through_a_table() {
     let mut problems = Vec::new();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fsm-runtime/src/store/sqlite");
     let mut all = 0;
-    for file in std::fs::read_dir(sources).unwrap() {
-        let path = file.unwrap().path();
+    for path in files(&sources) {
         let Some(extension) = path.extension() else { continue };
         let text = std::fs::read_to_string(&path).unwrap();
         let mut written = Written::default();

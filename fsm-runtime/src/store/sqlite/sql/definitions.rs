@@ -1,6 +1,6 @@
 //! Owns the definitions: each machine's graph under its name and version, and by which a controller has worked last.
 
-use super::read::micros;
+use super::columns::micros;
 use crate::store::Definition;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;

@@ -1,6 +1,6 @@
 //! Owns how a row enters a state anew, by a transition or past the rules: one statement, in the caller's transaction.
 
-use super::read::{self, later, micros};
+use super::columns::{as_stored, later, micros, time};
 use crate::store::{Entering, Key, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -28,7 +28,7 @@ pub(in crate::store::sqlite) fn enter(
 ) -> rusqlite::Result<Option<Row>> {
     let Move { key, incarnation, version, fence, into, keeps_context } = to;
     let row = connection
-        .prepare_cached(include_str!("enter.sql"))?
+        .prepare_cached(include_str!("enter_state.sql"))?
         .query_row(
             params![
                 key.machine,
@@ -57,20 +57,20 @@ pub(in crate::store::sqlite) fn enter(
                     schema: into.schema,
                     data: into.data.clone(),
                     context: if *keeps_context { kept.get(5)? } else { into.context.clone() },
-                    timer_at: into.timer.map(|after| read::as_stored(later(now, after))),
-                    retry_at: into.work.then(|| read::as_stored(now)),
+                    timer_at: into.timer.map(|after| as_stored(later(now, after))),
+                    retry_at: into.work.then(|| as_stored(now)),
                     owner: kept.get(1)?,
                     fence: kept.get(0)?,
                     attempt: 0,
                     checkpoint: None,
                     parked: None,
                     parked_at: None,
-                    desired_at: desired.as_ref().map(|_| read::as_stored(now)),
+                    desired_at: desired.as_ref().map(|_| as_stored(now)),
                     desired,
                     error: None,
                     shard: kept.get(2)?,
-                    created: read::time(kept, 3)?,
-                    updated: read::as_stored(now),
+                    created: time(kept, 3)?,
+                    updated: as_stored(now),
                 })
             },
         )

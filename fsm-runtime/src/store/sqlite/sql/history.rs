@@ -1,6 +1,6 @@
 //! Owns the writing of history: one entry for each change that it is worth to know of, and its idempotency key.
 
-use super::read::micros;
+use super::columns::micros;
 use crate::store::{Cause, HistoryKind, Origin, Row};
 use rusqlite::{Connection, params};
 use std::time::SystemTime;
@@ -57,7 +57,7 @@ pub(in crate::store::sqlite) fn write(
 ) -> rusqlite::Result<()> {
     let Entry { row, kind, from, event, payload, data, context, cause, idempotency_key, origin } = entry;
     let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
-    connection.prepare_cached(include_str!("journal.sql"))?.execute(params![
+    connection.prepare_cached(include_str!("history.sql"))?.execute(params![
         machine,
         id,
         incarnation,

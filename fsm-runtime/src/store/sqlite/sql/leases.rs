@@ -1,6 +1,6 @@
 //! Owns the leases of processes, as rows.
 
-use super::read::{later, micros, time};
+use super::columns::{later, micros, time};
 use crate::store::{Lease, Renewal};
 use rusqlite::{Connection, Row, params};
 use std::time::SystemTime;

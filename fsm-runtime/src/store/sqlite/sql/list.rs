@@ -3,7 +3,7 @@
 //! The indexes of states and of parked rows hold (state, schema version, age, id). A list of several states, or of one with
 //! rows of several schema versions, is merged from one sorted range of the index for each.
 
-use super::read::{COLUMNS, micros, to_key, to_row};
+use super::columns::{COLUMNS, micros, to_key, to_row};
 use crate::store::{Count, Filter, InUse, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -1,9 +1,6 @@
 //! Owns what is done to the file as a whole: forgetting what is old, checking, copying, measuring.
 
-use super::{
-    list,
-    read::{self, micros},
-};
+use super::{columns::micros, list, read};
 use crate::store::sqlite::connection::error;
 use crate::store::{Key, Prune, Size};
 use rusqlite::{
