@@ -1,6 +1,13 @@
 //! The contract of a store, [`Store`], and the values that it takes and returns.
 //!
 //! A store works with names, versions and JSON texts. It does not know a user's types.
+//!
+//! # Additions in later releases
+//! - What a store is given ([`Change`] and its structs, [`Filter`], [`HistoryQuery`], [`Prune`], [`Scope`], [`Renewal`]) is exhaustive: a
+//!   store has to handle every field, so an addition must not compile in a store that ignores it.
+//! - What a store builds and may gain fields ([`Row`], [`HistoryEntry`], [`Page`], [`Lease`]) is `#[non_exhaustive]` with a `new`; the fields that
+//!   it does not take are public and have defaults.
+//! - Enums that applications match ([`Verdict`], [`Cause`], [`HistoryKind`], the errors) are `#[non_exhaustive]`.
 
 mod change;
 mod error;

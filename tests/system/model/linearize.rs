@@ -6,6 +6,7 @@ use super::{
     op::{self, ENDED, OWNERS, Op},
     reference::Model,
 };
+use crate::with;
 use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store, Verdict};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -91,6 +92,7 @@ pub(super) fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> 
         Verdict::Duplicate { first, .. } => told("duplicate", first),
         Verdict::KeyReused { first, .. } => told("key reused", first),
         Verdict::Refused { reason, .. } => Answer { words: format!("refused {reason}"), fence: None, committed: false },
+        other => panic!("an unknown verdict: {other:?}"),
     };
     let mut answers = vec![None; changes];
     answers[verdict.change().expect("a miss has a place")] = Some(missed);
@@ -115,7 +117,7 @@ fn row_words(row: &Row) -> String {
 /// All but the sequence, which the instance alone does not tell.
 fn entry_words(entry: &HistoryEntry) -> String {
     let HistoryEntry { incarnation, schema, fence, payload, data, idempotency_key, actor, at, .. } = entry;
-    let entry = HistoryEntry { sequence: 0, ..entry.clone() };
+    let entry = with(entry.clone(), |entry| entry.sequence = 0);
     format!(
         "{entry:?} {incarnation} {schema} {fence} {payload:?} {data:?} {idempotency_key:?} {actor:?} {}",
         micros(*at)
@@ -182,7 +184,7 @@ pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
     let forgotten_before = forgotten.max();
     for instance in 0..instances {
         let key = op::key(instance);
-        let row = store.get(key.clone()).await.expect("a look").map(|row| Row { shard: 0, ..row });
+        let row = store.get(key.clone()).await.expect("a look").map(|row| with(row, |row| row.shard = 0));
         let entries: Vec<HistoryEntry> = history.iter().filter(|entry| entry.key == key).cloned().collect();
         let events = events(calls, instance);
         Search::new(&events, key, row, &entries, forgotten_before).run();

@@ -5,6 +5,7 @@ use super::{
     op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen},
     reference::Model,
 };
+use crate::with;
 use fsm_runtime::store::{
     Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
 };
@@ -155,7 +156,7 @@ fn lease(owner: &str, since: SystemTime, until: SystemTime, time: u64) -> Lease 
 }
 
 fn without_shard(verdict: Verdict) -> Verdict {
-    let without = |row: Row| Row { shard: 0, ..row };
+    let without = |row: Row| with(row, |row| row.shard = 0);
     match verdict {
         Verdict::Committed { rows } => Verdict::Committed { rows: rows.into_iter().map(without).collect() },
         Verdict::Conflict { change, current } => {
@@ -169,7 +170,7 @@ fn without_shard(verdict: Verdict) -> Verdict {
 async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseError> {
     for instance in 0..INSTANCES {
         let key = op::key(instance);
-        let row = store.get(key.clone()).await.unwrap().map(|row| Row { shard: 0, ..row });
+        let row = store.get(key.clone()).await.unwrap().map(|row| with(row, |row| row.shard = 0));
         prop_assert_eq!(row.as_ref(), model.rows.get(&key));
     }
     for machine in MACHINES {
@@ -218,7 +219,7 @@ async fn listed(
     let mut rows = Vec::new();
     loop {
         let page = store.list(filter.clone()).await.unwrap();
-        rows.extend(page.items.into_iter().map(|row| Row { shard: 0, ..row }));
+        rows.extend(page.items.into_iter().map(|row| with(row, |row| row.shard = 0)));
         filter.after = page.next;
         if filter.after.is_none() {
             return rows;
