@@ -1,4 +1,4 @@
-//! Owns the embedded store: one SQLite file, one writer thread, a few readers.
+//! A store in one SQLite file, for the processes of one machine.
 
 mod connection;
 mod presence;
@@ -67,17 +67,15 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether a caller beside whom nobody else commits does so in its own thread, instead of waking the store's and being woken by it.
-    /// Off, if not set.
+    /// Whether an uncontended commit runs on the calling thread instead of the writer thread. Off by default.
     ///
     /// For programs that make one change after the other: an import, a command, a single worker. A change takes about a third less
-    /// time then. What it costs: the executor's thread that polls the call is held up for as long as the disk takes, usually some hundred
-    /// microseconds, and for a checkpoint every thousand pages some milliseconds. Leave it off where other tasks of that executor have to
-    /// answer in time.
+    /// time. The commit blocks the thread of the executor until the disk has synced, which takes some hundred microseconds, or some
+    /// milliseconds for a checkpoint. Leave it off if other tasks of the executor have to answer in time.
     ///
-    /// Callers who come together, in one task or in many, share transactions as ever, but for a few when they begin to: a caller lets the
-    /// executor's other tasks run before every eighth commit in place, to see whether they want to commit too. Nobody waits in place for another process, or commits so while one writes to the file. What is promised
-    /// of a commit stays the same, and a future that is dropped has made all of its change, or nothing.
+    /// Concurrent calls queue for the writer thread and share transactions, except the first few after contention begins: a call yields to
+    /// other tasks before every eighth inline commit only. A commit never waits on the calling thread for another process. Durability and
+    /// cancel safety are the same with and without the option.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -146,7 +144,7 @@ impl Sqlite {
         Self::options().open(path).await
     }
 
-    /// For a store that is to be opened otherwise than [`open`](Self::open) does.
+    /// Options for opening a store.
     pub fn options() -> SqliteOptions {
         SqliteOptions::default()
     }

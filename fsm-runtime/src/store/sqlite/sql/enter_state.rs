@@ -1,4 +1,4 @@
-//! Owns how a row enters a state anew, by a transition or past the rules: one statement, in the caller's transaction.
+//! Moves a row to a state, by a transition or an override.
 
 use super::columns::{as_stored, later, micros, time};
 use crate::store::{Entering, Key, Row};
@@ -6,21 +6,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// Which row moves, as it was read, and where to.
+/// The row to move, as it was read, and its new state.
 pub(in crate::store::sqlite) struct Move<'a> {
     pub(in crate::store::sqlite) key: &'a Key,
     pub(in crate::store::sqlite) incarnation: Uuid,
     pub(in crate::store::sqlite) version: u64,
-    /// Of a worker that gives its claim back with it. Without one the owner stays: while its worker is being stopped, nobody else
-    /// may claim the row.
+    /// The fence of a worker that releases its claim with the move. Without one the owner stays: no other process may claim the row while
+    /// its worker is being stopped.
     pub(in crate::store::sqlite) fence: Option<u64>,
     pub(in crate::store::sqlite) into: &'a Entering,
-    /// Whether the row keeps its context where `into` has none.
+    /// Whether the row keeps its context if `into` has none.
     pub(in crate::store::sqlite) keeps_context: bool,
 }
 
-/// The row as it is then; `None` where it is not as it was read. What newer code has written anew (a rewrite leaves the version
-/// alone) older code must not write back.
+/// The row after the move; `None` if it is not as it was read. The schema version is compared too: a rewrite by newer code leaves the
+/// version alone, and older code must not undo it.
 pub(in crate::store::sqlite) fn enter(
     connection: &Connection,
     to: &Move<'_>,
@@ -45,7 +45,7 @@ pub(in crate::store::sqlite) fn enter(
                 micros(now),
                 keeps_context,
             ],
-            // What the move does not know; the rest is as it was written.
+            // Only the columns that the move does not know.
             |kept| {
                 let desired: Option<String> = kept.get(4)?;
                 Ok(Row {
@@ -78,7 +78,7 @@ pub(in crate::store::sqlite) fn enter(
     Ok(row)
 }
 
-/// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
+/// Removes the row of a state that is declared so. Its history is kept.
 pub(in crate::store::sqlite) fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     if remove {
         connection
