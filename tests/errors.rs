@@ -1,5 +1,7 @@
-//! `docs/errors.md` against the compile-fail cases: every error of a case has an entry, and every entry a case that shows it. And the
-//! tables of run-time errors against the enums of `fsm-runtime`: every variant has a row that says what it means and what to do.
+//! Checks the documentation of errors.
+//!
+//! Every error of a compile-fail case has an entry in `docs/errors.md`, and every entry names a case with that error. Every variant
+//! of a public error enum of `fsm-runtime` has a row in a table, with its meaning and a remedy.
 
 use std::{
     collections::BTreeSet,
@@ -15,25 +17,25 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The headlines of a compiler's output. `error: ` alone is said of all of the derive's, and left out.
+/// The error messages in the output of the compiler. `error: ` is stripped, because the page omits it for messages of the derive.
 fn headlines(stderr: &str) -> impl Iterator<Item = &str> {
     let errors = stderr.lines().filter(|line| line.starts_with("error"));
     errors.map(|line| line.strip_prefix("error: ").unwrap_or(line))
 }
 
-/// The headline without what belongs to an example: names in backticks and quotes, how many, numbers, hints, ways.
+/// The message without the details of an example: names in backticks and quotes, numbers, suggestions and paths.
 fn pattern(headline: &str) -> String {
     let headline = headline.strip_prefix("error: ").unwrap_or(headline);
     let outside = |quote: char, text: &str| text.split(quote).step_by(2).collect::<Vec<_>>().join(&quote.to_string());
     let mut pattern = outside('"', &outside('`', headline));
-    for end in ["; did you mean", "; there are", "; there is"] {
+    for end in ["; did you mean", "; expected "] {
         pattern.truncate(pattern.find(end).unwrap_or(pattern.len()));
     }
     for list in ["`, `", "` or `", "` and `"] {
         pattern = pattern.replace(list, "`");
     }
-    if let Some((before, way)) = pattern.split_once(": ")
-        && way.contains(" → ")
+    if let Some((before, path)) = pattern.split_once(": ")
+        && path.contains(" → ")
     {
         return before.to_owned();
     }
@@ -41,7 +43,7 @@ fn pattern(headline: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Headline and case of each entry.
+/// The headline and the case of each entry.
 fn entries(page: &str) -> Vec<(&str, &str)> {
     let sections = page.split("\n### ").skip(1);
     sections
@@ -54,7 +56,7 @@ fn entries(page: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_error_has_an_entry_and_every_entry_a_case() {
+fn compile_errors_and_their_entries_match() {
     let page = text(&repository().join("docs/errors.md"));
     let entries = entries(&page);
     let known: BTreeSet<_> = entries.iter().map(|(headline, _)| pattern(headline)).collect();
@@ -62,7 +64,7 @@ fn every_error_has_an_entry_and_every_entry_a_case() {
     let mut cases = 0;
     for folder in ["declare", "misuse", "durable"] {
         let folder = repository().join("tests/ui").join(folder);
-        for file in fs::read_dir(&folder).expect("the cases are there") {
+        for file in fs::read_dir(&folder).expect("the folder exists") {
             let file = file.expect("the folder can be read").path();
             if file.extension().is_none_or(|extension| extension != "stderr") {
                 continue;
@@ -81,29 +83,29 @@ fn every_error_has_an_entry_and_every_entry_a_case() {
     }
     assert!(cases > 40, "only {cases} cases were found");
     let distinct: BTreeSet<_> = entries.iter().map(|(headline, _)| headline).collect();
-    assert_eq!(distinct.len(), entries.len(), "an entry is there twice");
+    assert_eq!(distinct.len(), entries.len(), "an entry is repeated");
     assert!(problems.is_empty(), "docs/errors.md and the cases differ:\n{}", problems.join("\n"));
 }
 
 #[test]
-fn the_reference_shows_errors_that_have_an_entry() {
+fn errors_in_the_reference_have_an_entry() {
     let page = text(&repository().join("docs/errors.md"));
     let known: BTreeSet<_> = entries(&page).iter().map(|(headline, _)| pattern(headline)).collect();
     let reference = text(&repository().join("docs/reference.md"));
     let shown: Vec<_> = headlines(&reference).collect();
     let failing = reference.matches("```rust,compile_fail").count();
-    assert!(failing > 20 && shown.len() >= failing, "each example that fails shows its output");
+    assert!(failing > 20 && shown.len() >= failing, "an example that does not compile lacks its output");
     for headline in shown {
         assert!(known.contains(&pattern(headline)), "docs/errors.md has no entry for `{headline}`");
     }
 }
 
-/// The pages with tables of run-time errors, and which of the sources' are theirs.
+/// The pages with tables of run-time errors, and the part of a source path that assigns its errors to a page.
 const PAGES: [(&str, &str); 3] =
     [("docs/supervisor.md", "/supervisor/"), ("docs/testing.md", "/snapshot/"), ("docs/operations.md", "/")];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the sources are there") {
+    for entry in fs::read_dir(folder).expect("the folder exists") {
         let path = entry.expect("the folder can be read").path();
         if path.is_dir() {
             sources(&path, files);
@@ -113,11 +115,11 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the attributes derive `Error`, or hold `#[error(transparent)]`.
-fn says(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
+/// Whether one of the attributes lists `word`, as in `#[derive(Error)]` or `#[error(transparent)]`.
+fn lists(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
     let mut found = false;
     for attribute in attributes.iter().filter(|it| it.path().is_ident(attribute)) {
-        // What is not a list of paths (a message, say) is not what is looked for.
+        // Other content, such as a message, is not a list of paths.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta.path.segments.last().is_some_and(|last| last.ident == word);
             Ok(())
@@ -126,9 +128,9 @@ fn says(attributes: &[syn::Attribute], attribute: &str, word: &str) -> bool {
     found
 }
 
-/// `Enum::Variant` for each error that is its own, not one of another enum passed on.
+/// `Enum::Variant` for each error, except variants that wrap another error enum.
 fn declared(file: &syn::File) -> Vec<String> {
-    let by_hand = |name: &syn::Ident| {
+    let implements_error = |name: &syn::Ident| {
         file.items.iter().any(|item| match item {
             syn::Item::Impl(item) => {
                 let of_error = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "Error");
@@ -143,13 +145,13 @@ fn declared(file: &syn::File) -> Vec<String> {
     for item in &file.items {
         let syn::Item::Enum(item) = item else { continue };
         let is_public = matches!(item.vis, syn::Visibility::Public(_));
-        if !is_public || !(says(&item.attrs, "derive", "Error") || by_hand(&item.ident)) {
+        if !is_public || !(lists(&item.attrs, "derive", "Error") || implements_error(&item.ident)) {
             continue;
         }
         for variant in &item.variants {
-            let passes_on = says(&variant.attrs, "error", "transparent")
+            let wraps = lists(&variant.attrs, "error", "transparent")
                 || matches!(variant.ident.to_string().as_str(), "Row" | "Store");
-            if !passes_on {
+            if !wraps {
                 declared.push(format!("{}::{}", item.ident, variant.ident));
             }
         }
@@ -157,7 +159,7 @@ fn declared(file: &syn::File) -> Vec<String> {
     declared
 }
 
-/// `Enum::Variant` for each that a row of a table of errors names, with the rest of the row.
+/// `Enum::Variant` for each error in a table, with the remaining cells of its row.
 fn rows(page: &str) -> Vec<(String, Vec<&str>)> {
     let mut rows = Vec::new();
     let mut in_table = false;
@@ -189,14 +191,14 @@ fn rows(page: &str) -> Vec<(String, Vec<&str>)> {
 }
 
 #[test]
-fn every_run_time_error_has_a_row_with_its_meaning_and_what_to_do() {
+fn run_time_errors_have_a_row_with_a_remedy() {
     let mut files = Vec::new();
     sources(&repository().join("fsm-runtime/src"), &mut files);
     let mut declared_on = PAGES.map(|_| BTreeSet::new());
     for path in &files {
         let file = syn::parse_file(&text(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let page = PAGES.iter().position(|(_, part)| path.to_string_lossy().contains(part));
-        declared_on[page.expect("the last page has the rest")].extend(declared(&file));
+        declared_on[page.expect("the last page matches every path")].extend(declared(&file));
     }
     let mut problems = Vec::new();
     for ((page, _), declared) in PAGES.iter().zip(&declared_on) {
@@ -207,7 +209,7 @@ fn every_run_time_error_has_a_row_with_its_meaning_and_what_to_do() {
         problems.extend(named.difference(declared).map(|name| format!("{page}: there is no `{name}`")));
         for (name, cells) in &rows {
             if cells.len() != 2 || cells.iter().any(|cell| cell.trim().len() < 5) {
-                problems.push(format!("{page}: `{name}` lacks its meaning or what to do"));
+                problems.push(format!("{page}: `{name}` lacks its meaning or remedy"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Wrong declarations and wrong uses: what the compiler says, in full.
+//! Wrong declarations and wrong uses, with the compiler's full output.
 
 #[test]
 fn compile_fail() {

@@ -1,13 +1,13 @@
-//! The `orders` example as its user meets it.
+//! The `orders` example, run as a program.
 
 use std::process::Command;
 
 #[test]
-fn it_prints_what_happened_to_each_order() {
+fn it_prints_the_history_of_each_order() {
     let output = Command::new(env!("CARGO_BIN_EXE_orders")).output().expect("the program runs");
-    let told = String::from_utf8(output.stdout).expect("it is text");
+    let text = String::from_utf8(output.stdout).expect("it is text");
     assert!(output.status.success());
-    let (lines, diagram) = told.split_once("\n\n").expect("an empty line before the diagram");
+    let (lines, diagram) = text.split_once("\n\n").expect("an empty line before the diagram");
     assert_eq!(
         lines.lines().collect::<Vec<_>>(),
         [
@@ -16,8 +16,8 @@ fn it_prints_what_happened_to_each_order() {
             "order 2: Paid --cancel--> Cancelled",
             "order 3: stays Shipped, `cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts \
              `deliver`",
-            "order 4: stays Lost, `Lost` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, \
-             `Delivered` and `Cancelled`",
+            "order 4: stays Lost, unknown state of `OrderStatus`: `Lost`; expected `Placed`, `Paid`, `Shipped`, \
+             `Delivered` or `Cancelled`",
             "refund: Ada has 1250 cents to her credit",
         ]
     );

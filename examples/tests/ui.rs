@@ -1,4 +1,4 @@
-//! What this program's own types must refuse: a test for each, so that nobody declares it legal unnoticed.
+//! Illegal transitions of this program that must not compile.
 
 #[test]
 fn illegal_transitions_do_not_compile() {

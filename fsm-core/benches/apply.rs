@@ -1,6 +1,6 @@
 //! `apply` of machines without data against a `match` written by hand: `cargo bench -p fsm-core --bench apply`.
 //!
-//! Two orders of events: random legal ones, which no branch predictor foresees, and one event again and again.
+//! Two sequences of events: random legal events, which branch predictors cannot predict, and a repeated event.
 
 mod common;
 #[path = "common/machines.rs"]
@@ -13,7 +13,7 @@ use machines::{Four, Hundred, Twenty, four, four_by_hand, hundred, hundred_by_ha
 const EVENTS: u16 = u16::MAX;
 const ROUNDS: usize = 101;
 
-/// Xorshift: one line, where a crate would be a dependency for it.
+/// Xorshift; too small for a dependency.
 fn random(seed: &mut u32) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 17;
@@ -21,7 +21,7 @@ fn random(seed: &mut u32) -> usize {
     *seed as usize
 }
 
-/// Nanoseconds for each event.
+/// Nanoseconds per event.
 fn time<S: Copy, E: Copy>(start: S, events: &[E], apply: impl Fn(S, E) -> S) -> f64 {
     let begin = Instant::now();
     let end = black_box(events).iter().fold(black_box(start), |state, event| apply(state, *event));
@@ -63,7 +63,7 @@ macro_rules! measure {
             let (ours, theirs): (Vec<_>, Vec<_>) = kinds.iter().map(|kind| (declared(*kind), by_hand(*kind))).unzip();
             let (ours, theirs) = common::paired(
                 ROUNDS,
-                || time(start, &ours, |state, event| state.apply(event).unwrap_or_else(|rejected| rejected.machine)),
+                || time(start, &ours, |state, event| state.apply(event).unwrap_or_else(|error| error.machine)),
                 || time($by_hand::State::S0, &theirs, |state, event| state.apply(event).unwrap_or_else(|back| back.0)),
             );
             println!("{:>6} {order:<12} {ours:>8.2} {theirs:>8.2} {:>7.2} {budget:>8.2}", $states, ours / theirs);
@@ -72,7 +72,7 @@ macro_rules! measure {
 }
 
 fn main() {
-    println!("nanoseconds for each event, medians of {ROUNDS} paired runs of {EVENTS} events");
+    println!("nanoseconds per event, medians of {ROUNDS} paired runs of {EVENTS} events");
     println!("{:>6} {:<12} {:>8} {:>8} {:>7} {:>8}", "states", "order", "apply", "match", "ratio", "budget");
     measure!(4, Four, four, four_by_hand, 1.0);
     measure!(20, Twenty, twenty, twenty_by_hand, 0.6);

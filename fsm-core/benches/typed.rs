@@ -1,7 +1,7 @@
 //! Typed transitions against a typestate written by hand, by instructions: `cargo bench -p fsm-core --bench typed`.
 //!
-//! Runs itself under `valgrind --tool=callgrind`, once with few and once with many rounds: the difference is what the rounds
-//! cost, and the noise of the machine is no part of it.
+//! The benchmark runs itself under `valgrind --tool=callgrind`, once with few and once with many rounds. The difference is the cost
+//! of the rounds, without noise from the machine.
 
 use std::{
     env,
@@ -12,8 +12,8 @@ use std::{
 
 use fsm_core::StateMachine;
 
-/// Small data, a guard, a branch.
-#[derive(StateMachine)]
+/// Small data, a guard and a branch.
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Idle)]
 pub enum Job {
     #[on(start { at: u64 } => Running)]
@@ -25,7 +25,7 @@ pub enum Job {
 }
 
 fn is_long(running: &job::Running, _: &job::event::Pause) -> Result<(), &'static str> {
-    if running.at > 0 { Ok(()) } else { Err("it has just begun") }
+    if running.at > 0 { Ok(()) } else { Err("it has just started") }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "a `with` takes the event")]
@@ -34,8 +34,8 @@ fn check(paused: job::Paused, _: job::event::Check) -> job::choice::PausedCheck 
     if at & 1 == 0 { job::Idle { id }.into() } else { job::Running { id, at }.into() }
 }
 
-/// 256 bytes that each state hands on.
-#[derive(StateMachine)]
+/// 256 bytes that each transition carries over.
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Ping, derive(Debug))]
 pub enum Ball {
     #[on(hit { by: u64 } => Pong)]
@@ -44,13 +44,14 @@ pub enum Ball {
     Pong { bytes: [u64; 32], by: u64 },
 }
 
-/// 256 bytes that every state shares, read by a guard and changed by a `with`.
+/// A context of 256 bytes, read by a guard and changed by a `with` function.
+#[derive(Debug)]
 pub struct Shared {
     bytes: [u64; 32],
 }
 
-/// A context of 256 bytes.
-#[derive(StateMachine)]
+/// A machine with that context.
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Standing, context = Shared)]
 pub enum Lift {
     #[on(go { to: u64 } => Moving, guard = is_elsewhere)]
@@ -60,7 +61,7 @@ pub enum Lift {
 }
 
 fn is_elsewhere(standing: &lift::Standing, go: &lift::event::Go, shared: &Shared) -> Result<(), &'static str> {
-    if standing.floor == go.to + shared.bytes[3] { Err("it is there") } else { Ok(()) }
+    if standing.floor == go.to + shared.bytes[3] { Err("it is already there") } else { Ok(()) }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "a `with` takes the event")]
@@ -69,8 +70,8 @@ fn arrive(moving: lift::Moving, _: lift::event::Arrive, shared: &mut Shared) -> 
     lift::Standing { floor: moving.to }
 }
 
-/// The same three, as one would write them.
-#[allow(dead_code, reason = "a ball carries what nobody reads, as it does where it is declared")]
+/// The same three machines, written by hand.
+#[allow(dead_code, reason = "the ball carries fields that are never read")]
 mod by_hand {
     pub(crate) struct Job<S>(S);
     pub(crate) struct Idle {
@@ -108,7 +109,7 @@ mod by_hand {
             if self.0.at > 0 {
                 Ok(Job(Paused { id: self.0.id, at: self.0.at }))
             } else {
-                Err((self, "it has just begun"))
+                Err((self, "it has just started"))
             }
         }
 
@@ -160,7 +161,7 @@ mod by_hand {
     impl Lift<Standing> {
         pub(crate) fn go(self, to: u64) -> Result<Lift<Moving>, (Self, &'static str)> {
             if self.state.floor == to + self.shared.bytes[3] {
-                Err((self, "it is there"))
+                Err((self, "it is already there"))
             } else {
                 Ok(Lift { state: Moving { to }, shared: self.shared })
             }
@@ -175,7 +176,7 @@ mod by_hand {
     }
 }
 
-/// One round of a small machine: three transitions, whose inputs the compiler does not know.
+/// One round of a small machine: three transitions with inputs unknown to the compiler.
 fn small(round: u64) -> u64 {
     let running = job::Machine::new(job::Idle { id: black_box(round) }).start(black_box(round | 1));
     match running.pause() {
@@ -183,7 +184,7 @@ fn small(round: u64) -> u64 {
             job::choice::PausedCheck::Idle(idle) => idle.id,
             job::choice::PausedCheck::Running(running) => running.id,
         },
-        Err(refused) => refused.machine.id + refused.reason.as_str().len() as u64,
+        Err(error) => error.machine.id + error.reason.as_str().len() as u64,
     }
 }
 
@@ -214,14 +215,14 @@ fn large_by_hand(rounds: u64) -> u64 {
     black_box(&ping.0.bytes)[7] + ping.0.by
 }
 
-/// The machine is handed on through `black_box`, which moves it: were the context in it, all of it would be.
+/// `black_box` moves the machine. If the machine contained the context, the context would be moved with it.
 fn context(rounds: u64) -> u64 {
     let shared = Shared { bytes: black_box([1; 32]) };
     let mut standing = lift::Machine::new(lift::Standing { floor: 0 }, shared);
     for round in 0..rounds {
         standing = match black_box(standing).go(black_box(round)) {
             Ok(moving) => black_box(moving).arrive(),
-            Err(refused) => refused.machine,
+            Err(error) => error.machine,
         };
     }
     standing.context().bytes[7] + standing.floor
@@ -239,7 +240,7 @@ fn context_by_hand(rounds: u64) -> u64 {
     standing.shared.bytes[7] + standing.state.floor
 }
 
-/// What can be run: its name, and so many rounds of it.
+/// A benchmark: its name, and a function that runs the given number of rounds.
 type Case = (&'static str, fn(u64) -> u64);
 const CASES: [Case; 6] = [
     ("small", |rounds| (0..rounds).map(small).sum()),
@@ -288,10 +289,14 @@ fn instructions(case: &str) -> Result<f64, Box<dyn Error>> {
             .arg(env::current_exe()?)
             .args([case, &rounds.to_string()])
             .output()
-            .map_err(|error| format!("valgrind: {error}; it is needed to count instructions"))?;
-        let told = String::from_utf8_lossy(&valgrind.stderr);
-        let collected = told.lines().find_map(|line| line.split_once("Collected : "));
-        Ok(collected.ok_or_else(|| format!("valgrind did not say:\n{told}"))?.1.trim().parse()?)
+            .map_err(|error| format!("cannot run valgrind: {error}; it is required to count instructions"))?;
+        let output = String::from_utf8_lossy(&valgrind.stderr);
+        let collected = output.lines().find_map(|line| line.split_once("Collected : "));
+        Ok(collected
+            .ok_or_else(|| format!("no instruction count in valgrind's output:\n{output}"))?
+            .1
+            .trim()
+            .parse()?)
     };
     #[allow(clippy::cast_precision_loss, reason = "a small number")]
     Ok((run(MANY)? - run(FEW)?) / (MANY - FEW) as f64)

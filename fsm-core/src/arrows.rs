@@ -1,27 +1,27 @@
-//! Which arrows a drawing needs: what many states have in common is drawn once, or a picture of thirty states is a thicket.
+//! The arrows of a drawing: a transition that many states share is drawn once, so that large graphs stay readable.
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use crate::graph::{Graph, Kind, TransitionInfo};
+use crate::graph::{Graph, StateKind, TransitionInfo};
 
-/// A common transition that leaves more states than this is drawn once, from a box that says which.
-const MANY: usize = 8;
-/// A box names no more exceptions than this.
-const FEW: usize = 4;
-/// A superstate has at least so many members before one arrow leaves it for all of them.
-const SOME: usize = 3;
+/// A transition shared by more states than this is drawn once, from a box that lists the states.
+const MANY_SOURCES: usize = 8;
+/// The most exceptions that such a box lists.
+const MAX_EXCEPTIONS: usize = 4;
+/// The fewest members of a superstate for which one arrow stands for all of them.
+const MIN_MEMBERS: usize = 3;
 
-/// Where an arrow begins.
+/// The start of an arrow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
     State(&'static str),
-    /// The superstate, for all its members.
+    /// A superstate, on behalf of all its members.
     Group(&'static str),
-    /// Every state that is not an end, but these.
+    /// Every state except the end states and these.
     AllBut(Vec<&'static str>),
 }
 
-/// The arrows, in declaration order; the transition has event, targets and guard.
+/// The arrows in declaration order, each with a transition that supplies event, targets and guard.
 pub(crate) fn arrows(graph: &Graph) -> Vec<(Tail, &'static TransitionInfo)> {
     let mut arrows = Vec::new();
     for transition in graph.transitions {
@@ -39,18 +39,18 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
     if is_timed(graph, transition) {
         return from;
     }
-    let family = graph.transitions.iter().filter(|other| alike(transition, other) && !is_timed(graph, other));
-    let sources: Vec<_> = family.map(|transition| transition.from).collect();
-    let going = graph.states.iter().filter(|state| state.kind != Kind::End).map(|state| state.name);
-    let others: Vec<_> = going.filter(|state| !sources.contains(state)).collect();
-    if sources.len() > MANY && others.len() <= FEW {
+    let shared = graph.transitions.iter().filter(|other| alike(transition, other) && !is_timed(graph, other));
+    let sources: Vec<_> = shared.map(|transition| transition.from).collect();
+    let not_ended = graph.states.iter().filter(|state| state.kind != StateKind::End).map(|state| state.name);
+    let others: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
+    if sources.len() > MANY_SOURCES && others.len() <= MAX_EXCEPTIONS {
         return Tail::AllBut(others);
     }
     let Some(group) = graph.state(transition.from).and_then(|state| state.group) else { return from };
     let is_member = |state: &str| graph.state(state).is_some_and(|state| state.group == Some(group));
     let members: Vec<_> = graph.states.iter().map(|state| state.name).filter(|state| is_member(state)).collect();
     let leaves = !transition.to.iter().any(|to| is_member(to));
-    let all = members.len() >= SOME && members.iter().all(|member| sources.contains(member));
+    let all = members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member));
     if all && leaves { Tail::Group(group) } else { from }
 }
 
@@ -58,23 +58,23 @@ fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     (one.event, one.to, one.guarded) == (other.event, other.to, other.guarded)
 }
 
-/// Its arrow says when the timer fires, as no other does.
+/// A timed transition has its own arrow, because the label gives the time.
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
     let timer = graph.state(transition.from).and_then(|state| state.timer);
     timer.is_some_and(|timer| timer.event == transition.event)
 }
 
-/// What a box says that stands for every state but some, with names as `write` writes them.
-pub(crate) fn every_but(
+/// The label of a box for every state except some, with names escaped by `write`.
+pub(crate) fn every_except(
     graph: &Graph,
     others: &[&'static str],
     write: impl Fn(&'static str) -> Cow<'static, str>,
 ) -> String {
-    let ends = graph.states.iter().any(|state| state.kind == Kind::End).then_some(Cow::Borrowed("the ends"));
+    let ends = graph.states.iter().any(|state| state.kind == StateKind::End).then_some(Cow::Borrowed("end states"));
     let others: Vec<_> = others.iter().map(|name| write(name)).chain(ends).collect();
     match others.split_last() {
         None => "every state".into(),
-        Some((last, [])) => format!("every state but {last}"),
-        Some((last, first)) => format!("every state but {} and {last}", first.join(", ")),
+        Some((last, [])) => format!("every state except {last}"),
+        Some((last, first)) => format!("every state except {} and {last}", first.join(", ")),
     }
 }

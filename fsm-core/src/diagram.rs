@@ -1,23 +1,23 @@
-//! Keeping the diagram in a Markdown file true, by a test.
+//! A test that keeps the diagram in a Markdown file up to date.
 //!
-//! A file holds the diagram between two comments; what stands there is replaced, the rest of the file is left alone:
+//! The diagram is the text between two comments in the file; the rest of the file is never changed:
 //!
 //! ```text
 //! <!-- fsm:Server -->
 //! <!-- /fsm -->
 //! ```
 //!
-//! [`diagram!`](crate::diagram!) writes the test. [`check`] is the same for who wants to do it otherwise.
+//! [`diagram!`](crate::diagram!) generates the test. [`check`] is the same comparison as a function.
 
 use alloc::{format, string::String};
 use core::{error::Error, fmt};
 
-use crate::{diff::diff, graph::Graph};
+use crate::{__private::diff, graph::Graph};
 
-/// A test that holds the diagram in one or more Markdown files against the declaration.
+/// Generates a test that compares the diagram in one or more Markdown files with the declaration.
 ///
-/// Paths are relative to the crate's own folder (where its `Cargo.toml` is). The test is called like the machine, so one
-/// machine has one `diagram!`, which can name several files.
+/// Paths are relative to the folder of the crate's `Cargo.toml`. The test has the name of the machine, so use one `diagram!`
+/// for each machine and list all its files.
 ///
 /// ```
 /// # use fsm_core::StateMachine;
@@ -29,25 +29,26 @@ use crate::{diff::diff, graph::Graph};
 /// # fn main() {}
 /// ```
 ///
-/// Each file holds `<!-- fsm:Server -->` and below it `<!-- /fsm -->`, between which the diagram stands. When it is not what
-/// is declared, the test fails with a diff; `FSM_UPDATE=1 cargo test` writes it, the first time and whenever it has drifted.
+/// Each file contains `<!-- fsm:Server -->` and, below it, `<!-- /fsm -->`; the diagram goes between the two. The test fails
+/// with a diff if the diagram differs from the declaration. `FSM_UPDATE=1 cargo test` writes the diagram, both initially and
+/// after a change of the declaration.
 #[macro_export]
 macro_rules! diagram {
     ($machine:ident in $($path:literal),+ $(,)?) => {
         #[test]
         #[allow(non_snake_case)]
-        fn $machine() -> ::core::result::Result<(), $crate::diagram::Failure> {
+        fn $machine() -> ::core::result::Result<(), $crate::diagram::DiagramError> {
             $({
                 let path = ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path);
-                let failed = |what, error: ::std::io::Error| $crate::diagram::Failure::new(path, what, &error);
+                let failed = |what, error: ::std::io::Error| $crate::diagram::DiagramError::new(path, what, &error);
                 let text = ::std::fs::read_to_string(path).map_err(|error| failed("cannot be read", error))?;
                 let drift = $crate::diagram::check(&text, $machine::GRAPH)
-                    .map_err(|error| $crate::diagram::Failure::new(path, "cannot hold the diagram", &error))?;
+                    .map_err(|error| $crate::diagram::DiagramError::new(path, "has no place for the diagram", &error))?;
                 if let ::core::option::Option::Some(drift) = drift {
                     if ::std::env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
                         ::std::fs::write(path, drift.updated()).map_err(|error| failed("cannot be written", error))?;
                     } else {
-                        return ::core::result::Result::Err($crate::diagram::Failure::new(path, "has drifted", &drift));
+                        return ::core::result::Result::Err($crate::diagram::DiagramError::new(path, "is out of date", &drift));
                     }
                 }
             })+
@@ -56,13 +57,13 @@ macro_rules! diagram {
     };
 }
 
-/// Compares the block for `graph` in a Markdown text with the declaration; `None` when they agree.
+/// Compares the diagram of `graph` in a Markdown text with the declaration; `None` if they agree.
 ///
 /// # Errors
-/// When the text has no such block, or one that does not end.
-pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, NoBlock> {
+/// If the opening or the closing comment is missing.
+pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, MissingBlockError> {
     let open = format!("<!-- fsm:{} -->", graph.machine);
-    let missing = || NoBlock { open: open.clone() };
+    let missing = || MissingBlockError { open: open.clone() };
     let start = markdown.find(&open).ok_or_else(missing)? + open.len();
     let end = start + markdown[start..].find("<!-- /fsm -->").ok_or_else(missing)?;
     let newline = if markdown.contains("\r\n") { "\r\n" } else { "\n" };
@@ -75,7 +76,7 @@ pub fn check(markdown: &str, graph: &Graph) -> Result<Option<Drift>, NoBlock> {
     Ok(Some(Drift { diff: diff(found, &declared), updated }))
 }
 
-/// The text and the declaration differ; displayed as a diff.
+/// The difference between a text and the declaration, displayed as a diff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     diff: String,
@@ -83,7 +84,7 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// The whole text as it should be.
+    /// The whole text with the diagram updated.
     #[must_use]
     pub fn updated(&self) -> &str {
         &self.updated
@@ -92,84 +93,77 @@ impl Drift {
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n{}", self.diff)
+        write!(f, "`-` is in the file, `+` is declared; run with `FSM_UPDATE=1` to update the file\n\n{}", self.diff)
     }
 }
 
 impl Error for Drift {}
 
-/// The text has no place for the diagram.
+/// A text has no place for the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoBlock {
+pub struct MissingBlockError {
     open: String,
 }
 
-impl fmt::Display for NoBlock {
+impl fmt::Display for MissingBlockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "write `{}` and below it `<!-- /fsm -->` where the diagram belongs", self.open)
+        write!(f, "add `{}` and, below it, `<!-- /fsm -->` where the diagram belongs", self.open)
     }
 }
 
-impl Error for NoBlock {}
+impl Error for MissingBlockError {}
 
-/// Why a `diagram!` test failed; printed in full by `Debug`, which is what a failing test shows.
-pub struct Failure(String);
+/// The reason a [`diagram!`](crate::diagram!) test failed.
+///
+/// `Debug` prints the whole message, because a failing test shows `Debug`.
+pub struct DiagramError(String);
 
-impl Failure {
+impl DiagramError {
     #[doc(hidden)]
     pub fn new(path: &str, what: &str, error: &dyn fmt::Display) -> Self {
         Self(format!("{path} {what}: {error}"))
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for DiagramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for DiagramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Error for Failure {}
+impl Error for DiagramError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    const GRAPH: Graph = Graph {
-        machine: "Door",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[],
-        events: &[],
-        transitions: &[],
-        groups: &[],
-    };
+    const GRAPH: Graph = Graph::new("Door");
 
     #[test]
-    fn a_true_diagram_passes() {
+    fn a_current_diagram_passes() {
         let text = "# Door\n<!-- fsm:Door -->\n```mermaid\nstateDiagram-v2\n```\n<!-- /fsm -->\n";
         assert_eq!(check(text, &GRAPH), Ok(None));
     }
 
     #[test]
-    fn a_drifted_one_is_shown_line_by_line_and_replaced_alone() {
+    fn an_outdated_diagram_is_shown_as_a_diff_and_replaced() {
         let text = "# Door\r\n<!-- fsm:Door -->\r\n```mermaid\r\nstateDiagram-v2\r\n    A --> B\r\n```\r\n<!-- /fsm -->\r\nend";
         let drift = check(text, &GRAPH).unwrap().unwrap();
-        let expected = "`-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n  ```mermaid\n  stateDiagram-v2\n-     A --> B\n  ```";
+        let expected = "`-` is in the file, `+` is declared; run with `FSM_UPDATE=1` to update the file\n\n  ```mermaid\n  stateDiagram-v2\n-     A --> B\n  ```";
         assert_eq!(drift.to_string(), expected);
         assert_eq!(drift.updated(), text.replace("    A --> B\r\n", ""));
     }
 
     #[test]
-    fn a_file_without_a_place_for_it_is_told_so() {
-        let expected = "write `<!-- fsm:Door -->` and below it `<!-- /fsm -->` where the diagram belongs";
+    fn a_file_without_the_comments_is_an_error() {
+        let expected = "add `<!-- fsm:Door -->` and, below it, `<!-- /fsm -->` where the diagram belongs";
         assert_eq!(check("# Door", &GRAPH).unwrap_err().to_string(), expected);
         assert_eq!(check("<!-- fsm:Door -->", &GRAPH).unwrap_err().to_string(), expected);
     }

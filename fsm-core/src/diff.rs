@@ -1,28 +1,27 @@
-//! What differs between two texts, line by line, for people.
+//! A line-by-line diff of two texts, for the messages of tests that compare files.
 //!
-//! By longest common subsequence. A crate for it would be a dependency of every crate that declares a machine.
+//! It uses the longest common subsequence. A crate for it would be a dependency of every crate that declares a machine.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// How many equal lines stand around a change.
+/// The number of unchanged lines shown around a change.
 const CONTEXT: usize = 3;
 
-/// The lines of `old` that are gone (`-`) and those of `new` that came (`+`), with some of those that stayed around them.
-#[doc(hidden)]
+/// The removed lines (`-`) and the added lines (`+`), with some unchanged lines around them.
 #[must_use]
 pub fn diff(old: &str, new: &str) -> String {
     let lines = lines(old, new);
     let changed: Vec<_> = (0..lines.len()).filter(|index| lines[*index].0 != ' ').collect();
     let near = |index: usize| changed.iter().any(|changed| changed.abs_diff(index) <= CONTEXT);
     let mut out = Vec::new();
-    let mut left_out = false;
+    let mut omitted = false;
     for (index, (mark, line)) in lines.iter().enumerate() {
         if near(index) {
             out.push(format!("{mark} {line}"));
-        } else if !left_out {
+        } else if !omitted {
             out.push(String::from("  …"));
         }
-        left_out = !near(index);
+        omitted = !near(index);
     }
     out.join("\n")
 }
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_far_from_any_change_is_left_out() {
+    fn lines_far_from_changes_are_omitted() {
         let old = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13";
         let expected = "  …\n  3\n  4\n  5\n- 6\n+ six\n  7\n  8\n  9\n  …";
         assert_eq!(diff(old, &old.replace("6\n", "six\n")), expected);

@@ -1,46 +1,48 @@
-//! The graph for Graphviz.
+//! The graph in Graphviz's DOT language.
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
-    arrows::{Tail, arrows, every_but},
-    graph::{Graph, Kind, StateInfo},
+    arrows::{Tail, arrows, every_except},
+    graph::{Graph, StateInfo, StateKind},
     mermaid::Span,
 };
 
-/// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display). `work` states are dashed, ends have two lines; what
-/// many states have in common is one arrow, as in [`Mermaid`](crate::Mermaid).
+/// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
+///
+/// `work` states are dashed and end states have a double border. Transitions that many states share are one arrow, as in
+/// [`Mermaid`](crate::Mermaid).
 #[derive(Clone, Copy, Debug)]
-#[must_use = "it is written by `Display`"]
+#[must_use = "the text is written by `Display`"]
 pub struct Dot<'a> {
     graph: Graph,
     highlight: Option<&'a str>,
 }
 
 impl Graph {
-    /// The graph for Graphviz.
+    /// The graph in Graphviz's DOT language.
     pub const fn dot(&self) -> Dot<'static> {
         Dot { graph: *self, highlight: None }
     }
 }
 
 impl Dot<'_> {
-    /// Marks a state, such as the one an instance is in. A name that the graph does not have marks nothing.
+    /// Highlights a state, such as the current state of an instance. An unknown name is ignored.
     pub const fn highlight(self, state: &str) -> Dot<'_> {
         Dot { graph: self.graph, highlight: Some(state) }
     }
 
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let style = match state.kind {
-            Kind::Rest => "rounded",
-            Kind::Work => "rounded,dashed",
-            Kind::End => "rounded,bold",
+            StateKind::Rest => "rounded",
+            StateKind::Work => "rounded,dashed",
+            StateKind::End => "rounded,bold",
         };
         write!(f, "{indent}{}", Quoted(state.name))?;
         if self.highlight == Some(state.name) {
             writeln!(f, " [style=\"{style},filled\", fillcolor=\"#ffdd66\"];")
-        } else if state.kind == Kind::End {
+        } else if state.kind == StateKind::End {
             writeln!(f, " [style=\"{style}\", peripheries=2];")
         } else {
             writeln!(f, " [style=\"{style}\"];")
@@ -76,7 +78,7 @@ impl fmt::Display for Dot<'_> {
                 && !boxes.contains(&&others[..])
             {
                 boxes.push(others);
-                let text = every_but(graph, others, Cow::Borrowed);
+                let text = every_except(graph, others, Cow::Borrowed);
                 writeln!(
                     f,
                     "    {} [label=\"{}\", style=\"rounded,dotted\"];",
@@ -113,9 +115,9 @@ impl fmt::Display for Dot<'_> {
     }
 }
 
-/// What the box is called that stands for every state but `others`; no state is called so.
+/// The name of the box for every state except `others`, distinct from all state names.
 fn box_name(graph: &Graph, others: &[&str]) -> String {
-    let mut name = format!("every state but {}", others.join(", "));
+    let mut name = format!("every state except {}", others.join(", "));
     while graph.state(&name).is_some() {
         name.push('_');
     }
@@ -130,7 +132,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Text within quotes; a backslash begins one of Graphviz's own escapes.
+/// Text within quotes. A backslash would begin one of Graphviz's own escapes.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

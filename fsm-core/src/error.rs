@@ -1,6 +1,6 @@
-//! What can be wrong at run time: each error says what was found and gives back what went in.
+//! The errors of a machine: each names the problem and returns the caller's values.
 //!
-//! None of them prints a machine's data: states and payloads may be private.
+//! None of them prints a machine's data, because states and payloads may be private.
 
 use alloc::{borrow::Cow, boxed::Box, string::String};
 use core::{error::Error, fmt};
@@ -8,9 +8,9 @@ use core::{error::Error, fmt};
 use crate::machine::{StateMachine, StateOf};
 use crate::names::Name;
 
-/// Why a guard said no, for people.
+/// The reason a guard gives for refusing a transition.
 ///
-/// A guard returns `Result<(), R>` with any `R: Into<Reason>`; text is one.
+/// A guard returns `Result<(), R>` with any `R: Into<Reason>`, such as `&'static str` or `String`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reason(Cow<'static, str>);
 
@@ -46,58 +46,58 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A guard refused a typed transition: everything that went in comes back.
+/// A guard refused a typed transition. Machine and event are returned unchanged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Refused<S, E> {
-    /// What was to be moved on, unchanged.
+pub struct GuardError<S, E> {
+    /// The machine, or its state.
     pub machine: S,
-    /// The event, unchanged.
+    /// The event.
     pub event: E,
     /// The guard's reason.
     pub reason: Reason,
 }
 
-impl<S, E> Refused<S, E> {
-    /// Puts what was to be moved on into something else, as a machine around its state.
-    pub fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Refused<T, E> {
-        Refused { machine: wrap(self.machine), event: self.event, reason: self.reason }
+impl<S, E> GuardError<S, E> {
+    /// Converts the machine and keeps event and reason.
+    pub fn map<T>(self, convert: impl FnOnce(S) -> T) -> GuardError<T, E> {
+        GuardError { machine: convert(self.machine), event: self.event, reason: self.reason }
     }
 }
 
-impl<S, E> fmt::Debug for Refused<S, E> {
+impl<S, E> fmt::Debug for GuardError<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("GuardError").field("reason", &self.reason).finish_non_exhaustive()
     }
 }
 
-impl<S, E> fmt::Display for Refused<S, E> {
+impl<S, E> fmt::Display for GuardError<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused: {}", self.reason)
+        write!(f, "refused by the guard: {}", self.reason)
     }
 }
 
-impl<S, E> Error for Refused<S, E> {}
+impl<S, E> Error for GuardError<S, E> {}
 
-/// [`apply`](StateMachine::apply) did not move the machine: machine and event come back.
-pub struct Rejected<M: StateMachine> {
-    /// The machine, unchanged.
+/// [`apply`](StateMachine::apply) made no transition. Machine and event are returned unchanged.
+pub struct ApplyError<M: StateMachine> {
+    /// The machine.
     pub machine: M,
-    /// The event, unchanged.
+    /// The event.
     pub event: M::Event,
-    /// A guard's reason; `None` where the state does not declare the event.
+    /// The guard's reason; `None` if the state does not declare the event.
     pub reason: Option<Reason>,
 }
 
-impl<M: StateMachine> Rejected<M> {
-    /// What the state accepts instead.
+impl<M: StateMachine> ApplyError<M> {
+    /// The events that the state declares.
     pub fn accepts(&self) -> &'static [M::EventKind] {
         self.machine.accepts()
     }
 }
 
-impl<M: StateMachine> fmt::Debug for Rejected<M> {
+impl<M: StateMachine> fmt::Debug for ApplyError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected")
+        f.debug_struct("ApplyError")
             .field("state", &self.machine.state())
             .field("event", &M::kind_of(&self.event))
             .field("reason", &self.reason)
@@ -105,98 +105,110 @@ impl<M: StateMachine> fmt::Debug for Rejected<M> {
     }
 }
 
-impl<M: StateMachine> fmt::Display for Rejected<M> {
+impl<M: StateMachine> fmt::Display for ApplyError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (machine, state, event) = (M::GRAPH.machine, self.machine.state(), M::kind_of(&self.event));
         if let Some(reason) = &self.reason {
             return write!(f, "`{event}` was refused in state `{state}` of `{machine}`: {reason}");
         }
         write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
-        list(f, self.accepts().iter().map(|event| event.as_str()))
+        list(f, "and", self.accepts().iter().map(|event| event.as_str()))
     }
 }
 
-impl<M: StateMachine> Error for Rejected<M> {}
+impl<M: StateMachine> Error for ApplyError<M> {}
 
-/// A value was not in the state that was asked for: it comes back.
-pub struct WrongState<M: StateMachine> {
-    /// The value, unchanged.
+/// A value is not in the requested state. It is returned unchanged.
+pub struct WrongStateError<M: StateMachine> {
+    /// The value.
     pub machine: M,
-    /// What came with it; `()` where the machine has no context.
+    /// Its context; `()` if the machine has none.
     pub context: M::Context,
-    /// The state that was asked for.
+    /// The requested state.
     pub wanted: M::State,
 }
 
-impl<M: StateMachine> WrongState<M> {
+impl<M: StateMachine> WrongStateError<M> {
     /// `machine` is not in state `S`.
     pub fn new<S: StateOf<M>>(machine: M, context: M::Context) -> Self {
         Self { machine, context, wanted: S::STATE }
     }
 }
 
-impl<M: StateMachine> fmt::Debug for WrongState<M> {
+impl<M: StateMachine> fmt::Debug for WrongStateError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrongState")
+        f.debug_struct("WrongStateError")
             .field("state", &self.machine.state())
             .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }
 }
 
-impl<M: StateMachine> fmt::Display for WrongState<M> {
+impl<M: StateMachine> fmt::Display for WrongStateError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the `{}` is in state `{}`, not in `{}`", M::GRAPH.machine, self.machine.state(), self.wanted)
+        let (machine, state) = (M::GRAPH.machine, self.machine.state());
+        write!(f, "`{machine}` is in state `{state}`; expected `{}`", self.wanted)
     }
 }
 
-impl<M: StateMachine> Error for WrongState<M> {}
+impl<M: StateMachine> Error for WrongStateError<M> {}
 
-/// A text names none of a machine's states, or none of its events.
+/// A text is not the name of any state, or of any event, of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownName {
+pub struct UnknownNameError {
     of: &'static str,
     name: Box<str>,
     known: Box<[&'static str]>,
 }
 
-impl UnknownName {
-    /// `name` is none of `N`'s; `of` says what those are names of, as in "state of `Server`".
+impl UnknownNameError {
+    /// `name` is not one of `N`'s names; `of` says what those name, such as "state of `Server`".
     #[must_use]
     pub fn new<N: Name>(of: &'static str, name: &str) -> Self {
         Self { of, name: name.into(), known: N::ALL.iter().map(|known| known.as_str()).collect() }
     }
 
-    /// What was found.
+    /// The unknown name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The names there are.
+    /// The known names.
     #[must_use]
     pub fn known(&self) -> &[&'static str] {
         &self.known
     }
 }
 
-impl fmt::Display for UnknownName {
+impl fmt::Display for UnknownNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no {}; there are ", self.name, self.of)?;
-        list(f, self.known.iter().copied())
+        write!(f, "unknown {}: `{}`", self.of, self.name)?;
+        if self.known.is_empty() {
+            return Ok(());
+        }
+        f.write_str("; expected ")?;
+        list(f, "or", self.known.iter().copied())
     }
 }
 
-impl Error for UnknownName {}
+impl Error for UnknownNameError {}
 
-/// `` `a`, `b` and `c` ``, or `none`.
-pub(crate) fn list(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {
+/// Writes `` `a`, `b` and `c` `` with the given conjunction; `none` if there are no names.
+pub(crate) fn list(
+    f: &mut fmt::Formatter<'_>,
+    conjunction: &str,
+    names: impl Iterator<Item = &'static str>,
+) -> fmt::Result {
     let mut names = names.peekable();
     let Some(first) = names.next() else { return f.write_str("none") };
     write!(f, "`{first}`")?;
     while let Some(name) = names.next() {
-        let separator = if names.peek().is_some() { ", " } else { " and " };
-        write!(f, "{separator}`{name}`")?;
+        if names.peek().is_some() {
+            write!(f, ", `{name}`")?;
+        } else {
+            write!(f, " {conjunction} `{name}`")?;
+        }
     }
     Ok(())
 }

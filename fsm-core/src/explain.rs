@@ -1,12 +1,12 @@
-//! Why an event is not accepted, and what would help.
+//! Why an event is not accepted, and which events would help.
 
 use core::fmt;
 
 use crate::{error::list, graph::Graph, machine::StateMachine, names::Name};
 
-/// Why a state does not accept an event, for people: what it accepts instead, and how one comes to a state that does.
+/// Why a state does not accept an event, with the events it accepts and a path to a state that accepts this one.
 ///
-/// Made by the generated `why_not`, or for any machine by [`WhyNot::of`].
+/// Returned by the generated `why_not`, and by [`WhyNot::of`] in code that is generic over machines.
 #[derive(Clone, Copy, Debug)]
 pub struct WhyNot {
     graph: &'static Graph,
@@ -15,13 +15,13 @@ pub struct WhyNot {
 }
 
 impl WhyNot {
-    /// Why `machine` does not accept `event`; `None` where its state declares it. A guard can still refuse then.
+    /// Why `machine` does not accept `event`; `None` if its state declares the event. A guard can still refuse it then.
     pub fn of<M: StateMachine>(machine: &M, event: M::EventKind) -> Option<Self> {
         let why = Self { graph: M::GRAPH, state: machine.state().as_str(), event: event.as_str() };
         (!machine.can(event)).then_some(why)
     }
 
-    /// The events that the state accepts instead.
+    /// The events that the state accepts.
     pub fn accepts(&self) -> impl Iterator<Item = &'static str> + use<> {
         let (graph, state) = (self.graph, self.state);
         graph.transitions.iter().filter(move |transition| transition.from == state).map(|transition| transition.event)
@@ -38,15 +38,15 @@ impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { graph, state, event } = self;
         write!(f, "`{event}` is not accepted in state `{state}` of `{}`, which accepts ", graph.machine)?;
-        list(f, self.accepts())?;
+        list(f, "and", self.accepts())?;
         f.write_str("; it is accepted in ")?;
-        list(f, self.accepted_in())?;
-        let ways = self.accepted_in().filter_map(|to| graph.path(state, to));
-        match ways.min_by_key(alloc::vec::Vec::len) {
-            None => f.write_str(", to which no way leads from here"),
-            Some(way) => {
-                f.write_str(", by way of ")?;
-                list(f, way.iter().map(|step| step.transition.event))
+        list(f, "or", self.accepted_in())?;
+        let paths = self.accepted_in().filter_map(|to| graph.path(state, to));
+        match paths.min_by_key(alloc::vec::Vec::len) {
+            None => f.write_str(", which cannot be reached from here"),
+            Some(path) => {
+                f.write_str(", reached through ")?;
+                list(f, "and", path.iter().map(|step| step.transition.event))
             }
         }
     }

@@ -1,15 +1,17 @@
-//! A stable hash of what stored rows depend on.
+//! A stable hash of the parts of a graph that stored rows depend on.
 
-use crate::graph::{FieldInfo, Graph, Kind};
+use crate::graph::{FieldInfo, Graph, StateKind};
 
 impl Graph {
-    /// A hash of everything that a stored row depends on: the machine's name, its version, the names and kinds of the
+    /// A hash of everything that a stored row depends on: the machine's name and version, the names and kinds of the
     /// states, the names of the events, the names and types of all their fields, in declaration order, and the type of the
     /// context, if there is one.
     ///
-    /// Docs, guards, timers and transitions do not count: rows survive when they change. The algorithm is 64-bit FNV-1a
-    /// over each text's length (as eight little-endian bytes) and bytes; it does not change between releases, so the
-    /// value may be stored. It sees the declaration's tokens, not the inside of a field's type.
+    /// Docs, guards, timers and transitions are not included, because rows survive changes to them. A field's type counts as
+    /// it is written in the declaration; a change inside that type is not seen.
+    ///
+    /// The algorithm is 64-bit FNV-1a over the length of each text (as eight little-endian bytes) and its bytes. It does not
+    /// change between releases, so the value can be stored.
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
         let mut hash = Fnv::new().text(self.machine).number(self.version as u64);
@@ -18,9 +20,9 @@ impl Graph {
         while i < self.states.len() {
             let state = &self.states[i];
             let kind = match state.kind {
-                Kind::Rest => 0,
-                Kind::Work => 1,
-                Kind::End => 2,
+                StateKind::Rest => 0,
+                StateKind::Work => 1,
+                StateKind::End => 2,
             };
             hash = hash.text(state.name).number(kind).fields(state.fields);
             i += 1;
@@ -38,7 +40,7 @@ impl Graph {
     }
 }
 
-/// FNV-1a in its 64-bit form: std's hashers are neither `const` nor stable between releases.
+/// 64-bit FNV-1a: std's hashers are neither `const` nor stable between releases.
 struct Fnv(u64);
 
 impl Fnv {

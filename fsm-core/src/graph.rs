@@ -1,12 +1,23 @@
-//! The graph of a machine as `const` data, and the questions one can ask it.
+//! The graph of a machine as `const` data, and lookups in it.
 
 use core::time::Duration;
 
-/// A machine as `const` data: what its declaration says, in declaration order.
+/// A machine as `const` data: everything its declaration says, in declaration order.
 ///
-/// The derive builds it; `Server::GRAPH` is where it is found. Everything in it is `'static`, so it is copied freely and
-/// needs no allocation.
+/// The derive generates it as `Server::GRAPH`. Every part is `'static`, so a graph is copied freely and needs no allocation.
+///
+/// Build one by hand only to test code that takes graphs:
+///
+/// ```
+/// use fsm_core::{Graph, StateInfo, StateKind, TransitionInfo};
+///
+/// const DOOR: Graph = Graph::new("Door")
+///     .with_states(&[StateInfo::new("Open").with_initial(true), StateInfo::new("Sealed").with_kind(StateKind::End)])
+///     .with_transitions(&[TransitionInfo::new("Open", "seal", &["Sealed"])]);
+/// assert_eq!(DOOR.transition("Open", "seal").unwrap().to, ["Sealed"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Graph {
     /// The enum's name.
     pub machine: &'static str,
@@ -14,7 +25,7 @@ pub struct Graph {
     pub doc: &'static str,
     /// The schema version, `#[fsm(version = N)]`.
     pub version: u32,
-    /// The type of what every state shares, as the declaration writes it, `#[fsm(context = Type)]`.
+    /// The type of the shared context as the declaration writes it, `#[fsm(context = Type)]`.
     pub context: Option<&'static str>,
     /// All states.
     pub states: &'static [StateInfo],
@@ -26,55 +37,59 @@ pub struct Graph {
     pub groups: &'static [GroupInfo],
 }
 
-/// What a state is for.
+/// What moves a machine out of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// It rests until an event comes.
+#[non_exhaustive]
+pub enum StateKind {
+    /// An event from outside, or a timer.
     Rest,
-    /// Async work moves it on, `#[state(work)]`.
+    /// A worker, `#[state(work)]`.
     Work,
-    /// The machine has ended, `#[state(end)]`.
+    /// Nothing: the machine has ended, `#[state(end)]`.
     End,
 }
 
 /// One state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StateInfo {
-    /// Its name, as it is stored and drawn.
+    /// The name, as it is stored and drawn.
     pub name: &'static str,
-    /// Its doc comment.
+    /// The doc comment.
     pub doc: &'static str,
-    /// What it is for.
-    pub kind: Kind,
-    /// Whether a machine can be born here.
+    /// What moves a machine out of the state.
+    pub kind: StateKind,
+    /// Whether a machine can be created in the state.
     pub initial: bool,
     /// Whether a stored machine is removed on entry, `#[state(end, remove)]`.
     pub remove: bool,
-    /// Earlier names, still accepted from stored rows, `#[state(was = "Old")]`.
+    /// Former names, still accepted from stored rows, `#[state(was = "Old")]`.
     pub was: &'static [&'static str],
-    /// The superstate it is in.
+    /// The superstate that contains the state.
     pub group: Option<&'static str>,
-    /// Its fields.
+    /// The fields.
     pub fields: &'static [FieldInfo],
-    /// What fires when the machine stays too long.
+    /// The timer that starts on entry.
     pub timer: Option<TimerInfo>,
-    /// The event that is fired when the worker's attempts are used up, `#[state(work, exhausted = event)]`.
+    /// The event that fires when the worker has used up its attempts, `#[state(work, exhausted = event)]`.
     pub exhausted: Option<&'static str>,
 }
 
 /// One field of a state or of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FieldInfo {
-    /// Its name, or its position in a tuple.
+    /// The name, or the position in a tuple.
     pub name: &'static str,
-    /// Its type, as the declaration writes it.
+    /// The type, as the declaration writes it.
     pub ty: &'static str,
 }
 
-/// A timer that runs while the machine is in a state, `#[after(…)]`.
+/// A timer that runs while a machine is in a state, `#[after(…)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TimerInfo {
-    /// How long after the entry into the state it fires.
+    /// The time from entry into the state until the timer fires.
     pub after: Duration,
     /// The event that it fires.
     pub event: &'static str,
@@ -82,61 +97,121 @@ pub struct TimerInfo {
 
 /// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventInfo {
-    /// Its name, in `snake_case`, as the method is called.
+    /// The name in `snake_case`, which is also the name of the method.
     pub name: &'static str,
-    /// Its payload.
+    /// The fields of the payload.
     pub fields: &'static [FieldInfo],
 }
 
 /// One transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransitionInfo {
-    /// The state it leaves.
+    /// The source state.
     pub from: &'static str,
-    /// The event that causes it.
+    /// The event that triggers it.
     pub event: &'static str,
-    /// The states it can lead to; more than one where it branches.
+    /// The possible target states; more than one if the transition branches.
     pub to: &'static [&'static str],
     /// Whether a guard can refuse it.
     pub guarded: bool,
-    /// Whether the system itself may fire it on the way to a wished-for state.
+    /// Whether the runtime may fire it to reach a desired state.
     pub auto: bool,
-    /// What the declaration says about it.
+    /// The description in the declaration.
     pub doc: &'static str,
 }
 
 /// One superstate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GroupInfo {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What the declaration says about it.
+    /// The description in the declaration.
     pub doc: &'static str,
 }
 
 impl Graph {
-    /// The state that is called `name` today.
+    /// A graph without states, of schema version 1.
+    #[must_use]
+    pub const fn new(machine: &'static str) -> Self {
+        Self { machine, doc: "", version: 1, context: None, states: &[], events: &[], transitions: &[], groups: &[] }
+    }
+
+    /// Sets the doc comment.
+    #[must_use]
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Sets the schema version.
+    #[must_use]
+    pub const fn with_version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets the type of the shared context.
+    #[must_use]
+    pub const fn with_context(mut self, ty: &'static str) -> Self {
+        self.context = Some(ty);
+        self
+    }
+
+    /// Sets the states.
+    #[must_use]
+    pub const fn with_states(mut self, states: &'static [StateInfo]) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// Sets the events.
+    #[must_use]
+    pub const fn with_events(mut self, events: &'static [EventInfo]) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Sets the transitions.
+    #[must_use]
+    pub const fn with_transitions(mut self, transitions: &'static [TransitionInfo]) -> Self {
+        self.transitions = transitions;
+        self
+    }
+
+    /// Sets the superstates.
+    #[must_use]
+    pub const fn with_groups(mut self, groups: &'static [GroupInfo]) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// The state whose current name is `name`.
     #[must_use]
     pub fn state(&self, name: &str) -> Option<&'static StateInfo> {
         self.states.iter().find(|state| state.name == name)
     }
 
-    /// The state that is, or once was, called `name`: for what was stored under an earlier declaration.
+    /// The state whose current or former name is `name`, for rows stored under an earlier declaration.
+    ///
+    /// A current name takes precedence over a former one.
     #[must_use]
     pub fn state_was(&self, name: &str) -> Option<&'static StateInfo> {
         self.state(name).or_else(|| self.states.iter().find(|state| state.was.contains(&name)))
     }
 
-    /// The names under which rows in the state that is called `name` today can be stored: this one, and those that it had
-    /// earlier and no other state has now.
+    /// The names under which rows in the state `name` can be stored: the current name and the former names that no other
+    /// state has taken over.
     pub fn stored_names(&self, name: &str) -> impl Iterator<Item = &'static str> + use<'_> {
         let state = self.state(name);
-        let earlier = state.into_iter().flat_map(|state| state.was).copied();
-        state.map(|state| state.name).into_iter().chain(earlier.filter(|was| self.state(was).is_none()))
+        let former = state.into_iter().flat_map(|state| state.was).copied();
+        state.map(|state| state.name).into_iter().chain(former.filter(|was| self.state(was).is_none()))
     }
 
-    /// The event that is called `name`.
+    /// The event `name`.
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&'static EventInfo> {
         self.events.iter().find(|event| event.name == name)
@@ -153,9 +228,178 @@ impl Graph {
         self.transitions.iter().filter(move |transition| transition.from == from)
     }
 
-    /// The states in which a machine can be born.
+    /// The states in which a machine can be created.
     pub fn initial(&self) -> impl Iterator<Item = &'static StateInfo> + use<> {
         self.states.iter().filter(|state| state.initial)
+    }
+}
+
+impl StateInfo {
+    /// A state of kind [`Rest`](StateKind::Rest), without fields, that is not initial.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            doc: "",
+            kind: StateKind::Rest,
+            initial: false,
+            remove: false,
+            was: &[],
+            group: None,
+            fields: &[],
+            timer: None,
+            exhausted: None,
+        }
+    }
+
+    /// Sets the doc comment.
+    #[must_use]
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Sets the kind.
+    #[must_use]
+    pub const fn with_kind(mut self, kind: StateKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Sets whether a machine can be created in the state.
+    #[must_use]
+    pub const fn with_initial(mut self, initial: bool) -> Self {
+        self.initial = initial;
+        self
+    }
+
+    /// Sets whether a stored machine is removed on entry.
+    #[must_use]
+    pub const fn with_remove(mut self, remove: bool) -> Self {
+        self.remove = remove;
+        self
+    }
+
+    /// Sets the former names.
+    #[must_use]
+    pub const fn with_was(mut self, names: &'static [&'static str]) -> Self {
+        self.was = names;
+        self
+    }
+
+    /// Sets the superstate.
+    #[must_use]
+    pub const fn with_group(mut self, group: &'static str) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Sets the fields.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'static [FieldInfo]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Sets the timer.
+    #[must_use]
+    pub const fn with_timer(mut self, timer: TimerInfo) -> Self {
+        self.timer = Some(timer);
+        self
+    }
+
+    /// Sets the event that fires when the worker has used up its attempts.
+    #[must_use]
+    pub const fn with_exhausted(mut self, event: &'static str) -> Self {
+        self.exhausted = Some(event);
+        self
+    }
+}
+
+impl StateKind {
+    /// `"rest"`, `"work"` or `"end"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Work => "work",
+            Self::End => "end",
+        }
+    }
+}
+
+impl FieldInfo {
+    /// A field `name` of type `ty`.
+    #[must_use]
+    pub const fn new(name: &'static str, ty: &'static str) -> Self {
+        Self { name, ty }
+    }
+}
+
+impl TimerInfo {
+    /// A timer that fires `event` once `after` has passed.
+    #[must_use]
+    pub const fn new(after: Duration, event: &'static str) -> Self {
+        Self { after, event }
+    }
+}
+
+impl EventInfo {
+    /// An event without a payload.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, fields: &[] }
+    }
+
+    /// Sets the fields of the payload.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'static [FieldInfo]) -> Self {
+        self.fields = fields;
+        self
+    }
+}
+
+impl TransitionInfo {
+    /// A transition from `from` on `event` to one of `to`, without a guard.
+    #[must_use]
+    pub const fn new(from: &'static str, event: &'static str, to: &'static [&'static str]) -> Self {
+        Self { from, event, to, guarded: false, auto: false, doc: "" }
+    }
+
+    /// Sets whether a guard can refuse it.
+    #[must_use]
+    pub const fn with_guarded(mut self, guarded: bool) -> Self {
+        self.guarded = guarded;
+        self
+    }
+
+    /// Sets whether the runtime may fire it to reach a desired state.
+    #[must_use]
+    pub const fn with_auto(mut self, auto: bool) -> Self {
+        self.auto = auto;
+        self
+    }
+
+    /// Sets the description.
+    #[must_use]
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+}
+
+impl GroupInfo {
+    /// A superstate `name`.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, doc: "" }
+    }
+
+    /// Sets the description.
+    #[must_use]
+    pub const fn with_doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
     }
 }
 
@@ -164,42 +408,23 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    const A: StateInfo = StateInfo {
-        name: "A",
-        doc: "",
-        kind: Kind::Rest,
-        initial: true,
-        remove: false,
-        was: &["Old", "B"],
-        group: None,
-        fields: &[FieldInfo { name: "x", ty: "u8" }],
-        timer: None,
-        exhausted: None,
-    };
-    const B: StateInfo = StateInfo { name: "B", initial: false, was: &[], ..A };
-    const GRAPH: Graph = Graph {
-        machine: "M",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[A, B],
-        events: &[EventInfo { name: "go", fields: &[] }],
-        transitions: &[
-            TransitionInfo { from: "A", event: "go", to: &["B"], guarded: false, auto: false, doc: "" },
-            TransitionInfo { from: "B", event: "go", to: &["A", "B"], guarded: false, auto: false, doc: "" },
-        ],
-        groups: &[],
-    };
+    const A: StateInfo =
+        StateInfo::new("A").with_initial(true).with_was(&["Old", "B"]).with_fields(&[FieldInfo::new("x", "u8")]);
+    const B: StateInfo = StateInfo::new("B").with_fields(A.fields);
+    const GRAPH: Graph = Graph::new("M")
+        .with_states(&[A, B])
+        .with_events(&[EventInfo::new("go")])
+        .with_transitions(&[TransitionInfo::new("A", "go", &["B"]), TransitionInfo::new("B", "go", &["A", "B"])]);
 
     #[test]
-    fn names_are_found() {
+    fn lookups_by_name() {
         assert_eq!(GRAPH.state("A"), Some(&A));
         assert_eq!(GRAPH.state("Old"), None);
         assert_eq!(GRAPH.state_was("Old"), Some(&A));
         assert_eq!(
             GRAPH.state_was("B").map(|state| state.name),
             Some("B"),
-            "a present name goes before an earlier one"
+            "a current name takes precedence over a former one"
         );
         assert_eq!(GRAPH.stored_names("A").collect::<Vec<_>>(), ["A", "Old"]);
         assert_eq!(GRAPH.event("go").map(|event| event.name), Some("go"));
@@ -210,21 +435,21 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_sees_what_rows_depend_on_and_nothing_else() {
+    fn the_fingerprint_covers_what_rows_depend_on() {
         const STORED: u64 = GRAPH.fingerprint();
-        assert_eq!(STORED, 13_956_071_540_157_662_502, "the algorithm is a promise: stored values stay comparable");
+        assert_eq!(STORED, 13_956_071_540_157_662_502, "the algorithm never changes: stored values stay comparable");
         let same = [
-            Graph { doc: "other", ..GRAPH },
-            Graph { transitions: &[], ..GRAPH },
+            GRAPH.with_doc("other"),
+            GRAPH.with_transitions(&[]),
             Graph { states: &[StateInfo { doc: "other", was: &[], ..A }, B], ..GRAPH },
         ];
         assert!(same.iter().all(|graph| graph.fingerprint() == STORED));
         let other = [
             Graph { machine: "N", ..GRAPH },
-            Graph { version: 2, ..GRAPH },
-            Graph { context: Some("Shop"), ..GRAPH },
-            Graph { states: &[A], ..GRAPH },
-            Graph { states: &[StateInfo { kind: Kind::Work, ..A }, B], ..GRAPH },
+            GRAPH.with_version(2),
+            GRAPH.with_context("Shop"),
+            GRAPH.with_states(&[A]),
+            Graph { states: &[StateInfo { kind: StateKind::Work, ..A }, B], ..GRAPH },
             Graph { states: &[StateInfo { fields: &[FieldInfo { name: "x", ty: "u16" }], ..A }, B], ..GRAPH },
             Graph { events: &[EventInfo { name: "go", fields: A.fields }], ..GRAPH },
         ];

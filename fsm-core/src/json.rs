@@ -1,16 +1,30 @@
-//! The graph as JSON, for tools that never saw the code.
+//! The graph as JSON, for tools without access to the code.
 
 use core::fmt;
 
-use crate::graph::{EventInfo, FieldInfo, Graph, Kind, StateInfo, TransitionInfo};
+use crate::graph::{EventInfo, FieldInfo, Graph, StateInfo, TransitionInfo};
 
-/// A graph as JSON on one line, written by [`Display`](fmt::Display): all that [`Graph`] holds, under the same names, and the
-/// [fingerprint](Graph::fingerprint) as a text of sixteen hexadecimal digits. A timer's `after` is `{"secs", "nanos"}`.
+/// A graph as JSON on one line, written by [`Display`](fmt::Display).
 ///
-/// Written by hand: a serialiser would be a dependency of every crate that declares a machine.
+/// It contains everything in a [`Graph`] under the names of its fields, with these differences:
+///
+/// - `format` is [`Json::FORMAT`].
+/// - `fingerprint` is the [fingerprint](Graph::fingerprint) as sixteen hexadecimal digits.
+/// - The `ty` of a field is named `type`.
+/// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
+/// - The `after` of a timer is `{"secs": …, "nanos": …}`.
+///
+/// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
+/// increases it.
+// Written by hand: a serialiser would be a dependency of every crate that declares a machine.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "it is written by `Display`"]
+#[must_use = "the text is written by `Display`"]
 pub struct Json(Graph);
+
+impl Json {
+    /// The number of the format, as in `"format":1`.
+    pub const FORMAT: u32 = 1;
+}
 
 impl Graph {
     /// The graph as JSON.
@@ -22,7 +36,8 @@ impl Graph {
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Graph { machine, doc, version, context, states, events, transitions, groups } = &self.0;
-        write!(f, "{{\"machine\":{},\"doc\":{},\"version\":{version}", Text(machine), Text(doc))?;
+        write!(f, "{{\"format\":{},\"machine\":{}", Self::FORMAT, Text(machine))?;
+        write!(f, ",\"doc\":{},\"version\":{version}", Text(doc))?;
         write!(f, ",\"fingerprint\":\"{:016x}\",\"context\":{},\"states\":", self.0.fingerprint(), Optional(*context))?;
         array(f, states, state)?;
         f.write_str(",\"events\":")?;
@@ -45,11 +60,7 @@ impl fmt::Display for Json {
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
     let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted } = state;
-    let kind = match kind {
-        Kind::Rest => "rest",
-        Kind::Work => "work",
-        Kind::End => "end",
-    };
+    let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
     array(f, was, |f, was| write!(f, "{}", Text(was)))?;
@@ -67,7 +78,7 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
 }
 
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {
-    write!(f, "{{\"name\":{},\"ty\":{}}}", Text(field.name), Text(field.ty))
+    write!(f, "{{\"name\":{},\"type\":{}}}", Text(field.name), Text(field.ty))
 }
 
 fn array<T>(

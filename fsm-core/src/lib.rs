@@ -1,53 +1,53 @@
-//! State machines from one annotated enum: an illegal transition does not compile, and the diagram draws itself.
+//! State machines from one annotated enum: illegal transitions do not compile, and diagrams are generated.
 //!
 //! ```
 //! use fsm_core::StateMachine;
 //!
-//! /// Where an order stands.
+//! /// The status of an order.
 //! #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 //! #[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq))]
-//! #[on(cancel => Cancelled, except(Shipped))] // from every state that is not an end
+//! #[on(cancel => Cancelled, except(Shipped))] // from all states except end states and `Shipped`
 //! pub enum OrderStatus {
-//!     /// It came in.
+//!     /// Received.
 //!     #[on(pay { cents: u32 } => Paid)]
 //!     Placed,
-//!     /// The money is there.
+//!     /// Payment received.
 //!     #[on(ship => Shipped)]
 //!     Paid { cents: u32 },
-//!     /// On its way.
+//!     /// Shipped to the customer.
 //!     #[on(arrive => Delivered)]
 //!     Shipped,
-//!     /// The customer has it.
+//!     /// The customer has received it.
 //!     #[state(end)]
 //!     Delivered,
-//!     /// Nobody wants it any more.
+//!     /// Cancelled by the customer.
 //!     #[state(end)]
 //!     Cancelled,
 //! }
 //!
 //! # fn main() {
-//! // Typed: the state is part of the type, and each state has the methods of its events, and no others.
+//! // Typed: the state is part of the type, and each state has only the methods of its own events.
 //! let placed = order_status::Machine::new(order_status::Placed);
 //! let paid = placed.pay(999);
 //! assert_eq!(paid.cents, 999);
 //! let shipped = paid.ship();
 //!
-//! // As a plain value, as it comes out of a file or a table: the same rules at run time.
+//! // As a plain value, such as one read from a file or a table: the same rules apply at run time.
 //! let order: OrderStatus = shipped.into();
 //! assert!(order.can(order_status::EventKind::Arrive));
-//! let rejected = order.apply(order_status::event::Cancel).unwrap_err();
+//! let error = order.apply(order_status::event::Cancel).unwrap_err();
 //! assert_eq!(
-//!     rejected.to_string(),
+//!     error.to_string(),
 //!     "`cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts `arrive`"
 //! );
 //!
-//! // And typed again.
-//! let order_status::Any::Shipped(shipped) = order_status::Any::from(order) else { panic!("it was shipped") };
+//! // Back to a typed machine.
+//! let order_status::Any::Shipped(shipped) = order_status::Any::from(order) else { panic!("the order is shipped") };
 //! assert_eq!(shipped.arrive().state(), order_status::State::Delivered);
 //! # }
 //! ```
 //!
-//! What is not declared does not compile, as a method or through `fire`:
+//! An undeclared transition does not compile, neither as a method nor through `fire`:
 //!
 //! ```compile_fail
 //! # use fsm_core::StateMachine;
@@ -64,18 +64,24 @@
 //! # }
 //! ```
 //!
-//! # Where to read on
+//! # Overview
 //!
-//! - [The derive](macro@StateMachine): every attribute, every generated item, what is checked.
-//! - [`Graph`]: the machine as `const` data, to ask, to [walk](Graph::path), and to draw as [Mermaid](Graph::mermaid),
+//! - [The derive](macro@StateMachine): all attributes, all generated items, and what is checked.
+//! - [`Graph`]: the machine as `const` data, with lookups, [paths](Graph::path), and output as [Mermaid](Graph::mermaid),
 //!   [DOT](Graph::dot), [table](Graph::table) or [JSON](Graph::json).
-//! - [`WhyNot`]: why an event is not accepted, and what would help.
-//! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file true.
-//! - `testing` (feature `testing`): ways through the graph and a table of transitions, for your own tests; with the feature
-//!   `proptest`, strategies too.
-//! - `fsm-runtime`: machines that are stored, and workers that move them on.
+//! - [`WhyNot`]: why an event is not accepted, and which events would help.
+//! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file up to date.
+//! - `testing` (feature `testing`): paths through the graph and tables of transitions for your own tests. The feature
+//!   `proptest` adds strategies.
+//! - `fsm-runtime`: stored machines, and workers that move them.
 //!
-//! This crate is `no_std` and depends on nothing but the derive (feature `derive`, on by default).
+//! This crate is `no_std` and depends only on the derive (feature `derive`, enabled by default).
+//!
+//! # Compatibility
+//!
+//! Public enums, and structs with public fields, are `#[non_exhaustive]`: later versions may add variants and fields. The parts of
+//! a graph have `const` constructors instead of literals. The exceptions are [`GuardError`], [`ApplyError`] and
+//! [`WrongStateError`], whose fields are the arguments of the failed call and the reason.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -83,7 +89,7 @@
 extern crate alloc;
 
 mod arrows;
-mod course;
+mod convergence;
 pub mod diagram;
 mod diff;
 mod dot;
@@ -95,17 +101,18 @@ mod json;
 mod machine;
 mod mermaid;
 mod names;
+mod path;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod walk;
 
-/// What generated code names besides the public items.
+/// Items for generated code and for `fsm-runtime`, outside the compatibility promise.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::diff::diff;
     pub use alloc::boxed::Box;
 
-    /// Code of a declaration, which the derive does not read: what is no expression is one error here, at the user's tokens.
+    /// An expression of the declaration. The derive does not parse it; a syntax error appears once, at the user's tokens.
     #[doc(hidden)]
     #[macro_export]
     macro_rules! __code {
@@ -116,18 +123,16 @@ pub mod __private {
     pub use __code as code;
 }
 
-pub use course::{Course, Obstacle};
-#[doc(hidden)]
-pub use diff::diff;
+pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
-pub use error::{Reason, Refused, Rejected, UnknownName, WrongState};
+pub use error::{ApplyError, GuardError, Reason, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
-pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, Kind, StateInfo, TimerInfo, TransitionInfo};
+pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
+pub use path::PathStep;
 pub use table::Table;
-pub use walk::Step;

@@ -1,12 +1,12 @@
-//! The traits that link a declared machine to generic code.
+//! The traits of declared machines, for code that is generic over machines.
 //!
-//! All of them are implemented by the derive. Who uses a machine calls its generated methods and needs none of these.
+//! The derive implements all of them. Code for one machine uses its generated methods instead.
 
-use crate::error::{Refused, Rejected};
+use crate::error::{ApplyError, GuardError};
 use crate::graph::Graph;
 use crate::names::Name;
 
-/// A declared machine: the enum itself, seen by code that is generic over machines.
+/// A declared machine, implemented by the derive for the enum itself.
 pub trait StateMachine: Sized {
     /// The names of the states.
     type State: Name;
@@ -14,12 +14,12 @@ pub trait StateMachine: Sized {
     type EventKind: Name;
     /// Any event, with its payload.
     type Event;
-    /// What every state shares, `#[fsm(context = Type)]`; `()` without.
+    /// The context that all states share, `#[fsm(context = Type)]`; `()` if there is none.
     type Context;
     /// The graph.
     const GRAPH: &'static Graph;
 
-    /// The state this value is in.
+    /// The current state.
     fn state(&self) -> Self::State;
 
     /// The events that this state declares. A guard can still refuse one.
@@ -30,48 +30,50 @@ pub trait StateMachine: Sized {
         self.accepts().contains(&event)
     }
 
-    /// The transition when state and event are only known at run time. Guards read the context, a `with` may change it.
+    /// Makes a transition whose state and event are known only at run time.
+    ///
+    /// Guards read the context; a `with` function can change it.
     ///
     /// # Errors
-    /// Machine and event come back when the state does not declare the event, or when a guard refuses it; the context is as
-    /// it was then.
-    fn apply(self, event: Self::Event, context: &mut Self::Context) -> Result<Self, Rejected<Self>>;
+    /// Returns machine and event if the state does not declare the event, or if a guard refuses it. The context is unchanged
+    /// then.
+    fn apply(self, event: Self::Event, context: &mut Self::Context) -> Result<Self, ApplyError<Self>>;
 
-    /// Which event this is.
+    /// The name of an event.
     fn kind_of(event: &Self::Event) -> Self::EventKind;
 }
 
-/// What a transition can lead to: a state, or a generated choice of states.
+/// The result of a transition: a state, or a generated choice of states.
 pub trait Target<M: StateMachine>: Sized {
-    /// Back to the enum.
+    /// Converts into the enum.
     fn into_enum(self) -> M;
 
-    /// Out of the enum.
+    /// Converts from the enum.
     ///
     /// # Errors
-    /// The value comes back if it is in another state.
+    /// Returns the value if it is in another state.
     fn from_enum(machine: M) -> Result<Self, M>;
 }
 
 /// One of the states of `M`.
 pub trait StateOf<M: StateMachine>: Target<M> {
-    /// Which one.
+    /// The name of the state.
     const STATE: M::State;
 }
 
-/// `M`, standing in `S`, accepts `E`.
+/// The machine accepts event `E` in state `S`.
 ///
-/// Implemented once per `durable` machine, for every event that the machine's own `EventOf<S>` covers: so the run time can bound
-/// on this trait, and an illegal pair is still explained in the words of the machine's module.
+/// A `durable` machine has one blanket implementation, for every event that its own `EventOf<S>` covers. The runtime uses this
+/// trait as a bound, and the compiler explains an illegal pair with the machine's own types.
 pub trait Accepts<S, E>: StateMachine {
-    /// Which event this is.
+    /// The name of the event.
     const EVENT: Self::EventKind;
-    /// The state that follows, or the choice of states that can.
+    /// The target state, or the choice of target states.
     type Target: Target<Self>;
 
-    /// Asks the guard, then makes the transition.
+    /// Checks the guard, then makes the transition.
     ///
     /// # Errors
-    /// State and event come back when the guard refuses; the context is as it was then.
-    fn transition(state: S, event: E, context: &mut Self::Context) -> Result<Self::Target, Refused<S, E>>;
+    /// Returns state and event if the guard refuses. The context is unchanged then.
+    fn transition(state: S, event: E, context: &mut Self::Context) -> Result<Self::Target, GuardError<S, E>>;
 }

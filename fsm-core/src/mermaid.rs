@@ -10,30 +10,26 @@ use alloc::{
 use core::{fmt, time::Duration};
 
 use crate::{
-    arrows::{Tail, arrows, every_but},
-    graph::{Graph, Kind, StateInfo, TransitionInfo},
+    arrows::{Tail, arrows, every_except},
+    graph::{Graph, StateInfo, StateKind, TransitionInfo},
 };
 
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
-/// The text is the same on every run: states and transitions in declaration order. A transition that all of a superstate's
-/// members have is one arrow from the superstate (from three members on), one that almost all states have is one from a box that says
-/// which (from nine states on), so that a picture of many states stays readable. It marks `work` states, ends, guards
-/// (`[guarded]`) and timers, and gives each state the first line of its doc comment.
+/// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
+/// end states, guards (`[guarded]`) and timers, and shows the first line of each state's doc comment.
+///
+/// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
+/// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
+/// lists the exceptions.
 ///
 /// ```
-/// # use fsm_core::{Graph, Kind, StateInfo};
-/// # const DOOR: Graph = Graph {
-/// #     machine: "Door", doc: "", version: 1, context: None, events: &[], transitions: &[], groups: &[],
-/// #     states: &[StateInfo {
-/// #         name: "Open", doc: "", kind: Kind::Rest, initial: true, remove: false, was: &[], group: None, fields: &[],
-/// #         timer: None, exhausted: None,
-/// #     }],
-/// # };
+/// # use fsm_core::{Graph, StateInfo};
+/// const DOOR: Graph = Graph::new("Door").with_states(&[StateInfo::new("Open").with_initial(true)]);
 /// assert_eq!(DOOR.mermaid().to_string(), "stateDiagram-v2\n    state \"Open\" as Open\n    [*] --> Open\n");
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[must_use = "it is written by `Display`"]
+#[must_use = "the text is written by `Display`"]
 pub struct Mermaid<'a> {
     graph: Graph,
     highlight: Option<&'a str>,
@@ -48,7 +44,7 @@ impl Graph {
 }
 
 impl<'a> Mermaid<'a> {
-    /// Marks a state, such as the one an instance is in. A name that the graph does not have marks nothing.
+    /// Highlights a state, such as the current state of an instance. An unknown name is ignored.
     pub const fn highlight<'b>(self, state: &'b str) -> Mermaid<'b>
     where
         'a: 'b,
@@ -56,7 +52,7 @@ impl<'a> Mermaid<'a> {
         Mermaid { highlight: Some(state), graph: self.graph, docs: self.docs }
     }
 
-    /// Whether each state carries the first line of its doc comment; it does unless this says no.
+    /// Sets whether each state shows the first line of its doc comment. The default is `true`.
     pub const fn docs(self, docs: bool) -> Self {
         Self { docs, ..self }
     }
@@ -90,7 +86,7 @@ impl fmt::Display for Mermaid<'_> {
                 writeln!(
                     f,
                     "    state \"{}\" as {}",
-                    every_but(graph, others, |name| Cow::Owned(text(name))),
+                    every_except(graph, others, |name| Cow::Owned(text(name))),
                     drawing.box_id(others)
                 )?;
             }
@@ -102,16 +98,16 @@ impl fmt::Display for Mermaid<'_> {
             };
             drawing.transition(f, &from, transition)?;
         }
-        for state in graph.states.iter().filter(|state| state.kind == Kind::End) {
+        for state in graph.states.iter().filter(|state| state.kind == StateKind::End) {
             writeln!(f, "    {} --> [*]", drawing.id(state.name))?;
         }
-        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == Kind::Work)?;
-        drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == Kind::End)?;
+        drawing.class(f, "work", "stroke-dasharray: 5 3", |state| state.kind == StateKind::Work)?;
+        drawing.class(f, "ended", "stroke-width: 3px", |state| state.kind == StateKind::End)?;
         drawing.class(f, "here", "fill:#fd6,color:#000,stroke-width: 3px", |state| Some(state.name) == *highlight)
     }
 }
 
-/// A graph with the identifiers that stand for its names.
+/// A graph with Mermaid identifiers for its names.
 struct Drawing<'g> {
     graph: &'g Graph,
     ids: BTreeMap<&'static str, String>,
@@ -119,7 +115,7 @@ struct Drawing<'g> {
 }
 
 impl Drawing<'_> {
-    /// The identifier of a state or superstate; a name that the graph does not declare stands for itself.
+    /// The identifier of a state or superstate. A name that the graph does not declare is returned as it is.
     fn id<'n>(&'n self, name: &'n str) -> &'n str {
         self.ids.get(name).map_or(name, String::as_str)
     }
@@ -133,7 +129,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// The identifier of the box that stands for every state but `others`; no name has it.
+    /// The identifier of the box for every state except `others`, distinct from all others.
     fn box_id(&self, others: &[&str]) -> String {
         let others = others.iter().map(|name| self.id(name));
         let mut id = core::iter::once("every").chain(others).collect::<Vec<_>>().join("_");
@@ -173,7 +169,7 @@ impl Drawing<'_> {
     }
 }
 
-/// Names as Mermaid can write them, each another: its lexer takes no `-` in an identifier and reads some words as its own.
+/// A distinct Mermaid identifier for each name. Mermaid's lexer rejects `-` in identifiers and reserves some words.
 fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
     let mut ids: BTreeMap<&'static str, String> = BTreeMap::new();
     let names = graph.states.iter().map(|state| state.name);
@@ -187,8 +183,8 @@ fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
     ids
 }
 
-/// Words that Mermaid's lexer, which ignores case, takes for its own where an identifier could stand.
-const WORDS: [&str; 16] = [
+/// Words that Mermaid's lexer reserves where an identifier could appear, compared without case.
+const RESERVED: [&str; 16] = [
     "accdescr",
     "acctitle",
     "as",
@@ -208,8 +204,7 @@ const WORDS: [&str; 16] = [
 ];
 
 fn plain(name: &str) -> Cow<'_, str> {
-    let word = WORDS.iter().any(|word| word.eq_ignore_ascii_case(name));
-    if word {
+    if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name)) {
         return Cow::Owned(format!("{name}_"));
     }
     if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
@@ -218,7 +213,7 @@ fn plain(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect())
 }
 
-/// Free text: what Mermaid, Markdown or HTML would read as markup becomes an entity (`#58;` is a colon).
+/// Escapes free text: characters that Mermaid, Markdown or HTML could read as markup become entities (`#58;` is a colon).
 fn text(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
@@ -235,7 +230,7 @@ fn text(text: &str) -> String {
     })
 }
 
-/// A duration as people write it: `15m`, `1h30m`, `250ms`.
+/// A duration in the form `15m`, `1h30m` or `250ms`.
 pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
@@ -261,50 +256,20 @@ mod tests {
     use super::*;
     use crate::graph::{GroupInfo, TimerInfo};
 
-    const fn state(name: &'static str) -> StateInfo {
-        StateInfo {
-            name,
-            doc: "",
-            kind: Kind::Rest,
-            initial: false,
-            remove: false,
-            was: &[],
-            group: None,
-            fields: &[],
-            timer: None,
-            exhausted: None,
-        }
-    }
-
-    const GRAPH: Graph = Graph {
-        machine: "Lease",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            StateInfo { initial: true, doc: "Waits; forever:\nor not.", ..state("INIT-REBOOT") },
-            StateInfo {
-                kind: Kind::Work,
-                timer: Some(TimerInfo { after: Duration::from_millis(5_400_250), event: "expire" }),
-                group: Some("Active"),
-                ..state("INIT_REBOOT")
-            },
-            StateInfo { kind: Kind::End, ..state("End") },
-        ],
-        events: &[],
-        transitions: &[
-            TransitionInfo {
-                from: "INIT-REBOOT",
-                event: "go",
-                to: &["INIT_REBOOT", "End"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            TransitionInfo { from: "INIT_REBOOT", event: "expire", to: &["End"], guarded: false, auto: false, doc: "" },
-        ],
-        groups: &[GroupInfo { name: "Active", doc: "" }],
-    };
+    const GRAPH: Graph = Graph::new("Lease")
+        .with_states(&[
+            StateInfo::new("INIT-REBOOT").with_initial(true).with_doc("Waits; forever:\nor not."),
+            StateInfo::new("INIT_REBOOT")
+                .with_kind(StateKind::Work)
+                .with_timer(TimerInfo::new(Duration::from_millis(5_400_250), "expire"))
+                .with_group("Active"),
+            StateInfo::new("End").with_kind(StateKind::End),
+        ])
+        .with_transitions(&[
+            TransitionInfo::new("INIT-REBOOT", "go", &["INIT_REBOOT", "End"]).with_guarded(true),
+            TransitionInfo::new("INIT_REBOOT", "expire", &["End"]),
+        ])
+        .with_groups(&[GroupInfo::new("Active")]);
 
     #[test]
     fn everything_is_drawn() {
@@ -331,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn docs_can_be_left_out_and_an_unknown_highlight_marks_nothing() {
+    fn docs_can_be_omitted_and_unknown_highlights_are_ignored() {
         let text = GRAPH.mermaid().docs(false).highlight("Nowhere").to_string();
         assert!(!text.contains("Waits") && !text.contains("here"), "{text}");
     }

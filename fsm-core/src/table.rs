@@ -3,11 +3,13 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::graph::{Graph, Kind};
+use crate::graph::{Graph, StateKind};
 
-/// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display): from, event, to, and what is special.
+/// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
+///
+/// The columns are source, event, targets and notes: guards, `auto`, timers and work.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "it is written by `Display`"]
+#[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);
 
 impl Graph {
@@ -29,12 +31,12 @@ impl fmt::Display for Table {
             }
             f.write_str(" | ")?;
             let timer = state.and_then(|state| state.timer).filter(|timer| timer.event == transition.event);
-            let work = state.is_some_and(|state| state.kind == Kind::Work);
+            let work = state.is_some_and(|state| state.kind == StateKind::Work);
             let exhausted = state.and_then(|state| state.exhausted) == Some(transition.event);
             let notes = [
                 (transition.guarded, "guarded"),
                 (transition.auto, "auto"),
-                (exhausted, "when attempts are used up"),
+                (exhausted, "when attempts are exhausted"),
                 (work, "by work"),
             ];
             let mut separator = "";
@@ -51,7 +53,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A name as code; one that would end the cell or the code is escaped.
+/// A name as inline code, escaped so that it cannot end the cell or the code.
 fn code(name: &str) -> String {
     let fence = if name.contains('`') { "``" } else { "`" };
     let mut out = String::from(fence);

@@ -1,4 +1,4 @@
-//! `diagram!` on a real file: it holds a true diagram, and rewrites a drifted one when it is told to.
+//! `diagram!` with a real file: a current diagram passes, and an outdated one is shown as a diff.
 
 use fsm_core::{StateMachine, diagram};
 
@@ -6,11 +6,11 @@ use fsm_core::{StateMachine, diagram};
 #[derive(StateMachine)]
 #[fsm(initial = Closed)]
 enum Door {
-    /// Nobody gets in.
+    /// Nobody can enter.
     #[on(open => Open)]
     #[allow(dead_code)]
     Closed,
-    /// Anybody does.
+    /// Anybody can enter.
     #[on(close => Closed)]
     #[allow(dead_code)]
     Open,
@@ -19,7 +19,7 @@ enum Door {
 diagram!(Door in "tests/door.md");
 
 #[test]
-fn the_file_is_what_is_declared() {
+fn the_file_matches_the_declaration() {
     let text = include_str!("door.md");
     assert_eq!(diagram::check(text, Door::GRAPH), Ok(None));
     let drifted = text.replace("open", "unlock");

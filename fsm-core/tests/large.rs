@@ -1,9 +1,9 @@
-//! A machine of thirty states, whose picture stays readable: what many states have in common is one arrow.
+//! A machine of thirty states: shared transitions are one arrow, so that the diagram stays readable.
 #![allow(dead_code)]
 
 use fsm_core::{StateMachine, diagram};
 
-/// An order in a shop, from the cart to the archive.
+/// An order in a shop.
 #[derive(StateMachine)]
 #[fsm(
     initial = Cart | Imported,
@@ -13,64 +13,64 @@ use fsm_core::{StateMachine, diagram};
 )]
 #[on(freeze => Frozen, except(Frozen, Abandoned))]
 enum Order {
-    /// The customer collects items.
+    /// The customer adds items.
     #[on(check_out => Address)]
     #[after("30d", expire)]
     #[on(expire => Expired)]
     Cart,
-    /// It came from another system.
+    /// Created by another system.
     #[on(accept_import => Paid)]
     #[on(expire => Expired)]
     Imported,
-    /// Where to send it.
+    /// The customer enters the address.
     #[state(in = Checkout)]
     #[on(address_given => Shipping)]
     Address,
-    /// How to send it.
+    /// The customer chooses a carrier.
     #[state(in = Checkout)]
     #[on(shipping_chosen => Payment)]
     #[on(back => Address)]
     Shipping,
-    /// How to pay for it.
+    /// The customer chooses a payment method.
     #[state(in = Checkout)]
     #[on(payment_chosen => Confirm)]
     #[on(back => Shipping)]
     Payment,
-    /// The customer looks at all of it.
+    /// The customer reviews the order.
     #[state(in = Checkout)]
     #[on(confirm => Authorising)]
     #[on(back => Payment)]
     Confirm,
-    /// The bank is asked.
+    /// Waiting for the bank.
     #[state(work)]
     #[on(authorised => Authorised)]
     #[on(declined => PaymentFailed)]
     #[on(challenge => Challenged)]
     #[after("2m", declined)]
     Authorising,
-    /// The customer proves who they are.
+    /// The customer authenticates.
     #[on(authorised => Authorised)]
     #[on(declined => PaymentFailed)]
     #[after("15m", declined)]
     Challenged,
-    /// The bank said no.
+    /// Declined by the bank.
     #[on(retry_payment => Payment)]
     #[on(expire => Expired)]
     PaymentFailed,
-    /// The money is reserved.
+    /// The amount is reserved.
     #[on(capture => Capturing)]
     #[on(release => Cancelled)]
     Authorised,
-    /// The money is taken.
+    /// The amount is being captured.
     #[state(work)]
     #[on(captured => Paid)]
     #[on(declined => PaymentFailed)]
     Capturing,
-    /// It can be prepared.
+    /// Ready for fulfilment.
     #[on(allocate => Allocating)]
     #[on(refund => Refunding)]
     Paid,
-    /// Stock is looked for.
+    /// Stock is being allocated.
     #[state(work, in = Fulfilment)]
     #[on(allocated => Picking)]
     #[on(short => Backordered)]
@@ -80,62 +80,62 @@ enum Order {
     #[on(restocked => Allocating)]
     #[on(refund => Refunding)]
     Backordered,
-    /// Somebody walks the shelves.
+    /// Items are being picked.
     #[state(in = Fulfilment)]
     #[on(picked => Packing)]
     #[on(short => Backordered)]
     Picking,
-    /// It is put in a box.
+    /// Items are being packed.
     #[state(in = Fulfilment)]
     #[on(packed => LabelPrinting)]
     Packing,
-    /// The carrier gives a number.
+    /// Waiting for the carrier's label.
     #[state(work, in = Fulfilment)]
     #[on(labelled => ReadyToShip)]
     #[on(label_failed => Packing)]
     LabelPrinting,
-    /// It stands at the door.
+    /// Waiting for pickup.
     #[state(in = Fulfilment)]
     #[on(picked_up => InTransit)]
     ReadyToShip,
-    /// Stopped by somebody.
+    /// Fulfilment is paused.
     #[on(resume_fulfilment => Allocating)]
     #[on(refund => Refunding)]
     OnHold,
-    /// On its way.
+    /// In transit.
     #[on(delivered => Delivered)]
     #[on(lost => Lost)]
     #[on(delayed => Delayed)]
     InTransit,
-    /// On its way, too long.
+    /// In transit for too long.
     #[on(delivered => Delivered)]
     #[on(lost => Lost)]
     Delayed,
-    /// The carrier lost it.
+    /// Lost by the carrier.
     #[on(resend => Allocating)]
     #[on(refund => Refunding)]
     Lost,
-    /// The customer has it.
+    /// Received by the customer.
     #[state(in = AfterSale)]
     #[on(request_return => ReturnRequested)]
     #[on(complete => Completed)]
     #[after("30d", complete)]
     Delivered,
-    /// The customer wants to send it back.
+    /// The customer has requested a return.
     #[state(in = AfterSale)]
     #[on(return_received => Inspecting)]
     #[on(complete => Completed)]
     ReturnRequested,
-    /// Somebody looks at what came back.
+    /// The return is being inspected.
     #[state(in = AfterSale)]
     #[on(accept_return => Refunding)]
     #[on(reject_return => Delivered)]
     Inspecting,
-    /// The money goes back.
+    /// The refund is being paid.
     #[state(work)]
     #[on(refunded => Refunded)]
     Refunding,
-    /// Fraud is looked into.
+    /// Under fraud investigation.
     #[on(thaw => OnHold)]
     #[on(void => Cancelled)]
     Frozen,
@@ -147,7 +147,7 @@ enum Order {
     Cancelled,
     #[state(end)]
     Expired,
-    /// The customer went away.
+    /// Abandoned by the customer.
     #[on(come_back => Cart)]
     #[on(expire => Expired)]
     Abandoned,
@@ -156,19 +156,21 @@ enum Order {
 diagram!(Order in "tests/large.md");
 
 #[test]
-fn common_transitions_are_drawn_once() {
+fn shared_transitions_are_drawn_once() {
     let picture = Order::GRAPH.mermaid().to_string();
     let lines = |event: &str| picture.lines().filter(|line| line.ends_with(event)).map(str::trim).collect::<Vec<_>>();
     assert_eq!(lines(": freeze"), ["every_Frozen_Abandoned --> Frozen : freeze"]);
     assert_eq!(lines(": abandon"), ["Checkout --> Abandoned : abandon"]);
     assert_eq!(lines(": stop_fulfilment"), ["Fulfilment --> OnHold : stop_fulfilment"]);
-    assert!(picture.contains("state \"every state but Frozen, Abandoned and the ends\" as every_Frozen_Abandoned"));
-    // A timer's arrow says when it fires, a few states that lead to the same have one each.
+    assert!(
+        picture.contains("state \"every state except Frozen, Abandoned and end states\" as every_Frozen_Abandoned")
+    );
+    // Timed transitions have their own arrows, and so do transitions that few states share.
     assert_eq!(lines(": declined (after 2m)"), ["Authorising --> PaymentFailed : declined (after 2m)"]);
     assert_eq!(lines(": refund").len(), 4);
 }
 
-/// No ends, nothing excepted, and a superstate that is not left.
+/// No end states, no exceptions, and a superstate whose transitions stay inside it.
 #[derive(StateMachine)]
 #[fsm(initial = A, group(Inner, on(first => B), on(out => A)), group(Pair, on(out => A)))]
 #[on(reset => A)]
@@ -200,28 +202,28 @@ enum Ring {
 }
 
 #[test]
-fn what_would_mislead_is_drawn_one_by_one() {
+fn ambiguous_transitions_are_drawn_separately() {
     let picture = Ring::GRAPH.mermaid().to_string();
     let lines = |event: &str| picture.lines().filter(|line| line.ends_with(event)).map(str::trim).collect::<Vec<_>>();
-    assert!(picture.contains("state \"every state\" as every_\n"), "no state has the box's identifier:\n{picture}");
+    assert!(picture.contains("state \"every state\" as every_\n"), "the box has an identifier of its own:\n{picture}");
     assert_eq!(lines(": reset"), ["every_ --> A : reset"]);
     assert_eq!(lines(": first"), ["B --> B : first", "C --> B : first", "D --> B : first"]);
     assert_eq!(lines(": out"), ["Inner --> A : out", "E --> A : out", "F --> A : out"]);
 }
 
 #[test]
-fn graphviz_gets_the_same_arrows() {
+fn graphviz_has_the_same_arrows() {
     let dot = Order::GRAPH.dot().to_string();
     let lines = |part: &str| dot.lines().filter(|line| line.contains(part)).map(str::trim).collect::<Vec<_>>();
-    assert_eq!(lines("\"freeze\""), ["\"every state but Frozen, Abandoned\" -> \"Frozen\" [label=\"freeze\"];"]);
+    assert_eq!(lines("\"freeze\""), ["\"every state except Frozen, Abandoned\" -> \"Frozen\" [label=\"freeze\"];"]);
     assert_eq!(
         lines("label=\"every"),
         [
-            "\"every state but Frozen, Abandoned\" [label=\"every state but Frozen, Abandoned and the ends\", style=\"rounded,dotted\"];"
+            "\"every state except Frozen, Abandoned\" [label=\"every state except Frozen, Abandoned and end states\", style=\"rounded,dotted\"];"
         ]
     );
     assert_eq!(lines("\"abandon\""), ["\"Address\" -> \"Abandoned\" [label=\"abandon\", ltail=cluster_0];"]);
-    assert_eq!(lines("compound"), ["compound=true;"], "Graphviz cuts arrows at clusters only then");
+    assert_eq!(lines("compound"), ["compound=true;"], "Graphviz clips arrows at clusters only with this");
     let picture = Order::GRAPH.mermaid().to_string();
     let arrows = picture.lines().filter(|line| line.contains(" --> ") && line.contains(" : ")).count();
     assert_eq!(lines(" [label=").iter().filter(|line| line.contains(" -> ")).count(), arrows);

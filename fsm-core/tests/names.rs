@@ -1,4 +1,4 @@
-//! Names and texts that Mermaid could misread; its own parser reads what is drawn here (see `tests/mermaid`).
+//! Names and texts that Mermaid could misread. `tests/mermaid` runs Mermaid's own parser on this diagram.
 #![allow(dead_code)]
 
 use fsm_core::{StateMachine, diagram};

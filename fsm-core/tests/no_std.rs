@@ -1,4 +1,4 @@
-//! A machine in a crate without `std`: nothing that is generated names it.
+//! A machine in a crate without `std`: generated code does not use it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -34,7 +34,7 @@ fn dim(_: lamp::On, event: lamp::event::Flip) -> lamp::choice::OnFlip {
 }
 
 #[test]
-fn it_works() {
+fn a_machine_works_without_std() {
     let on = lamp::Machine::new(lamp::Off).flip(50).expect("50 is bright");
     assert_eq!(on.brightness, 50);
     let refused = lamp::Machine::new(lamp::Off).flip(0).expect_err("0 is dark");

@@ -1,4 +1,4 @@
-//! What is drawn, written and answered from one graph.
+//! Diagrams, table, JSON, paths and explanations of one graph.
 #![allow(dead_code)]
 #![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]
 
@@ -95,16 +95,16 @@ fn table() {
 #[test]
 fn json() {
     let expected = concat!(
-        r#"{"machine":"Job","doc":"A \"job\".","version":1,"fingerprint":"FINGERPRINT","context":null,"#,
+        r#"{"format":1,"machine":"Job","doc":"A \"job\".","version":1,"fingerprint":"FINGERPRINT","context":null,"#,
         r#""states":[{"name":"Idle","doc":"Waits;\nfor long.","kind":"rest","initial":true,"remove":false,"was":[],"#,
         r#""group":null,"fields":[],"timer":null,"exhausted":null},"#,
         r#"{"name":"Running","doc":"","kind":"work","initial":false,"remove":false,"was":["Active"],"group":"Busy","#,
-        r#""fields":[{"name":"at","ty":"u64"}],"timer":{"after":{"secs":90,"nanos":0},"event":"fail"},"exhausted":null},"#,
+        r#""fields":[{"name":"at","type":"u64"}],"timer":{"after":{"secs":90,"nanos":0},"event":"fail"},"exhausted":null},"#,
         r#"{"name":"FAILED|NOW","doc":"","kind":"rest","initial":false,"remove":false,"was":[],"group":null,"fields":[],"#,
         r#""timer":null,"exhausted":null},"#,
         r#"{"name":"Done","doc":"","kind":"end","initial":false,"remove":true,"was":[],"group":null,"fields":[],"#,
         r#""timer":null,"exhausted":null}],"#,
-        r#""events":[{"name":"start","fields":[{"name":"at","ty":"u64"}]},{"name":"fail","fields":[]},"#,
+        r#""events":[{"name":"start","fields":[{"name":"at","type":"u64"}]},{"name":"fail","fields":[]},"#,
         r#"{"name":"give_up","fields":[]},{"name":"stop","fields":[]}],"#,
         r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"guarded":true,"auto":true,"doc":""},"#,
         r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"guarded":false,"auto":false,"doc":""},"#,
@@ -117,7 +117,7 @@ fn json() {
 }
 
 #[test]
-fn ways() {
+fn paths() {
     let events = |from, to| {
         let path = Job::GRAPH.path(from, to)?;
         Some(path.iter().map(|step| (step.transition.event, step.to)).collect::<Vec<_>>())
@@ -128,7 +128,7 @@ fn ways() {
     assert_eq!(events("Idle", "Nowhere"), None);
     let reachable = |from| Job::GRAPH.reachable(from).iter().map(|state| state.name).collect::<Vec<_>>();
     assert_eq!(reachable("Running"), ["Idle", "Running", "FAILED|NOW", "Done"]);
-    assert_eq!(reachable("FAILED|NOW"), ["Done"], "no way leads back");
+    assert_eq!(reachable("FAILED|NOW"), ["Done"], "no path leads back");
     assert_eq!(reachable("Nowhere"), [""; 0]);
 }
 
@@ -137,11 +137,11 @@ fn why_not() {
     let why = Job::Idle.why_not(job::EventKind::GiveUp).unwrap();
     assert_eq!(
         why.to_string(),
-        "`give_up` is not accepted in state `Idle` of `Job`, which accepts `start`; it is accepted in `FAILED|NOW`, by way of \
+        "`give_up` is not accepted in state `Idle` of `Job`, which accepts `start`; it is accepted in `FAILED|NOW`, reached through \
          `start`"
     );
     assert_eq!(why.accepted_in().collect::<Vec<_>>(), ["FAILED|NOW"]);
     let why = Job::Done.why_not(job::EventKind::Start).unwrap().to_string();
-    assert!(why.ends_with("which accepts none; it is accepted in `Idle`, to which no way leads from here"), "{why}");
+    assert!(why.ends_with("which accepts none; it is accepted in `Idle`, which cannot be reached from here"), "{why}");
     assert!(Job::Idle.why_not(job::EventKind::Start).is_none());
 }

@@ -1,4 +1,4 @@
-//! What `fsm_core::testing` finds and says, on a machine with everything that a graph does not know: a guard, a branch, data.
+//! `fsm_core::testing` on a machine with a guard, a branch and data.
 
 use std::{
     any::Any,
@@ -8,14 +8,14 @@ use std::{
 
 use fsm_core::{
     StateMachine, assert_transitions,
-    testing::{Leg, legs_from, simple_ways, transition_ways},
+    testing::{Step, simple_paths, steps_from, transition_paths},
 };
 use text::{
     Event, EventKind, State,
     event::{Decide, Submit, Withdraw},
 };
 
-/// A text on its way to the reader.
+/// A text in an editorial workflow.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Draft | Reprint, derive(Clone, Debug, PartialEq))]
 #[on(withdraw => Withdrawn)]
@@ -44,38 +44,38 @@ fn decide(review: text::Review, event: Decide) -> text::choice::ReviewDecide {
 
 const TITLE: &str = "On states";
 
-fn born(state: State) -> Text {
+fn initial(state: State) -> Text {
     match state {
         State::Reprint => Text::Reprint { title: TITLE },
         _ => Text::Draft { title: TITLE },
     }
 }
 
-fn event(leg: Leg<Text>, _: &Text) -> Event {
-    match leg.event {
+fn event(step: Step<Text>, _: &Text) -> Event {
+    match step.event {
         EventKind::Submit => Submit { by: 1 }.into(),
-        EventKind::Decide => Decide { score: if leg.to == State::Published { 9 } else { 1 } }.into(),
+        EventKind::Decide => Decide { score: if step.to == State::Published { 9 } else { 1 } }.into(),
         EventKind::Withdraw => Withdraw.into(),
     }
 }
 
-fn shown(ways: &[impl ToString]) -> Vec<String> {
-    ways.iter().map(ToString::to_string).collect()
+fn shown(paths: &[impl ToString]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_branch_is_a_leg_for_each_target() {
-    let legs = legs_from::<Text>(State::Review);
+fn a_branch_has_a_step_for_each_target() {
+    let steps = steps_from::<Text>(State::Review);
     assert_eq!(
-        shown(&legs),
+        shown(&steps),
         ["Review --decide--> Published", "Review --decide--> Draft", "Review --withdraw--> WITHDRAWN"]
     );
-    assert!(legs_from::<Text>(State::Published).is_empty());
+    assert!(steps_from::<Text>(State::Published).is_empty());
 }
 
 #[test]
-fn simple_ways_come_to_no_state_twice() {
-    assert_eq!(shown(&simple_ways::<Text>(0)), ["Draft", "Reprint"]);
+fn simple_paths_visit_no_state_twice() {
+    assert_eq!(shown(&simple_paths::<Text>(0)), ["Draft", "Reprint"]);
     let all = [
         "Draft",
         "Draft --submit--> Review",
@@ -86,49 +86,49 @@ fn simple_ways_come_to_no_state_twice() {
         "Reprint --decide--> Published",
         "Reprint --withdraw--> WITHDRAWN",
     ];
-    assert_eq!(shown(&simple_ways::<Text>(2)), all);
-    assert_eq!(shown(&simple_ways::<Text>(usize::MAX)), all);
+    assert_eq!(shown(&simple_paths::<Text>(2)), all);
+    assert_eq!(shown(&simple_paths::<Text>(usize::MAX)), all);
 }
 
 #[test]
-fn every_transition_has_a_way_and_the_machine_goes_it() {
-    let ways = transition_ways::<Text>();
-    let last: BTreeSet<_> = ways.iter().filter_map(|way| way.legs.last()).map(ToString::to_string).collect();
-    let declared: BTreeSet<_> = State::ALL.iter().flat_map(|state| shown(&legs_from::<Text>(*state))).collect();
-    assert_eq!((ways.len(), last), (declared.len(), declared));
-    for way in ways {
-        assert_eq!(way.go(born(way.start), event).map(|text| text.state()), Ok(way.end()));
+fn every_transition_has_a_path_that_can_be_followed() {
+    let paths = transition_paths::<Text>();
+    let last: BTreeSet<_> = paths.iter().filter_map(|path| path.steps.last()).map(ToString::to_string).collect();
+    let declared: BTreeSet<_> = State::ALL.iter().flat_map(|state| shown(&steps_from::<Text>(*state))).collect();
+    assert_eq!((paths.len(), last), (declared.len(), declared));
+    for path in paths {
+        assert_eq!(path.follow(initial(path.start), event).map(|text| text.state()), Ok(path.end()));
     }
 }
 
 #[test]
-fn a_machine_that_goes_astray_is_told_with_the_whole_way() {
-    let ways = transition_ways::<Text>();
-    let way = ways.iter().find(|way| way.end() == State::Published).expect("there is one");
-    let astray = |machine, event: &dyn Fn(Leg<Text>, &Text) -> Event| {
-        way.go(machine, event).map(|text| text.state()).unwrap_err().to_string()
+fn a_deviation_is_reported_with_the_whole_path() {
+    let paths = transition_paths::<Text>();
+    let path = paths.iter().find(|path| path.end() == State::Published).expect("there is one");
+    let error = |machine, event: &dyn Fn(Step<Text>, &Text) -> Event| {
+        path.follow(machine, event).map(|text| text.state()).unwrap_err().to_string()
     };
     let shown = "Draft --submit--> Review --decide--> Published";
-    assert_eq!(astray(Text::Withdrawn, &event), format!("leg 0 of {shown}: the machine stands in `WITHDRAWN`"));
+    assert_eq!(error(Text::Withdrawn, &event), format!("start of {shown}: the machine is in state `WITHDRAWN`"));
     assert_eq!(
-        astray(Text::Draft { title: "" }, &event),
-        format!("leg 1 of {shown}: `submit` was refused in state `Draft` of `Text`: it has no title")
+        error(Text::Draft { title: "" }, &event),
+        format!("step 1 of {shown}: `submit` was refused in state `Draft` of `Text`: it has no title")
     );
     assert_eq!(
-        astray(born(State::Draft), &|leg, text| match leg.event {
+        error(initial(State::Draft), &|step, text| match step.event {
             EventKind::Decide => Decide { score: 0 }.into(),
-            _ => event(leg, text),
+            _ => event(step, text),
         }),
-        format!("leg 2 of {shown}: `decide` led to `Draft`")
+        format!("step 2 of {shown}: `decide` led to state `Draft`")
     );
     assert_eq!(
-        astray(born(State::Draft), &|_, _| Withdraw.into()),
-        format!("leg 1 of {shown}: the test made `withdraw` for `submit`")
+        error(initial(State::Draft), &|_, _| Withdraw.into()),
+        format!("step 1 of {shown}: expected event `submit`, got `withdraw`")
     );
 }
 
 #[test]
-fn a_table_that_holds_passes() {
+fn a_correct_table_passes() {
     assert_transitions! {
         (Text::Draft { title: TITLE }, Submit { by: 7 }) => Text::Review { title, by: 7 } if title == TITLE,
         (Text::Draft { title: "" }, Submit { by: 7 }) => refused "it has no title",
@@ -138,7 +138,7 @@ fn a_table_that_holds_passes() {
 }
 
 #[test]
-fn a_table_that_does_not_hold_tells_every_row() {
+fn a_failing_table_lists_every_wrong_row() {
     let table = || {
         assert_transitions! {
             (Text::Draft { title: TITLE }, Submit { by: 7 }) => Text::Review { by: 8, .. },
@@ -152,16 +152,16 @@ fn a_table_that_does_not_hold_tells_every_row() {
         }
     };
     let expected = "\
-7 of 8 transitions of `Text` are not as the table says:
-  row 1: `submit` in `Draft` => Text::Review { by: 8, .. }: it leads to `Review`
-  row 3: `withdraw` in `Draft` => rejected: it leads to `WITHDRAWN`
-  row 4: `submit` in `Draft` => rejected: it is declared; its guard says: it has no title
+7 of 8 transitions of `Text` differ from the table:
+  row 1: `submit` in `Draft` => Text::Review { by: 8, .. }: leads to `Review`
+  row 3: `withdraw` in `Draft` => rejected: leads to `WITHDRAWN`
+  row 4: `submit` in `Draft` => rejected: declared, but refused by its guard: it has no title
   row 5: `submit` in `Draft` => refused \"no title\": `submit` was refused in state `Draft` of `Text`: it has no title
   row 6: `withdraw` in `WITHDRAWN` => refused \"it is over\": `withdraw` is not accepted in state `WITHDRAWN` of `Text`, \
 which accepts none
   row 7: `withdraw` in `WITHDRAWN` => Text::Withdrawn: `withdraw` is not accepted in state `WITHDRAWN` of `Text`, \
 which accepts none
-  row 8: `withdraw` in `Draft` => refused \"it is over\": it leads to `WITHDRAWN`";
+  row 8: `withdraw` in `Draft` => refused \"it is over\": leads to `WITHDRAWN`";
     assert_eq!(panic_of(table), expected);
 }
 

@@ -7,7 +7,7 @@ A report, from the request to its text.
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 205 188\" style=\"width:205px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Report and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 28.0C74.8 36.5 74.8 36.5 74.8 45.0C74.8 53.0 74.8 53.0 74.8 61.0C74.8 66.0 74.8 66.0 74.8 71.0\"></path>\n<path d=\"M74.8 78.0L71.3 70.0L78.3 70.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"80.8\" y=\"57.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 106.0C74.8 114.5 74.8 114.5 74.8 123.0C74.8 131.0 74.8 131.0 74.8 139.0C74.8 144.0 74.8 144.0 74.8 149.0\"></path>\n<path d=\"M74.8 156.0L71.3 148.0L78.3 148.0Z\"></path>\n<a href=\"event/struct.Finish.html\"><text x=\"80.8\" y=\"135.0\" font-size=\"11\">finish (after 1h)</text></a>\n<a href=\"struct.Requested.html\"><g><title>Requested Somebody wants it.</title><rect x=\"30.0\" y=\"0.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Requested</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.Writing.html\"><g><title>Writing (work) A worker is writing it.</title><rect x=\"37.3\" y=\"78.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"74.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Writing</text></g></a>\n<a href=\"struct.Written.html\"><g><title>Written (an end) It can be read.</title><rect x=\"37.3\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"40.3\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Written</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 205 188\" style=\"width:205px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Report</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 28.0C74.8 36.5 74.8 36.5 74.8 45.0C74.8 53.0 74.8 53.0 74.8 61.0C74.8 66.0 74.8 66.0 74.8 71.0\"></path>\n<path d=\"M74.8 78.0L71.3 70.0L78.3 70.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"80.8\" y=\"57.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 106.0C74.8 114.5 74.8 114.5 74.8 123.0C74.8 131.0 74.8 131.0 74.8 139.0C74.8 144.0 74.8 144.0 74.8 149.0\"></path>\n<path d=\"M74.8 156.0L71.3 148.0L78.3 148.0Z\"></path>\n<a href=\"event/struct.Finish.html\"><text x=\"80.8\" y=\"135.0\" font-size=\"11\">finish (after 1h)</text></a>\n<a href=\"struct.Requested.html\"><g><title>Requested Somebody wants it.</title><rect x=\"30.0\" y=\"0.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Requested</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.Writing.html\"><g><title>Writing (work) A worker is writing it.</title><rect x=\"37.3\" y=\"78.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"74.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Writing</text></g></a>\n<a href=\"struct.Written.html\"><g><title>Written (end) It can be read.</title><rect x=\"37.3\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"40.3\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Written</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
@@ -41,17 +41,17 @@ pub mod report {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Report;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
-        pub(super) type progress_Writing = Page;
+        pub(super) type checkpoint_Writing = Page;
         pub(super) fn timer_Writing() -> super::Event {
             super::Event::Finish(super::event::Finish {
                 text: ::fsm_runtime::core::__private::code!(String::new()),
@@ -89,12 +89,8 @@ pub mod report {
         Written,
     }
     impl State {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[
-            Self::Requested,
-            Self::Writing,
-            Self::Written,
-        ];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -114,7 +110,7 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Requested, Self::Writing, Self::Written];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -133,14 +129,17 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("state of `Report`", name))
         }
@@ -288,8 +287,8 @@ pub mod report {
         Finish,
     }
     impl EventKind {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_runtime::core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -308,7 +307,7 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -327,44 +326,48 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_runtime::core::UnknownName;
+        type Err = ::fsm_runtime::core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
+            let found = <Self as ::fsm_runtime::core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
                     Self,
                 >("event of `Report`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
-    mod seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+    /// Seals the traits of this module.
+    mod __seal {
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
-    ///A state in which a `Report` can be born.
+    use self::__seal::__Seal;
+    ///An initial state of `Report`.
     #[diagnostic::on_unimplemented(
-        message = "no `Report` is born in state `{Self}`",
-        label = "not an initial state",
+        message = "`{Self}` is not an initial state of `Report`",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Report` is `Requested`"
     )]
-    pub trait Initial: ::fsm_runtime::DurableState<Machine = Report> {
+    #[doc(hidden)]
+    pub trait __Initial: ::fsm_runtime::DurableState<Machine = Report> {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Requested {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Requested {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     #[automatically_derived]
-    impl<S: Initial> ::fsm_runtime::CreateFrom<S> for Report {
-        type Born = S;
+    impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
+        type Initial = S;
         fn parts(birth: S) -> (S, ()) {
             (birth, ())
         }
@@ -372,16 +375,17 @@ pub mod report {
     ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written"
     )]
-    pub trait EventOf<
+    #[doc(hidden)]
+    pub trait __EventOf<
         S,
     >: ::fsm_runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
@@ -389,21 +393,24 @@ pub mod report {
         fn transition(
             self,
             state: S,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_runtime::core::Refused<S, Self>>;
+            seal: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::GuardError<S, Self>,
+        >;
         #[doc(hidden)]
         const EVENT: EventKind;
-        /// What [`Record::fire`] leads to.
+        /// The record, or the choice of records, after the transition.
         type NextRecord: ::core::marker::Send + 'static;
         #[doc(hidden)]
         fn wrap(
             target: Self::Target,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            seal: Seal,
+            seal: __Seal,
         ) -> Self::NextRecord;
     }
     #[automatically_derived]
-    impl<S, E: EventOf<S>> ::fsm_runtime::core::Accepts<S, E> for Report {
+    impl<S, E: __EventOf<S>> ::fsm_runtime::core::Accepts<S, E> for Report {
         type Target = E::Target;
         const EVENT: EventKind = E::EVENT;
         #[inline]
@@ -411,33 +418,33 @@ pub mod report {
             state: S,
             event: E,
             _: &mut (),
-        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::Refused<S, E>> {
-            event.transition(state, Seal)
+        ) -> ::core::result::Result<E::Target, ::fsm_runtime::core::GuardError<S, E>> {
+            event.transition(state, __Seal)
         }
     }
     /**A `Report` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Report` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Report` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             Machine { state }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -445,8 +452,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -490,17 +497,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Report>
     for Machine<S> {
-        type Error = ::fsm_runtime::core::WrongState<Report>;
+        type Error = ::fsm_runtime::core::WrongStateError<Report>;
         fn try_from(
             machine: Report,
-        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongState<Report>> {
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::WrongStateError<Report>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_runtime::core::WrongState::new::<S>(machine, ()),
+                        ::fsm_runtime::core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -514,7 +521,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
         /// Somebody wants it.
@@ -588,10 +595,10 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Requested> for event::Begin {
+    impl __EventOf<Requested> for event::Begin {
         type Next = Machine<Writing>;
         #[inline]
-        fn fire(self, machine: Machine<Requested>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
             let Requested { title } = machine.state;
             Machine {
                 state: Writing { title },
@@ -602,10 +609,10 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Requested,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Requested, Self>,
+            ::fsm_runtime::core::GuardError<Requested, Self>,
         > {
             ::core::result::Result::Ok({
                 let Requested { title } = state;
@@ -617,18 +624,18 @@ It is born in an initial state, moved by the events that its state declares, and
         fn wrap(
             target: Writing,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Writing> {
             Record {
-                raw: ::fsm_runtime::RawRecord::new(target, meta),
+                raw: ::fsm_runtime::RawRecord::__new(target, meta),
             }
         }
     }
     #[automatically_derived]
-    impl EventOf<Writing> for event::Finish {
+    impl __EventOf<Writing> for event::Finish {
         type Next = Machine<Written>;
         #[inline]
-        fn fire(self, machine: Machine<Writing>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
             let Writing { title } = machine.state;
             let Self { text } = self;
             Machine {
@@ -640,10 +647,10 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Writing,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_runtime::core::Refused<Writing, Self>,
+            ::fsm_runtime::core::GuardError<Writing, Self>,
         > {
             ::core::result::Result::Ok({
                 let Writing { title } = state;
@@ -656,118 +663,76 @@ It is born in an initial state, moved by the events that its state declares, and
         fn wrap(
             target: Written,
             meta: ::fsm_runtime::RecordMeta<Report>,
-            _: Seal,
+            _: __Seal,
         ) -> Record<Written> {
             Record {
-                raw: ::fsm_runtime::RawRecord::new(target, meta),
+                raw: ::fsm_runtime::RawRecord::__new(target, meta),
             }
         }
     }
-    ///The graph of `Report`.
-    pub const GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph {
-        machine: "Report",
-        doc: "A report, from the request to its text.",
-        version: 2u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_runtime::core::StateInfo {
-                name: "Requested",
-                doc: "Somebody wants it.",
-                kind: ::fsm_runtime::core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Writing",
-                doc: "A worker is writing it.",
-                kind: ::fsm_runtime::core::Kind::Work,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_runtime::core::TimerInfo {
-                    after: ::core::time::Duration::new(3600u64, 0u32),
-                    event: "finish",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_runtime::core::StateInfo {
-                name: "Written",
-                doc: "It can be read.",
-                kind: ::fsm_runtime::core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "title",
-                        ty: "String",
-                    },
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_runtime::core::EventInfo {
-                name: "begin",
-                fields: &[],
-            },
-            ::fsm_runtime::core::EventInfo {
-                name: "finish",
-                fields: &[
-                    ::fsm_runtime::core::FieldInfo {
-                        name: "text",
-                        ty: "String",
-                    },
-                ],
-            },
-        ],
-        transitions: &[
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Requested",
-                event: "begin",
-                to: &["Writing"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_runtime::core::TransitionInfo {
-                from: "Writing",
-                event: "finish",
-                to: &["Written"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph::new(
+            "Report",
+        )
+        .with_doc("A report, from the request to its text.")
+        .with_version(2u32)
+        .with_states(
+            &[
+                ::fsm_runtime::core::StateInfo::new("Requested")
+                    .with_doc("Somebody wants it.")
+                    .with_initial(true)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Writing")
+                    .with_doc("A worker is writing it.")
+                    .with_kind(::fsm_runtime::core::StateKind::Work)
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    )
+                    .with_timer(
+                        ::fsm_runtime::core::TimerInfo::new(
+                            ::core::time::Duration::new(3600u64, 0u32),
+                            "finish",
+                        ),
+                    ),
+                ::fsm_runtime::core::StateInfo::new("Written")
+                    .with_doc("It can be read.")
+                    .with_kind(::fsm_runtime::core::StateKind::End)
+                    .with_fields(
+                        &[
+                            ::fsm_runtime::core::FieldInfo::new("title", "String"),
+                            ::fsm_runtime::core::FieldInfo::new("text", "String"),
+                        ],
+                    ),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_runtime::core::EventInfo::new("begin"),
+                ::fsm_runtime::core::EventInfo::new("finish")
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("text", "String")],
+                    ),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Requested",
+                    "begin",
+                    &["Writing"],
+                ),
+                ::fsm_runtime::core::TransitionInfo::new(
+                    "Writing",
+                    "finish",
+                    &["Written"],
+                ),
+            ],
+        );
     impl Report {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
-        /// The name of the state it is in.
+        pub const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -789,7 +754,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -798,14 +763,14 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
             ::fsm_runtime::core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             let event = event.into();
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
@@ -815,7 +780,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Written { title, text })
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_runtime::core::Rejected {
+                    ::core::result::Result::Err(::fsm_runtime::core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -823,12 +788,13 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
-        /// The event that fires when it stays in its state for longer than the state's timer, which
-        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub fn timer_event(&self) -> ::core::option::Option<Event> {
             match self.state() {
-                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                State::Writing => {
+                    ::core::option::Option::Some(__user_code::timer_Writing())
+                }
                 _ => ::core::option::Option::None,
             }
         }
@@ -839,7 +805,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = ();
-        const GRAPH: &'static ::fsm_runtime::core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()
@@ -852,7 +818,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Report, ::fsm_runtime::core::Rejected<Report>> {
+        ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
             self.apply(event)
         }
         #[inline]
@@ -860,41 +826,19 @@ It is born in an initial state, moved by the events that its state declares, and
             event.kind()
         }
     }
-    ///Why a [`Record`] of a `Report` did not move; what was refused comes back inside.
-    pub type Failure = ::fsm_runtime::TransitionError<Report>;
     /**A stored `Report` whose state `S` is known at compile time.
 
-Each transition is one compare-and-swap from the version that was read. The data of the state are its fields, through `Deref`.*/
+Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
     pub struct Record<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawRecord<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Record<S> {
-        /// The instance's id.
-        #[must_use]
-        pub fn id(&self) -> &str {
-            self.raw.id()
-        }
-        /// The instance's version, which changes exactly with a transition.
-        #[must_use]
-        pub fn version(&self) -> u64 {
-            self.raw.version()
-        }
-        /// The name of its state.
-        #[must_use]
-        pub const fn state(&self) -> State {
-            S::STATE
-        }
-        /// What the instance holds in this state.
-        #[must_use]
-        pub fn data(&self) -> &S {
-            self.raw.data()
-        }
-        /// What it holds in this state, without the record.
+        /// Takes the data of its state out of the record.
         #[must_use]
         pub fn into_data(self) -> S {
             self.raw.into_data()
         }
-        /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+        /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
         #[must_use]
         pub fn with_key(
             self,
@@ -904,31 +848,31 @@ Each transition is one compare-and-swap from the version that was read. The data
                 raw: self.raw.with_key(key),
             }
         }
-        /// Fires an event that its state declares: nothing happens until it is awaited.
-        pub fn fire<E: EventOf<S>>(
+        /// Fires an event that its state declares. Nothing happens until the result is awaited.
+        pub fn fire<E: __EventOf<S>>(
             self,
             event: E,
         ) -> ::fsm_runtime::Firing<E::NextRecord, Report> {
-            self.raw.commit(event, |target, meta| E::wrap(target, meta, Seal))
+            self.raw.__commit(event, |target, meta| E::wrap(target, meta, __Seal))
         }
     }
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
     for Record<S> {
-        type Target = S;
-        fn deref(&self) -> &S {
-            self.raw.data()
+        type Target = ::fsm_runtime::RawRecord<S>;
+        fn deref(&self) -> &::fsm_runtime::RawRecord<S> {
+            &self.raw
         }
     }
-    /// Everything but the data, which is never printed.
+    /// Prints everything but the data of the state.
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
     for Record<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.debug_struct("Record")
-                .field("id", &self.id())
-                .field("version", &self.version())
-                .field("state", &self.state())
+                .field("id", &self.raw.id())
+                .field("version", &self.raw.version())
+                .field("state", &self.raw.state())
                 .finish_non_exhaustive()
         }
     }
@@ -947,7 +891,7 @@ Each transition is one compare-and-swap from the version that was read. The data
             self.fire(event::Finish { text })
         }
     }
-    /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+    /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
     #[derive(Debug)]
     pub enum AnyRecord {
         /// Somebody wants it.
@@ -958,22 +902,22 @@ Each transition is one compare-and-swap from the version that was read. The data
         Written(Record<Written>),
     }
     impl AnyRecord {
-        /// Its id.
+        /// The id of the instance.
         #[must_use]
         pub fn id(&self) -> &str {
             match self {
-                Self::Requested(record) => record.id(),
-                Self::Writing(record) => record.id(),
-                Self::Written(record) => record.id(),
+                Self::Requested(record) => record.raw.id(),
+                Self::Writing(record) => record.raw.id(),
+                Self::Written(record) => record.raw.id(),
             }
         }
-        /// Its version, which changes exactly with a transition.
+        /// The version of the instance, which changes with each transition and only then.
         #[must_use]
         pub fn version(&self) -> u64 {
             match self {
-                Self::Requested(record) => record.version(),
-                Self::Writing(record) => record.version(),
-                Self::Written(record) => record.version(),
+                Self::Requested(record) => record.raw.version(),
+                Self::Writing(record) => record.raw.version(),
+                Self::Written(record) => record.raw.version(),
             }
         }
         /// The name of its state.
@@ -1016,118 +960,48 @@ Each transition is one compare-and-swap from the version that was read. The data
     }
     /**One piece of work on a `Report` in state `S`.
 
-A worker ends with one of the events that its state declares, with [`again`](Self::again), or with an error. The data of the state are its fields, through `Deref`.*/
+A worker ends with one of the events that its state declares, with [`requeue_after`](Self::requeue_after), or with an error. Through `Deref` it has the methods of [`RawTask`](fsm_runtime::RawTask), as `key()` and `cancelled()`, and the fields of its state.*/
     #[must_use = "a worker ends with one of its task's methods"]
     pub struct Task<S: ::fsm_runtime::DurableState<Machine = Report>> {
         raw: ::fsm_runtime::RawTask<S>,
     }
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> Task<S> {
-        /// The instance's id.
-        #[must_use]
-        pub fn id(&self) -> &str {
-            self.raw.id()
-        }
-        /// The instance's version, which changes exactly with a transition.
-        #[must_use]
-        pub fn version(&self) -> u64 {
-            self.raw.version()
-        }
-        /// The name of its state.
-        #[must_use]
-        pub const fn state(&self) -> State {
-            S::STATE
-        }
-        /// What the instance holds in this state.
-        #[must_use]
-        pub fn data(&self) -> &S {
-            self.raw.data()
-        }
-        /// Which attempt this is at this stay in the state, from 1.
-        #[must_use]
-        pub fn attempt(&self) -> u32 {
-            self.raw.attempt()
-        }
-        /// Grows with every claim in the store: for systems that check fences.
-        #[must_use]
-        pub fn fence(&self) -> u64 {
-            self.raw.fence()
-        }
-        /// The same for every attempt at this stay in the state, and for no other: an idempotency key.
-        #[must_use]
-        pub fn key(&self) -> ::std::string::String {
-            self.raw.key()
-        }
-        /// The same for the instance's whole life, and for no other.
-        #[must_use]
-        pub fn instance_key(&self) -> ::std::string::String {
-            self.raw.instance_key()
-        }
-        /// Ends when the result is not wanted any more: clean up and return then.
-        pub fn cancelled(
-            &self,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.cancelled()
-        }
-        /// Whether [`cancelled`](Self::cancelled) has ended.
-        #[must_use]
-        pub fn is_cancelled(&self) -> bool {
-            self.raw.is_cancelled()
-        }
-        /// Ends when the process wants to stop.
-        pub fn draining(
-            &self,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.draining()
-        }
-        /// Shows that the worker is alive, where its state's policy asks for that.
-        pub fn heartbeat(&self) {
-            self.raw.heartbeat();
-        }
-        /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
-        #[must_use]
-        pub fn signals(&self) -> ::fsm_runtime::Signals {
-            self.raw.signals()
-        }
-        /// Ends after `duration`, by the runtime's clock.
-        pub fn sleep(
-            &self,
-            duration: ::core::time::Duration,
-        ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static {
-            self.raw.sleep(duration)
-        }
-        /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+        /// Keeps the state and runs the worker again after `after`. This does not count as a failed attempt.
         ///
         /// # Errors
-        /// None; the return type is that of a worker.
-        pub fn again(self, after: ::core::time::Duration) -> ::fsm_runtime::Outcome<S> {
-            self.raw.again(after)
+        /// Never; the return type is that of a worker.
+        pub fn requeue_after(
+            self,
+            after: ::core::time::Duration,
+        ) -> ::fsm_runtime::Outcome<S> {
+            self.raw.requeue_after(after)
         }
         /// Ends the work with an event that its state declares.
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
-        pub fn fire<E: EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
+        /// If a guard refuses, or the event cannot be stored.
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> ::fsm_runtime::Outcome<S> {
             self.raw.fire(event)
         }
     }
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
     for Task<S> {
-        type Target = S;
-        fn deref(&self) -> &S {
-            self.raw.data()
+        type Target = ::fsm_runtime::RawTask<S>;
+        fn deref(&self) -> &::fsm_runtime::RawTask<S> {
+            &self.raw
         }
     }
-    /// Everything but the data, which is never printed.
+    /// Prints everything but the data of the state.
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::fmt::Debug
     for Task<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             f.debug_struct("Task")
-                .field("id", &self.id())
-                .field("version", &self.version())
-                .field("state", &self.state())
-                .field("attempt", &self.attempt())
+                .field("id", &self.raw.id())
+                .field("version", &self.raw.version())
+                .field("state", &self.raw.state())
+                .field("attempt", &self.raw.attempt())
                 .finish_non_exhaustive()
         }
     }
@@ -1137,46 +1011,19 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         ///`Writing` → `Written`.
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
+        /// If a guard refuses, or the event cannot be stored.
         pub fn finish(self, text: String) -> ::fsm_runtime::Outcome<Writing> {
             self.fire(event::Finish { text })
         }
     }
     #[automatically_derived]
     impl ::fsm_runtime::Checkpointed for Writing {
-        type Checkpoint = outside::progress_Writing;
-    }
-    #[automatically_derived]
-    impl Task<Writing> {
-        /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
-        ///
-        /// # Errors
-        /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
-        pub fn checkpoint(
-            &self,
-            progress: &outside::progress_Writing,
-        ) -> impl ::core::future::Future<
-            Output = ::core::result::Result<(), ::fsm_runtime::WorkError>,
-        > + ::core::marker::Send + 'static {
-            self.raw.checkpoint(progress)
-        }
-        /// What the attempts before this one kept at this stay in the state.
-        ///
-        /// # Errors
-        /// When what is stored is not of the declared type any more.
-        pub fn progress(
-            &self,
-        ) -> ::core::result::Result<
-            ::core::option::Option<outside::progress_Writing>,
-            ::fsm_runtime::WorkError,
-        > {
-            self.raw.progress()
-        }
+        type Checkpoint = __user_code::checkpoint_Writing;
     }
     ///The async work of `Report`: one method per `work` state.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` cannot work on `Report`",
-        label = "it does not implement `report::Workers`",
+        message = "`{Self}` does not implement the workers of `Report`",
+        label = "missing `impl report::Workers`",
         note = "the `work` states are `Writing`: write `impl report::Workers for …` with\n  async fn writing(&self, task: report::Task<report::Writing>) -> Outcome<report::Writing>"
     )]
     pub trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
@@ -1201,7 +1048,7 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
             match self {
                 Self::Writing { title } => {
                     let task = Task {
-                        raw: ::fsm_runtime::RawTask::new(Writing { title }, lease),
+                        raw: ::fsm_runtime::RawTask::__new(Writing { title }, lease),
                     };
                     workers.writing(task).await.map(::fsm_runtime::Done::into_finished)
                 }
@@ -1219,10 +1066,6 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
     impl ::fsm_runtime::Durable for Report {
         type Record<S: ::fsm_runtime::DurableState<Machine = Self>> = Record<S>;
         type AnyRecord = AnyRecord;
-        type Whole = Report;
-        fn split(whole: Report) -> (Self, ()) {
-            (whole, ())
-        }
         fn wrap<S: ::fsm_runtime::DurableState<Machine = Self>>(
             raw: ::fsm_runtime::RawRecord<S>,
         ) -> Record<S> {
@@ -1232,17 +1075,20 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
             match self {
                 Self::Requested { title } => {
                     AnyRecord::Requested(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Requested { title }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(Requested { title }, meta),
                     })
                 }
                 Self::Writing { title } => {
                     AnyRecord::Writing(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Writing { title }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(Writing { title }, meta),
                     })
                 }
                 Self::Written { title, text } => {
                     AnyRecord::Written(Record {
-                        raw: ::fsm_runtime::RawRecord::new(Written { title, text }, meta),
+                        raw: ::fsm_runtime::RawRecord::__new(
+                            Written { title, text },
+                            meta,
+                        ),
                     })
                 }
             }
@@ -1250,18 +1096,25 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         fn unwrap_any(record: AnyRecord) -> (Self, ::fsm_runtime::RecordMeta<Self>) {
             match record {
                 AnyRecord::Requested(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
                 AnyRecord::Writing(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
                 AnyRecord::Written(record) => {
-                    let (state, meta) = record.raw.into_parts();
+                    let (state, meta) = record.raw.__into_parts();
                     (::fsm_runtime::core::Target::into_enum(state), meta)
                 }
             }
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::StoredMachine for Report {
+        type Value = Report;
+        fn split(value: Report) -> (Self, ()) {
+            (value, ())
         }
         fn encode(
             self,
@@ -1351,7 +1204,9 @@ A worker ends with one of the events that its state declares, with [`again`](Sel
         }
         fn timer_event(state: State) -> ::core::option::Option<Event> {
             match state {
-                State::Writing => ::core::option::Option::Some(outside::timer_Writing()),
+                State::Writing => {
+                    ::core::option::Option::Some(__user_code::timer_Writing())
+                }
                 _ => ::core::option::Option::None,
             }
         }

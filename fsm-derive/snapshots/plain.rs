@@ -7,7 +7,7 @@ A light switch.
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 126 110\" style=\"width:126px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Switch and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M43.8 28.0C43.8 36.5 22.6 36.5 22.6 45.0C22.6 53.0 22.6 53.0 22.6 61.0C22.6 66.0 45.2 66.0 45.2 71.0\"></path>\n<path d=\"M45.2 78.0L41.7 70.0L48.7 70.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"28.6\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M60.7 78.0C60.7 69.5 83.3 69.5 83.3 61.0C83.3 53.0 83.3 53.0 83.3 45.0C83.3 40.0 62.1 40.0 62.1 35.0\"></path>\n<path d=\"M62.1 28.0L65.6 36.0L58.6 36.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"89.3\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<a href=\"struct.Off.html\"><g><title>Off Dark.</title><rect x=\"30.0\" y=\"0.0\" width=\"45.9\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"53.0\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Off</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.On.html\"><g><title>On Lit.</title><rect x=\"33.6\" y=\"78.0\" width=\"38.6\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"52.9\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">On</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 126 110\" style=\"width:126px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Switch</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M43.8 28.0C43.8 36.5 22.6 36.5 22.6 45.0C22.6 53.0 22.6 53.0 22.6 61.0C22.6 66.0 45.2 66.0 45.2 71.0\"></path>\n<path d=\"M45.2 78.0L41.7 70.0L48.7 70.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"28.6\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M60.7 78.0C60.7 69.5 83.3 69.5 83.3 61.0C83.3 53.0 83.3 53.0 83.3 45.0C83.3 40.0 62.1 40.0 62.1 35.0\"></path>\n<path d=\"M62.1 28.0L65.6 36.0L58.6 36.0Z\"></path>\n<a href=\"event/struct.Flip.html\"><text x=\"89.3\" y=\"57.0\" font-size=\"11\">flip</text></a>\n<a href=\"struct.Off.html\"><g><title>Off Dark.</title><rect x=\"30.0\" y=\"0.0\" width=\"45.9\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"53.0\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Off</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.On.html\"><g><title>On Lit.</title><rect x=\"33.6\" y=\"78.0\" width=\"38.6\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"52.9\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">On</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
@@ -54,8 +54,8 @@ pub mod switch {
         On,
     }
     impl State {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Off, Self::On];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -74,7 +74,7 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Off, Self::On];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -93,14 +93,17 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Switch`", name))
         }
@@ -190,8 +193,8 @@ pub mod switch {
         Flip,
     }
     impl EventKind {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Flip];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -209,7 +212,7 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Flip];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -228,76 +231,81 @@ pub mod switch {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Switch`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
-    mod seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+    /// Seals the traits of this module.
+    mod __seal {
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
-    ///A state in which a `Switch` can be born.
+    use self::__seal::__Seal;
+    ///An initial state of `Switch`.
     #[diagnostic::on_unimplemented(
-        message = "no `Switch` is born in state `{Self}`",
-        label = "not an initial state",
+        message = "`{Self}` is not an initial state of `Switch`",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Switch` is `Off`"
     )]
-    pub trait Initial {
+    #[doc(hidden)]
+    pub trait __Initial {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Off {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Off {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Switch` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Switch` are:\n  Off --flip--> On\n  On  --flip--> Off"
     )]
-    pub trait EventOf<S>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub trait __EventOf<S>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
     }
     /**A `Switch` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Switch` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Switch` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             Machine { state }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -305,8 +313,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
@@ -350,17 +358,17 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::TryFrom<Switch>
     for Machine<S> {
-        type Error = ::fsm_core::WrongState<Switch>;
+        type Error = ::fsm_core::WrongStateError<Switch>;
         fn try_from(
             machine: Switch,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Switch>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Switch>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine { state })
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -373,7 +381,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
         /// Dark.
@@ -424,83 +432,40 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Off> for event::Flip {
+    impl __EventOf<Off> for event::Flip {
         type Next = Machine<On>;
         #[inline]
-        fn fire(self, _: Machine<Off>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
             Machine { state: On }
         }
     }
     #[automatically_derived]
-    impl EventOf<On> for event::Flip {
+    impl __EventOf<On> for event::Flip {
         type Next = Machine<Off>;
         #[inline]
-        fn fire(self, _: Machine<On>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
             Machine { state: Off }
         }
     }
-    ///The graph of `Switch`.
-    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Switch",
-        doc: "A light switch.",
-        version: 1u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Off",
-                doc: "Dark.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "On",
-                doc: "Lit.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "flip",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Off",
-                event: "flip",
-                to: &["On"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "On",
-                event: "flip",
-                to: &["Off"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Switch")
+        .with_doc("A light switch.")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Off").with_doc("Dark.").with_initial(true),
+                ::fsm_core::StateInfo::new("On").with_doc("Lit."),
+            ],
+        )
+        .with_events(&[::fsm_core::EventInfo::new("flip")])
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Off", "flip", &["On"]),
+                ::fsm_core::TransitionInfo::new("On", "flip", &["Off"]),
+            ],
+        );
     impl Switch {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
-        /// The name of the state it is in.
+        pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -521,7 +486,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -530,19 +495,19 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
-        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+        ) -> ::core::result::Result<Switch, ::fsm_core::ApplyError<Switch>> {
             let event = event.into();
-            let ::core::option::Option::Some(next) = NEXT[self
+            let ::core::option::Option::Some(next) = __NEXT[self
                 .state()
                 .index()][event.kind().index()] else {
-                return ::core::result::Result::Err(::fsm_core::Rejected {
+                return ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: self,
                     event: event,
                     reason: ::core::option::Option::None,
@@ -557,11 +522,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     /// The state that follows each state on each event.
-    static NEXT: [[::core::option::Option<
-        State,
-    >; EventKind::ALL.len()]; State::ALL.len()] = {
-        let mut next = [[::core::option::Option::None; EventKind::ALL
-            .len()]; State::ALL.len()];
+    static __NEXT: [[::core::option::Option<State>; 1usize]; 2usize] = {
+        let mut next = [[::core::option::Option::None; 1usize]; 2usize];
         next[State::Off.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
             State::On,
         );
@@ -576,7 +538,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = ();
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()
@@ -589,7 +551,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             _: &mut (),
-        ) -> ::core::result::Result<Switch, ::fsm_core::Rejected<Switch>> {
+        ) -> ::core::result::Result<Switch, ::fsm_core::ApplyError<Switch>> {
             self.apply(event)
         }
         #[inline]

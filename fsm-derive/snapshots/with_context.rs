@@ -7,7 +7,7 @@ An order in a shop.
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 160 188\" style=\"width:160px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Order and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 28.0C56.6 36.5 56.6 36.5 56.6 45.0C56.6 53.0 56.6 53.0 56.6 61.0C56.6 66.0 56.6 66.0 56.6 71.0\"></path>\n<path d=\"M56.6 78.0L53.1 70.0L60.1 70.0Z\"></path>\n<a href=\"event/struct.Pay.html\"><text x=\"62.6\" y=\"57.0\" font-size=\"11\">pay [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 106.0C56.6 114.5 56.6 114.5 56.6 123.0C56.6 131.0 56.6 131.0 56.6 139.0C56.6 144.0 56.6 144.0 56.6 149.0\"></path>\n<path d=\"M56.6 156.0L53.1 148.0L60.1 148.0Z\"></path>\n<a href=\"event/struct.Ship.html\"><text x=\"62.6\" y=\"135.0\" font-size=\"11\">ship</text></a>\n<a href=\"struct.Cart.html\"><g><title>Cart Being filled.</title><rect x=\"30.0\" y=\"0.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Cart</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M83.2 6.0C105.2 6.0 105.2 22.0 90.2 22.0\"></path>\n<path d=\"M83.2 22.0L91.2 18.5L91.2 25.5Z\"></path>\n<a href=\"event/struct.Add.html\"><text x=\"105.2\" y=\"18.0\" font-size=\"11\">add</text></a>\n<a href=\"struct.Paid.html\"><g><title>Paid The money is there.</title><rect x=\"30.0\" y=\"78.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Paid</text></g></a>\n<a href=\"struct.Shipped.html\"><g><title>Shipped (an end) On its way.</title><rect x=\"19.1\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"22.1\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Shipped</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 160 188\" style=\"width:160px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Order</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 28.0C56.6 36.5 56.6 36.5 56.6 45.0C56.6 53.0 56.6 53.0 56.6 61.0C56.6 66.0 56.6 66.0 56.6 71.0\"></path>\n<path d=\"M56.6 78.0L53.1 70.0L60.1 70.0Z\"></path>\n<a href=\"event/struct.Pay.html\"><text x=\"62.6\" y=\"57.0\" font-size=\"11\">pay [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M56.6 106.0C56.6 114.5 56.6 114.5 56.6 123.0C56.6 131.0 56.6 131.0 56.6 139.0C56.6 144.0 56.6 144.0 56.6 149.0\"></path>\n<path d=\"M56.6 156.0L53.1 148.0L60.1 148.0Z\"></path>\n<a href=\"event/struct.Ship.html\"><text x=\"62.6\" y=\"135.0\" font-size=\"11\">ship</text></a>\n<a href=\"struct.Cart.html\"><g><title>Cart Being filled.</title><rect x=\"30.0\" y=\"0.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Cart</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M83.2 6.0C105.2 6.0 105.2 22.0 90.2 22.0\"></path>\n<path d=\"M83.2 22.0L91.2 18.5L91.2 25.5Z\"></path>\n<a href=\"event/struct.Add.html\"><text x=\"105.2\" y=\"18.0\" font-size=\"11\">add</text></a>\n<a href=\"struct.Paid.html\"><g><title>Paid The money is there.</title><rect x=\"30.0\" y=\"78.0\" width=\"53.2\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Paid</text></g></a>\n<a href=\"struct.Shipped.html\"><g><title>Shipped (end) On its way.</title><rect x=\"19.1\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"22.1\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"56.6\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Shipped</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
@@ -42,14 +42,14 @@ pub mod order {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Order;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Cart_Pay(
@@ -104,8 +104,8 @@ pub mod order {
         Shipped,
     }
     impl State {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -125,7 +125,7 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -144,14 +144,17 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Order`", name))
         }
@@ -296,8 +299,8 @@ pub mod order {
         Ship,
     }
     impl EventKind {
-        /// All of them, in declaration order.
-        pub const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
+        /// All names, in declaration order.
+        pub const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -317,7 +320,7 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -336,52 +339,57 @@ pub mod order {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Order`", name))
         }
     }
-    /// What keeps the traits of this module to itself.
-    mod seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+    /// Seals the traits of this module.
+    mod __seal {
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
-    ///A state in which a `Order` can be born.
+    use self::__seal::__Seal;
+    ///An initial state of `Order`.
     #[diagnostic::on_unimplemented(
-        message = "no `Order` is born in state `{Self}`",
-        label = "not an initial state",
+        message = "`{Self}` is not an initial state of `Order`",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Order` is `Cart`"
     )]
-    pub trait Initial {
+    #[doc(hidden)]
+    pub trait __Initial {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl Initial for Cart {
-        fn seal(&self) -> Seal {
-            Seal
+    impl __Initial for Cart {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Order` are:\n  Cart --add---> Cart\n  Cart --pay---> Paid\n  Paid --ship--> Shipped"
     )]
-    pub trait EventOf<S>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub trait __EventOf<S>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
@@ -390,34 +398,34 @@ pub mod order {
             self,
             state: S,
             context: &mut Shop,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+            seal: __Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Order` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Order` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Order` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub struct Machine<S> {
         state: S,
         context: ::fsm_core::__private::Box<Shop>,
     }
     impl<S> Machine<S> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub fn new(state: S, context: Shop) -> Self
         where
-            S: Initial,
+            S: __Initial,
         {
             let context = ::fsm_core::__private::Box::new(context);
             Machine { state, context }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub fn into_data(self) -> S {
@@ -425,21 +433,21 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub fn fire<E: EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
-        /// What every state shares.
+        /// The context, which all states share.
         #[must_use]
         #[inline]
         pub fn context(&self) -> &Shop {
             &self.context
         }
-        /// What every state shares, to be changed without a transition.
+        /// The context, to change it without a transition.
         #[inline]
         pub fn context_mut(&mut self) -> &mut Shop {
             &mut self.context
         }
-        /// What it holds in this state and what every state shares, without the machine.
+        /// Takes the data of its state and the context out of the machine.
         #[must_use]
         #[inline]
         pub fn into_parts(self) -> (S, Shop) {
@@ -495,10 +503,10 @@ It is born in an initial state, moved by the events that its state declares, and
     #[automatically_derived]
     impl<S: ::fsm_core::StateOf<Order>> ::core::convert::TryFrom<(Order, Shop)>
     for Machine<S> {
-        type Error = ::fsm_core::WrongState<Order>;
+        type Error = ::fsm_core::WrongStateError<Order>;
         fn try_from(
             (machine, context): (Order, Shop),
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Order>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Order>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     let context = ::fsm_core::__private::Box::new(context);
@@ -506,7 +514,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, context),
+                        ::fsm_core::WrongStateError::new::<S>(machine, context),
                     )
                 }
             }
@@ -520,7 +528,7 @@ It is born in an initial state, moved by the events that its state declares, and
             (machine.state.into_enum(), *machine.context)
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[derive(Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
@@ -541,7 +549,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 Self::Shipped(_) => State::Shipped,
             }
         }
-        /// What every state shares.
+        /// The context, which all states share.
         #[must_use]
         pub fn context(&self) -> &Shop {
             match self {
@@ -550,7 +558,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 Self::Shipped(machine) => &machine.context,
             }
         }
-        /// What every state shares, to be changed without a transition.
+        /// The context, to change it without a transition.
         pub fn context_mut(&mut self) -> &mut Shop {
             match self {
                 Self::Cart(machine) => &mut machine.context,
@@ -610,13 +618,13 @@ It is born in an initial state, moved by the events that its state declares, and
         ///`Cart` → `Paid`.
         ///
         /// # Errors
-        /// Machine and event come back when the guard refuses.
+        /// If the guard refuses. Machine and event are in the error.
         #[inline]
         pub fn pay(
             self,
         ) -> ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Self, event::Pay>,
+            ::fsm_core::GuardError<Self, event::Pay>,
         > {
             self.fire(event::Pay)
         }
@@ -629,12 +637,12 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Cart> for event::Add {
+    impl __EventOf<Cart> for event::Add {
         type Next = Machine<Cart>;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            let target = outside::with_Cart_Add(state, self, &mut context);
+            let target = __user_code::with_Cart_Add(state, self, &mut context);
             Machine { state: target, context }
         }
         type Target = Cart;
@@ -643,21 +651,23 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            ::core::result::Result::Ok(outside::with_Cart_Add(state, self, context))
+            _: __Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
+            ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
         }
     }
     #[automatically_derived]
-    impl EventOf<Cart> for event::Pay {
+    impl __EventOf<Cart> for event::Pay {
         type Next = ::core::result::Result<
             Machine<Paid>,
-            ::fsm_core::Refused<Machine<Cart>, event::Pay>,
+            ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, seal: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            match <Self as EventOf<Cart>>::transition(self, state, &mut context, seal) {
+            match <Self as __EventOf<
+                Cart,
+            >>::transition(self, state, &mut context, seal) {
                 ::core::result::Result::Ok(target) => {
                     ::core::result::Result::Ok(Machine { state: target, context })
                 }
@@ -674,9 +684,9 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Cart,
             context: &mut Shop,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Cart, Self>> {
-            match outside::guard_Cart_Pay(&state, &self, context) {
+            _: __Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
+            match __user_code::guard_Cart_Pay(&state, &self, context) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Cart { cents } = state;
@@ -684,7 +694,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -694,10 +704,10 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl EventOf<Paid> for event::Ship {
+    impl __EventOf<Paid> for event::Ship {
         type Next = Machine<Shipped>;
         #[inline]
-        fn fire(self, machine: Machine<Paid>, _: Seal) -> Self::Next {
+        fn fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
             let Machine { state, context } = machine;
             let target = Shipped;
             Machine { state: target, context }
@@ -708,116 +718,48 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             state: Paid,
             _: &mut Shop,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Paid, Self>> {
+            _: __Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Paid, Self>> {
             ::core::result::Result::Ok(Shipped)
         }
     }
-    ///The graph of `Order`.
-    pub const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Order",
-        doc: "An order in a shop.",
-        version: 1u32,
-        context: ::core::option::Option::Some("Shop"),
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Cart",
-                doc: "Being filled.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Paid",
-                doc: "The money is there.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Shipped",
-                doc: "On its way.",
-                kind: ::fsm_core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "add",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "cents",
-                        ty: "u64",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "pay",
-                fields: &[],
-            },
-            ::fsm_core::EventInfo {
-                name: "ship",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Cart",
-                event: "add",
-                to: &["Cart"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Cart",
-                event: "pay",
-                to: &["Paid"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Paid",
-                event: "ship",
-                to: &["Shipped"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Order")
+        .with_doc("An order in a shop.")
+        .with_context("Shop")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Cart")
+                    .with_doc("Being filled.")
+                    .with_initial(true)
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::StateInfo::new("Paid")
+                    .with_doc("The money is there.")
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::StateInfo::new("Shipped")
+                    .with_doc("On its way.")
+                    .with_kind(::fsm_core::StateKind::End),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_core::EventInfo::new("add")
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                ::fsm_core::EventInfo::new("pay"),
+                ::fsm_core::EventInfo::new("ship"),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Cart", "add", &["Cart"]),
+                ::fsm_core::TransitionInfo::new("Cart", "pay", &["Paid"])
+                    .with_guarded(true),
+                ::fsm_core::TransitionInfo::new("Paid", "ship", &["Shipped"]),
+            ],
+        );
     impl Order {
         /// The graph of this machine.
-        pub const GRAPH: &'static ::fsm_core::Graph = GRAPH;
-        /// The name of the state it is in.
+        pub const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub const fn state(&self) -> State {
@@ -839,7 +781,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub fn why_not(
@@ -848,30 +790,30 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
-        /// Guards read the context, a `with` may change it; where the event is refused, it is as it was.
+        /// Guards read the context, a `with` may change it. A refused event leaves it unchanged.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub fn apply(
             self,
             event: impl ::core::convert::Into<Event>,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             let event = event.into();
             match (self, event) {
                 (Self::Cart { cents }, Event::Add(event)) => {
-                    step(Cart { cents }, event, context)
+                    __step(Cart { cents }, event, context)
                 }
                 (Self::Cart { cents }, Event::Pay(event)) => {
-                    step(Cart { cents }, event, context)
+                    __step(Cart { cents }, event, context)
                 }
                 (Self::Paid { .. }, Event::Ship(_)) => {
                     ::core::result::Result::Ok(Self::Shipped)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -880,20 +822,23 @@ It is born in an initial state, moved by the events that its state declares, and
             }
         }
     }
-    /// One transition in which the user's code has a part, from state and event to what follows.
-    fn step<S: ::fsm_core::StateOf<Order>, E: EventOf<S> + ::core::convert::Into<Event>>(
+    /// A transition with a guard or a `with`, from state and event to the next state.
+    fn __step<
+        S: ::fsm_core::StateOf<Order>,
+        E: __EventOf<S> + ::core::convert::Into<Event>,
+    >(
         state: S,
         event: E,
         context: &mut Shop,
-    ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
-        match event.transition(state, context, Seal) {
+    ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
+        match event.transition(state, context, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -907,7 +852,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event;
         type Context = Shop;
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()
@@ -920,7 +865,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event,
             context: &mut Shop,
-        ) -> ::core::result::Result<Order, ::fsm_core::Rejected<Order>> {
+        ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
             self.apply(event, context)
         }
         #[inline]

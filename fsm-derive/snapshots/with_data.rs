@@ -7,7 +7,7 @@ A text on its way to the reader.
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 220\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>The states of Text and the events that lead from one to another</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M150.4 44.0C150.4 52.5 51.5 52.5 51.5 61.0C51.5 69.0 51.5 69.0 51.5 77.0C51.5 82.0 90.0 82.0 90.0 87.0\"></path>\n<path d=\"M90.0 94.0L86.5 86.0L93.5 86.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"57.5\" y=\"73.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M90.0 138.0C90.0 146.5 44.8 146.5 44.8 155.0C44.8 163.0 44.8 163.0 44.8 171.0C44.8 176.0 44.9 176.0 44.9 181.0\"></path>\n<path d=\"M44.9 188.0L41.4 180.0L48.4 180.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.8\" y=\"167.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 94.0C114.0 85.5 192.7 85.5 192.7 77.0C192.7 69.0 192.7 69.0 192.7 61.0C192.7 56.0 170.4 56.0 170.4 51.0\"></path>\n<path d=\"M170.4 44.0L173.9 52.0L166.9 52.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"198.7\" y=\"73.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M190.4 44.0C190.4 52.5 266.9 52.5 266.9 61.0C266.9 69.0 266.9 69.0 266.9 77.0C266.9 96.5 273.6 103.0 277.0 116.0C280.3 129.0 287.0 135.5 287.0 155.0C287.0 163.0 287.0 163.0 287.0 171.0C287.0 176.0 215.1 176.0 215.1 181.0\"></path>\n<path d=\"M215.1 188.0L211.6 180.0L218.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.0\" y=\"167.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 138.0C114.0 146.5 119.0 146.5 119.0 155.0C119.0 163.0 119.0 163.0 119.0 171.0C119.0 176.0 191.1 176.0 191.1 181.0\"></path>\n<path d=\"M191.1 188.0L187.6 180.0L194.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.0\" y=\"167.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"132.9\" y=\"0.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"170.4\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text><text x=\"170.4\" y=\"34.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<circle cx=\"107.9\" cy=\"22.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M111.9 22.0H126.9\"></path>\n<path d=\"M132.9 22.0L124.9 25.5L124.9 18.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"64.5\" y=\"94.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"102.0\" y=\"112.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text><text x=\"102.0\" y=\"128.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (an end) Out.</title><rect x=\"0.0\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (an end) </title><rect x=\"158.2\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 220\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Text</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M150.4 44.0C150.4 52.5 51.5 52.5 51.5 61.0C51.5 69.0 51.5 69.0 51.5 77.0C51.5 82.0 90.0 82.0 90.0 87.0\"></path>\n<path d=\"M90.0 94.0L86.5 86.0L93.5 86.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"57.5\" y=\"73.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M90.0 138.0C90.0 146.5 44.8 146.5 44.8 155.0C44.8 163.0 44.8 163.0 44.8 171.0C44.8 176.0 44.9 176.0 44.9 181.0\"></path>\n<path d=\"M44.9 188.0L41.4 180.0L48.4 180.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.8\" y=\"167.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 94.0C114.0 85.5 192.7 85.5 192.7 77.0C192.7 69.0 192.7 69.0 192.7 61.0C192.7 56.0 170.4 56.0 170.4 51.0\"></path>\n<path d=\"M170.4 44.0L173.9 52.0L166.9 52.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"198.7\" y=\"73.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M190.4 44.0C190.4 52.5 266.9 52.5 266.9 61.0C266.9 69.0 266.9 69.0 266.9 77.0C266.9 96.5 273.6 103.0 277.0 116.0C280.3 129.0 287.0 135.5 287.0 155.0C287.0 163.0 287.0 163.0 287.0 171.0C287.0 176.0 215.1 176.0 215.1 181.0\"></path>\n<path d=\"M215.1 188.0L211.6 180.0L218.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.0\" y=\"167.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 138.0C114.0 146.5 119.0 146.5 119.0 155.0C119.0 163.0 119.0 163.0 119.0 171.0C119.0 176.0 191.1 176.0 191.1 181.0\"></path>\n<path d=\"M191.1 188.0L187.6 180.0L194.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.0\" y=\"167.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"132.9\" y=\"0.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"170.4\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text><text x=\"170.4\" y=\"34.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<circle cx=\"107.9\" cy=\"22.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M111.9 22.0H126.9\"></path>\n<path d=\"M132.9 22.0L124.9 25.5L124.9 18.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"64.5\" y=\"94.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"102.0\" y=\"112.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text><text x=\"102.0\" y=\"128.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (end) Out.</title><rect x=\"0.0\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (end) </title><rect x=\"158.2\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
@@ -43,14 +43,14 @@ pub(crate) mod text {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Text;
-    /// The declaration's own code, and types whose names are taken here: the names in it mean what they mean beside the enum.
+    /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
         non_snake_case,
         non_upper_case_globals,
         type_alias_bounds
     )]
-    mod outside {
+    mod __user_code {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Draft_Submit<'a, T: Clone>(
@@ -118,13 +118,8 @@ pub(crate) mod text {
         Withdrawn,
     }
     impl State {
-        /// All of them, in declaration order.
-        pub(crate) const ALL: &'static [Self] = &[
-            Self::Draft,
-            Self::Review,
-            Self::Published,
-            Self::Withdrawn,
-        ];
+        /// All names, in declaration order.
+        pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -145,7 +140,12 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for State {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[
+            Self::Draft,
+            Self::Review,
+            Self::Published,
+            Self::Withdrawn,
+        ];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -164,14 +164,17 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for State {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("state of `Text`", name))
         }
@@ -343,12 +346,8 @@ pub(crate) mod text {
         Withdraw,
     }
     impl EventKind {
-        /// All of them, in declaration order.
-        pub(crate) const ALL: &'static [Self] = &[
-            Self::Submit,
-            Self::Decide,
-            Self::Withdraw,
-        ];
+        /// All names, in declaration order.
+        pub(crate) const ALL: &'static [Self] = <Self as ::fsm_core::Name>::ALL;
         /// The name, as it is stored and drawn.
         #[must_use]
         #[inline]
@@ -368,7 +367,7 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::fsm_core::Name for EventKind {
-        const ALL: &'static [Self] = Self::ALL;
+        const ALL: &'static [Self] = &[Self::Submit, Self::Decide, Self::Withdraw];
         #[inline]
         fn as_str(self) -> &'static str {
             self.as_str()
@@ -387,19 +386,22 @@ pub(crate) mod text {
     }
     #[automatically_derived]
     impl ::core::str::FromStr for EventKind {
-        type Err = ::fsm_core::UnknownName;
+        type Err = ::fsm_core::UnknownNameError;
         #[inline]
         fn from_str(
             name: &str,
-        ) -> ::core::result::Result<Self, ::fsm_core::UnknownName> {
-            let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
+        ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
+            let found = <Self as ::fsm_core::Name>::ALL
+                .iter()
+                .copied()
+                .find(|known| known.as_str() == name);
             found
-                .ok_or_else(|| ::fsm_core::UnknownName::new::<
+                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
                     Self,
                 >("event of `Text`", name))
         }
     }
-    /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+    /// The targets of each branching transition: states, which `with` returns, or machines, or records.
     pub(crate) mod choice {
         ///`decide`: `Review` → `Published` or `Draft`.
         #[derive(Clone, Debug, PartialEq)]
@@ -431,40 +433,42 @@ pub(crate) mod text {
             }
         }
     }
-    /// What keeps the traits of this module to itself.
-    mod seal {
-        /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+    /// Seals the traits of this module.
+    mod __seal {
+        /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
         #[derive(Clone, Copy, Debug)]
-        pub struct Seal;
+        pub struct __Seal;
     }
-    use self::seal::Seal;
-    ///A state in which a `Text` can be born.
+    use self::__seal::__Seal;
+    ///An initial state of `Text`.
     #[diagnostic::on_unimplemented(
-        message = "no `Text` is born in state `{Self}`",
-        label = "not an initial state",
+        message = "`{Self}` is not an initial state of `Text`",
+        label = "a machine cannot start in this state",
         note = "the initial state of `Text` is `Draft`"
     )]
-    pub(crate) trait Initial<'a, T: Clone> {
+    #[doc(hidden)]
+    pub(crate) trait __Initial<'a, T: Clone> {
         #[doc(hidden)]
-        fn seal(&self) -> Seal;
+        fn __seal(&self) -> __Seal;
     }
     #[automatically_derived]
-    impl<'a, T: Clone> Initial<'a, T> for Draft<T> {
-        fn seal(&self) -> Seal {
-            Seal
+    impl<'a, T: Clone> __Initial<'a, T> for Draft<T> {
+        fn __seal(&self) -> __Seal {
+            __Seal
         }
     }
     ///An event that a `Text` accepts in state `S`: implemented for exactly the declared pairs.
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
-        label = "`{S}` declares no transition on this event",
+        label = "state `{S}` has no transition on this event",
         note = "the transitions of `Text` are:\n  Draft  --submit----> Review\n  Review --decide----> Published | Draft\n  Draft  --withdraw--> WITHDRAWN\n  Review --withdraw--> WITHDRAWN"
     )]
-    pub(crate) trait EventOf<'a, S, T: Clone>: ::core::marker::Sized {
+    #[doc(hidden)]
+    pub(crate) trait __EventOf<'a, S, T: Clone>: ::core::marker::Sized {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<'a, S, T>, seal: Seal) -> Self::Next;
+        fn fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
@@ -472,36 +476,36 @@ pub(crate) mod text {
         fn transition(
             self,
             state: S,
-            seal: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<S, Self>>;
+            seal: __Seal,
+        ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<S, Self>>;
     }
     /**A `Text` whose state `S` is known at compile time.
 
-It is born in an initial state, moved by the events that its state declares, and restored from a `Text` with `TryFrom`; nothing else makes one. The data of the state are its fields, through `Deref`.*/
+It starts in an initial state, is moved by the events that its state declares, and can be restored from a `Text` with `TryFrom`. It derefs to the data of its state.*/
     #[must_use = "a machine that is dropped is lost"]
     pub(crate) struct Machine<'a, S, T: Clone> {
         state: S,
         of: ::core::marker::PhantomData<fn() -> Text<'a, T>>,
     }
     impl<'a, S, T: Clone> Machine<'a, S, T> {
-        /// A new machine, in a state in which one can be born.
+        /// Creates a machine in an initial state.
         #[inline]
         pub(crate) fn new(state: S) -> Self
         where
-            S: Initial<'a, T>,
+            S: __Initial<'a, T>,
         {
             Machine {
                 state,
                 of: ::core::marker::PhantomData,
             }
         }
-        /// What it holds in this state.
+        /// The data of its state.
         #[must_use]
         #[inline]
         pub(crate) const fn data(&self) -> &S {
             &self.state
         }
-        /// What it holds in this state, without the machine.
+        /// Takes the data of its state out of the machine.
         #[must_use]
         #[inline]
         pub(crate) fn into_data(self) -> S {
@@ -509,8 +513,8 @@ It is born in an initial state, moved by the events that its state declares, and
         }
         /// Fires an event that its state declares.
         #[inline]
-        pub(crate) fn fire<E: EventOf<'a, S, T>>(self, event: E) -> E::Next {
-            event.fire(self, Seal)
+        pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
+            event.fire(self, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -560,10 +564,10 @@ It is born in an initial state, moved by the events that its state declares, and
         S: ::fsm_core::StateOf<Text<'a, T>>,
         T: Clone,
     > ::core::convert::TryFrom<Text<'a, T>> for Machine<'a, S, T> {
-        type Error = ::fsm_core::WrongState<Text<'a, T>>;
+        type Error = ::fsm_core::WrongStateError<Text<'a, T>>;
         fn try_from(
             machine: Text<'a, T>,
-        ) -> ::core::result::Result<Self, ::fsm_core::WrongState<Text<'a, T>>> {
+        ) -> ::core::result::Result<Self, ::fsm_core::WrongStateError<Text<'a, T>>> {
             match S::from_enum(machine) {
                 ::core::result::Result::Ok(state) => {
                     ::core::result::Result::Ok(Machine {
@@ -573,7 +577,7 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
                 ::core::result::Result::Err(machine) => {
                     ::core::result::Result::Err(
-                        ::fsm_core::WrongState::new::<S>(machine, ()),
+                        ::fsm_core::WrongStateError::new::<S>(machine, ()),
                     )
                 }
             }
@@ -590,7 +594,7 @@ It is born in an initial state, moved by the events that its state declares, and
             machine.state.into_enum()
         }
     }
-    /// A [`Machine`] in any state, to match on after a restore.
+    /// A [`Machine`] in any state, to match on after it was restored.
     #[derive(Clone, Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub(crate) enum Any<'a, T: Clone> {
@@ -661,14 +665,14 @@ It is born in an initial state, moved by the events that its state declares, and
         ///`Draft` → `Review`.
         ///
         /// # Errors
-        /// Machine and event come back when the guard refuses.
+        /// If the guard refuses. Machine and event are in the error.
         #[inline]
         pub(crate) fn submit(
             self,
             by: &'a str,
         ) -> ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Self, event::Submit<'a>>,
+            ::fsm_core::GuardError<Self, event::Submit<'a>>,
         > {
             self.fire(event::Submit { by })
         }
@@ -698,14 +702,14 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+    impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
-            ::fsm_core::Refused<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
+            ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: Seal) -> Self::Next {
-            match <Self as EventOf<
+        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
+            match <Self as __EventOf<
                 'a,
                 Draft<T>,
                 T,
@@ -732,9 +736,12 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
-            match outside::guard_Draft_Submit(&state, &self) {
+            _: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
+            match __user_code::guard_Draft_Submit(&state, &self) {
                 ::core::result::Result::Ok(()) => {
                     ::core::result::Result::Ok({
                         let Draft { title } = state;
@@ -743,7 +750,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     })
                 }
                 ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::fsm_core::Refused {
+                    ::core::result::Result::Err(::fsm_core::GuardError {
                         machine: state,
                         event: self,
                         reason,
@@ -753,14 +760,14 @@ It is born in an initial state, moved by the events that its state declares, and
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Decide {
+    impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Decide {
         type Next = choice::ReviewDecide<
             Machine<'a, Published<T>, T>,
             Machine<'a, Draft<T>, T>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
-            match outside::with_Review_Decide(machine.state, self) {
+        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+            match __user_code::with_Review_Decide(machine.state, self) {
                 choice::ReviewDecide::Published(state) => {
                     choice::ReviewDecide::Published(Machine {
                         state,
@@ -780,19 +787,19 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Review<'a, T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
-            ::core::result::Result::Ok(outside::with_Review_Decide(state, self))
+            ::core::result::Result::Ok(__user_code::with_Review_Decide(state, self))
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Draft<T>, T> for event::Withdraw {
+    impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Draft<T>, T>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -803,16 +810,19 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Draft<T>,
-            _: Seal,
-        ) -> ::core::result::Result<Self::Target, ::fsm_core::Refused<Draft<T>, Self>> {
+            _: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_core::GuardError<Draft<T>, Self>,
+        > {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
     #[automatically_derived]
-    impl<'a, T: Clone> EventOf<'a, Review<'a, T>, T> for event::Withdraw {
+    impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: Seal) -> Self::Next {
+        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -823,161 +833,73 @@ It is born in an initial state, moved by the events that its state declares, and
         fn transition(
             self,
             state: Review<'a, T>,
-            _: Seal,
+            _: __Seal,
         ) -> ::core::result::Result<
             Self::Target,
-            ::fsm_core::Refused<Review<'a, T>, Self>,
+            ::fsm_core::GuardError<Review<'a, T>, Self>,
         > {
             ::core::result::Result::Ok(Withdrawn)
         }
     }
-    ///The graph of `Text`.
-    pub(crate) const GRAPH: &::fsm_core::Graph = &::fsm_core::Graph {
-        machine: "Text",
-        doc: "A text on its way to the reader.",
-        version: 1u32,
-        context: ::core::option::Option::None,
-        states: &[
-            ::fsm_core::StateInfo {
-                name: "Draft",
-                doc: "Being written.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: true,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Review",
-                doc: "Being read.",
-                kind: ::fsm_core::Kind::Rest,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::Some("Open"),
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "title",
-                        ty: "T",
-                    },
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-                timer: ::core::option::Option::Some(::fsm_core::TimerInfo {
-                    after: ::core::time::Duration::new(1209600u64, 0u32),
-                    event: "withdraw",
-                }),
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "Published",
-                doc: "Out.",
-                kind: ::fsm_core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "0",
-                        ty: "T",
-                    },
-                ],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-            ::fsm_core::StateInfo {
-                name: "WITHDRAWN",
-                doc: "",
-                kind: ::fsm_core::Kind::End,
-                initial: false,
-                remove: false,
-                was: &[],
-                group: ::core::option::Option::None,
-                fields: &[],
-                timer: ::core::option::Option::None,
-                exhausted: ::core::option::Option::None,
-            },
-        ],
-        events: &[
-            ::fsm_core::EventInfo {
-                name: "submit",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "by",
-                        ty: "&'a str",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "decide",
-                fields: &[
-                    ::fsm_core::FieldInfo {
-                        name: "score",
-                        ty: "u8",
-                    },
-                ],
-            },
-            ::fsm_core::EventInfo {
-                name: "withdraw",
-                fields: &[],
-            },
-        ],
-        transitions: &[
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "submit",
-                to: &["Review"],
-                guarded: true,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "decide",
-                to: &["Published", "Draft"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Draft",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-            ::fsm_core::TransitionInfo {
-                from: "Review",
-                event: "withdraw",
-                to: &["WITHDRAWN"],
-                guarded: false,
-                auto: false,
-                doc: "",
-            },
-        ],
-        groups: &[
-            ::fsm_core::GroupInfo {
-                name: "Open",
-                doc: "",
-            },
-        ],
-    };
+    const __GRAPH: &::fsm_core::Graph = &::fsm_core::Graph::new("Text")
+        .with_doc("A text on its way to the reader.")
+        .with_states(
+            &[
+                ::fsm_core::StateInfo::new("Draft")
+                    .with_doc("Being written.")
+                    .with_initial(true)
+                    .with_group("Open")
+                    .with_fields(&[::fsm_core::FieldInfo::new("title", "T")]),
+                ::fsm_core::StateInfo::new("Review")
+                    .with_doc("Being read.")
+                    .with_group("Open")
+                    .with_fields(
+                        &[
+                            ::fsm_core::FieldInfo::new("title", "T"),
+                            ::fsm_core::FieldInfo::new("by", "&'a str"),
+                        ],
+                    )
+                    .with_timer(
+                        ::fsm_core::TimerInfo::new(
+                            ::core::time::Duration::new(1209600u64, 0u32),
+                            "withdraw",
+                        ),
+                    ),
+                ::fsm_core::StateInfo::new("Published")
+                    .with_doc("Out.")
+                    .with_kind(::fsm_core::StateKind::End)
+                    .with_fields(&[::fsm_core::FieldInfo::new("0", "T")]),
+                ::fsm_core::StateInfo::new("WITHDRAWN")
+                    .with_kind(::fsm_core::StateKind::End),
+            ],
+        )
+        .with_events(
+            &[
+                ::fsm_core::EventInfo::new("submit")
+                    .with_fields(&[::fsm_core::FieldInfo::new("by", "&'a str")]),
+                ::fsm_core::EventInfo::new("decide")
+                    .with_fields(&[::fsm_core::FieldInfo::new("score", "u8")]),
+                ::fsm_core::EventInfo::new("withdraw"),
+            ],
+        )
+        .with_transitions(
+            &[
+                ::fsm_core::TransitionInfo::new("Draft", "submit", &["Review"])
+                    .with_guarded(true),
+                ::fsm_core::TransitionInfo::new(
+                    "Review",
+                    "decide",
+                    &["Published", "Draft"],
+                ),
+                ::fsm_core::TransitionInfo::new("Draft", "withdraw", &["WITHDRAWN"]),
+                ::fsm_core::TransitionInfo::new("Review", "withdraw", &["WITHDRAWN"]),
+            ],
+        )
+        .with_groups(&[::fsm_core::GroupInfo::new("Open")]);
     impl<'a, T: Clone> Text<'a, T> {
         /// The graph of this machine.
-        pub(crate) const GRAPH: &'static ::fsm_core::Graph = GRAPH;
-        /// The name of the state it is in.
+        pub(crate) const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
+        /// The name of its state.
         #[must_use]
         #[inline]
         pub(crate) const fn state(&self) -> State {
@@ -1000,7 +922,7 @@ It is born in an initial state, moved by the events that its state declares, and
         pub(crate) fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
         }
-        /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+        /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
         #[inline]
         pub(crate) fn why_not(
@@ -1009,21 +931,21 @@ It is born in an initial state, moved by the events that its state declares, and
         ) -> ::core::option::Option<::fsm_core::WhyNot> {
             ::fsm_core::WhyNot::of(self, event)
         }
-        /// The transition when state and event are only known at run time.
+        /// Fires an event when state and event are only known at run time.
         ///
         /// # Errors
-        /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
         pub(crate) fn apply(
             self,
             event: impl ::core::convert::Into<Event<'a>>,
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             let event = event.into();
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
-                    step(Draft { title }, event)
+                    __step(Draft { title }, event)
                 }
                 (Self::Review { title, by }, Event::Decide(event)) => {
-                    step(Review { title, by }, event)
+                    __step(Review { title, by }, event)
                 }
                 (Self::Draft { .. }, Event::Withdraw(_)) => {
                     ::core::result::Result::Ok(Self::Withdrawn)
@@ -1032,7 +954,7 @@ It is born in an initial state, moved by the events that its state declares, and
                     ::core::result::Result::Ok(Self::Withdrawn)
                 }
                 (machine, event) => {
-                    ::core::result::Result::Err(::fsm_core::Rejected {
+                    ::core::result::Result::Err(::fsm_core::ApplyError {
                         machine,
                         event,
                         reason: ::core::option::Option::None,
@@ -1040,34 +962,35 @@ It is born in an initial state, moved by the events that its state declares, and
                 }
             }
         }
-        /// The event that fires when it stays in its state for longer than the state's timer, which
-        /// [`GRAPH`](Self::GRAPH) holds, allows.
+        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
             match self.state() {
-                State::Review => ::core::option::Option::Some(outside::timer_Review()),
+                State::Review => {
+                    ::core::option::Option::Some(__user_code::timer_Review())
+                }
                 _ => ::core::option::Option::None,
             }
         }
     }
-    /// One transition in which the user's code has a part, from state and event to what follows.
-    fn step<
+    /// A transition with a guard or a `with`, from state and event to the next state.
+    fn __step<
         'a,
         S: ::fsm_core::StateOf<Text<'a, T>>,
-        E: EventOf<'a, S, T> + ::core::convert::Into<Event<'a>>,
+        E: __EventOf<'a, S, T> + ::core::convert::Into<Event<'a>>,
         T: Clone,
     >(
         state: S,
         event: E,
-    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
-        match event.transition(state, Seal) {
+    ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
+        match event.transition(state, __Seal) {
             ::core::result::Result::Ok(target) => {
                 ::core::result::Result::Ok(::fsm_core::Target::into_enum(target))
             }
             ::core::result::Result::Err(
-                ::fsm_core::Refused { machine, event, reason },
+                ::fsm_core::GuardError { machine, event, reason },
             ) => {
-                ::core::result::Result::Err(::fsm_core::Rejected {
+                ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: machine.into_enum(),
                     event: event.into(),
                     reason: ::core::option::Option::Some(reason),
@@ -1081,7 +1004,7 @@ It is born in an initial state, moved by the events that its state declares, and
         type EventKind = EventKind;
         type Event = Event<'a>;
         type Context = ();
-        const GRAPH: &'static ::fsm_core::Graph = GRAPH;
+        const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
             self.state()
@@ -1094,7 +1017,7 @@ It is born in an initial state, moved by the events that its state declares, and
             self,
             event: Event<'a>,
             _: &mut (),
-        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::Rejected<Text<'a, T>>> {
+        ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
             self.apply(event)
         }
         #[inline]

@@ -1,9 +1,9 @@
-//! Types as text, the same on every compiler: proc-macro's own printing promises nothing about spaces.
+//! Prints types with the same spacing on every compiler; `proc_macro` does not specify the spacing of `to_string`.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// `Vec < & 'a str >` as `Vec<&'a str>`.
+/// Prints `Vec < & 'a str >` as `Vec<&'a str>`.
 pub(crate) fn of(tokens: &impl ToTokens) -> String {
     let mut text = Text::default();
     text.stream(tokens.to_token_stream());
@@ -13,9 +13,9 @@ pub(crate) fn of(tokens: &impl ToTokens) -> String {
 #[derive(Default)]
 struct Text {
     out: String,
-    /// The last token was a word, so that another needs a space between.
+    /// The last token was an identifier or a literal, so that another needs a space before it.
     word: bool,
-    /// The next token belongs to the last, as the name of a lifetime to its quote.
+    /// The next token joins the last, as the name of a lifetime joins its quote.
     joint: bool,
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_printed_as_people_write_them() {
+    fn prints_types_as_rustfmt_does() {
         for text in [
             "u8",
             "Vec<&'a str>",

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s18_it_doubles_up_to_its_longest() {
+    fn s18_the_delay_doubles_up_to_the_cap() {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) };
         let ceilings: Vec<u64> = (1..=11).map(|attempt| backoff.ceiling(attempt).as_secs()).collect();
         assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);

@@ -170,7 +170,7 @@ enum Committed {
 }
 
 #[test]
-fn the_committed_one_holds() {
+fn the_committed_snapshot_holds() {
     snapshot!(
         Committed in "tests/Committed.fsm.json",
         Committed::Requested { spec: "small".into(), count: None },
@@ -180,7 +180,7 @@ fn the_committed_one_holds() {
 }
 
 #[test]
-fn it_is_written_once_and_then_holds() {
+fn a_snapshot_is_written_once_and_then_holds() {
     let snapshot = Snapshot::new();
     let written = snapshot.text();
     assert!(hold(&snapshot.path(), &Steps::new(), first(), false).is_ok());
@@ -189,7 +189,7 @@ fn it_is_written_once_and_then_holds() {
 }
 
 #[test]
-fn a_missing_one_is_told_and_not_made_up() {
+fn a_missing_snapshot_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("Server.fsm.json");
     let error = hold(&path, &Steps::new(), first(), false).unwrap_err();
@@ -205,7 +205,7 @@ fn each_state_has_a_sample() {
 }
 
 #[test]
-fn a_state_removed_without_was_is_told_and_never_overwritten() {
+fn a_state_removed_without_was_is_an_error() {
     use renamed::Server::{Requested, Stopped, Up};
     let snapshot = Snapshot::new();
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
@@ -216,7 +216,7 @@ fn a_state_removed_without_was_is_told_and_never_overwritten() {
 }
 
 #[test]
-fn with_was_its_rows_are_read_and_stay_in_the_file() {
+fn rows_of_a_renamed_state_are_kept() {
     use renamed_with_was::Server::{Requested, Stopped, Up};
     let snapshot = Snapshot::new();
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
@@ -228,7 +228,7 @@ fn with_was_its_rows_are_read_and_stay_in_the_file() {
 }
 
 #[test]
-fn a_field_without_a_default_is_told_and_never_overwritten() {
+fn a_new_field_without_a_default_is_an_error() {
     use without_default::Server::{Requested, Running, Stopped};
     let snapshot = Snapshot::new();
     let samples =
@@ -241,7 +241,7 @@ fn a_field_without_a_default_is_told_and_never_overwritten() {
 }
 
 #[test]
-fn the_shape_before_a_default_stays_in_the_file_and_is_held_to() {
+fn rows_from_before_a_default_are_kept_and_checked() {
     use with_default::Server::{Requested, Running, Stopped};
     let snapshot = Snapshot::new();
     let samples =
@@ -259,17 +259,17 @@ fn the_shape_before_a_default_stays_in_the_file_and_is_held_to() {
 }
 
 #[test]
-fn a_drift_is_shown_line_by_line() {
+fn a_difference_is_shown_line_by_line() {
     use with_default::Server::{Requested, Running, Stopped};
     let snapshot = Snapshot::new();
     let samples = vec![Requested { spec: spec(), region: None }, Running { spec: spec(), addr: addr() }, Stopped];
     let failure = snapshot.failure(samples, false);
     let field = "\
-              \"ty\": \"String\"
+              \"type\": \"String\"
 +           },
 +           {
 +             \"name\": \"region\",
-+             \"ty\": \"Option<String>\"
++             \"type\": \"Option<String>\"
             }
 ";
     assert!(failure.contains(field), "{failure}");
@@ -310,7 +310,7 @@ fn rows_of_an_earlier_version_need_a_migration() {
 }
 
 #[test]
-fn what_a_migration_does_not_take_or_makes_wrong_is_told() {
+fn a_failing_or_wrong_migration_is_an_error() {
     let mut snapshot = Snapshot::new();
     snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
     assert_eq!(
@@ -331,7 +331,7 @@ fn what_a_migration_does_not_take_or_makes_wrong_is_told() {
 }
 
 #[test]
-fn migrated_rows_survive_and_stay_in_the_file_and_a_lower_version_reads_nothing() {
+fn migrated_rows_are_kept_and_lower_versions_read_none() {
     let mut snapshot = Snapshot::new();
     let steps = Steps::new().step::<second::Server>(1, all_in_regions);
     hold(&snapshot.path(), &steps, second(), true).unwrap();
@@ -353,20 +353,20 @@ fn migrated_rows_survive_and_stay_in_the_file_and_a_lower_version_reads_nothing(
 }
 
 #[test]
-fn the_short_way_takes_migrations_too() {
+fn the_short_form_takes_migrations() {
     use second::Server;
     let [up, stopped] = second().try_into().expect("there are two");
     snapshot!(Server in "tests/Second.fsm.json", migrations { 1 => all_in_regions }, up, stopped);
 }
 
 #[test]
-fn a_renamed_enum_is_told() {
+fn a_renamed_enum_is_an_error() {
     let failure = Snapshot::new().failure(vec![other::Host::Stopped], true);
     assert!(failure.contains("rows are stored under `Server`, and the enum is called `Host`"), "{failure}");
 }
 
 #[test]
-fn what_is_no_snapshot_is_told() {
+fn a_file_of_another_kind_is_an_error() {
     let snapshot = Snapshot::new();
     fs::write(snapshot.path(), "<<<<<<< HEAD").unwrap();
     let error = hold(&snapshot.path(), &Steps::new(), first(), true).unwrap_err();
@@ -411,7 +411,7 @@ mod with_shop {
 }
 
 #[test]
-fn a_context_that_is_not_read_any_more_is_broken() {
+fn an_unreadable_context_is_an_error() {
     let snapshot = Snapshot::new();
     fs::remove_file(snapshot.path()).unwrap();
     let shop = || Shop { name: "Ada's".to_owned() };

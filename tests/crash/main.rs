@@ -1,9 +1,9 @@
-//! Real processes, killed and stopped at random moments: those that write ([`writers`]), those that work ([`workers`]), and those that
-//! migrate rows or make the tables ([`migration`]).
+//! Processes that are killed and stopped at random moments while they write ([`writers`]), work ([`workers`]), migrate rows, or
+//! create the tables ([`migration`]).
 //!
-//! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` for as many kills of writers, and as long a
-//! run of workers, as you like; 300 and 240 if not set (of migrations and of openings a tenth as many kills). Without the test harness, because this very binary is also the
-//! processes that are killed.
+//! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
+//! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
+//! binary is also the processes that are killed.
 
 mod migration;
 mod workers;
@@ -12,9 +12,9 @@ mod writers;
 use std::path::Path;
 
 const X1: &str = "x1_nothing_acknowledged_is_lost";
-const X5_ROWS: &str = "x5_a_migration_killed_at_any_moment_goes_on";
-const X5_TABLES: &str = "x5_tables_are_whole_wherever_one_of_two_is_killed";
-const L1: &str = "l1_l2_processes_that_work_are_killed_and_stopped";
+const X5_ROWS: &str = "x5_a_killed_migration_resumes";
+const X5_TABLES: &str = "x5_tables_are_whole_after_a_killed_open";
+const L1: &str = "l1_l2_killed_and_stopped_processes_lose_their_claims";
 
 fn main() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
@@ -31,7 +31,7 @@ fn main() {
         return executor.block_on(migration::open_and_write(Path::new(&path)));
     }
     let names = [X1, X5_ROWS, X5_TABLES, L1];
-    // What `cargo test` asks every test binary for.
+    // `cargo test -- --list`.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
     }
@@ -51,12 +51,11 @@ fn main() {
     for name in &names {
         let rounds = number("FSM_CRASH_ROUNDS", 300);
         let done = match *name {
-            X1 => executor.block_on(writers::x1_nothing_acknowledged_is_lost(rounds)),
-            X5_ROWS => executor.block_on(migration::a_migration_killed_at_any_moment_goes_on(rounds / 10)),
-            X5_TABLES => executor.block_on(migration::tables_are_whole_wherever_one_of_two_is_killed(rounds / 10)),
-            _ => {
-                executor.block_on(workers::processes_that_work_are_killed_and_stopped(number("FSM_CRASH_SECONDS", 240)))
-            }
+            X1 => executor.block_on(writers::nothing_acknowledged_is_lost(rounds)),
+            X5_ROWS => executor.block_on(migration::a_killed_migration_resumes(rounds / 10)),
+            X5_TABLES => executor.block_on(migration::tables_are_whole_after_a_killed_open(rounds / 10)),
+            _ => executor
+                .block_on(workers::killed_and_stopped_processes_lose_their_claims(number("FSM_CRASH_SECONDS", 240))),
         };
         println!("test {name} ... ok ({done})");
     }
@@ -64,7 +63,7 @@ fn main() {
 }
 
 /// # Panics
-/// Where the variable is set and is no number: a run that was asked for is not to be another.
+/// If the variable is set to something other than a number.
 fn number(variable: &str, otherwise: u32) -> u32 {
     match std::env::var(variable) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")),

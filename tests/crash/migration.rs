@@ -1,4 +1,4 @@
-//! X5: processes killed while they migrate all rows, and while they make the tables: what is left is whole, and the next one goes on.
+//! X5: processes killed while they migrate all rows or create the tables: the store stays whole, and the next process continues.
 
 use fsm_runtime::{
     Builder, ListQuery, Runtime,
@@ -14,7 +14,7 @@ use std::{
 
 /// Set for a process that migrates: the store's path.
 pub(crate) const MIGRATING: &str = "FSM_CRASH_MIGRATING";
-/// Set for a process that opens: the store's path. And whether it wants an index of states.
+/// Set for a process that opens: the store's path. [`INDEX`] says whether with an index of states.
 pub(crate) const OPENING: &str = "FSM_CRASH_OPENING";
 const INDEX: &str = "FSM_CRASH_INDEX";
 
@@ -26,14 +26,14 @@ mod first {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An account, as it was.
+    /// An account of the previous release.
     #[derive(StateMachine)]
     #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     pub(super) enum Account {
         /// In use.
         #[on(close => Closed)]
         Open { euros: u64 },
-        /// No more.
+        /// Closed.
         #[state(end)]
         Closed { euros: u64 },
     }
@@ -43,14 +43,14 @@ mod second {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An account, as it is.
+    /// An account of this release.
     #[derive(StateMachine)]
     #[fsm(initial = Open, version = 2, durable, derive(Serialize, Deserialize))]
     pub(super) enum Account {
         /// In use.
         #[on(close => Shut)]
         Open { cents: u64 },
-        /// No more.
+        /// Closed.
         #[state(end, was = "Closed")]
         Shut { cents: u64 },
     }
@@ -76,11 +76,11 @@ pub(crate) async fn migrate_until_killed(path: &Path) {
         assert!(left.is_empty(), "{left:?}");
         println!("{}", so_far.seen);
     });
-    let done = done.await.expect("nothing is in its way");
+    let done = done.await.expect("the migration succeeds");
     assert_eq!((done.seen, done.left), (ROWS, 0));
 }
 
-pub(crate) async fn a_migration_killed_at_any_moment_goes_on(rounds: u32) -> String {
+pub(crate) async fn a_killed_migration_resumes(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let template = dir.path().join("template.db");
     old_rows(&template).await;
@@ -88,7 +88,7 @@ pub(crate) async fn a_migration_killed_at_any_moment_goes_on(rounds: u32) -> Str
     for round in 0..rounds {
         let path = dir.path().join(format!("{round}.db"));
         std::fs::copy(&template, &path).expect("a copy");
-        // Alone, and with another one that does the same and lives.
+        // Alone, and beside another process that migrates and is not killed.
         let mut victim = start(MIGRATING, &path);
         let other = (round % 2 == 1).then(|| start(MIGRATING, &path));
         let mut lines = BufReader::new(victim.stdout.take().expect("its output")).lines();
@@ -100,7 +100,7 @@ pub(crate) async fn a_migration_killed_at_any_moment_goes_on(rounds: u32) -> Str
         std::thread::sleep(Duration::from_micros(fastrand::u64(0..2_000)));
         victim.kill().expect("SIGKILL");
         kills += u32::from(!victim.wait().expect("it is gone").success());
-        // What the killed one had written is kept, and what the other one is at goes on.
+        // The batches of the killed process are kept, and the other one continues.
         let migrated = check(&path).await;
         half_way += u32::from((1..ROWS).contains(&migrated) && other.is_none());
         if let Some(other) = other {
@@ -108,7 +108,7 @@ pub(crate) async fn a_migration_killed_at_any_moment_goes_on(rounds: u32) -> Str
         } else {
             end(start(MIGRATING, &path));
         }
-        assert_eq!(check(&path).await, ROWS, "the next one finishes it");
+        assert_eq!(check(&path).await, ROWS, "the next process finishes the migration");
         for file in std::fs::read_dir(dir.path()).expect("the folder").flatten() {
             if file.file_name().to_string_lossy().starts_with(&format!("{round}.db")) && file.path().is_file() {
                 std::fs::remove_file(file.path()).expect("it is there");
@@ -135,7 +135,7 @@ async fn old_rows(path: &Path) {
     store.backup(path).await.expect("a new file");
 }
 
-/// Every row is as it was or migrated, and can be read; no history has changed. How many are migrated.
+/// Every row is old or migrated, and readable, and no history has changed. Returns how many are migrated.
 async fn check(path: &Path) -> u64 {
     let store = Sqlite::open(path).await.expect("it opens after a kill");
     let runtime = migrating(store.clone()).start().await.expect("a client");
@@ -151,10 +151,10 @@ async fn check(path: &Path) -> u64 {
             other => panic!("{}: schema version {other}", row.key),
         };
         assert_eq!((row.state.as_str(), &row.data), (state, &data), "{}", row.key);
-        assert_eq!(row.version, if closed { 2 } else { 1 }, "it is no transition");
+        assert_eq!(row.version, if closed { 2 } else { 1 }, "a migration is not a transition");
         migrated += u64::from(row.schema == 2);
     }
-    // Reading each of them, and its history, takes longer than the rest: some, drawn anew each time.
+    // Reading all rows with their histories takes too long: a random part each time.
     for _ in 0..50 {
         let n = fastrand::u64(0..ROWS);
         let id = format!("{n:05}");
@@ -172,7 +172,7 @@ async fn check(path: &Path) -> u64 {
     migrated
 }
 
-/// Opens, says so, and works on the file.
+/// Opens the file, reports it, and writes.
 pub(crate) async fn open_and_write(path: &Path) {
     let options = match std::env::var(INDEX).as_deref() {
         Ok("on") => Sqlite::options().state_index(true),
@@ -180,15 +180,15 @@ pub(crate) async fn open_and_write(path: &Path) {
         _ => Sqlite::options(),
     };
     println!("opening");
-    let store = options.open(path).await.expect("another one that opens it, or is killed, is in nobody's way");
+    let store = options.open(path).await.expect("it opens beside another process that opens it or is killed");
     let runtime = Runtime::builder(store).start().await.expect("a client");
     let id = format!("of-{}", std::process::id());
     let made = runtime.machines::<Account>().create(&id, account::Open { cents: 1 }).await;
-    made.expect("the tables are there");
+    made.expect("the tables exist");
 }
 
-/// Two processes at once open a file that is not there yet, or that is to get or lose its index; one of them is killed.
-pub(crate) async fn tables_are_whole_wherever_one_of_two_is_killed(rounds: u32) -> String {
+/// Two processes open a new file, or one that gets or loses its index, at once; one is killed.
+pub(crate) async fn tables_are_whole_after_a_killed_open(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let template = dir.path().join("template.db");
     old_rows(&template).await;
@@ -212,7 +212,7 @@ pub(crate) async fn tables_are_whole_wherever_one_of_two_is_killed(rounds: u32) 
                 .expect("a process")
         });
         let mut line = [0; 8];
-        two[0].stdout.as_mut().expect("its output").read_exact(&mut line).expect("it says so");
+        two[0].stdout.as_mut().expect("its output").read_exact(&mut line).expect("its report");
         std::thread::sleep(Duration::from_micros(fastrand::u64(0..4_000)));
         two[0].kill().expect("SIGKILL");
         let [mut victim, other] = two;
@@ -226,7 +226,7 @@ pub(crate) async fn tables_are_whole_wherever_one_of_two_is_killed(rounds: u32) 
         assert_eq!(counted.is_ok(), lists, "with its index, or without: {counted:?}");
         let runtime = Runtime::builder(store).start().await.expect("a client");
         let made = runtime.machines::<Account>().create("after", account::Open { cents: 1 }).await;
-        made.expect("all of the tables are there");
+        made.expect("all tables exist");
         runtime.shutdown(Duration::from_secs(1)).await;
         drop(runtime);
         for end in ["", "-wal", "-shm"] {
@@ -242,7 +242,7 @@ fn start(role: &str, path: &Path) -> Child {
     command.env(role, path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process")
 }
 
-/// One that is left to itself comes to a good end.
+/// A process that is not killed succeeds.
 fn end(process: Child) {
     let output = process.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));

@@ -1,7 +1,7 @@
-//! L1, L2: several processes work on one store, and are killed, stopped for longer than their lease, and told to end. Every
-//! instance comes to its end, no state is committed twice, and no two processes that were let run are at one instance at once.
+//! L1, L2: several processes work on one store, and are killed, stopped for longer than their lease, and shut down. Every
+//! instance reaches its end, no state is committed twice, and no two running processes work on one instance at once.
 //!
-//! A worker's effect is two lines in a file that all processes append to: one when it begins, one when it ends, each with the
+//! The effect of a worker is two lines in a file that all processes append to: at its start and at its end, each with the
 //! fence of its claim.
 
 use fsm_runtime::{
@@ -25,14 +25,14 @@ use std::{
 pub(crate) const VICTIM: &str = "FSM_CRASH_WORKER";
 const PROCESSES: usize = 3;
 const LEASE: Duration = Duration::from_secs(3);
-/// How long a process is stopped at most: longer than its lease, and than anybody waits for a lock that it may hold.
+/// The longest stop of a process: longer than its lease, and than the busy timeout of a lock that it may hold.
 const LONGEST_STOP: u64 = 4_500;
-/// Instances that are under way at most.
+/// The limit of unfinished instances.
 const UNDER_WAY: u64 = 150;
-/// How long the rest may take to come to its end when nobody is killed any more.
+/// The limit for the remaining instances after the last kill.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Three pieces of work in a row, which can be called off at any time.
+/// Three steps of work in a row, which can be cancelled at any time.
 #[derive(StateMachine)]
 #[fsm(initial = First, durable, derive(Serialize, Deserialize))]
 #[on(call_off => Undoing, except(Undoing))]
@@ -58,7 +58,7 @@ enum Errand {
 struct Effects(File);
 
 impl Effects {
-    /// Does what the outside sees of a piece of work.
+    /// Writes the visible effect of a step.
     async fn cause<S: DurableState<Machine = Errand>>(&self, task: &errand::Task<S>) -> u64 {
         self.write("begin", task.id(), task.version(), task.fence());
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..30))).await;
@@ -96,7 +96,7 @@ impl errand::Workers for Effects {
     }
 }
 
-/// Microseconds on the one clock of this machine.
+/// Microseconds of one clock for all processes.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     u64::try_from(since.as_micros()).expect("before 586,000")
@@ -106,11 +106,11 @@ fn effects(store: &Path) -> PathBuf {
     store.with_extension("effects")
 }
 
-/// Works until its standard input ends, and then stops in good order.
+/// Works until its standard input ends, and then shuts down.
 pub(crate) async fn work_until_told(path: &Path) {
     let file = OpenOptions::new().append(true).create(true).open(effects(path)).expect("the file of effects");
     let runtime = loop {
-        // A process that was stopped may hold the file for longer than one waits for it.
+        // A stopped process may hold the lock for longer than the busy timeout.
         let Ok(store) = Sqlite::open(path).await else { continue };
         let file = file.try_clone().expect("the file of effects");
         let builder = Runtime::builder(store).machine::<Errand, _>(Effects(file)).lease_ttl(LEASE);
@@ -119,18 +119,18 @@ pub(crate) async fn work_until_told(path: &Path) {
             break runtime;
         }
     };
-    let told = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    told.await.expect("it reads").expect("standard input");
+    let input_ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    input_ended.await.expect("it reads").expect("standard input");
     runtime.shutdown(Duration::from_secs(1)).await;
 }
 
-/// A process that works, and what was done to it.
+/// A working process, and its stops.
 struct Victim {
     child: Child,
     stdin: Option<ChildStdin>,
 }
 
-/// When a process was stopped, and when it was let go on.
+/// When a process was stopped and continued.
 type Stops = HashMap<u32, Vec<(u64, u64)>>;
 
 impl Victim {
@@ -156,7 +156,7 @@ impl Victim {
     }
 }
 
-/// What happened to the processes.
+/// The number of kills, stops and shutdowns.
 #[derive(Default)]
 struct Done {
     kills: u32,
@@ -164,7 +164,7 @@ struct Done {
     stops: Stops,
 }
 
-/// Kills, stops and ends processes at random until `deadline`; the last ones are left to bring the rest to its end.
+/// Kills, stops and ends processes at random until `deadline`; the last ones finish the remaining instances.
 fn torment(path: &Path, deadline: Instant) -> (Done, Vec<Victim>) {
     let mut done = Done::default();
     let mut victims: Vec<Victim> = (0..PROCESSES).map(|_| Victim::start(path)).collect();
@@ -193,7 +193,7 @@ fn torment(path: &Path, deadline: Instant) -> (Done, Vec<Victim>) {
     (done, victims)
 }
 
-pub(crate) async fn processes_that_work_are_killed_and_stopped(seconds: u32) -> String {
+pub(crate) async fn killed_and_stopped_processes_lose_their_claims(seconds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("errands.db");
     let runtime = Runtime::builder(Sqlite::open(&path).await.expect("a store")).start().await.expect("a client");
@@ -206,7 +206,7 @@ pub(crate) async fn processes_that_work_are_killed_and_stopped(seconds: u32) -> 
     let mut made = 0_u64;
     while !tormentor.is_finished() {
         tokio::time::sleep(Duration::from_millis(10)).await;
-        // While a stopped process holds the file, nothing can be written: that is an answer, and no matter.
+        // While a stopped process holds the lock, writes fail: the errors are ignored.
         if Instant::now() < deadline && under_way(&errands).await.is_some_and(|count| count < UNDER_WAY) {
             made += u64::from(errands.create(&made.to_string(), errand::First).await.is_ok());
         }
@@ -218,13 +218,13 @@ pub(crate) async fn processes_that_work_are_killed_and_stopped(seconds: u32) -> 
     let (done, victims) = tormentor.join().expect("its victims");
     let patience = Instant::now() + PATIENCE;
     while under_way(&errands).await != Some(0) {
-        assert!(Instant::now() < patience, "{:?} instances never came to their end", under_way(&errands).await);
+        assert!(Instant::now() < patience, "{:?} instances did not reach their end", under_way(&errands).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for victim in victims {
         victim.end(true);
     }
-    assert_eq!(runtime.processes().await.expect("leases"), [], "nobody is left that holds anything");
+    assert_eq!(runtime.processes().await.expect("leases"), [], "no process has claims left");
 
     let effects = Effect::all(&std::fs::read_to_string(effects(&path)).expect("effects"));
     let mut commits = 0;
@@ -243,17 +243,17 @@ async fn under_way(errands: &Machines<Errand>) -> Option<u64> {
     Some(counts.into_iter().filter(|(state, _)| !ended(state)).map(|(_, count)| count).sum())
 }
 
-/// What the outside saw of one claim.
+/// The visible effect of one claim.
 struct Effect {
     version: u64,
     fence: u64,
     pid: u32,
     began: u64,
-    /// `None` where its process was killed, or it was aborted.
+    /// `None` if its process was killed, or it was aborted.
     ended: Option<u64>,
 }
 
-/// By instance, in the order in which they began.
+/// By instance, in the order of their starts.
 type AllEffects = BTreeMap<String, Vec<Effect>>;
 
 impl Effect {
@@ -269,7 +269,8 @@ impl Effect {
                 let pid = pid.parse().expect("a pid");
                 of_instance.push(Self { version: number(version), fence, pid, began: number(at), ended: None });
             } else {
-                let effect = of_instance.iter_mut().find(|effect| effect.fence == fence).expect("what ends has begun");
+                let effect =
+                    of_instance.iter_mut().find(|effect| effect.fence == fence).expect("an ended effect has begun");
                 effect.ended = Some(number(at));
             }
         }
@@ -277,7 +278,7 @@ impl Effect {
     }
 }
 
-/// The chain is unbroken and legal, and each result was stored under the claim whose effect the outside saw; how many results.
+/// The history is an unbroken legal chain, and each result was stored under the claim of its effect. Returns the results.
 fn check(history: &[HistoryEntry], effects: &AllEffects) -> u64 {
     let mut commits = 0;
     let mut fence = 0;
@@ -292,18 +293,18 @@ fn check(history: &[HistoryEntry], effects: &AllEffects) -> u64 {
         if entry.cause == "worker" {
             commits += 1;
             let payload: serde_json::Value = serde_json::from_str(entry.payload.as_deref().unwrap()).expect("JSON");
-            assert_eq!(payload["fence"].as_u64(), Some(entry.fence), "the claim that holds is the one that committed");
+            assert_eq!(payload["fence"].as_u64(), Some(entry.fence), "the result was committed under its own claim");
             let seen = effects[&*entry.key.id].iter().find(|effect| effect.fence == entry.fence);
             let seen = seen.unwrap_or_else(|| panic!("a result without an effect: {entry:?}"));
             assert_eq!((seen.version + 1, seen.ended.is_some()), (entry.version, true), "{entry:?}");
         }
     }
-    let last = &*history.last().expect("a birth").to;
+    let last = &*history.last().expect("a creation").to;
     assert!(matches!(last, "Done" | "Undone"), "it ended in {last}");
     commits
 }
 
-/// No two effects of one instance at once, but where a process was stopped meanwhile: its lease may have lapsed.
+/// No effects of one instance overlap, unless a process was stopped meanwhile: its lease may have lapsed.
 fn overlaps(effects: &AllEffects, stops: &Stops) {
     let was_stopped = |effect: &Effect, until: u64| {
         let stops = stops.get(&effect.pid).into_iter().flatten();

@@ -22,10 +22,10 @@ pub(crate) const VICTIM: &str = "FSM_CRASH_VICTIM";
 const ALONE: &str = "FSM_CRASH_ALONE";
 const WRITERS: usize = 8;
 const INSTANCES: usize = 64;
-/// At every such version an operator moves the counter, past the rules.
+/// At every multiple of this version an operator overrides the counter.
 const OVERRIDES: u64 = 16;
 
-/// A counter that says at every step how far it is.
+/// A counter whose data is its version.
 #[derive(StateMachine)]
 #[fsm(initial = Low, durable, derive(Clone, Copy, Serialize, Deserialize))]
 enum Counter {
@@ -45,7 +45,7 @@ fn down(high: counter::High, _: counter::event::Down) -> counter::Low {
     counter::Low { count: high.count + 1 }
 }
 
-/// Moves the instances for ever, and prints a line for each transition once it is acknowledged.
+/// Moves the instances until killed, and prints a line for each acknowledged transition.
 pub(crate) async fn write_until_killed(path: &Path) {
     let alone = std::env::var_os(ALONE).is_some();
     let store = Sqlite::options().commit_in_place(alone).open(path).await.expect("the store");
@@ -64,7 +64,7 @@ pub(crate) async fn write_until_killed(path: &Path) {
                         claim(&store, &seen).await;
                         let low = counter::Low { count: seen.version };
                         let moved = counters.with_actor("crash").move_to(&seen, low, "now and then").await;
-                        acknowledge(&id, moved.expect("nobody else moves it").version());
+                        acknowledge(&id, moved.expect("no other writer moves it").version());
                         continue;
                     }
                     let record = match counters.get(&id).await {
@@ -72,7 +72,7 @@ pub(crate) async fn write_until_killed(path: &Path) {
                         Ok(counter::AnyRecord::High(high)) => high.down().await.map(counter::AnyRecord::from),
                         Err(_) => counters.create(&id, counter::Low { count: 0 }).await.map(counter::AnyRecord::from),
                     };
-                    let record = record.expect("nobody else moves it");
+                    let record = record.expect("no other writer moves it");
                     acknowledge(&id, record.version());
                 }
             }
@@ -81,7 +81,7 @@ pub(crate) async fn write_until_killed(path: &Path) {
     writers.join_next().await.expect("writers").expect("a writer writes until it is killed");
 }
 
-/// As for a worker, so that the next entries carry a new fence.
+/// Claims the row as for a worker, so that the next entries have a new fence.
 async fn claim(store: &Sqlite, seen: &Row) {
     let Row { key, incarnation, version, fence, .. } = seen.clone();
     let claim = Claim { key, incarnation, version, fence, owner: "victim".to_owned() };
@@ -94,7 +94,7 @@ fn acknowledge(id: &str, version: u64) {
     std::io::stdout().lock().write_all(line.as_bytes()).expect("the parent reads");
 }
 
-pub(crate) async fn x1_nothing_acknowledged_is_lost(rounds: u32) -> String {
+pub(crate) async fn nothing_acknowledged_is_lost(rounds: u32) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("counters.db");
     let mut acknowledged: HashMap<String, u64> = HashMap::new();
@@ -105,14 +105,14 @@ pub(crate) async fn x1_nothing_acknowledged_is_lost(rounds: u32) -> String {
         std::thread::sleep(Duration::from_micros(fastrand::u64(20_000..60_000)));
         victim.kill().expect("SIGKILL");
         let status = victim.wait().expect("it is gone");
-        assert_eq!(status.signal(), Some(9), "it did not live until it was killed: {status}");
+        assert_eq!(status.signal(), Some(9), "it ended before the kill: {status}");
         for line in reading.join().expect("its lines") {
             let (id, version) = line.split_once(' ').expect("id and version");
             let version: u64 = version.parse().expect("a version");
             let known = acknowledged.entry(id.to_owned()).or_default();
             *known = version.max(*known);
         }
-        // A look at every row each round; at every history now and then, and at the end.
+        // Every row in each round; every history in some rounds and at the end.
         check(&path, &acknowledged, round % 50 == 49 || round + 1 == rounds).await;
     }
     let transitions: u64 = acknowledged.values().sum();
@@ -138,7 +138,7 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
         let history = counters.history(&row.key.id, 0, usize::MAX).await.expect("history");
         for (place, entry) in history.iter().enumerate() {
             let version = u64::try_from(place).expect("small") + 1;
-            assert_eq!(entry.version, version, "{}: the chain is 1, 2, 3…", row.key);
+            assert_eq!(entry.version, version, "{}: the versions are 1, 2, 3…", row.key);
             assert_eq!(entry.from.as_deref(), place.checked_sub(1).map(|before| &*history[before].to), "{entry:?}");
             let declared = match entry.event.as_deref() {
                 _ if entry.kind == HistoryKind::Override => {
@@ -152,7 +152,7 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
             assert!(declared, "{entry:?}");
             assert_eq!(count(entry.data.as_deref()), version - 1, "{entry:?}");
             let fence = place.checked_sub(1).map_or(0, |before| history[before].fence);
-            assert!(entry.fence >= fence, "X1b: {entry:?} carries a fence older than {fence}");
+            assert!(entry.fence >= fence, "X1: {entry:?} has a fence older than {fence}");
         }
         let last: &HistoryEntry = history.last().expect("a row has a history");
         assert!(last.fence > 0 || row.version <= OVERRIDES, "{}: it was claimed", row.key);

@@ -1,4 +1,4 @@
-//! Attributes on fields go along: serde's, docs; `cfg` leaves out variants and fields.
+//! Attributes on fields are passed on: serde's, docs; `cfg` omits variants and fields.
 
 use fsm_core::StateMachine;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub enum Letter {
 }
 
 #[test]
-fn serde_attributes_go_along() {
+fn serde_attributes_are_passed_on() {
     let draft: letter::Draft = serde_json::from_str("{}").unwrap();
     let event: letter::event::Send = serde_json::from_str(r#"{"to": "Ada"}"#).unwrap();
     let sent = letter::Machine::new(draft).fire(event).into_data();

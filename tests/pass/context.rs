@@ -1,10 +1,10 @@
-//! What every state shares: guards read it, a `with` changes it, and it moves along.
+//! The context: guards read it, a `with` changes it, and each transition carries it.
 
 use std::cell::RefCell;
 
 use fsm_core::StateMachine;
 
-/// What an order knows of its shop.
+/// The shop of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shop {
     open: bool,
@@ -47,7 +47,7 @@ fn shop(open: bool) -> Shop {
 }
 
 #[test]
-fn it_moves_along_and_only_a_with_changes_it() {
+fn the_context_is_carried_and_changed_by_with_only() {
     let cart = order::Machine::new(order::Cart { cents: 0 }, shop(true)).add(5);
     let Ok(order::choice::CartPay::Paid(paid)) = cart.pay() else { panic!("it costs something") };
     assert_eq!((paid.cents, paid.context().sold), (5, 5));
@@ -57,9 +57,9 @@ fn it_moves_along_and_only_a_with_changes_it() {
 }
 
 #[test]
-fn what_is_refused_comes_back_with_it() {
+fn a_refused_machine_returns_with_its_context() {
     let refused = order::Machine::new(order::Cart { cents: 1 }, shop(false)).pay().unwrap_err();
-    assert_eq!(refused.to_string(), "refused: it is closed");
+    assert_eq!(refused.to_string(), "refused by the guard: it is closed");
     let mut cart = refused.machine;
     assert_eq!(*cart.context(), shop(false));
     cart.context_mut().open = true;
@@ -67,7 +67,7 @@ fn what_is_refused_comes_back_with_it() {
 }
 
 #[test]
-fn the_enum_is_applied_to_with_it_and_restored_with_it() {
+fn the_enum_is_applied_and_restored_with_the_context() {
     let mut shop = shop(false);
     let rejected = Order::Cart { cents: 2 }.apply(order::event::Pay, &mut shop).unwrap_err();
     assert_eq!(rejected.to_string(), "`pay` was refused in state `Cart` of `Order`: it is closed");
@@ -76,7 +76,7 @@ fn the_enum_is_applied_to_with_it_and_restored_with_it() {
     assert_eq!((&order, shop.sold), (&Order::Paid { cents: 2 }, 2));
 
     let wrong = order::Machine::<order::Cart>::try_from((order, shop)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `Order` is in state `Paid`, not in `Cart`");
+    assert_eq!(wrong.to_string(), "`Order` is in state `Paid`; expected `Cart`");
     let paid = order::Machine::<order::Paid>::try_from((wrong.machine, wrong.context)).unwrap();
     assert_eq!(paid, paid.clone());
     let mut any = order::Any::from(<(Order, Shop)>::from(paid));
@@ -87,14 +87,14 @@ fn the_enum_is_applied_to_with_it_and_restored_with_it() {
 }
 
 #[test]
-fn debug_does_not_print_it_and_the_graph_names_its_type() {
+fn debug_omits_the_context_and_the_graph_names_its_type() {
     let cart = order::Machine::new(order::Cart { cents: 1 }, shop(true));
     assert_eq!(format!("{cart:?}"), "Machine(Cart { cents: 1 })");
     assert_eq!(Order::GRAPH.context, Some("Shop"));
 }
 
 #[test]
-fn tables_and_ways_take_it_along() {
+fn tables_and_paths_take_the_context() {
     fsm_core::assert_transitions! {
         (Order::Cart { cents: 1 }, order::event::Pay, shop(true)) => Order::Paid { cents } if cents == 1,
         (Order::Cart { cents: 1 }, order::event::Pay, shop(false)) => refused "it is closed",
@@ -102,11 +102,12 @@ fn tables_and_ways_take_it_along() {
     }
 }
 
-/// Neither `Clone` nor anything else, and under a name that is generated too.
+/// Has the name of a generated type, and implements no trait except `Debug`.
+#[derive(Debug)]
 pub struct State(std::sync::mpsc::Receiver<u8>);
 
 /// A context that can do nothing, of a machine that is cloned and compared otherwise.
-#[derive(StateMachine)]
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Closed, context = State, derive(Clone, Debug, PartialEq))]
 pub enum Door {
     #[on(open => Open, guard = has_key)]
@@ -120,14 +121,14 @@ fn has_key(_: &door::Closed, _: &door::event::Open, keys: &State) -> Result<(), 
 }
 
 #[test]
-fn it_need_not_be_anything() {
+fn the_context_needs_no_traits() {
     let (send, keys) = std::sync::mpsc::channel();
     let closed = door::Machine::new(door::Closed, State(keys)).open().unwrap_err().machine;
     send.send(1).unwrap();
     assert_eq!(closed.open().unwrap().close().state(), door::State::Closed);
 }
 
-/// Generics and lifetimes, in the caller's hands, and a field and an event's payload called as parts of what is generated.
+/// Generics and lifetimes of the caller, and a field and a payload with names of generated items.
 #[derive(StateMachine, Debug)]
 #[fsm(initial = Idle, context = &'b RefCell<Vec<T>>, derive(Debug))]
 pub enum Conn<'b, T: Copy + PartialEq = u8, const N: usize = 2> {
@@ -153,7 +154,7 @@ impl<'b, T: Copy + PartialEq, const N: usize> Conn<'b, T, N> {
 }
 
 #[test]
-fn it_may_be_generic_and_borrowed() {
+fn the_context_may_be_generic_and_borrowed() {
     let spent = RefCell::new(vec![7]);
     let idle = conn::Machine::<'_, _, u8, 2>::new(conn::Idle, &spent);
     let idle = idle.open(7, [1, 2]).unwrap_err().machine;
@@ -163,7 +164,7 @@ fn it_may_be_generic_and_borrowed() {
 }
 
 /// One state, no event.
-#[derive(StateMachine)]
+#[derive(StateMachine, Debug)]
 #[fsm(initial = Only, context = Box<dyn Fn() -> u8>)]
 pub enum Constant {
     #[state(end)]
@@ -171,6 +172,6 @@ pub enum Constant {
 }
 
 #[test]
-fn it_may_be_any_type() {
+fn the_context_may_be_any_type() {
     assert_eq!((constant::Machine::new(constant::Only, Box::new(|| 3)).context())(), 3);
 }

@@ -68,7 +68,7 @@ impl pulse::Workers for Heart {
 }
 
 #[tokio::test]
-async fn they_are_stored_and_typed_again() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn durable_states_are_stored_and_typed_again() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let dir = tempfile::tempdir()?;
     let store = Sqlite::open(dir.path().join("durable.db")).await?;
     let runtime = Runtime::builder(store)

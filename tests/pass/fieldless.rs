@@ -1,6 +1,6 @@
 //! A fieldless enum, typed and as a plain value.
 
-use fsm_core::{Kind, Name, StateMachine};
+use fsm_core::{Name, StateKind, StateMachine};
 
 /// Where an order stands.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +20,13 @@ pub enum OrderStatus {
     /// The customer has it.
     #[state(end)]
     Delivered,
-    /// Nobody wants it any more.
+    /// Cancelled.
     #[state(end)]
     Cancelled,
 }
 
 #[test]
-fn typed() {
+fn fieldless_states_typed() {
     let placed = order_status::Machine::new(order_status::Placed);
     let shipped = placed.pay().ship();
     assert_eq!(shipped.state(), order_status::State::Shipped);
@@ -36,7 +36,7 @@ fn typed() {
 }
 
 #[test]
-fn as_a_value() {
+fn fieldless_states_as_a_value() {
     let order = OrderStatus::Paid;
     assert!(order.can(order_status::EventKind::Ship) && !order.can(order_status::EventKind::Pay));
     assert_eq!(order.apply(order_status::event::Ship).unwrap(), OrderStatus::Shipped);
@@ -49,23 +49,23 @@ fn as_a_value() {
 }
 
 #[test]
-fn restored() {
+fn fieldless_states_restored() {
     let paid = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::Paid).unwrap();
     let order_status::Any::Shipped(shipped) = order_status::Any::from(OrderStatus::from(paid.ship())) else {
         panic!("it was shipped")
     };
     let wrong = order_status::Machine::<order_status::Paid>::try_from(OrderStatus::from(shipped)).unwrap_err();
-    assert_eq!(wrong.to_string(), "the `OrderStatus` is in state `Shipped`, not in `Paid`");
+    assert_eq!(wrong.to_string(), "`OrderStatus` is in state `Shipped`; expected `Paid`");
 }
 
 #[test]
-fn names_and_graph() {
+fn fieldless_names_and_graph() {
     use order_status::{EventKind, State};
     assert_eq!("Shipped".parse(), Ok(State::Shipped));
     let unknown = "Shiped".parse::<State>().unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "`Shiped` is no state of `OrderStatus`; there are `Placed`, `Paid`, `Shipped`, `Delivered` and `Cancelled`"
+        "unknown state of `OrderStatus`: `Shiped`; expected `Placed`, `Paid`, `Shipped`, `Delivered` or `Cancelled`"
     );
     assert_eq!(
         EventKind::ALL.iter().map(|event| event.as_str()).collect::<Vec<_>>(),
@@ -74,7 +74,7 @@ fn names_and_graph() {
     assert_eq!(<State as Name>::ALL[State::Paid.index()], State::Paid);
     assert_eq!(format!("{:>8}", State::Paid), "    Paid");
     let graph = OrderStatus::GRAPH;
-    assert_eq!(graph.state("Delivered").unwrap().kind, Kind::End);
+    assert_eq!(graph.state("Delivered").unwrap().kind, StateKind::End);
     assert_eq!(graph.transition("Paid", "ship").unwrap().to, ["Shipped"]);
     assert_eq!(
         graph.transitions_from("Shipped").map(|transition| transition.event).collect::<Vec<_>>(),
@@ -87,7 +87,7 @@ fn names_and_graph() {
 }
 
 #[test]
-fn back_from_its_name() {
+fn a_fieldless_state_from_its_name() {
     let order = OrderStatus::from("Paid".parse::<order_status::State>().unwrap());
     assert_eq!(order, OrderStatus::Paid);
     let kind: order_status::EventKind = "ship".parse().unwrap();

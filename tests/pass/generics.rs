@@ -112,7 +112,7 @@ fn a_state_takes_the_parameters_that_it_uses() {
     assert_eq!(value.state(), conn::State::Closed);
     let value = Conn::<u16>::Idle.apply(conn::event::Open { peer: "b", payload: 7 }).unwrap();
     assert!(value.can(conn::EventKind::Close));
-    assert_eq!(conn::GRAPH.machine, "Conn");
+    assert_eq!(Conn::<u16>::GRAPH.machine, "Conn");
     assert_eq!(size_of::<conn::Machine<'_, conn::Closed<u16>, u16>>(), size_of::<u16>());
 }
 

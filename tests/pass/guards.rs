@@ -1,4 +1,4 @@
-//! A guard refuses with a reason, and everything comes back.
+//! A guard refuses with a reason, and the machine is returned.
 
 use fsm_core::StateMachine;
 
@@ -38,9 +38,9 @@ fn draft(title: &str) -> draft::Machine<draft::Draft> {
 }
 
 #[test]
-fn what_is_refused_comes_back() {
+fn a_refused_machine_is_returned() {
     let refused = draft("").submit().unwrap_err();
-    assert_eq!(refused.to_string(), "refused: it has no title");
+    assert_eq!(refused.to_string(), "refused by the guard: it has no title");
     let review = draft("A").submit().unwrap();
     assert_eq!(review.publish(3).state(), draft::State::Out);
     let refused = refused.machine.fire(draft::event::Publish { by: 0 }).unwrap_err();

@@ -1,4 +1,4 @@
-//! Machines that a macro declares: their tokens come from two places, with scopes of their own.
+//! Machines declared by a macro: their tokens come from two scopes.
 
 use fsm_core::assert_transitions;
 use fsm_runtime::prelude::*;
@@ -36,7 +36,7 @@ fn unload(loaded: belt::Loaded, _: belt::event::Unload) -> belt::choice::LoadedU
     }
 }
 
-/// The names come from the one who calls, the shape from the macro.
+/// The names come from the caller, the shape from the macro.
 macro_rules! pair {
     ($machine:ident: $first:ident --$there:ident--> $second:ident --$back:ident--> ($field:ident: $ty:ty)) => {
         #[derive(StateMachine, Debug, PartialEq)]
@@ -62,7 +62,7 @@ impl tide::Workers for Moon {
 }
 
 #[test]
-fn what_a_macro_declares_works() {
+fn a_machine_declared_by_a_macro_works() {
     assert_transitions! {
         (Belt::Idle, belt::event::Load { kilos: 5 }) => Belt::Loaded { kilos: 5 },
         (Belt::Idle, belt::event::Load { kilos: 500 }) => refused "too heavy",

@@ -1,4 +1,4 @@
-//! Shapes that a declaration can have: each module declares one, and uses what is generated for it.
+//! Shapes of declarations: each module declares one, and uses its generated items.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, private_interfaces, private_bounds, unused_lifetimes)]
 #![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]

@@ -1,4 +1,4 @@
-//! Names as users choose them: with underscores, in other scripts, keywords, and called like what the libraries name.
+//! Unusual names: with underscores, in other scripts, keywords, and names of the libraries.
 
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};

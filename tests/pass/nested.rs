@@ -1,4 +1,4 @@
-//! Two machines in one place share the names of their states and events; one stands in a nested module.
+//! Two machines with the same names of states and events, one in a nested module.
 
 use fsm_core::StateMachine;
 
@@ -42,7 +42,7 @@ mod within {
 }
 
 #[test]
-fn they_do_not_meet() {
+fn nested_machines_are_independent() {
     assert_eq!(first::Machine::new(first::Idle).start().stop().state(), first::State::Idle);
     assert_eq!(other::Machine::new(other::Idle).start().stop().state(), other::State::Idle);
     assert_eq!(within::first::Machine::new(within::first::Idle).start().state(), within::first::State::Busy);

@@ -64,7 +64,7 @@ mod inner {
 }
 
 #[test]
-fn what_is_generated_is_as_visible_as_the_enum() {
+fn generated_items_are_as_visible_as_the_enum() {
     assert_eq!(inner::closed(), Door::Closed(Secret(1)));
     assert_eq!(inner::once(), "Only");
     assert_eq!(inner::deep::lamp::Machine::new(inner::deep::lamp::On).flip().state().to_string(), "Off");

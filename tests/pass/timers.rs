@@ -64,7 +64,7 @@ fn a_payload_is_made_by_any_expression() {
 }
 
 #[test]
-fn timers_are_in_the_graph_and_make_their_event() {
+fn timers_are_in_the_graph_and_fire_their_event() {
     let graph = Request::GRAPH;
     assert_eq!(graph.version, 3);
     assert_eq!(graph.state("Open").unwrap().timer.unwrap().after, PATIENCE);

@@ -1,4 +1,11 @@
-//! Compiles and runs every block of Rust in the README and in `docs/`: `cargo test --doc -p tests`.
+//! Compiles and runs every block of Rust in the README and in `docs/` (`cargo test --doc -p tests`), and holds what tests share
+//! with the processes that they start.
+
+// Panics are how a test fails.
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
+
+pub mod calls;
+pub mod peers;
 
 #[doc = include_str!("../../README.md")]
 pub mod readme {}

@@ -1,4 +1,4 @@
-//! What every state shares: stored with the row, given back with each record, read by guards and changed by a `with`.
+//! The context: stored with the row, returned with each record, read by guards and changed by a `with`.
 
 use fsm_runtime::{
     ListQuery, ReadError, RowError, Runtime, TransitionError, clock::ManualClock, store::sqlite::Sqlite,
@@ -11,7 +11,7 @@ mod plain {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, before it knew of a shop.
+    /// An order without a context.
     #[derive(StateMachine)]
     #[fsm(initial = Cart, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -26,7 +26,7 @@ mod shared {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// What an order knows of its shop.
+    /// The shop of an order.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     pub(super) struct Shop {
         pub(super) name: String,
@@ -54,7 +54,7 @@ mod shared {
     }
 
     fn is_known(_: &order::Cart, _: &order::event::Pay, shop: &Shop) -> Result<(), String> {
-        if shop.name.is_empty() { Err("nobody knows the shop".to_owned()) } else { Ok(()) }
+        if shop.name.is_empty() { Err("the shop is unknown".to_owned()) } else { Ok(()) }
     }
 
     fn add(mut cart: order::Cart, order::event::Add { cents }: order::event::Add, _: &mut Shop) -> order::Cart {
@@ -80,7 +80,7 @@ mod shared {
         order::Dropped
     }
 
-    /// Pays what the shop of that name is to get.
+    /// Pays the shop of that name.
     pub(super) struct Bank(pub(super) &'static str);
 
     impl order::Workers for Bank {
@@ -106,7 +106,7 @@ async fn client() -> Runtime {
 }
 
 #[tokio::test]
-async fn it_goes_with_the_record_into_the_row_and_out_again() {
+async fn the_context_is_stored_and_read_with_the_record() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let cart = orders.create("a", cart(20, "Ada's")).await.unwrap().add(30).await.unwrap();
@@ -122,20 +122,20 @@ async fn it_goes_with_the_record_into_the_row_and_out_again() {
 }
 
 #[tokio::test]
-async fn a_guard_reads_it_and_what_is_refused_is_unchanged() {
+async fn a_guard_reads_the_context_and_a_refusal_keeps_it() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let failure = orders.create("a", cart(20, "")).await.unwrap().pay().await.unwrap_err();
-    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: the shop is unknown");
     assert_eq!(failure.into_record().unwrap().context(), &shop(""));
     let failure = orders.fire("a", order::event::Pay).await.unwrap_err();
-    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: nobody knows the shop");
+    assert_eq!(failure.to_string(), "`pay` was refused in state `Cart` of Order `a`: the shop is unknown");
     let dropped = orders.fire("a", order::event::Drop).await.unwrap();
     assert_eq!(dropped.context().name, "forgotten");
 }
 
 #[tokio::test]
-async fn the_loser_of_a_race_gets_the_winner_s() {
+async fn a_conflict_carries_the_context_of_the_winner() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let mine = orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -146,19 +146,21 @@ async fn the_loser_of_a_race_gets_the_winner_s() {
     assert_eq!(failure.into_record().unwrap().context().name, "forgotten");
 }
 
-/// The instance is gone by then: the history knows what its context was.
+/// The instance is removed: the history holds its context.
 #[tokio::test]
-async fn the_same_key_gives_the_first_result_with_its_context() {
+async fn the_same_key_returns_the_first_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
-    let born = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
+    let created = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
     let replayed = orders.create_with_key("a", cart(20, "Ada's"), "k0").await.unwrap();
     assert_eq!((replayed.version(), replayed.context()), (1, &shop("Ada's")));
     let failure = orders.create_with_key("a", cart(20, "Bob's"), "k0").await.unwrap_err();
     assert!(matches!(failure, TransitionError::KeyReused { .. }), "{failure}");
 
     let order::AnyRecord::Cart(same) = orders.get("a").await.unwrap() else { panic!("it is a cart") };
-    let order::choice::CartPay::Paid(paid) = born.with_key("k1").pay().await.unwrap() else { panic!("it is little") };
+    let order::choice::CartPay::Paid(paid) = created.with_key("k1").pay().await.unwrap() else {
+        panic!("it is little")
+    };
     paid.ship().await.unwrap();
     assert!(matches!(orders.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     let order::choice::CartPay::Paid(again) = same.with_key("k1").pay().await.unwrap() else { panic!("it is little") };
@@ -166,7 +168,7 @@ async fn the_same_key_gives_the_first_result_with_its_context() {
 }
 
 #[tokio::test]
-async fn a_worker_reads_it_and_its_event_changes_it() {
+async fn a_worker_reads_the_context_and_its_event_changes_it() {
     let store = Sqlite::in_memory().unwrap();
     let runtime = Runtime::builder(store).machine::<Order, _>(Bank("Ada's")).start().await.unwrap();
     let orders = runtime.machines::<Order>();
@@ -177,7 +179,7 @@ async fn a_worker_reads_it_and_its_event_changes_it() {
 }
 
 #[tokio::test]
-async fn a_timer_s_event_changes_it() {
+async fn a_timer_event_changes_the_context() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let builder = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock());
     let runtime = builder.machine::<Order, _>(Bank("")).start().await.unwrap();
@@ -190,7 +192,7 @@ async fn a_timer_s_event_changes_it() {
 }
 
 #[tokio::test]
-async fn a_group_takes_it_along() {
+async fn a_group_stores_each_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>();
     let first = orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -204,7 +206,7 @@ async fn a_group_takes_it_along() {
 }
 
 #[tokio::test]
-async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
+async fn an_override_keeps_or_replaces_the_context() {
     let runtime = client().await;
     let orders = runtime.machines::<Order>().with_actor("ada");
     orders.create("a", cart(20, "Ada's")).await.unwrap();
@@ -226,7 +228,7 @@ async fn an_operator_s_move_keeps_it_or_puts_another_in_its_place() {
 }
 
 #[tokio::test]
-async fn older_rows_get_theirs_by_a_migration() {
+async fn older_rows_get_a_context_by_migration() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     let before = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();

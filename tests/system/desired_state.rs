@@ -1,4 +1,4 @@
-//! Wished-for states: what the system does by itself to bring an instance there, and what it says when it cannot.
+//! Desired states: how an instance converges to one, and what is reported when it cannot.
 
 use fsm_runtime::{
     Blocked, Builder, Convergence, TransitionError, WaitError,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// For what happens without any time passing on the manual clock: never waited for in full.
+/// The limit for anything that happens without the manual clock advancing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pump in a mine.
@@ -26,7 +26,7 @@ enum Pump {
     #[on(start => Starting, auto)]
     #[on(scrap => Scrapped)]
     Off { oil: u8 },
-    /// A worker switches it on.
+    /// A worker starts it.
     #[state(work)]
     #[on(started => On)]
     #[on(fail => Broken)]
@@ -64,7 +64,7 @@ fn inspect_scrap(scrap: pump::Scrapped, _: event::Inspect) -> pump::choice::Scra
     pump::Broken { oil: scrap.oil }.into()
 }
 
-/// Each start ends as the test says next; without a word it succeeds.
+/// Each start ends with the next result of the test, or succeeds by default.
 struct Electrician(tokio::sync::Mutex<mpsc::UnboundedReceiver<Outcome>>);
 
 enum Outcome {
@@ -75,8 +75,8 @@ enum Outcome {
 
 impl pump::Workers for Electrician {
     async fn starting(&self, task: pump::Task<pump::Starting>) -> fsm_runtime::Outcome<pump::Starting> {
-        let told = self.0.lock().await.try_recv();
-        match told {
+        let next = self.0.lock().await.try_recv();
+        match next {
             Ok(Outcome::Fail) => task.fail(),
             Ok(Outcome::Permanent) => Err(WorkError::permanent("no cable")),
             Ok(Outcome::Wait) => {
@@ -118,7 +118,7 @@ impl Mine {
         self.pumps.wait_for_desired_state(id, PATIENCE).await.unwrap().progress
     }
 
-    /// The row, once it is as it should be.
+    /// Waits until `right` holds of the row.
     async fn row(&self, id: &str, right: impl Fn(&Row) -> bool) -> Row {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
@@ -126,7 +126,7 @@ impl Mine {
             if right(&row) {
                 return row;
             }
-            assert!(std::time::Instant::now() < deadline, "it stays {row:?}");
+            assert!(std::time::Instant::now() < deadline, "the row stays {row:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -137,7 +137,7 @@ impl Mine {
             HistoryKind::Note => {
                 format!("{}: {}: {}", e.version, e.event.as_deref().unwrap(), e.payload.as_deref().unwrap())
             }
-            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("born"), e.to, e.cause),
+            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("created"), e.to, e.cause),
         };
         entries.iter().map(line).collect()
     }
@@ -148,30 +148,30 @@ async fn work(
     clock: &ManualClock,
     configure: impl FnOnce(Builder) -> Builder,
 ) -> (Runtime, mpsc::UnboundedSender<Outcome>) {
-    let (starts, told) = mpsc::unbounded_channel();
+    let (starts, next) = mpsc::unbounded_channel();
     let store = Sqlite::open(path).await.unwrap();
-    let builder = Runtime::builder(store).machine::<Pump, _>(Electrician(told.into())).clock(clock.clock());
+    let builder = Runtime::builder(store).machine::<Pump, _>(Electrician(next.into())).clock(clock.clock());
     (configure(builder.max_attempts(3).backoff(SECOND, SECOND)).start().await.unwrap(), starts)
 }
 
 #[tokio::test]
-async fn it_goes_over_auto_transitions_and_through_work_and_the_history_says_who_did() {
+async fn auto_transitions_and_work_lead_to_the_desired_state() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let wish = mine.pumps.with_actor("ada").converge("a", State::On).await.unwrap();
-    assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version stays");
+    assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version is kept");
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await,
-        ["1: born -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
+        ["1: created -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
     );
     assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
     let row = mine.row("a", |row| row.desired_at.is_none()).await;
-    assert_eq!(row.wake_at(), row.timer_at, "a wish that is fulfilled is not due");
+    assert_eq!(row.wake_at(), row.timer_at, "a reached desired state is not due");
 }
 
 #[tokio::test]
-async fn a_wish_leaves_records_good() {
+async fn setting_a_desired_state_keeps_records_valid() {
     let mine = Mine::new().await;
     let off = mine.pumps.create("a", pump::Off { oil: 1 }).await.unwrap();
     let _ = mine.pumps.converge("a", State::Off).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_wish_leaves_records_good() {
 }
 
 #[tokio::test]
-async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
+async fn an_instance_moved_away_by_its_timer_is_brought_back() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
@@ -195,7 +195,7 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
         other => panic!("{other:?}"),
     };
     assert!(at <= row.updated + SECOND, "{at:?}");
-    assert_eq!(next, Some(at), "its pause is all there is to wait for");
+    assert_eq!(next, Some(at), "only the pause is pending");
     mine.clock.advance_to(at);
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
@@ -211,7 +211,7 @@ async fn what_comes_away_by_its_timer_is_brought_back_after_a_pause() {
 }
 
 #[tokio::test]
-async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
+async fn too_many_setbacks_give_up_until_set_again() {
     let mine = Mine::new().await;
     mine.off("a").await;
     for _ in 0..3 {
@@ -233,7 +233,7 @@ async fn falling_back_too_often_gives_up_and_wishing_again_begins_anew() {
 }
 
 #[tokio::test]
-async fn an_event_from_outside_that_leads_away_suspends_it_until_it_is_wished_again() {
+async fn an_outside_event_away_from_the_target_suspends_it() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
@@ -248,14 +248,14 @@ async fn an_event_from_outside_that_leads_away_suspends_it_until_it_is_wished_ag
     );
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
-    // An operator's override is from outside as well.
+    // An operator's override counts as an outside event.
     let seen = mine.row("a", |_| true).await;
     let _ = mine.pumps.with_actor("ada").move_to(&seen, pump::Broken { oil: 1 }, "it smokes").await.unwrap();
     assert!(matches!(mine.settled("a").await, Convergence::Blocked(Blocked::Suspended { .. })));
 }
 
 #[tokio::test]
-async fn an_event_from_outside_that_leads_on_is_welcome() {
+async fn an_outside_event_towards_the_target_continues() {
     let mine = Mine::new().await;
     let _ = mine.pumps.create("a", pump::Off { oil: 1 }).await.unwrap();
     let seen = mine.row("a", |_| true).await;
@@ -268,13 +268,13 @@ async fn an_event_from_outside_that_leads_on_is_welcome() {
 }
 
 #[tokio::test]
-async fn it_says_typed_why_it_cannot_go_on() {
+async fn a_blocked_convergence_is_typed() {
     let mine = Mine::new().await;
     let ada = mine.pumps.with_actor("ada");
     mine.off("a").await;
     let to = async |state: &str| mine.row("a", |row| row.state == state).await;
 
-    // No way leads to a state that only a caller's event reaches.
+    // No path leads to a state that only a caller's event reaches.
     let wish = mine.pumps.converge("a", State::Scrapped).await.unwrap();
     let stuck = Blocked::NoWay { from: State::Off, to: State::Scrapped };
     assert_eq!(
@@ -303,7 +303,7 @@ async fn it_says_typed_why_it_cannot_go_on() {
 }
 
 #[tokio::test]
-async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
+async fn a_refusing_guard_is_retried_up_to_the_limit() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let seen = mine.row("a", |_| true).await;
@@ -316,13 +316,13 @@ async fn a_guard_that_refuses_is_asked_again_and_then_given_up() {
     let stuck = Blocked::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
     assert_eq!((wish.progress, wish.setbacks), (Convergence::Blocked(stuck), 3));
-    // What is missing comes from outside, and leads there.
+    // The missing event comes from outside and leads towards the target.
     let _ = mine.pumps.fire("a", event::Refill { litres: 3 }).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }
 
 #[tokio::test]
-async fn parked_work_is_the_reason_and_its_release_goes_on() {
+async fn parked_work_blocks_until_it_is_released() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.starts.send(Outcome::Permanent).unwrap();
@@ -335,7 +335,7 @@ async fn parked_work_is_the_reason_and_its_release_goes_on() {
 }
 
 #[tokio::test]
-async fn work_is_broken_off_where_an_auto_transition_is_the_shorter_way() {
+async fn work_is_cancelled_for_a_shorter_auto_transition() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.starts.send(Outcome::Wait).unwrap();
@@ -347,30 +347,30 @@ async fn work_is_broken_off_where_an_auto_transition_is_the_shorter_way() {
 }
 
 #[tokio::test]
-async fn c5_a_wish_outlives_the_process_and_comes_from_clients_too() {
+async fn c5_a_desired_state_survives_the_process() {
     let mine = Mine::new().await;
     mine.off("a").await;
     mine.runtime.shutdown(SECOND).await;
     let client = mine.client().await;
     let pumps = client.machines::<Pump>();
-    // Nobody is there to pursue it.
+    // No controller runs.
     assert_eq!(pumps.converge("a", State::On).await.unwrap().progress, Convergence::Pending);
     let path = mine.dir.path().join("mine.db");
     let (runtime, _starts) = work(&path, &mine.clock, |builder| builder).await;
     let wish = pumps.wait_for_desired_state("a", PATIENCE).await.unwrap();
     assert_eq!(wish.progress, Convergence::Fulfilled);
-    // While a controller runs, it hears of a client's wish at once: the clock stands still.
+    // A running controller is notified of a client's desired state at once, with the clock stopped.
     let _ = pumps.converge("a", State::Off).await.unwrap();
     assert_eq!(pumps.wait_for_desired_state("a", PATIENCE).await.unwrap().progress, Convergence::Fulfilled);
     runtime.shutdown(SECOND).await;
 }
 
 #[tokio::test]
-async fn c2_a_wish_whose_word_was_lost_is_found_by_the_next_scan() {
+async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;
-    // Past the library, so that nobody is told.
+    // Written directly, without a notification.
     let wish = r#"{"target":"On","seen":1,"setbacks":0,"halt":null}"#;
     let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
     let sql = format!("UPDATE fsm_instances SET wish = '{wish}', desired_at = {now}");
@@ -380,7 +380,7 @@ async fn c2_a_wish_whose_word_was_lost_is_found_by_the_next_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_wish_and_a_caller_exactly_one_fires() {
+async fn t2_one_of_a_desired_state_and_a_caller_fires() {
     let mine = Mine::new().await;
     let mut by_wish = 0;
     for round in 0..100 {
@@ -405,24 +405,24 @@ async fn of_a_wish_and_a_caller_exactly_one_fires() {
 }
 
 #[tokio::test]
-async fn a_wish_that_is_taken_back_is_pursued_no_more() {
+async fn a_cleared_desired_state_is_not_pursued() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert!(mine.pumps.clear_desired_state("a").await.unwrap());
-    assert!(!mine.pumps.clear_desired_state("a").await.unwrap(), "there was none any more");
+    assert!(!mine.pumps.clear_desired_state("a").await.unwrap(), "it was already cleared");
     assert_eq!(mine.pumps.desired_state("a").await.unwrap(), None);
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    assert_eq!(mine.row("a", |_| true).await.state, "Broken", "its timer has led it there, and nothing leads it back");
+    assert_eq!(mine.row("a", |_| true).await.state, "Broken", "the timer moved it, and nothing moves it back");
     match mine.pumps.wait_for_desired_state("a", SECOND).await {
         Err(error @ WaitError::NoDesiredState { .. }) => {
             assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");
         }
         other => panic!("{other:?}"),
     }
-    let missing = mine.pumps.converge("nobody", State::On).await.unwrap_err();
-    assert_eq!(missing.to_string(), "there is no Pump `nobody`; it was removed, or never created");
+    let missing = mine.pumps.converge("missing", State::On).await.unwrap_err();
+    assert_eq!(missing.to_string(), "there is no Pump `missing`; it was removed, or never created");
 }

@@ -1,4 +1,4 @@
-//! The SQLite store on a disk that fails: full, broken, read-only, without power, at every operation in turn.
+//! The SQLite store on a failing disk: full, broken, read-only, after a power cut, at each operation in turn.
 
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Entering, HistoryQuery, Key, OpenError, Origin, Release, Row, Store,
@@ -94,7 +94,7 @@ fn made(verdict: Verdict) -> Row {
     }
 }
 
-/// X1 on what a power cut, a fault or nothing at all has left: each acknowledged version is there, each history is a chain.
+/// X1 after a power cut, a fault or neither: each acknowledged version is stored, each history is an unbroken chain.
 async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
     let mut lost = 0;
     for (id, version) in acknowledged {
@@ -107,13 +107,13 @@ async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
         let chain: Vec<u64> = history.iter().map(|entry| entry.version).collect();
         assert_eq!(chain, (1..=found).collect::<Vec<_>>(), "{id}");
         let data = history.last().and_then(|entry| entry.data.clone());
-        assert_eq!(data, row.map(|row| row.data), "{id}: the row is its last entry");
+        assert_eq!(data, row.map(|row| row.data), "{id}: the row equals the last entry");
     }
     assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
     lost
 }
 
-/// Moves one instance until it cannot, and says how far that was acknowledged, and why not further.
+/// Moves one instance until an error, and returns the last acknowledged version and the error.
 async fn move_until_refused(store: &Sqlite, acknowledged: &mut BTreeMap<String, u64>) -> StoreError {
     for n in 0.. {
         let id = n.to_string();
@@ -133,8 +133,8 @@ async fn move_until_refused(store: &Sqlite, acknowledged: &mut BTreeMap<String, 
     unreachable!("it is refused at some time")
 }
 
-/// At the `well`-th operation from now, this goes wrong: the error names the file, nothing acknowledged is lost, and it goes
-/// on when the fault is gone.
+/// A fault at the `well`-th operation from now: the error names the file, no acknowledged change is lost, and the store works
+/// again after the fault.
 async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl Fn(&StoreError) -> bool) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().canonicalize().unwrap().join("doors.db");
@@ -145,7 +145,7 @@ async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl 
     let error = move_until_refused(&store, &mut acknowledged).await;
     assert!(expected(&error), "{operation:?} {well} {fault:?}: {error:?}");
     assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
-    // What was there can still be read, and nothing is made meanwhile.
+    // Stored rows can be read, and nothing is written.
     assert!(commit(&store, create("meanwhile", None)).await.is_err());
     disk.heal();
     assert_eq!(whole(&store, &acknowledged).await, 0, "{operation:?} {well} {fault:?}");
@@ -157,7 +157,7 @@ async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl 
 }
 
 #[tokio::test]
-async fn x5_a_full_disk_is_an_error_that_names_it_and_it_goes_on_when_there_is_room() {
+async fn x5_a_full_disk_is_a_typed_error_until_space_returns() {
     for well in 0..12 {
         survives(Operation::Write, well, Fault::Full, |error| {
             matches!(error, StoreError::Full { .. } | StoreError::Indeterminate { .. })
@@ -167,14 +167,14 @@ async fn x5_a_full_disk_is_an_error_that_names_it_and_it_goes_on_when_there_is_r
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_write_is_an_error_that_names_the_cause() {
+async fn x5_a_write_failure_is_an_error_with_its_cause() {
     for well in 0..12 {
         survives(Operation::Write, well, Fault::Broken, |error| error.to_string().contains("writing")).await;
     }
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_sync_acknowledges_nothing() {
+async fn x5_a_failed_sync_acknowledges_nothing() {
     for well in 0..12 {
         survives(
             Operation::Sync,
@@ -187,7 +187,7 @@ async fn x5_a_device_that_cannot_sync_acknowledges_nothing() {
 }
 
 #[tokio::test]
-async fn x5_a_device_that_cannot_read_is_an_error_that_names_the_cause() {
+async fn x5_a_read_failure_is_an_error_with_its_cause() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let disk = Disk::under(dir.path());
@@ -203,7 +203,7 @@ async fn x5_a_device_that_cannot_read_is_an_error_that_names_the_cause() {
 }
 
 #[tokio::test]
-async fn x5_a_file_that_can_only_be_read_is_refused_with_the_cause() {
+async fn x5_a_read_only_file_is_refused_with_its_cause() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -218,7 +218,7 @@ async fn x5_a_file_that_can_only_be_read_is_refused_with_the_cause() {
 }
 
 #[tokio::test]
-async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_killed() {
+async fn x5_tables_are_created_whole_or_not_at_all() {
     for operation in [Operation::Open, Operation::Write, Operation::Sync] {
         let mut well = 0;
         loop {
@@ -235,7 +235,7 @@ async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_kill
             let store = Sqlite::open(&path).await.unwrap_or_else(|error| panic!("{operation:?} {well}: {error}"));
             made(commit(&store, create("a", None)).await.unwrap());
             assert_eq!(whole(&store, &BTreeMap::from([("a".to_owned(), 1)])).await, 0);
-            // And when the power went at the same time.
+            // The same with a power cut.
             let found = TempDir::new().unwrap();
             disk.lose_power(found.path(), Unsynced::Torn).unwrap();
             let store = Sqlite::open(found.path().join("doors.db")).await.unwrap();
@@ -251,7 +251,7 @@ async fn x5_the_tables_are_made_whole_or_not_at_all_wherever_the_process_is_kill
 }
 
 #[tokio::test]
-async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once() {
+async fn x9_a_retry_with_its_key_applies_once() {
     for (operation, well) in (0..6).flat_map(|well| [(Operation::Write, well), (Operation::Sync, well)]) {
         let dir = TempDir::new().unwrap();
         let disk = Disk::under(dir.path());
@@ -273,9 +273,9 @@ async fn x9_asked_again_with_its_key_a_change_of_unknown_outcome_is_there_once()
     }
 }
 
-/// A worker's claim is given back under a commit that says neither yes nor no; asked again, the attempt is given back once.
+/// A claim is released by a commit of unknown outcome; a retry returns the attempt once.
 #[tokio::test]
-async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
+async fn x9_a_retried_release_returns_one_attempt() {
     for fault in [Fault::Broken, Fault::Dead] {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("doors.db");
@@ -297,7 +297,7 @@ async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
             disk.heal();
             store = Sqlite::open(&path).await.unwrap();
             let found = store.get(claimed.key.clone()).await.unwrap().unwrap();
-            assert_eq!((found.owner, found.attempt), (None, 2), "the log held it");
+            assert_eq!((found.owner, found.attempt), (None, 2), "it was in the log");
         }
         disk.heal();
         match (fault, commit(&store, release.clone()).await.unwrap()) {
@@ -310,9 +310,9 @@ async fn x9_asked_again_a_release_of_unknown_outcome_gives_back_one_attempt() {
     }
 }
 
-/// A change that was written and not synced when its process was killed is found by the next one, which answers by it.
+/// A change that was written but not synced when its process was killed is found by the next process.
 #[tokio::test]
-async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut_too() {
+async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let disk = Disk::under(dir.path());
@@ -324,14 +324,14 @@ async fn x3_a_duplicate_found_after_a_kill_survives_a_power_cut_too() {
     disk.heal();
     let store = Sqlite::open(&path).await.unwrap();
     let again = commit(&store, create("a", Some("k"))).await.unwrap();
-    assert!(matches!(again, Verdict::Duplicate { .. }), "the log held it: {again:?}");
+    assert!(matches!(again, Verdict::Duplicate { .. }), "it was in the log: {again:?}");
     let found = TempDir::new().unwrap();
     disk.lose_power(found.path(), Unsynced::Lost).unwrap();
     let store = Sqlite::open(found.path().join("doors.db")).await.unwrap();
     assert_eq!(whole(&store, &BTreeMap::from([("a".to_owned(), 1)])).await, 0);
 }
 
-/// How many acknowledged changes are lost over many power cuts, under load.
+/// Counts the acknowledged changes that are lost over many power cuts under load.
 async fn lost_without_power(synchronous: Synchronous) -> u64 {
     let dir = TempDir::new().unwrap();
     let disk = Disk::under(dir.path());
@@ -352,16 +352,16 @@ async fn lost_without_power(synchronous: Synchronous) -> u64 {
     }
     let mut lost = 0;
     for cut in 0..10 {
-        // Every writer some steps on.
+        // Every writer makes some changes.
         let from: u64 = acknowledged.lock().unwrap().values().sum();
         while acknowledged.lock().unwrap().values().sum::<u64>() < from + 8 {
             tokio::task::yield_now().await;
         }
-        // First what is acknowledged, then the power.
-        let told = acknowledged.lock().unwrap().clone();
+        // First read the acknowledged versions, then cut the power.
+        let versions = acknowledged.lock().unwrap().clone();
         let found = TempDir::new().unwrap();
         disk.lose_power(found.path(), if cut % 2 == 0 { Unsynced::Lost } else { Unsynced::Torn }).unwrap();
-        lost += whole(&open_copy(found.path()).await, &told).await;
+        lost += whole(&open_copy(found.path()).await, &versions).await;
     }
     stop.store(true, Ordering::Relaxed);
     writers.join_all().await;
@@ -373,14 +373,14 @@ async fn open_copy(folder: &Path) -> Sqlite {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_acknowledgement_never_precedes_its_sync() {
+async fn x3_an_acknowledgement_follows_its_sync() {
     assert_eq!(lost_without_power(Synchronous::Full).await, 0);
-    // The same cuts show what `Normal` gives up, and that they would have shown it of `Full`: the last changes, and no more.
+    // The same cuts lose only the last changes with `Normal`, which shows that they would find a loss with `Full`.
     assert!(lost_without_power(Synchronous::Normal).await > 0);
 }
 
 #[tokio::test]
-async fn no_answer_leaves_while_anything_is_unsynced() {
+async fn x3_every_answer_follows_the_sync_of_its_batch() {
     for in_place in [false, true] {
         no_answer_leaves(in_place).await;
     }

@@ -1,4 +1,4 @@
-//! Groups: changes of several instances and the caller's own SQL, all or none.
+//! Groups: changes of several instances and the caller's own SQL, applied all or none.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
@@ -24,19 +24,19 @@ async fn mails(store: &Sqlite, runtime: &Runtime) -> Vec<Vec<SqlValue>> {
 }
 
 #[tokio::test]
-async fn all_changes_are_made_together() {
+async fn a_group_is_applied_whole() {
     let (_dir, _store, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
     let running = group.add(a.start());
-    let born = group.add(jobs.create("b", queued()));
+    let created = group.add(jobs.create("b", queued()));
     let mut done = group.commit().await.unwrap();
     assert_eq!(done.take(running).unwrap().version(), 2);
-    assert_eq!(done.take(born).unwrap().id(), "b");
+    assert_eq!(done.take(created).unwrap().id(), "b");
 }
 
 #[tokio::test]
-async fn one_conflict_is_that_of_all() {
+async fn one_conflict_fails_the_group() {
     let (_dir, _store, runtime, jobs) = world().await;
     let (a, b) = (jobs.create("a", queued()).await.unwrap(), jobs.create("b", queued()).await.unwrap());
     jobs.fire("b", job::event::Start).await.unwrap();
@@ -50,12 +50,12 @@ async fn one_conflict_is_that_of_all() {
          version 2 now; match on the record inside and decide again"
     );
     let GroupError::Change { change: 1, cause } = failure else { panic!() };
-    assert!(matches!(*cause.downcast::<job::Failure>().unwrap(), TransitionError::Conflict(_)));
+    assert!(matches!(*cause.downcast::<fsm_runtime::TransitionError<Job>>().unwrap(), TransitionError::Conflict(_)));
     assert_eq!(jobs.get("a").await.unwrap().version(), 1);
 }
 
 #[tokio::test]
-async fn a_guard_that_refuses_is_that_of_all() {
+async fn one_refusing_guard_fails_the_group() {
     let (_dir, _store, runtime, jobs) = world().await;
     let failed = jobs.create("a", queued()).await.unwrap().start().await.unwrap().fail(String::new()).await.unwrap();
     let mut group = runtime.group();
@@ -64,13 +64,13 @@ async fn a_guard_that_refuses_is_that_of_all() {
     let failure = group.commit().await.unwrap_err().to_string();
     assert_eq!(
         failure,
-        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: nobody said why it failed"
+        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
     );
     assert!(jobs.get("b").await.is_err());
 }
 
 #[tokio::test]
-async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made() {
+async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
     let (_dir, store, runtime, jobs) = world().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
@@ -93,7 +93,7 @@ async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made()
          now; if this group was asked for before, it was committed then"
     );
     assert!(matches!(made, GroupError::MadeBefore { change: 0, sequence: 4 }));
-    // What its guard would say now is another matter.
+    // The guard would now refuse.
     jobs.fire("a", job::event::Retry).await.unwrap();
     jobs.fire("a", job::event::Fail { reason: String::new() }).await.unwrap();
     assert!(matches!(again("d").await.unwrap_err(), GroupError::MadeBefore { change: 0, sequence: 4 }));
@@ -102,7 +102,7 @@ async fn x9_a_group_that_is_asked_for_again_with_its_key_says_that_it_was_made()
 }
 
 #[tokio::test]
-async fn the_caller_s_statements_share_the_transaction() {
+async fn statements_of_the_caller_share_the_transaction() {
     let (_dir, store, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
@@ -114,7 +114,7 @@ async fn the_caller_s_statements_share_the_transaction() {
     assert_eq!((done.take(running).unwrap().version(), changed), (2, 1));
     assert_eq!(mails(&store, &runtime).await, [[SqlValue::from("a has started")]]);
 
-    // A conflict undoes the statements, an error of theirs the changes.
+    // A conflict undoes the statements; an error of the statements undoes the changes.
     let stale = jobs.get("a").await.unwrap();
     jobs.fire("a", job::event::Restart).await.unwrap();
     let job::AnyRecord::Running(stale) = stale else { panic!() };
@@ -132,7 +132,7 @@ async fn the_caller_s_statements_share_the_transaction() {
 }
 
 #[tokio::test]
-async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
+async fn statements_can_neither_commit_nor_stop_the_writer() {
     let (_dir, store, runtime, jobs) = world().await;
     let failure = runtime.group().commit_with(&store, |sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
     assert_eq!(
@@ -146,6 +146,13 @@ async fn statements_cannot_end_the_transaction_or_take_the_writer_with_them() {
 }
 
 #[tokio::test]
+async fn an_empty_group_is_an_error() {
+    let (_dir, _store, runtime, _jobs) = world().await;
+    let empty = runtime.group().commit().await.unwrap_err();
+    assert!(matches!(empty, GroupError::Empty), "{empty:?}");
+}
+
+#[tokio::test]
 async fn statements_for_another_store_are_refused() {
     let (_dir, _store, runtime, jobs) = world().await;
     let (_other_dir, other, ..) = world().await;
@@ -154,11 +161,4 @@ async fn statements_for_another_store_are_refused() {
     let refused = group.commit_with(&other, |_| Ok(())).await.unwrap_err();
     assert!(matches!(refused, GroupError::OtherStore), "{refused:?}");
     assert!(jobs.get("a").await.is_err());
-}
-
-#[tokio::test]
-async fn a_group_of_nothing_is_an_error_that_says_so() {
-    let (_dir, _store, runtime, _jobs) = world().await;
-    let empty = runtime.group().commit().await.unwrap_err();
-    assert!(matches!(empty, GroupError::Empty), "{empty:?}");
 }

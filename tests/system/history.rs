@@ -1,4 +1,4 @@
-//! What is remembered and what is forgotten: origins, both directions, subscribers, retention, purging, removal, reuse.
+//! History: origins, both directions, subscribers, retention, purging, removal, and reuse of ids.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
@@ -19,15 +19,15 @@ async fn client(store: &Sqlite) -> (Runtime, Machines<Job>) {
 }
 
 #[tokio::test]
-async fn the_history_says_who_and_in_which_trace() {
+async fn the_history_holds_actor_and_trace() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
     let ada = jobs.with_actor("ada").with_trace_id("trace-1");
     let running = ada.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
     jobs.fire("a", job::event::Retry).await.unwrap();
-    let said: Vec<_> = jobs.history("a", 0, 10).await.unwrap().into_iter().map(|e| (e.actor, e.trace)).collect();
+    let origins: Vec<_> = jobs.history("a", 0, 10).await.unwrap().into_iter().map(|e| (e.actor, e.trace)).collect();
     let ada = (Some("ada".to_owned()), Some("trace-1".to_owned()));
-    assert_eq!(said, [ada.clone(), ada.clone(), ada, (None, None)]);
+    assert_eq!(origins, [ada.clone(), ada.clone(), ada, (None, None)]);
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn history_is_read_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
+async fn a_subscriber_resumes_where_it_stopped() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let (runtime, jobs) = client(&Sqlite::open(&path).await.unwrap()).await;
@@ -56,13 +56,13 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
     let first = changes.next().await.unwrap();
     assert_eq!((&*first.key.id, first.version, first.to.as_str()), ("a", 1, "Queued"));
     changes.ack(first.sequence).await.unwrap();
-    // Not acknowledged: it comes again.
+    // Not acknowledged: it is delivered again.
     jobs.fire("a", job::event::Start).await.unwrap();
     assert_eq!(changes.next().await.unwrap().version, 2);
     drop(changes);
     let mut changes = runtime.subscribe("mail", StartPosition::Newest).await.unwrap();
-    assert_eq!(changes.next().await.unwrap().version, 2, "a known name goes on, whatever the start says");
-    // It waits for what comes, from another process too.
+    assert_eq!(changes.next().await.unwrap().version, 2, "a known subscriber resumes at its position");
+    // It waits for new changes, those of another process too.
     let other = Sqlite::open(&path).await.unwrap();
     let waiting = tokio::spawn(async move { changes.next().await.unwrap().version });
     let (_other_runtime, other_jobs) = client(&other).await;
@@ -78,7 +78,7 @@ async fn a_subscriber_gets_everything_in_order_and_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
+async fn a_subscriber_behind_the_pruned_history_gets_an_error() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY * 1_000);
     let retention = Retention::default().history(DAY * 10).keys(DAY * 5).ended(DAY * 2);
     let store = Sqlite::in_memory().unwrap();
@@ -94,8 +94,8 @@ async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
     let is_gone = async || matches!(jobs.get("ended").await, Err(ReadError::NotFound { .. }));
     clock.advance(DAY * 3);
     poll(&clock, "the ended row is forgotten", is_gone).await;
-    assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history stays");
-    assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is remembered");
+    assert_eq!(jobs.history("ended", 0, 10).await.unwrap().len(), 3, "its history is kept");
+    assert_eq!(jobs.create_with_key("old", queued(), "k").await.unwrap().version(), 1, "its key is kept");
 
     clock.advance(DAY * 3);
     poll(&clock, "the key is forgotten", async || {
@@ -104,14 +104,14 @@ async fn what_is_old_is_forgotten_and_a_subscriber_behind_it_is_told() {
     .await;
     clock.advance(DAY * 6);
     poll(&clock, "the history is forgotten", async || jobs.history("ended", 0, 10).await.unwrap().is_empty()).await;
-    assert_eq!(old.start().await.unwrap().version(), 2, "the row itself is there");
+    assert_eq!(old.start().await.unwrap().version(), 2, "the row is kept");
     let gap = slow.next().await.unwrap_err();
     assert!(matches!(gap, SubscribeError::Gap { after: 0, pruned: 4, .. }), "{gap:?}");
     slow.skip_gap().await.unwrap();
     assert_eq!(slow.next().await.unwrap().version, 2);
 }
 
-/// Lets a minute pass at a time until `condition` holds: forgetting takes turns.
+/// Advances minute by minute until `condition` holds: pruning runs in batches.
 async fn poll(clock: &ManualClock, what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while !condition().await {
@@ -122,7 +122,7 @@ async fn poll(clock: &ManualClock, what: &str, condition: impl AsyncFn() -> bool
 }
 
 #[tokio::test]
-async fn keys_cannot_outlive_the_history_that_they_answer_with() {
+async fn keys_must_be_pruned_before_their_history() {
     let start = async |retention| Runtime::builder(Sqlite::in_memory().unwrap()).retention(retention).start().await;
     let error = start(Retention::default().history(DAY)).await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "retention", .. }), "{error}");
@@ -147,14 +147,14 @@ async fn x8_a_purged_id_created_again_is_another_instance() {
     assert_eq!(new.start().await.unwrap().version(), 2);
 }
 
-/// A ticket that is torn up when it was used.
+/// A ticket that is removed once it was used.
 #[derive(StateMachine)]
 #[fsm(initial = Valid, durable, derive(Serialize, Deserialize))]
 enum Ticket {
-    /// It lets one in.
+    /// It can be used.
     #[on(use_up => Used)]
     Valid,
-    /// Nothing is left of it.
+    /// Used.
     #[state(end, remove)]
     Used,
 }
@@ -174,25 +174,22 @@ async fn a_state_marked_remove_removes_the_row_and_keeps_its_history() {
 }
 
 #[tokio::test]
-async fn of_what_was_removed_a_purge_deletes_the_rest() {
+async fn a_purge_deletes_the_history_of_a_removed_row() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
     tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().use_up().await.unwrap();
     tickets.purge("t").await.unwrap();
     assert!(tickets.history("t", 0, 10).await.unwrap().is_empty());
-    assert!(
-        matches!(tickets.purge("t").await.unwrap_err(), TransitionError::NotFound { .. }),
-        "nothing is known of it now"
-    );
+    assert!(matches!(tickets.purge("t").await.unwrap_err(), TransitionError::NotFound { .. }), "nothing is left of it");
     assert_eq!(tickets.create_with_key("t", ticket::Valid, "k").await.unwrap().version(), 1, "its key is free");
     assert!(tickets.get("t").await.is_ok());
 }
 
 #[tokio::test]
-async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() {
+async fn x3_a_key_answers_after_its_row_was_removed() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let tickets = runtime.machines::<Ticket>();
-    tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
+    tickets.create_with_key("t", ticket::Valid, "creation").await.unwrap();
     let Ok(Ok(held)) = tickets.get_in::<ticket::Valid>("t").await else { panic!() };
     tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
     assert!(matches!(tickets.get("t").await.unwrap_err(), ReadError::NotFound { .. }));
@@ -201,22 +198,22 @@ async fn x3_a_key_answers_as_it_did_the_first_time_though_the_row_was_removed() 
     assert_eq!((again.version(), again.state()), (2, ticket::State::Used));
     let again = held.with_key("k").use_up().await.unwrap();
     assert_eq!(again.version(), 2);
-    let again = tickets.create_with_key("t", ticket::Valid, "birth").await.unwrap();
-    assert_eq!(again.version(), 1, "it is not brought back to life");
+    let again = tickets.create_with_key("t", ticket::Valid, "creation").await.unwrap();
+    assert_eq!(again.version(), 1, "it is a new instance");
     let reused = tickets.create_with_key("t", ticket::Valid, "k").await.unwrap_err();
     assert!(matches!(reused, TransitionError::KeyReused { .. }), "{reused}");
     let missing = tickets.fire_with_key("t", ticket::event::UseUp, "other").await.unwrap_err();
     assert!(matches!(missing, TransitionError::NotFound { .. }), "{missing}");
     assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 2);
 
-    // In another life the key stands for nothing.
+    // The key belongs to the former incarnation.
     tickets.create("t", ticket::Valid).await.unwrap();
     tickets.fire_with_key("t", ticket::event::UseUp, "k").await.unwrap();
     assert_eq!(tickets.history("t", 0, 10).await.unwrap().len(), 4);
 }
 
 #[tokio::test]
-async fn many_are_made_at_once_each_for_itself() {
+async fn create_many_creates_each_on_its_own() {
     let (_runtime, jobs) = client(&Sqlite::in_memory().unwrap()).await;
     jobs.create("0007", queued()).await.unwrap();
     let mut all: Vec<(String, job::Queued)> = (0..1_000).map(|n| (format!("{n:04}"), queued())).collect();
@@ -231,7 +228,7 @@ async fn many_are_made_at_once_each_for_itself() {
 }
 
 #[tokio::test]
-async fn those_that_stand_longest_are_listed_first() {
+async fn the_oldest_in_a_state_are_listed_first() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + DAY);
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock()).start().await.unwrap();
     let jobs = runtime.machines::<Job>();
@@ -249,8 +246,12 @@ async fn those_that_stand_longest_are_listed_first() {
     let before = SystemTime::UNIX_EPOCH + DAY * 3;
     assert_eq!(ids(ListQuery::in_state(job::State::Queued).entered_before(before)).await.0, "ca");
     jobs.fire("a", job::event::Start).await.unwrap();
-    assert_eq!(ids(ListQuery::all().entered_before(before)).await.0, "c", "of whatever state");
-    assert_eq!(ids(ListQuery::all().limit(0)).await, ("a".into(), Some("a".into())), "a page of nothing has no end");
+    assert_eq!(ids(ListQuery::all().entered_before(before)).await.0, "c", "in every state");
+    assert_eq!(
+        ids(ListQuery::all().limit(0)).await,
+        ("a".into(), Some("a".into())),
+        "an empty page continues where it began"
+    );
     let error = jobs.list(&ListQuery::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
     assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
 }

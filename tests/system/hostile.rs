@@ -1,4 +1,4 @@
-//! Ids, names, payloads, keys and actors that nobody would choose: given back exactly, or refused with a typed reason.
+//! Hostile ids, names, payloads, keys and actors: returned exactly, or refused with a typed reason.
 
 use fsm_runtime::{
     ReadError, Runtime, TransitionError,
@@ -32,7 +32,7 @@ mod letter {
 }
 use letter::{Letter, letter as states};
 
-/// Text that has broken other programs, and combinations of it.
+/// Text that is known to break programs, and combinations of it.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("'"),
@@ -80,7 +80,7 @@ fn check<T: std::fmt::Debug>(cases: u32, strategy: impl Strategy<Value = T>, tes
         .unwrap();
 }
 
-/// Through the store, which knows one rule of keys: no part of them is empty. Everything else comes back as it was.
+/// Through the store, whose only rule for keys is that no part is empty. All other text is returned exactly.
 async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
     let key = Key::new(machine.as_str(), id.as_str());
     let origin = Origin { actor: Some(actor.clone()), trace: Some(text.clone()) };
@@ -150,24 +150,24 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
 }
 
 #[test]
-fn x7_the_store_gives_back_what_it_was_given() {
+fn x7_the_store_returns_hostile_text_exactly() {
     check(48, [hostile(), hostile(), hostile(), hostile(), hostile()], async |texts| {
         stored(&Sqlite::in_memory().unwrap(), texts).await;
     });
 }
 
 #[tokio::test]
-async fn x7_a_mebibyte_of_it_in_every_place() {
+async fn x7_the_store_returns_a_mebibyte_in_every_place() {
     stored(&Sqlite::in_memory().unwrap(), std::array::from_fn(|_| large())).await;
 }
 
 #[test]
-fn x7_what_is_not_refused_is_given_back() {
+fn x7_records_return_hostile_text_or_refuse_it() {
     check(48, [hostile(), hostile(), hostile(), hostile()], async |texts| typed(texts).await);
 }
 
 #[tokio::test]
-async fn x7_a_mebibyte_is_refused_as_an_id_and_kept_as_anything_else() {
+async fn x7_a_mebibyte_is_refused_only_as_an_id() {
     typed([large(), large(), large(), large()]).await;
     typed(["a".to_owned(), large(), large(), large()]).await;
 }
@@ -188,7 +188,7 @@ async fn typed([id, text, used, actor]: [String; 4]) {
         }
         Err(other) => panic!("{other}"),
     };
-    assert!(usable, "{id:?} was taken");
+    assert!(usable, "{id:?} was accepted");
     assert_eq!((open.id(), &open.text), (id.as_str(), &text));
     let sealed = open.seal(actor.clone()).await.unwrap();
     assert_eq!((&sealed.text, &sealed.by), (&text, &actor));

@@ -1,4 +1,4 @@
-//! The machine of these tests, and workers that do what a test tells them.
+//! The machine of these tests, and workers that a test commands.
 
 use fsm_runtime::{Signals, prelude::*};
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,14 @@ pub(crate) enum Job {
     /// Waits for its start.
     #[on(start => Running)]
     Queued { name: String },
-    /// A worker is at it.
-    #[state(work, progress = u32)]
+    /// A worker runs.
+    #[state(work, checkpoint = u32)]
     #[on(finish { result: u32 } => Finished)]
     #[on(fail { reason: String } => Failed)]
     #[on(restart => Running)]
     #[after("1h", fail { reason: "too slow".into() })]
     Running { name: String },
-    /// It can be tried again.
+    /// It can be retried.
     #[on(retry => Running)]
     #[on(reopen => Queued, guard = has_reason)]
     Failed { name: String, reason: String },
@@ -48,20 +48,20 @@ fn unclean(cancelling: job::Cancelling, event: job::event::Unclean) -> job::Fail
 }
 
 fn has_reason(failed: &job::Failed, _: &job::event::Reopen) -> Result<(), &'static str> {
-    if failed.reason.is_empty() { Err("nobody said why it failed") } else { Ok(()) }
+    if failed.reason.is_empty() { Err("no reason was given") } else { Ok(()) }
 }
 
 pub(crate) fn queued() -> job::Queued {
     job::Queued { name: "n".into() }
 }
 
-/// For what happens at once: never waited for in full.
+/// The limit for anything that happens at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a worker is to do.
+/// A command to a worker.
 pub(crate) enum Do {
     Finish(u32),
-    /// Ignores that it is told to end until the other end speaks, and then finishes all the same.
+    /// Ignores cancellation until the other end sends, and then finishes.
     FinishWhen(oneshot::Receiver<()>, u32),
     FinishWhenCancelled(u32),
     AgainWhenCancelled(Duration),
@@ -72,19 +72,19 @@ pub(crate) enum Do {
     PanicWithString(String),
     PanicWithNumber(u8),
     Again(Duration),
-    /// Keeps the first, and then does the other.
+    /// Saves the number as a checkpoint, and then runs the command.
     Checkpoint(u32, Box<Do>),
-    /// Keeps the number when the other end speaks, whatever it is told; says what came of it.
+    /// Saves the number when the other end sends, ignoring cancellation, and returns the result.
     CheckpointWhen(oneshot::Receiver<()>, u32, oneshot::Sender<String>),
-    /// Nothing, whatever it is told.
+    /// Hangs and ignores cancellation.
     Hang,
-    /// Nothing, and keeps the thread, until the other end is dropped.
+    /// Blocks its thread until the other end is dropped.
     Block(std::sync::mpsc::Receiver<()>),
-    /// The same, and finishes then without an `await`. What is sent meanwhile is heard, and changes nothing.
+    /// The same, and then finishes without an `await`.
     BlockAndFinish(std::sync::mpsc::Receiver<()>, u32),
 }
 
-/// One execution of a worker, in the test's hands.
+/// One execution of a worker, commanded by the test.
 pub(crate) struct Call {
     pub(crate) state: job::State,
     pub(crate) id: String,
@@ -106,24 +106,24 @@ impl Call {
         drop(self.tell_and_watch(what));
     }
 
-    /// The same; what is returned ends when the worker is told to end.
+    /// The same, and returns a future that ends when the worker is cancelled.
     pub(crate) fn tell_and_watch(self, what: Do) -> Signal {
         let _ = self.tell.send(what);
         self.cancelled
     }
 
-    /// Ends when the worker is told to end.
+    /// Waits until the worker is cancelled.
     pub(crate) async fn cancelled(&mut self) {
-        tokio::time::timeout(PATIENCE, &mut self.cancelled).await.expect("it is not told to end");
+        tokio::time::timeout(PATIENCE, &mut self.cancelled).await.expect("the worker is cancelled");
     }
 
-    /// Ends when the worker is told that the process stops.
+    /// Waits until the worker is notified of the stop.
     pub(crate) async fn draining(&mut self) {
-        tokio::time::timeout(PATIENCE, &mut self.draining).await.expect("it is not told that the process stops");
+        tokio::time::timeout(PATIENCE, &mut self.draining).await.expect("the worker is notified of the stop");
     }
 }
 
-/// Workers that announce themselves and wait to be told; told nothing, they end when they are cancelled.
+/// Workers that report their start and wait for a command; without one they end when cancelled.
 #[derive(Clone)]
 pub(crate) struct Puppets {
     calls: mpsc::UnboundedSender<Call>,
@@ -152,15 +152,15 @@ pub(crate) fn puppets() -> (Puppets, Calls) {
 impl Calls {
     /// The next execution that begins.
     pub(crate) async fn next(&mut self) -> Call {
-        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("no worker began").unwrap()
+        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("a worker starts").unwrap()
     }
 
-    /// Whether all workers are gone for good and none has begun that was not taken.
+    /// Whether all workers have ended and every start was taken.
     pub(crate) async fn is_over(&mut self) -> bool {
-        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("there still are workers").is_none()
+        tokio::time::timeout(PATIENCE, self.calls.recv()).await.expect("all workers have ended").is_none()
     }
 
-    /// Whether none has begun that was not taken.
+    /// Whether every start was taken.
     pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
@@ -198,11 +198,11 @@ impl Drop for Presence {
 }
 
 impl Puppets {
-    async fn told<S>(&self, task: &job::Task<S>, progress: Option<u32>) -> Result<Do, WorkError>
+    async fn command<S>(&self, task: &job::Task<S>, progress: Option<u32>) -> Result<Do, WorkError>
     where
         S: fsm_runtime::DurableState<Machine = Job>,
     {
-        let (tell, told) = oneshot::channel();
+        let (tell, command) = oneshot::channel();
         let call = Call {
             state: task.state(),
             id: task.id().to_owned(),
@@ -219,7 +219,7 @@ impl Puppets {
         let _ = self.calls.send(call);
         tokio::select! {
             biased;
-            Ok(what) = told => Ok(what),
+            Ok(what) = command => Ok(what),
             () = task.cancelled() => Err("cancelled".into()),
         }
     }
@@ -228,17 +228,17 @@ impl Puppets {
 impl job::Workers for Puppets {
     async fn running(&self, task: job::Task<job::Running>) -> Outcome<job::Running> {
         let _presence = Presence::of(&self.alive, task.id());
-        let mut what = self.told(&task, task.last_checkpoint()?).await?;
+        let mut what = self.command(&task, task.last_checkpoint()?).await?;
         while let Do::Checkpoint(progress, then) = what {
             task.checkpoint(&progress).await?;
             what = *then;
         }
         match what {
             Do::Checkpoint(..) => unreachable!("all are kept"),
-            Do::CheckpointWhen(told, progress, said) => {
-                let _ = told.await;
+            Do::CheckpointWhen(command, progress, reply) => {
+                let _ = command.await;
                 let kept = task.checkpoint(&progress).await;
-                let _ = said.send(format!("{kept:?}"));
+                let _ = reply.send(format!("{kept:?}"));
                 kept?;
                 task.finish(progress)
             }
@@ -251,8 +251,8 @@ impl job::Workers for Puppets {
                 task.cancelled().await;
                 task.requeue_after(after)
             }
-            Do::FinishWhen(told, result) => {
-                let _ = told.await;
+            Do::FinishWhen(command, result) => {
+                let _ = command.await;
                 task.finish(result)
             }
             Do::Fail(why) => Err(why.into()),
@@ -276,7 +276,7 @@ impl job::Workers for Puppets {
 
     async fn cancelling(&self, task: job::Task<job::Cancelling>) -> Outcome<job::Cancelling> {
         let _presence = Presence::of(&self.alive, task.id());
-        match self.told(&task, None).await? {
+        match self.command(&task, None).await? {
             Do::Fail(why) => Err(why.into()),
             _ => task.cleaned(),
         }

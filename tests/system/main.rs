@@ -1,8 +1,8 @@
-//! The whole-system tests: the store contract, records, the controller, and real machines. One binary, since each costs
-//! everybody's build.
+//! The system tests: stores, records, the controller, the supervisor, and real machines. One binary, since each one costs
+//! build time.
 
+mod arming;
 mod context;
-mod contract;
 mod controller;
 mod desired_state;
 mod disk;
@@ -10,19 +10,18 @@ mod groups;
 mod history;
 mod hostile;
 mod job;
+mod leases;
 mod machines;
 mod metrics;
 mod model;
-mod processes;
 mod records;
-mod release;
 mod schema;
-mod several;
+mod shared_file;
 mod sqlite;
 mod statements;
 mod supervisor;
-mod tolerate;
 mod trace;
+mod unknown_rows;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

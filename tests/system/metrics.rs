@@ -1,4 +1,4 @@
-//! What is counted and timed, by a recorder that remembers everything, and the table in the documentation.
+//! Metrics, read by a recorder in memory, and their table in the documentation.
 
 use fsm_runtime::{Policy, WorkerPhase, clock::ManualClock, prelude::*};
 use metrics::{
@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// A measurement, whose way depends on its instance's id.
+/// A measurement whose path depends on its id.
 #[derive(StateMachine)]
 #[fsm(initial = Idle, durable, derive(Serialize, Deserialize))]
 enum Meter {
     /// Waits.
     #[on(begin => Measuring)]
     Idle,
-    /// A worker is at it.
+    /// A worker runs.
     #[state(work)]
     #[on(measured => Done)]
     #[on(stop => Done)]
@@ -46,7 +46,7 @@ impl meter::Workers for Workers {
     }
 }
 
-/// What was recorded, by name and labels: counts, sums of gauges, numbers of samples.
+/// The recorded values by name and labels: counts, sums of gauges, numbers of samples.
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<BTreeMap<String, f64>>>, Arc<Mutex<BTreeSet<String>>>);
 
@@ -113,19 +113,19 @@ impl Recorder for Memory {
     }
 }
 
-/// One for the whole process, as in any program.
+/// The recorder of this process.
 fn memory() -> &'static Memory {
     static MEMORY: OnceLock<Memory> = OnceLock::new();
     MEMORY.get_or_init(|| {
         let memory = Memory::default();
-        assert!(metrics::set_global_recorder(memory.clone()).is_ok(), "somebody else has installed one");
+        assert!(metrics::set_global_recorder(memory.clone()).is_ok(), "no other recorder is installed");
         fsm_runtime::describe_metrics();
         memory
     })
 }
 
 #[test]
-fn the_documented_metrics_are_those_that_are_described() {
+fn the_documentation_lists_every_metric() {
     let text = include_str!("../../docs/operations.md");
     let documented: BTreeSet<String> = text
         .lines()
@@ -140,7 +140,7 @@ fn the_documented_metrics_are_those_that_are_described() {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_are_counted() {
     let seen = |line: &str| memory().0.lock().unwrap().get(line).copied().unwrap_or_default();
     memory();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -166,7 +166,7 @@ async fn what_happens_is_counted() {
     for (outcome, count) in [("fired", 3.0), ("retry", 1.0), ("panic", 1.0), ("permanent", 1.0), ("again", 1.0)] {
         until(&of(outcome), count).await;
     }
-    // The gauge alone could be two for a moment with one that is about to be taken off it.
+    // The gauge may briefly include a worker that is about to end.
     let deadline = Instant::now() + Duration::from_secs(20);
     while !["silent", "stopped"].iter().all(|id| {
         let status = runtime.status();
@@ -180,12 +180,12 @@ async fn what_happens_is_counted() {
     until(&of("cancelled"), 1.0).await;
     clock.advance(Duration::from_mins(1));
     until(&of("missed_heartbeat"), 1.0).await;
-    // It is claimed anew at once.
+    // It is claimed again at once.
     until("fsm_claims_total machine=Meter state=Measuring", 10.0).await;
     for (line, count) in [
         ("fsm_transitions_total machine=Meter from=Idle event=begin cause=caller", 7.0),
         ("fsm_transitions_total machine=Meter from=Measuring event=measured cause=worker", 3.0),
-        // The second is the claim that the stopped worker gives back when its instance has moved on.
+        // The second is the claim that the stopped worker releases after its instance moved on.
         ("fsm_verdicts_total machine=Meter verdict=conflict", 2.0),
         ("fsm_parked_total machine=Meter state=Measuring", 1.0),
         ("fsm_wait_seconds machine=Meter state=Measuring", 10.0),

@@ -1,4 +1,4 @@
-//! Records as their users see them: typed transitions, conflicts, refusals, lists, histories, waiting.
+//! Typed records: transitions, conflicts, refusals, lists, histories, waiting.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{CreateFrom, ListQuery, Machines, ReadError, Runtime, TransitionError, WaitError, prelude::*};
@@ -12,7 +12,7 @@ async fn client() -> (Runtime, Machines<Job>) {
 }
 
 #[tokio::test]
-async fn a_record_goes_from_state_to_state() {
+async fn a_record_moves_from_state_to_state() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
     assert_eq!((queued.id(), queued.version(), queued.state()), ("a", 1, job::State::Queued));
@@ -26,7 +26,7 @@ async fn a_record_goes_from_state_to_state() {
 }
 
 #[tokio::test]
-async fn the_loser_of_a_race_is_given_the_winner_s_record() {
+async fn a_conflict_carries_the_current_record() {
     let (_runtime, jobs) = client().await;
     let mine = jobs.create("a", queued()).await.unwrap();
     let job::AnyRecord::Queued(other) = jobs.get("a").await.unwrap() else { panic!() };
@@ -44,7 +44,7 @@ async fn the_loser_of_a_race_is_given_the_winner_s_record() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_taken_is_given_with_its_record() {
+async fn creating_an_existing_id_returns_its_record() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failure = jobs.create("a", queued()).await.unwrap_err();
@@ -56,17 +56,17 @@ async fn an_id_that_is_taken_is_given_with_its_record() {
 }
 
 #[tokio::test]
-async fn ids_that_cannot_be_are_refused() {
+async fn invalid_ids_are_refused() {
     let (_runtime, jobs) = client().await;
-    let said = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
-    assert_eq!(said("").await, "an instance's id cannot be empty");
-    assert_eq!(said(&"x".repeat(513)).await, "an instance's id can have 512 bytes, and this one has 513");
-    assert!(said("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
+    let refusal = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();
+    assert_eq!(refusal("").await, "an instance's id cannot be empty");
+    assert_eq!(refusal(&"x".repeat(513)).await, "an instance's id can have 512 bytes, and this one has 513");
+    assert!(refusal("a\0b").await.starts_with("an instance's id cannot hold a NUL"));
     jobs.create(&"x".repeat(512), queued()).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn a_missing_instance_is_not_found() {
     let (_runtime, jobs) = client().await;
     assert!(matches!(jobs.get("a").await.unwrap_err(), ReadError::NotFound { .. }));
     let failure = jobs.fire("a", job::event::Start).await.unwrap_err();
@@ -89,12 +89,12 @@ async fn an_event_by_id_is_checked_against_the_state() {
 }
 
 #[tokio::test]
-async fn a_guard_gives_the_record_back_unchanged() {
+async fn a_refusing_guard_returns_the_record_unchanged() {
     let (_runtime, jobs) = client().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let failed = running.fail(String::new()).await.unwrap();
     let failure = failed.reopen().await.unwrap_err();
-    assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: nobody said why it failed");
+    assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: no reason was given");
     let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
     assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), TransitionError::Refused { .. }));
@@ -102,7 +102,7 @@ async fn a_guard_gives_the_record_back_unchanged() {
 }
 
 #[tokio::test]
-async fn a_key_gives_the_first_answer_again() {
+async fn x3_a_key_returns_the_first_result() {
     let (_runtime, jobs) = client().await;
     let first = jobs.create_with_key("a", queued(), "c").await.unwrap();
     assert_eq!(jobs.create_with_key("a", queued(), "c").await.unwrap().version(), 1);
@@ -122,15 +122,15 @@ async fn a_key_gives_the_first_answer_again() {
     );
 }
 
-/// A shelf for one thing.
+/// A shelf with room for one item.
 #[derive(StateMachine)]
 #[fsm(initial = Shelf, durable, derive(Serialize, Deserialize))]
 enum Shelf {
-    /// Things can be put on it.
+    /// Items can be put on it.
     #[on(put { labels: HashMap<u8, String> } => Shelf, guard = has_room, with = put)]
     #[on(clear => Cleared)]
     Shelf { things: u8 },
-    /// It was needed elsewhere.
+    /// It was removed.
     #[state(end)]
     Cleared,
 }
@@ -144,7 +144,7 @@ fn put(mut shelf: shelf::Shelf, _: shelf::event::Put) -> shelf::Shelf {
     shelf
 }
 
-/// By hand, past the derive.
+/// Written by hand, without the derive.
 impl CreateFrom<shelf::Cleared> for Shelf {
     type Initial = shelf::Cleared;
 
@@ -154,7 +154,7 @@ impl CreateFrom<shelf::Cleared> for Shelf {
 }
 
 #[tokio::test]
-async fn a_birth_is_checked_against_the_graph_too() {
+async fn a_creation_is_checked_against_the_graph() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let shelves = runtime.machines::<Shelf>();
     let failure = shelves.create("a", shelf::Cleared).await.unwrap_err();
@@ -167,13 +167,13 @@ async fn a_birth_is_checked_against_the_graph_too() {
     assert!(shelves.history("a", 0, 1).await.unwrap().is_empty());
 }
 
-/// Of which no two are written in the same order.
+/// A map, whose entries are serialised in any order.
 fn labels(of: u8) -> HashMap<u8, String> {
     (0..of).map(|n| (n, n.to_string())).collect()
 }
 
 #[tokio::test]
-async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() {
+async fn x3_a_key_is_checked_before_guards_for_any_map_order() {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
     let shelves = runtime.machines::<Shelf>();
     shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
@@ -182,7 +182,7 @@ async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() 
         shelf.with_key(key).put(labels).await
     };
     assert_eq!(again("k", labels(32)).await.unwrap().version(), 2);
-    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "it is full by what the key stands for");
+    assert_eq!(again("k", labels(32)).await.unwrap().version(), 2, "the key's own change filled the shelf");
     let by_id = shelves.fire_with_key("a", shelf::event::Put { labels: labels(32) }, "k").await.unwrap();
     assert_eq!(by_id.version(), 2);
     assert!(matches!(again("k", labels(31)).await.unwrap_err(), TransitionError::KeyReused { .. }));
@@ -190,7 +190,7 @@ async fn x3_a_key_answers_before_a_guard_does_and_whatever_the_order_of_a_map() 
     assert_eq!(refused.to_string(), "`put` was refused in state `Shelf` of Shelf `a`: it is full");
     assert_eq!(refused.into_record().unwrap().version(), 2);
 
-    // A record of another life: its key is that life's.
+    // A record of another incarnation: the key belongs to that one.
     let shelf::AnyRecord::Shelf(former) = shelves.get("a").await.unwrap() else { panic!() };
     shelves.purge("a").await.unwrap();
     shelves.create("a", shelf::Shelf { things: 0 }).await.unwrap();
@@ -215,7 +215,7 @@ async fn lists_are_typed_and_paged() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
+async fn a_wait_ends_in_the_state_or_reports_the_present_one() {
     let (_runtime, jobs) = client().await;
     let queued = jobs.create("a", queued()).await.unwrap();
     let error = jobs.wait_for("a", job::State::Running, Duration::from_millis(5)).await.unwrap_err();
@@ -230,7 +230,7 @@ async fn waiting_ends_with_the_state_or_with_where_it_is_instead() {
 }
 
 #[tokio::test]
-async fn history_says_what_happened() {
+async fn the_history_lists_every_change() {
     let (_runtime, jobs) = client().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
@@ -247,20 +247,20 @@ async fn history_says_what_happened() {
 }
 
 #[tokio::test]
-async fn an_event_by_id_with_a_key_is_fired_once_though_the_instance_has_moved_on() {
+async fn x3_an_event_by_id_with_a_key_fires_once() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap();
     assert_eq!(jobs.fire_with_key("a", job::event::Start, "k").await.unwrap().version(), 2);
     jobs.fire("a", job::event::Cancel).await.unwrap();
     let again = jobs.fire_with_key("a", job::event::Start, "k").await.unwrap();
-    assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is not accepted any more");
+    assert_eq!((again.version(), again.state()), (2, job::State::Running), "`start` is no longer accepted");
     let other = jobs.fire_with_key("a", job::event::Cleaned, "k").await.unwrap_err();
     assert!(matches!(other, TransitionError::KeyReused { .. }), "{other:?}");
     assert_eq!(jobs.get("a").await.unwrap().version(), 3);
 }
 
 #[tokio::test]
-async fn a_retry_decides_again_and_gives_up_with_the_last_conflict() {
+async fn a_retry_gives_up_with_the_last_conflict() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let disturb = async || jobs.fire("a", job::event::Restart).await.map(drop);

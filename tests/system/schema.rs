@@ -1,4 +1,4 @@
-//! Older rows: declared migrations, applied when a row is read, written when it moves or all at once.
+//! Migrations of older rows: applied on read, stored with the next transition or all at once.
 
 use fsm_runtime::{
     ListQuery, MigrateError, ReadError, Retention, RowError, Runtime, StartError, TransitionError,
@@ -12,7 +12,7 @@ mod first {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, as it was.
+    /// An order of the previous release.
     #[derive(StateMachine)]
     #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -29,7 +29,7 @@ mod third {
     use fsm_runtime::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// An order, as it is: cents, a currency, and `Done` is called `Paid`.
+    /// An order of this release: cents, a currency, and `Done` is called `Paid`.
     #[derive(StateMachine)]
     #[fsm(initial = Open, version = 3, durable, derive(Serialize, Deserialize))]
     pub(super) enum Order {
@@ -70,7 +70,7 @@ fn builder(store: Sqlite) -> fsm_runtime::Builder {
 }
 
 #[tokio::test]
-async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move() {
+async fn older_rows_are_migrated_on_read_and_stored_on_write() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     let old = old_rows(&path).await;
@@ -84,7 +84,7 @@ async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move(
     assert_eq!(orders.row("042").await.unwrap().schema, 1, "reading writes nothing");
     open.pay().await.unwrap();
     assert_eq!(orders.row("042").await.unwrap().schema, 3);
-    // The older code does not touch it.
+    // The older code leaves it untouched.
     let error = old.machines::<first::Order>().get("042").await.unwrap_err();
     assert!(matches!(error, ReadError::Row(RowError::Newer { found: 3, known: 1, .. })), "{error:?}");
     let failure = old.machines::<first::Order>().fire("042", old::event::Pay).await.unwrap_err();
@@ -92,33 +92,33 @@ async fn older_rows_are_read_as_they_would_be_now_and_written_so_when_they_move(
 }
 
 #[tokio::test]
-async fn all_rows_are_migrated_at_once_on_request() {
+async fn all_rows_are_migrated_on_request() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
     let store = Sqlite::open(&path).await.unwrap();
     let runtime = builder(store.clone()).machine::<third::Order, _>(()).start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
-    let mut told = Vec::new();
-    let done = orders.migrate_all(|progress, left| told.push((progress.seen, left.len()))).await.unwrap();
+    let mut reports = Vec::new();
+    let done = orders.migrate_all(|progress, left| reports.push((progress.seen, left.len()))).await.unwrap();
     assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 600, 0, 0));
-    assert!(told.len() > 1 && told.is_sorted(), "{told:?}");
+    assert!(reports.len() > 1 && reports.is_sorted(), "{reports:?}");
     let row = orders.row("007").await.unwrap();
     assert_eq!((row.schema, row.version, row.state.as_str()), (3, 2, "Paid"));
-    assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "it is no transition");
+    assert_eq!(orders.history("007", 0, 10).await.unwrap().len(), 2, "a migration is not a transition");
     let again = orders.migrate_all(|_, _| {}).await.unwrap();
     assert_eq!((again.seen, again.rewritten), (600, 0));
-    // Nothing is left that needs the steps.
+    // No row needs the migrations.
     runtime.shutdown(std::time::Duration::ZERO).await;
     Runtime::builder(store).machine::<third::Order, _>(()).start().await.unwrap();
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
+async fn rows_that_fail_to_migrate_are_reported_and_skipped() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
-    // A state that no release here knows, and data that the first step cannot read.
+    // An unknown state, and data that the first migration cannot read.
     let sql = rusqlite::Connection::open(&path).unwrap();
     sql.execute_batch(
         "UPDATE fsm_instances SET state = 'Lost' WHERE id IN ('001', '300');
@@ -129,12 +129,12 @@ async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
     let tolerant = || builder(store.clone()).machine::<third::Order, _>(()).tolerate_unknown();
     let runtime = tolerant().start().await.unwrap();
     let orders = runtime.machines::<third::Order>();
-    let mut told = Vec::new();
-    let done = orders.migrate_all(|progress, left| told.push((progress, left))).await.unwrap();
+    let mut reports = Vec::new();
+    let done = orders.migrate_all(|progress, left| reports.push((progress, left))).await.unwrap();
     assert_eq!((done.seen, done.rewritten, done.changed_meanwhile, done.left), (600, 597, 0, 3));
-    assert_eq!(told.last().unwrap().0, done);
-    assert_eq!(told[0].0.left, 1, "it is told of with its batch");
-    let left: Vec<RowError> = told.into_iter().flat_map(|(_, left)| left).collect();
+    assert_eq!(reports.last().unwrap().0, done);
+    assert_eq!(reports[0].0.left, 1, "it is reported with its batch");
+    let left: Vec<RowError> = reports.into_iter().flat_map(|(_, left)| left).collect();
     for (error, id) in left.iter().zip(["001", "300"]) {
         let RowError::UnknownState { key, state, .. } = error else { panic!("{error:?}") };
         assert_eq!((&*key.id, state.as_str()), (id, "Lost"));
@@ -144,14 +144,14 @@ async fn rows_that_cannot_be_migrated_are_told_of_and_keep_nothing_else_up() {
     for (id, schema) in [("001", 1), ("300", 1), ("599", 1), ("002", 3), ("598", 3)] {
         assert_eq!(orders.row(id).await.unwrap().schema, schema, "{id}");
     }
-    // What is mended is done by the next one, which leaves the rest again.
+    // The next run migrates the repaired rows, and skips the rest again.
     sql.execute_batch("UPDATE fsm_instances SET state = 'Open' WHERE id = '300'").unwrap();
     let again = orders.migrate_all(|_, _| {}).await.unwrap();
     assert_eq!((again.rewritten, again.left), (1, 2));
 }
 
 #[tokio::test]
-async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_row() {
+async fn a_missing_migration_refuses_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;
@@ -190,20 +190,20 @@ async fn a_step_that_is_missing_refuses_the_start_and_one_that_fails_names_the_r
         .await
         .unwrap();
     let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();
-    let said = error.to_string();
+    let text = error.to_string();
     assert!(
-        said.starts_with(
+        text.starts_with(
             "what the migrations from schema version 1 on made of the data of Order `001` is not that of state `"
         ),
-        "{said}"
+        "{text}"
     );
-    assert!(said.ends_with("); mend the step, which is given to `Builder::migrate`"), "{said}");
+    assert!(text.ends_with("); mend the step, which is given to `Builder::migrate`"), "{text}");
     let error = Runtime::builder(store).migrate::<third::Order>(3, Ok).start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { setting: "migrate", .. }), "{error}");
 }
 
 #[tokio::test]
-async fn rows_stored_under_an_earlier_name_are_listed_counted_and_forgotten_under_the_present_one() {
+async fn rows_under_an_earlier_state_name_count_as_the_present_one() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("orders.db");
     old_rows(&path).await.shutdown(std::time::Duration::ZERO).await;

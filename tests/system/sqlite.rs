@@ -1,9 +1,8 @@
-//! The SQLite store: the contract, and what is its own: files, several processes, files that are not ours.
+//! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
-use super::contract;
 use fsm_runtime::store::{
-    Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Origin, Prune, Purge, Renewal,
-    Row, Store, StoreError, Verdict,
+    Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Prune, Purge, Renewal, Row, Store,
+    StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -12,60 +11,37 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
-use uuid::Uuid;
-
-/// A door that stands open.
-pub(super) fn create(id: &str) -> Change {
-    Change::Create(Create {
-        key: Key::new("Door", id),
-        incarnation: Uuid::now_v7(),
-        into: Entering {
-            state: "Open".into(),
-            data: "null".into(),
-            context: None,
-            schema: 1,
-            timer: None,
-            work: false,
-            remove: false,
-        },
-        cause: Cause::Caller,
-        idempotency_key: None,
-        origin: Origin::default(),
-    })
-}
+use tests::peers::create;
 
 async fn commit(store: &Sqlite, change: Change) -> Result<Verdict, StoreError> {
     Ok(store.commit(vec![change.into()], SystemTime::now()).await?.remove(0))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_on_a_file() {
-    the_contract_holds(false).await;
+/// The store contract in memory.
+mod in_memory {
+    use fsm_runtime::store::sqlite::Sqlite;
+
+    fsm_runtime::store_contract!(async || (Sqlite::in_memory().unwrap(), ()));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_where_callers_commit_in_place() {
-    the_contract_holds(true).await;
+/// The store contract on a file.
+mod on_a_file {
+    fsm_runtime::store_contract!(async || super::on_a_new_file(false).await);
 }
 
-async fn the_contract_holds(in_place: bool) {
+/// The store contract on a file where callers commit in place.
+mod in_place {
+    fsm_runtime::store_contract!(async || super::on_a_new_file(true).await);
+}
+
+async fn on_a_new_file(in_place: bool) -> (Sqlite, TempDir) {
     let dir = TempDir::new().unwrap();
-    let count = std::cell::Cell::new(0);
-    contract::holds(async || {
-        count.set(count.get() + 1);
-        let path = dir.path().join(format!("{}.db", count.get()));
-        Sqlite::options().commit_in_place(in_place).open(path).await.unwrap()
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contract_holds_in_memory() {
-    contract::holds(async || Sqlite::in_memory().unwrap()).await;
+    let store = Sqlite::options().commit_in_place(in_place).open(dir.path().join("doors.db")).await.unwrap();
+    (store, dir)
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_reopening() {
+async fn commits_are_present_after_reopening() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -76,18 +52,18 @@ async fn what_was_committed_is_there_after_reopening() {
 }
 
 #[tokio::test]
-async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another() {
+async fn l4_fences_grow_over_restarts_and_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let key = Key::new("Door", "a");
     let mut last = 0;
     for _ in 0..3 {
-        // Two handles are two processes; each time both are gone before the next ones come, and the row with them.
+        // Two handles stand for two processes; both are closed, and the row removed, before the next ones open.
         let processes = [Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap()];
         commit(&processes[0], create("a")).await.unwrap();
         for process in processes.iter().chain(&processes) {
             let Row { key, incarnation, version, fence, .. } = process.get(key.clone()).await.unwrap().unwrap();
-            let claim = Claim { key, incarnation, version, fence, owner: "somebody".into() };
+            let claim = Claim { key, incarnation, version, fence, owner: "other".into() };
             let Verdict::Committed { rows } = commit(process, Change::Claim(claim)).await.unwrap() else { panic!() };
             assert!(rows[0].fence > last, "{} after {last}", rows[0].fence);
             last = rows[0].fence;
@@ -99,7 +75,7 @@ async fn l4_fences_go_on_growing_over_restarts_and_from_one_process_to_another()
 }
 
 #[tokio::test]
-async fn x5_a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn x5_a_file_of_another_kind_is_refused_and_unchanged() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("notes.txt");
     let text = "Dear diary, ".repeat(100);
@@ -117,7 +93,7 @@ async fn x5_a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn sqlite_s_own_names_for_what_is_no_file_are_refused() {
+async fn special_file_names_of_sqlite_are_refused() {
     for name in [":memory:", ""] {
         let error = Sqlite::open(name).await.unwrap_err().to_string();
         assert!(error.contains("a store in memory is `Sqlite::in_memory()`"), "{error}");
@@ -125,7 +101,7 @@ async fn sqlite_s_own_names_for_what_is_no_file_are_refused() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_named() {
+async fn x5_a_missing_folder_is_named() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("no/such/folder/doors.db");
     let error = Sqlite::open(&path).await.unwrap_err().to_string();
@@ -133,7 +109,7 @@ async fn a_folder_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn tables_of_a_newer_release_are_refused_and_left_alone() {
+async fn x5_tables_of_a_newer_release_are_refused_and_unchanged() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -143,7 +119,7 @@ async fn tables_of_a_newer_release_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn the_application_s_own_tables_share_the_file() {
+async fn tables_of_the_application_share_the_file() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("app.db");
     sql(&path, "CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ada'); PRAGMA user_version = 42");
@@ -156,21 +132,21 @@ async fn the_application_s_own_tables_share_the_file() {
 }
 
 #[tokio::test]
-async fn a_process_is_gone_when_its_presence_is() {
+async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
     let presence = store.announce("7-first").unwrap();
-    // The same file by another name.
+    // The same file under another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = Sqlite::open(&link).await.unwrap();
-    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder says nothing");
+    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder proves nothing");
     assert!(!other.is_gone("7-first"));
-    assert!(!other.is_gone("8-never-seen"), "no file says nothing");
+    assert!(!other.is_gone("8-never-seen"), "a missing file proves nothing");
     drop(presence);
     assert!(other.is_gone("7-first"));
-    assert!(other.is_gone("7-first"), "that it was seen once does not spoil the proof");
+    assert!(other.is_gone("7-first"), "the proof can be read again");
     let files = || std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count();
     let now = SystemTime::now();
     let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
@@ -180,7 +156,7 @@ async fn a_process_is_gone_when_its_presence_is() {
     std::fs::write(dir.path().join("doors.db.processes/not.ours"), "").unwrap();
     assert_eq!(files(), 4);
     other.end_leases(vec!["7-first".into()], now).await.unwrap();
-    assert_eq!(files(), 2, "with its lease the file goes, and those that are free and of no live lease");
+    assert_eq!(files(), 2, "the file is removed with its lease, as are unlocked files without a live lease");
     assert!(!other.is_gone("9-second"));
     drop(second);
     assert!(other.is_gone("9-second"));
@@ -188,9 +164,9 @@ async fn a_process_is_gone_when_its_presence_is() {
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
-/// SQLite goes on with a file that has no name any more, and what is written there is lost with the process.
+/// SQLite keeps writing to a file without a name, and those writes are lost with the process.
 #[tokio::test]
-async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
+async fn x5_a_moved_file_is_written_again_when_it_is_back() {
     let dir = TempDir::new().unwrap();
     let (path, away) = (dir.path().join("doors.db"), dir.path().join("away.db"));
     let store = Sqlite::open(&path).await.unwrap();
@@ -208,8 +184,8 @@ async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
     let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     refused(store.renew(vec![renewal], now).await.unwrap_err());
     refused(store.backup(dir.path().join("copy.db")).await.unwrap_err());
-    assert!(!path.exists(), "and no new file is made in its place");
-    // Another one is not it either.
+    assert!(!path.exists(), "and no new file is created");
+    // Another file in its place is refused too.
     std::fs::copy(&away, &path).unwrap();
     refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
     std::fs::rename(&away, &path).unwrap();
@@ -221,34 +197,34 @@ async fn x5_a_file_that_is_taken_away_is_not_written_to_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn changes_by_another_handle_are_told() {
+async fn x6_changes_by_another_handle_are_announced() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut told = mine.foreign_changes();
+    let mut announced = mine.foreign_changes();
     commit(&other, create("a")).await.unwrap();
-    assert_eq!(told.recv().await.unwrap(), 0);
+    assert_eq!(announced.recv().await.unwrap(), 0);
     let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
 }
 
 #[tokio::test]
-async fn who_follows_other_processes_need_not_read_what_is_its_own() {
+async fn announcements_skip_own_changes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
-    // Who opens the file writes to it: `mine` comes second, and is told of changes only.
+    // Opening writes to the file: `mine` is opened second, so that it sees changes only.
     let (other, mine) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut told = mine.foreign_changes();
+    let mut announced = mine.foreign_changes();
     let mut expected = 0;
     for round in 0..3 {
-        // Each a batch of its own.
+        // One batch each.
         for n in 0..200 {
             commit(&mine, create(&format!("{round}-{n}"))).await.unwrap();
         }
         commit(&other, create(&format!("{round}-other"))).await.unwrap();
         expected += 201;
-        let mut own = told.recv().await.unwrap();
-        while let Ok(later) = told.try_recv() {
+        let mut own = announced.recv().await.unwrap();
+        while let Ok(later) = announced.try_recv() {
             own = own.min(later);
         }
         assert!((expected - 201 + 100..expected).contains(&own), "{own} of {expected}");
@@ -256,7 +232,7 @@ async fn who_follows_other_processes_need_not_read_what_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x5_a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() {
+async fn x5_a_lock_held_past_the_timeout_is_a_busy_error() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -269,7 +245,7 @@ async fn x5_a_lock_held_too_long_is_an_error_that_says_so_and_nothing_is_lost() 
 }
 
 #[tokio::test]
-async fn x4_a_damaged_row_is_an_error_of_its_own() {
+async fn x4_a_damaged_row_leaves_other_rows_readable() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -286,16 +262,16 @@ fn sql(path: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_backup_is_a_store_of_its_own_while_others_write() {
+async fn a_backup_under_load_is_a_complete_store() {
     let dir = TempDir::new().unwrap();
     let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
     commit(&store, create("a")).await.unwrap();
     let copy = dir.path().join("copy.db");
     store.backup(&copy).await.unwrap();
     commit(&store, create("b")).await.unwrap();
-    let said = async |to: &Path| store.backup(to).await.unwrap_err().to_string();
+    let refusal = async |to: &Path| store.backup(to).await.unwrap_err().to_string();
     assert_eq!(
-        said(&copy).await,
+        refusal(&copy).await,
         format!(
             "{}: no copy was made in {} (output file already exists); give the path of a new file, in a folder with room \
              that this user can write",
@@ -305,7 +281,7 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
         "nothing is overwritten"
     );
     let nowhere = dir.path().join("none/copy.db");
-    assert!(said(&nowhere).await.contains(&format!("no copy was made in {} (", nowhere.display())));
+    assert!(refusal(&nowhere).await.contains(&format!("no copy was made in {} (", nowhere.display())));
     let copy = Sqlite::open(&copy).await.unwrap();
     assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());
@@ -315,7 +291,7 @@ async fn a_backup_is_a_store_of_its_own_while_others_write() {
 }
 
 #[tokio::test]
-async fn what_a_restored_copy_counts_on_from_can_be_raised() {
+async fn the_counters_of_a_restored_copy_can_be_raised() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -339,7 +315,7 @@ async fn what_a_restored_copy_counts_on_from_can_be_raised() {
 }
 
 #[tokio::test]
-async fn x5_damage_is_found() {
+async fn x5_the_integrity_check_finds_damage() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
@@ -359,7 +335,7 @@ async fn x5_damage_is_found() {
 }
 
 #[tokio::test]
-async fn x5_a_file_that_is_damaged_at_its_beginning_is_refused_with_the_way_out() {
+async fn x5_a_file_with_a_damaged_header_is_refused_with_a_remedy() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     drop(Sqlite::open(&path).await.unwrap());
@@ -375,21 +351,21 @@ async fn x5_a_file_that_is_damaged_at_its_beginning_is_refused_with_the_way_out(
             error.to_string(),
             format!("{} is damaged (database disk image is malformed); restore it from a backup", path.display())
         );
-        assert_eq!(std::fs::read(&path).unwrap(), damaged, "it is left as it is");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged, "the file is unchanged");
     }
 }
 
-/// What stands on the page is refused by name of file and cause, what stands elsewhere goes on.
+/// Rows of the page fail with file and cause; other rows still work.
 #[tokio::test]
-async fn x5_a_damaged_page_costs_what_stands_on_it() {
+async fn x5_a_damaged_page_affects_its_own_rows_only() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
     let ids: Vec<String> = (0..500).map(|n| n.to_string()).collect();
     let mut rows = Vec::new();
     for id in &ids {
-        let Verdict::Committed { rows: born } = commit(&store, create(id)).await.unwrap() else { panic!() };
-        rows.extend(born);
+        let Verdict::Committed { rows: created } = commit(&store, create(id)).await.unwrap() else { panic!() };
+        rows.extend(created);
     }
     drop(store);
     let connection = rusqlite::Connection::open(&path).unwrap();
@@ -431,12 +407,12 @@ async fn x5_a_damaged_page_costs_what_stands_on_it() {
             Err(error) => assert!(named(&error), "{error}"),
         }
     }
-    // A row that grows may need room on a page beside its own.
-    assert!(lost > 0 && well > rows.len() / 2, "{well} went on, {lost} were lost");
+    // A growing row may need space on another page.
+    assert!(lost > 0 && well > rows.len() / 2, "{well} rows work, {lost} are lost");
 }
 
 #[tokio::test]
-async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
+async fn x6_the_log_shrinks_after_a_long_read() {
     const LIMIT: u64 = 128 << 20;
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
@@ -465,7 +441,7 @@ async fn the_log_stays_bounded_though_a_reader_was_in_the_way() {
 }
 
 #[tokio::test]
-async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_file() {
+async fn the_state_index_can_be_switched_for_all_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
@@ -474,12 +450,12 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
     let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
     let on = Sqlite::open(&path).await.unwrap();
     commit(&on, create("a")).await.unwrap();
-    assert!(on.lists_by_state().await.unwrap(), "a new file has it");
+    assert!(on.lists_by_state().await.unwrap(), "a new file has the index");
     assert_eq!(on.list(in_state.clone()).await.unwrap().items.len(), 1);
 
     let off = open(false).await;
     for store in [&on, &off, &Sqlite::open(&path).await.unwrap()] {
-        assert!(!store.lists_by_state().await.unwrap(), "it is the file's, and without a word it stays as it is");
+        assert!(!store.lists_by_state().await.unwrap(), "it is a property of the file, kept by default");
         let error = store.list(in_state.clone()).await.unwrap_err();
         assert!(matches!(error, StoreError::NoStateIndex { .. }), "{error:?}");
         assert!(error.to_string().ends_with(
@@ -518,7 +494,7 @@ async fn the_index_of_states_can_be_switched_off_and_on_for_all_processes_of_a_f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
+async fn x6_two_writers_share_a_file_without_busy_errors() {
     const CHANGES: usize = 400;
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
@@ -531,7 +507,7 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
     for caller in 0..8 {
         let (store, made, mine) = (handles[caller % 2].clone(), made.clone(), caller % 2);
         callers.spawn(async move {
-            // Both write until one of them is through.
+            // Both write until one has made all its changes.
             for n in 0.. {
                 if made.iter().any(|made| made.load(Ordering::Relaxed) >= CHANGES) {
                     break;
@@ -543,18 +519,18 @@ async fn x6_two_writers_share_a_file_and_neither_is_told_that_it_is_busy() {
     }
     callers.join_all().await;
     let made = [&made[0], &made[1]].map(|made| made.load(Ordering::Relaxed));
-    assert!(made.iter().all(|made| *made > CHANGES / 8), "one of them hardly got a turn: {made:?}");
+    assert!(made.iter().all(|made| *made > CHANGES / 8), "one writer got too few turns: {made:?}");
     for store in handles {
         assert_eq!(store.last_sequence().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
 }
 
 #[tokio::test]
-async fn x4_a_change_that_is_refused_half_way_leaves_nothing_and_its_batch_commits() {
+async fn x4_a_change_refused_half_way_leaves_no_trace() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    // The row is written when its history entry is refused.
+    // The history entry is refused after the row was written.
     sql(
         &path,
         "CREATE TRIGGER refusal BEFORE INSERT ON fsm_history WHEN new.id = 'bad'

@@ -1,8 +1,7 @@
-//! Every statement that the store runs, as SQLite tells of it: each that stands in the sources is among them, and none of them walks
-//! through a large table or sorts what an index should have in order.
+//! The query plan of every statement: each statement in the sources is run, and none scans a large table or sorts what an
+//! index should return in order.
 
-use super::contract;
-use fsm_runtime::store::{Renewal, Scope, Store, sqlite::Sqlite};
+use fsm_runtime::store::{Renewal, Scope, Store, contract, sqlite::Sqlite};
 use rusqlite::Connection;
 use std::{
     cell::Cell,
@@ -13,16 +12,12 @@ use std::{
 use syn::visit::{self, Visit};
 use tempfile::TempDir;
 
-/// What grows with the instances; the others have a row for each process, machine or subscriber.
+/// Tables that grow with the instances; the others have a row for each process, machine or subscriber.
 const LARGE: [&str; 3] = ["fsm_instances", "fsm_history", "fsm_keys"];
 
-/// What a statement may do all the same, and why.
+/// Exceptions, each with its reason.
 const ALLOWED: [(&str, &str, &str); 6] = [
-    (
-        "DELETE FROM fsm_leases",
-        "SCAN fsm_instances USING",
-        "the index of owners has what is being worked on and no more",
-    ),
+    ("DELETE FROM fsm_leases", "SCAN fsm_instances USING", "the index of owners holds claimed rows only"),
     (
         "SELECT state, schema, count(*)",
         "(machine=?)",
@@ -34,7 +29,7 @@ const ALLOWED: [(&str, &str, &str); 6] = [
     ("DELETE FROM fsm_machines", "(machine=?", "after a bulk migration, which has read all of these rows"),
 ];
 
-/// What a page of a list is sought by, so that the next one begins where the last has ended and reads nothing before.
+/// The index search of each paged list, so that a page starts where the last one ended.
 const SOUGHT: [(&str, &str); 7] = [
     ("(updated, id) > (?4, ?5)", "(machine=? AND state=? AND schema=? AND (updated,id)>(?,?) AND updated<?)"),
     ("(wake_at, id) > (?2, ?3)", "fsm_instances_due (machine=? AND (wake_at,id)>(?,?) AND wake_at<?)"),
@@ -45,14 +40,14 @@ const SOUGHT: [(&str, &str); 7] = [
     ("SELECT min(sequence) FROM fsm_keys", "fsm_keys_history"),
 ];
 
-/// Everything that a store is asked: the contract, and what only this store does.
+/// Every call of the store: the contract, and what is specific to SQLite.
 async fn exercised(folder: &Path) {
     let count = Cell::new(0);
     let file = || {
         count.set(count.get() + 1);
         folder.join(format!("{}.db", count.get()))
     };
-    contract::holds(async || Sqlite::open(file()).await.unwrap()).await;
+    contract::run_all(async || (Sqlite::open(file()).await.unwrap(), ())).await;
     let path = file();
     for index in [Some(true), Some(false), None, Some(true)] {
         let options = index.map_or_else(Sqlite::options, |on| Sqlite::options().state_index(on));
@@ -78,7 +73,7 @@ fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The texts in a source that are SQL.
+/// The SQL texts of a source file.
 #[derive(Default)]
 struct Written(Vec<String>);
 
@@ -93,7 +88,7 @@ impl<'ast> Visit<'ast> for Written {
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         let parts = syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated;
-        // What is not a list of expressions holds no SQL.
+        // Other macros hold no SQL.
         for part in call.parse_body_with(parts).into_iter().flatten() {
             let mut within = Written::default();
             within.visit_expr(&part);
@@ -110,13 +105,7 @@ impl<'ast> Visit<'ast> for Written {
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
 }
 
-/// The files in `folder` and in the folders below it.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-/// Whether `run` is `written`, with anything in the places of what is in braces there.
+/// Whether `run` matches `written`, whose braces stand for any text.
 fn is_that(run: &str, written: &str) -> bool {
     let mut rest = run;
     let pieces = written.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
@@ -129,7 +118,7 @@ fn is_that(run: &str, written: &str) -> bool {
 
 fn plan(connection: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
     let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
-    // Nothing is bound: the plan is the same for all values.
+    // No values are bound: the plan does not depend on them.
     let (mut rows, mut steps) = (explained.raw_query(), Vec::new());
     while let Some(row) = rows.next()? {
         steps.push(row.get(3)?);
@@ -137,8 +126,14 @@ fn plan(connection: &Connection, statement: &str) -> rusqlite::Result<Vec<String
     Ok(steps)
 }
 
+/// The files in `folder` and in the folders below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 #[tokio::test]
-async fn no_statement_that_the_store_runs_walks_through_a_table() {
+async fn every_statement_uses_an_index() {
     let dir = TempDir::new().unwrap();
     tests_disk::listen(dir.path());
     exercised(dir.path()).await;
@@ -178,7 +173,7 @@ async fn no_statement_that_the_store_runs_walks_through_a_table() {
         for statement in &queries {
             let steps = match plan(&connection, statement) {
                 Ok(steps) => steps,
-                // Those fail there instead of walking through the table.
+                // These fail without the index instead of scanning the table.
                 Err(error) if !index && error.to_string().contains("no such index: fsm_instances_state") => continue,
                 Err(error) => panic!("{statement}: {error}"),
             };

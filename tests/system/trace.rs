@@ -1,4 +1,4 @@
-//! What is told to `tracing`: which instance, in which state, at which version and attempt; and never a user's data.
+//! Events in `tracing`: instance, state, version and attempt, and never users' data.
 
 use super::{
     controller::{PATIENCE, SECOND, World, start},
@@ -17,10 +17,10 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-/// In data, payloads and keys, and nowhere else.
+/// A value in data, payloads and keys only.
 const SECRET: &str = "s3cr3t";
 
-/// Each event and each span in a line: level, names and values of fields.
+/// One line for each event and span: level, names and values of fields.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -34,7 +34,7 @@ impl Visit for Line {
 
 impl Lines {
     fn keep(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
-        // Others' crates are none of our business.
+        // Events of other crates.
         if metadata.target().starts_with("fsm_runtime") {
             let mut line = Line(metadata.level().to_string());
             record(&mut line);
@@ -42,13 +42,13 @@ impl Lines {
         }
     }
 
-    /// The first line that says this.
-    fn said(&self, what: &str) -> String {
+    /// The first line with this text.
+    fn line_with(&self, what: &str) -> String {
         let lines = self.0.lock().unwrap();
         lines
             .iter()
             .find(|line| line.contains(what))
-            .unwrap_or_else(|| panic!("nobody said `{what}`: {lines:#?}"))
+            .unwrap_or_else(|| panic!("not logged: `{what}`: {lines:#?}"))
             .clone()
     }
 }
@@ -71,16 +71,16 @@ impl Subscriber for Lines {
 }
 
 #[tokio::test]
-async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what() {
+async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     let lines = Lines::default();
-    // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
-    // all: other tests' threads have none.
+    // With a single subscriber, `tracing` asks the first thread that meets an event and caches the answer for all threads;
+    // the threads of other tests have no subscriber.
     let _another = tracing::Dispatch::new(Lines::default());
     let _guard = tracing::subscriber::set_default(lines.clone());
     let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND, SECOND)).await;
     let queued = || job::Queued { name: SECRET.into() };
 
-    // A conflict, and a key that stands for something else.
+    // A conflict, and a reused key.
     let first = world.jobs.create("a", queued()).await.unwrap();
     let job::AnyRecord::Queued(second) = world.jobs.get("a").await.unwrap() else { panic!() };
     first.with_key(SECRET).start().await.unwrap();
@@ -101,7 +101,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     world.row("a", |row| row.parked.is_some()).await;
     world.jobs.fire("a", job::event::Fail { reason: SECRET.into() }).await.unwrap();
 
-    // A worker whose instance moves on, and one that does not listen.
+    // A worker whose instance moves on, and one that ignores cancellation.
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     let cancelled = world.calls.next().await.tell_and_watch(Do::Hang);
     world.jobs.fire("b", job::event::Cancel).await.unwrap();
@@ -110,7 +110,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
     world.calls.next().await.tell(Do::Finish(0));
     world.jobs.wait_for("b", job::State::Cancelled, PATIENCE).await.unwrap();
 
-    // A guard that says no, with its reason.
+    // A guard that refuses with a reason.
     world.jobs.create("d", queued()).await.unwrap().start().await.unwrap();
     drop(world.calls.next().await);
     world.jobs.fire("d", job::event::Fail { reason: String::new() }).await.unwrap();
@@ -149,7 +149,7 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
         ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
     ] {
-        let line = lines.said(what);
+        let line = lines.line_with(what);
         let words: BTreeSet<&str> = line.split(' ').collect();
         for field in fields {
             let there = words.iter().any(|word| *word == field || field.ends_with('=') && word.starts_with(field));
@@ -157,16 +157,16 @@ async fn each_conflict_retry_refusal_and_takeover_is_one_event_that_says_of_what
         }
         let all = lines.0.lock().unwrap();
         let of_this = all.iter().filter(|other| **other == line).count();
-        assert_eq!(of_this, 1, "said more than once: {line}");
+        assert_eq!(of_this, 1, "logged more than once: {line}");
     }
     for line in lines.0.lock().unwrap().iter() {
-        assert!(!line.contains(SECRET), "a user's data is told: {line}");
+        assert!(!line.contains(SECRET), "users' data in the log: {line}");
     }
 }
 
-/// Every result waits, and it is said of one.
+/// Every result waits, and the outage is reported once.
 #[tokio::test]
-async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_lost() {
+async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
     let lines = Lines::default();
     let _another = tracing::Dispatch::new(Lines::default());
     let _guard = tracing::subscriber::set_default(lines.clone());
@@ -178,37 +178,37 @@ async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_
     }
     let other = rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // Results of all kinds: an event, a failure, progress.
+    // Results of all kinds: an event, a failure, a checkpoint.
     let [a, b, c, d] = calls.try_into().ok().unwrap();
     a.tell(Do::Finish(7));
     b.tell(Do::Finish(8));
     c.tell(Do::Fail("the reason"));
     d.tell(Do::Checkpoint(3, Box::new(Do::Finish(9))));
-    let told = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
-    let until_told = async |what: &str, times: usize| {
+    let count = |what: &str| lines.0.lock().unwrap().iter().filter(|line| line.contains(what)).count();
+    let until_count = async |what: &str, times: usize| {
         let deadline = Instant::now() + PATIENCE;
-        while told(what) < times {
-            assert!(Instant::now() < deadline, "nobody says `{what}` {times} times: {:#?}", lines.0.lock().unwrap());
+        while count(what) < times {
+            assert!(Instant::now() < deadline, "`{what}` is not logged {times} times: {:#?}", lines.0.lock().unwrap());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    // Longer than the store waits for a lock by itself: each has been tried once.
-    until_told("result could not be stored", ids.len()).await;
-    // And again, most likely: it is only said less often then than it could be.
+    // Longer than the busy timeout of the store: each call was tried once.
+    until_count("result could not be stored", ids.len()).await;
+    // And probably again: a second report would come at a lower rate.
     world.clock.advance(SECOND * 5);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     for id in ids {
         let row = world.jobs.row(id).await.unwrap();
-        assert_eq!((row.state.as_str(), row.version), ("Running", 2), "nothing of it is stored");
+        assert_eq!((row.state.as_str(), row.version), ("Running", 2), "no part of it is stored");
     }
-    assert_eq!(told("the store is back"), 0);
+    assert_eq!(count("the store is back"), 0);
     other.execute_batch("ROLLBACK").unwrap();
     let stored = async {
         for id in ["a", "b", "d"] {
             world.row(id, |row| row.state == "Finished").await;
         }
         world.row("c", |row| row.error.is_some()).await;
-        until_told("the store is back", 1).await;
+        until_count("the store is back", 1).await;
     };
     let advancing = async {
         loop {
@@ -223,10 +223,10 @@ async fn c17_a_store_that_is_away_for_a_while_is_reported_once_and_no_result_is_
     for id in ["a", "b", "d"] {
         assert_eq!(world.history(id).await.len(), 3);
     }
-    let said = lines.0.lock().unwrap().clone();
-    let of_results: Vec<_> = said.iter().filter(|line| line.contains("the store is away")).collect();
+    let all = lines.0.lock().unwrap().clone();
+    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is away")).collect();
     assert_eq!(of_results.len(), 1, "one for the outage: {of_results:#?}");
     assert!(of_results[0].starts_with("ERROR") && of_results[0].contains(" machine=Job id="), "{of_results:?}");
-    let back: Vec<_> = said.iter().filter(|line| line.contains("the store is back")).collect();
+    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is back")).collect();
     assert!(back.len() == 1 && back[0].contains(&format!("results={}", ids.len())), "{back:?}");
 }

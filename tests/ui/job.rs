@@ -1,4 +1,4 @@
-//! The machine that the cases misuse.
+//! The machine of the `misuse` cases.
 #![allow(dead_code)]
 use fsm_core::StateMachine;
 

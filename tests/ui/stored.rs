@@ -1,4 +1,4 @@
-//! The durable machine that the cases misuse.
+//! The durable machine of the `durable` cases.
 #![allow(dead_code, unused_imports)]
 pub use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_cancelled_and_what_not() {
+    fn only_some_states_may_be_cancelled() {
         assert_transitions! {
             (OrderStatus::Placed, Cancel) => OrderStatus::Cancelled,
             (OrderStatus::Paid, Cancel) => OrderStatus::Cancelled,
@@ -155,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_row_goes_every_declared_way() {
-        for way in testing::transition_ways::<OrderStatus>() {
-            let mut order = Order { id: 1, status: way.start.to_string() };
-            for event in way.events() {
+    fn a_row_follows_every_declared_transition() {
+        for path in testing::transition_paths::<OrderStatus>() {
+            let mut order = Order { id: 1, status: path.start.to_string() };
+            for event in path.events() {
                 let event: order_status::Event = match event {
                     order_status::EventKind::Pay => Pay.into(),
                     order_status::EventKind::Cancel => Cancel.into(),
@@ -167,12 +167,12 @@ mod tests {
                 };
                 order.advance(event).expect("it is declared");
             }
-            assert_eq!(order.status, way.end().as_str(), "{way}");
+            assert_eq!(order.status, path.end().as_str(), "{path}");
         }
     }
 
     #[test]
-    fn only_what_is_accepted_goes_to_the_customers_credit() {
+    fn only_accepted_returns_are_credited() {
         let received = || {
             let customer = Customer { name: "Ada".into(), credit: 50 };
             refund::Machine::new(refund::Announced, customer).receive(1_250)
@@ -182,10 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_an_error() {
+    fn an_unknown_name_is_an_error() {
         let mut order = Order { id: 1, status: "paid".into() };
         let error = order.advance(order_status::event::Ship).expect_err("names are exact");
-        assert!(error.to_string().starts_with("`paid` is no state of `OrderStatus`; there are `Placed`, "), "{error}");
+        assert!(
+            error.to_string().starts_with("unknown state of `OrderStatus`: `paid`; expected `Placed`, "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -103,9 +103,9 @@ async fn main() -> Result<ExitCode, BoxError> {
         println!("{:<8} {:<8} {:>4}  {error}", child.id, format!("{:?}", child.state), child.runs);
     }
     let report = supervisor.shutdown(Duration::from_secs(5)).await;
-    println!("\nstopped; children that had to be cut: {}", report.cut.len());
+    println!("\nstopped; children that had to be cut: {}", report.stopped.len());
 
-    let mut right = report.cut.is_empty();
+    let mut right = report.stopped.is_empty();
     for (id, trouble) in STATIONS {
         let expected: Vec<u32> = match trouble {
             Trouble::Panics | Trouble::Fails => vec![1, 2, 4, 5, 6],

@@ -1,14 +1,14 @@
-//! Wrong files, and servers that cannot be started.
+//! Invalid configuration files, and servers that fail to start.
 
 use crate::{
+    fixture::{Place, kill},
     history,
-    place::{Place, kill},
 };
 use rustix::process::Signal;
 use std::{fs, net::TcpListener};
 
 #[test]
-fn a_wrong_entry_is_named_and_the_others_run() {
+fn an_invalid_entry_is_reported_and_the_others_run() {
     let place = Place::with(&["one"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port();
@@ -18,24 +18,24 @@ fn a_wrong_entry_is_named_and_the_others_run() {
         place.entry("two", 0)
     ));
 
-    let told = place.refused(&["up"]);
+    let printed = place.refused(&["up"]);
     for expected in [
         &format!("servers.toml:7: server `late`: port {port} is taken by another program\n  remedy: stop that program"),
         "servers.toml:10: server `one`: line 2 has this id already\n  remedy: give one of them another id",
         "servers.toml:16: server `lost`: there is no folder ",
         "  remedy: create the folder, or correct `root`",
     ] {
-        assert!(told.contains(expected), "`{expected}` is not in\n{told}");
+        assert!(printed.contains(expected), "`{expected}` is not in\n{printed}");
     }
     for id in ["one", "two"] {
         assert!(place.ls(id).contains("Running"), "the others run");
     }
-    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was made for the wrong ones");
+    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was created for the invalid entries");
     place.ok(&["down", "one", "two"]);
 }
 
 #[test]
-fn a_missing_or_broken_file_disturbs_nobody() {
+fn a_missing_or_invalid_file_leaves_servers_running() {
     let place = Place::with(&["one"]);
     let _manager = place.manage();
     place.reaches("one", "Running");
@@ -43,33 +43,36 @@ fn a_missing_or_broken_file_disturbs_nobody() {
     let text = fs::read_to_string(&file).expect("the file");
 
     fs::remove_file(&file).expect("it was there");
-    let told = place.refused(&["up"]);
+    let printed = place.refused(&["up"]);
     assert!(
-        told.contains("servers.toml: it cannot be read: No such file") && told.contains("remedy: create it"),
-        "{told}"
+        printed.contains("servers.toml: it cannot be read: No such file") && printed.contains("remedy: create it"),
+        "{printed}"
     );
 
     place.write(&format!("{text}[[server]\n"));
-    let told = place.refused(&["up"]);
-    assert!(told.contains("servers.toml:5: broken TOML: ") && told.contains("remedy: mend this line"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(
+        printed.contains("servers.toml:5: broken TOML: ") && printed.contains("remedy: mend this line"),
+        "{printed}"
+    );
 
     assert!(place.ls("one").contains("Running"));
     place.ok(&["down", "one"]);
 }
 
 #[test]
-fn a_data_folder_that_holds_something_else_is_left_alone() {
+fn a_folder_with_other_data_is_left_untouched() {
     let place = Place::with(&["one"]);
     fs::create_dir(place.path("data")).expect("a folder");
-    let note = "this is no database, but somebody may need it";
+    let note = "this is not a database";
     fs::write(place.path("data/servers.db"), note).expect("a file");
-    let told = place.refused(&["up"]);
-    assert!(told.contains("servers.db is not an SQLite database"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(printed.contains("servers.db is not an SQLite database"), "{printed}");
     assert_eq!(fs::read_to_string(place.path("data/servers.db")).expect("the file"), note);
 }
 
 #[test]
-fn who_cannot_be_started_is_given_up_and_can_be_wished_for_again() {
+fn a_server_that_fails_to_start_can_be_requested_again() {
     let place = Place::with(&["one"]);
     let manager = place.manage();
     place.reaches("one", "Running");

@@ -1,8 +1,8 @@
-//! SIGKILL of whoever manages, at random moments, while servers are taken up and down, and killed.
+//! SIGKILL of the manager at random moments, while servers are started, stopped and killed.
 
 use crate::{
+    fixture::{Place, Started, kill},
     history,
-    place::{Place, Started, kill},
 };
 use fastrand::Rng;
 use rustix::process::Signal;
@@ -17,11 +17,11 @@ const IDS: [&str; 3] = ["one", "two", "three"];
 /// How often the manager is killed.
 const KILLS: u32 = 24;
 
-/// How often the children of a server are killed, all in all: a server that fails too often in a row is given up.
+/// How often children are killed in total: a server that fails too often in a row is given up.
 const ACCIDENTS: usize = 3;
 
 #[test]
-fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
+fn a_killed_manager_leaves_a_true_history_and_one_child_each() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = Rng::with_seed(seed);
@@ -43,7 +43,7 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
             });
             history::check(&place);
         }
-        // To the end: it goes on from the rows.
+        // To the end: it continues from the rows.
         place.ok(&[]);
         drop(at_the_end);
         assert_eq!(watcher.join().expect("the watcher"), None, "two processes of one server");
@@ -56,7 +56,7 @@ fn a_manager_killed_at_any_moment_leaves_a_true_history_and_one_child_each() {
     }
 }
 
-/// Says so when it is dropped, also by a failed assertion: whoever waits for the word would wait for ever.
+/// Ends the other threads when dropped, also by a failed assertion.
 struct Said<'b>(&'b AtomicBool);
 
 impl Drop for Said<'_> {
@@ -65,7 +65,7 @@ impl Drop for Said<'_> {
     }
 }
 
-/// Takes servers up and down, as clients, and kills children, until it is enough.
+/// Starts and stops servers through clients, and kills children, until told to end.
 fn load(place: &Place, enough: &AtomicBool, mut random: Rng, accidents: &mut [usize; IDS.len()]) {
     while !enough.load(Relaxed) {
         let which = random.usize(..IDS.len());
@@ -83,7 +83,7 @@ fn load(place: &Place, enough: &AtomicBool, mut random: Rng, accidents: &mut [us
     }
 }
 
-/// Lets a client come to its end, also when the manager dies under it; or has it die too.
+/// Runs a client to its end, also when the manager dies, or kills it too.
 fn client(mut client: Started, enough: &AtomicBool, random: &mut Rng) {
     while !client.has_ended() && !enough.load(Relaxed) {
         sleep(Duration::from_millis(2));
@@ -95,13 +95,13 @@ fn client(mut client: Started, enough: &AtomicBool, random: &mut Rng) {
     }
 }
 
-/// Looks all the time whether a server has two processes.
+/// Checks continuously that no server has two processes.
 fn two_at_once(place: &Place, over: &AtomicBool) -> Option<(&'static str, Vec<i32>)> {
     while !over.load(Relaxed) {
         for id in IDS {
             let seen = place.serving(id);
             if seen.len() > 1 {
-                // One of them may have ended, and another begun, while the list of processes was read.
+                // One may have ended and another started while the list of processes was read.
                 let mut both = place.serving(id);
                 both.retain(|pid| seen.contains(pid));
                 if both.len() > 1 {

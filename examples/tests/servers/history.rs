@@ -1,9 +1,9 @@
-//! What must hold of every history in a store, read from its tables alone.
+//! Invariants of every history in a store, read from its tables.
 
-use crate::place::Place;
+use crate::fixture::Place;
 use std::collections::{BTreeMap, HashSet};
 
-/// One change, as the table has it.
+/// One entry of the history table.
 struct Change {
     id: String,
     kind: String,
@@ -15,9 +15,9 @@ struct Change {
     data: Option<String>,
 }
 
-/// Each server's history is an unbroken chain of versions 1, 2, 3… of declared transitions, each of which begins where the
-/// one before ended; no fence goes back; and the row is what the last one made. Notes change nothing, so they are left out.
-/// Gives the states that each passed through.
+/// Each server's history is an unbroken chain of versions 1, 2, 3… of declared transitions, each of which starts in the
+/// state where the previous one ended; fences never decrease; and the row equals the last entry. Notes are skipped.
+/// Returns the states that each passed through.
 pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     let store = place.store();
     let graph: String = store
@@ -51,11 +51,11 @@ pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
         for (i, change) in chain.iter().enumerate() {
             assert_eq!(change.version, i as u64 + 1, "{id}: a version is missing, or there twice");
             let Some(before) = i.checked_sub(1).map(|before| &chain[before]) else {
-                assert_eq!((change.from.as_deref(), change.to.as_str()), (None, "Requested"), "{id}: its birth");
+                assert_eq!((change.from.as_deref(), change.to.as_str()), (None, "Requested"), "{id}: its creation");
                 continue;
             };
             let (from, event) = (change.from.clone().expect("a state"), change.event.clone().expect("an event"));
-            assert_eq!(from, before.to, "{id} v{}: it begins where the one before ended", change.version);
+            assert_eq!(from, before.to, "{id} v{}: it starts where the previous one ended", change.version);
             assert!(change.fence >= before.fence, "{id} v{}: an older fence", change.version);
             let edge = (from, event, change.to.clone());
             assert!(declared.contains(&edge), "{id} v{}: {edge:?} is not declared", change.version);
@@ -66,7 +66,7 @@ pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .expect("the row");
-        assert_eq!(row, (last.to.clone(), last.version, last.data.clone()), "{id}: the row is the last entry");
+        assert_eq!(row, (last.to.clone(), last.version, last.data.clone()), "{id}: the row equals the last entry");
     }
     chains.into_iter().map(|(id, chain)| (id, chain.into_iter().map(|change| change.to).collect())).collect()
 }

@@ -1,8 +1,8 @@
-//! The `servers` example as its user meets it: the program itself, real processes, and what is left in the store.
+//! The `servers` example, run as a program with real processes, and the store that it leaves.
 
 mod config;
 mod crash;
-mod guided;
+mod fixture;
 mod history;
-mod place;
 mod steps;
+mod tour;

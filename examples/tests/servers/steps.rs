@@ -1,13 +1,13 @@
-//! The single steps, with a manager and without one.
+//! The commands, with a manager and without one.
 
 use crate::{
+    fixture::{Place, get, kill, wait_for},
     history,
-    place::{Place, get, kill, wait_for},
 };
 use rustix::process::Signal;
 
 #[test]
-fn beside_a_manager() {
+fn commands_work_beside_a_manager() {
     let place = Place::with(&["one", "two"]);
     let mut manager = place.manage();
     place.reaches("one", "Running");
@@ -17,25 +17,31 @@ fn beside_a_manager() {
     assert!(get(port, "/two").starts_with("HTTP/1.1 404 "));
     assert!(get(port, "/health").contains(&format!("\"id\":\"one\",\"pid\":{pid}")));
 
-    // Who works on what, as the store knows it and as the manager does.
+    // Running workers, from the store and from the manager.
     wait_for("both to be worked on", || {
-        let told = place.ok(&["status"]);
-        let (by, _) = told.lines().next()?.split_once(": works since ").expect("the manager");
+        let printed = place.ok(&["status"]);
+        let (by, _) = printed.lines().next()?.split_once(": works since ").expect("the manager");
         let with_it = |id: &str| {
-            let line = told.lines().find(|line| line.starts_with(id))?;
+            let line = printed.lines().find(|line| line.starts_with(id))?;
             (line.contains(" Running ") && line.ends_with(&format!(" with {by}"))).then_some(())
         };
         with_it("one").and(with_it("two"))
     });
 
-    let told = place.ok(&["down", "one"]);
-    assert!(told.contains("Running --stop--> Stopping") && told.contains("Stopping --gone--> Stopped"), "{told}");
+    let printed = place.ok(&["down", "one"]);
+    assert!(
+        printed.contains("Running --stop--> Stopping") && printed.contains("Stopping --gone--> Stopped"),
+        "{printed}"
+    );
     assert!(place.serving("one").is_empty());
     assert!(place.ls("one").contains("Stopped"));
-    assert!(place.ls("two").contains("Running"), "the other is not disturbed");
+    assert!(place.ls("two").contains("Running"), "the other server runs on");
 
-    let told = place.ok(&["up", "one"]);
-    assert!(told.contains("Stopped --request--> Requested") && told.contains("Starting --ready--> Running"), "{told}");
+    let printed = place.ok(&["up", "one"]);
+    assert!(
+        printed.contains("Stopped --request--> Requested") && printed.contains("Starting --ready--> Running"),
+        "{printed}"
+    );
     let log = place.ok(&["log", "one"]);
     assert_eq!(log.lines().count(), 8, "{log}");
     assert!(place.ok(&["graph", "one"]).contains("class Running here"));
@@ -43,34 +49,34 @@ fn beside_a_manager() {
     manager.signal(Signal::USR1);
     manager.wait_for_output(" at work, 0 waiting, 0 leaked");
 
-    // The manager goes, the servers stay.
+    // The manager ends, the servers run on.
     let (pid, _) = place.alive("one").expect("it runs");
     manager.signal(Signal::TERM);
     let ended = manager.ended();
     assert!(ended.status.success(), "{}", ended.stderr);
     assert_eq!(place.serving("one"), [pid]);
 
-    // Nobody manages: a step does the work itself.
+    // Without a manager a command does the work itself.
     place.ok(&["down", "one", "two"]);
     assert_eq!((place.serving("one"), place.serving("two")), (vec![], vec![]));
     history::check(&place);
 }
 
 #[test]
-fn without_a_manager() {
+fn commands_work_without_a_manager() {
     let place = Place::with(&["one", "two"]);
     for words in [&["ls"][..], &["down", "one"], &["log", "one"], &["graph", "one"]] {
-        let told = place.refused(words);
-        assert!(told.contains("servers.db yet; `servers up` makes it"), "{told}");
+        let printed = place.refused(words);
+        assert!(printed.contains("servers.db yet; `servers up` makes it"), "{printed}");
     }
-    assert!(!place.path("data").exists(), "to look makes nothing");
+    assert!(!place.path("data").exists(), "reading creates nothing");
     place.ok(&["up", "two"]);
     let (pid, port) = place.alive("two").expect("a server outlives the command that started it");
     assert!(get(port, "/").ends_with("page of two"));
     place.ok(&["up"]);
-    assert_eq!(place.alive("two").expect("it runs").0, pid, "who runs is left alone");
+    assert_eq!(place.alive("two").expect("it runs").0, pid, "a running server is left running");
 
-    // Killed while nobody looks, it is seen and mended by the next who does the work.
+    // Killed without a manager, it is noticed and restarted by the next command.
     kill(pid, Signal::KILL);
     wait_for("its end", || place.alive("two").is_none().then_some(()));
     let manager = place.manage();
@@ -82,24 +88,24 @@ fn without_a_manager() {
 }
 
 #[test]
-fn a_client_takes_over_when_the_manager_dies_under_it() {
+fn a_client_takes_over_when_the_manager_dies() {
     let place = Place::with(&["one"]);
     let manager = place.manage();
     place.reaches("one", "Running");
     let (pid, _) = place.alive("one").expect("it runs");
-    // A server that stands still does not end at SIGTERM, which leaves time to lose the manager.
+    // A stopped server ignores SIGTERM, which leaves time to kill the manager.
     kill(pid, Signal::STOP);
     let mut down = place.start(&["down", "one"]);
     down.wait_for_output("--stop--> Stopping");
     manager.kill();
     let ended = down.ended();
     assert!(ended.status.success(), "{}", ended.stderr);
-    assert!(place.serving("one").is_empty(), "SIGKILL has helped");
+    assert!(place.serving("one").is_empty(), "SIGKILL ended it");
     history::check(&place);
 }
 
 #[test]
-fn a_server_that_hangs_is_replaced() {
+fn a_hanging_server_is_replaced() {
     let place = Place::with(&["one"]);
     let _manager = place.manage();
     place.reaches("one", "Running");
@@ -121,7 +127,7 @@ fn managers_share_the_work_and_take_over_at_once() {
     }
     let [first, second] = managers;
     first.kill();
-    // Whoever watched it: somebody notices that it is gone.
+    // Any manager notices that it is gone.
     let (pid, _) = place.alive("one").expect("it runs");
     kill(pid, Signal::KILL);
     place.alive_other("one", pid);
@@ -131,15 +137,15 @@ fn managers_share_the_work_and_take_over_at_once() {
 }
 
 #[test]
-fn a_changed_entry_does_not_change_a_server_that_runs() {
+fn a_changed_entry_leaves_a_running_server_unchanged() {
     let place = Place::with(&["one"]);
     place.ok(&["up"]);
     let (pid, _) = place.alive("one").expect("it runs");
     place.write(&place.entry("one", 0).replace("root = \"one\"", "root = \"other\""));
     std::fs::create_dir(place.path("other")).expect("a folder");
-    let told = place.refused(&["up"]);
-    assert!(told.contains("`one`: it runs as it was wished for before, with port 0 and root "), "{told}");
-    assert!(told.contains("; take it `down` first, then `up` again"), "{told}");
+    let printed = place.refused(&["up"]);
+    assert!(printed.contains("`one`: it runs as it was wished for before, with port 0 and root "), "{printed}");
+    assert!(printed.contains("; take it `down` first, then `up` again"), "{printed}");
     assert_eq!(place.alive("one").expect("it runs").0, pid);
     place.ok(&["down", "one"]);
     place.ok(&["up", "one"]);
@@ -150,11 +156,11 @@ fn a_changed_entry_does_not_change_a_server_that_runs() {
 }
 
 #[test]
-fn wrong_ids_are_errors() {
+fn invalid_ids_are_errors() {
     let place = Place::with(&["one", "two"]);
     place.ok(&["up", "two"]);
-    let told = place.refused(&["up", "thre"]);
-    assert!(told.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{told}");
+    let printed = place.refused(&["up", "thre"]);
+    assert!(printed.contains("servers.toml has no server `thre` that can be used; it has one, two"), "{printed}");
     assert!(place.refused(&["down", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["log", "one"]).contains("there is no server `one`; `servers ls` lists"));
     assert!(place.refused(&["release", "one"]).contains("there is no server `one`; `servers ls` lists"));

@@ -1,8 +1,8 @@
-//! What a declared machine costs at build time: `cargo bench -p fsm-core --bench build`, some minutes.
+//! The build time of a declared machine: `cargo bench -p fsm-core --bench build`; takes some minutes.
 //!
-//! Writes crates into the target folder and builds them with the `cargo` that runs this: one that only declares a machine
-//! against one that only derives `Serialize`; machines of 20, 100 and 300 states against the same written by hand. What is
-//! compared is the processor time of all that `cargo` starts, which other work on the machine hardly changes.
+//! The benchmark writes crates into the target folder and builds them with the running `cargo`. It compares a crate that only
+//! declares a machine with one that only derives `Serialize`, and machines of 20, 100 and 300 states with the same machines
+//! written by hand. It measures the processor time of `cargo` and its children, which other load on the machine hardly affects.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -44,12 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for pair in growth.windows(2) {
         let transitions = f64::from(2 * (pair[1].0 - pair[0].0));
         let each = (pair[1].1 - pair[0].1) / transitions * 1e3;
-        println!("from {} to {} states: {each:.2} ms for each transition more", pair[0].0, pair[1].0);
+        println!("from {} to {} states: {each:.2} ms per additional transition", pair[0].0, pair[1].0);
     }
     Ok(())
 }
 
-/// Where the crates are written, and built.
+/// The folder in which the crates are written and built.
 struct Place {
     root: PathBuf,
 }
@@ -70,12 +70,12 @@ impl Place {
         );
         fs::write(folder.join("Cargo.toml"), manifest)?;
         fs::write(folder.join("src/lib.rs"), source)?;
-        // The versions of this repository, which are there already.
+        // The repository's own lock file names versions that are already downloaded.
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock"), folder.join("Cargo.lock"))?;
         Ok(folder)
     }
 
-    /// The packages that are built for it, by name.
+    /// The names of the packages it depends on.
     fn dependencies(&self, package: &Path) -> Result<Vec<String>, Box<dyn Error>> {
         let tree = self
             .cargo(package)
@@ -89,21 +89,21 @@ impl Place {
         Ok(names)
     }
 
-    /// Of the package and all that it depends on.
+    /// The processor seconds of building the package and its dependencies.
     fn clean_build(&self, package: &Path) -> f64 {
         let built = self.target(package);
         assert!(!built.exists() || fs::remove_dir_all(&built).is_ok(), "{} cannot be removed", built.display());
         self.build(package)
     }
 
-    /// Of the package alone.
+    /// The processor seconds of building the package alone.
     fn rebuild(&self, package: &Path) -> f64 {
         if !self.target(package).exists() {
             self.build(package);
         }
         let source = package.join("src/lib.rs");
-        let text = fs::read_to_string(&source).expect("it was written");
-        fs::write(source, text).expect("it was written before");
+        let text = fs::read_to_string(&source).expect("the file exists");
+        fs::write(source, text).expect("the file is writable");
         self.build(package)
     }
 
@@ -117,7 +117,7 @@ impl Place {
     fn cargo(&self, package: &Path) -> Command {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(package).env("CARGO_TARGET_DIR", self.target(package)).env_remove("RUSTFLAGS");
-        // What was compiled the last time would be taken over otherwise.
+        // Otherwise a rebuild reuses earlier results.
         cargo.env("CARGO_INCREMENTAL", "0");
         cargo
     }
@@ -127,7 +127,7 @@ impl Place {
     }
 }
 
-/// The processor time of all children that have ended, user and system; Linux tells it in hundredths of a second.
+/// The user and system time of all ended children. Linux reports it in hundredths of a second.
 fn children_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("this benchmark needs Linux's /proc");
     let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");

@@ -1,7 +1,7 @@
-//! The sources: a machine of so many states, declared, and the same written by hand.
+//! Source text of a machine with a given number of states, declared and written by hand.
 //!
-//! Each state has two fields and two transitions: one to the next state, one, with a payload, to some other. There are half as many
-//! kinds of each as there are states.
+//! Each state has two fields and two transitions: one to the next state, and one with a payload to another state. There are half
+//! as many events of each kind as there are states.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub enum Order {
 }
 ";
 
-/// The transitions of a state: event, payload or not, target.
+/// All transitions: source, number of the event, whether it has a payload, target.
 fn transitions(states: u32) -> impl Iterator<Item = (u32, u32, bool, u32)> {
     let kinds = states / 2;
     (0..states).flat_map(move |state| {
@@ -42,7 +42,7 @@ pub(crate) fn declared(states: u32) -> String {
     out + "}\n"
 }
 
-/// A typestate with what goes with it: names, events as values, the enum with `apply`, and the ways between the two.
+/// A typestate machine with names, events as values, an enum with `apply`, and conversions between the two.
 pub(crate) fn by_hand(states: u32) -> String {
     let mut out = String::from("#[derive(Clone, Debug, PartialEq)]\npub struct Machine<S>(S);\n");
     let each = |line: &dyn Fn(u32) -> String| (0..states).map(line).collect::<String>();
@@ -92,7 +92,7 @@ pub(crate) fn by_hand(states: u32) -> String {
         out,
         "impl Thing {{\n    pub fn state(&self) -> State {{\n        match self {{\n{states}        }}\n    }}\n    \
          pub fn apply(self, event: Event) -> Result<Self, (Self, Event)> {{\n        match (self, event) {{\n{arms}            \
-         rejected => Err(rejected),\n        }}\n    }}\n}}"
+         unexpected => Err(unexpected),\n        }}\n    }}\n}}"
     );
     out
 }

@@ -1,4 +1,4 @@
-//! Machines of 4, 20 and 100 states without data, each declared and written by hand as a `match`; targets drawn at random.
+//! Machines of 4, 20 and 100 states without data, each as a declaration and as a `match` by hand. The targets are random.
 
 use fsm_core::StateMachine;
 
@@ -31,7 +31,7 @@ macro_rules! machine {
                 pub(crate) fn apply(self, event: Event) -> Result<Self, (Self, Event)> {
                     match (self, event) {
                         $($((Self::$state, Event::$variant) => Ok(Self::$to),)+)+
-                        refused => Err(refused),
+                        unexpected => Err(unexpected),
                     }
                 }
             }

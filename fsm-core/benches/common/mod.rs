@@ -1,6 +1,6 @@
-//! What the benchmarks share: medians of paired runs, so that both sides see the same noise.
+//! Medians of paired runs, so that both sides see the same noise.
 
-/// Runs both in turn, `rounds` times, and gives the median of each.
+/// Runs both alternately, `rounds` times, and returns the median of each.
 pub(crate) fn paired(rounds: usize, mut a: impl FnMut() -> f64, mut b: impl FnMut() -> f64) -> (f64, f64) {
     let (a, b) = (0..rounds).map(|_| (a(), b())).unzip();
     (median(a), median(b))

@@ -1,12 +1,12 @@
-//! Helpers for the tests of who declares a machine (feature `testing`).
+//! Helpers for tests of your own machines (feature `testing`).
 //!
-//! - [`transition_ways`]: a way to every transition, so that a test that goes them all has fired every one.
-//! - [`simple_ways`]: every way without a loop, up to a length.
-//! - [`assert_transitions!`](crate::assert_transitions): a table of what leads where, data and guards included.
-//! - `ways` (feature `proptest`): random legal sequences of events.
+//! - [`transition_paths`]: a shortest path to every transition, so that a test can fire all of them.
+//! - [`simple_paths`]: every path without a loop, up to a length.
+//! - [`assert_transitions!`](crate::assert_transitions): a table of expected transitions, including data and guards.
+//! - `paths` (feature `proptest`): random legal sequences of events.
 //!
-//! All of them read the declared [graph](crate::StateMachine::GRAPH). What a graph cannot know, the payload of an event and
-//! what a guard thinks of it, comes from the test: [`Way::go`] asks for the event of each leg.
+//! The paths come from the declared [graph](crate::StateMachine::GRAPH). The graph does not contain payloads, so
+//! [`Path::follow`] asks the test for the event of each step.
 //!
 //! ```
 //! use fsm_core::{StateMachine, testing};
@@ -28,16 +28,16 @@
 //! }
 //!
 //! # fn main() {
-//! for way in testing::transition_ways::<Order>() {
-//!     let order = way.go(Order::Placed, |leg, _| match leg.event {
+//! for path in testing::transition_paths::<Order>() {
+//!     let order = path.follow(Order::Placed, |step, _| match step.event {
 //!         EventKind::Pay => event::Pay { cents: 100 }.into(),
 //!         EventKind::Cancel => event::Cancel.into(),
 //!         EventKind::Ship => event::Ship.into(),
 //!     });
-//!     assert_eq!(order.unwrap().state(), way.end());
+//!     assert_eq!(order.unwrap().state(), path.end());
 //! }
-//! let ways: Vec<_> = testing::simple_ways::<Order>(2).iter().map(ToString::to_string).collect();
-//! assert_eq!(ways, [
+//! let paths: Vec<_> = testing::simple_paths::<Order>(2).iter().map(ToString::to_string).collect();
+//! assert_eq!(paths, [
 //!     "Placed",
 //!     "Placed --pay--> Paid",
 //!     "Placed --pay--> Paid --cancel--> Cancelled",
@@ -47,13 +47,13 @@
 //! # }
 //! ```
 
+mod path;
 mod rows;
 #[cfg(feature = "proptest")]
 mod strategy;
-mod way;
 
+pub use path::{Path, PathError, Step, simple_paths, steps_from, transition_paths};
 #[doc(hidden)]
 pub use rows::Rows;
 #[cfg(feature = "proptest")]
-pub use strategy::ways;
-pub use way::{Astray, Leg, Way, legs_from, simple_ways, transition_ways};
+pub use strategy::paths;

@@ -1,4 +1,4 @@
-//! The table of transitions: what each row expects, and what is said of those that go otherwise.
+//! The table of transitions: checking each row, and the message for those that fail.
 
 use alloc::{
     format,
@@ -7,21 +7,21 @@ use alloc::{
 };
 
 use crate::{
-    error::{Reason, Rejected},
+    error::{ApplyError, Reason},
     machine::StateMachine,
 };
 
-/// Fires each event on its machine and compares what becomes of it; fails with every row that goes otherwise.
+/// Applies each event to its machine and compares the result; panics with a list of all rows that differ.
 ///
-/// A row reads like an arm of a `match`. On its right stands a pattern for the machine afterwards, or what refuses it:
+/// A row looks like an arm of a `match`. Its right side is a pattern for the resulting machine, or the expected error:
 ///
 /// | right side | meaning |
 /// | --- | --- |
-/// | a pattern, with an `if` where wanted | the transition is made, and the machine then matches |
+/// | a pattern, optionally with `if` | the transition is made, and the resulting machine matches |
 /// | `rejected` | the state does not declare the event |
 /// | `refused "reason"` | a guard refuses it, with this reason |
 ///
-/// Where every state shares a context, it stands third on the left: `(machine, event, context)`.
+/// If the machine has a context, it is the third element on the left: `(machine, event, context)`.
 ///
 /// ```
 /// use fsm_core::{StateMachine, assert_transitions};
@@ -53,7 +53,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// A failure names each row and what happened instead; states and events are named, data are not shown:
+/// The message names each failed row and the actual result. It contains states and events, but no data:
 ///
 /// ```should_panic
 /// # use fsm_core::{StateMachine, assert_transitions};
@@ -67,8 +67,8 @@ use crate::{
 ///     (Door::Open, Close) => Door::Open,
 ///     (Door::Open, Open) => Door::Closed,
 /// }
-/// // 2 of 3 transitions of `Door` are not as the table says:
-/// //   row 2: `close` in `Open` => Door::Open: it leads to `Closed`
+/// // 2 of 3 transitions of `Door` differ from the table:
+/// //   row 2: `close` in `Open` => Door::Open: leads to `Closed`
 /// //   row 3: `open` in `Open` => Door::Closed: `open` is not accepted in state `Open` of `Door`, which accepts `close`
 /// # }
 /// ```
@@ -97,8 +97,8 @@ macro_rules! assert_transitions {
     };
     (@$part:ident $($wrong:tt)*) => {
         ::core::compile_error!(
-            "a row is `(machine, event) => pattern`, `(machine, event) => rejected` or `(machine, event) => refused \"reason\"`, \
-             with the context as the third where there is one"
+            "expected `(machine, event) => pattern`, `(machine, event) => rejected` or `(machine, event) => refused \"reason\"`; \
+             write `(machine, event, context)` if the machine has a context"
         )
     };
     ($($table:tt)+) => {{
@@ -110,8 +110,8 @@ macro_rules! assert_transitions {
     }};
 }
 
-/// The rows of one table so far: how many, of which machine, and what went otherwise.
-#[derive(Default)]
+/// The result of a table: the machine, the number of rows, and the messages of those that failed.
+#[derive(Debug, Default)]
 #[doc(hidden)]
 pub struct Rows {
     machine: &'static str,
@@ -129,24 +129,26 @@ impl Rows {
         self.row(case, expected, |outcome| match outcome {
             Ok(machine) => {
                 let state = machine.state();
-                (!matches(machine)).then(|| format!("it leads to `{state}`"))
+                (!matches(machine)).then(|| format!("leads to `{state}`"))
             }
-            Err(rejected) => Some(rejected.to_string()),
+            Err(error) => Some(error.to_string()),
         });
     }
 
     pub fn rejected<M: StateMachine>(&mut self, case: (M, impl Into<M::Event>, M::Context)) {
         self.row(case, "rejected", |outcome| match outcome {
-            Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
-            Err(Rejected { reason, .. }) => reason.map(|reason| format!("it is declared; its guard says: {reason}")),
+            Ok(machine) => Some(format!("leads to `{}`", machine.state())),
+            Err(ApplyError { reason, .. }) => {
+                reason.map(|reason| format!("declared, but refused by its guard: {reason}"))
+            }
         });
     }
 
     pub fn refused<M: StateMachine>(&mut self, case: (M, impl Into<M::Event>, M::Context), expected: &str) {
         self.row(case, &format!("refused {expected:?}"), |outcome| match outcome {
-            Ok(machine) => Some(format!("it leads to `{}`", machine.state())),
-            Err(rejected) if rejected.reason.as_ref().map(Reason::as_str) == Some(expected) => None,
-            Err(rejected) => Some(rejected.to_string()),
+            Ok(machine) => Some(format!("leads to `{}`", machine.state())),
+            Err(error) if error.reason.as_ref().map(Reason::as_str) == Some(expected) => None,
+            Err(error) => Some(error.to_string()),
         });
     }
 
@@ -154,7 +156,7 @@ impl Rows {
         &mut self,
         (machine, event, mut context): (M, impl Into<M::Event>, M::Context),
         expected: &str,
-        differs: impl FnOnce(Result<M, Rejected<M>>) -> Option<String>,
+        differs: impl FnOnce(Result<M, ApplyError<M>>) -> Option<String>,
     ) {
         let event = event.into();
         let (state, kind) = (machine.state(), M::kind_of(&event));
@@ -168,11 +170,11 @@ impl Rows {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         let Self { machine, count, wrong } = self;
-        let told = || {
-            let are = if wrong.len() == 1 { "is" } else { "are" };
-            let rows = format!("{} of {count} transitions of `{machine}` {are} not as the table says", wrong.len());
-            format!("{rows}:\n  {}", wrong.join("\n  "))
-        };
-        (!wrong.is_empty()).then(told)
+        if wrong.is_empty() {
+            return None;
+        }
+        let differ = if wrong.len() == 1 { "differs" } else { "differ" };
+        let summary = format!("{} of {count} transitions of `{machine}` {differ} from the table", wrong.len());
+        Some(format!("{summary}:\n  {}", wrong.join("\n  ")))
     }
 }

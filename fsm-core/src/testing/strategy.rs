@@ -1,15 +1,15 @@
-//! Random ways, for proptest.
+//! A proptest strategy for paths.
 
 use alloc::vec::Vec;
 use proptest::{collection, prelude::*, sample::Index};
 
-use super::way::{Way, legs_from, starts};
+use super::path::{Path, starts, steps_from};
 use crate::machine::StateMachine;
 
-/// A strategy for legal sequences of events: ways of up to `max_legs` legs from any initial state, loops included.
+/// A strategy for legal sequences of events: paths of up to `max_steps` steps from any initial state, loops included.
 ///
-/// A way ends early where nothing leads on. A failing way is shrunk by leaving out legs and by taking those that are declared
-/// first. Where the graph branches, the way says which target is meant: [`Way::go`] hands that to the test.
+/// A path is shorter if it reaches a state without transitions. Shrinking removes steps and prefers transitions that are
+/// declared first. For a transition that branches, [`Step::to`](super::Step::to) is the target that the test must reach.
 ///
 /// ```
 /// use fsm_core::{StateMachine, testing};
@@ -26,26 +26,26 @@ use crate::machine::StateMachine;
 /// }
 ///
 /// # fn main() {
-/// proptest!(|(way in testing::ways::<Light>(8))| {
-///     let light = way.go(Light::Red, |leg, _| match leg.event {
+/// proptest!(|(path in testing::paths::<Light>(8))| {
+///     let light = path.follow(Light::Red, |step, _| match step.event {
 ///         light::EventKind::Go => Go.into(),
 ///         light::EventKind::Slow => Slow.into(),
 ///     })?;
-///     prop_assert_eq!(light.state(), way.end());
+///     prop_assert_eq!(light.state(), path.end());
 /// });
 /// # }
 /// ```
-pub fn ways<M>(max_legs: usize) -> impl Strategy<Value = Way<M>>
+pub fn paths<M>(max_steps: usize) -> impl Strategy<Value = Path<M>>
 where
     M: StateMachine + 'static,
 {
-    let choices = collection::vec(any::<Index>(), 0..=max_legs);
+    let choices = collection::vec(any::<Index>(), 0..=max_steps);
     (any::<Index>(), choices).prop_filter_map("the machine has no initial state", |(start, choices)| {
         let starts: Vec<_> = starts::<M>().collect();
         let start = pick(start, &starts)?;
-        Some(choices.into_iter().fold(Way::from(start), |mut way, choice| {
-            way.legs.extend(pick(choice, &legs_from(way.end())));
-            way
+        Some(choices.into_iter().fold(Path::from(start), |mut path, choice| {
+            path.steps.extend(pick(choice, &steps_from(path.end())));
+            path
         }))
     })
 }

@@ -1,4 +1,4 @@
-//! Every field of a target is supplied, and a branch says who decides.
+//! Checks that every field of a target has a source, and that a transition with several targets has a `with`.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,18 @@ use syn::Member;
 
 use crate::{
     errors::Errors,
-    hint,
     model::{Machine, plain},
+    suggest,
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-    for transition in machine.transitions.iter().filter(|transition| transition.sound && transition.with.is_none()) {
+    for transition in machine.transitions.iter().filter(|transition| transition.complete && transition.with.is_none()) {
         let event = &machine.events[transition.event].name;
         let [target] = transition.to[..] else {
-            let targets = hint::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
-            let message = format!("`{event}` can lead to {targets}: name who decides, `with = path`");
+            let targets = suggest::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
+            let message =
+                format!("`{event}` can lead to {targets}: add `with = path`, a function that chooses the target");
             errors.at(&transition.ident, message);
             continue;
         };
@@ -27,26 +28,26 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             }
         }
     }
-    for ((target, index), mut ways) in missing {
+    for ((target, index), mut transitions) in missing {
         let target = &machine.states[target];
         let field = &target.fields[index];
-        ways.dedup();
-        let ways = ways.join(", ");
+        transitions.dedup();
+        let transitions = transitions.join(", ");
         let state = plain(&target.ident);
         let name = field.name();
         match &field.member {
             Member::Named(ident) => {
                 let ty = crate::text::of(&field.ty);
                 let message = format!(
-                    "nothing supplies `{name}` of `{state}` on {ways}: add it to the event's payload, `{{ {name}: {ty} }}`, or \
-                     build the target by hand, `with = path`"
+                    "no source for field `{name}` of `{state}` on {transitions}: add it to the event's payload, \
+                     `{{ {name}: {ty} }}`, or build the target with `with = path`"
                 );
                 errors.at(ident, message);
             }
             Member::Unnamed(_) => {
                 let message = format!(
-                    "nothing supplies field {name} of `{state}` on {ways}: build the target by hand, `with = path`, or give \
-                     the fields names, so that the event's payload can supply them"
+                    "no source for field {name} of `{state}` on {transitions}: build the target with `with = path`, or name \
+                     the fields, so that the event's payload can supply them"
                 );
                 errors.at(&field.ty, message);
             }

@@ -1,4 +1,4 @@
-//! What a stored machine needs besides.
+//! Checks that apply to durable machines, and to options that only those can have.
 
 use quote::quote;
 
@@ -11,26 +11,17 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let Some(durable) = machine.durable else {
         for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
             if let Some(exhausted) = &state.exhausted {
-                let event = &machine.events[exhausted.event].name;
-                let message = format!(
-                    "`{event}` would never be fired: only a `durable` machine has workers, whose attempts count"
-                );
-                errors.at_span(exhausted.span, message);
+                errors.at_span(exhausted.span, requires_durable("exhausted"));
             }
-            if let Some(progress) = &state.progress {
-                errors.at(
-                    progress,
-                    "it would never be kept: only a `durable` machine has workers, and stores their progress",
-                );
+            if let Some(checkpoint) = &state.checkpoint {
+                errors.at(checkpoint, requires_durable("checkpoint"));
             }
         }
         return;
     };
     if !machine.generics.params.is_empty() {
         let params = &machine.generics.params;
-        let message =
-            "a durable machine has no generics: its rows are read back without any, so give it concrete, owned types";
-        errors.at(quote!(#params), message);
+        errors.at(quote!(#params), "a durable machine cannot be generic: use concrete, owned types");
     }
     let has = |wanted: &str| {
         machine.derives.iter().any(|path| path.segments.last().is_some_and(|segment| segment.ident == wanted))
@@ -38,9 +29,14 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let missing: Vec<_> = ["Serialize", "Deserialize"].into_iter().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
         let message = format!(
-            "a durable machine's states and events are stored as JSON: add {} to `#[fsm(derive(…))]`, from `serde`",
-            crate::hint::list(&missing)
+            "the states and events of a durable machine must be serializable: add {} from `serde` to `#[fsm(derive(…))]`",
+            crate::suggest::list(&missing)
         );
         errors.at_span(durable, message);
     }
+}
+
+/// The message for an option that only durable machines have.
+fn requires_durable(option: &str) -> String {
+    format!("`{option}` requires a durable machine: add `durable` to `#[fsm(…)]`, or remove `{option}`")
 }

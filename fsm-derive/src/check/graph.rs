@@ -1,4 +1,4 @@
-//! The shape of the graph: every state can be reached, goes on unless it is an end, and can come to one.
+//! Checks the graph: every state is reachable, has a transition unless it is an end state, and can reach an end state.
 
 use crate::{
     errors::Errors,
@@ -8,44 +8,45 @@ use crate::{
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let forward: Vec<Vec<usize>> = neighbours(machine, |from, to| (from, to));
     let backward: Vec<Vec<usize>> = neighbours(machine, |from, to| (to, from));
-    let born = (0..machine.states.len()).filter(|state| machine.states[*state].initial);
-    let reached = reachable(&forward, born);
+    let initial = (0..machine.states.len()).filter(|state| machine.states[*state].initial);
+    let reached = reachable(&forward, initial);
     let ends: Vec<_> = (0..machine.states.len()).filter(|state| machine.states[*state].kind == Kind::End).collect();
     let ending = reachable(&backward, ends.iter().copied());
     for (index, state) in machine.states.iter().enumerate() {
         let name = plain(&state.ident);
         if !reached[index] {
-            let message = format!(
-                "no machine ever comes to `{name}`: lead a transition to it, name it in `initial`, or remove it"
-            );
+            let message =
+                format!("state `{name}` is unreachable: add a transition to it, list it in `initial`, or remove it");
             errors.at(&state.ident, message);
         }
         if state.kind == Kind::End {
             for transition in machine.from(index) {
                 let event = &machine.events[transition.event].name;
-                let message = format!("`{name}` is an end, yet `{event}` leads out of it: remove one of the two");
+                let message =
+                    format!("end state `{name}` has a transition on `{event}`: remove `end` or the transition");
                 errors.at(&transition.ident, message);
             }
         } else if forward[index].is_empty() {
             let message = match state.kind {
                 Kind::Work => {
-                    format!("the worker of `{name}` has no event to end with: declare one, `#[on(event => Target)]`")
+                    format!(
+                        "`work` state `{name}` has no transitions: add `#[on(event => Target)]` for its worker to fire"
+                    )
                 }
                 _ => format!(
-                    "`{name}` is a dead end: declare a transition, `#[on(event => Target)]`, or say that the machine ends \
-                     here, `#[state(end)]`"
+                    "state `{name}` has no transitions: add `#[on(event => Target)]`, or mark it as an end state with \
+                     `#[state(end)]`"
                 ),
             };
             errors.at(&state.ident, message);
         } else if !ends.is_empty() && reached[index] && !ending[index] && !leads_to_dead_end(machine, &forward, index) {
-            let message =
-                format!("from `{name}` no end can be reached: the machine would go on for ever, though it has ends");
+            let message = format!("no end state is reachable from `{name}`: add a transition that leads to one");
             errors.at(&state.ident, message);
         }
     }
 }
 
-/// A dead end further on is the cause, and reported there.
+/// Whether a state without transitions is ahead. That state is reported instead.
 fn leads_to_dead_end(machine: &Machine, forward: &[Vec<usize>], state: usize) -> bool {
     let ahead = reachable(forward, [state]);
     (0..machine.states.len()).any(|other| ahead[other] && forward[other].is_empty())

@@ -1,4 +1,4 @@
-//! What must hold of a machine before anything is generated.
+//! Checks of a machine before code is generated for it.
 
 mod carry;
 mod durable;
@@ -8,16 +8,16 @@ mod require;
 
 #[cfg(test)]
 pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
-pub(crate) use names::{DURABLE_TYPES, TYPES};
+pub(crate) use names::{DURABLE_TYPES, HIDDEN, TYPES};
 
 use crate::{errors::Errors, model::Machine};
 
-/// Reports all that is wrong with a machine.
+/// Reports all errors of a machine.
 pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
     durable::check(machine, errors);
-    if machine.whole {
+    if machine.complete {
         graph::check(machine, errors);
         require::check(machine, errors);
     }

@@ -1,4 +1,4 @@
-//! No name that the user chose is also the name of something generated, and no two mean different things.
+//! Checks that no declared name clashes with a generated one or with another declared name.
 
 use std::collections::HashMap;
 
@@ -7,92 +7,31 @@ use syn::{GenericParam, Ident};
 
 use crate::{
     errors::Errors,
-    mentions::{mentions, mentions_lifetime},
-    model::{Kind, Machine, plain, snake_ident},
+    idents::{mentions, mentions_lifetime},
+    model::{Kind, Machine, pascal, plain, snake_ident},
     text,
 };
 
-/// What every generated module defines, or its enums do.
-pub(crate) const TYPES: [&str; 16] = [
-    "ALL",
-    "Any",
-    "Event",
-    "EventKind",
-    "EventOf",
-    "GRAPH",
-    "Initial",
-    "Machine",
-    "NEXT",
-    "Seal",
-    "State",
-    "choice",
-    "event",
-    "outside",
-    "seal",
-    "step",
-];
-/// Types of Rust that it names, which no path could tell from a state's.
-const PRIMITIVES: [&str; 5] = ["bool", "str", "u32", "u64", "usize"];
-/// What it defines besides with `durable`.
-pub(crate) const DURABLE_TYPES: [&str; 5] = ["AnyRecord", "Failure", "Record", "Task", "Workers"];
+/// The public types and modules of every generated module.
+pub(crate) const TYPES: [&str; 7] = ["Any", "Event", "EventKind", "Machine", "State", "choice", "event"];
+/// The public types that `durable` adds.
+pub(crate) const DURABLE_TYPES: [&str; 4] = ["AnyRecord", "Record", "Task", "Workers"];
+/// The prefix of names that are reserved for generated code.
+pub(crate) const HIDDEN: &str = "__";
+/// Primitive types that generated code uses, and that a state's type of the same name would hide.
+const PRIMITIVES: [&str; 4] = ["bool", "str", "u64", "usize"];
 
 /// Methods of every generated `Machine`.
 pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
-/// And of one with a context.
+/// Methods that a context adds to `Machine`.
 pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
-/// Methods of `Record` and `Task`.
-pub(crate) const DURABLE_METHODS: [&str; 17] = [
-    "attempt",
-    "cancelled",
-    "checkpoint",
-    "context",
-    "draining",
-    "fence",
-    "heartbeat",
-    "id",
-    "instance_key",
-    "is_cancelled",
-    "key",
-    "last_checkpoint",
-    "requeue_after",
-    "signals",
-    "sleep",
-    "version",
-    "with_key",
-];
+/// Methods of `Record` and `Task`, except those of `Machine`. Methods that are reached by deref do not clash.
+pub(crate) const DURABLE_METHODS: [&str; 2] = ["requeue_after", "with_key"];
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let durable = machine.durable.is_some();
-    for state in &machine.states {
-        let name = plain(&state.ident);
-        if TYPES.contains(&name.as_str()) || durable && DURABLE_TYPES.contains(&name.as_str()) {
-            let module = plain(&machine.module);
-            let message = format!(
-                "`{module}::{name}` is generated for every machine: call the state otherwise; `#[state(name = \"{name}\")]` \
-                 still stores and draws it under this name"
-            );
-            errors.at(&state.ident, message);
-        } else if PRIMITIVES.contains(&name.as_str()) {
-            errors.at(&state.ident, format!("`{name}` is a type of Rust: call the state otherwise"));
-        }
-    }
-    for event in &machine.events {
-        let name = event.name.as_str();
-        let owner = if METHODS.contains(&name) {
-            Some("machine")
-        } else if machine.context.is_some() && CONTEXT_METHODS.contains(&name) {
-            Some("machine with a context")
-        } else {
-            (durable && DURABLE_METHODS.contains(&name)).then_some("record or task")
-        };
-        if let Some(owner) = owner {
-            let message = format!("`{name}` is a method of every generated {owner}: call the event otherwise");
-            errors.at(&event.ident, message);
-        }
-        if event.ty == "ALL" {
-            errors.at(&event.ident, "`EventKind::ALL` is generated for every machine: call the event otherwise");
-        }
-    }
+    state_types(machine, errors);
+    event_methods(machine, errors);
     generics(machine, errors);
     groups(machine, errors);
     stored_names(machine, errors);
@@ -103,6 +42,61 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     choices(machine, errors);
 }
 
+/// Whether the generated module has a public item of this name, apart from the states.
+fn is_generated(machine: &Machine, name: &str) -> bool {
+    TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name)
+}
+
+fn state_types(machine: &Machine, errors: &mut Errors) {
+    let mut owners: HashMap<String, &Ident> = HashMap::new();
+    for state in &machine.states {
+        let name = plain(&state.ty);
+        let what = if is_generated(machine, &name) {
+            format!("`{}::{name}` is generated for every machine", plain(&machine.module))
+        } else if PRIMITIVES.contains(&name.as_str()) {
+            format!("`{name}` is a type of Rust")
+        } else if name.starts_with(HIDDEN) {
+            format!("names that begin with `{HIDDEN}` are reserved for generated code")
+        } else if let Some(other) = owners.insert(name.clone(), &state.ident) {
+            format!("`{}` already has the type `{name}`", plain(other))
+        } else {
+            continue;
+        };
+        let message = format!(
+            "{what}: give the type of `{}` another name, `#[state(type = {}State)]`; the variant and the stored name stay",
+            plain(&state.ident),
+            pascal(&plain(&state.ident))
+        );
+        errors.at(&state.ty, message);
+    }
+}
+
+fn event_methods(machine: &Machine, errors: &mut Errors) {
+    let durable = machine.durable.is_some();
+    let mut owners: HashMap<String, &str> = HashMap::new();
+    for event in &machine.events {
+        let ident = event.method.as_ref().unwrap_or(&event.ident);
+        let method = plain(ident);
+        let what = if METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every machine")
+        } else if machine.context.is_some() && CONTEXT_METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every machine with a context")
+        } else if durable && DURABLE_METHODS.contains(&method.as_str()) {
+            format!("`{method}` is a method of every record or task")
+        } else if let Some(other) = owners.insert(method, &event.name) {
+            format!("the event `{other}` already has this method")
+        } else {
+            continue;
+        };
+        let name = &event.name;
+        let message = format!(
+            "{what}: give the method of this event another name, `#[on({name} => …, method = do_{name})]`; its type and its \
+             stored name stay"
+        );
+        errors.at(ident, message);
+    }
+}
+
 fn generics(machine: &Machine, errors: &mut Errors) {
     for param in &machine.generics.params {
         let ident = match param {
@@ -111,9 +105,12 @@ fn generics(machine: &Machine, errors: &mut Errors) {
             GenericParam::Lifetime(_) => continue,
         };
         let name = plain(ident);
-        if TYPES.contains(&name.as_str()) || machine.states.iter().any(|state| plain(&state.ident) == name) {
+        if is_generated(machine, &name)
+            || name.starts_with(HIDDEN)
+            || machine.states.iter().any(|state| plain(&state.ty) == name)
+        {
             let message =
-                format!("`{}::{name}` is a type of the generated module: call the parameter otherwise", machine.module);
+                format!("`{}::{name}` is a generated item: choose another name for this parameter", machine.module);
             errors.at(ident, message);
         }
     }
@@ -122,22 +119,27 @@ fn generics(machine: &Machine, errors: &mut Errors) {
     }
 }
 
-/// A type or lifetime that no state holds is an error to rustc, of which others would follow here.
+/// rustc rejects a type or lifetime parameter that no variant uses, and would report further errors in the generated code.
 fn unused(machine: &Machine, errors: &mut Errors) {
     let types: Vec<_> = machine.states.iter().flat_map(|state| &state.fields).map(|field| &field.ty).collect();
     for param in &machine.generics.params {
-        let (unused, shown) = match param {
+        let (kind, unused, shown) = match param {
             GenericParam::Lifetime(param) => {
                 let name = param.lifetime.ident.to_string();
-                (!types.iter().any(|ty| mentions_lifetime(ty, &name)), &param.lifetime as &dyn ToTokens)
+                let used = types.iter().any(|ty| mentions_lifetime(ty, &name));
+                ("lifetime", !used, &param.lifetime as &dyn ToTokens)
             }
             GenericParam::Type(param) => {
-                (!types.iter().any(|ty| mentions(ty, &|word| param.ident == word)), &param.ident as &dyn ToTokens)
+                let used = types.iter().any(|ty| mentions(ty, &|word| param.ident == word));
+                ("type", !used, &param.ident as &dyn ToTokens)
             }
             GenericParam::Const(_) => continue,
         };
         if unused {
-            let message = format!("no state holds anything of `{}`: use it in a field, or remove it", text::of(&shown));
+            let message = format!(
+                "{kind} parameter `{}` is not used by any state: use it in a field, or remove it",
+                text::of(&shown)
+            );
             errors.at(shown, message);
         }
     }
@@ -147,9 +149,10 @@ fn groups(machine: &Machine, errors: &mut Errors) {
     for (index, group) in machine.groups.iter().enumerate() {
         let name = plain(&group.ident);
         if machine.states.iter().any(|state| state.name == name || plain(&state.ident) == name) {
-            errors.at(&group.ident, format!("`{name}` is a state: call the superstate otherwise"));
+            errors.at(&group.ident, format!("`{name}` is also the name of a state: rename the superstate"));
         } else if machine.members(index).next().is_none() {
-            let message = format!("no state is in `{name}`: put some in it, `#[state(in = {name})]`, or remove it");
+            let message =
+                format!("superstate `{name}` has no states: add `#[state(in = {name})]` to one, or remove it");
             errors.at(&group.ident, message);
         }
     }
@@ -159,8 +162,11 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
     let mut owners: HashMap<&str, &Ident> = HashMap::new();
     for state in &machine.states {
         if let Some(other) = owners.insert(&state.name, &state.ident) {
-            let message =
-                format!("`{}` is stored and drawn as \"{}\" already: names are unique", plain(other), state.name);
+            let message = format!(
+                "stored name \"{}\" is already used by `{}`: choose another with `#[state(name = \"…\")]`",
+                state.name,
+                plain(other)
+            );
             errors.at(&state.ident, message);
         }
     }
@@ -168,7 +174,7 @@ fn stored_names(machine: &Machine, errors: &mut Errors) {
         for was in &state.was {
             if let Some(other) = owners.insert(was, &state.ident) {
                 let message = format!(
-                    "`{}` was not \"{was}\": that name is taken by `{}`, and a stored row would be read as either",
+                    "former name \"{was}\" of `{}` is already used by `{}`: remove this `was`",
                     plain(&state.ident),
                     plain(other)
                 );
@@ -182,7 +188,8 @@ fn event_types(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
     for event in &machine.events {
         if let Some(other) = owners.insert(event.ty.to_string(), &event.name) {
-            let message = format!("`{}` and `{other}` both become the type `{}`: rename one", event.name, event.ty);
+            let message =
+                format!("events `{}` and `{other}` generate the same type `{}`: rename one", event.name, event.ty);
             errors.at(&event.ident, message);
         }
     }
@@ -193,8 +200,10 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
     for state in machine.states.iter().filter(|state| state.kind == Kind::Work) {
         let method = snake_ident(&state.ident);
         if let Some(other) = owners.insert(method.clone(), &state.ident) {
-            let message =
-                format!("the workers of `{}` and `{}` would both be `{method}`: rename one", state.ident, other);
+            let message = format!(
+                "`work` states `{}` and `{other}` generate the same method `{method}`: rename one",
+                state.ident
+            );
             errors.at(&state.ident, message);
         }
     }
@@ -207,7 +216,7 @@ fn choices(machine: &Machine, errors: &mut Errors) {
         let choice = machine.choice(transition);
         if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {
             let message = format!(
-                "the choice of `{}` in `{state}` would be called `{choice}`, as that of `{on}` in `{other}`: rename one",
+                "`{}` in `{state}` and `{on}` in `{other}` generate the same choice type `{choice}`: rename one",
                 event.name
             );
             errors.at(&transition.ident, message);

@@ -1,4 +1,4 @@
-//! The properties that the declaration asks for, with the way that breaks one.
+//! Checks the properties in `require(…)`. A message shows a path that violates the property.
 
 use std::collections::VecDeque;
 
@@ -13,35 +13,36 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         let (a, b) = (plain(first), plain(second));
         match property {
             Property::Before => {
-                let born: Vec<_> = (0..machine.states.len()).filter(|state| machine.states[*state].initial).collect();
+                let initial: Vec<_> =
+                    (0..machine.states.len()).filter(|state| machine.states[*state].initial).collect();
                 let avoiding = |state: usize| state != *from;
-                if let Some(way) = way(machine, &born, *to, &avoiding) {
-                    errors.at(second, format!("a machine comes to `{b}` without `{a}`: {way}"));
+                if let Some(path) = path(machine, &initial, *to, &avoiding) {
+                    errors.at(second, format!("`{b}` is reachable without `{a}`: {path}"));
                 }
             }
             Property::Never => {
-                if let Some(way) = way_on(machine, *from, *to) {
-                    errors.at(second, format!("`{b}` can follow `{a}`: {way}"));
+                if let Some(path) = path_from(machine, *from, *to) {
+                    errors.at(second, format!("`{b}` is reachable from `{a}`: {path}"));
                 }
             }
             Property::Reaches => {
-                if way_on(machine, *from, *to).is_none() {
-                    errors.at(second, format!("no way leads from `{a}` to `{b}`"));
+                if path_from(machine, *from, *to).is_none() {
+                    errors.at(second, format!("`{b}` is not reachable from `{a}`"));
                 }
             }
         }
     }
 }
 
-/// A shortest way of at least one transition.
-fn way_on(machine: &Machine, from: usize, to: usize) -> Option<String> {
+/// A shortest path of at least one transition.
+fn path_from(machine: &Machine, from: usize, to: usize) -> Option<String> {
     let next: Vec<_> = machine.from(from).flat_map(|transition| transition.to.iter().copied()).collect();
-    let way = way(machine, &next, to, &|_| true)?;
-    Some(format!("{} → {way}", plain(&machine.states[from].ident)))
+    let path = path(machine, &next, to, &|_| true)?;
+    Some(format!("{} → {path}", plain(&machine.states[from].ident)))
 }
 
-/// A shortest way from one of the states in `from` to `to` through states that `through` admits.
-fn way(machine: &Machine, from: &[usize], to: usize, through: &dyn Fn(usize) -> bool) -> Option<String> {
+/// A shortest path from one of the states in `from` to `to`, through states that `through` allows.
+fn path(machine: &Machine, from: &[usize], to: usize, through: &dyn Fn(usize) -> bool) -> Option<String> {
     let mut before: Vec<Option<usize>> = vec![None; machine.states.len()];
     let mut seen = vec![false; machine.states.len()];
     let mut ahead: VecDeque<usize> = VecDeque::new();

@@ -1,20 +1,19 @@
-//! The body of `apply`: a `match` over states and events, or, where nothing carries data, a table. A big `match` is a jump
-//! that the processor cannot foresee when events come in no order; a look into a table is none.
+//! The body of `apply`: a `match` over states and events, or a table if no state and no event has data. Random events make the
+//! branch of a large `match` unpredictable for the processor; a table has no such branch.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::{
-    carry,
-    cx::{Cx, local},
-    states::pattern,
+use super::{carry, states::pattern};
+use crate::{
+    model::{Machine, Transition},
+    normalize::{Cx, local},
 };
-use crate::model::{Machine, Transition};
 
-/// The body, which has `self`, `event` and `context`, and the items beside it.
+/// The body, with the names of its parameters, and the items beside it.
 pub(super) struct Apply {
-    /// Ours, whatever the fields are called.
+    /// Hygienic, so that no field of the user's shadows it.
     pub(super) event: Ident,
     pub(super) context: Ident,
     pub(super) body: TokenStream,
@@ -49,8 +48,8 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
         quote!(State::#ident => Self::#ident #pattern)
     });
     let body = quote! {
-            let ::core::option::Option::Some(next) = NEXT[self.state().index()][#event.kind().index()] else {
-                return ::core::result::Result::Err(#core::Rejected {
+            let ::core::option::Option::Some(next) = __NEXT[self.state().index()][#event.kind().index()] else {
+                return ::core::result::Result::Err(#core::ApplyError {
                     machine: self,
                     event: #event,
                     reason: ::core::option::Option::None,
@@ -60,10 +59,11 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
                 #(#values,)*
             })
     };
+    let (states, events) = (machine.states.len(), machine.events.len());
     let items = quote! {
             /// The state that follows each state on each event.
-            static NEXT: [[::core::option::Option<State>; EventKind::ALL.len()]; State::ALL.len()] = {
-                let mut next = [[::core::option::Option::None; EventKind::ALL.len()]; State::ALL.len()];
+            static __NEXT: [[::core::option::Option<State>; #events]; #states] = {
+                let mut next = [[::core::option::Option::None; #events]; #states];
                 #(#entries)*
                 next
             };
@@ -82,14 +82,14 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
             return carry::arm(cx, transition);
         }
         let state = &machine.states[transition.from];
-        let (ident, pattern) = (&state.ident, pattern(state));
+        let (ident, data, pattern) = (&state.ident, &state.ty, pattern(state));
         let ty = &machine.events[transition.event].ty;
-        quote!((Self::#ident #pattern, Event::#ty(#event)) => step(#ident #pattern, #event #argument))
+        quote!((Self::#ident #pattern, Event::#ty(#event)) => __step(#data #pattern, #event #argument))
     });
     let pairs = machine.states.len() * machine.events.len();
     let otherwise = (pairs == 0 || machine.transitions.len() < pairs).then(|| {
         quote! {
-            (machine, event) => ::core::result::Result::Err(#core::Rejected {
+            (machine, event) => ::core::result::Result::Err(#core::ApplyError {
                 machine,
                 event,
                 reason: ::core::option::Option::None,
@@ -100,16 +100,16 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let params =
         cx.all.params(&[quote!(#s: #core::StateOf<#enum_ty>), quote!(#e: #event_of + ::core::convert::Into<#events>)]);
     let step = quote! {
-        /// One transition in which the user's code has a part, from state and event to what follows.
-        fn step #params(
+        /// A transition with a guard or a `with`, from state and event to the next state.
+        fn __step #params(
             state: #s,
             event: #e,
             #param
-        ) -> ::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>> #clause {
-            match event.transition(state #passed, Seal) {
+        ) -> ::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>> #clause {
+            match event.transition(state #passed, __Seal) {
                 ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
-                ::core::result::Result::Err(#core::Refused { machine, event, reason }) => {
-                    ::core::result::Result::Err(#core::Rejected {
+                ::core::result::Result::Err(#core::GuardError { machine, event, reason }) => {
+                    ::core::result::Result::Err(#core::ApplyError {
                         machine: machine.into_enum(),
                         event: event.into(),
                         reason: ::core::option::Option::Some(reason),

@@ -1,11 +1,12 @@
-//! The way back from a name, where the name is all there is: out of a table or over the wire.
+//! Conversions from a name alone, as it is read from a table or a message, where the name says everything.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{cx::Cx, states::pattern};
+use super::states::pattern;
+use crate::normalize::Cx;
 
-/// The enum from its state's name where no state carries data, and an event from its name where no event does.
+/// `From<State>` for the enum if no state has data, `From<EventKind>` for `Event` if no event has a payload.
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { enum_ty, machine, .. } = cx;
     let states = machine.states.iter().all(|state| state.fields.is_empty()).then(|| {

@@ -1,18 +1,19 @@
-//! The target of a transition, where its fields come from event and source: as an expression, and as the arm of a `match`.
+//! The target of a transition whose fields come from the payload and the source state: as an expression, and as a `match` arm.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{cx::Cx, outside, states::any_data, transitions::place};
+use super::{states::any_data, user_code};
 use crate::{
     model::{Field, Member, Shape, State, Supply, Transition},
+    normalize::{Cx, place},
     text,
 };
 
-/// How the target of a transition is made: by hand, or from what is carried over.
+/// How a transition makes its target: by the user's `with`, or from carried fields.
 pub(super) struct Made {
-    /// Something comes from the source.
+    /// At least one field comes from the source state.
     pub(super) from_source: bool,
     /// Statements that bind the fields of the target.
     pub(super) bind: TokenStream,
@@ -20,39 +21,39 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// From the state that `state` evaluates to and the event `self`; `context` is the argument of a `with` for the context.
+    /// The source state is the expression `state`, the event is `self`; `context` is the further argument of a `with`.
     pub(super) fn new(cx: &Cx<'_>, transition: &Transition, state: &TokenStream, context: &TokenStream) -> Self {
         let span = place(transition);
         if transition.with.is_some() {
-            let with = outside::with_fn(cx, transition);
-            let target = quote_spanned!(span=> outside::#with(#state, self #context));
+            let with = user_code::with_fn(cx, transition);
+            let target = quote_spanned!(span=> __user_code::#with(#state, self #context));
             return Self { from_source: true, bind: TokenStream::new(), target };
         }
         let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
         let source = &cx.machine.states[transition.from];
-        let ident = &source.ident;
-        let taken = take(&quote!(#ident), source.shape, &source.fields, &from_source)
+        let ty = &source.ty;
+        let taken = take(&quote!(#ty), source.shape, &source.fields, &from_source)
             .map(|pattern| quote_spanned!(span=> let #pattern = #state;));
         let event = &cx.machine.events[transition.event];
         let payload = take(&quote!(Self), Shape::Struct, &event.fields, &from_payload)
             .map(|pattern| quote_spanned!(span=> let #pattern = self;));
         let target = &cx.machine.states[transition.to[0]];
-        let ident = &target.ident;
+        let ty = &target.ty;
         Self {
             from_source: !from_source.is_empty(),
             bind: quote!(#taken #payload #(#lets)*),
-            target: value(&quote!(#ident), target, &locals),
+            target: value(&quote!(#ty), target, &locals),
         }
     }
 
-    /// All of it as one expression.
+    /// Bindings and target as one expression.
     pub(super) fn expression(&self, span: Span) -> TokenStream {
         let Self { bind, target, .. } = self;
         if bind.is_empty() { target.clone() } else { quote_spanned!(span=> { #bind #target }) }
     }
 }
 
-/// The arm of a `match` over state and event that makes the transition, where nothing is done by hand.
+/// The `match` arm over state and event for a transition without a guard or a `with`.
 pub(super) fn arm(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (span, core_ok) = (place(transition), quote!(::core::result::Result::Ok));
     let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
@@ -74,8 +75,7 @@ pub(super) fn arm(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     quote!((#state, Event::#ty(#payload)) => #body)
 }
 
-/// What is carried over: the names of what is taken from the source and from the payload, and the locals that hold the fields
-/// of the target.
+/// The carried fields: which are taken from the source and from the payload, and the variables that hold the target's fields.
 struct Carry {
     from_source: Vec<String>,
     from_payload: Vec<String>,
@@ -84,8 +84,8 @@ struct Carry {
 }
 
 impl Carry {
-    /// A value whose type is written otherwise is bound to the target's type, at the user's own tokens, so that a mismatch
-    /// is reported there.
+    /// If source and target write a field's type differently, the value is bound to the target's type at the user's tokens, so that
+    /// rustc reports a mismatch there.
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let (span, target) = (place(transition), transition.to[0]);
         let mut carry =
@@ -113,7 +113,7 @@ impl Carry {
     }
 }
 
-/// A pattern that takes the fields in `names`; `None` if there are none to take.
+/// A pattern that binds the fields in `names`; `None` if there are none.
 fn take(path: &TokenStream, shape: Shape, fields: &[Field], names: &[String]) -> Option<TokenStream> {
     if names.is_empty() {
         return None;
@@ -131,7 +131,7 @@ fn take(path: &TokenStream, shape: Shape, fields: &[Field], names: &[String]) ->
     })
 }
 
-/// The local variable that holds a field.
+/// The variable that holds a field.
 fn local(field: &Field) -> Ident {
     match &field.member {
         Member::Named(ident) => ident.clone(),

@@ -4,8 +4,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Ident;
 
-use super::{cx::Cx, docs, generics::param_name, states::pattern};
-use crate::model::{Transition, plain};
+use super::{docs, states::pattern};
+use crate::{
+    model::{Transition, plain},
+    normalize::{Cx, param_name},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let branching: Vec<_> = cx.machine.transitions.iter().filter(|transition| transition.to.len() > 1).collect();
@@ -16,7 +19,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let choices = branching.iter().map(|transition| choice(cx, transition));
     let targets = branching.iter().map(|transition| target(cx, transition));
     quote! {
-        /// Where a branching transition can lead: a choice of states, which `with` returns, of machines, or of records.
+        /// The targets of each branching transition: states, which `with` returns, or machines, or records.
         #vis mod choice {
             #(#choices)*
         }
@@ -65,6 +68,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
     let targets: Vec<_> = transition.to.iter().map(|to| &cx.machine.states[*to]).collect();
     let idents: Vec<_> = targets.iter().map(|state| &state.ident).collect();
+    let types = targets.iter().map(|state| &state.ty);
     let patterns: Vec<_> = targets.iter().map(|state| pattern(state)).collect();
     let enum_path = &cx.enum_path;
     let otherwise =
@@ -79,7 +83,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
             fn from_enum(machine: #enum_ty) -> ::core::result::Result<Self, #enum_ty> {
                 match machine {
-                    #(#enum_path::#idents #patterns => ::core::result::Result::Ok(Self::#idents(#idents #patterns)),)*
+                    #(#enum_path::#idents #patterns => ::core::result::Result::Ok(Self::#idents(#types #patterns)),)*
                     #otherwise
                 }
             }
@@ -87,7 +91,7 @@ fn target(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
-/// `A`, `B`, …, without the names that the enum's own generics take.
+/// `A`, `B`, …, without the names of the enum's own generics.
 fn params(cx: &Cx<'_>, count: usize) -> Vec<Ident> {
     let taken: Vec<_> = cx.machine.generics.params.iter().map(param_name).collect();
     let names = ('A'..='Z').map(String::from).chain((0..).map(|n| format!("Target{n}")));

@@ -1,4 +1,4 @@
-//! Texts about the machine: doc comments of what is generated, and the notes of its compile errors.
+//! Doc comments of generated items, and the notes of their compile errors.
 
 use std::fmt::Write as _;
 
@@ -6,20 +6,20 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::{
+    diagram::diagram,
     model::{Machine, Transition},
-    picture::picture,
 };
 
-/// Of the generated module: what it is; a picture, for rustdoc alone, since editors show its source; the table of transitions.
+/// The module's docs: the enum's own, a diagram for rustdoc only (editors would show its source), and the table of transitions.
 pub(super) fn module(machine: &Machine) -> TokenStream {
     let name = machine.name();
     let mut about = format!("The state machine `{name}`.\n");
     if !machine.doc.is_empty() {
         let _ = write!(about, "\n{}\n", machine.doc);
     }
-    let picture = picture(machine).map(|picture| quote!(#[cfg_attr(doc, doc = #picture, doc = "")]));
+    let diagram = diagram(machine).map(|diagram| quote!(#[cfg_attr(doc, doc = #diagram, doc = "")]));
     let table = table(machine);
-    quote!(#[doc = #about] #[doc = ""] #picture #[doc = #table])
+    quote!(#[doc = #about] #[doc = ""] #diagram #[doc = #table])
 }
 
 /// The transitions as a Markdown table.
@@ -40,12 +40,12 @@ fn table(machine: &Machine) -> String {
     table
 }
 
-/// Names that would end the cell, or the row.
+/// Escapes what would end a cell or a row.
 fn cell(names: &str) -> String {
     names.replace('|', "\\|").replace(char::is_control, " ")
 }
 
-/// Of an event: where it leads from where.
+/// The docs of an event: its transitions.
 pub(super) fn event(machine: &Machine, event: usize) -> String {
     let mut ways: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for transition in machine.transitions.iter().filter(|transition| transition.event == event) {
@@ -60,7 +60,7 @@ pub(super) fn event(machine: &Machine, event: usize) -> String {
     format!("`{}`: {}.", machine.events[event].name, ways.join("; "))
 }
 
-/// Of a transition: `` `Creating` → `Running` ``.
+/// The docs of a transition: `` `Creating` → `Running` ``.
 pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
     format!("`{}` → {}.", machine.states[transition.from].name, to(machine, transition).join(" or "))
 }
@@ -69,7 +69,7 @@ fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
     transition.to.iter().map(|to| format!("`{}`", machine.states[*to].name)).collect()
 }
 
-/// All transitions, for the note of an illegal one; braces would be read as placeholders.
+/// All transitions, for the note of an illegal one. Braces are escaped, since rustc reads them as placeholders.
 pub(super) fn note(machine: &Machine) -> String {
     const SHOWN: usize = 40;
     let rows: Vec<_> = machine

@@ -1,11 +1,11 @@
-//! The enum itself as a machine: what holds when state and event are only known at run time.
+//! The enum itself as a machine, for states and events that are only known at run time.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{apply::Apply, cx::Cx, outside, states::any_data};
-use crate::model::Transition;
+use super::{apply::Apply, states::any_data, user_code};
+use crate::{model::Transition, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, .. } = cx;
@@ -14,16 +14,16 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let event = cx.events_ty();
     let idents: Vec<_> = machine.states.iter().map(|state| &state.ident).collect();
     let any_data = machine.states.iter().map(any_data);
-    let result = quote!(::core::result::Result<#enum_ty, #core::Rejected<#enum_ty>>);
+    let result = quote!(::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>>);
     let Apply { event: given, context: shared, body, items } = Apply::new(cx);
     let timer = timer(cx);
     let context = cx.context_or_unit();
-    // A context that is more private than the enum is reported at the user's own tokens.
+    // rustc reports a context that is more private than the enum at the user's tokens.
     let place = cx.machine.context.as_ref().map_or_else(Span::call_site, Spanned::span);
     let context_item = quote_spanned!(place=> type Context = #context;);
     let (param, argument, unused) = match &cx.context {
         None => (None, None, quote!(_)),
-        // There may be nothing to ask it for.
+        // Without a guard or a `with` nothing uses it.
         Some(context) => {
             let asked = machine.transitions.iter().any(Transition::is_by_hand);
             let name = if asked { quote!(#shared) } else { quote!(_) };
@@ -31,14 +31,14 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         }
     };
     let context_doc = cx.context.as_ref().map(|_| {
-        let doc = " Guards read the context, a `with` may change it; where the event is refused, it is as it was.";
+        let doc = " Guards read the context, a `with` may change it. A refused event leaves it unchanged.";
         quote!(#[doc = ""] #[doc = #doc])
     });
     quote! {
         impl #params #enum_ty #clause {
             /// The graph of this machine.
-            #vis const GRAPH: &'static #core::Graph = GRAPH;
-            /// The name of the state it is in.
+            #vis const GRAPH: &'static #core::Graph = __GRAPH;
+            /// The name of its state.
             #[must_use]
             #[inline]
             #vis const fn state(&self) -> State {
@@ -58,17 +58,17 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
             }
-            /// Why its state does not accept `event`, and what would help; `None` where the state declares it.
+            /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
             #[must_use]
             #[inline]
             #vis fn why_not(&self, event: EventKind) -> ::core::option::Option<#core::WhyNot> {
                 #core::WhyNot::of(self, event)
             }
-            /// The transition when state and event are only known at run time.
+            /// Fires an event when state and event are only known at run time.
             #context_doc
             ///
             /// # Errors
-            /// Machine and event come back when the state does not declare the event, or when a guard refuses it.
+            /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
             #vis fn apply(self, #given: impl ::core::convert::Into<#event> #param) -> #result {
                 let #given = #given.into();
                 #body
@@ -82,7 +82,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             type EventKind = EventKind;
             type Event = #event;
             #context_item
-            const GRAPH: &'static #core::Graph = GRAPH;
+            const GRAPH: &'static #core::Graph = __GRAPH;
             #[inline]
             fn state(&self) -> State {
                 self.state()
@@ -102,22 +102,21 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// `timer_event`, where a state has a timer.
+/// `timer_event`, if a state has a timer.
 fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
     let (vis, event) = (cx.vis(1), cx.events_ty());
     let timed: Vec<_> =
         (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].timer.is_some()).collect();
     let idents = timed.iter().map(|state| &cx.machine.states[*state].ident);
-    let fns = timed.iter().map(|state| outside::timer_fn(cx, *state));
+    let fns = timed.iter().map(|state| user_code::timer_fn(cx, *state));
     let otherwise = (timed.len() < cx.machine.states.len()).then(|| quote!(_ => ::core::option::Option::None,));
     (!timed.is_empty()).then(|| {
         quote! {
-            /// The event that fires when it stays in its state for longer than the state's timer, which
-            /// [`GRAPH`](Self::GRAPH) holds, allows.
+            /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
             #[must_use]
             #vis fn timer_event(&self) -> ::core::option::Option<#event> {
                 match self.state() {
-                    #(State::#idents => ::core::option::Option::Some(outside::#fns()),)*
+                    #(State::#idents => ::core::option::Option::Some(__user_code::#fns()),)*
                     #otherwise
                 }
             }

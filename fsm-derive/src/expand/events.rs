@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{cx::Cx, docs, names::Names};
-use crate::model::Member;
+use super::{docs, names::Names};
+use crate::{model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
@@ -66,7 +66,7 @@ fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
 /// `Event`, the enum of all events.
 fn all(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
-    let (vis, scope, ty) = (cx.vis(1), cx.events_scope(), cx.events_ty());
+    let (vis, scope, ty) = (cx.vis(1), &cx.events_scope, cx.events_ty());
     let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
     let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
     let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));

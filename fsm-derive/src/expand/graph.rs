@@ -1,11 +1,12 @@
 //! The graph as `const` data.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, format_ident, quote};
 
-use super::{cx::Cx, outside};
+use super::user_code;
 use crate::{
     model::{Field, Kind, State, plain},
+    normalize::Cx,
     parse::Delay,
     text,
 };
@@ -13,82 +14,69 @@ use crate::{
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let core = &cx.core;
     let machine = cx.machine;
-    let (vis, name, doc, version) = (cx.vis(1), machine.name(), &machine.doc, machine.version);
-    let context = option(machine.context.as_ref().map(text::of));
-    let states = machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state));
+    let name = machine.name();
+    let doc = with("doc", text(&machine.doc));
+    let version = with("version", (machine.version != 1).then_some(machine.version));
+    let context = with("context", machine.context.as_ref().map(text::of));
+    let states =
+        with_all("states", machine.states.iter().enumerate().map(|(index, state)| self::state(cx, index, state)));
     let events = machine.events.iter().map(|event| {
-        let (name, fields) = (&event.name, fields(cx, &event.fields));
-        quote!(#core::EventInfo { name: #name, fields: &[#(#fields),*] })
+        let (name, fields) = (&event.name, with_all("fields", fields(cx, &event.fields)));
+        quote!(#core::EventInfo::new(#name) #fields)
     });
+    let events = with_all("events", events);
     let transitions = machine.transitions.iter().map(|transition| {
         let from = &machine.states[transition.from].name;
         let event = &machine.events[transition.event].name;
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
-        let (guarded, auto) = (transition.guard.is_some(), transition.auto);
-        quote! {
-            #core::TransitionInfo {
-                from: #from, event: #event, to: &[#(#to),*], guarded: #guarded, auto: #auto, doc: "",
-            }
-        }
+        let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
+        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto)
     });
-    let groups = machine.groups.iter().map(|group| plain(&group.ident));
-    let graph_doc = format!("The graph of `{name}`.");
+    let transitions = with_all("transitions", transitions);
+    let groups = machine.groups.iter().map(|group| {
+        let name = plain(&group.ident);
+        quote!(#core::GroupInfo::new(#name))
+    });
+    let groups = with_all("groups", groups);
     quote! {
-        #[doc = #graph_doc]
-        #vis const GRAPH: &#core::Graph = &#core::Graph {
-            machine: #name,
-            doc: #doc,
-            version: #version,
-            context: #context,
-            states: &[#(#states),*],
-            events: &[#(#events),*],
-            transitions: &[#(#transitions),*],
-            groups: &[#(#core::GroupInfo { name: #groups, doc: "" }),*],
-        };
+        const __GRAPH: &#core::Graph =
+            &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups;
     }
 }
 
 fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let core = &cx.core;
-    let State { name, doc, initial, was, remove, .. } = state;
+    let State { name, .. } = state;
+    let doc = with("doc", text(&state.doc));
     let kind = match state.kind {
-        Kind::Rest => quote!(Rest),
-        Kind::Work => quote!(Work),
-        Kind::End => quote!(End),
+        Kind::Rest => None,
+        Kind::Work => Some(quote!(#core::StateKind::Work)),
+        Kind::End => Some(quote!(#core::StateKind::End)),
     };
-    let fields = fields(cx, &state.fields);
-    let group = option(state.group.map(|group| plain(&cx.machine.groups[group].ident)));
-    let exhausted = option(state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name));
-    let timer = match &state.timer {
-        None => quote!(::core::option::Option::None),
-        Some(timer) => {
-            let event = &cx.machine.events[timer.fires.event].name;
-            let after = match &timer.delay {
-                Delay::Known(delay) => {
-                    let (seconds, nanos) = (delay.as_secs(), delay.subsec_nanos());
-                    quote!(::core::time::Duration::new(#seconds, #nanos))
-                }
-                Delay::Const(_) => {
-                    let delay = outside::delay_const(cx, index);
-                    quote!(outside::#delay)
-                }
-            };
-            quote!(::core::option::Option::Some(#core::TimerInfo { after: #after, event: #event }))
-        }
-    };
+    let kind = with("kind", kind);
+    let (initial, remove) = (flag("initial", state.initial), flag("remove", state.remove));
+    let was = with_all("was", state.was.iter().map(ToTokens::to_token_stream));
+    let group = with("group", state.group.map(|group| plain(&cx.machine.groups[group].ident)));
+    let fields = with_all("fields", fields(cx, &state.fields));
+    let timer = state.timer.as_ref().map(|timer| {
+        let event = &cx.machine.events[timer.fires.event].name;
+        let after = match &timer.delay {
+            Delay::Known(delay) => {
+                let (seconds, nanos) = (delay.as_secs(), delay.subsec_nanos());
+                quote!(::core::time::Duration::new(#seconds, #nanos))
+            }
+            Delay::Const(_) => {
+                let delay = user_code::delay_const(cx, index);
+                quote!(__user_code::#delay)
+            }
+        };
+        quote!(#core::TimerInfo::new(#after, #event))
+    });
+    let timer = with("timer", timer);
+    let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
+    let exhausted = with("exhausted", exhausted);
     quote! {
-        #core::StateInfo {
-            name: #name,
-            doc: #doc,
-            kind: #core::Kind::#kind,
-            initial: #initial,
-            remove: #remove,
-            was: &[#(#was),*],
-            group: #group,
-            fields: &[#(#fields),*],
-            timer: #timer,
-            exhausted: #exhausted,
-        }
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted
     }
 }
 
@@ -96,10 +84,26 @@ fn fields<'f>(cx: &Cx<'_>, fields: &'f [Field]) -> impl Iterator<Item = TokenStr
     let core = cx.core.clone();
     fields.iter().map(move |field| {
         let (name, ty) = (field.name(), text::of(&field.ty));
-        quote!(#core::FieldInfo { name: #name, ty: #ty })
+        quote!(#core::FieldInfo::new(#name, #ty))
     })
 }
 
-fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
-    value.map_or_else(|| quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
+/// A call of the setter of `field`; nothing if the field keeps its default.
+fn with(field: &str, value: Option<impl ToTokens>) -> Option<TokenStream> {
+    let method = format_ident!("with_{field}");
+    value.map(|value| quote!(.#method(#value)))
+}
+
+fn with_all(field: &str, items: impl Iterator<Item = TokenStream>) -> Option<TokenStream> {
+    let mut items = items.peekable();
+    let some = items.peek().is_some();
+    with(field, some.then(|| quote!(&[#(#items),*])))
+}
+
+fn flag(field: &str, value: bool) -> Option<TokenStream> {
+    with(field, value.then_some(true))
+}
+
+fn text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }

@@ -1,29 +1,26 @@
-//! The typestate: `Machine<S>`, what it can be born in and moved by, and `Any` to match on.
+//! The typestate: `Machine<S>`, the traits of its initial states and of its events, and `Any` to match on.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{
-    cx::{Cx, local},
-    docs,
-    states::pattern,
-};
+use super::{docs, states::pattern};
 use crate::{
-    hint,
     model::{State, plain},
+    normalize::{Cx, local},
+    suggest,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (initial, event_of) = (initial(cx), event_of(cx));
     let (machine, machine_traits, any) = (machine(cx), machine_traits(cx), any(cx));
     quote! {
-        /// What keeps the traits of this module to itself.
-        mod seal {
-            /// Cannot be named outside, so that nobody else can implement a trait that mentions it.
+        /// Seals the traits of this module.
+        mod __seal {
+            /// Cannot be named outside of the module, so a trait that mentions it cannot be implemented there.
             #[derive(Clone, Copy, Debug)]
-            pub struct Seal;
+            pub struct __Seal;
         }
-        use self::seal::Seal;
+        use self::__seal::__Seal;
 
         #initial
         #event_of
@@ -37,14 +34,14 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let born: Vec<_> = (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].initial).collect();
     let names = born.iter().map(|state| &cx.machine.states[*state].name);
-    let message = format!("no `{name}` is born in state `{{Self}}`");
+    let message = format!("`{{Self}}` is not an initial state of `{name}`");
     let note = match &born[..] {
-        [_] => format!("the initial state of `{name}` is {}", hint::list(names)),
-        _ => format!("the initial states of `{name}` are {}", hint::list(names)),
+        [_] => format!("the initial state of `{name}` is {}", suggest::list(names)),
+        _ => format!("the initial states of `{name}` are {}", suggest::list(names)),
     }
     .replace('{', "{{")
     .replace('}', "}}");
-    let doc = format!("A state in which a `{name}` can be born.");
+    let doc = format!("An initial state of `{name}`.");
     let types = born.iter().map(|state| cx.state_ty(*state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let supertrait = cx.durable().then(|| {
@@ -60,7 +57,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         let context = cx.context_or_unit();
         quote! {
             #[automatically_derived]
-            impl<#s: Initial> #runtime::CreateFrom<#birth> for #enum_ty {
+            impl<#s: __Initial> #runtime::CreateFrom<#birth> for #enum_ty {
                 type Initial = #s;
                 fn parts(birth: #birth) -> (#s, #context) {
                     #parts
@@ -70,16 +67,17 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     });
     quote! {
         #[doc = #doc]
-        #[diagnostic::on_unimplemented(message = #message, label = "not an initial state", note = #note)]
-        #vis trait Initial #params #supertrait #clause {
+        #[diagnostic::on_unimplemented(message = #message, label = "a machine cannot start in this state", note = #note)]
+        #[doc(hidden)]
+        #vis trait __Initial #params #supertrait #clause {
             #[doc(hidden)]
-            fn seal(&self) -> Seal;
+            fn __seal(&self) -> __Seal;
         }
         #(
             #[automatically_derived]
-            impl #params Initial #args for #types #clause {
-                fn seal(&self) -> Seal {
-                    Seal
+            impl #params __Initial #args for #types #clause {
+                fn __seal(&self) -> __Seal {
+                    __Seal
                 }
             }
         )*
@@ -92,7 +90,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!("An event that a `{name}` accepts in state `{s}`: implemented for exactly the declared pairs.");
     let message = format!("illegal transition: `{{Self}}` is not accepted in state `{{{s}}}`");
-    let label = format!("`{{{s}}}` declares no transition on this event");
+    let label = format!("state `{{{s}}}` has no transition on this event");
     let note = docs::note(cx.machine);
     let (params, clause) = (cx.all.params(&[quote!(#s)]), cx.all.clause(&[]));
     let machine = cx.machine_ty(s);
@@ -113,8 +111,8 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                 self,
                 state: #s,
                 #param
-                seal: Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#s, Self>>;
+                seal: __Seal,
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#s, Self>>;
         }
     });
     let bridge = cx.durable().then(|| {
@@ -128,8 +126,8 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
                     state: #s,
                     event: #e,
                     #bridged: &mut #context,
-                ) -> ::core::result::Result<#e::Target, #core::Refused<#s, #e>> {
-                    event.transition(state, #argument Seal)
+                ) -> ::core::result::Result<#e::Target, #core::GuardError<#s, #e>> {
+                    event.transition(state, #argument __Seal)
                 }
             }
         }
@@ -138,10 +136,10 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
         let record = quote! {
             #[doc(hidden)]
             const EVENT: EventKind;
-            /// What [`Record::fire`] leads to.
+            /// The record, or the choice of records, after the transition.
             type NextRecord: ::core::marker::Send + 'static;
             #[doc(hidden)]
-            fn wrap(target: Self::Target, meta: #runtime::RecordMeta<#enum_ty>, seal: Seal) -> Self::NextRecord;
+            fn wrap(target: Self::Target, meta: #runtime::RecordMeta<#enum_ty>, seal: __Seal) -> Self::NextRecord;
         };
         (quote!(#runtime::__private::serde::Serialize + ::core::marker::Send + ::core::marker::Sized + 'static), record)
     } else {
@@ -150,11 +148,12 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
-        #vis trait EventOf #params: #supertraits #clause {
+        #[doc(hidden)]
+        #vis trait __EventOf #params: #supertraits #clause {
             /// What [`Machine::fire`] returns.
             type Next;
             #[doc(hidden)]
-            fn fire(self, machine: #machine, seal: Seal) -> Self::Next;
+            fn fire(self, machine: #machine, seal: __Seal) -> Self::Next;
             #transition
             #record
         }
@@ -166,9 +165,8 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, s, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
     let doc = format!(
-        "A `{name}` whose state `{s}` is known at compile time.\n\nIt is born in an initial state, moved by the events that \
-         its state declares, and restored from a `{name}` with `TryFrom`; nothing else makes one. The data of the state are \
-         its fields, through `Deref`."
+        "A `{name}` whose state `{s}` is known at compile time.\n\nIt starts in an initial state, is moved by the events that \
+         its state declares, and can be restored from a `{name}` with `TryFrom`. It derefs to the data of its state."
     );
     let own = [quote!(#s)];
     let bounded = [quote!(#s: #core::StateOf<#enum_ty>)];
@@ -187,22 +185,22 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             #of
         }
         impl #params #ty #clause {
-            /// A new machine, in a state in which one can be born.
+            /// Creates a machine in an initial state.
             #[inline]
             #vis fn new(state: #s #param) -> Self
             where
-                #s: Initial #initial_args,
+                #s: __Initial #initial_args,
             {
                 #bind
                 #value
             }
-            /// What it holds in this state.
+            /// The data of its state.
             #[must_use]
             #[inline]
             #vis const fn data(&self) -> &#s {
                 &self.state
             }
-            /// What it holds in this state, without the machine.
+            /// Takes the data of its state out of the machine.
             #[must_use]
             #[inline]
             #vis fn into_data(self) -> #s {
@@ -211,7 +209,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             /// Fires an event that its state declares.
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
-                event.fire(self, Seal)
+                event.fire(self, __Seal)
             }
             #methods
         }
@@ -226,12 +224,12 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// What a context adds to a machine; nothing where there is none.
+/// The parts of a machine that a context adds; empty without one.
 #[derive(Default)]
 struct Context {
     field: TokenStream,
     param: TokenStream,
-    /// From the parameter to the field.
+    /// Turns the parameter into the field.
     bind: TokenStream,
     methods: TokenStream,
 }
@@ -247,18 +245,18 @@ impl Context {
             param: quote!(, context: #context),
             bind: quote!(let context = #boxed::new(context);),
             methods: quote! {
-                /// What every state shares.
+                /// The context, which all states share.
                 #[must_use]
                 #[inline]
                 #vis fn context(&self) -> &#context {
                     &self.context
                 }
-                /// What every state shares, to be changed without a transition.
+                /// The context, to change it without a transition.
                 #[inline]
                 #vis fn context_mut(&mut self) -> &mut #context {
                     &mut self.context
                 }
-                /// What it holds in this state and what every state shares, without the machine.
+                /// Takes the data of its state and the context out of the machine.
                 #[must_use]
                 #[inline]
                 #vis fn into_parts(self) -> (#s, #context) {
@@ -269,7 +267,7 @@ impl Context {
     }
 }
 
-/// What std's traits make of a machine: data, copies, and the ways to and from the enum.
+/// Implementations of std's traits: `Deref`, `Debug`, `Clone`, `PartialEq`, and the conversions from and to the enum.
 fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, s, .. } = cx;
     let clause = cx.all.clause(&[]);
@@ -292,8 +290,8 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     };
     let clone_context = cx.context.as_ref().map(|_| quote!(let context = self.context.clone();));
     let eq_context = cx.context.as_ref().map(|_| quote!(&&self.context == other.context));
-    // With a lifetime that it does not use, a bound on a type without generics is none that rustc refuses where it does
-    // not hold: a machine can be cloned exactly where its context can.
+    // rustc rejects a bound on a concrete type that does not hold, unless it is quantified over a lifetime. So a machine can be cloned
+    // exactly if its context can.
     let where_context = |bound: TokenStream| {
         let predicate = cx.context.as_ref().map(|context| quote!(for<'context> #context: #bound));
         cx.all.clause(predicate.as_slice())
@@ -332,15 +330,15 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
         }
         #[automatically_derived]
         impl #bounded ::core::convert::TryFrom<#whole> for #ty #clause {
-            type Error = #core::WrongState<#enum_ty>;
-            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongState<#enum_ty>> {
+            type Error = #core::WrongStateError<#enum_ty>;
+            fn try_from(#parts: #whole) -> ::core::result::Result<Self, #core::WrongStateError<#enum_ty>> {
                 match #s::from_enum(machine) {
                     ::core::result::Result::Ok(state) => {
                         #bind
                         ::core::result::Result::Ok(#value)
                     }
                     ::core::result::Result::Err(machine) => {
-                        ::core::result::Result::Err(#core::WrongState::new::<#s>(machine, #context))
+                        ::core::result::Result::Err(#core::WrongStateError::new::<#s>(machine, #context))
                     }
                 }
             }
@@ -357,7 +355,7 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
 
 fn any(cx: &Cx<'_>) -> TokenStream {
     let (core, vis) = (&cx.core, cx.vis(1));
-    // A context may be none of these.
+    // A context need not implement the others.
     let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
     let derives = cx.derives(1, |name| of_both.contains(&name));
     let states = &cx.machine.states;
@@ -368,11 +366,11 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let (declared, params, args, clause) =
         (cx.all.declared(&[]), cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
     let (enum_path, patterns) = (&cx.enum_path, states.iter().map(pattern));
-    // Ours, whatever the fields are called.
+    // Hygienic, so that no field of the user's shadows it.
     let shared = local("context");
     let values = states.iter().map(|state: &State| {
-        let (ident, pattern) = (&state.ident, pattern(state));
-        cx.machine_with(quote!(#ident #pattern), &quote!(context: #shared))
+        let (ty, pattern) = (&state.ty, pattern(state));
+        cx.machine_with(quote!(#ty #pattern), &quote!(context: #shared))
     });
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let (whole, boxed) = (cx.whole_ty(), cx.boxed());
@@ -386,14 +384,14 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     };
     let context = cx.context.as_ref().map(|context| {
         quote! {
-            /// What every state shares.
+            /// The context, which all states share.
             #[must_use]
             #vis fn context(&self) -> &#context {
                 match self {
                     #(Self::#idents(machine) => &machine.context,)*
                 }
             }
-            /// What every state shares, to be changed without a transition.
+            /// The context, to change it without a transition.
             #vis fn context_mut(&mut self) -> &mut #context {
                 match self {
                     #(Self::#idents(machine) => &mut machine.context,)*
@@ -402,7 +400,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         }
     });
     quote! {
-        /// A [`Machine`] in any state, to match on after a restore.
+        /// A [`Machine`] in any state, to match on after it was restored.
         #derives
         #[must_use = "a machine that is dropped is lost"]
         #non_exhaustive

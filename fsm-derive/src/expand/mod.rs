@@ -1,51 +1,46 @@
-//! From a machine to the code that is generated for it: one module beside the enum.
+//! Prints the code that is generated for a machine: one module beside the enum.
 
 mod apply;
-mod broken;
 mod by_name;
 mod carry;
 mod choice;
-mod cx;
 mod docs;
 mod durable;
 mod dynamic;
 mod events;
-mod generics;
+mod fallback;
 mod graph;
 mod machine;
 mod names;
-mod outside;
-mod rewrite;
-mod scope;
 mod states;
 mod transitions;
+mod user_code;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::model::Machine;
-use cx::Cx;
+use crate::{model::Machine, normalize::Cx};
 
-pub(crate) use broken::broken;
+pub(crate) use fallback::fallback;
 
 /// The generated module.
-pub(crate) fn expand(machine: &Machine) -> TokenStream {
-    let cx = Cx::new(machine);
+pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
     let Machine { vis, module, .. } = machine;
     let ident = &machine.ident;
-    let import = cx::imports_enum(machine).then(|| quote!(use super::#ident;));
+    let import = cx.imports_enum.then(|| quote!(use super::#ident;));
     let doc = docs::module(machine);
     let parts = [
-        outside::expand(&cx),
-        states::expand(&cx),
-        events::expand(&cx),
-        choice::expand(&cx),
-        machine::expand(&cx),
-        transitions::expand(&cx),
-        graph::expand(&cx),
-        dynamic::expand(&cx),
-        by_name::expand(&cx),
-        durable::expand(&cx),
+        user_code::expand(cx),
+        states::expand(cx),
+        events::expand(cx),
+        choice::expand(cx),
+        machine::expand(cx),
+        transitions::expand(cx),
+        graph::expand(cx),
+        dynamic::expand(cx),
+        by_name::expand(cx),
+        durable::expand(cx),
     ];
     quote! {
         #doc

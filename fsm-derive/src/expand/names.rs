@@ -4,12 +4,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Ident;
 
-use super::cx::Cx;
+use crate::normalize::Cx;
 
-/// What such an enum is made of.
+/// The parts of such an enum.
 pub(super) struct Names {
     pub(super) ident: Ident,
-    /// What they are names of, for errors.
+    /// What they name, for errors.
     pub(super) of: String,
     pub(super) doc: String,
     pub(super) non_exhaustive: bool,
@@ -38,8 +38,8 @@ impl Names {
                 #(#docs #idents,)*
             }
             impl #ident {
-                /// All of them, in declaration order.
-                #vis const ALL: &'static [Self] = &[#(Self::#idents),*];
+                /// All names, in declaration order.
+                #vis const ALL: &'static [Self] = <Self as #core::Name>::ALL;
                 /// The name, as it is stored and drawn.
                 #[must_use]
                 #[inline]
@@ -55,7 +55,7 @@ impl Names {
             }
             #[automatically_derived]
             impl #core::Name for #ident {
-                const ALL: &'static [Self] = Self::ALL;
+                const ALL: &'static [Self] = &[#(Self::#idents),*];
                 #[inline]
                 fn as_str(self) -> &'static str {
                     self.as_str()
@@ -74,11 +74,11 @@ impl Names {
             }
             #[automatically_derived]
             impl ::core::str::FromStr for #ident {
-                type Err = #core::UnknownName;
+                type Err = #core::UnknownNameError;
                 #[inline]
-                fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownName> {
-                    let found = Self::ALL.iter().copied().find(|known| known.as_str() == name);
-                    found.ok_or_else(|| #core::UnknownName::new::<Self>(#of, name))
+                fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownNameError> {
+                    let found = <Self as #core::Name>::ALL.iter().copied().find(|known| known.as_str() == name);
+                    found.ok_or_else(|| #core::UnknownNameError::new::<Self>(#of, name))
                 }
             }
         }

@@ -4,8 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::Attribute;
 
-use super::{cx::Cx, names::Names};
-use crate::model::{Member, Shape, State, plain};
+use super::names::Names;
+use crate::{
+    model::{Member, Shape, State, plain},
+    normalize::Cx,
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, state));
@@ -17,7 +20,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     let state = &cx.machine.states[index];
     let vis = cx.vis(1);
-    let (ident, scope) = (&state.ident, cx.state_scope(index));
+    let (ident, ty, scope) = (&state.ident, &state.ty, cx.state_scope(index));
     let derives = cx.derives(1, |_| true);
     let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
@@ -43,16 +46,16 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
         #attrs
         #(#non_exhaustive)*
         #derives
-        #vis struct #ident #declared #body
+        #vis struct #ty #declared #body
     }
 }
 
-/// Into the enum and out of it.
+/// The conversions between a state's struct and the enum.
 fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     let state = &cx.machine.states[index];
     let (core, enum_ty, ty) = (&cx.core, &cx.enum_ty, cx.state_ty(index));
     let (params, clause) = (cx.all.params(&[]), cx.all.clause(&[]));
-    let (ident, pattern) = (&state.ident, pattern(state));
+    let (ident, data, pattern) = (&state.ident, &state.ty, pattern(state));
     let enum_path = &cx.enum_path;
     let only = cx.machine.states.len() == 1;
     let otherwise = (!only).then(|| quote!(other => ::core::result::Result::Err(other),));
@@ -70,13 +73,13 @@ fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
         impl #params #core::Target<#enum_ty> for #ty #clause {
             #[inline]
             fn into_enum(self) -> #enum_ty {
-                let #ident #pattern = self;
+                let #data #pattern = self;
                 #enum_path::#ident #pattern
             }
             #[inline]
             fn from_enum(machine: #enum_ty) -> ::core::result::Result<Self, #enum_ty> {
                 match machine {
-                    #enum_path::#ident #pattern => ::core::result::Result::Ok(#ident #pattern),
+                    #enum_path::#ident #pattern => ::core::result::Result::Ok(#data #pattern),
                     #otherwise
                 }
             }
@@ -89,7 +92,7 @@ fn links(cx: &Cx<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, nothing.
+/// The fields of a variant or of its struct, as a pattern and as an expression: `{ spec, addr }`, `(field_0)`, or empty.
 pub(super) fn pattern(state: &State) -> TokenStream {
     let names = state.fields.iter().map(|field| match &field.member {
         Member::Named(name) => name.to_token_stream(),
@@ -102,7 +105,7 @@ pub(super) fn pattern(state: &State) -> TokenStream {
     }
 }
 
-/// A pattern that takes any data of a variant.
+/// A pattern that matches any data of a variant.
 pub(super) fn any_data(state: &State) -> TokenStream {
     match state.shape {
         Shape::Struct => quote!({ .. }),

@@ -1,11 +1,14 @@
-//! The transitions: `EventOf` for each declared pair, and a method per event on the machine in each state.
+//! The transitions: an impl of `__EventOf` for each declared pair, and the methods of `Machine<S>` for the events of `S`.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
 
-use super::{carry::Made, cx::Cx, docs, outside, rewrite::respan};
-use crate::model::Transition;
+use super::{carry::Made, docs, user_code};
+use crate::{
+    model::Transition,
+    normalize::{Cx, place, respan},
+};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let impls = cx.machine.transitions.iter().map(|transition| event_of(cx, transition));
@@ -29,7 +32,7 @@ impl Method {
         let ty = &event.ty;
         let value = if names.is_empty() { quote!(event::#ty) } else { quote!(event::#ty { #(#names),* }) };
         Self {
-            ident: transition.ident.clone(),
+            ident: cx.machine.method(transition).clone(),
             params: quote!(#(#names: #types),*),
             event: value,
             doc: docs::transition(cx.machine, transition),
@@ -50,7 +53,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
             quote! {
                 ///
                 /// # Errors
-                /// Machine and event come back when the guard refuses.
+                /// If the guard refuses. Machine and event are in the error.
             }
         });
         let must_use = (transition.guard.is_none() && transition.to.len() > 1).then(|| quote!(#[must_use]));
@@ -71,21 +74,14 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     }
 }
 
-/// What firing returns on a machine, which is called `machine` there.
+/// The result of firing on a machine of the type `machine`.
 fn next(cx: &Cx<'_>, transition: &Transition, machine: &TokenStream) -> TokenStream {
     let target = cx.target_ty(transition, |state| cx.machine_ty(state));
     if transition.guard.is_none() {
         return target;
     }
     let (core, event) = (&cx.core, cx.event_ty(transition.event));
-    quote!(::core::result::Result<#target, #core::Refused<#machine, #event>>)
-}
-
-/// Where the body of what a transition becomes points: at the user's line, in one scope. In a macro of the user's, tokens
-/// have scopes of their own, between which what is generated must not be split. The header has the raw span, so that rustc
-/// shows the line and says nothing of an expansion.
-pub(super) fn place(transition: &Transition) -> Span {
-    Span::call_site().located_at(transition.span)
+    quote!(::core::result::Result<#target, #core::GuardError<#machine, #event>>)
 }
 
 fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
@@ -105,12 +101,12 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             cx,
             transition,
             quote!(target),
-            |state| quote!(Record { raw: #runtime::RawRecord::new(#state, meta) }),
+            |state| quote!(Record { raw: #runtime::RawRecord::__new(#state, meta) }),
         );
         quote_spanned! {span=>
             const EVENT: EventKind = EventKind::#kind;
             type NextRecord = #record;
-            fn wrap(target: #target, meta: #runtime::RecordMeta<#enum_ty>, _: Seal) -> #record {
+            fn wrap(target: #target, meta: #runtime::RecordMeta<#enum_ty>, _: __Seal) -> #record {
                 #wrapped
             }
         }
@@ -124,8 +120,8 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
                 self,
                 state: #state,
                 #context
-                _: Seal,
-            ) -> ::core::result::Result<Self::Target, #core::Refused<#state, Self>> {
+                _: __Seal,
+            ) -> ::core::result::Result<Self::Target, #core::GuardError<#state, Self>> {
                 #change
             }
         }
@@ -133,7 +129,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let items = quote_spanned! {span=>
         type Next = #next;
         #[inline]
-        fn fire(self, #fire_machine: #machine, #fire_seal: Seal) -> Self::Next {
+        fn fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
             #fire
         }
         #by_state
@@ -152,7 +148,7 @@ struct Bodies {
     fire_machine: TokenStream,
     fire_seal: TokenStream,
     fire: TokenStream,
-    /// The parameter of `transition` for the context, where there is one.
+    /// The parameter of `transition` for the context, if there is one.
     context: Option<TokenStream>,
     transition: TokenStream,
 }
@@ -177,8 +173,8 @@ impl Bodies {
     }
 }
 
-/// Takes a machine with a context apart: its state, and the context in its box, which goes along. What is made of the state
-/// is made in a scope of its own then, since a field may be called `context`.
+/// Takes a machine with a context apart into its state and the box of the context. The target is then made in a scope of its own, since
+/// a field of the state may be called `context`.
 fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let span = place(transition);
     cx.context.as_ref().map(|_| {
@@ -188,7 +184,7 @@ fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     })
 }
 
-/// The body of `fire` where the guard, which `transition` asks, may refuse.
+/// The body of `fire` with a guard, which `transition` calls.
 fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let span = place(transition);
     let event_of = cx.event_of(cx.state_ty(transition.from));
@@ -208,7 +204,7 @@ fn guarded_fire(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
-/// The body of `fire` where nothing refuses, and whether it needs the machine.
+/// The body of `fire` without a guard, and whether it needs the machine.
 fn fire(cx: &Cx<'_>, transition: &Transition) -> (bool, TokenStream) {
     let span = place(transition);
     let wrap = |value: TokenStream| rewrap(cx, transition, value, |state| cx.machine_value(state));
@@ -232,18 +228,18 @@ fn change(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     if transition.guard.is_none() {
         return quote_spanned!(span=> ::core::result::Result::Ok(#target));
     }
-    let guard = outside::guard_fn(cx, transition);
+    let guard = user_code::guard_fn(cx, transition);
     quote_spanned! {span=>
-        match outside::#guard(&state, &self #context) {
+        match __user_code::#guard(&state, &self #context) {
             ::core::result::Result::Ok(()) => ::core::result::Result::Ok(#target),
             ::core::result::Result::Err(reason) => {
-                ::core::result::Result::Err(#core::Refused { machine: state, event: self, reason })
+                ::core::result::Result::Err(#core::GuardError { machine: state, event: self, reason })
             }
         }
     }
 }
 
-/// Puts each possible target, which `value` holds, into something else.
+/// Applies `wrap` to the target in `value`, whichever of the possible ones it is.
 fn rewrap(
     cx: &Cx<'_>,
     transition: &Transition,

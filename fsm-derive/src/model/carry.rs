@@ -1,15 +1,15 @@
-//! Where each field of a target comes from: the event's payload, else the source state's field of the same name.
+//! The source of each field of a target state: the event's payload, else the source state's field of the same name.
 
 use super::{Field, Machine, Transition};
 
-/// What supplies a field of a target.
+/// The source of a field of a target state.
 pub(crate) enum Supply<'m> {
     Payload(&'m Field),
     Source(&'m Field),
 }
 
 impl Machine {
-    /// For each field of `target`, in order, what supplies it on `transition`; `None` where nothing does.
+    /// Each field of `target`, in order, with its source on `transition`, or `None` if it has no source.
     pub(crate) fn supplies(&self, transition: &Transition, target: usize) -> Vec<(&Field, Option<Supply<'_>>)> {
         let find = |fields: &'_ [Field], name: &str| fields.iter().position(|field| field.name() == name);
         let payload = &self.events[transition.event].fields;

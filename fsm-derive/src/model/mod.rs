@@ -1,4 +1,4 @@
-//! The machine that a declaration means: names resolved to indices, defaults filled in.
+//! The machine model: a declaration with names resolved to indices and defaults filled in.
 
 mod carry;
 mod names;
@@ -12,7 +12,7 @@ pub(crate) use syn::Member;
 use crate::parse::{Delay, Property, Value};
 
 pub(crate) use carry::Supply;
-pub(crate) use names::{plain, snake, snake_ident};
+pub(crate) use names::{pascal, plain, snake, snake_ident};
 pub(crate) use resolve::{machine, module};
 
 /// A machine, ready to be checked and expanded.
@@ -24,25 +24,25 @@ pub(crate) struct Machine {
     pub(crate) non_exhaustive: bool,
     /// The generated module.
     pub(crate) module: Ident,
-    /// Where the library is, if not at its usual place.
+    /// The path of the library, if `crate = …` sets one.
     pub(crate) krate: Option<Path>,
     pub(crate) derives: Vec<Path>,
     pub(crate) version: u32,
-    /// The word `durable`, if it is given.
+    /// The span of `durable`, if present.
     pub(crate) durable: Option<Span>,
-    /// The type of what every state shares.
+    /// The type of the context, which all states share.
     pub(crate) context: Option<Type>,
     pub(crate) states: Vec<State>,
     pub(crate) groups: Vec<Group>,
     pub(crate) events: Vec<Event>,
     pub(crate) transitions: Vec<Transition>,
-    /// What was asked to hold.
+    /// The properties declared with `require(…)`.
     pub(crate) requires: Vec<Require>,
-    /// All that was named could be found, so that questions about the graph have answers.
-    pub(crate) whole: bool,
+    /// Whether all names could be resolved, so that the graph can be checked.
+    pub(crate) complete: bool,
 }
 
-/// What a state is for.
+/// The kind of a state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rest,
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     End,
 }
 
-/// How a variant's fields are written.
+/// The form of a variant's fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Struct,
@@ -60,8 +60,11 @@ pub(crate) enum Shape {
 
 /// A state.
 pub(crate) struct State {
+    /// The variant.
     pub(crate) ident: Ident,
-    /// To store and to draw.
+    /// The generated struct: named like the variant, unless `type = …` sets another name.
+    pub(crate) ty: Ident,
+    /// The name in stored rows and diagrams.
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) attrs: Vec<Attribute>,
@@ -74,10 +77,10 @@ pub(crate) struct State {
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field>,
     pub(crate) timer: Option<Timer>,
-    /// What is fired when the worker's attempts are used up.
-    pub(crate) exhausted: Option<Fires>,
-    /// The type of what the worker keeps for its next attempt.
-    pub(crate) progress: Option<Type>,
+    /// The event fired when the worker's attempts are exhausted.
+    pub(crate) exhausted: Option<FiredEvent>,
+    /// The type of the worker's checkpoint.
+    pub(crate) checkpoint: Option<Type>,
 }
 
 /// A superstate.
@@ -97,12 +100,12 @@ pub(crate) struct Field {
 pub(crate) struct Timer {
     pub(crate) span: Span,
     pub(crate) delay: Delay,
-    pub(crate) fires: Fires,
+    pub(crate) fires: FiredEvent,
 }
 
-/// An event that is fired for a state, with its payload.
-pub(crate) struct Fires {
-    /// Of the event's name.
+/// An event fired by a timer or by `exhausted`, with its payload.
+pub(crate) struct FiredEvent {
+    /// The span of the event's name.
     pub(crate) span: Span,
     pub(crate) event: usize,
     pub(crate) payload: Vec<Value>,
@@ -110,20 +113,22 @@ pub(crate) struct Fires {
 
 /// An event.
 pub(crate) struct Event {
-    /// As the method is called.
+    /// The name in the first `#[on(…)]` of the event.
     pub(crate) ident: Ident,
-    /// As the type is called.
+    /// The name of the method, if `method = …` sets one.
+    pub(crate) method: Option<Ident>,
+    /// The name of the generated type.
     pub(crate) ty: Ident,
-    /// To store and to draw.
+    /// The name in stored rows and diagrams.
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
 }
 
 /// A transition.
 pub(crate) struct Transition {
-    /// Of the whole `#[on(…)]`.
+    /// The span of the whole `#[on(…)]`.
     pub(crate) span: Span,
-    /// The event's name as this `#[on(…)]` writes it.
+    /// The event's name in this `#[on(…)]`.
     pub(crate) ident: Ident,
     pub(crate) origin: Origin,
     pub(crate) from: usize,
@@ -132,12 +137,12 @@ pub(crate) struct Transition {
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
     pub(crate) auto: bool,
-    /// All that its `#[on(…)]` says could be read.
-    pub(crate) sound: bool,
+    /// Whether every option of its `#[on(…)]` could be read.
+    pub(crate) complete: bool,
 }
 
 impl Transition {
-    /// The user's code has a part in it.
+    /// Whether it has a `guard` or a `with`.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.guard.is_some() || self.with.is_some()
     }
@@ -151,12 +156,12 @@ pub(crate) enum Origin {
     Enum,
 }
 
-/// A property that was asked to hold.
+/// A property declared with `require(…)`.
 pub(crate) struct Require {
     pub(crate) property: Property,
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// The states as they are written there.
+    /// The states, at their positions in `require(…)`.
     pub(crate) first: Ident,
     pub(crate) second: Ident,
 }
@@ -167,7 +172,7 @@ impl Machine {
         self.transitions.iter().filter(move |transition| transition.from == state)
     }
 
-    /// The states of a superstate.
+    /// The states in a superstate.
     pub(crate) fn members(&self, group: usize) -> impl Iterator<Item = usize> {
         (0..self.states.len()).filter(move |state| self.states[*state].group == Some(group))
     }
@@ -189,7 +194,12 @@ impl Field {
 }
 
 impl Machine {
-    /// The generated choice of a transition with several targets: `ReviewDecide`.
+    /// The method of a transition: named like the event, unless `method = …` sets another name.
+    pub(crate) fn method<'m>(&'m self, transition: &'m Transition) -> &'m Ident {
+        self.events[transition.event].method.as_ref().unwrap_or(&transition.ident)
+    }
+
+    /// The name of the generated choice type of a transition with several targets: `ReviewDecide`.
     pub(crate) fn choice(&self, transition: &Transition) -> Ident {
         let name =
             format!("{}{}", plain(&self.states[transition.from].ident), plain(&self.events[transition.event].ty));

@@ -1,9 +1,9 @@
-//! Names between the cases that Rust uses.
+//! Conversion of names between snake case and Pascal case.
 
 use proc_macro2::Span;
 use syn::{Ident, ext::IdentExt as _};
 
-/// Without `r#`.
+/// The name without `r#`.
 pub(crate) fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
@@ -30,7 +30,7 @@ pub(crate) fn snake(name: &str) -> String {
 }
 
 /// `power_off` → `PowerOff`.
-pub(super) fn pascal(name: &str) -> String {
+pub(crate) fn pascal(name: &str) -> String {
     name.split('_')
         .flat_map(|word| {
             let mut chars = word.chars();
@@ -39,14 +39,14 @@ pub(super) fn pascal(name: &str) -> String {
         .collect()
 }
 
-/// What is called after a type without being one, as a module or a method: the name in snake case; raw where that is a
-/// keyword, and with `_` after it where it cannot even be raw (`crate`, `self`, `super`).
+/// The snake case identifier for a module or method named after a type: raw if it is a keyword, with `_` appended if it cannot
+/// be raw (`crate`, `self`, `super`).
 pub(crate) fn snake_ident(of: &Ident) -> Ident {
     let name = snake(&plain(of));
     ident(&name, of.span()).unwrap_or_else(|| Ident::new(&format!("{name}_"), of.span()))
 }
 
-/// An identifier for `name`, raw where it is a keyword; `None` where no identifier can be made of it.
+/// The identifier `name`, raw if it is a keyword. Returns `None` if `name` is not an identifier.
 pub(super) fn ident(name: &str, span: Span) -> Option<Ident> {
     let plain = syn::parse_str::<Ident>(name);
     let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cases_are_translated() {
+    fn converts_between_cases() {
         for (camel, expected) in [
             ("Server", "server"),
             ("HttpServer2", "http_server2"),

@@ -5,18 +5,18 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::{Attribute, LitStr, Token, parse::ParseStream};
 
-use super::{Fires, code::code, span, words};
+use super::{FiredEvent, expr::expr, span, syntax};
 use crate::errors::Errors;
 
 /// A timer of a state.
 pub(crate) struct After {
-    /// Of the whole attribute.
+    /// The span of the whole attribute.
     pub(crate) span: Span,
     pub(crate) delay: Delay,
-    pub(crate) fires: Fires,
+    pub(crate) fires: FiredEvent,
 }
 
-/// How long it runs.
+/// How long a timer runs.
 pub(crate) enum Delay {
     /// A literal, as in `"15m"`.
     Known(Duration),
@@ -25,7 +25,7 @@ pub(crate) enum Delay {
 }
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    words::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
+    syntax::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
 }
 
 fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
@@ -33,35 +33,35 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         let text: LitStr = input.parse()?;
         Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
     } else {
-        Delay::Const(code(input)?)
+        Delay::Const(expr(input)?)
     };
     if input.is_empty() {
-        return Err(syn::Error::new(span, "a timer fires an event: `#[after(\"15m\", event)]`"));
+        return Err(syn::Error::new(span, "missing event: expected `#[after(\"15m\", event)]`"));
     }
-    words::end(input)?;
+    syntax::end(input)?;
     input.parse::<Token![,]>()?;
-    let fires = Fires::read(input)?;
-    words::end(input)?;
+    let fires = FiredEvent::read(input)?;
+    syntax::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     if !input.is_empty() {
-        return Err(input.error("nothing follows the event of a timer"));
+        return Err(input.error("unexpected token after the event: expected `#[after(\"15m\", event)]`"));
     }
     Ok(After { span, delay, fires })
 }
 
-/// `15m`, `1h 30m`, `250ms`. Own code, as the forms are few and a date library would be a dependency of every declaration.
+/// Parses `15m`, `1h 30m` or `250ms`. Written by hand: there are few forms, and every declaration would pay for a date crate.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration: write `15m`, `1h30m` or `250ms` (units: ms, s, m, h, d)");
+    let invalid = || format!("invalid duration `{text}`: expected `15m`, `1h30m` or `250ms` (units: ms, s, m, h, d)");
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     if rest.is_empty() {
-        return Err(wrong());
+        return Err(invalid());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let count: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
+        let count: u64 = rest[..digits].parse().map_err(|_| invalid())?;
         let unit = rest[digits..].trim_start();
         let end = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
         let millis: u64 = match &unit[..end] {
@@ -70,14 +70,16 @@ fn duration(text: &str) -> Result<Duration, String> {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
-            _ => return Err(wrong()),
+            _ => return Err(invalid()),
         };
         let part = count.checked_mul(millis).map(Duration::from_millis);
-        total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| format!("`{text}` is too long"))?;
+        total = part
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(|| format!("duration `{text}` is too long: write a shorter one"))?;
         rest = unit[end..].trim_start();
     }
     if total.is_zero() {
-        return Err("a timer of no length would leave the state at once: give it some time".to_owned());
+        return Err("the duration of a timer cannot be zero: write at least `1ms`".to_owned());
     }
     Ok(total)
 }
@@ -87,14 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read() {
+    fn parses_durations() {
         assert_eq!(duration("15m"), Ok(Duration::from_mins(15)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
         assert_eq!(duration("2d1ms"), Ok(Duration::from_millis(172_800_001)));
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn rejects_invalid_durations() {
         for text in ["", "m", "15", "15 minutes", "-3s", "1.5h", "0s", "99999999999999999999s", "9999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }

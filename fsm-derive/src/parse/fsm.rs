@@ -5,11 +5,11 @@ use syn::{Ident, LitInt, Path, Token, Type, parenthesized, parse::ParseStream, p
 
 use super::{
     On, on,
-    words::{self, Given},
+    syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
 
-/// What `#[fsm(…)]` says.
+/// The options in `#[fsm(…)]`.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) initial: Vec<Ident>,
@@ -21,17 +21,17 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
     pub(crate) groups: Vec<Group>,
     pub(crate) requires: Vec<Require>,
-    /// `initial` is given, whether or not it could be read.
-    pub(crate) says_initial: bool,
-    /// What says where machines begin, or what superstates do, could not all be read.
-    unread: bool,
-    given: Given,
+    /// Whether `initial` is present, even if it could not be read.
+    pub(crate) has_initial: bool,
+    /// Whether `initial` or a `group(…)` could not be read completely.
+    incomplete: bool,
+    seen: SeenOptions,
 }
 
 impl Options {
-    /// All that makes the graph could be read.
-    pub(super) fn whole(&self) -> bool {
-        !self.unread
+    /// Whether all options that define the graph could be read.
+    pub(super) fn complete(&self) -> bool {
+        !self.incomplete
     }
 }
 
@@ -41,21 +41,21 @@ pub(crate) struct Group {
     pub(crate) ons: Vec<On>,
 }
 
-/// A property that shall hold.
+/// A property of the graph, declared with `require(…)`.
 pub(crate) struct Require {
     pub(crate) property: Property,
     pub(crate) first: Ident,
     pub(crate) second: Ident,
 }
 
-/// What shall hold of two states.
+/// A property that relates two states.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Property {
-    /// Every way to the second passes the first.
+    /// Every path to the second leads through the first.
     Before,
-    /// No way leads from the first to the second.
+    /// No path leads from the first to the second.
     Never,
-    /// A way leads from the first to the second.
+    /// A path leads from the first to the second.
     Reaches,
 }
 
@@ -63,30 +63,30 @@ const KNOWN: [&str; 9] = ["initial", "derive", "durable", "context", "version", 
 
 impl Options {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        words::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let (key, word) = self.given.word(input, &KNOWN, "`#[fsm(…)]`", errors)?;
-        match word {
+        let (key, option) = self.seen.option(input, &KNOWN, "`#[fsm(…)]`", errors)?;
+        match option {
             "initial" => {
-                self.says_initial = true;
-                let before = std::mem::replace(&mut self.unread, true);
-                words::equals(input, &key, "A | B")?;
+                self.has_initial = true;
+                let before = std::mem::replace(&mut self.incomplete, true);
+                syntax::equals(input, &key, "A | B")?;
                 self.initial
-                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, words::state)?);
-                words::end(input)?;
-                self.unread = before;
+                    .extend(Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, syntax::state)?);
+                syntax::end(input)?;
+                self.incomplete = before;
             }
             "derive" => {
-                self.given.again(word);
-                let derives = words::inside(input, &key, "Clone, Debug", |input| {
+                self.seen.allow_repeat(option);
+                let derives = syntax::inside(input, &key, "Clone, Debug", |input| {
                     Punctuated::<Path, Token![,]>::parse_terminated_with(input, Path::parse_mod_style)
                 })?;
                 for path in derives {
                     let name = text::of(&path);
                     if self.derives.iter().any(|other| text::of(other) == name) {
-                        errors.at(&path, format!("`{name}` is listed twice: leave one"));
+                        errors.at(&path, format!("`{name}` is listed twice: remove one"));
                     } else {
                         self.derives.push(path);
                     }
@@ -94,41 +94,41 @@ impl Options {
             }
             "durable" => self.durable = Some(key.span()),
             "context" => {
-                words::equals(input, &key, "Type")?;
+                syntax::equals(input, &key, "Type")?;
                 self.context = Some(input.parse()?);
             }
             "version" => {
-                words::equals(input, &key, "2")?;
+                syntax::equals(input, &key, "2")?;
                 let number: LitInt = input.parse()?;
                 match number.base10_parse() {
-                    Ok(0) | Err(_) => errors.at(&number, "a version is a whole number from 1 to 4294967295"),
+                    Ok(0) | Err(_) => errors.at(&number, "invalid version: expected an integer from 1 to 4294967295"),
                     Ok(version) => self.version = Some(version),
                 }
             }
             "module" => {
-                words::equals(input, &key, "name")?;
+                syntax::equals(input, &key, "name")?;
                 self.module = Some(input.parse()?);
             }
             "crate" => {
-                words::equals(input, &key, "path")?;
+                syntax::equals(input, &key, "path")?;
                 self.krate = Some(input.call(Path::parse_mod_style)?);
             }
             "group" => {
-                self.given.again(word);
+                self.seen.allow_repeat(option);
                 let mut read = Ok(());
-                let sound = errors.none_in(|errors| {
-                    read = words::inside(input, &key, "Name, on(event => Target)", |input| {
+                let ok = errors.none_in(|errors| {
+                    read = syntax::inside(input, &key, "Name, on(event => Target)", |input| {
                         self.groups.push(group(input, &self.groups, errors)?);
                         Ok(())
                     });
                 });
-                self.unread |= !sound || read.is_err();
+                self.incomplete |= !ok || read.is_err();
                 read?;
             }
             _ => {
-                self.given.again(word);
-                words::inside(input, &key, "before(A, B)", |input| {
-                    words::items(input, errors, |input, errors| {
+                self.seen.allow_repeat(option);
+                syntax::inside(input, &key, "before(A, B)", |input| {
+                    syntax::items(input, errors, |input, errors| {
                         self.requires.push(require(input, errors)?);
                         Ok(())
                     })
@@ -141,22 +141,23 @@ impl Options {
 
 /// `Active, on(suspend => Suspended), …`
 fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::Result<Group> {
-    let mut group = Group { ident: words::state(input)?, ons: Vec::new() };
+    let mut group = Group { ident: syntax::state(input)?, ons: Vec::new() };
     if others.iter().any(|other| other.ident == group.ident) {
-        let message = format!("`{}` is declared twice: put both into one `group(…)`", group.ident);
+        let message = format!("superstate `{}` is declared twice: merge the two into one `group(…)`", group.ident);
         return Err(syn::Error::new(group.ident.span(), message));
     }
-    if let Err(error) = words::end(input) {
+    if let Err(error) = syntax::end(input) {
         errors.push(error);
         return Ok(group);
     }
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
-    words::items(input, errors, |input, errors| {
-        let key = words::word(input)?;
+    syntax::items(input, errors, |input, errors| {
+        let key = syntax::word(input)?;
         if key != "on" {
-            let message = format!("a superstate knows no `{key}`: write `group({}, on(event => Target))`", group.ident);
+            let message =
+                format!("unknown option `{key}` in `group(…)`: expected `group({}, on(event => Target))`", group.ident);
             return Err(syn::Error::new(key.span(), message));
         }
         let content;
@@ -170,15 +171,15 @@ fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::
 /// `before(A, B)`
 fn require(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Require> {
     const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
-    let (key, word) = Given::default().word(input, &PROPERTIES, "`require(…)`", errors)?;
-    let property = match word {
+    let (key, option) = SeenOptions::default().option(input, &PROPERTIES, "`require(…)`", errors)?;
+    let property = match option {
         "before" => Property::Before,
         "never" => Property::Never,
         _ => Property::Reaches,
     };
-    let states = words::inside(input, &key, "A, B", words::states)?;
+    let states = syntax::inside(input, &key, "A, B", syntax::states)?;
     let Ok([first, second]) = <[Ident; 2]>::try_from(states) else {
-        return Err(syn::Error::new(key.span(), format!("`{key}` is about two states: `{key}(A, B)`")));
+        return Err(syn::Error::new(key.span(), format!("`{key}` takes two states: expected `{key}(A, B)`")));
     };
     Ok(Require { property, first, second })
 }

@@ -1,12 +1,12 @@
-//! From tokens to a declaration: what the user wrote, with nothing resolved yet.
+//! Parses the derive input into a declaration. Names are not resolved yet.
 
 mod after;
-mod code;
-mod fires;
+mod expr;
+mod fired_event;
 mod fsm;
 mod on;
 mod state;
-mod words;
+mod syntax;
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use proc_macro2::Span;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibility, ext::IdentExt as _};
 
 pub(crate) use after::{After, Delay};
-pub(crate) use fires::{Fires, Value};
+pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use on::On;
 pub(crate) use state::StateOptions;
@@ -28,11 +28,11 @@ pub(crate) struct Declaration {
     pub(crate) generics: Generics,
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) options: Options,
-    /// `#[on(…)]` on the enum itself.
-    pub(crate) wide: Vec<On>,
+    /// The `#[on(…)]` attributes of the enum itself.
+    pub(crate) enum_ons: Vec<On>,
     pub(crate) variants: Vec<Variant>,
-    /// All that makes the graph could be read.
-    pub(crate) whole: bool,
+    /// Whether everything that defines the graph could be read.
+    pub(crate) complete: bool,
 }
 
 /// An annotated variant.
@@ -45,93 +45,97 @@ pub(crate) struct Variant {
     pub(crate) afters: Vec<After>,
 }
 
-/// Reads the whole declaration; what cannot be read is reported and left out.
+/// Reads the declaration. Invalid parts are reported and left out.
 pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaration {
     let mut options = Options::default();
-    let mut wide = Vec::new();
-    let mut whole = true;
+    let mut enum_ons = Vec::new();
+    let mut complete = true;
     for attr in &input.attrs {
         match name(attr).as_str() {
             "fsm" => {
                 let read =
-                    words::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
-                options.says_initial |= read.is_none();
+                    syntax::read(attr, "#[fsm(initial = A)]", errors, |input, errors| options.read(input, errors));
+                options.has_initial |= read.is_none();
             }
-            "on" => whole &= errors.none_in(|errors| wide.extend(on::read(attr, errors))),
+            "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
             other @ ("state" | "after") => {
-                errors.at(attr, format!("`#[{other}(…)]` belongs on a variant, the state that it is about"));
+                errors.at(attr, format!("`#[{other}(…)]` is not allowed on the enum: move it to a variant"));
             }
             _ => {}
         }
     }
     let variants = match input.data {
         Data::Enum(data) if data.variants.is_empty() => {
-            errors.at(&input.ident, "a state machine has at least one state: declare a variant");
+            errors.at(&input.ident, "a state machine needs at least one state: add a variant");
             Vec::new()
         }
         Data::Enum(data) => {
             let mut names = HashSet::new();
-            let (once, again): (Vec<_>, Vec<_>) =
+            let (distinct, duplicates): (Vec<_>, Vec<_>) =
                 data.variants.into_iter().partition(|variant| names.insert(variant.ident.unraw()));
-            for variant in again {
-                errors.at(&variant.ident, format!("`{}` is declared twice: rename one", variant.ident));
+            for variant in duplicates {
+                errors.at(&variant.ident, format!("state `{}` is declared twice: rename one", variant.ident));
             }
-            once.into_iter().map(|variant| self::variant(variant, &mut whole, errors)).collect()
+            distinct.into_iter().map(|variant| self::variant(variant, &mut complete, errors)).collect()
         }
         Data::Struct(data) => not_an_enum(data.struct_token.span, errors),
         Data::Union(data) => not_an_enum(data.union_token.span, errors),
     };
-    whole &= options.whole();
+    complete &= options.complete();
     Declaration {
         ident: input.ident,
         vis: input.vis,
         generics: input.generics,
         attrs: input.attrs,
         options,
-        wide,
+        enum_ons,
         variants,
-        whole,
+        complete,
     }
 }
 
 fn not_an_enum(span: Span, errors: &mut Errors) -> Vec<Variant> {
-    errors.at_span(span, "a state machine is declared on an enum, with one variant per state");
+    errors.at_span(span, "`StateMachine` can only be derived for an enum: declare one variant per state");
     Vec::new()
 }
 
-fn variant(variant: syn::Variant, whole: &mut bool, errors: &mut Errors) -> Variant {
+fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> Variant {
     let mut options = StateOptions::default();
     let (mut ons, mut afters) = (Vec::new(), Vec::new());
     for attr in &variant.attrs {
         match name(attr).as_str() {
             "state" => {
-                *whole &= errors.none_in(|errors| {
-                    words::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
+                *complete &= errors.none_in(|errors| {
+                    syntax::read(attr, "#[state(end)]", errors, |input, errors| options.read(input, errors));
                 });
             }
-            "on" => *whole &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
+            "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
             "after" => afters.extend(after::read(attr, errors)),
-            "fsm" => errors.at(attr, "`#[fsm(…)]` belongs on the enum; a state is described by `#[state(…)]`"),
+            "fsm" => {
+                errors.at(attr, "`#[fsm(…)]` is not allowed on a variant: move it to the enum, or write `#[state(…)]`");
+            }
             _ => {}
         }
     }
     let mut fields = variant.fields;
-    once(&mut fields);
+    remove_duplicates(&mut fields);
     for field in &fields {
         for attr in &field.attrs {
-            if let name @ ("fsm" | "state" | "on" | "after") = name(attr).as_str() {
-                errors.at(
-                    attr,
-                    format!("`#[{name}(…)]` means nothing on a field: it belongs on the variant or the enum"),
-                );
-            }
+            let name = name(attr);
+            let owner = match name.as_str() {
+                "fsm" => "the enum",
+                "on" => "the variant or the enum",
+                "state" | "after" => "the variant",
+                _ => continue,
+            };
+            errors.at(attr, format!("`#[{name}(…)]` is not allowed on a field: move it to {owner}"));
         }
     }
     Variant { ident: variant.ident, attrs: variant.attrs, fields, options, ons, afters }
 }
 
-/// Leaves out what has a name for the second time: rustc reports it.
-fn once(fields: &mut Fields) {
+/// Removes fields with a duplicate name, which rustc reports.
+fn remove_duplicates(fields: &mut Fields) {
     if let Fields::Named(named) = fields {
         let mut names = HashSet::new();
         let fields = std::mem::take(&mut named.named);
@@ -140,12 +144,12 @@ fn once(fields: &mut Fields) {
     }
 }
 
-/// The attribute's name, if it is a single word.
+/// The attribute's name, or an empty string if it is a path.
 fn name(attr: &Attribute) -> String {
     attr.path().get_ident().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The span of an attribute's brackets: where rustc shall point for the whole `#[on(…)]`.
+/// The span of a whole attribute, from `[` to `]`.
 fn span(attr: &Attribute) -> Span {
     attr.bracket_token.span.join()
 }

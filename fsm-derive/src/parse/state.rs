@@ -4,55 +4,58 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    Fires,
-    words::{self, Given},
+    FiredEvent,
+    syntax::{self, SeenOptions},
 };
 use crate::errors::Errors;
 
-/// What `#[state(…)]` says.
+/// The options in `#[state(…)]`.
 #[derive(Default)]
 pub(crate) struct StateOptions {
     pub(crate) work: Option<Span>,
     pub(crate) end: Option<Span>,
+    /// The name of the generated struct.
+    pub(crate) ty: Option<Ident>,
     pub(crate) name: Option<LitStr>,
     pub(crate) was: Vec<LitStr>,
     pub(crate) remove: Option<Span>,
     pub(crate) group: Option<Ident>,
-    pub(crate) exhausted: Option<Fires>,
-    /// The type of what the worker keeps for its next attempt.
-    pub(crate) progress: Option<Type>,
-    given: Given,
+    pub(crate) exhausted: Option<FiredEvent>,
+    /// The type of the worker's checkpoint.
+    pub(crate) checkpoint: Option<Type>,
+    seen: SeenOptions,
 }
 
-const KNOWN: [&str; 8] = ["work", "end", "name", "was", "remove", "in", "exhausted", "progress"];
+const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        words::items(input, errors, |input, errors| self.item(input, errors))
+        syntax::items(input, errors, |input, errors| self.item(input, errors))
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        let (key, word) = self.given.word(input, &KNOWN, "`#[state(…)]`", errors)?;
-        match word {
+        let (key, option) = self.seen.option(input, &KNOWN, "`#[state(…)]`", errors)?;
+        match option {
             "work" => self.work = Some(key.span()),
             "end" => self.end = Some(key.span()),
             "remove" => self.remove = Some(key.span()),
-            "name" => self.name = Some(words::text(input, &key)?),
+            "type" => self.ty = Some(syntax::new_name(input, &key, "Name")?),
+            "name" => self.name = Some(syntax::text(input, &key)?),
             "was" => {
-                self.given.again(word);
-                self.was.push(words::text(input, &key)?);
+                self.seen.allow_repeat(option);
+                self.was.push(syntax::text(input, &key)?);
             }
             "in" => {
-                words::equals(input, &key, "Superstate")?;
-                self.group = Some(words::state(input)?);
+                syntax::equals(input, &key, "Superstate")?;
+                self.group = Some(syntax::state(input)?);
             }
             "exhausted" => {
-                words::equals(input, &key, "event")?;
-                self.exhausted = Some(Fires::read(input)?);
+                syntax::equals(input, &key, "event")?;
+                self.exhausted = Some(FiredEvent::read(input)?);
             }
             _ => {
-                words::equals(input, &key, "Type")?;
-                self.progress = Some(input.parse()?);
+                syntax::equals(input, &key, "Type")?;
+                self.checkpoint = Some(input.parse()?);
             }
         }
         Ok(())

@@ -1,7 +1,9 @@
-//! Tests of the whole derive: what it writes, in full; that it agrees with a simple model; that nothing makes it panic.
+//! Tests of the whole derive: snapshots, random declarations against a reference model, and random tokens.
 
+mod diagrams;
 mod graphs;
+mod imports;
 mod mutations;
 mod names;
-mod pictures;
+mod panics;
 mod snapshots;

@@ -1,38 +1,38 @@
-//! The expansions of three machines, as files that a reviewer can read; `FSM_UPDATE=1` writes them.
+//! Snapshots of the expansions of four machines. `FSM_UPDATE=1` rewrites them.
 
 use std::{env, fs, path::Path};
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-fn holds(name: &str, declaration: TokenStream) {
-    let expansion = crate::derive(syn::parse2(declaration).expect("it is an enum"));
-    let file = syn::parse2(expansion).expect("it is Rust");
-    held(name, &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)));
+fn assert_expansion(name: &str, declaration: TokenStream) {
+    let expansion = crate::derive(syn::parse2(declaration).expect("an enum"));
+    let file = syn::parse2(expansion).expect("valid Rust");
+    assert_snapshot(name, &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)));
 }
 
-/// Holds what is written against the snapshot.
-pub(super) fn held(name: &str, written: &str) {
+/// Compares `found` with the snapshot, or rewrites the snapshot.
+pub(super) fn assert_snapshot(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if env::var_os("FSM_UPDATE").is_some_and(|update| update == "1") {
-        fs::write(&path, written).expect("the snapshot can be written");
+        fs::write(&path, found).expect("the snapshot can be written");
     }
-    let held = fs::read_to_string(&path).unwrap_or_default();
-    let difference = held.lines().zip(written.lines()).position(|(held, written)| held != written);
-    let line = difference.unwrap_or_else(|| held.lines().count().min(written.lines().count()));
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let difference = expected.lines().zip(found.lines()).position(|(expected, found)| expected != found);
+    let line = difference.unwrap_or_else(|| expected.lines().count().min(found.lines().count()));
     let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
     assert!(
-        held == written,
+        expected == found,
         "{name} differs in line {}; FSM_UPDATE=1 rewrites it\n- {}\n+ {}",
         line + 1,
-        at(&held),
-        at(written)
+        at(&expected),
+        at(found)
     );
 }
 
 #[test]
 fn plain() {
-    holds(
+    assert_expansion(
         "plain.rs",
         quote! {
             /// A light switch.
@@ -51,7 +51,7 @@ fn plain() {
 
 #[test]
 fn with_data() {
-    holds(
+    assert_expansion(
         "with_data.rs",
         quote! {
             /// A text on its way to the reader.
@@ -78,7 +78,7 @@ fn with_data() {
 
 #[test]
 fn durable() {
-    holds(
+    assert_expansion(
         "durable.rs",
         quote! {
             /// A report, from the request to its text.
@@ -88,7 +88,7 @@ fn durable() {
                 #[on(begin => Writing)]
                 Requested { title: String },
                 /// A worker is writing it.
-                #[state(work, progress = Page)]
+                #[state(work, checkpoint = Page)]
                 #[on(finish { text: String } => Written)]
                 #[after("1h", finish { text: String::new() })]
                 Writing { title: String },
@@ -102,7 +102,7 @@ fn durable() {
 
 #[test]
 fn with_context() {
-    holds(
+    assert_expansion(
         "with_context.rs",
         quote! {
             /// An order in a shop.

@@ -1,7 +1,7 @@
 //! Owns the decision: what is to be done about an instance, from what is stored and who works on it. Pure.
 
 use crate::store::Row;
-use fsm_core::Kind;
+use fsm_core::StateKind;
 use std::time::SystemTime;
 use uuid::Uuid;
 
@@ -50,7 +50,13 @@ pub(crate) enum Plan {
 /// `elsewhere`, another process whose lease lives, it is for that one to work on the row or to give it up. Any other owner
 /// without a running worker is a process that is gone, or a claim of this one whose answer was lost: the row is claimed
 /// anew, under a new fence.
-pub(crate) fn plan(row: &Row, kind: Option<Kind>, running: Option<Stay>, elsewhere: bool, now: SystemTime) -> Plan {
+pub(crate) fn plan(
+    row: &Row,
+    kind: Option<StateKind>,
+    running: Option<Stay>,
+    elsewhere: bool,
+    now: SystemTime,
+) -> Plan {
     let Some(kind) = kind else {
         return if running.is_some() { Plan::Cancel } else { Plan::Unknown };
     };
@@ -67,7 +73,7 @@ pub(crate) fn plan(row: &Row, kind: Option<Kind>, running: Option<Stay>, elsewhe
     if elsewhere {
         return wait(beside_work);
     }
-    if kind != Kind::Work {
+    if kind != StateKind::Work {
         return if row.owner.is_some() { Plan::Disown } else { wait(beside_work) };
     }
     if row.parked.is_some() {
@@ -104,45 +110,45 @@ mod tests {
     }
 
     #[test]
-    fn work_is_claimed_when_it_is_due_and_not_before() {
+    fn work_is_claimed_when_due() {
         let due = Row { retry_at: Some(NOW), ..row() };
-        assert_eq!(plan(&due, Some(Kind::Work), None, false, NOW), Plan::Claim);
+        assert_eq!(plan(&due, Some(StateKind::Work), None, false, NOW), Plan::Claim);
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(&later, Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
+        assert_eq!(plan(&later, Some(StateKind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
     }
 
     #[test]
-    fn what_a_dead_process_held_is_claimed() {
+    fn claims_of_dead_processes_are_taken_over() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
-        assert_eq!(plan(&orphan, Some(Kind::Work), None, false, NOW), Plan::Claim);
+        assert_eq!(plan(&orphan, Some(StateKind::Work), None, false, NOW), Plan::Claim);
     }
 
     #[test]
-    fn what_another_process_holds_is_left_to_it_but_for_its_timer() {
+    fn only_the_timer_of_a_foreign_claim_fires() {
         let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
-        for kind in [Kind::Work, Kind::Rest] {
+        for kind in [StateKind::Work, StateKind::Rest] {
             assert_eq!(plan(&held, Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
         }
         let due = Row { timer_at: Some(NOW), ..held };
-        assert_eq!(plan(&due, Some(Kind::Work), None, true, NOW), Plan::Fire);
+        assert_eq!(plan(&due, Some(StateKind::Work), None, true, NOW), Plan::Fire);
     }
 
     #[test]
-    fn a_worker_whose_stay_goes_on_is_left_alone() {
+    fn a_worker_in_its_state_is_left_running() {
         let mine = Row { owner: Some("me".into()), ..row() };
         let stay = Some(Stay::of(&mine));
-        assert_eq!(plan(&mine, Some(Kind::Work), stay, false, NOW), Plan::Rest);
+        assert_eq!(plan(&mine, Some(StateKind::Work), stay, false, NOW), Plan::Rest);
     }
 
     #[test]
-    fn a_worker_is_cancelled_when_its_stay_is_over() {
+    fn a_worker_is_cancelled_when_its_state_is_left() {
         let stay = Some(Stay::of(&row()));
         let entered_anew = Row { version: 4, entered: 4, ..row() };
-        assert_eq!(plan(&entered_anew, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&entered_anew, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
         let created_anew = Row { incarnation: Uuid::max(), ..row() };
-        assert_eq!(plan(&created_anew, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&created_anew, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
         let claimed_by_another = Row { fence: 8, ..row() };
-        assert_eq!(plan(&claimed_by_another, Some(Kind::Work), stay, false, NOW), Plan::Cancel);
+        assert_eq!(plan(&claimed_by_another, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
         assert_eq!((plan_without_row(stay), plan_without_row(None)), (Plan::Cancel, Plan::Rest));
     }
 
@@ -150,7 +156,7 @@ mod tests {
     fn a_timer_fires_beside_the_worker() {
         let due = Row { timer_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
-        assert_eq!(plan(&due, Some(Kind::Work), stay, false, NOW), Plan::Fire);
+        assert_eq!(plan(&due, Some(StateKind::Work), stay, false, NOW), Plan::Fire);
     }
 
     #[test]
@@ -158,29 +164,29 @@ mod tests {
         let due = Row { desired: Some("W".into()), desired_at: Some(NOW), ..row() };
         let stay = Some(Stay::of(&due));
         for running in [stay, None] {
-            assert_eq!(plan(&due, Some(Kind::Work), running, false, NOW), Plan::Pursue);
+            assert_eq!(plan(&due, Some(StateKind::Work), running, false, NOW), Plan::Pursue);
         }
         let later = Row { desired_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
-        for (kind, running) in [(Kind::Work, stay), (Kind::Rest, None)] {
+        for (kind, running) in [(StateKind::Work, stay), (StateKind::Rest, None)] {
             assert_eq!(plan(&later, Some(kind), running, false, NOW), Plan::Wait(in_secs(5)));
         }
     }
 
     #[test]
-    fn a_parked_instance_waits_for_its_timer_only() {
+    fn only_the_timer_of_a_parked_instance_fires() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(&parked, Some(Kind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
+        assert_eq!(plan(&parked, Some(StateKind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
     }
 
     #[test]
-    fn an_owner_of_a_state_without_work_is_removed() {
+    fn the_owner_is_cleared_in_a_state_without_work() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(&owned, Some(Kind::Rest), None, false, NOW), Plan::Disown);
-        assert_eq!(plan(&row(), Some(Kind::End), None, false, NOW), Plan::Rest);
+        assert_eq!(plan(&owned, Some(StateKind::Rest), None, false, NOW), Plan::Disown);
+        assert_eq!(plan(&row(), Some(StateKind::End), None, false, NOW), Plan::Rest);
     }
 
     #[test]
-    fn an_unknown_state_is_left_alone() {
+    fn an_unknown_state_is_left_untouched() {
         let owned = Row { owner: Some("me".into()), ..row() };
         assert_eq!(plan(&owned, None, None, false, NOW), Plan::Unknown);
         let stay = Some(Stay::of(&row()));

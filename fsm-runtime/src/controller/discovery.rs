@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_read_at_first_and_when_one_more_is_gone_and_now_and_then() {
+    fn claims_are_read_at_start_on_a_loss_and_periodically() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let (a, b) = (("a".to_owned(), at(1)), ("b".to_owned(), at(1)));
         let again = ("a".to_owned(), at(9));

@@ -11,7 +11,7 @@ use crate::{
     store::{Cause, Change, Disarm, Origin, Row, Transition},
     worker::{End, WorkClaim, WorkError, WorkedBy},
 };
-use fsm_core::{Graph, Name, Rejected, UnknownName};
+use fsm_core::{ApplyError, Graph, Name, UnknownNameError};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 /// What an event without a payload is stored as.
@@ -87,7 +87,7 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
 
     fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String> {
         let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
-        let kind: M::EventKind = event.parse().map_err(|error: UnknownName| error.to_string())?;
+        let kind: M::EventKind = event.parse().map_err(|error: UnknownNameError| error.to_string())?;
         let event = M::decode_event(kind, NO_PAYLOAD).map_err(|error| error.to_string())?;
         fire(row, whole, event, Cause::Converge, None)
     }
@@ -120,7 +120,7 @@ fn fire<M: StoredMachine>(
 ) -> Result<Transition, String> {
     let (state, kind) = (machine.state(), M::kind_of(&event));
     let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
-    let target = machine.apply(event, &mut context).map_err(|Rejected { reason, .. }| match reason {
+    let target = machine.apply(event, &mut context).map_err(|ApplyError { reason, .. }| match reason {
         Some(reason) => format!("a guard refused `{kind}`: {reason}"),
         None => format!("`{kind}` is not accepted in `{state}`"),
     })?;

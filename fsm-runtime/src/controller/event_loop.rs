@@ -15,7 +15,7 @@ use crate::{
     supervisor::Supervisor,
     worker::signals::Stage,
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use std::{
     collections::{HashMap, HashSet},
     ops::RangeInclusive,
@@ -422,7 +422,7 @@ async fn look(
 }
 
 /// The kind of the state that `row` stands in; `None` where this code does not know the row.
-fn kind(graph: &Graph, row: &Row) -> Option<Kind> {
+fn kind(graph: &Graph, row: &Row) -> Option<StateKind> {
     let state = graph.state_was(&row.state).filter(|_| knows(graph, &row.state, row.schema));
     state.map(|state| state.kind)
 }

@@ -5,7 +5,7 @@ use crate::{
     store::{Cause, HistoryEntry, Row},
     worker::Limits,
 };
-use fsm_core::{Course, Graph, Obstacle};
+use fsm_core::{Blocker, Graph, NextStep};
 use std::time::Duration;
 
 /// What is to be done about a wish.
@@ -40,22 +40,22 @@ pub(crate) fn decide(
         let note = (!was_suspended).then(|| ("desired state suspended", why.to_string()));
         return keep(desired, None, note);
     }
-    match graph.course(state, &target) {
-        Course::Fire(_) if fell_back && desired.setbacks >= limits.attempts => {
+    match graph.next_step(state, &target) {
+        NextStep::Fire(_) if fell_back && desired.setbacks >= limits.attempts => {
             let why = desired.halt.as_ref().map(ToString::to_string).unwrap_or_default();
             let note = ("desired state given up", format!("{} setbacks, the last: {why}", desired.setbacks));
             keep(desired, None, Some(note))
         }
-        Course::Fire(_) if fell_back => {
+        NextStep::Fire(_) if fell_back => {
             let retry = Some(desired.setbacks);
             keep(desired, retry, None)
         }
-        Course::Fire(transition) => (desired, Decision::Fire(transition.event)),
-        Course::Blocked(obstacle) => {
-            let note = ("desired state blocked", blocked(obstacle, state, &target));
+        NextStep::Fire(transition) => (desired, Decision::Fire(transition.event)),
+        NextStep::Blocked(blocker) => {
+            let note = ("desired state blocked", blocked(blocker, state, &target));
             keep(Stored { halt: None, ..desired }, None, Some(note))
         }
-        Course::Arrived | Course::Work | Course::Timer(_) => keep(Stored { halt: None, ..desired }, None, None),
+        _ => keep(Stored { halt: None, ..desired }, None, None),
     }
 }
 
@@ -117,11 +117,11 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
     graph.state_was(stored).map_or(stored, |state| state.name)
 }
 
-fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
-    match obstacle {
-        Obstacle::NoWay => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
-        Obstacle::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
-        Obstacle::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+fn blocked(blocker: Blocker, state: &str, target: &str) -> String {
+    match blocker {
+        Blocker::Payload(it) => format!("`{}` in `{}` has a payload, which only its caller knows", it.event, it.from),
+        Blocker::Branch(it) => format!("where `{}` in `{}` leads is decided by its `with`", it.event, it.from),
+        _ => format!("no way of `auto` transitions, work and timers leads from `{state}` to `{target}`"),
     }
 }
 
@@ -129,55 +129,34 @@ fn blocked(obstacle: Obstacle, state: &str, target: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::{HistoryKind, Key};
-    use fsm_core::{EventInfo, Kind, StateInfo, TransitionInfo};
+    use fsm_core::{EventInfo, StateInfo, StateKind, TransitionInfo};
     use std::time::SystemTime;
     use uuid::Uuid;
 
-    const fn state(name: &'static str, kind: Kind) -> StateInfo {
-        StateInfo {
-            name,
-            doc: "",
-            kind,
-            initial: false,
-            remove: false,
-            was: &["Former"],
-            group: None,
-            fields: &[],
-            timer: None,
-            exhausted: None,
-        }
+    const fn auto(from: &'static str, event: &'static str, to: &'static [&'static str]) -> TransitionInfo {
+        TransitionInfo::new(from, event, to).with_auto(true)
     }
 
-    const fn on(from: &'static str, event: &'static str, to: &'static [&'static str], auto: bool) -> TransitionInfo {
-        TransitionInfo { from, event, to, guarded: false, auto, doc: "" }
-    }
-
-    const GRAPH: &Graph = &Graph {
-        machine: "Pump",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            StateInfo { was: &[], ..state("Off", Kind::Rest) },
-            StateInfo { was: &[], ..state("Starting", Kind::Work) },
-            state("On", Kind::Rest),
-            StateInfo { was: &[], ..state("Lost", Kind::Rest) },
-        ],
-        events: &[
-            EventInfo { name: "start", fields: &[] },
-            EventInfo { name: "started", fields: &[] },
-            EventInfo { name: "fail", fields: &[] },
-            EventInfo { name: "stop", fields: &[] },
-        ],
-        transitions: &[
-            on("Off", "start", &["Starting"], true),
-            on("Starting", "started", &["On"], false),
-            on("Starting", "fail", &["Off"], false),
-            on("On", "fail", &["Off"], false),
-            on("On", "stop", &["Lost"], false),
-        ],
-        groups: &[],
-    };
+    const GRAPH: &Graph = &Graph::new("Pump")
+        .with_states(&[
+            StateInfo::new("Off"),
+            StateInfo::new("Starting").with_kind(StateKind::Work),
+            StateInfo::new("On").with_was(&["Former"]),
+            StateInfo::new("Lost"),
+        ])
+        .with_events(&[
+            EventInfo::new("start"),
+            EventInfo::new("started"),
+            EventInfo::new("fail"),
+            EventInfo::new("stop"),
+        ])
+        .with_transitions(&[
+            auto("Off", "start", &["Starting"]),
+            TransitionInfo::new("Starting", "started", &["On"]),
+            TransitionInfo::new("Starting", "fail", &["Off"]),
+            TransitionInfo::new("On", "fail", &["Off"]),
+            TransitionInfo::new("On", "stop", &["Lost"]),
+        ]);
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -226,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fires_what_is_auto_and_waits_for_work() {
+    fn auto_transitions_fire_and_work_is_waited_for() {
         assert_eq!(decided("Off", 1, on_wish(1), &[]), Decision::Fire("start"));
         let converged = [moved(2, "Off", "start", "Starting", Cause::Converge)];
         let (desired, retry, note) = kept(decided("Starting", 2, on_wish(1), &converged));
@@ -236,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn falling_back_is_a_setback_with_a_pause_until_there_were_too_many() {
+    fn setbacks_pause_until_the_limit_is_reached() {
         let fell = |version| [moved(version, "Starting", "fail", "Off", Cause::Worker)];
         let mut desired = on_wish(1);
         for setback in 1..10 {
@@ -266,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_from_outside_that_leads_away_suspends_and_stays_so() {
+    fn an_outside_event_away_from_the_target_suspends() {
         for cause in [Cause::Caller, Cause::Operator] {
             let away = [moved(4, "On", "fail", "Off", cause)];
             let (desired, retry, note) = kept(decided("Off", 4, on_wish(3), &away));
@@ -293,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blocked_is_said() {
+    fn the_blocker_is_reported() {
         let lost = [moved(4, "On", "stop", "Lost", Cause::Worker)];
         let (_, retry, note) = kept(decided("Lost", 4, on_wish(3), &lost));
         let text = "no way of `auto` transitions, work and timers leads from `Lost` to `On`";
@@ -301,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_asked_again_until_it_was_too_often() {
+    fn a_refused_event_is_retried_up_to_the_limit() {
         let limits = Limits { attempts: 2, ..Limits::default() };
         let first = refused(on_wish(1), &row("Off", 1), "start", "no power".into(), limits);
         let (desired, retry, note) = kept(first);

@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     panics,
-    supervisor::{Builder, Child, Context, Restarts, StartError, Supervisor},
+    supervisor::{Child, Context, Restarts, Supervisor, SupervisorBuilder, SupervisorStartError},
 };
 use std::{
     collections::BTreeMap,
@@ -189,7 +189,7 @@ where
 }
 
 /// The supervisor of the parts that can be begun again for ever, with growing delays; dropping its handle ends them.
-pub(crate) struct Parts(Builder, Arc<HealthRegistry>);
+pub(crate) struct Parts(SupervisorBuilder, Arc<HealthRegistry>);
 
 impl Parts {
     pub(crate) fn new(clock: &Clock, health: &Arc<HealthRegistry>) -> Self {
@@ -213,7 +213,7 @@ impl Parts {
     }
 
     /// Starts them all.
-    pub(crate) async fn start(self) -> Result<Supervisor, StartError> {
+    pub(crate) async fn start(self) -> Result<Supervisor, SupervisorStartError> {
         self.0.start().await
     }
 }
@@ -231,7 +231,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn s3_a_part_that_panics_is_restarted_and_one_that_is_done_is_not() {
+    async fn s3_a_task_is_restarted_after_a_panic_not_after_its_end() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (falls, ends) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
         let counts = (falls.clone(), ends.clone());
@@ -262,7 +262,7 @@ mod tests {
 
     /// A part that waits is in no round, however long it does.
     #[tokio::test]
-    async fn a_part_is_in_a_round_while_it_blocks_its_thread() {
+    async fn a_task_that_blocks_its_thread_is_shown_as_busy() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let health = Arc::new(HealthRegistry::new(manual.clock()));
         let seen = (health.clone(), manual.clone());

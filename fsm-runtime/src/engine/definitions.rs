@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::store::{Definition, Group, StoreError};
-use fsm_core::{FieldInfo, Graph, Kind};
+use fsm_core::{FieldInfo, Graph};
 use serde_json::{Value, json};
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -87,11 +87,7 @@ pub(crate) fn json(graph: &Graph) -> String {
             json!({
                 "name": state.name,
                 "doc": state.doc,
-                "kind": match state.kind {
-                    Kind::Rest => "rest",
-                    Kind::Work => "work",
-                    Kind::End => "end",
-                },
+                "kind": state.kind.as_str(),
                 "initial": state.initial,
                 "fields": fields(state.fields),
                 "timer": state.timer.map(|timer| json!({

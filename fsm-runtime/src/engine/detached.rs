@@ -49,7 +49,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[tokio::test]
-    async fn what_was_begun_comes_to_its_end_though_its_caller_is_dropped() {
+    async fn a_begun_call_completes_after_its_caller_is_dropped() {
         let (go, told) = oneshot::channel::<()>();
         let (done, heard) = oneshot::channel();
         let mut call = Box::pin(Detached::new(async move {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_begun_never_is() {
+    async fn a_call_that_was_never_polled_does_not_begin() {
         let (done, heard) = oneshot::channel();
         drop(Detached::new(async move { done.send(1) }));
         assert!(heard.await.is_err());

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_long_is_told_of_once_again_when_it_goes_on_and_when_it_is_over() {
+    fn long_calls_are_reported_at_start_repeatedly_and_at_end() {
         let mut patience = Patience::default();
         let at = [0, 9, 10, 15, 19, 20, 35, 40, 79, 85, 3, 0, 12, 0];
         let said: Vec<(u64, Word)> =
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_is_under_way_until_it_is_answered_or_dropped() {
+    async fn a_call_is_pending_until_answered_or_dropped() {
         let calls = Calls::default();
         let seconds = Duration::from_secs;
         let mut first = Box::pin(calls.until("due", seconds(1), std::future::pending::<()>()));

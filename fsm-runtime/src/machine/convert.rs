@@ -6,7 +6,7 @@ use crate::{
     machine::StoredMachine,
     store::{Entering, HistoryEntry, Key, Row},
 };
-use fsm_core::{Kind, Name, StateMachine};
+use fsm_core::{Name, StateKind, StateMachine};
 
 /// A machine's value, and what all its states share.
 pub(crate) type Whole<M> = (M, Box<<M as StateMachine>::Context>);
@@ -105,7 +105,7 @@ pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Re
         context: M::encode_context(context)?,
         schema: M::GRAPH.version,
         timer: info.and_then(|info| info.timer).map(|timer| timer.after),
-        work: info.is_some_and(|info| info.kind == Kind::Work),
+        work: info.is_some_and(|info| info.kind == StateKind::Work),
         remove: info.is_some_and(|info| info.remove),
     };
     Ok((machine, entering))

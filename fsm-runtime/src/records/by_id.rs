@@ -9,7 +9,7 @@ use super::{
 };
 use crate::machine::convert;
 use crate::store::{Key, Row};
-use fsm_core::{Graph, Kind, Name, Rejected};
+use fsm_core::{ApplyError, Graph, Name, StateKind};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -75,10 +75,10 @@ impl<M: Durable> Machines<M> {
                 let (from, accepts) = (machine.state(), machine.accepts());
                 let target = match machine.apply(event, meta.context_mut()) {
                     Ok(target) => target,
-                    Err(Rejected { machine, reason: Some(reason), .. }) => {
+                    Err(ApplyError { machine, reason: Some(reason), .. }) => {
                         return Err(record::refuse(machine, meta, kind, reason));
                     }
-                    Err(Rejected { machine, reason: None, .. }) => {
+                    Err(ApplyError { machine, reason: None, .. }) => {
                         return Err(record::not_accepted(machine, meta, kind, accepts));
                     }
                 };
@@ -102,7 +102,7 @@ impl<M: Durable> Machines<M> {
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
     /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
-    /// # async fn example(tabs: Machines<Tab>) -> Result<(), tab::Failure> {
+    /// # async fn example(tabs: Machines<Tab>) -> Result<(), fsm_runtime::TransitionError<Tab>> {
     /// tabs.retry("table 7", 10, async |tab| match tab {
     ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
     ///     _ => Ok(()), // nothing to pay
@@ -134,7 +134,7 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
-    /// two looks can be missed. Changes by other processes are seen too.
+    /// two looks can be missed. Notifier by other processes are seen too.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].
@@ -176,7 +176,7 @@ impl<M: Durable> Machines<M> {
 
 /// What `row`, which stands in `state`, tells of the work on it; `None` where that is no `work` state.
 fn how_its_work_stands(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
-    graph.state(state).filter(|state| state.kind == Kind::Work)?;
+    graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
     Some(match (&row.parked, &row.owner, pause) {

@@ -12,7 +12,7 @@ use crate::{
     convergence::{Halt, Stored},
     store::{Cause, Change, Key, Note, Row, SetDesiredState, Verdict},
 };
-use fsm_core::{Course, Name, Obstacle, StateMachine};
+use fsm_core::{Blocker, Name, NextStep, StateMachine};
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -234,7 +234,7 @@ impl<M: Durable> Machines<M> {
         read::<M>(&self.row(id).await?)
     }
 
-    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Changes by other processes are seen
+    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Notifier by other processes are seen
     /// too.
     ///
     /// # Errors
@@ -304,8 +304,8 @@ fn progress<M: Durable>(
     if let Some(why) = desired.halt.as_ref().filter(|_| desired.is_suspended()) {
         return Convergence::Blocked(Blocked::Suspended { why: why.to_string() });
     }
-    let course = M::GRAPH.course(state.as_str(), target.as_str());
-    if course == Course::Arrived {
+    let next = M::GRAPH.next_step(state.as_str(), target.as_str());
+    if next == NextStep::Arrived {
         return Convergence::Fulfilled;
     }
     // What happened since is not settled yet.
@@ -313,22 +313,21 @@ fn progress<M: Durable>(
         return Convergence::Pending;
     }
     let no_way = Convergence::Blocked(Blocked::NoWay { from: state, to: target });
-    match course {
-        Course::Arrived => Convergence::Fulfilled,
-        Course::Work => match &row.parked {
+    match next {
+        NextStep::Arrived => Convergence::Fulfilled,
+        NextStep::Work => match &row.parked {
             Some(why) => Convergence::Blocked(Blocked::Parked { why: why.clone() }),
             None => Convergence::Working,
         },
         // A timer that was dropped does not fire.
-        Course::Timer(_) => row.timer_at.map_or(no_way, |until| Convergence::Waiting { until }),
-        Course::Blocked(Obstacle::NoWay) => no_way,
-        Course::Blocked(Obstacle::Payload(it)) => named(it.from, it.event, no_way, |state, event| {
+        NextStep::Timer(_) => row.timer_at.map_or(no_way, |until| Convergence::Waiting { until }),
+        NextStep::Blocked(Blocker::Payload(it)) => named(it.from, it.event, no_way, |state, event| {
             Convergence::Blocked(Blocked::NeedsPayload { state, event })
         }),
-        Course::Blocked(Obstacle::Branch(it)) => {
+        NextStep::Blocked(Blocker::Branch(it)) => {
             named(it.from, it.event, no_way, |state, event| Convergence::Blocked(Blocked::Branches { state, event }))
         }
-        Course::Fire(it) => {
+        NextStep::Fire(it) => {
             named(it.from, it.event, no_way, |_: M::State, event| match (&desired.halt, row.desired_at) {
                 (None, _) => Convergence::Pending,
                 (Some(why), Some(at)) => Convergence::Retrying { event, at, why: why.to_string() },
@@ -338,6 +337,7 @@ fn progress<M: Durable>(
                 (Some(why), None) => Convergence::Blocked(Blocked::FallsBack { why: why.to_string() }),
             })
         }
+        _ => no_way,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 use std::{any::Any, error::Error, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
 
-/// Changes that are made all or none.
+/// Notifier that are made all or none.
 ///
 /// A group that is to be asked for again, after a crash say, has an idempotency key on one of its changes: if it was committed the first
 /// time, the second is [`GroupError::MadeBefore`].

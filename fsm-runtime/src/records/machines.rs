@@ -127,7 +127,7 @@ impl<M: Durable> Machines<M> {
                     Stored::Before(first) => RecordMeta::of_first(&to, &by, &first, context),
                 };
                 match Target::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+                    Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
                     Err(_) => {
                         Err(TransitionError::Unstorable { key, reason: "it changed its state on the way".to_owned() })
                     }
@@ -165,7 +165,7 @@ impl<M: Durable> Machines<M> {
         let (row, (machine, context)) = self.load(id).await?;
         let meta = RecordMeta::of(&self.engine, &self.origin, &row, context);
         Ok(match S::from_enum(machine) {
-            Ok(state) => Ok(M::wrap(RawRecord::new(state, meta))),
+            Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
             Err(machine) => Err(machine.wrap_any(meta)),
         })
     }

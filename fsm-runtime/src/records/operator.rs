@@ -78,7 +78,7 @@ impl<M: Durable> Machines<M> {
     /// #     #[state(work)] #[on(fail { reason: String } => Failed)] Building,
     /// #     #[on(retry => Building)] Failed { reason: String },
     /// # }
-    /// # async fn example(servers: Machines<Server>) -> Result<(), server::Failure> {
+    /// # async fn example(servers: Machines<Server>) -> Result<(), fsm_runtime::TransitionError<Server>> {
     /// let seen = servers.row("web-1").await?;
     /// println!("{} in {} after {} attempts: {:?}", seen.key, seen.state, seen.attempt, seen.parked);
     /// let failed = server::Failed { reason: "the provider lost it".into() };
@@ -163,7 +163,7 @@ impl<M: Durable> Machines<M> {
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match engine.commit_row(Change::Override(moved)).await? {
                 Ok(row) => match S::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::new(state, RecordMeta::of(&engine, &by, &row, context)))),
+                    Ok(state) => Ok(M::wrap(RawRecord::__new(state, RecordMeta::of(&engine, &by, &row, context)))),
                     Err(_) => {
                         Err(TransitionError::Unstorable { key, reason: "it changed its state on the way".to_owned() })
                     }

@@ -14,7 +14,7 @@ use crate::{
 };
 use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
 use serde::Serialize;
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 use uuid::Uuid;
 
 /// What a record holds besides its state: where its row stands, and what every state shares. Only a runtime makes one.
@@ -153,7 +153,10 @@ impl<M: Durable> RecordMeta<M> {
     }
 }
 
-/// What a generated `Record<S>` holds. Only a runtime makes one.
+/// What the generated `Record<S>` of every machine derefs to: the instance and its state, to read. Only a runtime makes one.
+///
+/// A method of an event that has the name of one of these, as an event `id`, takes its place on the records of the states that
+/// declare the event; `RawRecord::id(&record)` reads it there.
 pub struct RawRecord<S: DurableState<Machine: Durable>> {
     state: S,
     meta: RecordMeta<S::Machine>,
@@ -162,41 +165,53 @@ pub struct RawRecord<S: DurableState<Machine: Durable>> {
 impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     /// Only a runtime can make a [`RecordMeta`], so only it can make this.
     #[doc(hidden)]
-    pub fn new(state: S, meta: RecordMeta<S::Machine>) -> Self {
+    pub fn __new(state: S, meta: RecordMeta<S::Machine>) -> Self {
         Self { state, meta }
     }
 
     #[doc(hidden)]
-    pub fn into_parts(self) -> (S, RecordMeta<S::Machine>) {
+    pub fn __into_parts(self) -> (S, RecordMeta<S::Machine>) {
         (self.state, self.meta)
     }
 
+    /// The name of its state.
+    #[must_use]
+    pub const fn state(&self) -> <S::Machine as StateMachine>::State {
+        S::STATE
+    }
+
     /// What the instance holds in this state.
+    #[must_use]
     pub fn data(&self) -> &S {
         &self.state
     }
 
     /// The state's data alone.
+    #[must_use]
     pub fn into_data(self) -> S {
         self.state
     }
 
     /// What every state shares.
+    #[must_use]
     pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
         &self.meta.context
     }
 
     /// Where the row stands.
+    #[must_use]
     pub fn meta(&self) -> &RecordMeta<S::Machine> {
         &self.meta
     }
 
     /// The instance's id.
+    #[must_use]
     pub fn id(&self) -> &str {
         self.meta.id()
     }
 
     /// The version that the row had when it was read.
+    #[must_use]
     pub fn version(&self) -> u64 {
         self.meta.version()
     }
@@ -215,7 +230,7 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
 
     /// One transition, one compare-and-swap. `wrap` puts the typed target into what the caller gets.
     #[doc(hidden)]
-    pub fn commit<E, R>(
+    pub fn __commit<E, R>(
         self,
         event: E,
         wrap: impl FnOnce(<S::Machine as Accepts<S, E>>::Target, RecordMeta<S::Machine>) -> R + Send + 'static,
@@ -288,6 +303,14 @@ pub(super) fn not_accepted<M: Durable>(
         "refused: the state does not declare the event"
     );
     TransitionError::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
+}
+
+/// The fields of the state.
+impl<S: DurableState<Machine: Durable>> Deref for RawRecord<S> {
+    type Target = S;
+    fn deref(&self) -> &S {
+        &self.state
+    }
 }
 
 /// Everything but the data, which is never printed.

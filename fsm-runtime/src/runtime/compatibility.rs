@@ -77,30 +77,10 @@ pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsm_core::{Kind, StateInfo};
+    use fsm_core::StateInfo;
 
-    const STATE: StateInfo = StateInfo {
-        name: "A",
-        doc: "",
-        kind: Kind::Rest,
-        initial: true,
-        remove: false,
-        was: &["Old"],
-        group: None,
-        fields: &[],
-        timer: None,
-        exhausted: None,
-    };
-    static GRAPH: Graph = Graph {
-        machine: "M",
-        doc: "",
-        version: 2,
-        context: None,
-        states: &[STATE],
-        events: &[],
-        transitions: &[],
-        groups: &[],
-    };
+    static GRAPH: Graph =
+        Graph::new("M").with_version(2).with_states(&[StateInfo::new("A").with_initial(true).with_was(&["Old"])]);
 
     fn rows(state: &str, schema: u32) -> InUse {
         InUse { state: state.into(), schema, example: Key::new("M", format!("{state}{schema}")) }
@@ -113,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_no_reason_to_refuse() {
+    fn known_rows_pass_the_start_checks() {
         let in_use = [rows("A", 1), rows("A", 2), rows("Old", 2)];
         assert!(refusal(&in_use, &migrations(), &GRAPH, false).is_none());
     }
 
     #[test]
-    fn all_unknown_states_are_named_once_each() {
+    fn each_unknown_state_is_listed_once() {
         let in_use = [rows("A", 2), rows("X", 1), rows("X", 2), rows("Y", 2)];
         let Some(StartError::UnknownStates { states, .. }) = refusal(&in_use, &migrations(), &GRAPH, false) else {
             panic!()
@@ -128,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_or_unknown_can_be_tolerated_and_a_missing_migration_cannot() {
+    fn unknown_rows_can_be_tolerated_but_missing_migrations_not() {
         let newer = [rows("A", 3), rows("X", 2)];
         let Some(StartError::Newer { known: 2, rows: found, .. }) = refusal(&newer, &migrations(), &GRAPH, false)
         else {

@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     store::{Arm, Change, Filter, Row},
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn gains(last: &Value, graph: &'static Graph) -> Vec<Gain> {
         let had_not = |what: &dyn Fn(&Value) -> bool| !readable || before.iter().any(|it| !what(it));
         Gain {
             state: state.name,
-            work: state.kind == Kind::Work && had_not(&|it| it["kind"] == "work"),
+            work: state.kind == StateKind::Work && had_not(&|it| it["kind"] == "work"),
             timer: state.timer.map(|timer| timer.after).filter(|_| had_not(&|it| !it["timer"].is_null())),
         }
     });
@@ -118,33 +118,12 @@ mod tests {
     use fsm_core::{StateInfo, TimerInfo};
     use serde_json::json;
 
-    const REST: StateInfo = StateInfo {
-        name: "Rest",
-        doc: "",
-        kind: Kind::Rest,
-        initial: true,
-        remove: false,
-        was: &[],
-        group: None,
-        fields: &[],
-        timer: None,
-        exhausted: None,
-    };
     const HOUR: Duration = Duration::from_hours(1);
-    static GRAPH: Graph = Graph {
-        machine: "M",
-        doc: "",
-        version: 1,
-        context: None,
-        states: &[
-            REST,
-            StateInfo { name: "Work", kind: Kind::Work, was: &["Idle"], ..REST },
-            StateInfo { name: "Timed", timer: Some(TimerInfo { after: HOUR, event: "e" }), ..REST },
-        ],
-        events: &[],
-        transitions: &[],
-        groups: &[],
-    };
+    static GRAPH: Graph = Graph::new("M").with_states(&[
+        StateInfo::new("Rest").with_initial(true),
+        StateInfo::new("Work").with_kind(StateKind::Work).with_was(&["Idle"]),
+        StateInfo::new("Timed").with_timer(TimerInfo::new(HOUR, "e")),
+    ]);
 
     fn gain(state: &'static str, work: bool, timer: Option<Duration>) -> Gain {
         Gain { state, work, timer }

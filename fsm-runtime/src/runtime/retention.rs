@@ -4,7 +4,7 @@ use crate::{
     engine::Engine,
     store::{Prune, StoreError},
 };
-use fsm_core::{Graph, Kind};
+use fsm_core::{Graph, StateKind};
 use std::{sync::Arc, time::Duration};
 
 /// How much is forgotten in one transaction.
@@ -77,7 +77,7 @@ async fn forget(engine: &Engine, retention: Retention, graphs: &[&'static Graph]
     let now = engine.clock.now();
     let before = |keep: Option<Duration>| keep.and_then(|keep| now.checked_sub(keep));
     let ended = graphs.iter().flat_map(|graph| {
-        let ends = graph.states.iter().filter(|state| state.kind == Kind::End);
+        let ends = graph.states.iter().filter(|state| state.kind == StateKind::End);
         let names = ends.flat_map(|state| graph.stored_names(state.name));
         names.map(|name| (graph.machine.to_owned(), name.to_owned()))
     });

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::file::{File, Row};
 use crate::{
-    CodecError, Durable,
+    codec::CodecError,
     machine::{MigrateError, Migrations},
+    records::Durable,
     store::Key,
 };
 

@@ -4,7 +4,7 @@ use fsm_core::Name as _;
 use serde_json::{Map, Value, json};
 
 use super::SnapshotError;
-use crate::Durable;
+use crate::records::Durable;
 
 /// What a snapshot's file holds.
 #[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]

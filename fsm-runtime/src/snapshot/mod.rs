@@ -14,7 +14,10 @@ use std::{
     path::Path,
 };
 
-use crate::{Durable, OldState, machine::Migrations};
+use crate::{
+    machine::{Migrations, OldState},
+    records::Durable,
+};
 use compare::Outcome;
 use file::File;
 
@@ -126,7 +129,7 @@ pub enum SnapshotError {
         what: String,
         /// Why.
         #[source]
-        error: crate::CodecError,
+        error: crate::codec::CodecError,
     },
     /// The file cannot be read or written.
     #[error("{path}: {error}")]
@@ -219,7 +222,7 @@ pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Value>, upda
         Outcome::Broken(problems) => Err(SnapshotError::Broken { path: shown(), problems }),
         Outcome::Drifted(next) if update => fs::write(path, next.text()).map_err(io),
         Outcome::Drifted(next) => {
-            Err(SnapshotError::Drifted { path: shown(), diff: fsm_core::diff(&stored.text(), &next.text()) })
+            Err(SnapshotError::Drifted { path: shown(), diff: fsm_core::__private::diff(&stored.text(), &next.text()) })
         }
     }
 }

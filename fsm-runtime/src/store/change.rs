@@ -4,7 +4,7 @@ use super::row::{Key, Row};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
-/// Changes that are applied as a whole or not at all.
+/// Notifier that are applied all or none.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order in which they are applied.

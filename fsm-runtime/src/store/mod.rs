@@ -10,6 +10,8 @@
 //! - Enums that applications match ([`Verdict`], [`Cause`], [`HistoryKind`], the errors) are `#[non_exhaustive]`.
 
 mod change;
+#[cfg(feature = "store-tests")]
+pub mod contract;
 mod error;
 mod history;
 mod lease;
@@ -39,6 +41,8 @@ use tokio::sync::broadcast;
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// Keeps instances as versioned rows, with their history. With the feature `sqlite`, `sqlite::Sqlite` is the store for one machine.
+///
+/// Authors of a store check it with the tests of the module `contract` (feature `store-tests`).
 ///
 /// # Contract
 /// - **Atomicity.** A [`Group`] is applied as a whole or not at all, together with the history entries of its changes. Groups of one

@@ -1,79 +1,81 @@
-//! Owns the declaration of a supervisor, the checks on it, and its start.
+//! [`SupervisorBuilder`]: the declaration of a supervisor, its validation, and its start.
 
 use super::{
     child::Child,
     context::Context,
-    descendants::Family,
-    error::{Invalid, StartError},
+    descendants::Descendants,
+    error::{SupervisorConfigError, SupervisorStartError},
     handle::{End, Supervisor},
     restarts::Restarts,
     run::Outcome,
-    task::{Goal, Tree},
+    task::{Goal, SupervisorTask},
 };
 use crate::clock::Clock;
 use std::{collections::HashSet, future::Future, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// How many commands wait for a busy supervisor before callers do.
+/// Capacity of the command channel; a caller waits when it is full.
 const COMMANDS: usize = 64;
 
 /// Which children are restarted when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
-    /// That one. Children added later stop side by side, those of the builder after them in reverse order.
+    /// Only the failed child. On shutdown, children added later stop in parallel; then the children of the builder stop in
+    /// reverse order.
     #[default]
     OneForOne,
-    /// All: the others stop in reverse order, then all start in order.
+    /// All children: the others stop in reverse order, then all start in order.
     OneForAll,
-    /// Those from the failed one on: they stop in reverse order and start in order.
+    /// The failed child and those after it: they stop in reverse order, then start in order.
     RestForOne,
 }
 
-/// A supervisor as it is declared; [`Supervisor::builder`] makes one.
+/// Configures and starts a [`Supervisor`]. Made by [`Supervisor::builder`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing runs before `start`"]
-pub struct Builder {
+pub struct SupervisorBuilder {
     pub(super) strategy: Strategy,
     pub(super) restarts: Restarts,
     pub(super) children: Vec<Child>,
     clock: Option<Clock>,
 }
 
-impl Builder {
-    /// Which children are restarted when one fails; one for one if not set.
+impl SupervisorBuilder {
+    /// Sets which children are restarted when one fails. The default is [`Strategy::OneForOne`].
     pub fn strategy(self, strategy: Strategy) -> Self {
         Self { strategy, ..self }
     }
 
-    /// How often children are restarted; once in five seconds if not set.
+    /// Sets how often children are restarted before the supervisor gives up. The default is once in five seconds.
     pub fn restarts(self, restarts: Restarts) -> Self {
         Self { restarts, ..self }
     }
 
-    /// One more child, started after those before it.
+    /// Adds a child. It starts after those added before it.
     pub fn child(mut self, child: Child) -> Self {
         self.children.push(child);
         self
     }
 
-    /// Where time comes from; if not set, the system's clock, or that of the supervisor above.
+    /// Sets the clock. The default is the clock of the parent supervisor, or the system clock if there is none.
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Starts the children in order, each when the one before has started. Must be called within a tokio runtime.
+    /// Starts the children in order, each after the one before has started. Must be called within a tokio runtime.
     ///
-    /// Dropped before it ends, it stops what it has started, in reverse order.
+    /// # Cancel safety
+    /// If the future is dropped before it completes, the children that have started are stopped in reverse order.
     ///
     /// # Errors
     ///
-    /// [`StartError::Invalid`] before anything is started; [`StartError::Child`] when a child fails to start and those
-    /// before it have stopped; [`StartError::Stopped`] when the runtime shuts down meanwhile.
-    pub async fn start(self) -> Result<Supervisor, StartError> {
+    /// [`SupervisorStartError::Invalid`] before anything is started; [`SupervisorStartError::Child`] when a child fails to start and those
+    /// before it have stopped; [`SupervisorStartError::Stopped`] when the runtime shuts down meanwhile.
+    pub async fn start(self) -> Result<Supervisor, SupervisorStartError> {
         self.check()?;
         let clock = self.clock.clone().unwrap_or_default();
         let (supervisor, commands, end) = channels();
-        let tree = Tree::new(self, clock, Arc::default());
+        let tree = SupervisorTask::new(self, clock, Arc::default());
         let (ready, started) = oneshot::channel();
         tokio::spawn(async move {
             let mut ready = Some(ready);
@@ -82,47 +84,48 @@ impl Builder {
                 Goal::Shutdown => Ok(()),
                 Goal::GaveUp(error) => Err(error),
                 Goal::StartFailed(error) => {
-                    // Who asked for the start may have gone; those that it started are stopped by now.
+                    // The receiver may be gone. The children that had started are stopped by now.
                     let _ = ready.map(|ready| ready.send(Err(error)));
                     return;
                 }
             };
             end.send_replace(Some(End { result, report }));
         });
-        started.await.unwrap_or(Err(StartError::Stopped))?;
+        started.await.unwrap_or(Err(SupervisorStartError::Stopped))?;
         Ok(supervisor)
     }
 
-    /// The same as a child of another supervisor, in the task of that child.
+    /// Runs the supervisor as a child of another one, in that child's task.
     pub(super) fn run_below(self, ctx: Context) -> impl Future<Output = Outcome> + Send {
         let clock = self.clock.clone().unwrap_or_else(|| ctx.clock().clone());
-        let family: Arc<Family> = ctx.0.family.clone().unwrap_or_default();
+        let descendants: Arc<Descendants> = ctx.0.descendants.clone().unwrap_or_default();
         let (supervisor, commands, end) = channels();
-        // A run has one family, and calls this once.
-        let _ = family.handle.set(supervisor);
+        // Called once for each run.
+        let _ = descendants.handle.set(supervisor);
         async move {
             if let Err(invalid) = self.check() {
-                return Outcome { result: Err(StartError::from(invalid).into()), cut: Vec::new() };
+                return Outcome { result: Err(SupervisorStartError::from(invalid).into()), forced: Vec::new() };
             }
-            let (goal, report) = Tree::new(self, clock, family).run(commands, Some(ctx), &mut None).await;
-            let cut = report.cut.clone();
+            let (goal, report) =
+                SupervisorTask::new(self, clock, descendants).run(commands, Some(ctx), &mut None).await;
+            let forced = report.stopped.clone();
             let result = match goal {
                 Goal::Shutdown => Ok(()),
                 Goal::GaveUp(error) => Err(error),
-                Goal::StartFailed(error) => return Outcome { result: Err(error.into()), cut },
+                Goal::StartFailed(error) => return Outcome { result: Err(error.into()), forced },
             };
             end.send_replace(Some(End { result: result.clone(), report }));
-            Outcome { result: result.map_err(Into::into), cut }
+            Outcome { result: result.map_err(Into::into), forced }
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), SupervisorConfigError> {
         self.restarts.check()?;
         let mut ids = HashSet::new();
         for child in &self.children {
             child.check()?;
             if !ids.insert(&child.id) {
-                return Err(Invalid::DuplicateId { id: child.id.to_string() });
+                return Err(SupervisorConfigError::DuplicateId { id: child.id.to_string() });
             }
         }
         Ok(())

@@ -1,24 +1,24 @@
-//! Owns a child as it is declared: its id, what it runs, and how it is treated.
+//! [`Child`]: the specification of a supervised task.
 
 use super::{
-    builder::Builder,
+    builder::SupervisorBuilder,
     context::Context,
-    error::{BoxError, Invalid},
+    error::{BoxError, SupervisorConfigError},
     liveness::Watch,
     run::{Make, Outcome},
 };
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-/// A child's shutdown timeout if nothing else is set, as in OTP; and the grace period of a supervisor that went silent.
+/// The default shutdown timeout, as in OTP. Also the grace period of a child supervisor that missed its heartbeat.
 pub(super) const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// The heartbeat of a supervisor that is a child, if nothing else is set.
+/// The default heartbeat of a child supervisor.
 const SUPERVISOR_HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// A child as it is declared: an id, and a closure that makes the future of each of its runs.
+/// The specification of a child: an id, and a closure that makes the future of each run.
 ///
-/// Unless said otherwise it is permanent, has started when it is spawned, has five seconds to stop, and nobody listens
-/// for its heartbeat. Clones share the closure.
+/// By default a child is permanent, counts as started when it is spawned, has five seconds to stop, and has no heartbeat
+/// timeout. Clones share the closure.
 ///
 /// ```
 /// use fsm_runtime::supervisor::Child;
@@ -44,7 +44,7 @@ const SUPERVISOR_HEARTBEAT: Duration = Duration::from_secs(10);
 pub struct Child {
     pub(super) id: Arc<str>,
     pub(super) make: Make,
-    pub(super) policy: Policy,
+    pub(super) policy: RestartPolicy,
     pub(super) stop: Stop,
     pub(super) watch: Watch,
     pub(super) reports_start: bool,
@@ -53,30 +53,30 @@ pub struct Child {
 
 /// When a child is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Policy {
+pub enum RestartPolicy {
     /// Whenever it ends.
     Permanent,
-    /// When it fails; a return is its end.
+    /// When it fails. A normal return ends it.
     Transient,
-    /// Never; when it ends, its entry is gone.
+    /// Never. Its entry is removed when it ends.
     Temporary,
 }
 
 /// How a child is stopped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
-    /// Told, and aborted after this time.
+    /// Cancelled, and aborted after this time.
     Within(Duration),
-    /// Told, and waited for without end.
-    InItsOwnTime,
+    /// Cancelled, and awaited without a timeout.
+    WithoutTimeout,
     /// Aborted at once.
     Abort,
 }
 
 impl Child {
-    /// A permanent child that runs what `work` makes of each run's [`Context`].
+    /// Creates a permanent child. `work` makes the future of each run from the run's [`Context`].
     ///
-    /// `work` is called in the run's own task; a panic of it is a panic of the run.
+    /// `work` is called in the run's own task, and a panic in it is a panic of the run.
     pub fn new<W, F>(id: impl Into<String>, work: W) -> Self
     where
         W: Fn(Context) -> F + Send + Sync + 'static,
@@ -84,12 +84,12 @@ impl Child {
     {
         let make: Make = Arc::new(move |ctx| {
             let work = work(ctx);
-            Box::pin(async move { Outcome { result: work.await, cut: Vec::new() } })
+            Box::pin(async move { Outcome { result: work.await, forced: Vec::new() } })
         });
         Self {
             id: id.into().into(),
             make,
-            policy: Policy::Permanent,
+            policy: RestartPolicy::Permanent,
             stop: Stop::Within(SHUTDOWN),
             watch: Watch::default(),
             reports_start: false,
@@ -97,93 +97,93 @@ impl Child {
         }
     }
 
-    /// A child that is a supervisor itself, built anew for each run.
+    /// Creates a child that is itself a supervisor. `build` is called for each run.
     ///
-    /// It has started when its children have; it is given as long as it takes to stop, since its children have their own
-    /// timeouts; and it beats by itself, with a heartbeat of ten seconds unless another one is set. It has the clock of
-    /// its supervisor unless its builder has one. When it gives up, that is a failure like any other.
-    pub fn supervisor(id: impl Into<String>, build: impl Fn() -> Builder + Send + Sync + 'static) -> Self {
+    /// It has started when all its children have. It has no shutdown timeout, because its children have their own. It beats
+    /// by itself, with a default heartbeat timeout of ten seconds. It uses its parent's clock unless its builder sets one.
+    /// If it gives up, the child has failed.
+    pub fn supervisor(id: impl Into<String>, build: impl Fn() -> SupervisorBuilder + Send + Sync + 'static) -> Self {
         let make: Make = Arc::new(move |ctx| Box::pin(build().run_below(ctx)));
         let heartbeat = Some(SUPERVISOR_HEARTBEAT);
         Self {
             id: id.into().into(),
             make,
-            policy: Policy::Permanent,
-            stop: Stop::InItsOwnTime,
+            policy: RestartPolicy::Permanent,
+            stop: Stop::WithoutTimeout,
             watch: Watch { heartbeat, stall: None },
             reports_start: true,
             is_supervisor: true,
         }
     }
 
-    /// Its id.
+    /// The child's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Restart it whenever it ends: after a panic, an error, and a return. The default.
+    /// Restarts the child whenever it ends: after a panic, an error, or a normal return. The default.
     #[must_use]
     pub fn permanent(self) -> Self {
-        Self { policy: Policy::Permanent, ..self }
+        Self { policy: RestartPolicy::Permanent, ..self }
     }
 
-    /// Restart it after a panic or an error, and let it rest after a return.
+    /// Restarts the child after a panic or an error, but not after a normal return.
     #[must_use]
     pub fn transient(self) -> Self {
-        Self { policy: Policy::Transient, ..self }
+        Self { policy: RestartPolicy::Transient, ..self }
     }
 
-    /// Never restart it, and forget it when it ends.
+    /// Never restarts the child, and removes its entry when it ends.
     #[must_use]
     pub fn temporary(self) -> Self {
-        Self { policy: Policy::Temporary, ..self }
+        Self { policy: RestartPolicy::Temporary, ..self }
     }
 
-    /// It has started only when it [says so](Context::started), and the next child waits for that. If it ends before,
-    /// by a panic, by an error, or by a return although it is permanent, its start has failed.
+    /// Makes the child count as started only when it calls [`Context::started`]; the next child waits for that. If it ends
+    /// before, by a panic, an error, or (for a permanent child) a return, its start has failed.
     #[must_use]
     pub fn reports_start(self) -> Self {
         Self { reports_start: true, ..self }
     }
 
-    /// How long it may take to stop once it is told, before it is aborted; five seconds if not set.
+    /// Sets how long the child may take to stop after it is cancelled, before it is aborted. The default is five seconds.
     #[must_use]
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         Self { stop: Stop::Within(timeout), ..self }
     }
 
-    /// Wait for it without end when it is told to stop. Only the deadline of
-    /// [`shutdown`](super::Supervisor::shutdown) goes before that.
+    /// Waits for the child without a timeout when it is cancelled. The timeout of
+    /// [`Supervisor::shutdown`](super::Supervisor::shutdown) still applies.
     #[must_use]
     pub fn shutdown_without_end(self) -> Self {
-        Self { stop: Stop::InItsOwnTime, ..self }
+        Self { stop: Stop::WithoutTimeout, ..self }
     }
 
-    /// Abort it at once when it is to stop: OTP's `brutal_kill`.
+    /// Aborts the child at once when it is stopped: OTP's `brutal_kill`.
     #[must_use]
     pub fn abort_on_shutdown(self) -> Self {
         Self { stop: Stop::Abort, ..self }
     }
 
-    /// How long it may be silent. One that neither [beats](Context::beat) nor waits in [`Context::hand_on`] for so long is
-    /// told to stop, aborted after its shutdown timeout, and has failed by
-    /// [`MissedHeartbeat`](super::Failure::MissedHeartbeat). Counted from the spawning, so that it limits the start too.
+    /// Sets the heartbeat timeout. A child that neither [beats](Context::beat) nor waits in [`Context::hand_on`] for this
+    /// long is cancelled, aborted after its shutdown timeout, and has failed with
+    /// [`MissedHeartbeat`](super::ChildFailure::MissedHeartbeat). The time counts from the spawn, so it limits the start too.
     #[must_use]
     pub fn heartbeat(self, within: Duration) -> Self {
         Self { watch: Watch { heartbeat: Some(within), ..self.watch }, ..self }
     }
 
-    /// How long its [progress](Context::progress) may stand still while it beats; then it is treated as if it were
-    /// silent, and has failed by [`Stalled`](super::Failure::Stalled).
+    /// Sets the stall timeout: how long the [progress](Context::progress) value may stay the same while the child beats. After
+    /// that it is treated like a missed heartbeat, and has failed with [`Stalled`](super::ChildFailure::Stalled).
     #[must_use]
     pub fn stall(self, within: Duration) -> Self {
         Self { watch: Watch { stall: Some(within), ..self.watch }, ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    pub(super) fn check(&self) -> Result<(), SupervisorConfigError> {
         if [self.watch.heartbeat, self.watch.stall].contains(&Some(Duration::ZERO)) {
-            return Err(Invalid::NoTime { id: self.id.to_string() });
+            return Err(SupervisorConfigError::NoTime { id: self.id.to_string() });
         }
         Ok(())
     }

@@ -1,78 +1,78 @@
-//! Owns what a supervisor knows of one child, and the phases it goes through.
+//! The state of one child in its supervisor.
 
 use super::{
-    child::{Child, Policy},
+    child::{Child, RestartPolicy},
     context::Run,
-    error::{ChildError, Failure},
+    error::{ChildError, ChildFailure},
     handle::Answer,
     report::{ChildInfo, State},
-    saved_position::Position,
+    saved_position::SavedPosition,
 };
 use std::{sync::Arc, time::Duration};
 
-/// One child. Its place in the order is the key it is kept under.
-pub(super) struct Entry {
+/// One child, stored under its place in the start order.
+pub(super) struct ChildEntry {
     pub(super) spec: Child,
     /// Added after the start.
     pub(super) added: bool,
     pub(super) phase: Phase,
-    /// The run that takes the child's place; there is none before this is gone.
+    /// The current run. The next one starts only after it has ended.
     pub(super) live: Option<Live>,
     pub(super) runs: u64,
     pub(super) restarts: u64,
-    /// Failures in a row, for the backoff.
+    /// Consecutive failures, for the backoff.
     pub(super) in_a_row: u32,
-    /// When its present run had started.
+    /// When the current run started.
     pub(super) started: Option<Duration>,
-    /// Not to be restarted before this.
+    /// The earliest time of the next restart.
     pub(super) not_before: Duration,
-    pub(super) last_error: Option<Failure>,
+    pub(super) last_error: Option<ChildFailure>,
     /// Its entry in the supervisor's timers.
     pub(super) timer: Option<Duration>,
-    pub(super) position: Arc<Position>,
-    /// Who started it by hand and waits for that.
+    pub(super) position: Arc<SavedPosition>,
+    /// The caller that waits for a manual start.
     pub(super) starter: Option<Starter>,
-    /// Who wait for its end.
+    /// Callers that wait for its end.
     pub(super) stoppers: Vec<Answer<()>>,
 }
 
-/// A start by hand that is to be answered.
+/// A manual start whose caller waits for the result.
 pub(super) struct Starter {
     pub(super) answer: Answer<()>,
-    /// A child that was not there before is not kept if this start fails.
+    /// Whether the child is new, and removed if this start fails.
     pub(super) is_new: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Idle(Rest),
-    /// To be started again: at its time, or when the round comes to it.
+    /// Waiting for its restart: at its time, or in its turn in the sequence.
     Waiting,
     Starting,
     Running,
-    /// It is to end, or has ended, and is not gone.
+    /// Stopping, or ended with tasks below it still running.
     Leaving(Stage, Then),
 }
 
-/// Why a child does not run.
+/// Why a child is not running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     Fresh,
     Finished,
-    /// By hand: nothing but a hand starts it again.
+    /// Stopped manually; only a manual start runs it again.
     Terminated,
 }
 
-/// How far a child had to be driven.
+/// The stage of stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Told,
-    /// Or ended by itself; either way nothing but time can pass until it is gone.
+    /// Aborted, or ended by itself.
     Aborted,
     Leaked,
 }
 
-/// What becomes of a child when it is gone.
+/// What happens after the child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Rest(Rest),
@@ -80,10 +80,10 @@ pub(super) enum Then {
     Forget,
 }
 
-/// A run that is not gone. Dropped, it is aborted and fenced off: a supervisor that is aborted takes its children along.
+/// A run that has not ended. Aborted and fenced on drop, so that aborting a supervisor aborts its children.
 pub(super) struct Live {
     pub(super) run: Arc<Run>,
-    /// It failed or returned, other than by being told.
+    /// Whether it failed or returned without being stopped.
     pub(super) by_itself: bool,
 }
 
@@ -95,7 +95,7 @@ impl Drop for Live {
     }
 }
 
-impl Entry {
+impl ChildEntry {
     pub(super) fn new(spec: Child, added: bool, starter: Option<Starter>) -> Self {
         Self {
             spec,
@@ -115,19 +115,19 @@ impl Entry {
         }
     }
 
-    /// What a stop by hand makes of it.
+    /// What follows a manual stop.
     pub(super) fn stopped(&self) -> Then {
         self.resting(Rest::Terminated)
     }
 
-    /// A temporary child has no rest.
+    /// Temporary children are removed instead.
     pub(super) fn resting(&self, rest: Rest) -> Then {
-        if self.spec.policy == Policy::Temporary { Then::Forget } else { Then::Rest(rest) }
+        if self.spec.policy == RestartPolicy::Temporary { Then::Forget } else { Then::Rest(rest) }
     }
 
     pub(super) fn answer_starter(&mut self, answer: Result<(), ChildError>) {
         if let Some(starter) = self.starter.take() {
-            // Whoever asked may have gone.
+            // The receiver may be gone.
             let _ = starter.answer.send(answer);
         }
     }
@@ -160,7 +160,7 @@ impl Entry {
             runs: self.runs,
             restarts: self.restarts,
             last_error: self.last_error.clone(),
-            last_beat: self.live.as_ref().map(|live| now.saturating_sub(live.run.pulse.last_beat())),
+            last_beat: self.live.as_ref().map(|live| now.saturating_sub(live.run.liveness.last_beat())),
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Owns the answers to commands: OTP's, made explicit.
+//! Command handling, with OTP's semantics.
 
 use super::{
     builder::Strategy,
     child::Child,
-    child_state::{Entry, Phase, Rest, Stage, Starter, Then},
+    child_state::{ChildEntry, Phase, Rest, Stage, Starter, Then},
     error::ChildError,
     handle::{Answer, Command, Supervisor},
     report::{Counts, State},
-    task::{Goal, Tree},
+    task::{Goal, SupervisorTask},
 };
 
-impl Tree {
+impl SupervisorTask {
     pub(super) fn on_command(&mut self, command: Command) {
-        // An answer that nobody waits for any more is lost; the command is carried out all the same.
+        // The receiver of a result may be gone; the command is carried out anyway.
         match command {
             Command::Start(child, answer) => self.start_child(child, answer),
             Command::Terminate(id, answer) => self.terminate(id, answer),
@@ -43,8 +43,8 @@ impl Tree {
             return;
         }
         let key = self.add(child, true, Some(Starter { answer, is_new: true }));
-        // A group that is being restarted takes it along when it comes to it.
-        if self.round.is_none() || self.strategy == Strategy::OneForOne {
+        // A group restart in progress starts it in its turn.
+        if self.sequence.is_none() || self.strategy == Strategy::OneForOne {
             self.start(key);
         }
     }
@@ -97,8 +97,8 @@ impl Tree {
     }
 
     fn restart(&mut self, id: String, answer: Answer<()>) {
-        // The group's own start passes by what was stopped by hand, and must not be met in the middle.
-        let in_round = self.round.is_some() && self.strategy != Strategy::OneForOne;
+        // A group start in progress skips children that were stopped manually; do not interfere with it.
+        let in_round = self.sequence.is_some() && self.strategy != Strategy::OneForOne;
         let refused = match self.find(&id) {
             Err(error) => error,
             Ok((_, entry)) if !matches!(entry.phase, Phase::Idle(_)) => busy(entry, id),
@@ -125,17 +125,18 @@ impl Tree {
     fn supervisor(&mut self, id: String) -> Result<Supervisor, ChildError> {
         let (_, entry) = self.find(&id)?;
         if !entry.spec.is_supervisor {
-            return Err(ChildError::NoSupervisor(id));
+            return Err(ChildError::NotASupervisor(id));
         }
         let running = matches!(entry.phase, Phase::Starting | Phase::Running).then_some(()).and(entry.live.as_ref());
-        let handle = running.and_then(|live| live.run.family.as_ref()).and_then(|family| family.handle.get());
+        let handle =
+            running.and_then(|live| live.run.descendants.as_ref()).and_then(|descendants| descendants.handle.get());
         handle.cloned().ok_or_else(|| match entry.state() {
             State::Starting | State::Running | State::Restarting => ChildError::Restarting(id),
             _ => ChildError::Stopping(id),
         })
     }
 
-    fn find(&mut self, id: &str) -> Result<(u64, &mut Entry), ChildError> {
+    fn find(&mut self, id: &str) -> Result<(u64, &mut ChildEntry), ChildError> {
         if self.ending.is_some() {
             return Err(ChildError::Ended);
         }
@@ -157,13 +158,13 @@ impl Tree {
     }
 }
 
-/// Why a child that has not come to rest cannot be restarted or removed.
-fn busy(entry: &Entry, id: String) -> ChildError {
+/// The error for restarting or removing a child that is not stopped.
+fn busy(entry: &ChildEntry, id: String) -> ChildError {
     match entry.phase {
         Phase::Waiting | Phase::Leaving(Stage::Told | Stage::Aborted, Then::Restart) => ChildError::Restarting(id),
         Phase::Leaving(Stage::Leaked, _) => ChildError::Leaked(id),
         Phase::Leaving(..) => ChildError::Stopping(id),
-        // A start that is tried again is still a restart.
+        // A retried start is still a restart.
         Phase::Starting if entry.restarts > 0 && entry.starter.is_none() => ChildError::Restarting(id),
         Phase::Idle(_) | Phase::Starting | Phase::Running => ChildError::Running(id),
     }

@@ -1,18 +1,18 @@
-//! Owns what a child sees of its supervisor: when to stop, how to show life, where it stood, and how to hand on results.
+//! [`Context`]: what a child can do: observe cancellation, beat, save its position, hand on results.
 
 use super::{
-    descendants::Family,
-    error::{Refused, WrongType},
-    liveness::Pulse,
+    descendants::Descendants,
+    error::{PositionError, PositionTypeError},
+    liveness::Liveness,
     run::{Event, What},
-    saved_position::Position,
+    saved_position::SavedPosition,
 };
 use crate::clock::Clock;
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// One run of a child, as the child sees it. Clones are the same run.
+/// The handle that a child has for one of its runs. Clones are handles of the same run.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub struct Context(pub(super) Arc<Run>);
 
-/// What a run and its supervisor share.
+/// State shared by a run and its supervisor.
 pub(super) struct Run {
     /// The child's place among its siblings.
     pub(super) key: u64,
@@ -51,13 +51,13 @@ pub(super) struct Run {
     pub(super) clock: Clock,
     pub(super) cancelled: CancellationToken,
     pub(super) aborted: CancellationToken,
-    pub(super) pulse: Pulse,
-    /// How often it must beat.
+    pub(super) liveness: Liveness,
+    /// The heartbeat timeout.
     pub(super) heartbeat: Option<Duration>,
-    pub(super) position: Arc<Position>,
+    pub(super) position: Arc<SavedPosition>,
     pub(super) events: mpsc::UnboundedSender<Event>,
-    /// Of a supervisor only: who lives below it.
-    pub(super) family: Option<Arc<Family>>,
+    /// The tasks below it, if the child is a supervisor.
+    pub(super) descendants: Option<Arc<Descendants>>,
 }
 
 impl Context {
@@ -67,7 +67,7 @@ impl Context {
         &self.0.id
     }
 
-    /// Which run of the child this is, from 1.
+    /// The number of this run, from 1.
     #[must_use]
     pub fn run(&self) -> u64 {
         self.0.number
@@ -79,87 +79,88 @@ impl Context {
         &self.0.clock
     }
 
-    /// Says that the child has started, so that the next one may: OTP's `init` has returned. Of effect only for a
-    /// child that [reports its start](super::Child::reports_start), and only once in a run.
+    /// Reports that the child has started, so that the next child can start. Corresponds to the return of OTP's `init`. Has
+    /// an effect only for a child that [reports its start](super::Child::reports_start), and only once in a run.
     pub fn started(&self) {
         self.0.tell(What::Started);
     }
 
-    /// Ends when the child is to stop. It then has its [shutdown timeout](super::Child::shutdown_timeout) to return, and
-    /// is aborted after that. Cancel safe.
+    /// Completes when the child should stop. The child then has its [shutdown timeout](super::Child::shutdown_timeout) to
+    /// return; after that it is aborted. Cancel safe.
     pub async fn cancelled(&self) {
         self.0.cancelled.cancelled().await;
     }
 
-    /// Whether the child is to stop.
+    /// Returns `true` if the child should stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.is_cancelled()
     }
 
-    /// Shows that the child is alive; see [`Child::heartbeat`](super::Child::heartbeat). Cheap enough for every turn of
-    /// a loop.
+    /// Records a heartbeat; see [`Child::heartbeat`](super::Child::heartbeat). Cheap enough for every iteration of a loop.
     pub fn beat(&self) {
-        self.0.pulse.beat(self.0.clock.elapsed());
+        self.0.liveness.beat(self.0.clock.elapsed());
     }
 
-    /// Beats, and says how far the child is; see [`Child::stall`](super::Child::stall). Any change counts as progress.
+    /// Records a heartbeat and a progress value; see [`Child::stall`](super::Child::stall). Any change of the value counts as
+    /// progress.
     pub fn progress(&self, value: u64) {
-        self.0.pulse.progress(self.0.clock.elapsed(), value);
+        self.0.liveness.progress(self.0.clock.elapsed(), value);
     }
 
-    /// The position that an earlier run of this child saved, or this one; `None` if none did.
+    /// The position that this run or an earlier run of this child saved last, if any.
     ///
-    /// Positions are kept in memory, with the child's entry: over restarts and `terminate`, until it is removed or its
+    /// Positions are kept in memory. They survive restarts and `terminate`, and are dropped when the child is removed or its
     /// supervisor ends.
     ///
     /// # Errors
     ///
-    /// [`WrongType`] if it was saved as another type.
-    pub fn saved<T: Any + Clone>(&self) -> Result<Option<T>, WrongType> {
+    /// [`PositionTypeError`] if it was saved as another type.
+    pub fn saved<T: Any + Clone>(&self) -> Result<Option<T>, PositionTypeError> {
         self.0.position.saved()
     }
 
-    /// Saves where the next run is to begin.
+    /// Saves the position at which the next run begins.
     ///
     /// # Errors
     ///
-    /// [`Refused::Fenced`] if this run counts no more; nothing is saved then.
-    pub fn save<T: Any + Send>(&self, position: T) -> Result<(), Refused> {
+    /// [`PositionError::Fenced`] if this run has been replaced; nothing is saved.
+    pub fn save<T: Any + Send>(&self, position: T) -> Result<(), PositionError> {
         self.0.position.save(self.0.number, position, || ())
     }
 
-    /// Says what the child is about to pass: if this run dies before it saves again, the next one begins at `position`,
-    /// so that a poisonous item is not met for ever. A run that its supervisor stops in the middle (for a shutdown, or
-    /// since a sibling failed) has not passed it, and the next one meets the item again.
+    /// Sets the position at which the next run begins if this run fails before it saves again. Call it before processing an
+    /// item, so that an item that crashes the child is skipped by the next run. If the supervisor stops the run (for a
+    /// shutdown, or because a sibling failed), this position is discarded and the next run processes the item again.
     ///
     /// # Errors
     ///
-    /// [`Refused::Fenced`] if this run counts no more.
-    pub fn passing<T: Any + Send>(&self, position: T) -> Result<(), Refused> {
+    /// [`PositionError::Fenced`] if this run has been replaced.
+    pub fn passing<T: Any + Send>(&self, position: T) -> Result<(), PositionError> {
         self.0.position.pass(self.0.number, position)
     }
 
-    /// Hands `value` on to `output` and saves `position`, in one step: both happen, or neither, also against an abort.
-    /// Waits for room as long as it takes, which is neither silence nor stall: the child waits for its consumer.
+    /// Sends `value` to `output` and saves `position` in one step: both happen or neither, even if the run is aborted. Waits
+    /// for capacity without a timeout; the wait counts neither as a missed heartbeat nor as a stall.
     ///
-    /// Cancel safe: dropped before it ends, it has done nothing, and `value` is lost with it.
+    /// # Cancel safety
+    /// If the future is dropped before it completes, nothing was sent or saved, and `value` is dropped.
     ///
     /// # Errors
     ///
-    /// [`Refused::Stopping`] if the child is told to stop and there is no room; [`Refused::Closed`] if the receiver is
-    /// gone; [`Refused::Fenced`] if this run counts no more. Nothing is handed on or saved then.
+    /// [`PositionError::Stopping`] if the child is cancelled while it waits for capacity; [`PositionError::Closed`] if the
+    /// receiver is gone; [`PositionError::Fenced`] if this run has been replaced. In each case nothing is sent or saved.
     pub async fn hand_on<T, P: Any + Send>(
         &self,
         output: &mpsc::Sender<T>,
         value: T,
         position: P,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PositionError> {
         let waiting = Waiting::new(&self.0);
         let room = tokio::select! {
             biased;
-            room = output.reserve() => room.map_err(|_| Refused::Closed)?,
-            () = self.cancelled() => return Err(Refused::Stopping),
+            room = output.reserve() => room.map_err(|_| PositionError::Closed)?,
+            () = self.cancelled() => return Err(PositionError::Stopping),
         };
         drop(waiting);
         self.0.position.save(self.0.number, position, || {
@@ -170,24 +171,24 @@ impl Context {
 
 impl Run {
     pub(super) fn tell(&self, what: What) {
-        // A supervisor that is gone has nobody left to tell.
+        // The supervisor may be gone.
         let _ = self.events.send(Event { key: self.key, run: self.number, what });
     }
 }
 
-/// A wait for somebody else, over when this is dropped.
+/// Marks the run as waiting until this is dropped.
 struct Waiting<'a>(&'a Run);
 
 impl<'a> Waiting<'a> {
     fn new(run: &'a Run) -> Self {
-        run.pulse.wait();
+        run.liveness.wait();
         Self(run)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.pulse.resume(self.0.clock.elapsed());
+        self.0.liveness.resume(self.0.clock.elapsed());
     }
 }
 

@@ -1,6 +1,6 @@
-//! Owns who is still alive below a supervisor, however its own task ended.
+//! The tasks that are still alive below a supervisor, even after its own task has ended.
 //!
-//! `tokio_util`'s `TaskTracker` counts alike, but cannot say who it is that still runs.
+//! `tokio_util`'s `TaskTracker` counts tasks too, but cannot name those that still run.
 
 use super::handle::Supervisor;
 use std::{
@@ -9,9 +9,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// The tasks that one run of a supervisor has spawned and that are not gone yet.
+/// The tasks that one run of a supervisor has spawned and that have not ended yet.
 #[derive(Default)]
-pub(super) struct Family {
+pub(super) struct Descendants {
     members: Mutex<Members>,
     emptied: Notify,
     /// The handle of a supervisor that is itself a child.
@@ -26,25 +26,25 @@ struct Members {
 
 struct Member {
     id: Arc<str>,
-    below: Option<Arc<Family>>,
+    below: Option<Arc<Descendants>>,
 }
 
-/// One task's place; it leaves when this is dropped.
+/// Membership of one task; ends on drop.
 pub(super) struct Membership {
-    family: Arc<Family>,
+    descendants: Arc<Descendants>,
     number: u64,
 }
 
-impl Family {
-    pub(super) fn join(self: &Arc<Self>, id: Arc<str>, below: Option<Arc<Family>>) -> Membership {
+impl Descendants {
+    pub(super) fn join(self: &Arc<Self>, id: Arc<str>, below: Option<Arc<Descendants>>) -> Membership {
         let mut members = self.members();
         let number = members.next;
         members.next += 1;
         members.alive.insert(number, Member { id, below });
-        Membership { family: self.clone(), number }
+        Membership { descendants: self.clone(), number }
     }
 
-    /// Ends when nobody is left. Cancel safe.
+    /// Completes when no task is left. Cancel safe.
     pub(super) async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -55,7 +55,7 @@ impl Family {
         }
     }
 
-    /// The paths of all that are alive, below `path`.
+    /// Adds the paths of all living tasks, below `path`.
     pub(super) fn paths(&self, path: &str, paths: &mut Vec<String>) {
         for member in self.members().alive.values() {
             let path = format!("{path}/{}", member.id);
@@ -73,10 +73,10 @@ impl Family {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut members = self.family.members();
+        let mut members = self.descendants.members();
         members.alive.remove(&self.number);
         if members.alive.is_empty() {
-            self.family.emptied.notify_waiters();
+            self.descendants.emptied.notify_waiters();
         }
     }
 }

@@ -1,48 +1,48 @@
-//! Owns what can go wrong: how a run failed, why a supervisor did not start or gave up, why a command was refused.
+//! Errors of supervisors and children.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 use thiserror::Error;
 
-/// What a child's future may fail with.
+/// The error type of a child's future.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How one run of a child failed.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
-pub enum Failure {
-    /// It returned, and a permanent child must not.
-    #[error("returned, though it is permanent")]
+pub enum ChildFailure {
+    /// It is permanent and returned.
+    #[error("a permanent child returned")]
     Returned,
     /// It returned an error.
     #[error("{text}")]
     Failed {
-        /// What the error said, with its causes.
+        /// The error's text with its causes.
         text: String,
-        /// The error itself, to look into by `downcast_ref`.
+        /// The error itself. Use `downcast_ref` to inspect it.
         error: Arc<dyn Error + Send + Sync>,
     },
     /// It panicked.
     #[error("panicked: {message}")]
     Panicked {
-        /// The payload, if it was text or a number; or that it was something else.
+        /// The panic message.
         message: String,
     },
-    /// It was silent for longer than its heartbeat allows.
+    /// It did not beat within its heartbeat timeout.
     #[error("missed heartbeat: no beat for {silent:.1?}")]
     MissedHeartbeat {
         /// The time since its last beat, or since it was spawned.
         silent: Duration,
     },
-    /// It went on beating, but its progress stood still for too long.
-    #[error("stalled: no progress for {still:.1?}, beats went on")]
+    /// It was beating, but its progress value did not change within its stall timeout.
+    #[error("stalled: no progress for {still:.1?}, although it was beating")]
     Stalled {
         /// The time since its progress changed, or since it was spawned.
         still: Duration,
     },
 }
 
-impl Failure {
-    /// For labels, where the text would be one of too many.
+impl ChildFailure {
+    /// A label for metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Returned => "returned",
@@ -54,37 +54,37 @@ impl Failure {
     }
 }
 
-/// A supervisor or a child that cannot be, as it was declared.
+/// The configuration of a supervisor or a child is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Invalid {
-    /// A window that holds either no failure or all of them.
-    #[error("the window of restarts is {window:?}: it must be longer than zero and have an end")]
+pub enum SupervisorConfigError {
+    /// The restart window is zero or unbounded.
+    #[error("invalid restart window {window:?}: it must be longer than zero and bounded")]
     Window {
-        /// As it was given.
+        /// The value that was given.
         window: Duration,
     },
-    /// Delays that are none, or that shrink, or a row that every run ends.
+    /// The backoff delays are zero or shrink, or `reset_after` is zero.
     #[error(
-        "a backoff from {first:?} to {longest:?}, reset after {reset_after:?}: `first` and `reset_after` must be longer than \
-         zero, and `longest` not shorter than `first`"
+        "invalid backoff from {first:?} to {longest:?}, reset after {reset_after:?}: `first` and `reset_after` must be longer \
+         than zero, and `longest` must be at least `first`"
     )]
     Backoff {
-        /// As it was given.
+        /// The value that was given.
         first: Duration,
-        /// As it was given.
+        /// The value that was given.
         longest: Duration,
-        /// As it was given.
+        /// The value that was given.
         reset_after: Duration,
     },
-    /// Two children with one id.
+    /// Two children have the same id.
     #[error("two children have the id `{id}`")]
     DuplicateId {
         /// The id.
         id: String,
     },
-    /// A heartbeat or a limit of stall that every child misses.
-    #[error("child `{id}`: a heartbeat or stall limit must be longer than zero")]
+    /// A heartbeat or stall timeout is zero.
+    #[error("invalid timeout of child `{id}`: heartbeat and stall timeouts must be longer than zero")]
     NoTime {
         /// The child.
         id: String,
@@ -94,111 +94,111 @@ pub enum Invalid {
 /// Why a supervisor did not start.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
-pub enum StartError {
-    /// Refused before anything was started.
+pub enum SupervisorStartError {
+    /// The configuration is invalid. Nothing was started.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// A child failed to start; those before it were stopped, in reverse order.
+    Invalid(#[from] SupervisorConfigError),
+    /// A child failed to start. The children before it were stopped in reverse order.
     #[error("child `{id}` failed to start: {failure}")]
     Child {
         /// The child.
         id: String,
         /// What it failed with.
-        failure: Failure,
+        failure: ChildFailure,
     },
-    /// It was told to stop, or the runtime was, before all children had started.
+    /// The supervisor or the tokio runtime was shut down before all children had started.
     #[error("stopped before all children had started")]
     Stopped,
 }
 
-/// Why a supervisor ended other than by [`shutdown`](super::Supervisor::shutdown).
+/// A supervisor did not end by [`shutdown`](super::Supervisor::shutdown).
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SupervisorError {
-    /// A child failed more often than [`Restarts`](super::Restarts) allows; all children were stopped.
-    #[error("gave up after {failures} failures, the last of child `{id}`: {failure}")]
+    /// A child failed more often than [`Restarts`](super::Restarts) allows. All children were stopped.
+    #[error("gave up after {failures} failures; child `{id}` failed last: {failure}")]
     GaveUp {
         /// The child that failed last.
         id: String,
         /// What it failed with.
-        failure: Failure,
-        /// How many failures were too many: those in the window, or those in a row.
+        failure: ChildFailure,
+        /// The number of failures in the window, or of consecutive failures.
         failures: u32,
     },
-    /// The supervisor's own task is gone: the runtime was shut down, or a value that a child's closure had captured
-    /// panicked when it was dropped.
-    #[error("the supervisor's task is gone")]
+    /// The supervisor's own task has ended: the tokio runtime was shut down, or a value captured by a child's closure
+    /// panicked on drop.
+    #[error("the supervisor's task has ended")]
     Gone,
 }
 
-/// Why a command about one child was refused: OTP's answers.
+/// A command about one child was refused.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ChildError {
     /// There is no child with this id.
     #[error("there is no child `{0}`")]
     NotFound(String),
-    /// A child with this id runs.
+    /// A child with this id is running.
     #[error("child `{0}` is already started")]
     AlreadyStarted(String),
-    /// A child with this id is known, and stopped: `restart` or `remove` it.
-    #[error("child `{0}` is already present, and stopped")]
+    /// A child with this id exists and is stopped; use `restart` or `remove`.
+    #[error("child `{0}` already exists and is stopped; use `restart` or `remove`")]
     AlreadyPresent(String),
-    /// It runs; terminate it first.
+    /// It is running; use `terminate` first.
     #[error("child `{0}` is running")]
     Running(String),
-    /// It failed and is about to be restarted; `terminate` ends that.
+    /// It failed and is about to be restarted; use `terminate` to prevent that.
     #[error("child `{0}` is restarting")]
     Restarting(String),
-    /// It has been told to stop, or was while it started.
+    /// It is stopping, or was stopped while it started.
     #[error("child `{0}` is stopping")]
     Stopping(String),
-    /// It was aborted and still runs, because it blocks its thread.
+    /// It was aborted but is still running, because it blocks its thread.
     #[error("child `{0}` blocks its thread and cannot be stopped")]
     Leaked(String),
-    /// It is no supervisor, so that it has no children.
-    #[error("child `{0}` is no supervisor")]
-    NoSupervisor(String),
+    /// It is not a supervisor.
+    #[error("child `{0}` is not a supervisor")]
+    NotASupervisor(String),
     /// It failed to start.
     #[error("child `{id}` failed to start: {failure}")]
     Failed {
         /// The child.
         id: String,
         /// What it failed with.
-        failure: Failure,
+        failure: ChildFailure,
     },
-    /// It cannot be as it is declared.
+    /// Its configuration is invalid.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// The supervisor has ended, or is about to.
+    Invalid(#[from] SupervisorConfigError),
+    /// The supervisor has ended or is ending.
     #[error("the supervisor has ended")]
     Ended,
 }
 
-/// Why a child could not save its position or hand on a value.
+/// A child could not save its position or hand on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Refused {
-    /// This run counts no more: it was aborted, or has ended, and another one may be at work.
-    #[error("this run has been given up")]
+pub enum PositionError {
+    /// This run was aborted or has ended, and another run may have replaced it.
+    #[error("this run was aborted or replaced")]
     Fenced,
-    /// The child was told to stop while its consumer had no room. The value was not handed on.
-    #[error("told to stop while waiting for room")]
+    /// The child was cancelled while it waited for capacity. The value was not sent.
+    #[error("cancelled while waiting for capacity")]
     Stopping,
     /// The receiver is gone.
-    #[error("nobody receives")]
+    #[error("the receiver is gone")]
     Closed,
 }
 
-/// The position was saved as another type than the one asked for.
+/// The saved position has another type than the requested one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the position was saved as `{saved}`, not as `{asked}`")]
-pub struct WrongType {
+#[error("the saved position is a `{saved}`, not a `{asked}`")]
+pub struct PositionTypeError {
     pub(super) saved: &'static str,
     pub(super) asked: &'static str,
 }
 
-/// An error with its causes in one line.
+/// Displays an error with its causes on one line.
 pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

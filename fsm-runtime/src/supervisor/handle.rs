@@ -1,20 +1,21 @@
-//! Owns the handle of a running supervisor: its commands, and the wait for its end.
+//! [`Supervisor`]: the handle of a running supervisor.
 
 use super::{
-    builder::Builder,
+    builder::SupervisorBuilder,
     child::Child,
     error::{ChildError, SupervisorError},
-    report::{ChildInfo, Counts, Shutdown},
+    report::{ChildInfo, Counts, SupervisorShutdown},
 };
 use std::{fmt, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A running supervisor. Clones are handles of the same one.
+/// A handle of a running supervisor. Clones are handles of the same supervisor.
 ///
-/// When the last handle of one that is nobody's child is dropped, it stops its children, each in its own time.
+/// When the last handle of a root supervisor is dropped, it stops its children, each within its shutdown timeout.
 ///
-/// Commands are cancel safe in this sense: dropped before it was sent, a command does nothing; dropped later, it is
-/// carried out all the same, and only its answer is lost.
+/// # Cancel safety
+/// If the future of a command is dropped before the command was sent, nothing happens. If it is dropped later, the command
+/// is carried out and only its result is lost.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -35,7 +36,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// assert_eq!(supervisor.children().await?[0].id, "waits");
 ///
 /// let report = supervisor.shutdown(Duration::from_secs(5)).await;
-/// assert!(report.cut.is_empty(), "every child ended by itself");
+/// assert!(report.stopped.is_empty(), "every child ended by itself");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -48,7 +49,7 @@ pub struct Supervisor {
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) result: Result<(), SupervisorError>,
-    pub(super) report: Shutdown,
+    pub(super) report: SupervisorShutdown,
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ChildError>>;
@@ -66,8 +67,8 @@ pub(super) enum Command {
 
 impl Supervisor {
     /// A supervisor without children, one for one, with OTP's default of one restart in five seconds.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> SupervisorBuilder {
+        SupervisorBuilder::default()
     }
 
     /// Adds a child at the end and starts it; ends when it has started. A child that fails to start is not kept, and
@@ -76,14 +77,14 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::AlreadyStarted`] or [`AlreadyPresent`](ChildError::AlreadyPresent) if the id is known,
-    /// [`Invalid`](ChildError::Invalid), [`Failed`](ChildError::Failed) with the cause,
+    /// [`SupervisorConfigError`](ChildError::SupervisorConfigError), [`Failed`](ChildError::Failed) with the cause,
     /// [`Stopping`](ChildError::Stopping) if it was terminated before it had started, or [`Ended`](ChildError::Ended).
     pub async fn start_child(&self, child: Child) -> Result<(), ChildError> {
         self.ask(|answer| Command::Start(child, answer)).await
     }
 
-    /// Stops a child and keeps its entry, so that it can be restarted; a temporary one's is gone. Ends when the child is
-    /// gone. It does not count as a failure, and works at once while the child is restarting. A stopped child stays so.
+    /// Stops a child and keeps its entry, so that it can be restarted. The entry of a temporary child is removed. Completes
+    /// when the child has ended. Does not count as a failure, and takes effect at once while the child is restarting.
     ///
     /// # Errors
     ///
@@ -92,8 +93,8 @@ impl Supervisor {
         self.ask(|answer| Command::Terminate(id.into(), answer)).await
     }
 
-    /// Starts a child that is stopped or has finished; ends when it has started. If that fails it stays stopped, and that does
-    /// not count as a failure. A row of failures that it had ([`Restarts::Backoff`](super::Restarts::Backoff)) is over.
+    /// Starts a child that is stopped or has finished. Completes when it has started. If the start fails, the child stays
+    /// stopped, and the failure does not count. Resets its consecutive failures ([`Restarts::Backoff`](super::Restarts::Backoff)).
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl Supervisor {
         self.ask(|answer| Command::Restart(id.into(), answer)).await
     }
 
-    /// Forgets a child that is stopped or has finished, and the position it saved.
+    /// Removes a child that is stopped or has finished, and its saved position.
     ///
     /// # Errors
     ///
@@ -114,7 +115,7 @@ impl Supervisor {
         self.ask(|answer| Command::Remove(id.into(), answer)).await
     }
 
-    /// All children, in the order of their starts.
+    /// Returns all children in start order.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Supervisor {
         self.ask(Command::Children).await
     }
 
-    /// How many children there are, exactly.
+    /// Returns the exact number of children by kind and state.
     ///
     /// # Errors
     ///
@@ -132,32 +133,32 @@ impl Supervisor {
         self.ask(Command::Counts).await
     }
 
-    /// The handle of a child that is a supervisor, in its present run; the next run has another one.
+    /// Returns the handle of a child supervisor's current run. A later run has another handle.
     ///
     /// # Errors
     ///
-    /// [`ChildError::NotFound`], [`NoSupervisor`](ChildError::NoSupervisor), [`Restarting`](ChildError::Restarting) or
+    /// [`ChildError::NotFound`], [`NotASupervisor`](ChildError::NotASupervisor), [`Restarting`](ChildError::Restarting) or
     /// [`Stopping`](ChildError::Stopping) if it does not run, or [`Ended`](ChildError::Ended).
     pub async fn supervisor(&self, id: impl Into<String>) -> Result<Self, ChildError> {
         self.ask(|answer| Command::Supervisor(id.into(), answer)).await
     }
 
-    /// Stops all children in reverse order, each within its timeout, and all of them within `deadline` from now: what
-    /// still runs then is aborted, and given one second to go. Tells what had to be cut. Called again, it may shorten
-    /// the deadline; once the supervisor has ended, it tells the same again.
+    /// Stops all children in reverse order, each within its own timeout, and all of them within `timeout`. Children that
+    /// still run after `timeout` are aborted and have one more second to end. Returns the children that did not stop by
+    /// themselves. A second call can shorten the timeout; after the end, each call returns the same report.
     ///
-    /// Of a supervisor that is a child, this is a return, which its policy judges like any other.
-    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        // One that has ended needs no command.
-        let _ = self.commands.send(Command::Shutdown(deadline)).await;
+    /// For a child supervisor, this is a normal return, to which its restart policy applies.
+    pub async fn shutdown(&self, timeout: Duration) -> SupervisorShutdown {
+        // The supervisor may have ended.
+        let _ = self.commands.send(Command::Shutdown(timeout)).await;
         self.end().await.report
     }
 
-    /// Ends when the supervisor has: after a shutdown, or because it gave up. Cancel safe.
+    /// Completes when the supervisor has ended, by a shutdown or because it gave up. Cancel safe.
     ///
     /// # Errors
     ///
-    /// [`SupervisorError`], if it was not a shutdown.
+    /// [`SupervisorError`] if it did not end by a shutdown.
     pub async fn ended(&self) -> Result<(), SupervisorError> {
         self.end().await.result
     }
@@ -165,7 +166,7 @@ impl Supervisor {
     async fn end(&self) -> End {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-        end.unwrap_or(End { result: Err(SupervisorError::Gone), report: Shutdown::default() })
+        end.unwrap_or(End { result: Err(SupervisorError::Gone), report: SupervisorShutdown::default() })
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ChildError> {

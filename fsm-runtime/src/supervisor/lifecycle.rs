@@ -1,26 +1,26 @@
-//! Owns a child's way from phase to phase: started, failed, told, aborted, leaked, gone.
+//! The lifecycle of a child: started, failed, cancelled, aborted, leaked, ended.
 
 use super::{
     builder::Strategy,
-    child::{Policy, SHUTDOWN, Stop},
+    child::{RestartPolicy, SHUTDOWN, Stop},
     child_state::{Live, Phase, Rest, Stage, Then},
     context::Run,
-    error::{ChildError, Failure, StartError, SupervisorError},
-    liveness::{Pulse, Verdict},
-    report::How,
+    error::{ChildError, ChildFailure, SupervisorError, SupervisorStartError},
+    liveness::{Liveness, Verdict},
+    report::ForcedStop,
     restarts::Decision,
     run::{Ended, spawn},
-    task::{Goal, Tree, paths},
+    task::{Goal, SupervisorTask, paths},
 };
 use crate::metrics;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// An abort takes effect at the next `await`: who has not come to one within this time blocks its thread.
+/// An abort takes effect at the next `await`. A task that has not ended after this time blocks its thread.
 const LEAKED_AFTER: Duration = Duration::from_secs(1);
 
-impl Tree {
-    /// Begins the next run of a child whose place is free.
+impl SupervisorTask {
+    /// Starts the next run of a child whose previous run has ended.
     pub(super) fn start(&mut self, key: u64) {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -36,18 +36,18 @@ impl Tree {
             clock: self.clock.clone(),
             cancelled: CancellationToken::new(),
             aborted: CancellationToken::new(),
-            pulse: Pulse::new(now),
+            liveness: Liveness::new(now),
             heartbeat: entry.spec.watch.heartbeat,
             position: entry.position.clone(),
             events: self.tell.clone(),
-            family: entry.spec.is_supervisor.then(Arc::default),
+            descendants: entry.spec.is_supervisor.then(Arc::default),
         });
         entry.live = Some(Live { run: run.clone(), by_itself: false });
         entry.started = None;
         entry.phase = Phase::Starting;
         let reports = entry.spec.reports_start;
-        let place = self.family.join(run.id.clone(), run.family.clone());
-        tracing::debug!(id = %run.id, run = run.number, "child is started");
+        let place = self.descendants.join(run.id.clone(), run.descendants.clone());
+        tracing::debug!(id = %run.id, run = run.number, "child started");
         spawn(entry.spec.make.clone(), run, place);
         if !reports {
             self.started(key);
@@ -63,11 +63,11 @@ impl Tree {
         entry.answer_starter(Ok(()));
     }
 
-    /// Judges the pulse of a child at `now`, by a check that was due at `due`.
+    /// Checks the liveness of a child at `now`, for a check that was due at `due`.
     fn look_again(&mut self, key: u64, due: Duration, now: Duration) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(live) = &mut entry.live else { return };
-        match live.run.pulse.judge(entry.spec.watch, due, now) {
+        match live.run.liveness.judge(entry.spec.watch, due, now) {
             Verdict::Alive(again) => self.set_timer(key, again),
             Verdict::Failed(failure) => {
                 live.by_itself = true;
@@ -77,19 +77,19 @@ impl Tree {
         }
     }
 
-    /// Its own future is gone.
+    /// The future of a run has ended.
     pub(super) fn ended(&mut self, key: u64, ended: Ended) {
         let ending = self.ending.is_some();
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let id = &entry.spec.id;
         if ending {
-            self.cut.extend(ended.cut.into_iter().map(|cut| (format!("{id}/{}", cut.id), cut.how)));
+            self.forced.extend(ended.forced.into_iter().map(|forced| (format!("{id}/{}", forced.id), forced.how)));
         }
         let then = match (entry.phase, ended.failure) {
             (Phase::Leaving(_, then), failure) => {
-                // It was told to end, and an error is how many a library ends then; a panic is worth a word.
-                if let Some(failure @ Failure::Panicked { .. }) = failure {
-                    tracing::warn!(%id, run = entry.runs, %failure, "child panicked as it was stopped");
+                // Many libraries return an error when cancelled; only a panic is logged.
+                if let Some(failure @ ChildFailure::Panicked { .. }) = failure {
+                    tracing::warn!(%id, run = entry.runs, %failure, "child panicked while stopping");
                     entry.last_error = Some(failure);
                 }
                 then
@@ -100,7 +100,7 @@ impl Tree {
                 }
                 match failure {
                     Some(failure) => self.failed(key, failure),
-                    None if entry.spec.policy == Policy::Permanent => self.failed(key, Failure::Returned),
+                    None if entry.spec.policy == RestartPolicy::Permanent => self.failed(key, ChildFailure::Returned),
                     None => {
                         entry.answer_starter(Ok(()));
                         entry.resting(Rest::Finished)
@@ -108,16 +108,16 @@ impl Tree {
                 }
             }
         };
-        // What it left behind below it goes with it.
+        // Tasks below it are aborted too.
         self.leave(key, Stage::Aborted, then);
     }
 
-    /// Nothing of its run is left.
+    /// The task of a run and all tasks below it have ended.
     pub(super) fn gone(&mut self, key: u64) {
         let now = self.now();
         self.set_timer(key, None);
-        if let Some(round) = &mut self.round {
-            round.waits_no_more_for(key);
+        if let Some(sequence) = &mut self.sequence {
+            sequence.stop_waiting_for(key);
         }
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.live = None;
@@ -129,7 +129,7 @@ impl Tree {
             Then::Restart => {
                 entry.phase = Phase::Waiting;
                 let at = entry.not_before.max(now);
-                // In a group, the round brings it back.
+                // In a group, the sequence restarts it.
                 if self.strategy == Strategy::OneForOne {
                     self.set_timer(key, Some(at));
                 }
@@ -146,8 +146,8 @@ impl Tree {
         }
     }
 
-    /// Counts a failure, and says what becomes of the child when it is gone.
-    fn failed(&mut self, key: u64, failure: Failure) -> Then {
+    /// Counts a failure and decides what happens after the child has ended.
+    fn failed(&mut self, key: u64, failure: ChildFailure) -> Then {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return Then::Forget };
         let id = entry.spec.id.to_string();
@@ -163,10 +163,10 @@ impl Tree {
         }
         if starting && self.starting {
             let then = entry.resting(Rest::Finished);
-            self.end(Goal::StartFailed(StartError::Child { id, failure }), None);
+            self.end(Goal::StartFailed(SupervisorStartError::Child { id, failure }), None);
             return then;
         }
-        if entry.spec.policy == Policy::Temporary {
+        if entry.spec.policy == RestartPolicy::Temporary {
             tracing::warn!(id, run = entry.runs, %failure, "temporary child failed");
             return Then::Forget;
         }
@@ -183,7 +183,7 @@ impl Tree {
                 Then::Restart
             }
             Decision::GiveUp(failures) => {
-                tracing::error!(id, run = entry.runs, %failure, failures, "child failed too often: the supervisor gives up");
+                tracing::error!(id, run = entry.runs, %failure, failures, "child failed too often; supervisor gives up");
                 let then = entry.resting(Rest::Finished);
                 self.end(Goal::GaveUp(SupervisorError::GaveUp { id, failure, failures }), None);
                 then
@@ -191,7 +191,7 @@ impl Tree {
         }
     }
 
-    /// Tells a running child to stop, in its own way.
+    /// Stops a running child by its stop policy.
     pub(super) fn stop(&mut self, key: u64, then: Then) {
         let now = self.now();
         let Some(entry) = self.entries.get_mut(&key) else { return };
@@ -200,8 +200,8 @@ impl Tree {
         let within = match entry.spec.stop {
             Stop::Within(timeout) => Some(timeout),
             Stop::Abort => Some(Duration::ZERO),
-            // One that went silent is not trusted to come back.
-            Stop::InItsOwnTime => live.by_itself.then_some(SHUTDOWN),
+            // After a missed heartbeat it may never return.
+            Stop::WithoutTimeout => live.by_itself.then_some(SHUTDOWN),
         };
         self.leave(key, Stage::Told, then);
         self.set_timer(key, within.map(|within| now.saturating_add(within)));
@@ -210,7 +210,7 @@ impl Tree {
         }
     }
 
-    /// Its time is over.
+    /// Aborts a child whose timeout is over.
     pub(super) fn abort(&mut self, key: u64) {
         let ending = self.ending.is_some();
         let Some(entry) = self.entries.get(&key) else { return };
@@ -222,23 +222,23 @@ impl Tree {
         live.run.position.close(live.by_itself);
         live.run.cancelled.cancel();
         live.run.aborted.cancel();
-        // Who asked for it has not been cut.
+        // An abort that was configured is not reported.
         if !matches!(entry.spec.stop, Stop::Abort) {
             tracing::warn!(id = %entry.spec.id, run = entry.runs, "child did not stop in time and is aborted");
             if ending {
-                self.cut.extend(paths(entry).into_iter().map(|path| (path, How::Aborted)));
+                self.forced.extend(paths(entry).into_iter().map(|path| (path, ForcedStop::Aborted)));
             }
         }
         self.leave(key, Stage::Aborted, then);
     }
 
-    /// The next stage on the way out.
+    /// Moves a child to the next stage of stopping.
     fn leave(&mut self, key: u64, stage: Stage, then: Then) {
         let leaked_at = self.now().saturating_add(LEAKED_AFTER);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let was = std::mem::replace(&mut entry.phase, Phase::Leaving(stage, then));
         match (was, stage) {
-            // It has its time already.
+            // Its timer is already set.
             (Phase::Leaving(Stage::Aborted, _), Stage::Aborted) => {}
             (_, Stage::Aborted) => self.set_timer(key, Some(leaked_at)),
             _ => self.set_timer(key, None),
@@ -257,13 +257,13 @@ impl Tree {
             Phase::Leaving(Stage::Aborted, then) => {
                 tracing::error!(
                     id = %entry.spec.id, run = entry.runs, still_alive = ?paths(entry),
-                    "child was aborted and does not end: it blocks its thread; nothing takes its place until it is gone"
+                    "child was aborted but blocks its thread; it is not replaced until it ends"
                 );
                 entry.phase = Phase::Leaving(Stage::Leaked, then);
                 let id = entry.spec.id.to_string();
                 entry.answer_stoppers(&Err(ChildError::Leaked(id)));
-                if let Some(round) = &mut self.round {
-                    round.waits_no_more_for(key);
+                if let Some(sequence) = &mut self.sequence {
+                    sequence.stop_waiting_for(key);
                 }
             }
             Phase::Idle(_) | Phase::Waiting | Phase::Leaving(Stage::Leaked, _) => {}

@@ -1,35 +1,35 @@
-//! Owns the signs of life of one run: its beats, its progress, and the verdict on them, which is pure.
+//! Heartbeats and progress of one run, and the pure check of them.
 
-use super::error::Failure;
+use super::error::ChildFailure;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-/// How long a child may be silent, and stand still.
+/// The heartbeat and stall timeouts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) stall: Option<Duration>,
 }
 
-/// Timers are late by less than this on an executor that answers.
-const HELD_UP: Duration = Duration::from_millis(20);
+/// On a responsive executor, timers are late by less than this.
+const EXECUTOR_STALL: Duration = Duration::from_millis(20);
 
-/// What one run has shown of itself. All times are of the supervisor's clock.
+/// The heartbeats of one run, in the supervisor's clock.
 #[derive(Debug)]
-pub(crate) struct Pulse(Mutex<Signs>);
+pub(crate) struct Liveness(Mutex<Signs>);
 
 #[derive(Clone, Copy, Debug)]
 struct Signs {
     beat: Duration,
     progress: Option<u64>,
     progressed: Duration,
-    /// How many of its calls wait for a consumer: who waits for somebody else is not silent.
+    /// The number of calls that wait for a consumer. While waiting, no heartbeat is missed.
     waiting: u32,
 }
 
-impl Pulse {
+impl Liveness {
     pub(crate) fn new(now: Duration) -> Self {
         Self(Mutex::new(Signs { beat: now, progress: None, progressed: now, waiting: 0 }))
     }
@@ -51,7 +51,7 @@ impl Pulse {
         self.signs().waiting += 1;
     }
 
-    /// The wait is over, and from now on silence counts again.
+    /// Ends a wait; timeouts count from now.
     pub(crate) fn resume(&self, now: Duration) {
         let mut signs = self.signs();
         signs.waiting = signs.waiting.saturating_sub(1);
@@ -63,7 +63,7 @@ impl Pulse {
         self.signs().beat
     }
 
-    /// The verdict at `now` of a check that was due at `due`.
+    /// Checks the timeouts at `now`, for a check that was due at `due`.
     pub(crate) fn judge(&self, watch: Watch, due: Duration, now: Duration) -> Verdict {
         judge(watch, *self.signs(), due, now)
     }
@@ -75,9 +75,9 @@ impl Pulse {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// All is well, or nothing is watched; when to look again.
+    /// No timeout is exceeded; the time of the next check, if there is one.
     Alive(Option<Duration>),
-    Failed(Failure),
+    Failed(ChildFailure),
 }
 
 fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdict {
@@ -86,15 +86,16 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
     }
     let late = now.saturating_sub(due);
     let mut next: Option<Duration> = None;
-    for (limit, since, failure) in
-        [(watch.heartbeat, signs.beat, missed as fn(Duration) -> Failure), (watch.stall, signs.progressed, stalled)]
-    {
+    for (limit, since, failure) in [
+        (watch.heartbeat, signs.beat, missed as fn(Duration) -> ChildFailure),
+        (watch.stall, signs.progressed, stalled),
+    ] {
         let Some(limit) = limit else { continue };
         let quiet = now.saturating_sub(since);
         let again = if quiet < limit {
             since.saturating_add(limit)
-        } else if late > HELD_UP.max(limit / 8) {
-            // The executor was held up, the child with it: it gets back what was taken from it, once for each hold-up.
+        } else if late > EXECUTOR_STALL.max(limit / 8) {
+            // The executor was stalled, and the child with it: extend the timeout by the delay, once for each stall.
             now.saturating_add(late.min(limit))
         } else {
             return Verdict::Failed(failure(quiet));
@@ -104,12 +105,12 @@ fn judge(watch: Watch, mut signs: Signs, due: Duration, now: Duration) -> Verdic
     Verdict::Alive(next)
 }
 
-fn missed(silent: Duration) -> Failure {
-    Failure::MissedHeartbeat { silent }
+fn missed(silent: Duration) -> ChildFailure {
+    ChildFailure::MissedHeartbeat { silent }
 }
 
-fn stalled(still: Duration) -> Failure {
-    Failure::Stalled { still }
+fn stalled(still: Duration) -> ChildFailure {
+    ChildFailure::Stalled { still }
 }
 
 #[cfg(test)]
@@ -124,44 +125,47 @@ mod tests {
     const WATCH: Watch = Watch { heartbeat: Some(ms(800)), stall: Some(ms(3_000)) };
 
     #[test]
-    fn h6_who_was_held_up_with_the_executor_gets_the_time_back() {
-        let pulse = Pulse::new(ms(0));
+    fn h6_executor_stall_extends_the_timeout() {
+        let liveness = Liveness::new(ms(0));
         assert!(
-            matches!(pulse.judge(WATCH, ms(800), ms(900)), Verdict::Failed(Failure::MissedHeartbeat { silent }) if silent == ms(900))
+            matches!(liveness.judge(WATCH, ms(800), ms(900)), Verdict::Failed(ChildFailure::MissedHeartbeat { silent }) if silent == ms(900))
         );
-        assert!(matches!(pulse.judge(WATCH, ms(800), ms(901)), Verdict::Alive(Some(at)) if at == ms(1_002)));
-        assert!(matches!(pulse.judge(WATCH, ms(1_002), ms(1_002)), Verdict::Failed(_)), "once only");
+        assert!(matches!(liveness.judge(WATCH, ms(800), ms(901)), Verdict::Alive(Some(at)) if at == ms(1_002)));
+        assert!(matches!(liveness.judge(WATCH, ms(1_002), ms(1_002)), Verdict::Failed(_)), "once only");
     }
 
     #[test]
-    fn h1_a_heartbeat_as_short_as_a_timer_is_inexact_is_missed_all_the_same() {
+    fn h1_heartbeat_shorter_than_timer_precision_is_missed() {
         let watch = Watch { heartbeat: Some(ms(2)), stall: None };
-        let pulse = Pulse::new(ms(0));
-        assert!(matches!(pulse.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
-        assert!(matches!(pulse.judge(watch, ms(2), ms(23)), Verdict::Alive(Some(_))), "that was no inexact timer");
+        let liveness = Liveness::new(ms(0));
+        assert!(matches!(liveness.judge(watch, ms(2), ms(22)), Verdict::Failed(_)));
+        assert!(matches!(liveness.judge(watch, ms(2), ms(23)), Verdict::Alive(Some(_))), "that was no inexact timer");
     }
 
     #[test]
-    fn h1_who_waits_for_its_consumer_is_not_silent() {
-        let pulse = Pulse::new(ms(0));
-        pulse.wait();
-        assert!(matches!(pulse.judge(WATCH, ms(9_000), ms(9_000)), Verdict::Alive(Some(at)) if at == ms(9_800)));
-        pulse.resume(ms(9_100));
-        assert!(matches!(pulse.judge(WATCH, ms(9_899), ms(9_899)), Verdict::Alive(Some(at)) if at == ms(9_900)));
-        assert!(matches!(pulse.judge(WATCH, ms(9_900), ms(9_900)), Verdict::Failed(Failure::MissedHeartbeat { .. })));
+    fn h1_waiting_for_the_consumer_is_not_a_missed_beat() {
+        let liveness = Liveness::new(ms(0));
+        liveness.wait();
+        assert!(matches!(liveness.judge(WATCH, ms(9_000), ms(9_000)), Verdict::Alive(Some(at)) if at == ms(9_800)));
+        liveness.resume(ms(9_100));
+        assert!(matches!(liveness.judge(WATCH, ms(9_899), ms(9_899)), Verdict::Alive(Some(at)) if at == ms(9_900)));
+        assert!(matches!(
+            liveness.judge(WATCH, ms(9_900), ms(9_900)),
+            Verdict::Failed(ChildFailure::MissedHeartbeat { .. })
+        ));
     }
 
     proptest! {
         /// Checked on time, a child fails exactly when a gap between its beats reaches the limit, never before.
         #[test]
-        fn h6_no_timeout_fires_early_and_none_is_missed(gaps in prop::collection::vec(1_u64..1_200, 1..50)) {
+        fn h6_timeouts_fire_exactly_when_due(gaps in prop::collection::vec(1_u64..1_200, 1..50)) {
             let watch = Watch { heartbeat: Some(ms(800)), stall: None };
-            let pulse = Pulse::new(ms(0));
+            let liveness = Liveness::new(ms(0));
             let (mut now, mut due) = (0, 800);
             for gap in gaps {
                 let beat = now + gap;
                 while due < beat {
-                    match pulse.judge(watch, ms(due), ms(due)) {
+                    match liveness.judge(watch, ms(due), ms(due)) {
                         Verdict::Alive(Some(next)) => {
                             prop_assert!(next > ms(due), "it comes to an end");
                             due = u64::try_from(next.as_millis())?;
@@ -175,7 +179,7 @@ mod tests {
                     }
                 }
                 prop_assert!(gap <= 800);
-                pulse.beat(ms(beat));
+                liveness.beat(ms(beat));
                 now = beat;
             }
         }

@@ -1,4 +1,4 @@
-//! What a supervisor writes to the log.
+//! Tests of a supervisor's log events.
 
 use super::{Child, Restarts, Supervisor};
 use std::{
@@ -56,7 +56,7 @@ impl Visit for Line {
 }
 
 #[tokio::test]
-async fn s13_failures_and_the_giving_up_are_logged_with_what_was_said() {
+async fn s13_failures_and_giving_up_are_logged() {
     let lines = Lines::default();
     let _logged = tracing::subscriber::set_default(lines.clone());
     let child = Child::new("a", |ctx| async move { panic!("run {}", ctx.run()) });
@@ -67,7 +67,7 @@ async fn s13_failures_and_the_giving_up_are_logged_with_what_was_said() {
         *lines.0.lock().unwrap(),
         [
             r#"WARN message=child failed id="a" run=1 failure=panicked: run 1 restart_in=0ns"#,
-            r#"ERROR message=child failed too often: the supervisor gives up id="a" run=2 failure=panicked: run 2 failures=2"#,
+            r#"ERROR message=child failed too often; supervisor gives up id="a" run=2 failure=panicked: run 2 failures=2"#,
         ]
     );
 }

@@ -1,9 +1,9 @@
-//! Supervised tasks: children that are started in order, watched, restarted, and stopped in reverse order.
+//! Supervises tokio tasks: starts children in order, restarts them when they fail, stops them in reverse order.
 //!
-//! A [`Supervisor`] is OTP's (`lib/stdlib/src/supervisor.erl`) for tokio tasks, and knows nothing of state machines. What
-//! it does otherwise than OTP, and why, is in `docs/supervisor.md`: above all, it has heartbeats and knows of tasks that block
-//! their thread, since a task cannot be killed as a process can. See [`Supervisor`] for a whole
-//! program, [`Child`] for what can be said of a child, and [`Context`] for what a child can do.
+//! A [`Supervisor`] follows OTP's `supervisor` (`lib/stdlib/src/supervisor.erl`) and is independent of state machines.
+//! `docs/supervisor.md` lists the differences from OTP. The main ones are heartbeats and the detection of tasks that block
+//! their thread, because a tokio task cannot be killed like an Erlang process. See [`Supervisor`] for a complete example,
+//! [`Child`] for the options of a child, and [`Context`] for what a child can do.
 
 mod builder;
 mod child;
@@ -24,10 +24,13 @@ mod saved_position;
 mod sequence;
 mod task;
 
-pub use builder::{Builder, Strategy};
-pub use child::{Child, Policy};
+pub use builder::{Strategy, SupervisorBuilder};
+pub use child::{Child, RestartPolicy};
 pub use context::Context;
-pub use error::{BoxError, ChildError, Failure, Invalid, Refused, StartError, SupervisorError, WrongType};
+pub use error::{
+    BoxError, ChildError, ChildFailure, PositionError, PositionTypeError, SupervisorConfigError, SupervisorError,
+    SupervisorStartError,
+};
 pub use handle::Supervisor;
-pub use report::{ChildInfo, Counts, Cut, How, Shutdown, State};
+pub use report::{ChildInfo, Counts, ForcedStop, State, StoppedChild, SupervisorShutdown};
 pub use restarts::Restarts;

@@ -1,53 +1,53 @@
-//! Owns what a supervisor tells of itself: its children, their counts, and what a shutdown had to cut.
+//! Reports of a supervisor: its children, their counts, and the children that a shutdown had to stop by force.
 
-use super::{child::Policy, error::Failure};
+use super::{child::RestartPolicy, error::ChildFailure};
 use std::time::Duration;
 
-/// One child, as it stood when it was asked for.
+/// A snapshot of one child.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChildInfo {
     /// Its id.
     pub id: String,
     /// Its restart policy.
-    pub policy: Policy,
+    pub policy: RestartPolicy,
     /// Whether it is a supervisor.
     pub is_supervisor: bool,
-    /// What it is doing.
+    /// Its state.
     pub state: State,
-    /// How many runs were begun, the present one included.
+    /// The number of runs so far, including the current one.
     pub runs: u64,
-    /// How many of them the supervisor began by itself, after a failure of the child or of a sibling.
+    /// How many of the runs were restarts by the supervisor, after a failure of the child or of a sibling.
     pub restarts: u64,
-    /// How its last run that failed did, or its last start.
-    pub last_error: Option<Failure>,
-    /// The time since its last sign of life (a beat, or the spawning of its run); `None` if it does not run.
+    /// The last failure of a run or a start, if any.
+    pub last_error: Option<ChildFailure>,
+    /// The time since its last heartbeat, or since the spawn if it has not beaten yet; `None` if it is not running.
     pub last_beat: Option<Duration>,
 }
 
-/// What a child is doing.
+/// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// It waits for its first start.
+    /// Not started yet.
     Waiting,
-    /// Spawned; it has not reported its start yet.
+    /// Spawned, but has not reported its start yet.
     Starting,
-    /// It has started.
+    /// Started.
     Running,
-    /// Told to stop, or aborted, and not gone yet.
+    /// Cancelled or aborted, but has not ended yet.
     Stopping,
-    /// It failed, or belongs to a group of which one failed, and waits for its next start.
+    /// Waiting for its next start, after it or a sibling failed.
     Restarting,
-    /// It returned, and its policy lets it rest.
+    /// Returned, and its policy does not restart it.
     Finished,
-    /// It was terminated by hand, or failed to start by hand.
+    /// Stopped by `terminate`, or a manual start failed.
     Stopped,
-    /// It was aborted and still runs, because it blocks its thread. Nothing takes its place before it is gone.
+    /// Aborted, but still running because it blocks its thread. It is not replaced before it ends.
     Leaked,
 }
 
-/// How many children there are, and of which kind and state.
+/// The number of children by kind and state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -59,35 +59,35 @@ pub struct Counts {
     pub supervisors: usize,
     /// All others, running or not.
     pub workers: usize,
-    /// Those that wait for their next start.
+    /// Those that are waiting for their next start.
     pub restarting: usize,
-    /// Those that were aborted and still run.
+    /// Those that were aborted and are still running.
     pub leaked: usize,
 }
 
-/// What a shutdown had to cut. Empty, every child came to its own end in its time.
+/// The result of a shutdown. Empty if every child stopped by itself within its timeout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Shutdown {
-    /// By id; children of child supervisors by their path, `pool/worker-1`.
-    pub cut: Vec<Cut>,
+pub struct SupervisorShutdown {
+    /// The children that were stopped by force, by id. A child of a child supervisor has a path, such as `pool/worker-1`.
+    pub stopped: Vec<StoppedChild>,
 }
 
-/// One child that did not end in its time.
+/// A child that did not stop within its timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Cut {
+pub struct StoppedChild {
     /// Its id, or its path below the supervisor.
     pub id: String,
-    /// How far it had to go.
-    pub how: How,
+    /// How it was stopped.
+    pub how: ForcedStop,
 }
 
-/// How a child was cut.
+/// How a child was stopped by force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum How {
-    /// It had to be aborted.
+pub enum ForcedStop {
+    /// It was aborted.
     Aborted,
-    /// It blocks its thread, so that it cannot even be aborted: it still runs. Such work belongs in `spawn_blocking`.
+    /// It was aborted but is still running, because it blocks its thread. Move blocking work to `spawn_blocking`.
     Leaked,
 }

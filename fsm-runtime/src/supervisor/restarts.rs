@@ -1,33 +1,33 @@
-//! Owns how often children may be restarted: the sliding window, the backoff, and the decision; all of it pure.
+//! Restart limits: the sliding window, the backoff, and the decision. Pure.
 
-use super::error::Invalid;
+use super::error::SupervisorConfigError;
 use crate::backoff::Backoff;
 use std::{collections::VecDeque, time::Duration};
 
-/// How often a supervisor restarts its children before it gives up: either at once and so many in a window, or with
-/// growing delays and so many in a row. The two are never mixed.
+/// How often a supervisor restarts its children before it gives up: either immediately, limited by a sliding window, or
+/// with exponential backoff, limited by consecutive failures.
 ///
 /// The default is OTP's: one restart in five seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restarts {
-    /// At once; when there would be more than `max` within `window`, over all children, the supervisor gives up. With
-    /// `max: 0` the first failure ends it.
+    /// Restarts immediately. The supervisor gives up when there would be more than `max` restarts of all its children
+    /// within `window`. With `max: 0` it gives up at the first failure.
     Intensity {
-        /// How many restarts a window may hold.
+        /// The maximum number of restarts in a window.
         max: u32,
-        /// The sliding window, both ends included. Neither zero nor [`Duration::MAX`].
+        /// The sliding window, with both ends included. Must not be zero or [`Duration::MAX`].
         window: Duration,
     },
-    /// After a random delay between nothing and a ceiling that doubles with every failure in a row (full jitter), counted
-    /// for each child by itself.
+    /// Restarts after a random delay between zero and a ceiling that doubles with each consecutive failure (full jitter),
+    /// counted for each child separately.
     Backoff {
-        /// The ceiling of the first delay; not zero.
+        /// The ceiling of the first delay. Must not be zero.
         first: Duration,
-        /// What the ceiling grows to; not less than `first`.
+        /// The maximum of the ceiling. Must be at least `first`.
         longest: Duration,
-        /// How many restarts in a row a child gets. The failure after them ends the supervisor.
+        /// The maximum number of consecutive restarts of a child. At the next failure the supervisor gives up.
         limit: u32,
-        /// A run that lasted this long, counted from its start's success, ends the row; not zero.
+        /// A run that lasted this long after it started resets the count of consecutive failures. Must not be zero.
         reset_after: Duration,
     },
 }
@@ -39,15 +39,15 @@ impl Default for Restarts {
 }
 
 impl Restarts {
-    pub(super) fn check(self) -> Result<(), Invalid> {
+    pub(super) fn check(self) -> Result<(), SupervisorConfigError> {
         match self {
             Self::Intensity { window, .. } if window.is_zero() || window == Duration::MAX => {
-                Err(Invalid::Window { window })
+                Err(SupervisorConfigError::Window { window })
             }
             Self::Backoff { first, longest, reset_after, .. }
                 if first.is_zero() || longest < first || reset_after.is_zero() =>
             {
-                Err(Invalid::Backoff { first, longest, reset_after })
+                Err(SupervisorConfigError::Backoff { first, longest, reset_after })
             }
             Self::Intensity { .. } | Self::Backoff { .. } => Ok(()),
         }
@@ -58,24 +58,24 @@ impl Restarts {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Decision {
     RestartAfter(Duration),
-    /// The count of failures that were too many.
+    /// Gives up, with the number of failures.
     GiveUp(u32),
 }
 
-/// The failures that still count.
+/// The failures in the current window.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct RestartHistory {
     restarts: Restarts,
-    /// When the restarts of the window were asked for; at most `max` of them, and the one that is too many.
+    /// The times of the failures in the window; at most `max + 1`.
     window: VecDeque<Duration>,
 }
 
-impl Ledger {
+impl RestartHistory {
     pub(super) fn new(restarts: Restarts) -> Self {
         Self { restarts, window: VecDeque::new() }
     }
 
-    /// Counts a failure at `now`, of a child that had `in_a_row` before it and `ran` for so long. `jitter` is from 0 to 1.
+    /// Counts a failure at `now` of a child with `in_a_row` consecutive failures whose last run took `ran`. `jitter` is in 0..=1.
     pub(super) fn decide(&mut self, now: Duration, in_a_row: &mut u32, ran: Duration, jitter: f64) -> Decision {
         match self.restarts {
             Restarts::Intensity { max, window } => {
@@ -108,11 +108,11 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    fn intensity(max: u32, window: u64) -> Ledger {
-        Ledger::new(Restarts::Intensity { max, window: secs(window) })
+    fn intensity(max: u32, window: u64) -> RestartHistory {
+        RestartHistory::new(Restarts::Intensity { max, window: secs(window) })
     }
 
-    fn verdicts(ledger: &mut Ledger, at: &[u64]) -> Vec<Decision> {
+    fn verdicts(ledger: &mut RestartHistory, at: &[u64]) -> Vec<Decision> {
         at.iter().map(|&at| ledger.decide(secs(at), &mut 0, Duration::ZERO, 0.5)).collect()
     }
 
@@ -131,9 +131,9 @@ mod tests {
     }
 
     proptest! {
-        /// The same as counting every failure so far that lies in the window, for all of time.
+        /// The result equals a count of all failures in the window.
         #[test]
-        fn s4_the_window_equals_a_count_over_the_whole_past(
+        fn s4_window_equals_a_count_over_all_failures(
             max in 0_u32..5,
             window in 1_u64..20,
             gaps in prop::collection::vec(0_u64..15, 1..60),
@@ -149,18 +149,18 @@ mod tests {
                 if expected != AT_ONCE {
                     break;
                 }
-                prop_assert!(ledger.window.len() <= max as usize + 1, "the ledger does not grow");
+                prop_assert!(ledger.window.len() <= max as usize + 1, "the history is bounded");
             }
         }
 
-        /// The delay is its part of a ceiling that doubles up to the longest, the row ends with a long run only, and the limit is exact.
+        /// The delay is a fraction of a ceiling that doubles up to the maximum, only a long run resets the count, and the limit is exact.
         #[test]
-        fn s18_backoff_counts_the_row(
+        fn s18_backoff_counts_consecutive_failures(
             limit in 0_u32..6,
             runs in prop::collection::vec((0_u64..40, 0.0_f64..=1.0), 1..40),
         ) {
             let (first, longest, reset_after) = (secs(1), secs(8), secs(30));
-            let mut ledger = Ledger::new(Restarts::Backoff { first, longest, limit, reset_after });
+            let mut ledger = RestartHistory::new(Restarts::Backoff { first, longest, limit, reset_after });
             let (mut in_a_row, mut model) = (0, 0);
             for (ran, jitter) in runs {
                 model = if secs(ran) >= reset_after { 1 } else { model + 1 };

@@ -1,10 +1,10 @@
-//! Owns one run of a child: its task, from the call of its closure until nothing of it is left.
+//! One run of a child: its task, from the call of the closure until the task and all tasks below it have ended.
 
 use super::{
     context::{Context, Run},
     descendants::Membership,
-    error::{BoxError, Chain, Failure},
-    report::Cut,
+    error::{BoxError, Chain, ChildFailure},
+    report::StoppedChild,
 };
 use crate::panics;
 use std::{
@@ -17,16 +17,16 @@ use std::{
 };
 use tracing::Instrument as _;
 
-/// What a child's future ends with: its result, and what a supervisor had to cut when it ended.
+/// The output of a child's future: its result, and the children that a child supervisor stopped by force.
 pub(super) struct Outcome {
     pub(super) result: Result<(), BoxError>,
-    pub(super) cut: Vec<Cut>,
+    pub(super) forced: Vec<StoppedChild>,
 }
 
 pub(super) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(super) type Make = Arc<dyn Fn(Context) -> Work + Send + Sync>;
 
-/// What a run tells its supervisor.
+/// An event of a run, for its supervisor.
 pub(super) struct Event {
     pub(super) key: u64,
     pub(super) run: u64,
@@ -35,28 +35,28 @@ pub(super) struct Event {
 
 pub(super) enum What {
     Started,
-    /// Its own future is gone.
+    /// Its future has ended.
     Ended(Ended),
-    /// Its task and all below it are gone: its place is free.
+    /// Its task and all tasks below it have ended.
     Gone,
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Default)]
 pub(super) struct Ended {
     /// `None` for a return, and for an abort.
-    pub(super) failure: Option<Failure>,
-    pub(super) cut: Vec<Cut>,
+    pub(super) failure: Option<ChildFailure>,
+    pub(super) forced: Vec<StoppedChild>,
 }
 
-/// Spawns a run. Its supervisor is told when it has ended, and when it is gone.
+/// Spawns a run. Sends events when its future and when its task have ended.
 pub(super) fn spawn(make: Make, run: Arc<Run>, place: Membership) {
     let span = tracing::info_span!("child", id = %run.id, run = run.number);
     let task = async move {
         let ended = live(make, run.clone()).await;
         run.tell(What::Ended(ended));
-        if let Some(family) = &run.family {
-            family.emptied().await;
+        if let Some(descendants) = &run.descendants {
+            descendants.emptied().await;
         }
         drop(place);
         run.tell(What::Gone);
@@ -64,7 +64,7 @@ pub(super) fn spawn(make: Make, run: Arc<Run>, place: Membership) {
     tokio::spawn(task.instrument(span));
 }
 
-/// Everything of the user's that can panic or block is called in here, none of it in the supervisor's own task.
+/// Runs all user code that can panic or block, so that none runs in the supervisor's own task.
 async fn live(make: Make, run: Arc<Run>) -> Ended {
     let mut work = match catch_unwind(AssertUnwindSafe(|| make(Context(run.clone())))) {
         Ok(work) => work,
@@ -87,15 +87,15 @@ async fn live(make: Make, run: Arc<Run>) -> Ended {
     }
 }
 
-/// An error's text is its own code too, and may panic: called where that is caught.
+/// Formatting an error is user code and may panic; call it where panics are caught.
 fn read(outcome: Outcome) -> Ended {
     let failure = outcome.result.err().map(|error| {
         let error: Arc<dyn std::error::Error + Send + Sync> = Arc::from(error);
-        Failure::Failed { text: Chain(&*error).to_string(), error }
+        ChildFailure::Failed { text: Chain(&*error).to_string(), error }
     });
-    Ended { failure, cut: outcome.cut }
+    Ended { failure, forced: outcome.forced }
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Ended {
-    Ended { failure: Some(Failure::Panicked { message: panics::text(payload) }), cut: Vec::new() }
+    Ended { failure: Some(ChildFailure::Panicked { message: panics::text(payload) }), forced: Vec::new() }
 }

@@ -1,21 +1,21 @@
-//! Owns the position that a child has saved, which outlives its runs, and the fence that keeps old runs from it.
+//! The position that a child has saved. It outlives the runs, and a fence rejects writes of old runs.
 
-use super::error::{Refused, WrongType};
+use super::error::{PositionError, PositionTypeError};
 use std::{
     any::{Any, type_name},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// One per child. A run writes as long as it is the one at work; opening it for the next, or closing it, fences it off.
+/// One per child. Only the current run may write; opening it for the next run or closing it fences the current one.
 #[derive(Default)]
-pub(super) struct Position(Mutex<Slot>);
+pub(super) struct SavedPosition(Mutex<Slot>);
 
 #[derive(Default)]
 struct Slot {
-    /// The run at work.
+    /// The current run.
     writer: Option<u64>,
     saved: Option<Saved>,
-    /// Where the next run begins if this one dies of what it is about to do.
+    /// Where the next run begins if this one fails while processing its current item.
     passing: Option<Saved>,
 }
 
@@ -30,12 +30,12 @@ impl Saved {
     }
 }
 
-impl Position {
+impl SavedPosition {
     pub(super) fn open(&self, run: u64) {
         self.slot().writer = Some(run);
     }
 
-    /// Ends the run at work. If it came to its end by itself, it has passed what it was about to do.
+    /// Ends the current run. If it ended by itself, its `passing` position is kept.
     pub(super) fn close(&self, by_itself: bool) {
         let mut slot = self.slot();
         slot.writer = None;
@@ -43,22 +43,22 @@ impl Position {
         if by_itself && over.is_some() {
             over = std::mem::replace(&mut slot.saved, over);
         }
-        // What is over may have a `drop` of its own, which must not meet the lock.
+        // The old value may run user code on drop, so release the lock first.
         drop(slot);
         drop(over);
     }
 
-    pub(super) fn saved<T: Any + Clone>(&self) -> Result<Option<T>, WrongType> {
+    pub(super) fn saved<T: Any + Clone>(&self) -> Result<Option<T>, PositionTypeError> {
         let slot = self.slot();
         let Some(saved) = &slot.saved else { return Ok(None) };
         match saved.value.downcast_ref::<T>() {
             Some(value) => Ok(Some(value.clone())),
-            None => Err(WrongType { saved: saved.type_name, asked: type_name::<T>() }),
+            None => Err(PositionTypeError { saved: saved.type_name, asked: type_name::<T>() }),
         }
     }
 
-    /// Saves, and does `with` in the same step: neither a fence nor another run comes between.
-    pub(super) fn save<T: Any + Send>(&self, run: u64, value: T, with: impl FnOnce()) -> Result<(), Refused> {
+    /// Saves the position and calls `with` under the same lock, so that no fence comes between.
+    pub(super) fn save<T: Any + Send>(&self, run: u64, value: T, with: impl FnOnce()) -> Result<(), PositionError> {
         let mut slot = self.at_work(run)?;
         let over = (slot.saved.replace(Saved::new(value)), slot.passing.take());
         with();
@@ -67,7 +67,7 @@ impl Position {
         Ok(())
     }
 
-    pub(super) fn pass<T: Any + Send>(&self, run: u64, value: T) -> Result<(), Refused> {
+    pub(super) fn pass<T: Any + Send>(&self, run: u64, value: T) -> Result<(), PositionError> {
         let mut slot = self.at_work(run)?;
         let over = slot.passing.replace(Saved::new(value));
         drop(slot);
@@ -75,9 +75,9 @@ impl Position {
         Ok(())
     }
 
-    fn at_work(&self, run: u64) -> Result<MutexGuard<'_, Slot>, Refused> {
+    fn at_work(&self, run: u64) -> Result<MutexGuard<'_, Slot>, PositionError> {
         let slot = self.slot();
-        if slot.writer == Some(run) { Ok(slot) } else { Err(Refused::Fenced) }
+        if slot.writer == Some(run) { Ok(slot) } else { Err(PositionError::Fenced) }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -90,22 +90,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn h3_a_run_that_was_given_up_writes_nothing() {
-        let position = Position::default();
+    fn h3_fenced_run_writes_nothing() {
+        let position = SavedPosition::default();
         position.open(1);
         position.save(1, 10_u32, || ()).unwrap();
         position.close(true);
-        assert_eq!(position.save(1, 11_u32, || panic!("it is not handed on")), Err(Refused::Fenced));
+        assert_eq!(position.save(1, 11_u32, || panic!("nothing is sent")), Err(PositionError::Fenced));
         position.open(2);
-        assert_eq!(position.pass(1, 12_u32), Err(Refused::Fenced));
+        assert_eq!(position.pass(1, 12_u32), Err(PositionError::Fenced));
         assert_eq!(position.saved::<u32>(), Ok(Some(10)));
         let wrong = position.saved::<u64>().unwrap_err();
-        assert_eq!(wrong.to_string(), "the position was saved as `u32`, not as `u64`");
+        assert_eq!(wrong.to_string(), "the saved position is a `u32`, not a `u64`");
     }
 
     #[test]
     fn h5_what_a_run_dies_of_is_passed_what_it_is_stopped_in_is_met_again() {
-        let position = Position::default();
+        let position = SavedPosition::default();
         for (by_itself, expected) in [(false, 1), (true, 2)] {
             position.open(1);
             position.save(1, 1, || ()).unwrap();

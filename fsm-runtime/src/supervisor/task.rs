@@ -1,17 +1,17 @@
-//! Owns the supervisor's task: its state, the loop that takes events, commands and times, and the end.
+//! The supervisor's task: its state, the loop over events, commands and timers, and the end.
 
 use super::{
-    builder::{Builder, Strategy},
+    builder::{Strategy, SupervisorBuilder},
     child::Child,
-    child_state::{Entry, Phase, Stage, Starter},
+    child_state::{ChildEntry, Phase, Stage, Starter},
     context::Context,
-    descendants::Family,
-    error::{StartError, SupervisorError},
+    descendants::Descendants,
+    error::{SupervisorError, SupervisorStartError},
     handle::Command,
-    report::{Cut, How, Shutdown},
-    restarts::Ledger,
+    report::{ForcedStop, StoppedChild, SupervisorShutdown},
+    restarts::RestartHistory,
     run::{Event, What},
-    sequence::Round,
+    sequence::Sequence,
 };
 use crate::clock::Clock;
 use std::{
@@ -22,26 +22,26 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Everything a supervisor knows. Only its own task touches it, and calls nothing of the user's in doing so, but for the
-/// `drop` of what children that are forgotten had captured or saved.
-pub(super) struct Tree {
+/// The state of a supervisor. Only its own task accesses it. The task runs no user code, except `drop` of values that
+/// removed children had captured or saved.
+pub(super) struct SupervisorTask {
     pub(super) strategy: Strategy,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: RestartHistory,
     pub(super) clock: Clock,
-    /// By their place in the order.
-    pub(super) entries: BTreeMap<u64, Entry>,
+    /// By start order.
+    pub(super) entries: BTreeMap<u64, ChildEntry>,
     pub(super) ids: HashMap<Arc<str>, u64>,
     next_key: u64,
-    /// When to look at which child again; one time for each child at most.
+    /// The next check of each child; at most one entry for each.
     pub(super) timers: BTreeSet<(Duration, u64)>,
-    /// An ordered stop and start that is under way.
-    pub(super) round: Option<Round>,
-    /// The first start is not over.
+    /// The ordered stop or start in progress.
+    pub(super) sequence: Option<Sequence>,
+    /// Whether the initial start is still in progress.
     pub(super) starting: bool,
     pub(super) ending: Option<Goal>,
     deadline: Option<Duration>,
-    pub(super) cut: BTreeMap<String, How>,
-    pub(super) family: Arc<Family>,
+    pub(super) forced: BTreeMap<String, ForcedStop>,
+    pub(super) descendants: Arc<Descendants>,
     pub(super) tell: mpsc::UnboundedSender<Event>,
     events: mpsc::UnboundedReceiver<Event>,
 }
@@ -50,29 +50,29 @@ pub(super) struct Tree {
 #[derive(Debug)]
 pub(super) enum Goal {
     Shutdown,
-    StartFailed(StartError),
+    StartFailed(SupervisorStartError),
     GaveUp(SupervisorError),
 }
 
-type Ready = oneshot::Sender<Result<(), StartError>>;
+type Ready = oneshot::Sender<Result<(), SupervisorStartError>>;
 
-impl Tree {
-    pub(super) fn new(builder: Builder, clock: Clock, family: Arc<Family>) -> Self {
+impl SupervisorTask {
+    pub(super) fn new(builder: SupervisorBuilder, clock: Clock, descendants: Arc<Descendants>) -> Self {
         let (tell, events) = mpsc::unbounded_channel();
         let mut tree = Self {
             strategy: builder.strategy,
-            ledger: Ledger::new(builder.restarts),
+            ledger: RestartHistory::new(builder.restarts),
             clock,
             entries: BTreeMap::new(),
             ids: HashMap::new(),
             next_key: 0,
             timers: BTreeSet::new(),
-            round: Some(Round::start()),
+            sequence: Some(Sequence::start()),
             starting: true,
             ending: None,
             deadline: None,
-            cut: BTreeMap::new(),
-            family,
+            forced: BTreeMap::new(),
+            descendants,
             tell,
             events,
         };
@@ -86,21 +86,21 @@ impl Tree {
         let key = self.next_key;
         self.next_key += 1;
         self.ids.insert(child.id.clone(), key);
-        self.entries.insert(key, Entry::new(child, added, starter));
+        self.entries.insert(key, ChildEntry::new(child, added, starter));
         key
     }
 
-    /// Runs until it has come to its end, and says which.
+    /// Runs until the supervisor ends; returns the reason.
     pub(super) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
         above: Option<Context>,
         ready: &mut Option<Ready>,
-    ) -> (Goal, Shutdown) {
+    ) -> (Goal, SupervisorShutdown) {
         let mut orphaned = false;
         loop {
             self.advance();
-            if self.round.is_none() {
+            if self.sequence.is_none() {
                 if self.ending.is_some() {
                     return self.finish();
                 }
@@ -133,7 +133,7 @@ impl Tree {
     }
 
     fn on_event(&mut self, Event { key, run, what }: Event) {
-        // Of a run that is gone, or of a child that is.
+        // An event of an earlier run or of a removed child.
         let Some(entry) = self.entries.get(&key).filter(|entry| entry.runs == run && entry.live.is_some()) else {
             return;
         };
@@ -149,7 +149,7 @@ impl Tree {
         let now = self.now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.deadline = None;
-            let late = |entry: &Entry| {
+            let late = |entry: &ChildEntry| {
                 matches!(entry.phase, Phase::Leaving(Stage::Told, _) | Phase::Starting | Phase::Running)
             };
             let keys: Vec<u64> = self.entries.iter().filter(|(_, e)| late(e)).map(|(key, _)| *key).collect();
@@ -165,10 +165,10 @@ impl Tree {
         }
     }
 
-    /// When to look again if nothing happens before.
+    /// The time of the next timer.
     fn wake(&self, above: Option<&Context>) -> Option<Duration> {
         let beat = above.and_then(|above| above.0.heartbeat).map(|within| self.now().saturating_add(within / 3));
-        let pause = self.round.as_ref().and_then(Round::pause);
+        let pause = self.sequence.as_ref().and_then(Sequence::pause);
         let timer = self.timers.first().map(|(at, _)| *at);
         [beat, pause, timer, self.deadline].into_iter().flatten().min()
     }
@@ -184,36 +184,36 @@ impl Tree {
         }
     }
 
-    /// Begins the end, or hastens it. The first reason stands.
+    /// Starts the shutdown, or shortens its deadline. The first reason is kept.
     pub(super) fn end(&mut self, goal: Goal, deadline: Option<Duration>) {
         if self.ending.is_none() {
             self.ending = Some(goal);
-            self.round = Some(Round::stop_all());
+            self.sequence = Some(Sequence::stop_all());
         }
         self.deadline = [self.deadline, deadline].into_iter().flatten().min();
     }
 
-    /// All children are gone, or leaked.
-    fn finish(mut self) -> (Goal, Shutdown) {
+    /// Builds the report when all children have ended or leaked.
+    fn finish(mut self) -> (Goal, SupervisorShutdown) {
         for entry in self.entries.values().filter(|entry| entry.live.is_some()) {
             for path in paths(entry) {
-                self.cut.insert(path, How::Leaked);
+                self.forced.insert(path, ForcedStop::Leaked);
             }
         }
-        let cut = std::mem::take(&mut self.cut).into_iter().map(|(id, how)| Cut { id, how });
-        let report = Shutdown { cut: cut.collect() };
-        for Cut { id, how } in &report.cut {
-            tracing::warn!(id, ?how, "child was cut by the supervisor's end");
+        let forced = std::mem::take(&mut self.forced).into_iter().map(|(id, how)| StoppedChild { id, how });
+        let report = SupervisorShutdown { stopped: forced.collect() };
+        for StoppedChild { id, how } in &report.stopped {
+            tracing::warn!(id, ?how, "child was stopped by force");
         }
         (self.ending.take().unwrap_or(Goal::Shutdown), report)
     }
 }
 
-/// A child's id, and the paths of all below it.
-pub(super) fn paths(entry: &Entry) -> Vec<String> {
+/// The id of a child and the paths of all tasks below it.
+pub(super) fn paths(entry: &ChildEntry) -> Vec<String> {
     let mut paths = vec![entry.spec.id.to_string()];
-    if let Some(family) = entry.live.as_ref().and_then(|live| live.run.family.as_ref()) {
-        family.paths(&entry.spec.id, &mut paths);
+    if let Some(descendants) = entry.live.as_ref().and_then(|live| live.run.descendants.as_ref()) {
+        descendants.paths(&entry.spec.id, &mut paths);
     }
     paths
 }
@@ -223,7 +223,7 @@ fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
         above.started();
     }
     if let Some(ready) = ready.take() {
-        // Whoever asked has gone, and the handle with it: that ends the supervisor.
+        // If the receiver is gone, so is the handle, which ends the supervisor.
         let _ = ready.send(Ok(()));
     }
 }

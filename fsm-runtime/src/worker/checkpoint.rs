@@ -11,11 +11,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, future::Future, sync::Arc};
 
 /// A `work` state whose worker keeps how far it is. Implemented by the derive for each state marked
-/// `#[state(work, progress = Type)]`.
+/// `#[state(work, checkpoint = Type)]`.
 #[diagnostic::on_unimplemented(
-    message = "the worker of `{Self}` keeps no progress",
-    label = "this state declares no `progress`",
-    note = "declare its type on the variant: `#[state(work, progress = Type)]`"
+    message = "`{Self}` has no checkpoint type",
+    label = "this state declares no `checkpoint`",
+    note = "declare the type on the variant: `#[state(work, checkpoint = Type)]`"
 )]
 pub trait Checkpointed: WorkState {
     /// What is kept.

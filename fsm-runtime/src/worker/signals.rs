@@ -4,7 +4,7 @@
 use super::Limits;
 use crate::{
     clock::Clock,
-    supervisor::liveness::{Pulse, Verdict, Watch},
+    supervisor::liveness::{Liveness, Verdict, Watch},
 };
 use std::{
     fmt,
@@ -27,7 +27,7 @@ struct Inner {
     began: Duration,
     cancelled: CancellationToken,
     draining: CancellationToken,
-    pulse: Pulse,
+    pulse: Liveness,
     overdue: OnceLock<Overdue>,
     stage: AtomicU8,
 }
@@ -80,7 +80,7 @@ impl Signals {
             began,
             cancelled: CancellationToken::new(),
             draining,
-            pulse: Pulse::new(began),
+            pulse: Liveness::new(began),
             overdue: OnceLock::new(),
             stage: AtomicU8::new(Stage::Working as u8),
         }))
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn h1_the_earlier_of_beat_and_deadline_is_checked_next() {
+    fn h1_the_earlier_of_beat_and_timeout_is_checked_next() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let signals = Signals::new(manual.clock(), CancellationToken::new());
         let limits = Limits { heartbeat: Some(secs(10)), deadline: Some(secs(25)), ..Limits::default() };
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn h3_whoever_is_first_has_the_last_word() {
+    fn h3_the_first_of_return_and_abort_decides() {
         let signals = || Signals::new(Clock::system(), CancellationToken::new());
         let returned = signals();
         assert!(returned.returned());

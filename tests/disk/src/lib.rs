@@ -1,15 +1,15 @@
-//! A disk for the tests: it fails when it is told to, and it can lose power.
+//! A disk for tests that can fail and lose power.
 //!
-//! SQLite reaches its files through a table of functions (a VFS). This one stands before the operating system's own, which it
-//! calls for everything; for files in the folders of a [`Disk`] it also keeps what is written and not yet synced, and refuses
-//! what the test wants refused. Memory shared between connections (the WAL's index) is not on the disk and passes through.
+//! SQLite accesses its files through a table of functions (a VFS). This one wraps that of the operating system, which it
+//! calls for everything; for files in the folder of a [`Disk`] it also records unsynced writes, and fails the operations
+//! that the test chooses. Memory shared between connections (the WAL's index) is not on the disk and passes through.
 //!
-//! Beside it, [`listen`] hears which statements are run.
+//! [`listen`] records the statements that are run.
 
-mod heard;
+mod statements;
 mod vfs;
 
-pub use heard::{listen, statements};
+pub use statements::{listen, statements};
 
 use std::{
     collections::BTreeMap,
@@ -18,42 +18,42 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What SQLite does with a file.
+/// An operation of SQLite on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Reads a part.
     Read,
     /// Writes a part, or cuts the file.
     Write,
-    /// Waits until what was written is on the disk.
+    /// Syncs the writes to the disk.
     Sync,
     /// Opens or removes the file.
     Open,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No room: half of a write is done.
+    /// No space: half of a write is done.
     Full,
     /// An error of the device.
     Broken,
-    /// The process is gone: this operation and everything after it is not done.
+    /// The process is killed: this operation and all later ones are not done.
     Dead,
     /// Files are opened for reading only.
     ReadOnly,
 }
 
-/// Which part of a write that was not synced survives a power cut.
+/// The part of the unsynced writes that survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
     /// Nothing of it.
     Lost,
-    /// Some writes, and of those some sectors, in no order.
+    /// Some sectors of some writes, in any order.
     Torn,
 }
 
-/// A folder whose files are on a disk of the test's own.
+/// A folder whose files are on the disk of a test.
 #[derive(Clone)]
 pub struct Disk(Arc<State>);
 
@@ -65,13 +65,13 @@ struct State {
 #[derive(Default)]
 struct Inner {
     files: BTreeMap<PathBuf, Content>,
-    /// The operation that goes wrong, how many of its kind go well before, and how it goes wrong.
+    /// The operation that fails, how many of its kind succeed before, and the fault.
     fault: Option<(Operation, u32, Fault)>,
-    /// Whether the process is gone.
+    /// Whether the process is killed.
     gone: bool,
 }
 
-/// A file as the disk has it.
+/// A file on the disk.
 #[derive(Default)]
 struct Content {
     synced: Vec<u8>,
@@ -87,7 +87,7 @@ impl Disk {
     /// Files that SQLite opens in `folder` from now on are on this disk.
     ///
     /// # Panics
-    /// When the folder cannot be found.
+    /// If the folder does not exist.
     #[must_use]
     pub fn under(folder: &Path) -> Self {
         let folder = folder.canonicalize().expect("the folder of a disk is there");
@@ -96,18 +96,18 @@ impl Disk {
         disk
     }
 
-    /// After `well` more operations of this kind, it goes wrong with `fault`, again and again until [`heal`](Self::heal).
+    /// After `well` more operations of this kind, each one fails with `fault` until [`heal`](Self::heal).
     pub fn fail(&self, operation: Operation, well: u32, fault: Fault) {
         self.lock().fault = Some((operation, well, fault));
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     pub fn heal(&self) {
         let mut inner = self.lock();
         (inner.fault, inner.gone) = (None, false);
     }
 
-    /// How many bytes were written that a power cut would take.
+    /// The number of written bytes that a power cut would lose.
     #[must_use]
     pub fn unsynced_bytes(&self) -> usize {
         let inner = self.lock();
@@ -115,10 +115,10 @@ impl Disk {
         unsynced.map(|change| if let Change::Write(_, bytes) = change { bytes.len() } else { 0 }).sum()
     }
 
-    /// Writes into the folder `to` what would be found here if the power was cut at this moment.
+    /// Writes to the folder `to` what a power cut at this moment would leave.
     ///
     /// # Errors
-    /// When `to` cannot be written.
+    /// If `to` cannot be written.
     pub fn lose_power(&self, to: &Path, unsynced: Unsynced) -> io::Result<()> {
         for (path, content) in &self.lock().files {
             let mut found = content.synced.clone();
@@ -148,10 +148,10 @@ impl Disk {
         path.starts_with(&self.0.folder)
     }
 
-    /// What goes wrong with this operation, if anything does.
+    /// The fault of this operation, if any.
     fn refuses(&self, operation: Operation) -> Option<Fault> {
         let mut inner = self.lock();
-        // A process that is gone changes nothing any more.
+        // A killed process changes nothing.
         if inner.gone && operation != Operation::Read {
             return Some(Fault::Dead);
         }
@@ -168,7 +168,7 @@ impl Disk {
         Some(fault)
     }
 
-    /// What is there when the disk first sees the file is on it.
+    /// The content of the file when first opened is on the disk.
     fn opened(&self, path: &Path) {
         let mut inner = self.lock();
         if !inner.files.contains_key(path) {

@@ -1,4 +1,4 @@
-//! Owns the table of C functions that SQLite calls. Each one looks up its file, asks the disk, and calls the operating system's.
+//! The table of C functions that SQLite calls. Each one finds its file, asks the disk, and calls the operating system's function.
 //!
 //! A file of ours is a header, followed in the same memory by the file of the operating system's VFS.
 
@@ -26,7 +26,7 @@ unsafe impl Sync for System {}
 #[repr(C)]
 struct Header {
     base: ffi::sqlite3_file,
-    /// Owned; null for a file on no disk of the tests.
+    /// Owned; null for a file outside the disks of the tests.
     place: *mut Place,
 }
 
@@ -99,7 +99,7 @@ unsafe fn place(path: *const c_char) -> Option<Place> {
     Some(Place { disk, path: path.to_owned() })
 }
 
-/// What SQLite is told of a fault.
+/// The result code of a fault.
 fn code(operation: Operation, fault: Fault) -> c_int {
     match (fault, operation) {
         (Fault::Full, _) => ffi::SQLITE_FULL,
@@ -172,7 +172,7 @@ unsafe fn inner(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
     unsafe { file.cast::<Header>().add(1).cast() }
 }
 
-/// Where the file is, if it is on a disk of the tests.
+/// The place of the file, if it is on a disk of the tests.
 ///
 /// # Safety
 /// `file` was opened by this VFS and not closed.
@@ -198,7 +198,7 @@ macro_rules! forward {
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     let closed = forward!(file, xClose);
-    // SAFETY: the header is ours; nobody uses the file after this.
+    // SAFETY: the header is ours; the file is not used after this.
     unsafe {
         let header = file.cast::<Header>();
         if !(*header).place.is_null() {
@@ -260,7 +260,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     if let Some(place) = place {
         place.disk.synced(&place.path);
     }
-    // The disk of the tests is in memory: theirs need not wait for the real one.
+    // The disk of the tests is in memory: no wait for the real one.
     if place.is_some() { ffi::SQLITE_OK } else { forward!(file, xSync, flags) }
 }
 

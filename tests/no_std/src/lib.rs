@@ -1,6 +1,6 @@
-//! Every generated shape in a crate without `std`, under the strictest lints: what is generated must pass them where it stands.
+//! Every generated shape in a crate without `std`, under the strictest lints, which generated code must pass.
 //!
-//! `cargo check -p no-std --target thumbv7em-none-eabihf` is the proof that nothing names `std`: that target has none.
+//! `cargo check -p no-std --target thumbv7em-none-eabihf` proves that it does not use `std`, which that target lacks.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unused, clippy::all, clippy::pedantic, rustdoc::all)]
@@ -57,7 +57,7 @@ where
     },
 }
 
-/// A sensor without a name is nobody's.
+/// A sensor needs a name.
 ///
 /// # Errors
 /// When it has none.
@@ -65,7 +65,7 @@ pub fn named(idle: &sensor::Idle<'_>, _: &sensor::event::Measure) -> Result<(), 
     if idle.name.is_empty() { Err("it has no name") } else { Ok(()) }
 }
 
-/// Nothing to measure is no reading.
+/// A reading needs a value.
 #[must_use]
 pub fn measure<T: Copy + Default, const N: usize>(
     idle: sensor::Idle<'_>,

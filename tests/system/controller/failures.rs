@@ -1,4 +1,4 @@
-//! Work that fails: when it is tried again, and when it is given up.
+//! Failed attempts: when work is retried, and when it is parked.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -6,7 +6,7 @@ use fsm_runtime::store::{Change, Claim, Row, Store, sqlite::Sqlite};
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_failed_attempt_is_tried_again_after_its_delay_and_not_before() {
+async fn a_failed_attempt_is_retried_after_its_delay() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(SECOND * 10));
     let row = world.row("a", |row| row.error.is_some()).await;
@@ -29,7 +29,7 @@ async fn c6_a_failing_instance_backs_off_alone() {
     assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND), "{row:?}");
     for id in ["b", "c", "d"] {
         let call = loop {
-            // A backoff of nothing at all is possible: "a" may come again.
+            // The random backoff may be zero: "a" may run again.
             let call =
                 if world.jobs.row(id).await.is_err() { world.running(id).await } else { world.calls.next().await };
             if call.id == id {
@@ -45,7 +45,7 @@ async fn c6_a_failing_instance_backs_off_alone() {
 #[tokio::test]
 async fn c7_an_event_cuts_a_backoff_short() {
     let mut world = World::new().await;
-    // Longer than the state's timer, which is no help.
+    // Longer than the state's timer.
     world.running("a").await.tell(Do::FailFor(HOUR * 2));
     world.row("a", |row| row.error.is_some()).await;
     world.jobs.fire("a", job::event::Restart).await.unwrap();
@@ -79,12 +79,12 @@ async fn s13_a_panic_is_an_error_with_its_message() {
 }
 
 #[tokio::test]
-async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
+async fn c10_a_panic_is_retried_as_any_other_error() {
     let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND * 9, SECOND * 9)).await;
     world.running("a").await.tell(Do::Panic("boom"));
     let row = world.row("a", |row| row.error.is_some()).await;
     let now = world.clock.clock().now();
-    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND * 9), "it backs off: {row:?}");
+    assert!(row.retry_at.is_some_and(|at| at >= now && at <= now + SECOND * 9), "a retry is planned: {row:?}");
     world.clock.advance(SECOND * 9);
     let call = world.calls.next().await;
     assert_eq!(call.attempt, 2);
@@ -94,7 +94,7 @@ async fn c10_a_panic_is_an_error_like_any_other_to_the_policy() {
 }
 
 #[tokio::test]
-async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
+async fn c8_attempts_survive_the_process_and_count_at_the_claim() {
     let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
     let mut call = world.running("a").await;
     for attempt in 1..=2 {
@@ -102,7 +102,7 @@ async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
         call.tell(Do::Fail("no"));
         call = world.calls.next().await;
     }
-    // Not tried again before this process has stopped.
+    // No retry before this process has stopped.
     call.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.attempt == 3 && row.owner.is_none()).await;
     world.runtime.shutdown(Duration::ZERO).await;
@@ -116,12 +116,12 @@ async fn c8_attempts_outlive_the_process_and_are_counted_at_the_claim() {
 }
 
 #[tokio::test]
-async fn c8_processes_that_are_killed_use_up_the_attempts() {
+async fn c8_a_killed_process_uses_up_an_attempt() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;
     world.runtime.shutdown(Duration::ZERO).await;
-    // As if the claim were another process's, which was killed.
+    // As if a killed process held the claim.
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
     let Row { key, incarnation, version, fence, .. } = world.jobs.row("a").await.unwrap();
@@ -131,11 +131,11 @@ async fn c8_processes_that_are_killed_use_up_the_attempts() {
     let row = world.row("a", |row| row.parked.is_some()).await;
     let why = format!("2 attempts failed, the last with: {}", Claim::CRASH);
     assert_eq!((row.parked, row.attempt, row.owner), (Some(why), 2, None));
-    assert!(calls.is_empty(), "there is no third");
+    assert!(calls.is_empty(), "there is no third attempt");
 }
 
 #[tokio::test]
-async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
+async fn c9_the_default_limit_is_ten_attempts() {
     let mut world = World::with(|builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await;
     let mut call = world.running("a").await;
     for attempt in 1..10 {
@@ -149,7 +149,7 @@ async fn c9_ten_attempts_are_the_limit_where_none_is_set() {
 }
 
 #[tokio::test]
-async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
+async fn c9_past_the_limit_an_instance_is_parked_until_released() {
     let mut world = World::with(|builder| builder.max_attempts(3).backoff(SECOND, SECOND)).await;
     world.running("a").await.tell(Do::Fail("no"));
     for attempt in 2..=3 {
@@ -163,7 +163,7 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
     assert_eq!(row.parked.as_deref(), Some("3 attempts failed, the last with: no"));
     world.clock.advance(HOUR / 2);
     world.barrier("other").await;
-    assert!(world.calls.is_empty(), "parked is parked");
+    assert!(world.calls.is_empty(), "a parked instance has no worker");
     world.jobs.release("a").await.unwrap();
     let call = world.calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
@@ -174,7 +174,7 @@ async fn c9_past_the_limit_it_is_parked_visibly_and_released_by_hand() {
 }
 
 #[tokio::test]
-async fn c9_past_the_limit_the_state_s_exhausted_event_is_fired() {
+async fn c9_past_the_limit_the_exhausted_event_fires() {
     let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
     for attempt in 1..=2 {
@@ -210,7 +210,7 @@ async fn c9_an_exhausted_event_that_panics_parks_the_instance() {
 }
 
 #[tokio::test]
-async fn c10_a_permanent_error_is_not_tried_again() {
+async fn c10_a_permanent_error_is_not_retried() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Permanent("no such thing"));
     let row = world.row("a", |row| row.parked.is_some()).await;
@@ -219,7 +219,7 @@ async fn c10_a_permanent_error_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
+async fn c8b_a_requeue_keeps_the_state_and_frees_the_slot() {
     let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     world.running("a").await.tell(Do::Again(SECOND * 3));
     for _ in 0..3 {
@@ -227,7 +227,7 @@ async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
         assert_eq!((row.attempt, row.version, row.error), (0, 2, None));
         world.clock.advance(SECOND * 2);
         world.barrier(&format!("other-{}", row.fence)).await;
-        assert!(world.calls.is_empty(), "not before its time");
+        assert!(world.calls.is_empty(), "not before it is due");
         world.clock.advance(SECOND);
         let call = world.calls.next().await;
         assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
@@ -237,7 +237,7 @@ async fn c8b_again_keeps_the_state_frees_the_slot_and_is_no_attempt() {
 }
 
 #[tokio::test]
-async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason() {
+async fn x4_a_result_refused_by_the_store_parks_the_instance() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let sql = "CREATE TRIGGER no BEFORE UPDATE ON fsm_instances WHEN NEW.state = 'Finished'
@@ -251,29 +251,30 @@ async fn x4_a_result_that_the_store_refuses_parks_the_instance_with_the_reason()
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_is_told_how_the_work_goes() {
+async fn a_wait_that_times_out_reports_the_work() {
     let mut world = World::with(|builder| builder.max_attempts(2)).await;
     let jobs = world.jobs.clone();
-    let told = async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
+    let report =
+        async |id: &str| jobs.wait_for(id, job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
     let a = world.running("a").await;
-    let stands = "Job `a` did not reach `Finished` within 0ns; it is in `Running`, version 2";
-    assert_eq!(told("a").await, format!("{stands}: attempt 1 is under way"));
+    let state = "Job `a` did not reach `Finished` within 0ns; it is in `Running`, version 2";
+    assert_eq!(report("a").await, format!("{state}: attempt 1 is under way"));
     a.tell(Do::FailFor(SECOND * 10));
     world.row("a", |row| row.error.is_some()).await;
-    assert_eq!(told("a").await, format!("{stands}: attempt 1 failed with: not now; the next one begins in 10.0s"));
+    assert_eq!(report("a").await, format!("{state}: attempt 1 failed with: not now; the next one begins in 10.0s"));
     world.clock.advance(SECOND * 10);
     world.calls.next().await.tell(Do::Fail("no"));
     world.row("a", |row| row.parked.is_some()).await;
     let parked =
         "its work is parked (2 attempts failed, the last with: no); an event moves it, or `release` has it go on";
-    assert_eq!(told("a").await, format!("{stands}: {parked}"));
+    assert_eq!(report("a").await, format!("{state}: {parked}"));
     world.running("b").await.tell(Do::Again(SECOND));
     world.row("b", |row| row.owner.is_none()).await;
-    assert!(told("b").await.ends_with("version 2: its worker runs again in 1.0s"));
-    // Nobody else has the machine.
+    assert!(report("b").await.ends_with("version 2: its worker runs again in 1.0s"));
+    // No other program has the machine.
     world.runtime.shutdown(HOUR).await;
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
-    let nobody = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
+    let idle = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
                   `status()` lists what waits for a slot";
-    assert!(told("c").await.ends_with(nobody));
+    assert!(report("c").await.ends_with(idle));
 }

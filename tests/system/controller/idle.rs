@@ -1,4 +1,4 @@
-//! The wait until there is nothing to do: what tests of users' machines stand on.
+//! `run_until_idle`, on which tests of users' machines are built.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -6,7 +6,7 @@ use fsm_runtime::{Runtime, WorkerPhase, store::sqlite::Sqlite};
 use std::time::Duration;
 
 #[tokio::test]
-async fn it_waits_for_what_runs_and_says_what_is_due_next() {
+async fn idle_waits_for_running_work_and_reports_the_next_due() {
     let mut world = World::new().await;
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
     let call = world.running("a").await;
@@ -18,7 +18,7 @@ async fn it_waits_for_what_runs_and_says_what_is_due_next() {
     call.tell(Do::FailFor(SECOND * 90));
     assert_eq!(idle.await.unwrap(), Some(now + SECOND * 90), "the retry, before the timer");
     let row = world.row("a", |_| true).await;
-    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("not now")), "it is stored");
+    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("not now")), "the failure is stored");
     world.clock.advance_to(now + SECOND * 90);
     world.calls.next().await.tell(Do::FailFor(HOUR * 2));
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), Some(now + HOUR), "the timer, before the retry");
@@ -30,12 +30,12 @@ async fn it_waits_for_what_runs_and_says_what_is_due_next() {
 }
 
 #[tokio::test]
-async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_it_up() {
+async fn idle_finds_unnotified_work_and_skips_unreadable_rows() {
     let mut world = World::new().await;
     world.running("good").await.tell(Do::FailFor(HOUR * 10));
     world.running("bad").await.tell(Do::FailFor(HOUR * 10));
     world.runtime.run_until_idle().await.unwrap();
-    // Past the library, so that nobody is told: timers that are due, one of a row that cannot be read.
+    // Written directly, without a notification: due timers, one of an unreadable row.
     let sql = "UPDATE fsm_instances SET timer_at = 0; UPDATE fsm_instances SET data = '{}' WHERE id = 'bad'";
     rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap().execute_batch(sql).unwrap();
     let next = world.runtime.run_until_idle().await.unwrap();
@@ -45,7 +45,7 @@ async fn what_nobody_told_of_is_done_too_and_what_cannot_be_done_does_not_hold_i
 }
 
 #[tokio::test]
-async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
+async fn c6_an_unreadable_row_takes_no_slot() {
     let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     let first = world.running("first").await;
     for id in ["bad", "good"] {
@@ -63,7 +63,7 @@ async fn c6_a_row_that_cannot_be_read_keeps_no_slot() {
 }
 
 #[tokio::test]
-async fn clients_and_what_was_shut_down_are_idle_at_once() {
+async fn clients_and_stopped_runtimes_are_idle_at_once() {
     let mut world = World::new().await;
     let path = world.dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
@@ -72,7 +72,7 @@ async fn clients_and_what_was_shut_down_are_idle_at_once() {
     let runtime = world.runtime.clone();
     let idle = tokio::spawn(async move { runtime.run_until_idle().await.unwrap() });
     world.runtime.shutdown(Duration::ZERO).await;
-    // It is answered when the row is given back: that is due now, for the next process.
+    // Answered when the claim is released: the row is now due for the next process.
     assert_eq!(idle.await.unwrap(), None);
     assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
     let (runtime, mut calls) = start(&path, &world.clock, |builder| builder).await.unwrap();
@@ -80,5 +80,5 @@ async fn clients_and_what_was_shut_down_are_idle_at_once() {
     assert_eq!(runtime.run_until_idle().await.unwrap(), None);
     let _ = runtime.machines::<Job>().wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let _ = runtime.machines::<Job>().create("b", queued()).await.unwrap();
-    assert_eq!(runtime.run_until_idle().await.unwrap(), None, "what rests is never due");
+    assert_eq!(runtime.run_until_idle().await.unwrap(), None, "a state without work is never due");
 }

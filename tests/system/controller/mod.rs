@@ -1,21 +1,21 @@
-//! The controller as its users see it: who is worked on, when, by how many; on a clock that stands still.
+//! The controller through its public API, on a manual clock.
 
-mod entered;
+mod checkpoint;
 mod failures;
-mod faults;
-mod flood;
 mod idle;
-mod looks;
 mod model;
 mod operator;
+mod plan;
 mod policy;
-mod progress;
+mod recover;
+mod run;
+mod scan;
 mod slots;
 mod start;
 mod stop;
 mod timers;
 mod watch;
-mod workers;
+mod worker;
 
 use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
@@ -31,7 +31,7 @@ use tempfile::TempDir;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
-/// For what happens without any time passing on the manual clock: never waited for in full.
+/// The limit for anything that happens without the manual clock advancing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
@@ -63,7 +63,7 @@ impl World {
         call
     }
 
-    /// The row, once it is as it should be.
+    /// Waits until `right` holds of the row.
     pub(crate) async fn row(&self, id: &str, right: impl Fn(&Row) -> bool) -> Row {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
@@ -71,12 +71,12 @@ impl World {
             if right(&row) {
                 return row;
             }
-            assert!(std::time::Instant::now() < deadline, "it stays {row:?}");
+            assert!(std::time::Instant::now() < deadline, "the row stays {row:?}");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Runs another instance from start to end. What the controller had to do before that is done then.
+    /// Runs another instance from start to end. Everything that the controller had queued before is done by then.
     pub(crate) async fn barrier(&mut self, id: &str) {
         let call = self.running(id).await;
         call.tell(Do::Finish(0));
@@ -87,7 +87,7 @@ impl World {
         let entries = self.jobs.history(id, 0, 100).await.unwrap();
         let line = |e: &fsm_runtime::store::HistoryEntry| match e.kind {
             HistoryKind::Note => format!("{}: {} ({})", e.version, e.event.as_deref().unwrap(), e.cause),
-            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("born"), e.to, e.cause),
+            _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("created"), e.to, e.cause),
         };
         entries.iter().map(line).collect()
     }
@@ -99,8 +99,8 @@ pub(crate) async fn start(
     configure: impl FnOnce(Builder) -> Builder,
 ) -> Result<(Runtime, Calls), StartError> {
     let (workers, calls) = puppets();
-    // A lease that outlasts every jump of the clock here: these tests are of one process, and how long a disk takes to renew a
-    // lease that has just run out is no matter of theirs.
+    // The lease outlasts every jump of the clock: these tests have one process, and do not depend on how long a disk takes
+    // to renew a lapsed lease.
     let builder =
         Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Job, Puppets>(workers).lease_ttl(HOUR * 10_000);
     Ok((configure(builder.clock(clock.clock())).start().await?, calls))

@@ -1,4 +1,4 @@
-//! One worker for each instance, whatever happens: random events, failures, removals, and processes that come and go.
+//! Random events, failures, removals and processes: an instance never has two workers.
 
 use super::PATIENCE;
 use fsm_runtime::{Machines, Policy, ReadError, Runtime, TransitionError, prelude::*, store::sqlite::Sqlite};
@@ -14,7 +14,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Something that is worked on, and may be turned into something else at any time.
+/// A part that has work, and may change its state at any time.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Idle, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 #[on(end => Over)]
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 enum Thing {
     #[on(press => Pressed)]
     Idle,
-    /// Comes out as it went in, or bent.
+    /// The work succeeds or fails.
     #[state(work)]
     #[on(press => Pressed)]
     #[on(bend => Bent)]
@@ -37,10 +37,10 @@ enum Thing {
     Over,
 }
 
-/// Who is at work on which instance, and what was seen that may not be.
+/// The running workers of each instance, and the violations seen.
 #[derive(Default)]
 struct Seen {
-    /// By the id: the process, the instance's own key, and the rest.
+    /// By id: process, incarnation and worker.
     at_work: HashMap<String, Vec<(usize, String, String)>>,
     overlaps: Vec<String>,
     began: usize,
@@ -49,7 +49,7 @@ struct Seen {
 #[derive(Clone)]
 struct Hands {
     seen: Arc<Mutex<Seen>>,
-    /// Once it is set, all goes well and nobody dawdles.
+    /// Once set, every worker succeeds at once.
     calm: Arc<AtomicBool>,
     process: usize,
 }
@@ -79,7 +79,7 @@ impl Hands {
             let mut seen = self.seen.lock().unwrap();
             seen.began += 1;
             let others = seen.at_work.entry(id.clone()).or_default();
-            // One that was removed is another instance: another process need not wait for its worker.
+            // A removed id is another instance: another process need not wait for its worker.
             let beside = others.iter().filter(|(process, of, _)| *process == self.process || *of == instance);
             let overlaps: Vec<_> = beside.map(|(_, _, other)| format!("{who} beside {other}")).collect();
             others.push((self.process, instance, who.clone()));
@@ -91,7 +91,7 @@ impl Hands {
         }
         let pause = Duration::from_millis(fastrand::u64(..8));
         match fastrand::u8(..8) {
-            // Deaf to what it is told.
+            // Ignores its cancellation.
             0 | 1 => tokio::time::sleep(pause).await,
             2 => std::future::pending().await,
             3 => panic!("a slip"),
@@ -121,12 +121,12 @@ async fn process(path: &Path, hands: Hands) -> Runtime {
     let builder = Runtime::builder(Sqlite::open(path).await.unwrap()).machine::<Thing, Hands>(hands);
     let builder =
         builder.poll_interval(Duration::from_millis(50)).grace_period(Duration::from_millis(10)).max_attempts(u32::MAX);
-    // A worker that sits there for ever is ended by its state's timer in one state, and by its own deadline in the other.
+    // A worker that never ends is stopped by its state's timer in one state, and by its timeout in the other.
     let builder = builder.policy::<thing::Bent>(Policy::new().attempt_timeout(Duration::from_millis(20)));
     builder.backoff(Duration::from_millis(1), Duration::from_millis(20)).start().await.unwrap()
 }
 
-/// One thing that happens to one instance, if it can.
+/// A random event of one instance, if it is possible.
 async fn happens(things: &Machines<Thing>, id: &str, random: &mut fastrand::Rng) {
     let outcome = match random.u8(..10) {
         0 => things.fire(id, thing::event::End).await,
@@ -143,7 +143,7 @@ async fn happens(things: &Machines<Thing>, id: &str, random: &mut fastrand::Rng)
     }
 }
 
-/// Ends when the instance is gone, or rests and is nobody's.
+/// Waits until the instance is gone, or rests without an owner.
 async fn comes_to_rest(things: &Machines<Thing>, id: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -156,13 +156,13 @@ async fn comes_to_rest(things: &Machines<Thing>, id: &str) {
             assert_eq!((row.wake_at(), row.parked), (None, None), "{id}");
             return;
         }
-        assert!(Instant::now() < deadline, "it stays {row:?}");
+        assert!(Instant::now() < deadline, "the row stays {row:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c1_c3_two_workers_never_meet_whatever_happens() {
+async fn c1_c3_workers_of_an_instance_never_overlap() {
     let seed = std::env::var("FSM_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("FSM_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -175,7 +175,7 @@ async fn c1_c3_two_workers_never_meet_whatever_happens() {
     for id in &ids {
         things.create(id, thing::Idle).await.unwrap();
     }
-    // Processes come and go, while one stays; what happens is told to any of them.
+    // Processes start and stop while one stays; each event goes to a random one.
     let began = Instant::now();
     let mut number = 0;
     let enough = || hands.seen.lock().unwrap().began > 100;
@@ -192,7 +192,7 @@ async fn c1_c3_two_workers_never_meet_whatever_happens() {
         guest.shutdown(Duration::from_millis(random.u64(..20))).await;
         assert!(hands.seen.lock().unwrap().overlaps.is_empty(), "{:?}", hands.seen.lock().unwrap().overlaps);
     }
-    // From here on all goes well: everybody comes to rest, on what the last process does.
+    // From here on every worker succeeds: all instances come to rest through the last process.
     hands.calm.store(true, Ordering::Relaxed);
     for id in &ids {
         comes_to_rest(&things, id).await;

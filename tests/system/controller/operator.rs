@@ -1,4 +1,4 @@
-//! What an operator does past the rules, or beside them: parked instances, releases, overrides.
+//! Commands of an operator: parked instances, releases, overrides.
 
 use super::{HOUR, PATIENCE, SECOND, World};
 use crate::job::{Do, Job, job, queued};
@@ -18,7 +18,7 @@ async fn park(world: &mut World, id: &str) -> Row {
 }
 
 #[tokio::test]
-async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
+async fn c9_parked_instances_are_listed_with_cause_and_attempts() {
     let mut world = World::new().await;
     for n in 0..3 {
         park(&mut world, &format!("{n:03}")).await;
@@ -39,7 +39,7 @@ async fn c9_what_is_parked_is_listed_by_page_with_cause_attempts_and_time() {
 }
 
 #[tokio::test]
-async fn c9_a_release_says_in_the_history_who_made_it() {
+async fn c9_the_history_names_the_actor_of_a_release() {
     let mut world = World::new().await;
     park(&mut world, "a").await;
     world.jobs.with_actor("ada").release("a").await.unwrap();
@@ -51,11 +51,16 @@ async fn c9_a_release_says_in_the_history_who_made_it() {
 }
 
 #[tokio::test]
-async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() {
+async fn c9_an_operator_moves_a_parked_instance() {
     let mut world = World::new().await;
     let seen = park(&mut world, "a").await;
-    let moved = world.jobs.with_actor("ada").move_to(&seen, failed("by hand"), "ticket 4711").await.unwrap();
-    assert_eq!((moved.version(), moved.reason.as_str()), (3, "by hand"));
+    let moved = world
+        .jobs
+        .with_actor("ada")
+        .move_to(&seen, failed("a manual start does not count"), "ticket 4711")
+        .await
+        .unwrap();
+    assert_eq!((moved.version(), moved.reason.as_str()), (3, "a manual start does not count"));
     let row = world.row("a", |_| true).await;
     assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Failed", 3, 3, 0));
     assert_eq!((&row.parked, row.parked_at, &row.error, row.wake_at()), (&None, None, &None, None));
@@ -64,13 +69,13 @@ async fn c9_an_operator_moves_what_is_parked_and_the_history_says_who_and_why() 
     assert_eq!((entry.from.as_deref(), entry.to.as_str(), entry.version), (Some("Running"), "Failed", 3));
     assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("ticket 4711")));
     assert_eq!((entry.cause.as_str(), entry.data.as_deref()), ("operator", Some(row.data.as_str())));
-    // The record is as any other: the next transition starts from it.
+    // The record is valid: the next transition starts from it.
     moved.retry().await.unwrap();
     assert_eq!(world.calls.next().await.attempt, 1);
 }
 
 #[tokio::test]
-async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
+async fn c3_an_override_into_the_same_state_starts_a_new_worker() {
     let mut world = World::new().await;
     let mut old = world.running("a").await;
     let seen = world.row("a", |_| true).await;
@@ -82,7 +87,7 @@ async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
     let next = world.calls.next().await;
     assert_eq!((next.state, next.version, next.attempt), (job::State::Running, 3, 1));
     let row = world.row("a", |_| true).await;
-    assert_eq!(row.timer_at, Some(world.clock.clock().now() + HOUR), "its timer starts anew");
+    assert_eq!(row.timer_at, Some(world.clock.clock().now() + HOUR), "its timer is restarted");
     assert_eq!(record.name, "other");
     next.tell(Do::Finish(1));
     let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
@@ -90,7 +95,7 @@ async fn c3_an_override_is_a_new_stay_also_into_the_same_state() {
 }
 
 #[tokio::test]
-async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
+async fn an_override_leaves_an_end_state_and_starts_work() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Finish(1));
     let _ = world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
@@ -101,7 +106,7 @@ async fn an_override_leaves_an_end_and_into_work_its_worker_starts() {
 }
 
 #[tokio::test]
-async fn an_override_of_what_has_changed_since_it_was_seen_is_a_conflict() {
+async fn an_override_of_a_changed_row_is_a_conflict() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
@@ -114,7 +119,7 @@ async fn an_override_of_what_has_changed_since_it_was_seen_is_a_conflict() {
     jobs.purge("a").await.unwrap();
     let gone = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
     assert!(matches!(gone, Err(TransitionError::NotFound { .. })), "{gone:?}");
-    // Another life under the same id is another instance, whatever its version.
+    // Another incarnation of the id is another instance at any version.
     let _ = jobs.create("a", queued()).await.unwrap();
     let other_life = jobs.move_to(&seen, failed("late"), "why not").await.map(drop);
     assert!(matches!(other_life, Err(TransitionError::Conflict(_))), "{other_life:?}");
@@ -125,23 +130,25 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     let seen = world.row("a", |_| true).await;
-    let said = |moved: Result<job::Record<job::Failed>, job::Failure>| moved.map(drop).unwrap_err().to_string();
+    let refusal = |moved: Result<job::Record<job::Failed>, fsm_runtime::TransitionError<Job>>| {
+        moved.map(drop).unwrap_err().to_string()
+    };
     assert_eq!(
-        said(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
         "Job `a` was not moved: an override says who made it: `machines.with_actor(…)` names the operator"
     );
     assert_eq!(
-        said(world.jobs.with_actor("ada").move_to(&seen, failed("x"), " ").await),
+        refusal(world.jobs.with_actor("ada").move_to(&seen, failed("x"), " ").await),
         "Job `a` was not moved: an override says why: give it the reason"
     );
     let foreign = with(seen, |row| row.key = fsm_runtime::store::Key::new("Other", "a"));
     assert_eq!(
-        said(world.jobs.with_actor("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.with_actor("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
         "Other `a` was not moved: it is an instance of another machine"
     );
     let newer = with(world.row("a", |_| true).await, |row| row.schema = 2);
     assert_eq!(
-        said(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
+        refusal(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
         "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which \
          knows how to read it"
     );
@@ -149,7 +156,7 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_any_more_is_moved_to_where_it_can() {
+async fn an_unreadable_row_can_be_moved_to_a_known_state() {
     let world = World::new().await;
     let _ = world.jobs.create("a", queued()).await.unwrap();
     world.runtime.shutdown(SECOND).await;

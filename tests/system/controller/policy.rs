@@ -1,10 +1,10 @@
-//! What a state's policy does: its own limits beside the machine's.
+//! The policy of a state, beside the machine's.
 
 use super::*;
 use fsm_runtime::Policy;
 
 #[tokio::test]
-async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {
+async fn c9_a_state_has_its_own_limit_of_attempts() {
     let policy = Policy::new().max_attempts(1);
     let mut world = World::with(|builder| builder.policy::<job::Cancelling>(policy).backoff(SECOND, SECOND)).await;
     world.jobs.create("a", queued()).await.unwrap().cancel().await.unwrap();
@@ -16,19 +16,19 @@ async fn c9_a_state_s_own_limit_of_attempts_counts_for_it_alone() {
 }
 
 #[tokio::test]
-async fn c6_a_state_s_own_backoff_counts_for_it_alone() {
+async fn c6_a_state_has_its_own_backoff() {
     let policy = Policy::new().backoff(Duration::ZERO, Duration::ZERO);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
     for attempt in 1..=5 {
-        assert_eq!(call.attempt, attempt, "at once, on a clock that stands still");
+        assert_eq!(call.attempt, attempt, "at once, with the clock stopped");
         call.tell(Do::Fail("no"));
         call = world.calls.next().await;
     }
 }
 
 #[tokio::test]
-async fn c3_a_state_s_own_grace_counts_for_its_workers() {
+async fn c3_a_state_has_its_own_grace_period() {
     let policy = Policy::new().grace_period(SECOND);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
@@ -40,7 +40,7 @@ async fn c3_a_state_s_own_grace_counts_for_its_workers() {
 }
 
 #[tokio::test]
-async fn c6_a_full_state_holds_up_no_other_state() {
+async fn c6_a_full_state_leaves_the_other_states_their_slots() {
     let policy = Policy::new().max_concurrency(2);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy).max_concurrency(3)).await;
     let mut running = std::collections::VecDeque::from([world.running("a").await, world.running("b").await]);
@@ -52,7 +52,7 @@ async fn c6_a_full_state_holds_up_no_other_state() {
     assert_eq!(
         (other.id.as_str(), other.state),
         ("other", job::State::Cancelling),
-        "it overtakes those who cannot run"
+        "it runs before instances without a slot"
     );
     for expected in ["c", "d"] {
         assert!(world.calls.is_empty());
@@ -65,7 +65,7 @@ async fn c6_a_full_state_holds_up_no_other_state() {
 }
 
 #[tokio::test]
-async fn policies_that_cannot_be_are_refused() {
+async fn invalid_policies_are_refused() {
     let bare = || Runtime::builder(Sqlite::in_memory().unwrap());
     let builder = || bare().machine::<Job, _>(puppets().0);
     let of = "the policy of `Job` in state `Running`: ";

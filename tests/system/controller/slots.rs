@@ -1,4 +1,4 @@
-//! The limit on workers that run at once, and whose turn it is.
+//! The limit on concurrent workers, and their order.
 
 use super::{PATIENCE, World};
 use crate::job::{Do, job, queued};

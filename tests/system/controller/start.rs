@@ -1,4 +1,4 @@
-//! What refuses the start, and what is none of our business.
+//! Refused starts, and rows of other programs.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, puppets, queued};
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 #[tokio::test]
-async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
+async fn c11_unknown_rows_refuse_the_start() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
@@ -51,12 +51,12 @@ async fn c11_rows_that_the_code_does_not_know_refuse_the_start() {
 }
 
 #[tokio::test]
-async fn c11_machines_of_others_are_left_alone() {
+async fn c11_machines_of_other_programs_are_left_untouched() {
     let world = World::new().await;
     let sql =
         "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, retry_at, owner,
                    fence, attempt, shard, created, updated)
-               VALUES ('Foreign', 'x', zeroblob(16), 'Odd', 1, 1, 9, '{}', 0, 'somebody', 1, 1, 0, 0, 0)";
+               VALUES ('Foreign', 'x', zeroblob(16), 'Odd', 1, 1, 9, '{}', 0, 'other', 1, 1, 0, 0, 0)";
     let path = world.dir.path().join("jobs.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     world.runtime.shutdown(Duration::ZERO).await;
@@ -66,15 +66,15 @@ async fn c11_machines_of_others_are_left_alone() {
     runtime.machines::<Job>().wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
     let foreign = store.get(Key::new("Foreign", "x")).await.unwrap().unwrap();
-    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("somebody"), 1, 1));
+    assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("other"), 1, 1));
 }
 
 const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1, 0);
 
 #[tokio::test]
-async fn settings_that_cannot_be_are_refused() {
+async fn invalid_settings_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
-    for (builder, said) in [
+    for (builder, expected) in [
         (builder().poll_interval(Duration::ZERO), "`poll_interval`: an interval of zero would scan without end"),
         (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
         (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
@@ -86,17 +86,17 @@ async fn settings_that_cannot_be_are_refused() {
             "a machine called `Job` is registered twice; rows are told apart by that name",
         ),
     ] {
-        assert_eq!(builder.start().await.unwrap_err().to_string(), said);
+        assert_eq!(builder.start().await.unwrap_err().to_string(), expected);
     }
 }
 
 #[tokio::test]
-async fn c13_nothing_runs_before_the_start_checks_have_passed() {
+async fn c13_no_worker_runs_before_the_start_checks_pass() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     let client = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
     let jobs = client.machines::<Job>();
-    // One is due for work and one's timer is due; a third stands in a state that nobody knows.
+    // One has due work, one a due timer, and a third is in an unknown state.
     for id in ["work", "timer", "unknown"] {
         jobs.create(id, queued()).await.unwrap().start().await.unwrap();
     }
@@ -108,7 +108,7 @@ async fn c13_nothing_runs_before_the_start_checks_have_passed() {
     let builder = Runtime::builder(Sqlite::open(&path).await.unwrap());
     let error = builder.machine::<Job, _>(workers).start().await.map(drop).unwrap_err();
     assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
-    // Whoever could have worked is gone with the refused start: its end of the channel is closed, and nobody used it.
+    // The workers were dropped by the refused start: their channel is closed and unused.
     assert!(calls.is_over().await);
     assert_eq!((jobs.row("work").await.unwrap(), jobs.row("timer").await.unwrap()), before);
 }

@@ -1,4 +1,4 @@
-//! How work ends with its process, and how the next process takes it up.
+//! How work ends with its process, and how the next process takes it over.
 
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
@@ -10,11 +10,11 @@ use fsm_runtime::{
 use std::time::{Duration, SystemTime};
 
 #[tokio::test]
-async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
+async fn c5_work_of_a_dead_process_is_taken_over_as_an_attempt() {
     let mut world = World::new().await;
     let call = world.running("a").await;
     let row = world.row("a", |_| true).await;
-    // As if the claim were another process's, which is gone.
+    // As if a dead process held the claim.
     world.runtime.shutdown(Duration::ZERO).await;
     drop(call);
     let path = world.dir.path().join("jobs.db");
@@ -37,7 +37,7 @@ async fn c5_work_that_a_dead_process_held_is_taken_up_and_the_attempt_counts() {
 }
 
 #[tokio::test]
-async fn c8_a_graceful_stop_gives_the_attempt_back() {
+async fn c8_a_graceful_stop_returns_the_attempt() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let runtime = world.runtime.clone();
@@ -57,7 +57,7 @@ fn cut(cut: &[StoppedWorker]) -> Vec<(&str, &str, HowStopped)> {
 }
 
 #[tokio::test]
-async fn c12_a_worker_may_finish_before_the_deadline() {
+async fn c12_a_worker_may_finish_within_the_stop_timeout() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     let runtime = world.runtime.clone();
@@ -67,14 +67,14 @@ async fn c12_a_worker_may_finish_before_the_deadline() {
     let report = stopping.await.unwrap();
     assert!(report.cut.is_empty(), "{report:?}");
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Finished);
-    assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop answers the same");
+    assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop returns the same report");
 }
 
 #[tokio::test]
-async fn c12_what_comes_while_it_stops_is_not_claimed() {
+async fn c12_new_work_during_the_stop_is_not_claimed() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
-    // One waits for its retry, which comes while the process stops.
+    // One waits for a retry, which becomes due during the stop.
     world.running("retry").await.tell(Do::FailFor(SECOND));
     world.row("retry", |row| row.error.is_some()).await;
     let runtime = world.runtime.clone();
@@ -85,7 +85,7 @@ async fn c12_what_comes_while_it_stops_is_not_claimed() {
     call.tell(Do::Finish(7));
     let report = stopping.await.unwrap();
     assert!(report.cut.is_empty(), "{report:?}");
-    assert!(world.calls.is_over().await, "nobody else began");
+    assert!(world.calls.is_over().await, "no other worker started");
     for (id, attempt) in [("retry", 1), ("new", 0)] {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (attempt, None, true), "{id}");
@@ -95,7 +95,7 @@ async fn c12_what_comes_while_it_stops_is_not_claimed() {
 }
 
 #[tokio::test]
-async fn c12_what_does_not_end_is_aborted_and_reported() {
+async fn c12_a_worker_past_the_timeout_is_aborted_and_reported() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Hang);
     let runtime = world.runtime.clone();
@@ -111,7 +111,7 @@ async fn c12_what_does_not_end_is_aborted_and_reported() {
 }
 
 #[tokio::test]
-async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
+async fn c12_a_second_stop_returns_the_same_report() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Hang);
     let stop = |deadline| {
@@ -120,7 +120,7 @@ async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
     };
     let first = stop(SECOND);
     tokio::task::yield_now().await;
-    // While the first one waits: however patient the second is, it is one stop.
+    // While the first one waits: a second call with a longer timeout joins the same stop.
     let second = stop(HOUR * 1_000);
     while !(first.is_finished() && second.is_finished()) {
         world.clock.advance(SECOND);
@@ -129,24 +129,24 @@ async fn c12_a_second_stop_does_not_hang_and_answers_the_same() {
     let report = first.await.unwrap();
     assert_eq!(cut(&report.cut), [("a", "Running", HowStopped::Aborted)]);
     assert_eq!(second.await.unwrap(), report);
-    // The clock stands still: nothing is waited for any more.
+    // The clock is stopped: there is nothing left to wait for.
     assert_eq!(world.runtime.shutdown(HOUR).await, report);
 }
 
-/// In a process of its own: other tests have threads too.
+/// Runs itself in a process of its own, since other tests have threads too.
 #[cfg(target_os = "linux")]
 #[test]
-fn c16_nothing_is_left_behind_after_the_stop() {
+fn c16_a_stop_leaves_no_task_thread_or_open_file() {
     const ALONE: &str = "FSM_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return leaves_nothing();
     }
-    let name = "controller::stop::c16_nothing_is_left_behind_after_the_stop";
+    let name = "controller::stop::c16_a_stop_leaves_no_task_thread_or_open_file";
     let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
     let output = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("1 passed"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
 }
 
 #[cfg(target_os = "linux")]
@@ -167,11 +167,14 @@ fn leaves_nothing() {
         world.barrier("done").await;
         world.running("waits").await.tell(Do::FailFor(HOUR * 5));
         world.running("cut").await.tell(Do::FinishWhenCancelled(1));
-        assert!(!threads().is_empty() && !files(world.dir.path()).is_empty(), "it looks in the right place");
+        assert!(
+            !threads().is_empty() && !files(world.dir.path()).is_empty(),
+            "the check finds threads and files before the stop"
+        );
         world.runtime.shutdown(Duration::ZERO).await;
         let World { runtime, jobs, calls, clock, dir } = world;
         drop((runtime, jobs, calls, clock));
-        // The last handle is gone; whoever ends by itself for that is given the time to.
+        // After the last handle is dropped, tasks and threads end by themselves.
         let deadline = std::time::Instant::now() + super::PATIENCE;
         let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
         while !(alive() == 0 && threads().is_empty() && files(dir.path()).is_empty()) {
@@ -183,7 +186,7 @@ fn leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h3_a_worker_that_blocks_its_thread_is_named_and_the_stop_ends_all_the_same() {
+async fn h3_a_stop_returns_and_names_a_blocking_worker() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));

@@ -1,4 +1,4 @@
-//! Timers: fired once, in the state that set them, not before their time.
+//! Timers: fired once, in the visit that armed them, not before they are due.
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn t1_a_timer_fires_once_and_not_before_its_time() {
+async fn t1_a_timer_fires_once_when_due() {
     let mut world = World::new().await;
     let mut call = world.running("a").await;
     world.clock.advance(Duration::from_secs(3_599));
@@ -36,7 +36,7 @@ async fn t1_leaving_the_state_cancels_its_timer() {
 }
 
 #[tokio::test]
-async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
+async fn t1_a_timer_fires_after_the_process_was_down() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(HOUR * 5));
     world.row("a", |row| row.error.is_some()).await;
@@ -47,21 +47,21 @@ async fn t1_a_timer_fires_though_the_process_was_down_at_that_time() {
 }
 
 #[tokio::test]
-async fn t1_the_timer_of_an_instance_that_waits_for_a_slot_fires() {
+async fn t1_a_timer_fires_while_its_instance_waits_for_a_slot() {
     let mut world = World::with(|builder| builder.max_concurrency(1).grace_period(HOUR * 1_000)).await;
     world.running("busy").await.tell(Do::Hang);
     world.jobs.create("waiting", queued()).await.unwrap().start().await.unwrap();
     world.clock.advance(HOUR);
     world.row("waiting", |row| row.state == "Failed").await;
-    assert_eq!(world.calls.running_now(), 1, "the slot was never free");
+    assert_eq!(world.calls.running_now(), 1, "the slot was in use all the time");
 }
 
 #[tokio::test]
-async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
+async fn the_timer_of_an_unreadable_row_is_kept() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(HOUR * 10));
     let row = world.row("a", |row| row.error.is_some()).await;
-    // The look that follows the failure is over then: it must not have read what is about to be spoiled.
+    // The look after the failure is over, before the row is made unreadable.
     world.barrier("before").await;
     let path = world.dir.path().join("jobs.db");
     let sql = |text: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(text).unwrap();
@@ -75,11 +75,11 @@ async fn a_timer_whose_row_cannot_be_read_is_left_for_code_that_can() {
     let _ = world.jobs.wait_for("a", job::State::Failed, PATIENCE).await.unwrap();
 }
 
-/// Starts jobs, lets `event` be fired at each of them by a task of its own while their timers come due, and gives what became
-/// of each event, by the job's id.
+/// Starts jobs, fires `event` at each from its own task while the timers become due, and returns the result of each
+/// event by the job's id.
 async fn race<F>(world: &World, event: impl Fn(job::Record<job::Running>) -> F) -> Vec<(String, bool)>
 where
-    F: Future<Output = Result<u64, job::Failure>> + Send + 'static,
+    F: Future<Output = Result<u64, fsm_runtime::TransitionError<Job>>> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
     let mut records = Vec::new();
@@ -112,10 +112,10 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
+async fn t2_one_of_a_timer_and_an_event_wins() {
     let mut world = World::with(|builder| builder.max_concurrency(1_000)).await;
     let outcomes = race(&world, |running| async { Ok(running.cancel().await?.version()) }).await;
-    // Their workers let go, and what their timers might still do is done.
+    // The workers end, and pending timers are done.
     while !world.calls.is_empty() {
         drop(world.calls.next().await);
     }
@@ -131,18 +131,18 @@ async fn t2_of_a_timer_and_an_event_exactly_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c14_a_timer_is_not_delivered_in_a_later_stay() {
+async fn c14_a_timer_does_not_fire_in_a_later_visit() {
     let world = World::with(|builder| builder.max_concurrency(1_000)).await;
-    // Into the same state, which has the same timer: what was due for the stay before must not end this one.
+    // Into the same state with the same timer: the timer of the previous visit must not fire in this one.
     let outcomes = race(&world, |running| async { Ok(running.restart().await?.version()) }).await;
     let now = world.clock.clock().now();
-    // A scan, which finds whatever is due.
+    // The next scan finds everything that is due.
     world.clock.advance(SECOND * 5);
     for (id, _) in outcomes.into_iter().filter(|(_, won)| *won) {
         let history = world.jobs.history(&id, 0, 100).await.unwrap();
-        let anew = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
-        // One that began before the clock moved is over its own time by now.
-        if anew.at == now {
+        let restarted = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
+        // A visit that began before the clock moved has reached its own timer.
+        if restarted.at == now {
             assert_eq!(history.last().map(|entry| entry.version), Some(3), "{id}: {history:?}");
             assert_eq!(world.row(&id, |_| true).await.timer_at, Some(now + HOUR), "{id}");
         }

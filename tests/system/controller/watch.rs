@@ -9,15 +9,15 @@ fn beats(within: Duration) -> impl FnOnce(Builder) -> Builder {
 }
 
 #[tokio::test]
-async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
+async fn h1_a_silent_worker_fails_and_a_beating_one_runs_on() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let mut call = world.running("a").await;
     for n in 0..5 {
         world.clock.advance(Duration::from_millis(9_998));
         world.barrier(&format!("other-{n}")).await;
-        assert!(!call.signals.is_cancelled(), "not before its time");
+        assert!(!call.signals.is_cancelled(), "not before it is due");
         call.signals.heartbeat();
-        // The check that was due falls behind the beat: by so much no executor is held up.
+        // The pending check comes after the beat: it is less late than a blocked executor.
         world.clock.advance(Duration::from_millis(1));
         world.barrier(&format!("another-{n}")).await;
     }
@@ -26,7 +26,7 @@ async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
     drop(call);
     let row = world.row("a", |row| row.error.is_some()).await;
     assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
-    assert_eq!((row.attempt, row.version, row.owner), (1, 2, None), "it counts, and is waited for");
+    assert_eq!((row.attempt, row.version, row.owner), (1, 2, None), "it counts as an attempt and a retry is planned");
     world.clock.advance(SECOND);
     let next = world.calls.next().await;
     assert_eq!((next.id.as_str(), next.attempt), ("a", 2));
@@ -34,14 +34,14 @@ async fn h1_a_worker_that_beats_stays_and_one_that_is_silent_has_failed() {
 }
 
 #[tokio::test]
-async fn h1_one_that_ignores_its_cancellation_is_aborted_after_its_grace_and_counted() {
+async fn h1_a_silent_worker_is_aborted_after_its_grace_period() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let cancelled = world.running("a").await.tell_and_watch(Do::Hang);
     world.clock.advance(SECOND * 10);
     cancelled.await;
     world.clock.advance(SECOND * 4);
     world.barrier("other").await;
-    assert_eq!(world.calls.running_now(), 1, "it has its grace");
+    assert_eq!(world.calls.running_now(), 1, "it is in its grace period");
     world.clock.advance(SECOND);
     let row = world.row("a", |row| row.error.is_some()).await;
     assert_eq!(row.error.as_deref(), Some("missed heartbeat: no beat for 10.0s"));
@@ -67,7 +67,7 @@ async fn h1_missed_heartbeats_are_counted_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
+async fn h1_within_the_grace_period_an_event_counts_a_requeue_not() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let done = world.running("done").await.tell_and_watch(Do::FinishWhenCancelled(7));
     let again = world.running("again").await.tell_and_watch(Do::AgainWhenCancelled(SECOND));
@@ -80,7 +80,7 @@ async fn h1_an_event_that_comes_within_the_grace_counts_and_again_does_not() {
 }
 
 #[tokio::test]
-async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
+async fn h1_an_attempt_past_its_timeout_fails_despite_beats() {
     let policy = Policy::new().attempt_timeout(SECOND * 60).heartbeat(SECOND * 50);
     let mut world = World::with(|builder| builder.policy::<job::Running>(policy)).await;
     let mut call = world.running("a").await;
@@ -97,20 +97,20 @@ async fn h1_an_attempt_that_exceeds_its_deadline_has_failed_beats_or_not() {
 }
 
 #[tokio::test]
-async fn h1_who_has_returned_is_watched_no_more_while_its_result_is_being_stored() {
+async fn h1_a_returned_worker_is_not_watched_while_being_stored() {
     let mut world = World::with(beats(SECOND * 10)).await;
     let call = world.running("a").await;
     let path = world.dir.path().join("jobs.db");
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     call.tell(Do::Finish(7));
-    // The worker is gone, its result is not stored.
+    // The worker has ended, its result is not stored yet.
     while world.calls.running_now() > 0 {
         tokio::task::yield_now().await;
     }
     world.clock.advance(SECOND * 30);
     other.execute_batch("ROLLBACK").unwrap();
-    // In steps so small that an hour, after which the state's timer fires, takes minutes.
+    // In small steps, so that the state's timer of one hour takes minutes.
     let end = async {
         loop {
             world.clock.advance(Duration::from_millis(10));
@@ -124,7 +124,7 @@ async fn h1_who_has_returned_is_watched_no_more_while_its_result_is_being_stored
     assert_eq!(world.history("a").await.len(), 3);
 }
 
-/// What is shown of an instance, once it is in `phase`; time moves on until then.
+/// Advances the clock until the instance is in `phase`, and returns its status.
 async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
@@ -139,14 +139,14 @@ async fn shown(world: &World, id: &str, phase: WorkerPhase) -> WorkerStatus {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenced_off() {
+async fn h3_a_blocking_worker_is_listed_and_fenced() {
     let mut world = World::with(|builder| beats(SECOND * 10)(builder).max_concurrency(2)).await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("stuck").await.tell(Do::BlockAndFinish(until, 7));
     let leaked = shown(&world, "stuck", WorkerPhase::Leaked).await;
     assert_eq!((leaked.state.as_str(), leaked.version, leaked.attempt), ("Running", 2, 1));
     assert!(leaked.last_beat.is_some_and(|beat| beat >= SECOND * 20), "{leaked:?}");
-    // The one slot that is left goes on; its instance waits.
+    // The remaining slot is still used; the instance waits.
     for id in ["b", "c"] {
         world.barrier(id).await;
     }
@@ -154,11 +154,11 @@ async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenc
     assert!(world.calls.is_empty());
     drop(unblock);
     let row = world.row("stuck", |row| row.error.is_some()).await;
-    // How long by the clock depends on how far it had moved on until somebody looked.
+    // The length depends on how far the clock had moved before the check.
     let error = row.error.as_deref().unwrap();
     assert!(error.starts_with("missed heartbeat: no beat for "), "{error}");
-    assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "what it returned came too late");
-    // It is gone, and both slots are there again.
+    assert_eq!((row.state.as_str(), row.version, row.owner), ("Running", 2, None), "its result came too late");
+    // It has ended, and both slots are free.
     let next = loop {
         world.clock.advance(SECOND);
         if let Ok(call) = tokio::time::timeout(Duration::from_millis(1), world.calls.next()).await {
@@ -172,7 +172,7 @@ async fn h3_a_worker_that_blocks_its_thread_is_listed_keeps_its_slot_and_is_fenc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_the_next_worker_of_an_instance_waits_for_one_that_has_leaked() {
+async fn h3_the_next_worker_waits_for_a_leaked_one() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));
@@ -187,13 +187,13 @@ async fn h3_the_next_worker_of_an_instance_waits_for_one_that_has_leaked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
+async fn h3_a_shutdown_names_a_leaked_worker_and_returns() {
     let mut world = World::new().await;
     let (unblock, until) = std::sync::mpsc::channel();
     world.running("a").await.tell(Do::Block(until));
     world.jobs.fire("a", job::event::Cancel).await.unwrap();
     shown(&world, "a", WorkerPhase::Leaked).await;
-    // The clock stands still: nothing but what has leaked is waited for.
+    // The clock is stopped: the shutdown waits for nothing else.
     let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
     let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
     assert_eq!(cut, [("a", "Running", HowStopped::Leaked)]);
@@ -201,7 +201,7 @@ async fn h3_a_shutdown_does_not_wait_for_what_has_leaked_and_names_it() {
 }
 
 #[tokio::test]
-async fn status_lists_who_works_and_who_waits() {
+async fn status_lists_running_and_waiting_instances() {
     let mut world = World::with(|builder| builder.max_concurrency(1)).await;
     assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));

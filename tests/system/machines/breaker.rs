@@ -27,7 +27,7 @@ hold! {
 }
 
 #[test]
-fn it_closes_again() {
+fn the_breaker_closes_again() {
     let half_open = circuit_breaker::Machine::new(circuit_breaker::Closed).unsuccessful().timer_triggered();
     let closed = half_open.unsuccessful().timer_triggered().successful();
     assert_eq!(CircuitBreaker::from(closed), CircuitBreaker::Closed);

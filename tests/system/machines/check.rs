@@ -1,6 +1,6 @@
-//! What the derive made of a machine, against what its file says. Each check gathers all that differs before it fails.
+//! The generated machine compared with its file. Each check lists every difference.
 
-use fsm_core::{Graph, Kind, Name, Reason, Rejected, StateMachine, testing::transition_ways};
+use fsm_core::{ApplyError, Graph, Name, Reason, StateKind, StateMachine, testing::transition_paths};
 use std::{
     collections::BTreeSet,
     fmt::{Debug, Display},
@@ -11,7 +11,7 @@ use super::{
     typed::Pair,
 };
 
-/// All that differs, one line each.
+/// The differences, one line each.
 #[derive(Default)]
 pub(crate) struct Problems(Vec<String>);
 
@@ -58,8 +58,8 @@ pub(crate) fn graph(spec: &Spec, graph: &Graph) {
     problems.same("state", names, &spec.states);
     let initial = graph.initial().map(|state| state.name.to_owned());
     problems.same("initial state", initial, &spec.initial());
-    let ends = graph.states.iter().filter(|state| state.kind != Kind::Rest);
-    problems.unless(ends.clone().all(|state| state.kind == Kind::End), || "a state is said to do work".into());
+    let ends = graph.states.iter().filter(|state| state.kind != StateKind::Rest);
+    problems.unless(ends.clone().all(|state| state.kind == StateKind::End), || "a state is said to do work".into());
     problems.same("end", ends.map(|state| state.name.to_owned()), &spec.finals);
     let events = graph.events.iter().map(|event| event.name.to_owned());
     problems.same("event", events, &spec.events());
@@ -90,7 +90,7 @@ pub(crate) fn counts(spec: &Spec, graph: &Graph) {
     let unreachable =
         |from: BTreeSet<String>| names_without(graph, &closure(from, &edges, |edge| (&edge.from, &edge.to)));
     let ends: BTreeSet<_> =
-        graph.states.iter().filter(|state| state.kind == Kind::End).map(|state| state.name.to_owned()).collect();
+        graph.states.iter().filter(|state| state.kind == StateKind::End).map(|state| state.name.to_owned()).collect();
     let ending = closure(ends.clone(), &edges, |edge| (&edge.to, &edge.from));
     let pair = |from: &str, event: &str| format!("{from}/{event}");
     let mut seen = BTreeSet::new();
@@ -125,7 +125,7 @@ fn names_without(graph: &Graph, some: &BTreeSet<String>) -> BTreeSet<String> {
     names.filter(|name| !some.contains(name)).collect()
 }
 
-/// All that can be reached from `found` along the edges, in the direction that `along` reads them.
+/// The states reachable from `found` along the edges, in the direction that `along` reads.
 fn closure(
     mut found: BTreeSet<String>,
     edges: &[Edge],
@@ -144,20 +144,22 @@ fn closure(
     }
 }
 
-/// The last legs of the ways that `fsm_core::testing` finds are the edges that can be come to, each once.
-pub(crate) fn ways<M: StateMachine>(spec: &Spec) {
+/// The last steps of the paths that `fsm_core::testing` finds are the reachable edges, each once.
+pub(crate) fn paths<M: StateMachine>(spec: &Spec) {
     let reached = closure(spec.initial(), &spec.edges().into_iter().collect::<Vec<_>>(), |edge| (&edge.from, &edge.to));
     let expected = spec.edges().into_iter().filter(|edge| reached.contains(&edge.from));
     let expected = expected.map(|edge| format!("{} --{}--> {}", edge.from, edge.event, edge.to)).collect();
-    let ways = transition_ways::<M>();
+    let paths = transition_paths::<M>();
     let mut problems = Problems::default();
-    problems.same("last leg", ways.iter().filter_map(|way| way.legs.last()).map(ToString::to_string), &expected);
-    for way in &ways {
-        let joined = way.legs.windows(2).all(|legs| legs[0].to == legs[1].from);
-        problems.unless(joined, || format!("`{way}` does not hang together"));
-        problems.unless(spec.initial().contains(way.start.as_str()), || format!("`{way}` begins where none is born"));
+    problems.same("last step", paths.iter().filter_map(|path| path.steps.last()).map(ToString::to_string), &expected);
+    for path in &paths {
+        let joined = path.steps.windows(2).all(|steps| steps[0].to == steps[1].from);
+        problems.unless(joined, || format!("`{path}` is not connected"));
+        problems.unless(spec.initial().contains(path.start.as_str()), || {
+            format!("`{path}` does not begin in an initial state")
+        });
     }
-    problems.none_in(&format!("the ways through {}", spec.name));
+    problems.none_in(&format!("the paths through {}", spec.name));
 }
 
 pub(crate) fn names<M: StateMachine>(spec: &Spec) {
@@ -186,12 +188,12 @@ fn names_of<N: Name>(what: &str, expected: &BTreeSet<String>, problems: &mut Pro
     }
 }
 
-pub(crate) fn born(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
+pub(crate) fn initial(spec: &Spec, states: impl IntoIterator<Item = (&'static str, bool)>) {
     let mut problems = Problems::default();
-    let born: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
-    let names = born.into_iter().map(|(name, _)| name.to_owned());
+    let found: BTreeSet<_> = states.into_iter().filter(|(_, initial)| *initial).collect();
+    let names = found.into_iter().map(|(name, _)| name.to_owned());
     problems.same("initial state", names, &spec.initial());
-    problems.none_in(&format!("the types in which {} is born", spec.name));
+    problems.none_in(&format!("the initial types of {}", spec.name));
 }
 
 pub(crate) fn pairs<M>(spec: &Spec, pairs: &[Pair<M>])
@@ -228,21 +230,21 @@ where
     problems.none_in(&format!("the pairs of {}", spec.name));
 }
 
-/// All that is said about one pair says whether it is `legal`, and `apply` and `fire` do the same with it.
+/// Every answer about one pair agrees with `legal`, and `apply` and `fire` agree with each other.
 fn answers<M>(pair: &Pair<M>, legal: bool, problems: &mut Problems)
 where
     M: StateMachine<Event: Debug + PartialEq> + Debug + PartialEq,
 {
     let (state, kind) = (pair.state.state(), M::kind_of(&pair.event));
-    let said = |legal| if legal { "legal" } else { "illegal" };
-    let at = format!("`{kind}` in `{state}`, {} in the file,", said(legal));
+    let word = |legal| if legal { "legal" } else { "illegal" };
+    let at = format!("`{kind}` in `{state}`, {} in the file,", word(legal));
     for (who, answer) in [
         ("the types", pair.declared),
         ("`can`", pair.can),
         ("`StateMachine::can`", pair.state.can(kind)),
         ("`accepts`", pair.accepts.contains(&kind)),
     ] {
-        problems.unless(answer == legal, || format!("{at} is {} to {who}", said(answer)));
+        problems.unless(answer == legal, || format!("{at} is {} to {who}", word(answer)));
     }
     problems.unless(pair.fired.as_ref().map(outcome) == legal.then(|| outcome(&pair.applied)), || {
         format!("{at} becomes {:?} by `fire`, and {:?} by `apply`", pair.fired, pair.applied)
@@ -260,6 +262,6 @@ where
 }
 
 /// All of it, to compare.
-fn outcome<M: StateMachine>(result: &Result<M, Rejected<M>>) -> Result<&M, (&M, &M::Event, Option<&Reason>)> {
-    result.as_ref().map_err(|Rejected { machine, event, reason }| (machine, event, reason.as_ref()))
+fn outcome<M: StateMachine>(result: &Result<M, ApplyError<M>>) -> Result<&M, (&M, &M::Event, Option<&Reason>)> {
+    result.as_ref().map_err(|ApplyError { machine, event, reason }| (machine, event, reason.as_ref()))
 }

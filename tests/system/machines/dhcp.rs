@@ -1,10 +1,10 @@
-//! A DHCP client, which begins with an address that it remembers or without one.
+//! A DHCP client, which starts with or without a remembered address.
 
 use fsm_core::StateMachine;
 
 use super::typed::hold;
 
-/// A host that wants an address.
+/// A host that needs an address.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = Init | InitReboot, derive(Clone, Copy, Debug, PartialEq))]
 pub(crate) enum DhcpClient {
@@ -21,13 +21,13 @@ pub(crate) enum DhcpClient {
     #[on(dhcpoffer => Selecting)]
     #[on(select_offer => Requesting)]
     Selecting,
-    /// Asked for what was offered.
+    /// Has requested an offered address.
     #[state(name = "REQUESTING")]
     #[on(dhcpoffer => Requesting)]
     #[on(dhcpnak => Init)]
     #[on(dhcpack { acceptable: bool } => Init | Bound, with = acknowledged)]
     Requesting,
-    /// Asked for what it remembers.
+    /// Has requested its remembered address.
     #[state(name = "REBOOTING")]
     #[on(dhcpnak => Init)]
     #[on(dhcpack => Bound)]
@@ -71,7 +71,7 @@ hold! {
 }
 
 #[test]
-fn an_address_that_is_taken_is_declined() {
+fn an_address_in_use_is_declined() {
     use dhcp_client::{Init, InitReboot, Machine, choice::RequestingDhcpack};
     let requesting = Machine::new(Init).send_discover().dhcpoffer().select_offer();
     let RequestingDhcpack::Init(init) = requesting.dhcpack(false) else { panic!("the address is taken") };

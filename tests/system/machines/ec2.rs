@@ -1,6 +1,6 @@
 //! The states of an EC2 instance.
 
-use fsm_core::{StateMachine, testing::transition_ways};
+use fsm_core::{StateMachine, testing::transition_paths};
 
 use super::typed::hold;
 
@@ -20,7 +20,7 @@ pub(crate) enum Ec2InstanceState {
     #[on(stop_hibernate => Stopping)]
     #[on(terminate => ShuttingDown)]
     Running,
-    /// On its way to a stop, or to its hibernation.
+    /// Stopping, or hibernating.
     #[state(name = "stopping")]
     #[on(stopped => Stopped)]
     Stopping,
@@ -29,7 +29,7 @@ pub(crate) enum Ec2InstanceState {
     #[on(start => Pending)]
     #[on(terminate => Terminated)]
     Stopped,
-    /// On its way to its end.
+    /// Terminating.
     #[state(name = "shutting-down")]
     #[on(terminated => Terminated)]
     ShuttingDown,
@@ -59,10 +59,10 @@ fn an_instance_is_stopped_started_and_terminated() {
 }
 
 #[test]
-fn a_real_instance_goes_every_declared_transition() {
+fn a_real_instance_follows_every_transition() {
     use ec2_instance_state::{EventKind, event};
-    for way in transition_ways::<Ec2InstanceState>() {
-        let instance = way.go(Ec2InstanceState::Pending, |leg, _| match leg.event {
+    for path in transition_paths::<Ec2InstanceState>() {
+        let instance = path.follow(Ec2InstanceState::Pending, |step, _| match step.event {
             EventKind::Ready => event::Ready.into(),
             EventKind::LaunchFailed => event::LaunchFailed.into(),
             EventKind::Reboot => event::Reboot.into(),
@@ -73,6 +73,6 @@ fn a_real_instance_goes_every_declared_transition() {
             EventKind::Start => event::Start.into(),
             EventKind::Terminated => event::Terminated.into(),
         });
-        assert_eq!(instance.map(|instance| instance.state()), Ok(way.end()));
+        assert_eq!(instance.map(|instance| instance.state()), Ok(path.end()));
     }
 }

@@ -4,22 +4,22 @@ use fsm_core::StateMachine;
 
 use super::typed::hold;
 
-/// A change that somebody proposes.
+/// A proposed change.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = Open | Draft, derive(Clone, Copy, Debug, PartialEq))]
 pub(crate) enum GithubPullRequest {
-    /// Not to be reviewed yet.
+    /// Not ready for review.
     #[on(ready_for_review => Open)]
     #[on(close => Closed, with = close_draft)]
     #[on(synchronize => Draft)]
     Draft,
-    /// To be reviewed.
+    /// Ready for review.
     #[on(converted_to_draft => Draft)]
     #[on(close => Closed, with = close_open)]
     #[on(merge => Merged)]
     #[on(synchronize => Open)]
     Open,
-    /// Turned down, or given up.
+    /// Closed without a merge.
     #[on(reopened => Open | Draft, with = reopen)]
     Closed {
         /// It was a draft.
@@ -56,6 +56,6 @@ hold! {
 fn a_draft_is_reopened_as_a_draft() {
     use github_pull_request::{Draft, Machine, choice::ClosedReopened};
     let ClosedReopened::Draft(draft) = Machine::new(Draft).close().reopened() else { panic!("it was a draft") };
-    let ClosedReopened::Open(open) = draft.ready_for_review().close().reopened() else { panic!("it was no draft") };
+    let ClosedReopened::Open(open) = draft.ready_for_review().close().reopened() else { panic!("it was not a draft") };
     assert_eq!(GithubPullRequest::from(open.merge()), GithubPullRequest::Merged);
 }

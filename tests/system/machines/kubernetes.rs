@@ -37,7 +37,7 @@ hold! {
 }
 
 #[test]
-fn a_volume_is_used_again() {
+fn a_released_volume_is_reused() {
     use kubernetes_persistent_volume_phase::{Machine, Pending};
     let released = Machine::new(Pending).bind().claim_deleted();
     let available = released.reclaim_failed().reclaim_failed().recycle_ok();

@@ -1,4 +1,4 @@
-//! Reads a Mermaid state diagram back, as far as this project draws: a line that is not understood fails the test.
+//! Parses the Mermaid state diagrams that this project draws: an unknown line fails the test.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ struct Drawing {
     initial: Vec<String>,
     finals: Vec<String>,
     edges: Vec<Edge>,
-    /// The boxes that stand for every state but these and the ends, by their identifiers.
+    /// The boxes for every state except these and end states, by identifier.
     boxes: BTreeMap<String, Vec<String>>,
-    /// The arrows that leave them: the box, and the edge but for its beginning.
+    /// The arrows that leave them: the box, and the edge without its source.
     common: Vec<(String, Edge)>,
 }
 
@@ -35,13 +35,13 @@ fn read(text: &str) -> Drawing {
     let mut lines = text.lines().map(str::trim);
     assert_eq!(lines.next(), Some("stateDiagram-v2"));
     for line in lines {
-        drawing.read(line).unwrap_or_else(|| panic!("not understood: `{line}` in\n{text}"));
+        drawing.read(line).unwrap_or_else(|| panic!("unknown line: `{line}` in\n{text}"));
     }
     drawing
 }
 
 impl Drawing {
-    /// With an arrow from each state for that of a box.
+    /// Replaces an arrow of a box by one of each of its states.
     fn whole(mut self) -> Self {
         for (id, edge) in std::mem::take(&mut self.common) {
             let left_out = |state: &&String| self.boxes[&id].contains(state) || self.finals.contains(state);
@@ -56,8 +56,8 @@ impl Drawing {
             let (name, id) = rest.strip_prefix('"')?.split_once("\" as ")?;
             let plain = |c: char| c.is_alphanumeric() || c == '_';
             if let Some(others) = name.strip_prefix("every state") {
-                let others = others.strip_prefix(" but ").unwrap_or_default().replace(" and ", ", ");
-                let others = others.split(", ").filter(|other| *other != "the ends").map(str::to_owned).collect();
+                let others = others.strip_prefix(" except ").unwrap_or_default().replace(" and ", ", ");
+                let others = others.split(", ").filter(|other| *other != "end states").map(str::to_owned).collect();
                 return self.boxes.insert(id.to_owned(), others).is_none().then_some(());
             }
             let fresh = self.states.insert(id.to_owned(), name.to_owned()).is_none();

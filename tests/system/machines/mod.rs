@@ -1,4 +1,4 @@
-//! Real machines, declared as users declare theirs, and what the derive makes of them held against `tests/machines`.
+//! Real machines from public specifications, compared with `tests/machines`.
 
 mod check;
 mod mermaid;

@@ -1,10 +1,10 @@
-//! The roles of a server in Raft, which goes on for ever.
+//! The roles of a server in Raft, a machine without an end state.
 
 use fsm_core::StateMachine;
 
 use super::typed::hold;
 
-/// What a server does in the term it knows of.
+/// The role of a server in its current term.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = Follower, derive(Clone, Copy, Debug, PartialEq))]
 pub(crate) enum RaftRoles {
@@ -38,7 +38,7 @@ hold! {
 }
 
 #[test]
-fn each_election_is_a_term() {
+fn each_election_raises_the_term() {
     let follower = raft_roles::Machine::new(raft_roles::Follower { term: 1 });
     let leader = follower.election_timeout().election_timeout().majority_votes();
     assert_eq!(leader.term, 3);

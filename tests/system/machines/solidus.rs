@@ -1,4 +1,4 @@
-//! An order in Solidus: a checkout, and events that are taken in any state.
+//! An order in Solidus: a checkout, and events that are accepted in every state.
 
 use fsm_core::StateMachine;
 
@@ -15,19 +15,19 @@ pub(crate) enum SolidusOrder {
     #[state(name = "cart")]
     #[on(next => Address)]
     Cart { total: u32 },
-    /// Where to?
+    /// Address.
     #[state(name = "address")]
     #[on(next => Delivery)]
     Address { total: u32 },
-    /// How?
+    /// Delivery.
     #[state(name = "delivery")]
     #[on(next => Payment | Confirm, with = payment_required)]
     Delivery { total: u32 },
-    /// Who pays?
+    /// Payment.
     #[state(name = "payment")]
     #[on(next => Confirm)]
     Payment { total: u32 },
-    /// Sure?
+    /// Confirmation.
     #[state(name = "confirm")]
     #[on(complete => Complete)]
     #[on(payment_failed => Payment)]
@@ -36,23 +36,23 @@ pub(crate) enum SolidusOrder {
     #[state(name = "complete")]
     #[on(r#return { outstanding: u32 } => Returned, guard = all_inventory_units_returned)]
     Complete,
-    /// Not wanted any more.
+    /// Cancelled.
     #[state(name = "canceled")]
     #[on(resume => Resumed)]
     #[on(r#return => Returned, guard = all_inventory_units_returned)]
     Canceled,
-    /// Wanted after all.
+    /// Resumed.
     #[state(name = "resumed")]
     Resumed,
-    /// On its way back.
+    /// Return expected.
     #[state(name = "awaiting_return")]
     #[on(r#return => Returned, guard = all_inventory_units_returned)]
     AwaitingReturn,
-    /// Back again.
+    /// Returned.
     #[state(name = "returned")]
     #[on(r#return => Returned, guard = all_inventory_units_returned)]
     Returned,
-    /// Part of another order.
+    /// Merged into another order.
     #[state(end, name = "merged")]
     Merged,
 }
@@ -89,7 +89,7 @@ hold! {
 }
 
 #[test]
-fn what_costs_nothing_needs_no_payment() {
+fn a_free_order_skips_payment() {
     use solidus_order::{Cart, Machine, choice::DeliveryNext};
     let DeliveryNext::Confirm(confirm) = Machine::new(Cart { total: 0 }).next().next().next() else {
         panic!("there is nothing to pay")

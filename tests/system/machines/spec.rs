@@ -26,7 +26,7 @@ struct Transition {
     guard: Option<String>,
 }
 
-/// What follows from the graph; also computed from the graph that the derive makes.
+/// Properties of the graph, also computed from the generated graph.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Counts {
@@ -34,7 +34,7 @@ pub(crate) struct Counts {
     pub(crate) transitions: usize,
     pub(crate) events: usize,
     pub(crate) illegal_pairs: usize,
-    /// From the first of the initial states alone.
+    /// Reachable from the first initial state only.
     pub(crate) unreachable_from_initial: BTreeSet<String>,
     pub(crate) unreachable_from_any_initial: BTreeSet<String>,
     pub(crate) no_outgoing: BTreeSet<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Counts {
     pub(crate) cannot_reach_final: Option<BTreeSet<String>>,
     pub(crate) self_loops: usize,
     pub(crate) branching_pairs: BTreeSet<String>,
-    /// Declared more than once, so that nothing says which declaration counts.
+    /// Declared more than once, so that the file is ambiguous.
     pub(crate) ambiguous_pairs: BTreeSet<String>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Edge {
     pub(crate) from: String,
     pub(crate) event: String,
     pub(crate) to: String,
-    /// Whether the event can be refused though the state declares it.
+    /// Whether a guard can refuse the declared event.
     pub(crate) guarded: bool,
 }
 
@@ -103,7 +103,7 @@ impl Spec {
 }
 
 impl Transition {
-    /// A condition that only names the state it is asked in (`canceled?` in `canceled`) always holds.
+    /// A condition that names its own state (`canceled?` in `canceled`) always holds.
     fn can_refuse(&self) -> bool {
         let condition = self.guard.as_deref().map(|guard| guard.trim_end_matches('?'));
         condition.is_some_and(|condition| condition != self.from)

@@ -1,39 +1,39 @@
-//! A payment at Stripe, the one that branches most.
+//! A payment at Stripe, the machine with the most branches.
 
 use fsm_core::StateMachine;
 
 use super::typed::hold;
 
-/// A payment, from the wish to the money.
+/// A payment.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = RequiresPaymentMethod, derive(Clone, Copy, Debug, PartialEq))]
 #[on(cancel => Canceled, except(Processing))]
 pub(crate) enum StripePaymentIntent {
-    /// Nobody has said how to pay.
+    /// Needs a payment method.
     #[state(name = "requires_payment_method")]
     #[on(attach_payment_method => RequiresConfirmation)]
     RequiresPaymentMethod,
-    /// The customer has not agreed.
+    /// Needs the customer's confirmation.
     #[state(name = "requires_confirmation")]
     #[on(confirm { answer: Answer }
         => RequiresAction | Processing | Succeeded | RequiresCapture | RequiresPaymentMethod, with = confirm)]
     RequiresConfirmation,
-    /// The customer has to prove who they are.
+    /// Needs authentication of the customer.
     #[state(name = "requires_action")]
     #[on(action_succeeded { settlement: Settlement }
         => Processing | Succeeded | RequiresCapture | RequiresConfirmation, with = act)]
     #[on(action_failed => RequiresPaymentMethod)]
     RequiresAction,
-    /// The bank is at it.
+    /// Processed by the bank.
     #[state(name = "processing")]
     #[on(payment_succeeded => Succeeded)]
     #[on(payment_failed => RequiresPaymentMethod)]
     Processing,
-    /// The money is held, and waits to be taken.
+    /// The money is reserved, to be captured.
     #[state(name = "requires_capture")]
     #[on(capture { asynchronous: bool } => Succeeded | Processing, with = capture)]
     RequiresCapture,
-    /// Nobody pays.
+    /// Cancelled.
     #[state(end, name = "canceled")]
     Canceled,
     /// Paid.
@@ -41,7 +41,7 @@ pub(crate) enum StripePaymentIntent {
     Succeeded,
 }
 
-/// What the bank says to a confirmation.
+/// The bank's answer to a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answer {
     AuthenticationNeeded,
@@ -49,7 +49,7 @@ pub(crate) enum Answer {
     Declined,
 }
 
-/// How a payment goes on.
+/// The next step of a payment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Settlement {
     Asynchronous,
@@ -126,11 +126,11 @@ fn a_payment_that_needs_proof_succeeds() {
     };
     let intent = Machine::new(RequiresPaymentMethod).attach_payment_method();
     let RequiresConfirmationConfirm::RequiresAction(intent) = intent.confirm(Answer::AuthenticationNeeded) else {
-        panic!("the customer has to prove who they are")
+        panic!("the customer has to authenticate")
     };
     let RequiresActionActionSucceeded::RequiresCapture(intent) = intent.action_succeeded(Settlement::ManualCapture)
     else {
-        panic!("the money has to be taken")
+        panic!("the money has to be captured")
     };
     let RequiresCaptureCapture::Succeeded(intent) = intent.capture(false) else { panic!("that needs no time") };
     assert_eq!(StripePaymentIntent::from(intent), StripePaymentIntent::Succeeded);

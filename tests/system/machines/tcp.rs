@@ -8,7 +8,7 @@ use super::typed::hold;
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Closed, derive(Clone, Debug, PartialEq))]
 pub(crate) enum TcpConnection {
-    /// There is none.
+    /// No connection.
     #[state(name = "CLOSED")]
     #[on(passive_open => Listen)]
     #[on(active_open => SynSent)]
@@ -19,7 +19,7 @@ pub(crate) enum TcpConnection {
     #[on(send => SynSent)]
     #[on(rcv_syn => SynReceived, with = accept)]
     Listen,
-    /// Asked the other end.
+    /// Has sent a request.
     #[state(name = "SYN-SENT")]
     #[on(close => Closed)]
     #[on(rcv_syn => SynReceived, with = cross)]
@@ -31,10 +31,10 @@ pub(crate) enum TcpConnection {
     #[on(close => FinWait1)]
     #[on(rcv_rst => Listen, guard = listened)]
     SynReceived {
-        /// By way of `LISTEN`.
+        /// After `LISTEN`.
         passive: bool,
     },
-    /// Data flow.
+    /// Open for data.
     #[state(name = "ESTABLISHED")]
     #[on(close => FinWait1)]
     #[on(rcv_fin => CloseWait)]
@@ -45,7 +45,7 @@ pub(crate) enum TcpConnection {
     #[on(rcv_fin => Closing)]
     #[on(rcv_fin_and_ack_of_fin => TimeWait)]
     FinWait1,
-    /// The other end knows.
+    /// The other end has acknowledged.
     #[state(name = "FIN-WAIT-2")]
     #[on(rcv_fin => TimeWait)]
     FinWait2,
@@ -57,11 +57,11 @@ pub(crate) enum TcpConnection {
     #[state(name = "CLOSING")]
     #[on(rcv_ack_of_fin => TimeWait)]
     Closing,
-    /// Waits for the last word.
+    /// Waits for the last acknowledgement.
     #[state(name = "LAST-ACK")]
     #[on(rcv_ack_of_fin => Closed)]
     LastAck,
-    /// Waits until no segment can be under way.
+    /// Waits until no segment can be in transit.
     #[state(name = "TIME-WAIT")]
     #[on(timeout_2msl => Closed)]
     TimeWait,
@@ -100,7 +100,7 @@ fn a_connection_opens_and_closes() {
 }
 
 #[test]
-fn a_reset_leads_back_to_listening_only_where_it_came_from() {
+fn a_reset_returns_to_listen_only_after_a_passive_open() {
     let closed = tcp_connection::Machine::new(tcp_connection::Closed);
     let refused = closed.active_open().rcv_syn().rcv_rst().unwrap_err();
     assert_eq!(refused.reason.as_str(), "this end did not listen");

@@ -1,29 +1,29 @@
-//! The types' side: which pairs compile, what firing leads to, and the macro that observes both for a machine.
+//! The typed API of a machine: which pairs compile, where each event leads, and the macro that checks both.
 
-use fsm_core::{Refused, Rejected, StateMachine};
+use fsm_core::{ApplyError, GuardError, StateMachine};
 use std::marker::PhantomData;
 
-/// One value of a state and one of an event, and all that the derive says about the two.
+/// A state, an event, and everything that the derive generates for the pair.
 pub(crate) struct Pair<M: StateMachine> {
     pub(crate) state: M,
     pub(crate) event: M::Event,
     /// `E: EventOf<S>`
     pub(crate) declared: bool,
     /// `Machine::fire`, where that compiles.
-    pub(crate) fired: Option<Result<M, Rejected<M>>>,
+    pub(crate) fired: Option<Result<M, ApplyError<M>>>,
     pub(crate) can: bool,
     pub(crate) accepts: &'static [M::EventKind],
-    pub(crate) applied: Result<M, Rejected<M>>,
+    pub(crate) applied: Result<M, ApplyError<M>>,
 }
 
-/// Asks the compiler about a state and an event of `M`: the machine's own inherent items, which [`hold!`] adds for declared
-/// pairs only, go before those of [`Undeclared`].
+/// Asks the compiler about a state and an event of `M`: the inherent items of the machine, which [`hold!`] adds for declared
+/// pairs only, take precedence over those of [`Undeclared`].
 pub(crate) struct Ask<M, S, E>(PhantomData<(M, S, E)>);
 
 pub(crate) trait Undeclared<M: StateMachine, S, E> {
     const DECLARED: bool = false;
 
-    fn fire(_: S, _: E) -> Option<Result<M, Rejected<M>>> {
+    fn fire(_: S, _: E) -> Option<Result<M, ApplyError<M>>> {
         None
     }
 }
@@ -31,37 +31,37 @@ pub(crate) trait Undeclared<M: StateMachine, S, E> {
 impl<M: StateMachine, S, E> Undeclared<M, S, E> for Ask<M, S, E> {}
 
 /// The same for `S: Initial`.
-pub(crate) struct AskBorn<M, S>(PhantomData<(M, S)>);
+pub(crate) struct AskInitial<M, S>(PhantomData<(M, S)>);
 
-pub(crate) trait Unborn {
+pub(crate) trait NotInitial {
     const INITIAL: bool = false;
 }
 
-impl<M, S> Unborn for AskBorn<M, S> {}
+impl<M, S> NotInitial for AskInitial<M, S> {}
 
 /// What `Machine::fire` returns, whatever its type, as `apply` would return it.
 pub(crate) trait Landed<M: StateMachine> {
-    fn landed(self) -> Result<M, Rejected<M>>;
+    fn landed(self) -> Result<M, ApplyError<M>>;
 }
 
-impl<M, T, S, E> Landed<M> for Result<T, Refused<S, E>>
+impl<M, T, S, E> Landed<M> for Result<T, GuardError<S, E>>
 where
     M: StateMachine<Event: From<E>> + From<S>,
     T: Landed<M>,
 {
-    fn landed(self) -> Result<M, Rejected<M>> {
+    fn landed(self) -> Result<M, ApplyError<M>> {
         match self {
             Ok(target) => target.landed(),
-            Err(Refused { machine, event, reason }) => {
-                Err(Rejected { machine: machine.into(), event: event.into(), reason: Some(reason) })
+            Err(GuardError { machine, event, reason }) => {
+                Err(ApplyError { machine: machine.into(), event: event.into(), reason: Some(reason) })
             }
         }
     }
 }
 
-/// Holds a machine against its file, which is called like its module.
+/// Compares a machine with its file, which has the name of its module.
 ///
-/// `states` and `events` list values, at least one of each: several where the data decide. `choices` names each branching
+/// `states` and `events` list values, at least one of each, and several where the data decide. `choices` names each branching
 /// transition's choice with its targets.
 macro_rules! hold {
     (
@@ -74,14 +74,14 @@ macro_rules! hold {
         where
             S: fsm_core::StateOf<$machine>,
         {
-            fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+            fn landed(self) -> Result<$machine, fsm_core::ApplyError<$machine>> {
                 Ok(self.into())
             }
         }
 
         $($(
             impl<$($target: Into<$machine>),+> super::typed::Landed<$machine> for $module::choice::$choice<$($target),+> {
-                fn landed(self) -> Result<$machine, fsm_core::Rejected<$machine>> {
+                fn landed(self) -> Result<$machine, fsm_core::ApplyError<$machine>> {
                     match self {
                         $(Self::$target(machine) => Ok(machine.into()),)+
                     }
@@ -89,10 +89,10 @@ macro_rules! hold {
             }
         )+)?
 
-        impl<S, E: $module::EventOf<S>> super::typed::Ask<$machine, S, E> {
+        impl<S, E: $module::__EventOf<S>> super::typed::Ask<$machine, S, E> {
             const DECLARED: bool = true;
 
-            fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::Rejected<$machine>>>
+            fn fire(state: S, event: E) -> Option<Result<$machine, fsm_core::ApplyError<$machine>>>
             where
                 S: fsm_core::StateOf<$machine>,
                 E::Next: super::typed::Landed<$machine>,
@@ -102,7 +102,7 @@ macro_rules! hold {
             }
         }
 
-        impl<S: $module::Initial> super::typed::AskBorn<$machine, S> {
+        impl<S: $module::__Initial> super::typed::AskInitial<$machine, S> {
             const INITIAL: bool = true;
         }
 
@@ -119,17 +119,17 @@ macro_rules! hold {
         }
 
         #[test]
-        fn graph_is_as_in_the_file() {
+        fn the_graph_matches_the_file() {
             super::check::graph(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn counts_are_as_in_the_file() {
+        fn the_counts_match_the_file() {
             super::check::counts(&spec(), $machine::GRAPH);
         }
 
         #[test]
-        fn diagram_reads_back() {
+        fn the_diagram_matches_the_graph() {
             super::mermaid::check(&spec(), &$machine::GRAPH.mermaid().to_string());
         }
 
@@ -140,21 +140,21 @@ macro_rules! hold {
 
         #[test]
         fn a_way_leads_to_every_edge_of_the_file() {
-            super::check::ways::<$machine>(&spec());
+            super::check::paths::<$machine>(&spec());
         }
 
         #[test]
-        fn born_as_in_the_file() {
-            use super::typed::Unborn as _;
-            let born = [$((
+        fn the_initial_states_match_the_file() {
+            use super::typed::NotInitial as _;
+            let initial = [$((
                 $module::State::$state.as_str(),
-                super::typed::AskBorn::<$machine, $module::$state>::INITIAL,
+                super::typed::AskInitial::<$machine, $module::$state>::INITIAL,
             )),+];
-            super::check::born(&spec(), born);
+            super::check::initial(&spec(), initial);
         }
 
         #[test]
-        fn legal_pairs_move_and_illegal_ones_are_refused() {
+        fn only_declared_pairs_of_state_and_event_move() {
             super::check::pairs(&spec(), &pairs());
         }
     };

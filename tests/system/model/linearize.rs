@@ -1,146 +1,33 @@
-//! Whether what many callers were told can be explained: for each instance, an order of all calls in which each takes effect
-//! between its call and its answer, and in which the naive store gives the very answers that were given (Wing and Gong's
-//! search, with Lowe's memory of where it has been). What was never answered took effect at any time after its call, or never.
+//! Linearizability: for each instance, the search for an order of all calls in which each takes effect between its call and its
+//! answer, and in which the reference model gives the same answers (Wing and Gong's search, with Lowe's memory of states already
+//! tried). A call without an answer took effect at any time after its call, or never.
 
-use super::{
-    op::{self, ENDED, OWNERS, Op},
-    reference::Model,
-};
+use super::reference::Model;
 use crate::with;
-use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store, Verdict};
-use serde::{Deserialize, Serialize};
+use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store};
 use std::{
     collections::{BTreeSet, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
-    time::{Duration, SystemTime},
+    time::SystemTime,
+};
+use tests::calls::{
+    call::{Answer, Asked, Call, answers, at, entry_words, looked, micros, row_words},
+    op::{self, ENDED, OWNERS, Op},
 };
 
-/// One call and its answer, with times of one clock for all processes, in nanoseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Call {
-    pub(super) called: u64,
-    /// `None` where the caller did not live to hear it, or had gone.
-    pub(super) answered: Option<u64>,
-    pub(super) asked: Asked,
-    /// In words, so that it can be compared: of a group, the answer to each change that got one.
-    pub(super) answer: Vec<Option<Answer>>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Asked {
-    Group(Vec<Op>),
-    Get(u8),
-    /// Some rows that ended before; which ones is not told.
-    ForgetEnded {
-        before: u64,
-    },
-    /// All keys used before.
-    ForgetKeys {
-        before: u64,
-    },
-    /// The history before, as far as no key holds it.
-    ForgetHistory {
-        before: u64,
-    },
-    /// A process's lease, for so long.
-    Renew {
-        owner: u8,
-        ttl: Duration,
-    },
-    EndLease {
-        owner: u8,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answer {
-    words: String,
-    /// Of the row that was shown.
-    fence: Option<u64>,
-    committed: bool,
-}
-
-impl Call {
-    /// Whether it was answered that all of it was made.
-    pub(super) fn made(&self) -> bool {
-        !self.answer.is_empty()
-            && self.answer.iter().all(|answer| answer.as_ref().is_some_and(|answer| answer.committed))
-    }
-}
-
-/// A store's clock at a time of the callers'.
-pub(super) fn at(nanos: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_micros(nanos / 1_000)
-}
-
-/// The answer to each change of a group.
-pub(super) fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
-    let seen = |what: &str, row: Option<&Row>| Answer {
-        words: format!("{what} {}", row.map_or_else(|| "nothing".to_owned(), row_words)),
-        fence: row.map(|row| row.fence),
-        committed: what == "committed",
-    };
-    let told = |what: &str, first: &HistoryEntry| Answer {
-        words: format!("{what} {}", entry_words(first)),
-        fence: Some(first.fence),
-        committed: false,
-    };
-    let missed = match verdict {
-        Verdict::Committed { rows } => return rows.iter().map(|row| Some(seen("committed", Some(row)))).collect(),
-        Verdict::Conflict { current, .. } => seen("conflict", current.as_deref()),
-        Verdict::Fenced { current, .. } => seen("fenced", Some(current)),
-        Verdict::Duplicate { first, .. } => told("duplicate", first),
-        Verdict::KeyReused { first, .. } => told("key reused", first),
-        Verdict::Refused { reason, .. } => Answer { words: format!("refused {reason}"), fence: None, committed: false },
-        other => panic!("an unknown verdict: {other:?}"),
-    };
-    let mut answers = vec![None; changes];
-    answers[verdict.change().expect("a miss has a place")] = Some(missed);
-    answers
-}
-
-/// The answer to a look at a row.
-pub(super) fn looked(row: Option<&Row>) -> Vec<Option<Answer>> {
-    let words = row.map_or_else(|| "nothing".to_owned(), row_words);
-    vec![Some(Answer { words, fence: row.map(|row| row.fence), committed: false })]
-}
-
-fn row_words(row: &Row) -> String {
-    let Row { data, context, incarnation, error, .. } = row;
-    let due = [row.timer_at, row.retry_at, row.desired_at];
-    let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
-    let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
-    let entered = (row.entered, row.schema, &row.checkpoint);
-    format!("{row:?} {incarnation} {entered:?} {data} {context:?} {error:?} {times:?}")
-}
-
-/// All but the sequence, which the instance alone does not tell.
-fn entry_words(entry: &HistoryEntry) -> String {
-    let HistoryEntry { incarnation, schema, fence, payload, data, idempotency_key, actor, at, .. } = entry;
-    let entry = with(entry.clone(), |entry| entry.sequence = 0);
-    format!(
-        "{entry:?} {incarnation} {schema} {fence} {payload:?} {data:?} {idempotency_key:?} {actor:?} {}",
-        micros(*at)
-    )
-}
-
-fn micros(time: SystemTime) -> u128 {
-    time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_micros()
-}
-
-/// What a call is to one instance.
+/// A call as one instance sees it.
 struct Event<'a> {
     called: u64,
-    /// The end of time where there was no answer.
+    /// `u64::MAX` without an answer.
     answered: u64,
-    /// Whether it took effect for certain.
+    /// Whether it certainly took effect.
     certain: bool,
     act: Act<'a>,
 }
 
 impl Event<'_> {
-    /// Whether it leaves everything as it is, whenever it takes effect. What has merely nothing to do at this moment may have
-    /// later, such as forgetting keys.
+    /// Whether it changes nothing, whenever it takes effect. An event with nothing to do now may have an effect later,
+    /// such as pruning keys.
     fn only_looks(&self) -> bool {
         match &self.act {
             Act::Get { .. } => true,
@@ -173,7 +60,7 @@ enum Act<'a> {
     },
 }
 
-/// Checks every instance, and what holds between them.
+/// Checks every instance, and the order over all instances.
 pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
     let all = HistoryQuery { key: None, after: 0, newest_first: false, limit: usize::MAX };
     let history = store.history(all).await.expect("history");
@@ -203,7 +90,7 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
             Asked::Group(ops) => {
                 let Some(place) = ops.iter().position(|op| op.instance == instance) else { continue };
                 let answer = call.answer.get(place).and_then(Option::as_ref);
-                // Another change of the group missed: this one was not made.
+                // Another change of the group missed, so this one was not made.
                 if call.answered.is_some() && answer.is_none() {
                     continue;
                 }
@@ -216,7 +103,7 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
             }
             Asked::ForgetEnded { before } => event(Act::ForgetEnded { before: at(*before) }, false),
             Asked::ForgetKeys { before } => event(Act::ForgetKeys { before: at(*before) }, true),
-            // No answer depends on a forgotten entry but the history at the end: what a key answers with is held.
+            // Only the final history depends on a pruned entry: entries of keys are kept.
             Asked::Get(_) | Asked::ForgetHistory { .. } => {}
             Asked::Renew { owner, ttl } => {
                 let (owner, now) = (OWNERS[usize::from(*owner)], at(call.called));
@@ -237,13 +124,13 @@ struct Search<'a> {
     key: Key,
     row: Option<Row>,
     history: Vec<String>,
-    /// The latest time before which the history may have been forgotten.
+    /// The latest time before which the history may be pruned.
     forgotten_before: Option<SystemTime>,
-    /// Fences that nobody was told of as his own, for claims whose answer was lost.
+    /// Fences that no answer contains, for claims with a lost answer.
     unclaimed: Vec<u64>,
     done: Vec<bool>,
     order: Vec<usize>,
-    /// The longest order that was found, for the report.
+    /// The longest order found, for the report.
     best: Vec<usize>,
     dead_ends: HashSet<(Vec<bool>, u64)>,
     steps: u64,
@@ -291,19 +178,19 @@ impl<'a> Search<'a> {
         if self.go_on(&Model::default()) {
             return;
         }
-        let told: Vec<String> = self.best.iter().map(|place| self.tell(*place)).collect();
-        let left = (0..self.events.len()).filter(|place| !self.best.contains(place)).map(|place| self.tell(place));
+        let script: Vec<String> = self.best.iter().map(|place| self.describe(*place)).collect();
+        let left = (0..self.events.len()).filter(|place| !self.best.contains(place)).map(|place| self.describe(place));
         let left: Vec<String> = left.take(20).collect();
         panic!(
             "{}: no order explains the answers.\nAs far as it goes:\n{}\nThen one of:\n{}\nAt the end: {}",
             self.key,
-            told.join("\n"),
+            script.join("\n"),
             left.join("\n"),
             self.row.as_ref().map_or_else(|| "nothing".to_owned(), row_words),
         );
     }
 
-    fn tell(&self, place: usize) -> String {
+    fn describe(&self, place: usize) -> String {
         let Event { called, answered, act, .. } = &self.events[place];
         let act = match act {
             Act::Change { op, answer, .. } => format!("{op:?} => {:?}", answer.map(|answer| &answer.words)),
@@ -332,7 +219,7 @@ impl<'a> Search<'a> {
         self.try_those(model, first_answer)
     }
 
-    /// Tries each event that was called before `until`, the first answer that is still to be given.
+    /// Tries each event called before `until`, the earliest pending answer.
     fn try_those(&mut self, model: &Model, until: u64) -> bool {
         let state = (self.done.clone(), fingerprint(model, &self.key));
         if self.dead_ends.contains(&state) {
@@ -344,7 +231,7 @@ impl<'a> Search<'a> {
             if event.called > until {
                 break;
             }
-            // One that need not have happened happened before it was answered, if at all.
+            // An uncertain event took effect before its answer, if at all.
             if self.done[place] || !event.certain && event.answered < self.latest_call() {
                 continue;
             }
@@ -360,7 +247,7 @@ impl<'a> Search<'a> {
                 }
                 self.order.pop();
                 self.done[place] = false;
-                // What cannot change anything loses nothing by coming first, unless it shuts out one that need not have happened.
+                // An event without effect can come first, unless it excludes an uncertain event.
                 let shuts_out = |other: &usize| {
                     let other = &self.events[*other];
                     !other.certain && other.answered < event.called
@@ -377,12 +264,12 @@ impl<'a> Search<'a> {
         false
     }
 
-    /// The latest call among the events that have happened: nothing happens after that and was answered before it.
+    /// The latest call among the placed events: no later event was answered before it.
     fn latest_call(&self) -> u64 {
         self.order.iter().map(|place| self.events[*place].called).max().unwrap_or_default()
     }
 
-    /// What the model can be after the event, if it can have been answered as it was.
+    /// The possible models after the event, if its answer is possible.
     fn outcomes(&self, model: &Model, act: &Act<'_>) -> Vec<Model> {
         let mut next = model.clone();
         match act {
@@ -421,7 +308,7 @@ impl<'a> Search<'a> {
                     Some(until) => drop(next.renew(owner, *until, *now)),
                     None => next.end_lease(owner, *now),
                 }
-                // Whether more is held under a lapsed lease, other instances say: it was forgotten, or kept.
+                // Other instances decide whether a lapsed lease is still needed: it was pruned, or kept.
                 let mut outcomes = vec![next.clone()];
                 for gone in next.gone(*now) {
                     let mut forgotten = outcomes.clone();
@@ -445,13 +332,13 @@ impl<'a> Search<'a> {
     }
 }
 
-/// All that the answers to later calls, and the end, can depend on: two orders of the same calls may differ in nothing but the
+/// Everything that later answers and the end can depend on: two orders of the same calls may differ only in the
 /// middle of the history.
 fn fingerprint(model: &Model, key: &Key) -> u64 {
     let mut hasher = DefaultHasher::new();
     model.rows.get(key).map(row_words).hash(&mut hasher);
     for entry in &model.history {
-        // The rest of an entry follows from these.
+        // These determine the rest of an entry.
         let HistoryEntry { incarnation, version, kind, event, payload, fence, at, .. } = &**entry;
         (incarnation, version, kind.as_str(), event, payload, fence, at).hash(&mut hasher);
     }
@@ -463,8 +350,8 @@ fn fingerprint(model: &Model, key: &Key) -> u64 {
     hasher.finish()
 }
 
-/// What holds between instances: sequences and fences grow from a call that was answered to one that came after, and the
-/// entries of a group stand side by side.
+/// The order over all instances: sequences and fences grow from an answered call to a later one, and the entries of a
+/// group are adjacent.
 fn order(calls: &[Call], history: &[HistoryEntry]) {
     let (mut sequences, mut fences) = (Vec::new(), Vec::new());
     for call in calls {
@@ -481,13 +368,16 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
                         && entry.version == version
                         && entry.kind != HistoryKind::Note
                 });
-                // It may have been purged since, or forgotten.
+                // It may have been purged or pruned since.
                 written.extend(entry.map(|entry| entry.sequence));
             }
         }
         sequences.extend(written.iter().map(|sequence| (*sequence, call.called, answered)));
         if written.len() == ops.len() {
-            assert!(written.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a group apart: {call:?} {written:?}");
+            assert!(
+                written.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "entries of a group are not adjacent: {call:?} {written:?}"
+            );
         }
     }
     for mut numbered in [sequences, fences] {
@@ -503,23 +393,26 @@ fn order(calls: &[Call], history: &[HistoryEntry]) {
     }
 }
 
-/// Orders that the search once did not find.
+/// Orders that an earlier search did not find.
 mod found {
-    use super::{Asked, Call, answers, at, check, looked};
-    use crate::model::op::{self, Kind, Pick, Seen};
+    use super::check;
     use fsm_runtime::store::{Prune, Store, sqlite::Sqlite};
+    use tests::calls::{
+        call::{Asked, Call, answers, at, looked},
+        op::{self, Kind, Pick, Seen},
+    };
 
     const REST: u8 = 0;
     const REMOVED: u8 = 4;
 
-    /// Calls in the order in which they took effect; the times say no more than that some were at once.
-    struct Told {
+    /// Calls in the order in which they took effect; the times only show which were concurrent.
+    struct Script {
         store: Sqlite,
         seen: Seen,
         calls: Vec<Call>,
     }
 
-    impl Told {
+    impl Script {
         fn new() -> Self {
             Self { store: Sqlite::in_memory().unwrap(), seen: Seen::default(), calls: Vec::new() }
         }
@@ -552,34 +445,34 @@ mod found {
     }
 
     #[tokio::test]
-    async fn keys_are_forgotten_though_there_was_none_at_the_call() {
-        let mut told = Told::new();
-        told.change(0, 1, Kind::Create, REST, 4, None).await;
-        told.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
-        told.change(10, 20, Kind::Create, REMOVED, 4, Some(0)).await;
-        told.forget_keys(11, 20).await;
-        told.change(30, 31, Kind::Create, REST, 4, Some(0)).await;
-        check(&told.store, &told.calls, 1).await;
+    async fn keys_used_after_the_call_may_be_pruned() {
+        let mut script = Script::new();
+        script.change(0, 1, Kind::Create, REST, 4, None).await;
+        script.change(12, 20, Kind::Transition, REMOVED, 4, None).await;
+        script.change(10, 20, Kind::Create, REMOVED, 4, Some(0)).await;
+        script.forget_keys(11, 20).await;
+        script.change(30, 31, Kind::Create, REST, 4, Some(0)).await;
+        check(&script.store, &script.calls, 1).await;
     }
 
     #[tokio::test]
-    async fn what_is_removed_on_entry_comes_in_any_order() {
-        let mut told = Told::new();
-        told.change(11, 20, Kind::Create, REMOVED, 4, None).await;
-        told.change(10, 20, Kind::Create, REMOVED, 4, None).await;
-        told.change(30, 31, Kind::Create, REMOVED, 4, None).await;
-        told.change(40, 41, Kind::Create, REMOVED, 4, None).await;
-        check(&told.store, &told.calls, 1).await;
+    async fn removals_on_entry_may_come_in_any_order() {
+        let mut script = Script::new();
+        script.change(11, 20, Kind::Create, REMOVED, 4, None).await;
+        script.change(10, 20, Kind::Create, REMOVED, 4, None).await;
+        script.change(30, 31, Kind::Create, REMOVED, 4, None).await;
+        script.change(40, 41, Kind::Create, REMOVED, 4, None).await;
+        check(&script.store, &script.calls, 1).await;
     }
 
     #[tokio::test]
-    async fn what_was_wished_and_taken_back_at_once() {
-        let mut told = Told::new();
-        told.change(0, 1, Kind::Create, REST, 4, None).await;
-        // No desired but a time to look, and neither: no note of either.
-        told.change(11, 20, Kind::Wish, 0, 8, None).await;
-        told.change(10, 20, Kind::Wish, 0, 12, None).await;
-        told.look(30, 31).await;
-        check(&told.store, &told.calls, 1).await;
+    async fn two_empty_desired_states_are_explained() {
+        let mut script = Script::new();
+        script.change(0, 1, Kind::Create, REST, 4, None).await;
+        // No desired state with a due time, and without: neither writes a note.
+        script.change(11, 20, Kind::Wish, 0, 8, None).await;
+        script.change(10, 20, Kind::Wish, 0, 12, None).await;
+        script.look(30, 31).await;
+        check(&script.store, &script.calls, 1).await;
     }
 }

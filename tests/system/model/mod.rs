@@ -1,12 +1,11 @@
-//! The store held against a naive model of it: one change after the other, then many at once.
+//! The store compared with a reference model: one change after the other, then many at once.
 
 mod concurrent;
 mod linearize;
-mod op;
 mod reference;
 mod sequential;
 
-/// How many cases a test draws: `few`, or `FSM_MODEL_CASES`, for as long a search as one likes.
+/// How many cases a test draws: `FSM_MODEL_CASES` if set, otherwise `few`.
 fn cases(few: u32) -> u32 {
     std::env::var("FSM_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
 }

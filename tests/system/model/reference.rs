@@ -1,4 +1,4 @@
-//! The naive store: what the contract says, over plain collections, one change after the other.
+//! The reference model: the store contract over plain collections, one change after the other.
 
 use crate::with;
 use fsm_runtime::store::{
@@ -12,21 +12,21 @@ use std::{
 };
 use uuid::Uuid;
 
-/// An idempotency key of one life of an instance.
+/// An idempotency key of one incarnation.
 type Used = (Key, Uuid, String);
 
 #[derive(Clone, Default)]
 pub(super) struct Model {
     pub(super) rows: BTreeMap<Key, Row>,
     pub(super) history: Vec<Arc<HistoryEntry>>,
-    /// What was made under each key, and when.
+    /// The entry of each key, and its time.
     pub(super) keys: BTreeMap<Used, (Arc<HistoryEntry>, SystemTime)>,
     pub(super) fence: u64,
     sequence: u64,
     pub(super) pruned: u64,
-    /// Since when each process holds its lease, and until when.
+    /// Start and end of each lease.
     pub(super) leases: BTreeMap<String, (SystemTime, SystemTime)>,
-    /// The fence that the next claim got, where the store has said so: other instances take fences as well.
+    /// The fence of the next claim, where the answer has it: other instances take fences too.
     pub(super) given: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ enum Miss {
 }
 
 impl Model {
-    /// All of the group, or the verdict on the change that missed.
+    /// Applies the whole group, or returns the verdict on the change that missed.
     pub(super) fn apply(&mut self, group: &Group, now: SystemTime) -> Verdict {
         let before = self.clone();
         let mut rows = Vec::new();
@@ -57,7 +57,7 @@ impl Model {
     fn verdict(&self, group: &Group, place: usize, miss: Miss, now: SystemTime) -> Verdict {
         let change = &group.changes[place];
         if self.clone().attempt(change, now).is_ok() {
-            // Nobody but the group itself is in the way.
+            // The group conflicts with itself.
             return Verdict::Refused { change: place, reason: OWN_GROUP.to_owned() };
         }
         let current = self.rows.get(change.key()).cloned().map(Box::new);
@@ -330,7 +330,7 @@ impl Model {
         entry
     }
 
-    /// Holds `owner` alive until `until`, and says since when it is.
+    /// Renews the lease of `owner` until `until`, and returns its start.
     pub(super) fn renew(&mut self, owner: &str, until: SystemTime, now: SystemTime) -> SystemTime {
         let lease = self.leases.entry(owner.to_owned()).or_insert((now, until));
         lease.1 = until;
@@ -343,7 +343,7 @@ impl Model {
         }
     }
 
-    /// Lapsed leases under which nothing is held.
+    /// Lapsed leases without claims.
     pub(super) fn gone(&self, now: SystemTime) -> Vec<String> {
         let held = |owner: &String| self.rows.values().any(|row| row.owner.as_ref() == Some(owner));
         let lapsed = self.leases.iter().filter(|(_, (_, until))| *until <= now);
@@ -354,7 +354,7 @@ impl Model {
         self.leases.retain(|owner, _| !gone.contains(owner));
     }
 
-    /// One batch of each kind, and how much that was.
+    /// Prunes one batch of each kind, and returns the count.
     pub(super) fn prune(&mut self, prune: &Prune) -> u64 {
         let mut forgotten = 0;
         if let Some(before) = prune.keys_before {
@@ -391,12 +391,12 @@ impl Model {
         u64::try_from(forgotten).expect("few")
     }
 
-    /// The sequence of the newest entry that was ever written.
+    /// The sequence of the newest entry ever written.
     pub(super) fn newest(&self) -> u64 {
         self.sequence
     }
 
-    /// The life that a key belongs to: the present one, or the last where there is no row any more.
+    /// The incarnation of a key: the present one, or the last one of a removed row.
     fn life(&self, key: &Key) -> Option<Uuid> {
         let last = self.history.iter().rev().find(|entry| entry.key == *key).map(|entry| entry.incarnation);
         self.rows.get(key).map(|row| row.incarnation).or(last)
@@ -415,7 +415,7 @@ impl Model {
         self.rows.values().filter(|row| *row.key.machine == *machine).cloned().collect()
     }
 
-    /// Those of the rows of `machine` that `wanted` says yes to, the one that entered its state first coming first.
+    /// The rows of `machine` that `wanted` selects, ordered by the time of entering the state.
     pub(super) fn by_age(&self, machine: &str, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
         let mut rows = self.all(machine);
         rows.retain(wanted);
@@ -444,7 +444,7 @@ impl Model {
     }
 }
 
-/// The row at the beginning of its next stay.
+/// The row at the start of its next visit.
 fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
     with(row, |row| {
         row.state.clone_from(&into.state);
@@ -464,10 +464,10 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
     })
 }
 
-/// What a store says to a group that is in its own way.
+/// The verdict on a group that conflicts with itself.
 pub(super) const OWN_GROUP: &str = "an earlier change of the same group is in its way";
 
-/// The life and version that a holder of a claim has read.
+/// The incarnation and version that the holder of a claim has read.
 fn claimed(change: &Change) -> Option<(Uuid, u64)> {
     match change {
         Change::Transition(change) => change.fence.map(|_| (change.incarnation, change.version)),

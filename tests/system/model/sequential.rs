@@ -1,10 +1,6 @@
-//! One change after the other, on the store and on the naive one: verdict, rows, history and every query are the same.
+//! The same changes on the store and on the reference model: verdicts, rows, history and every query are equal.
 
-use super::{
-    cases,
-    op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen},
-    reference::Model,
-};
+use super::{cases, reference::Model};
 use crate::with;
 use fsm_runtime::store::{
     Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
@@ -14,12 +10,13 @@ use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
+use tests::calls::op::{self, ENDED, Kind, MACHINES, OWNERS, Op, Pick, STATES, Seen};
 
 const INSTANCES: u8 = 6;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Groups that are given to the store in one call.
+    /// Groups of one call.
     Commit(Vec<Vec<Pick>>),
     Prune {
         limit: usize,
@@ -86,7 +83,7 @@ proptest! {
     #![proptest_config(Config { cases: cases(96), failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn the_store_does_what_the_model_does(steps in steps()) {
+    fn the_store_matches_the_model(steps in steps()) {
         let executor = tokio::runtime::Builder::new_current_thread().build().unwrap();
         executor.block_on(agree_on(&Sqlite::in_memory().unwrap(), steps))?;
     }
@@ -141,7 +138,7 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
                 model.forget_leases(&gone);
             }
         }
-        // The verdicts alone tell most; all of the queries together cost more than they do.
+        // The verdicts show most differences; all queries together cost more time.
         if time % 8 == 0 || time == last {
             rows_agree(store, &model).await?;
             history_agrees(store, &model).await?;

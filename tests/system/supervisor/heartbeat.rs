@@ -1,10 +1,10 @@
 //! Heartbeats and progress.
 
 use super::*;
-use fsm_runtime::supervisor::Failure;
+use fsm_runtime::supervisor::ChildFailure;
 
 #[tokio::test]
-async fn h1_who_beats_stays_and_who_is_silent_is_restarted() {
+async fn h1_a_silent_child_is_restarted_and_a_beating_one_runs_on() {
     let world = World::new();
     let supervisor = world.builder().child(world.puppet("a").heartbeat(secs(10))).start().await.unwrap();
     settle().await;
@@ -15,13 +15,13 @@ async fn h1_who_beats_stays_and_who_is_silent_is_restarted() {
     assert_eq!(states(&supervisor).await, "a Running 1");
     world.advance(Duration::from_millis(9_999)).await;
     assert_eq!(info(&supervisor, "a").await.last_beat, Some(Duration::from_millis(9_999)));
-    assert_eq!(states(&supervisor).await, "a Running 1", "not before its time");
+    assert_eq!(states(&supervisor).await, "a Running 1", "not before it is due");
     world.advance(Duration::from_millis(1)).await;
     let child = info(&supervisor, "a").await;
     assert_eq!((child.runs, child.restarts), (2, 1));
     let failure = child.last_error.unwrap();
     assert_eq!(failure.to_string(), "missed heartbeat: no beat for 10.0s");
-    assert!(matches!(failure, Failure::MissedHeartbeat { silent } if silent == secs(10)));
+    assert!(matches!(failure, ChildFailure::MissedHeartbeat { silent } if silent == secs(10)));
 }
 
 #[tokio::test]
@@ -33,11 +33,11 @@ async fn h1_a_missed_heartbeat_counts_as_a_failure() {
     world.advance(secs(10)).await;
     world.advance(secs(10)).await;
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 2 failures, the last of child `a`: missed heartbeat: no beat for 10.0s");
+    assert_eq!(error, "gave up after 2 failures; child `a` failed last: missed heartbeat: no beat for 10.0s");
 }
 
 #[tokio::test]
-async fn h1_a_start_that_is_silent_has_failed() {
+async fn h1_a_silent_start_fails() {
     let world = World::new();
     let builder = world.builder().child(world.puppet("a").reports_start().heartbeat(secs(10)));
     let start = tokio::spawn(builder.start());
@@ -48,7 +48,7 @@ async fn h1_a_start_that_is_silent_has_failed() {
 }
 
 #[tokio::test]
-async fn h2_progress_that_stands_still_is_a_livelock_for_who_asked() {
+async fn h2_a_stalled_progress_value_is_a_livelock() {
     let world = World::new();
     let builder = world.builder().child(world.puppet("asked").heartbeat(secs(10)).stall(secs(30)));
     let supervisor = builder.child(world.puppet("did-not").heartbeat(secs(10))).start().await.unwrap();
@@ -69,11 +69,11 @@ async fn h2_progress_that_stands_still_is_a_livelock_for_who_asked() {
     world.advance(secs(5)).await;
     assert_eq!(states(&supervisor).await, "asked Running 2, did-not Running 1");
     let failure = info(&supervisor, "asked").await.last_error.unwrap();
-    assert_eq!(failure.to_string(), "stalled: no progress for 30.0s, beats went on");
+    assert_eq!(failure.to_string(), "stalled: no progress for 30.0s, although it was beating");
 }
 
 #[tokio::test]
-async fn h3_who_ignores_the_cancellation_is_aborted_after_its_grace() {
+async fn h3_a_child_is_aborted_after_its_grace_period() {
     let world = World::new();
     let child = world.deaf("a").heartbeat(secs(10)).shutdown_timeout(secs(2));
     let supervisor = world.builder().child(child).start().await.unwrap();
@@ -82,12 +82,12 @@ async fn h3_who_ignores_the_cancellation_is_aborted_after_its_grace() {
     assert_eq!(world.log(), "+a !a");
     world.tell("a", Do::Beat).await;
     world.advance(secs(2)).await;
-    assert_eq!(world.log(), "-a +a", "a beat does not bring it back");
+    assert_eq!(world.log(), "-a +a", "a late beat does not prevent the restart");
     assert_eq!(states(&supervisor).await, "a Running 2");
 }
 
 #[tokio::test]
-async fn h6_no_beat_of_many_is_lost_and_no_timeout_fires_early() {
+async fn h6_with_many_children_every_beat_counts() {
     let world = World::new();
     let mut builder = world.builder();
     for n in 0..1_000 {

@@ -1,16 +1,16 @@
 //! Children that block their thread, on executors with threads to spare.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildError, Counts, Refused, Strategy};
+use fsm_runtime::supervisor::{ChildError, Counts, PositionError, Strategy};
 use std::sync::mpsc as blocking;
 
-/// A child that blocks its thread until it is let go; then tries to hand on what it has.
+/// A child that blocks its thread until released, and then tries to emit its value.
 struct Stuck {
     child: Child,
-    /// Dropped, it lets go.
+    /// Releases the child when dropped.
     hold: blocking::Sender<()>,
     stream: mpsc::Receiver<u64>,
-    refused: mpsc::UnboundedReceiver<Result<(), Refused>>,
+    refused: mpsc::UnboundedReceiver<Result<(), PositionError>>,
 }
 
 fn stuck(id: &str) -> Stuck {
@@ -33,7 +33,7 @@ fn stuck(id: &str) -> Stuck {
     Stuck { child: child.heartbeat(secs(10)), hold, stream, refused }
 }
 
-/// Moves time on until the child has leaked.
+/// Advances the clock until the child has leaked.
 async fn leaked(world: &World, supervisor: &Supervisor, id: &str) {
     until(async || {
         world.manual.advance(secs(1));
@@ -43,7 +43,7 @@ async fn leaked(world: &World, supervisor: &Supervisor, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_who_blocks_its_thread_is_listed_fenced_off_and_never_overlapped() {
+async fn h3_a_blocking_child_is_listed_and_never_overlapped() {
     let world = World::new();
     let Stuck { child, hold, mut stream, mut refused } = stuck("stuck");
     let supervisor = world.builder().child(child).start().await.unwrap();
@@ -54,15 +54,15 @@ async fn h3_who_blocks_its_thread_is_listed_fenced_off_and_never_overlapped() {
     assert!(matches!(supervisor.remove("stuck").await, Err(ChildError::Leaked(_))));
     assert!(matches!(supervisor.restart("stuck").await, Err(ChildError::Leaked(_))));
     drop(hold);
-    assert_eq!(refused.recv().await, Some(Err(Refused::Fenced)), "it comes too late");
+    assert_eq!(refused.recv().await, Some(Err(PositionError::Fenced)), "the value comes too late");
     until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
     supervisor.restart("stuck").await.unwrap();
-    assert_eq!(stream.recv().await, Some(2), "and nothing of the late one's");
+    assert_eq!(stream.recv().await, Some(2), "and no value of the leaked run");
     supervisor.shutdown(secs(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_who_waits_for_its_end_is_told_that_there_is_none() {
+async fn h3_terminating_a_blocking_child_returns_an_error() {
     let world = World::new();
     let Stuck { child, hold, mut stream, .. } = stuck("stuck");
     let supervisor = world.builder().child(child.heartbeat(LATER)).start().await.unwrap();
@@ -82,7 +82,7 @@ async fn h3_who_waits_for_its_end_is_told_that_there_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h3_its_replacement_starts_when_it_is_gone() {
+async fn h3_the_replacement_starts_when_the_leaked_run_ends() {
     let world = World::new();
     let Stuck { child, hold, mut stream, .. } = stuck("stuck");
     let builder = world.builder().strategy(Strategy::OneForAll).child(world.puppet("a"));
@@ -97,7 +97,7 @@ async fn h3_its_replacement_starts_when_it_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn h3_shutdown_returns_all_the_same_and_names_it() {
+async fn h3_shutdown_returns_and_names_the_leaked_child() {
     let world = World::new();
     let (one, mut two) = (stuck("one"), stuck("two"));
     let child = two.child.clone().heartbeat(LATER);
@@ -111,11 +111,11 @@ async fn h3_shutdown_returns_all_the_same_and_names_it() {
     })
     .await;
     assert_eq!(stop.await.unwrap(), ["a Aborted", "inner Leaked", "inner/two Leaked", "one Leaked"]);
-    assert!(world.log().ends_with("-a"), "who was not told before the deadline is aborted then");
+    assert!(world.log().ends_with("-a"), "a child not cancelled before the timeout is aborted");
     drop((one.hold, two.hold));
 }
 
-/// Blocks whoever drops it, until it is let go.
+/// Blocks the thread that drops it, until released.
 struct Blocker(Arc<Mutex<blocking::Receiver<()>>>);
 
 impl Drop for Blocker {
@@ -125,14 +125,13 @@ impl Drop for Blocker {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn h4_a_supervisor_that_is_stuck_is_noticed_by_its_own_supervisor() {
+async fn h4_a_stuck_supervisor_is_noticed_by_its_parent() {
     let world = World::new();
     let (hold, gate) = blocking::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
     let go = Arc::new(tokio::sync::Notify::new());
-    // What a child's closure has captured is dropped by its supervisor, when the child is forgotten. It ends at the test's
-    // word, long after the start has been told: a thread that blocks keeps the last task that it has woken, and that must not
-    // be the supervisor that is to notice.
+    // The supervisor drops the captures of a child's closure when the child is removed. The child ends long after the start was
+    // reported, because a blocking thread keeps the task that it woke last, which must not be the parent supervisor.
     let inner = Child::supervisor("inner", {
         let go = go.clone();
         move || {

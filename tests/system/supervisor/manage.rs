@@ -1,4 +1,4 @@
-//! Commands about single children, and OTP's answers to them.
+//! Commands on single children, with the answers of OTP.
 
 use super::*;
 use fsm_runtime::supervisor::ChildError;
@@ -8,7 +8,7 @@ fn text<T: std::fmt::Debug>(result: Result<T, ChildError>) -> String {
 }
 
 #[tokio::test]
-async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
+async fn s10_terminate_keeps_the_entry_and_remove_deletes_it() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
     let supervisor = builder.child(world.puppet("a")).child(world.puppet("t").temporary()).start().await.unwrap();
@@ -18,11 +18,14 @@ async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
     supervisor.terminate("a").await.unwrap();
     supervisor.terminate("a").await.unwrap();
     supervisor.terminate("t").await.unwrap();
-    assert_eq!(states(&supervisor).await, "a Stopped 1", "no failure, or it had given up; and `t` is gone");
-    assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already present, and stopped");
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "not a failure, and `t` is removed");
+    assert_eq!(
+        text(supervisor.start_child(world.puppet("a")).await),
+        "child `a` already exists and is stopped; use `restart` or `remove`"
+    );
     supervisor.restart("a").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2");
-    assert_eq!(info(&supervisor, "a").await.restarts, 0, "by hand");
+    assert_eq!(info(&supervisor, "a").await.restarts, 0, "a manual start does not count");
     assert_eq!(text(supervisor.start_child(world.puppet("a")).await), "child `a` is already started");
     supervisor.terminate("a").await.unwrap();
     supervisor.remove("a").await.unwrap();
@@ -38,7 +41,7 @@ async fn s10_terminate_keeps_the_entry_restart_brings_it_back_remove_forgets() {
 }
 
 #[tokio::test]
-async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
+async fn s10_a_failed_manual_start_is_not_counted() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 0, window: secs(1) });
     let supervisor = builder.start().await.unwrap();
@@ -53,7 +56,7 @@ async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
     assert!(!failing.is_finished());
     world.tell("new", Do::Fail("no")).await;
     assert_eq!(text(failing.await.unwrap()), "child `new` failed to start: no");
-    assert_eq!(states(&supervisor).await, "", "it is not kept");
+    assert_eq!(states(&supervisor).await, "", "a failed new child is not kept");
 
     let starting = start(world.puppet("old").reports_start());
     settle().await;
@@ -67,7 +70,7 @@ async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
     settle().await;
     world.tell("old", Do::Panic("no")).await;
     assert_eq!(text(again.await.unwrap()), "child `old` failed to start: panicked: no");
-    assert_eq!(states(&supervisor).await, "old Stopped 2", "it is kept as it was");
+    assert_eq!(states(&supervisor).await, "old Stopped 2", "a failed old child is kept as it was");
 
     let stopped = start(world.puppet("slow").reports_start());
     settle().await;
@@ -75,14 +78,14 @@ async fn s10_a_start_by_hand_that_fails_is_an_answer_and_no_failure() {
     assert_eq!(text(stopped.await.unwrap()), "child `slow` is stopping");
     assert_eq!(
         text(supervisor.start_child(world.puppet("x").heartbeat(Duration::ZERO)).await),
-        "child `x`: a heartbeat or stall limit must be longer than zero"
+        "invalid timeout of child `x`: heartbeat and stall timeouts must be longer than zero"
     );
 }
 
 const SLOWLY: Restarts = Restarts::Backoff { first: LATER, longest: LATER, limit: 100, reset_after: LATER };
 
 #[tokio::test]
-async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_so() {
+async fn s15_terminate_works_at_once_in_a_restart_loop() {
     let world = World::new();
     let supervisor = world.builder().restarts(SLOWLY).child(world.puppet("a")).start().await.unwrap();
     settle().await;
@@ -95,17 +98,17 @@ async fn s15_in_a_restart_loop_terminate_works_at_once_and_the_others_are_told_s
     supervisor.terminate("a").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Stopped 1");
     world.advance(LATER).await;
-    assert_eq!(states(&supervisor).await, "a Stopped 1", "the restart that was due is off");
+    assert_eq!(states(&supervisor).await, "a Stopped 1", "the pending restart is cancelled");
     supervisor.restart("a").await.unwrap();
     settle().await;
     world.tell("a", Do::Fail("again")).await;
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and a shutdown ends it too");
+    assert_eq!(supervisor.shutdown(secs(1)).await.stopped, [], "and a shutdown ends it");
     world.advance(LATER).await;
     assert_eq!(world.log(), "+a -a +a -a");
 }
 
 #[tokio::test]
-async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
+async fn s15_commands_work_while_a_child_fails_continuously() {
     let world = World::new();
     let fast = Child::new("fast", |_| async { Err("at once".into()) });
     let builder = world.builder().restarts(Restarts::Intensity { max: u32::MAX, window: secs(5) });
@@ -117,11 +120,11 @@ async fn s15_a_child_that_fails_as_fast_as_it_can_does_not_shut_out_commands() {
     assert_eq!(states(&supervisor).await, format!("fast Stopped {runs}"));
     supervisor.remove("fast").await.unwrap();
     supervisor.start_child(fast).await.unwrap();
-    assert_eq!(supervisor.shutdown(secs(5)).await.cut, [], "in the middle of it");
+    assert_eq!(supervisor.shutdown(secs(5)).await.stopped, [], "during the failures");
 }
 
 #[tokio::test]
-async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
+async fn s15_a_shutdown_cancels_a_pending_restart() {
     let world = World::new();
     let builder = world.builder().restarts(SLOWLY).child(world.slow("slow", LATER).shutdown_without_end());
     let supervisor = builder.child(world.puppet("a")).start().await.unwrap();
@@ -135,7 +138,7 @@ async fn s15_a_restart_that_comes_due_during_the_shutdown_is_off() {
 }
 
 #[tokio::test]
-async fn s15_while_a_child_is_being_stopped() {
+async fn s15_commands_on_a_stopping_child_return_its_state() {
     let world = World::new();
     let supervisor = world.builder().child(world.slow("a", secs(3))).start().await.unwrap();
     settle().await;
@@ -158,7 +161,7 @@ async fn s15_while_a_child_is_being_stopped() {
 }
 
 #[tokio::test]
-async fn s15_a_terminate_in_the_grace_of_a_failed_child_calls_its_restart_off() {
+async fn s15_terminate_in_the_grace_period_cancels_the_restart() {
     let world = World::new();
     let supervisor = world.builder().child(world.deaf("a").heartbeat(secs(1))).start().await.unwrap();
     settle().await;

@@ -6,7 +6,7 @@ use fsm_runtime::supervisor::ChildError;
 const MANY: usize = 10_000;
 
 #[tokio::test]
-async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
+async fn s12_ten_thousand_children_come_and_go_while_others_fail() {
     let world = World::new();
     let supervisor =
         world.builder().restarts(Restarts::Intensity { max: 100_000, window: secs(5) }).start().await.unwrap();
@@ -19,7 +19,7 @@ async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
     assert_eq!((counts.specs, counts.active + counts.restarting, counts.leaked), (MANY, MANY, 0));
     assert!(matches!(supervisor.start_child(quiet(77)).await, Err(ChildError::AlreadyStarted(_))));
 
-    // Every tenth fails now, while every second of the others is taken away.
+    // Every tenth fails, while every second of the others is removed.
     fail.pull();
     for n in (1..MANY).step_by(2) {
         supervisor.terminate(n.to_string()).await.unwrap();
@@ -33,11 +33,11 @@ async fn s12_ten_thousand_are_added_and_removed_while_others_fail() {
     .await;
     let children = supervisor.children().await.unwrap();
     let ids: Vec<usize> = children.iter().map(|child| child.id.parse().unwrap()).collect();
-    assert!(ids.iter().copied().eq((0..MANY).step_by(2)), "in the order of their starts");
+    assert!(ids.iter().copied().eq((0..MANY).step_by(2)), "in the order of starts");
     assert!(children.iter().all(|child| child.state == RUNNING && child.runs == 1 + u64::from(child.restarts > 0)));
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.active, counts.workers), (MANY / 2, MANY / 2, MANY / 2));
-    assert_eq!(supervisor.shutdown(secs(5)).await.cut, []);
+    assert_eq!(supervisor.shutdown(secs(5)).await.stopped, []);
 }
 
 fn quiet(n: usize) -> Child {
@@ -47,7 +47,7 @@ fn quiet(n: usize) -> Child {
     })
 }
 
-/// Children whose first run fails when the trigger is pulled.
+/// Children whose first run fails at the trigger.
 #[derive(Clone)]
 struct Failing(Arc<tokio::sync::watch::Sender<bool>>);
 

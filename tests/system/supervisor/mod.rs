@@ -1,4 +1,4 @@
-//! The supervisor as its users see it, on a clock that stands still. Each test carries the number of its behaviour.
+//! The supervisor through its public API, on a manual clock. The code of each test is a row of `tests/BEHAVIOURS.md`.
 
 mod heartbeat;
 mod leak;
@@ -14,7 +14,7 @@ mod tree;
 
 use fsm_runtime::{
     clock::ManualClock,
-    supervisor::{BoxError, Builder, Child, ChildInfo, Context, Restarts, State, Supervisor},
+    supervisor::{BoxError, Child, ChildInfo, Context, Restarts, State, Supervisor, SupervisorBuilder},
 };
 use std::{
     collections::HashMap,
@@ -29,13 +29,13 @@ const fn secs(secs: u64) -> Duration {
 
 const LATER: Duration = Duration::from_hours(1);
 const RUNNING: State = State::Running;
-/// Nothing that had to be cut.
+/// No stopped child.
 const NONE: [&str; 0] = [];
 
-/// So many that no test comes to their end by chance.
+/// A limit that no test reaches by chance.
 const OFTEN: Restarts = Restarts::Intensity { max: 1_000, window: Duration::from_secs(5) };
 
-/// What a puppet is told to do.
+/// A command to a puppet.
 #[derive(Debug)]
 enum Do {
     Started,
@@ -46,7 +46,7 @@ enum Do {
     Return,
 }
 
-/// The strings of all puppets, what they did, and the time.
+/// The commands of all puppets, their log, and the clock.
 #[derive(Clone)]
 struct World {
     manual: ManualClock,
@@ -54,7 +54,7 @@ struct World {
     strings: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Do>>>>,
 }
 
-/// Says that a run is gone, however it went.
+/// Logs the end of a run.
 struct Gone(World, String);
 
 impl Drop for Gone {
@@ -69,35 +69,35 @@ impl World {
     }
 
     /// A supervisor on this world's clock.
-    fn builder(&self) -> Builder {
+    fn builder(&self) -> SupervisorBuilder {
         Supervisor::builder().clock(self.manual.clock()).restarts(OFTEN)
     }
 
-    /// Logs `+id` when a run begins and `-id` when it is gone; does as it is told, and ends when it is cancelled.
+    /// Logs `+id` when a run starts and `-id` when it ends; follows commands, and ends when cancelled.
     fn puppet(&self, id: &str) -> Child {
         let world = self.clone();
         Child::new(id, move |ctx| world.clone().act(ctx, Duration::ZERO))
     }
 
-    /// A puppet that says `!id` when it is cancelled, and needs some time after that.
+    /// A puppet that logs `!id` when cancelled, and needs some time to end.
     fn slow(&self, id: &str, needs: Duration) -> Child {
         let world = self.clone();
         Child::new(id, move |ctx| world.clone().act(ctx, needs))
     }
 
-    /// A puppet that does not listen when it is cancelled.
+    /// A puppet that ignores cancellation.
     fn deaf(&self, id: &str) -> Child {
         self.slow(id, Duration::MAX)
     }
 
     async fn act(self, ctx: Context, needs: Duration) -> Result<(), BoxError> {
-        let (string, mut told) = mpsc::unbounded_channel();
+        let (string, mut orders) = mpsc::unbounded_channel();
         self.strings.lock().unwrap().insert(ctx.id().to_owned(), string);
         self.say(format!("+{}", ctx.id()));
         let _gone = Gone(self.clone(), ctx.id().to_owned());
         loop {
             let order = tokio::select! {
-                Some(order) = told.recv() => order,
+                Some(order) = orders.recv() => order,
                 () = ctx.cancelled() => {
                     if !needs.is_zero() {
                         self.say(format!("!{}", ctx.id()));
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    /// Has the present run of a puppet do something, and waits for what comes of it without time.
+    /// Sends a command to the present run of a puppet, and waits for the effects that need no time.
     async fn tell(&self, id: &str, order: Do) {
         self.strings.lock().unwrap()[id].send(order).expect("it runs");
         settle().await;
@@ -132,28 +132,28 @@ impl World {
         self.log.lock().unwrap().push(line);
     }
 
-    /// What was logged since the last call, in one line.
+    /// The log since the last call, in one line.
     fn log(&self) -> String {
         std::mem::take(&mut *self.log.lock().unwrap()).join(" ")
     }
 }
 
-/// Lets everybody do what can be done without time. Exact on a current-thread executor, where all that is ready has had
-/// its turns by then.
+/// Runs all tasks until they wait for time. Exact on a current-thread executor, where every ready task has been polled
+/// by then.
 async fn settle() {
     for _ in 0..300 {
         tokio::task::yield_now().await;
     }
 }
 
-/// For executors with more threads: polled, with a deadline that is never waited for in full.
+/// For executors with more threads: polls until a value, up to a limit.
 async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + secs(20);
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(Instant::now() < deadline, "it does not come to be");
+        assert!(Instant::now() < deadline, "the condition does not become true");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -170,12 +170,12 @@ async fn states(supervisor: &Supervisor) -> String {
     children.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
-/// Begins a shutdown, and lets it come as far as it can without time.
+/// Begins a shutdown, and runs it as far as it needs no time.
 async fn stopping(supervisor: &Supervisor, deadline: Duration) -> tokio::task::JoinHandle<Vec<String>> {
     let supervisor = supervisor.clone();
     let stop = tokio::spawn(async move {
         let report = supervisor.shutdown(deadline).await;
-        report.cut.iter().map(|cut| format!("{} {:?}", cut.id, cut.how)).collect()
+        report.stopped.iter().map(|cut| format!("{} {:?}", cut.id, cut.how)).collect()
     });
     settle().await;
     stop

@@ -1,16 +1,16 @@
-//! Random lives against what must always hold, for every strategy.
+//! Random commands and failures against invariants, for every strategy.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildInfo, Policy, Strategy};
+use fsm_runtime::supervisor::{ChildInfo, RestartPolicy, Strategy};
 use std::collections::BTreeSet;
 
-/// Numbers that are the same in every run of the tests.
+/// Random numbers that are the same in every run.
 struct Dice(u64);
 
 impl Dice {
     /// From 0 to below `sides`.
     fn throw(&mut self, sides: usize) -> usize {
-        // Knuth's MMIX generator; its upper bits are good enough for dice.
+        // Knuth's MMIX generator; its upper bits are good enough here.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % sides
     }
@@ -20,7 +20,7 @@ impl Dice {
     }
 }
 
-/// Who is alive by what the children themselves have said, in the order in which they began.
+/// The running children by their own reports, in the order of their starts.
 #[derive(Default)]
 struct Alive(Vec<String>);
 
@@ -71,7 +71,7 @@ async fn live(seed: u64, strategy: Strategy) {
     }
     let supervisor = builder.start().await.unwrap();
     let mut alive = Alive::default();
-    // What was terminated by hand and not started since.
+    // Terminated by hand and not started since.
     let mut at_rest = BTreeSet::new();
     let mut known = 5;
     for _ in 0..60 {
@@ -84,7 +84,7 @@ async fn live(seed: u64, strategy: Strategy) {
                 if let Some(id) = dice.one_of(&ids) {
                     let order =
                         [Do::Fail("error"), Do::Panic("panic"), Do::Return].into_iter().nth(dice.throw(3)).unwrap();
-                    // One that is being stopped listens no more.
+                    // A stopping child ignores commands.
                     let _ = world.strings.lock().unwrap()[id].send(order);
                 }
             }
@@ -115,8 +115,8 @@ async fn live(seed: u64, strategy: Strategy) {
         alive.read(&world.log());
         check(&supervisor, &alive, &at_rest).await;
     }
-    // Time alone brings everybody back who is not at rest: nobody is forgotten in the middle of a round. Some fall silent
-    // again meanwhile, so that it is not asked for how long.
+    // Time alone restarts every child that is not stopped: no round is left unfinished. Some children become silent again
+    // meanwhile, so that no time limit is checked.
     let mut seconds = 0;
     loop {
         settle().await;
@@ -141,12 +141,12 @@ async fn live(seed: u64, strategy: Strategy) {
     assert!(alive.0.is_empty(), "left behind: {:?}", alive.0);
 }
 
-/// What holds at any time at which nothing can happen without time.
+/// Invariants whenever every task waits for time.
 async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String>) {
     let children = supervisor.children().await.unwrap();
     let active = |child: &&ChildInfo| child.last_beat.is_some();
     let listed: BTreeSet<String> = children.iter().filter(active).map(|child| child.id.clone()).collect();
-    assert_eq!(listed, alive.ids(), "the listing is what is");
+    assert_eq!(listed, alive.ids(), "the listing shows the running children");
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.active), (children.len(), listed.len()));
     for child in &children {
@@ -154,30 +154,33 @@ async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String
         assert_eq!(of_active, child.last_beat.is_some(), "{child:?}");
         assert!(child.restarts == 0 || child.restarts < child.runs, "{child:?}");
         if at_rest.contains(&child.id) {
-            assert!(matches!(child.state, State::Stopping | State::Stopped), "S6: by hand is by hand: {child:?}");
+            assert!(
+                matches!(child.state, State::Stopping | State::Stopped),
+                "S6: a terminated child stays stopped: {child:?}"
+            );
         }
-        if child.policy == Policy::Temporary {
+        if child.policy == RestartPolicy::Temporary {
             assert!(child.runs <= 1 && !matches!(child.state, State::Stopped | State::Finished), "S3: {child:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn s5_whatever_happens_one_for_one() {
+async fn s5_one_for_one_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::OneForOne).await;
     }
 }
 
 #[tokio::test]
-async fn s6_whatever_happens_one_for_all() {
+async fn s6_one_for_all_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::OneForAll).await;
     }
 }
 
 #[tokio::test]
-async fn s7_whatever_happens_rest_for_one() {
+async fn s7_rest_for_one_matches_the_model() {
     for seed in 0..20 {
         live(seed, Strategy::RestForOne).await;
     }

@@ -1,11 +1,11 @@
-//! Restarting: who is, how often, and after which delay.
+//! Restarts: which children, how often, and after which delay.
 
 use super::*;
-use fsm_runtime::supervisor::{Failure, SupervisorError};
+use fsm_runtime::supervisor::{ChildFailure, SupervisorError};
 use std::{borrow::Cow, panic::panic_any};
 
 #[tokio::test]
-async fn s3_who_is_restarted_after_what() {
+async fn s3_each_restart_type_restarts_as_declared() {
     let policies: [fn(Child) -> Child; 3] = [Child::permanent, Child::transient, Child::temporary];
     let after =
         [("a Running 2", "a Running 2", "a Running 2"), ("a Running 2", "a Running 2", "a Finished 1"), ("", "", "")];
@@ -20,7 +20,7 @@ async fn s3_who_is_restarted_after_what() {
     }
 }
 
-/// Fails at these times; whether the supervisor stands after each.
+/// Fails at these times; whether the supervisor is alive after each.
 async fn stands(max: u32, times: &[u64]) -> Vec<bool> {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max, window: secs(5) });
@@ -44,7 +44,7 @@ async fn s4_intensity_is_a_sliding_window() {
 }
 
 #[tokio::test]
-async fn s4_who_gives_up_stops_its_children_in_reverse_and_says_why() {
+async fn s4_giving_up_stops_children_in_reverse_with_the_cause() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::default()).child(world.puppet("a"));
     let builder = builder.child(world.puppet("b")).child(world.slow("c", secs(1)));
@@ -56,15 +56,15 @@ async fn s4_who_gives_up_stops_its_children_in_reverse_and_says_why() {
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-b !c -c -a");
     let error = supervisor.ended().await.unwrap_err();
-    assert_eq!(error.to_string(), "gave up after 2 failures, the last of child `b`: panicked: second");
+    assert_eq!(error.to_string(), "gave up after 2 failures; child `b` failed last: panicked: second");
     assert!(
-        matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: Failure::Panicked { .. }, .. } if id == "b")
+        matches!(error, SupervisorError::GaveUp { id, failures: 2, failure: ChildFailure::Panicked { .. }, .. } if id == "b")
     );
     assert!(supervisor.children().await.is_err(), "it has ended");
-    assert_eq!(supervisor.shutdown(secs(1)).await.cut, [], "and can be shut down all the same");
+    assert_eq!(supervisor.shutdown(secs(1)).await.stopped, [], "and can still be shut down");
 }
 
-/// A child whose first start succeeds and all later ones fail; it is told to fail.
+/// A child whose first start succeeds and all later ones fail.
 fn never_again(world: &World) -> Child {
     let world = world.clone();
     let make = move |ctx: Context| {
@@ -82,7 +82,7 @@ fn never_again(world: &World) -> Child {
 }
 
 #[tokio::test]
-async fn s8_a_restart_whose_start_fails_counts_again() {
+async fn s8_a_failed_restart_counts_again() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 3, window: secs(5) });
     let supervisor = builder.child(never_again(&world)).start().await.unwrap();
@@ -90,11 +90,11 @@ async fn s8_a_restart_whose_start_fails_counts_again() {
     world.tell("a", Do::Fail("once")).await;
     assert_eq!(world.log(), "+a -a x2 x3 x4");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: no start");
 }
 
 #[tokio::test]
-async fn s8_in_a_group_too() {
+async fn s8_a_failed_restart_of_a_group_counts_again() {
     use fsm_runtime::supervisor::Strategy;
     let world = World::new();
     let builder =
@@ -106,14 +106,14 @@ async fn s8_in_a_group_too() {
     world.tell("z", Do::Fail("once")).await;
     assert_eq!(world.log(), "-z -b -a +z x2 -z +z x3 -z", "`b` waits for `a`, which never starts");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 3 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 3 failures; child `a` failed last: no start");
 }
 
 const BACKOFF: Restarts =
     Restarts::Backoff { first: secs(100), longest: secs(300), limit: 3, reset_after: secs(1_000) };
 
 #[tokio::test]
-async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
+async fn s8_a_failed_restart_counts_as_a_consecutive_failure() {
     let world = World::new();
     let restarts = Restarts::Backoff { first: secs(1), longest: secs(1), limit: 3, reset_after: secs(1_000) };
     let supervisor = world.builder().restarts(restarts).child(never_again(&world)).start().await.unwrap();
@@ -126,11 +126,11 @@ async fn s8_a_restart_whose_start_fails_counts_in_the_row_too() {
     }
     assert_eq!(world.log(), "x4");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: no start");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: no start");
 }
 
 #[tokio::test]
-async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
+async fn s18_delays_grow_to_a_cap_until_the_supervisor_ends() {
     let world = World::new();
     let supervisor =
         world.builder().restarts(BACKOFF).child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
@@ -143,11 +143,11 @@ async fn s18_delays_grow_to_a_cap_and_the_row_ends_the_supervisor() {
     }
     world.tell("a", Do::Fail("too often")).await;
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 4 failures, the last of child `a`: too often");
+    assert_eq!(error, "gave up after 4 failures; child `a` failed last: too often");
 }
 
 #[tokio::test]
-async fn s18_a_long_run_ends_the_row() {
+async fn s18_a_long_run_resets_the_delay() {
     let world = World::new();
     let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
     settle().await;
@@ -167,12 +167,12 @@ async fn s18_a_long_run_ends_the_row() {
 }
 
 #[tokio::test]
-async fn s18_a_restart_by_hand_ends_the_row() {
+async fn s18_a_manual_restart_resets_the_delay() {
     let world = World::new();
     let supervisor = world.builder().restarts(BACKOFF).child(world.puppet("a")).start().await.unwrap();
     settle().await;
     for _ in 0..5 {
-        // Three in a row are allowed.
+        // Three consecutive failures are allowed.
         for _ in 0..3 {
             world.tell("a", Do::Fail("again")).await;
             world.advance(secs(300)).await;
@@ -184,7 +184,7 @@ async fn s18_a_restart_by_hand_ends_the_row() {
     assert_eq!(states(&supervisor).await, "a Running 21");
 }
 
-/// What the listing says of a child that ended so.
+/// The error in the listing of a child that ended so.
 async fn last_error(make: fn() -> Result<(), BoxError>) -> String {
     let world = World::new();
     let child = Child::new("a", move |ctx| async move {
@@ -203,7 +203,7 @@ async fn last_error(make: fn() -> Result<(), BoxError>) -> String {
 }
 
 #[tokio::test]
-async fn s13_what_a_panic_or_an_error_said_can_be_read() {
+async fn s13_messages_of_panics_and_errors_are_reported() {
     assert_eq!(last_error(|| panic!("text")).await, "panicked: text");
     assert_eq!(last_error(|| panic!("text {}", 2)).await, "panicked: text 2");
     assert_eq!(last_error(|| panic_any(Cow::Borrowed("cow"))).await, "panicked: cow");
@@ -212,10 +212,10 @@ async fn s13_what_a_panic_or_an_error_said_can_be_read() {
     assert_eq!(last_error(|| panic_any(vec![1])).await, "panicked: a payload that is neither text nor a number");
     assert_eq!(last_error(|| Err("plain".into())).await, "plain");
     let nested = last_error(|| Err(SupervisorError::Gone)?).await;
-    assert_eq!(nested, "the supervisor's task is gone");
+    assert_eq!(nested, "the supervisor's task has ended");
 }
 
-/// An error with a cause, and whose text can panic.
+/// An error with a cause, whose `Display` can panic.
 #[derive(Debug)]
 struct Bad(Option<std::io::Error>);
 
@@ -232,13 +232,13 @@ impl std::error::Error for Bad {
 }
 
 #[tokio::test]
-async fn s13_with_its_causes_and_whatever_its_own_code_does() {
+async fn s13_errors_are_reported_with_their_causes() {
     assert_eq!(last_error(|| Err(Bad(Some(std::io::Error::other("disk"))).into())).await, "cannot read: disk");
     assert_eq!(last_error(|| Err(Bad(None).into())).await, "panicked: no text");
 }
 
 #[tokio::test]
-async fn s13_a_panic_in_the_closure_or_in_a_drop_is_a_panic_of_the_run() {
+async fn s13_a_panic_in_a_closure_or_drop_is_a_panic_of_the_run() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -262,5 +262,5 @@ async fn s13_a_panic_in_the_closure_or_in_a_drop_is_a_panic_of_the_run() {
     assert_eq!(info(&supervisor, "before").await.last_error.unwrap().to_string(), "panicked: no future");
     supervisor.terminate("after").await.unwrap();
     assert_eq!(info(&supervisor, "after").await.last_error.unwrap().to_string(), "panicked: dropped");
-    assert_eq!(states(&supervisor).await, "before Running 2, after Stopped 1", "the supervisor stands");
+    assert_eq!(states(&supervisor).await, "before Running 2, after Stopped 1", "the supervisor is alive");
 }

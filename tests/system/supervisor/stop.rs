@@ -1,9 +1,9 @@
-//! Stopping: telling, waiting, aborting, and the report of it.
+//! Stops: cancellation, timeout, abort, and the report.
 
 use super::*;
 
 #[tokio::test]
-async fn s9_who_does_not_stop_in_its_time_is_aborted_and_reported() {
+async fn s9_a_child_past_its_shutdown_timeout_is_aborted() {
     let world = World::new();
     let builder = world.builder().child(world.puppet("polite")).child(world.deaf("deaf"));
     let builder = builder.child(world.deaf("short").shutdown_timeout(secs(1)));
@@ -14,7 +14,7 @@ async fn s9_who_does_not_stop_in_its_time_is_aborted_and_reported() {
     let stop = stopping(&supervisor, LATER).await;
     assert_eq!(world.log(), "!slow");
     world.advance(secs(4)).await;
-    assert_eq!(world.log(), "-slow -brutal !short", "brutal is not even told");
+    assert_eq!(world.log(), "-slow -brutal !short", "brutal is not cancelled first");
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-short !deaf");
     world.advance(Duration::from_millis(4_999)).await;
@@ -26,7 +26,7 @@ async fn s9_who_does_not_stop_in_its_time_is_aborted_and_reported() {
 }
 
 #[tokio::test]
-async fn s9_the_deadline_wins_over_the_sum_of_the_timeouts() {
+async fn s9_the_shutdown_timeout_wins_over_the_sum_of_timeouts() {
     let world = World::new();
     let builder = world.builder().child(world.deaf("a")).child(world.deaf("b").shutdown_without_end());
     let supervisor = builder.child(world.deaf("c")).start().await.unwrap();
@@ -43,7 +43,7 @@ async fn s9_the_deadline_wins_over_the_sum_of_the_timeouts() {
 }
 
 #[tokio::test]
-async fn s9_without_end_is_without_end_until_a_second_shutdown_is_shorter() {
+async fn s9_a_second_shorter_shutdown_ends_an_unlimited_one() {
     let world = World::new();
     let supervisor = world.builder().child(world.deaf("a").shutdown_without_end()).start().await.unwrap();
     settle().await;
@@ -53,13 +53,13 @@ async fn s9_without_end_is_without_end_until_a_second_shutdown_is_shorter() {
     let second = stopping(&supervisor, secs(1)).await;
     world.advance(secs(1)).await;
     assert_eq!(first.await.unwrap(), ["a Aborted"]);
-    assert_eq!(second.await.unwrap(), ["a Aborted"], "both are told the same");
+    assert_eq!(second.await.unwrap(), ["a Aborted"], "both get the same report");
     let third = supervisor.shutdown(secs(1)).await;
-    assert_eq!(third.cut.len(), 1, "and so is who asks later");
+    assert_eq!(third.stopped.len(), 1, "as does a later call");
 }
 
 #[tokio::test]
-async fn s9_a_second_shutdown_does_not_lengthen_the_first() {
+async fn s9_a_second_shutdown_keeps_the_earlier_timeout() {
     let world = World::new();
     let supervisor = world.builder().child(world.deaf("a").shutdown_without_end()).start().await.unwrap();
     settle().await;
@@ -71,7 +71,7 @@ async fn s9_a_second_shutdown_does_not_lengthen_the_first() {
 }
 
 #[tokio::test]
-async fn s9_an_error_of_who_was_told_to_stop_is_no_failure() {
+async fn s9_an_error_after_cancellation_is_not_a_failure() {
     let world = World::new();
     let child = Child::new("a", |ctx| async move {
         ctx.cancelled().await;
@@ -85,7 +85,7 @@ async fn s9_an_error_of_who_was_told_to_stop_is_no_failure() {
 }
 
 #[tokio::test]
-async fn s9_the_last_handle_stops_the_children() {
+async fn s9_dropping_the_last_handle_stops_the_children() {
     let world = World::new();
     let supervisor = world.builder().child(world.puppet("a")).child(world.puppet("b")).start().await.unwrap();
     settle().await;
@@ -99,7 +99,7 @@ async fn s9_the_last_handle_stops_the_children() {
 }
 
 #[tokio::test]
-async fn s16_added_children_stop_side_by_side_and_the_rest_after_them() {
+async fn s16_dynamic_children_stop_in_parallel() {
     let world = World::new();
     let supervisor = world.builder().child(world.slow("first", secs(1))).start().await.unwrap();
     for n in 0..100 {
@@ -124,7 +124,7 @@ async fn s16_added_children_stop_side_by_side_and_the_rest_after_them() {
 }
 
 #[tokio::test]
-async fn s17_the_next_run_begins_when_the_one_before_is_gone() {
+async fn s17_the_next_run_starts_after_the_previous_one_ended() {
     let world = World::new();
     let supervisor = world.builder().child(world.deaf("a").heartbeat(secs(10))).start().await.unwrap();
     settle().await;

@@ -1,4 +1,4 @@
-//! Who is restarted with the one that failed.
+//! Strategies: which children restart with the failed one.
 
 use super::*;
 use fsm_runtime::supervisor::Strategy;
@@ -13,7 +13,7 @@ async fn abc(world: &World, strategy: Strategy) -> Supervisor {
 }
 
 #[tokio::test]
-async fn s5_one_for_one_leaves_the_others_alone() {
+async fn s5_one_for_one_leaves_siblings_untouched() {
     let world = World::new();
     let supervisor = abc(&world, Strategy::OneForOne).await;
     world.tell("b", Do::Panic("boom")).await;
@@ -22,7 +22,7 @@ async fn s5_one_for_one_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn s6_one_for_all_stops_all_in_reverse_and_starts_all_in_order() {
+async fn s6_one_for_all_restarts_all_in_order() {
     let world = World::new();
     let supervisor = abc(&world, Strategy::OneForAll).await;
     for runs in [2, 3] {
@@ -38,7 +38,7 @@ async fn s6_one_for_all_stops_all_in_reverse_and_starts_all_in_order() {
 }
 
 #[tokio::test]
-async fn s6_temporaries_are_forgotten_and_what_rests_by_hand_rests_on() {
+async fn s6_temporary_children_go_and_terminated_ones_stay_stopped() {
     let world = World::new();
     let builder = world.builder().strategy(Strategy::OneForAll).child(world.puppet("a"));
     let builder = builder.child(world.puppet("temporary").temporary()).child(world.puppet("other").temporary());
@@ -52,14 +52,14 @@ async fn s6_temporaries_are_forgotten_and_what_rests_by_hand_rests_on() {
     assert_eq!(world.log(), "-other -done -stopped");
     assert_eq!(states(&supervisor).await, "a Running 1, temporary Running 1, done Finished 1, stopped Stopped 1");
     world.tell("a", Do::Fail("now")).await;
-    assert_eq!(world.log(), "-a -temporary +a +done", "who returned is started with the others, as in OTP");
+    assert_eq!(world.log(), "-a -temporary +a +done", "a returned child starts with the others, as in OTP");
     assert_eq!(states(&supervisor).await, "a Running 2, done Running 2, stopped Stopped 1");
     supervisor.restart("stopped").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2, done Running 2, stopped Running 2");
 }
 
 #[tokio::test]
-async fn s15_a_restart_by_hand_does_not_come_between_the_restart_of_a_group() {
+async fn s15_a_manual_restart_waits_for_the_restart_of_its_group() {
     let world = World::new();
     let builder = world.builder().strategy(Strategy::OneForAll).child(world.puppet("a")).child(world.puppet("b"));
     let supervisor = builder.child(world.slow("c", secs(1))).start().await.unwrap();
@@ -75,14 +75,14 @@ async fn s15_a_restart_by_hand_does_not_come_between_the_restart_of_a_group() {
     settle().await;
     assert_eq!(states(&supervisor).await, "a Restarting 1, b Stopped 1, c Stopping 1, d Waiting 0");
     world.advance(secs(1)).await;
-    assert_eq!(world.log(), "-a !c -c +a +c +d", "a new one starts when the group does");
+    assert_eq!(world.log(), "-a !c -c +a +c +d", "a new child starts with its group");
     added.await.unwrap().unwrap();
     supervisor.restart("b").await.unwrap();
     assert_eq!(states(&supervisor).await, "a Running 2, b Running 2, c Running 2, d Running 1");
 }
 
 #[tokio::test]
-async fn s7_rest_for_one_restarts_those_after_it() {
+async fn s7_rest_for_one_restarts_the_later_children() {
     let world = World::new();
     let supervisor = abc(&world, Strategy::RestForOne).await;
     world.tell("b", Do::Fail("boom")).await;
@@ -93,7 +93,7 @@ async fn s7_rest_for_one_restarts_those_after_it() {
 }
 
 #[tokio::test]
-async fn s7_a_failure_further_up_while_the_rest_stops_takes_its_part_in() {
+async fn s7_an_earlier_failure_extends_the_restart() {
     let world = World::new();
     let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a")).child(world.puppet("b"));
     let supervisor = builder.child(world.puppet("c")).child(world.slow("d", secs(1))).start().await.unwrap();
@@ -108,7 +108,7 @@ async fn s7_a_failure_further_up_while_the_rest_stops_takes_its_part_in() {
 }
 
 #[tokio::test]
-async fn s7_a_failure_further_down_while_the_rest_stops_takes_nothing_away() {
+async fn s7_a_later_failure_keeps_the_restart() {
     let world = World::new();
     let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a")).child(world.puppet("b"));
     let supervisor = builder.child(world.puppet("c")).child(world.slow("d", secs(1))).start().await.unwrap();
@@ -122,7 +122,7 @@ async fn s7_a_failure_further_down_while_the_rest_stops_takes_nothing_away() {
 }
 
 #[tokio::test]
-async fn s6_a_group_with_backoff_rests_together() {
+async fn s6_a_group_with_backoff_waits_together() {
     let world = World::new();
     let restarts = Restarts::Backoff { first: secs(100), longest: secs(100), limit: 1, reset_after: secs(1) };
     let builder = world.builder().strategy(Strategy::OneForAll).restarts(restarts);

@@ -1,9 +1,9 @@
-//! Positions and the one output stream across restarts.
+//! Saved positions, and one output stream over restarts.
 
 use super::*;
-use fsm_runtime::supervisor::{Refused, Strategy};
+use fsm_runtime::supervisor::{PositionError, Strategy};
 
-/// Hands on what is good of `items`, and dies of what is negative.
+/// Emits the items, and panics at a negative one.
 fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Child {
     Child::new("ward", move |ctx| {
         let output = output.clone();
@@ -22,7 +22,7 @@ fn ward(output: mpsc::Sender<i32>, items: &'static [i32], remembers: bool) -> Ch
 }
 
 #[tokio::test]
-async fn h5_one_receiver_sees_each_good_value_once_in_order() {
+async fn h5_one_receiver_gets_each_good_value_once_in_order() {
     for room in [1, 16] {
         let world = World::new();
         let (output, mut stream) = mpsc::channel(room);
@@ -37,7 +37,7 @@ async fn h5_one_receiver_sees_each_good_value_once_in_order() {
 }
 
 #[tokio::test]
-async fn h5_without_a_position_it_starts_again_at_the_first() {
+async fn h5_without_a_position_a_run_starts_at_the_first_item() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let builder = world.builder().restarts(Restarts::Intensity { max: 2, window: secs(5) });
@@ -46,18 +46,18 @@ async fn h5_without_a_position_it_starts_again_at_the_first() {
         assert_eq!(stream.recv().await, Some(expected));
     }
     let error = supervisor.ended().await.unwrap_err().to_string();
-    assert_eq!(error, "gave up after 3 failures, the last of child `ward`: panicked: -1 is poison");
+    assert_eq!(error, "gave up after 3 failures; child `ward` failed last: panicked: -1 is poison");
 }
 
 #[tokio::test]
-async fn h5_who_is_stopped_in_the_middle_meets_the_item_again() {
+async fn h5_a_stopped_run_gets_its_item_again() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let builder = world.builder().strategy(Strategy::OneForAll);
     let builder = builder.child(world.puppet("other")).child(ward(output, &[1, 2, 3, 4], true));
     let supervisor = builder.start().await.unwrap();
     settle().await;
-    // 1 fills the channel; the ward waits with 2 in its hands.
+    // 1 fills the channel; the ward waits to emit 2.
     world.tell("other", Do::Fail("takes the ward along")).await;
     world.tell("other", Do::Fail("and again")).await;
     assert_eq!(info(&supervisor, "ward").await.runs, 3);
@@ -69,7 +69,7 @@ async fn h5_who_is_stopped_in_the_middle_meets_the_item_again() {
 }
 
 #[tokio::test]
-async fn h5_who_waits_for_its_consumer_is_not_silent() {
+async fn h5_waiting_for_the_consumer_is_not_silence() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(1);
     let child = ward(output, &[1, 2, 3], true).heartbeat(secs(1)).stall(secs(1));
@@ -97,10 +97,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
                 let saved = ctx.saved::<u32>()?;
                 seen.lock().unwrap().push(saved);
                 ctx.save(saved.unwrap_or(0) + 1)?;
-                assert_eq!(
-                    ctx.saved::<u64>().unwrap_err().to_string(),
-                    "the position was saved as `u32`, not as `u64`"
-                );
+                assert_eq!(ctx.saved::<u64>().unwrap_err().to_string(), "the saved position is a `u32`, not a `u64`");
                 ctx.cancelled().await;
                 Ok(())
             }
@@ -119,7 +116,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
 }
 
 #[tokio::test]
-async fn h3_a_run_that_is_over_hands_on_and_saves_nothing() {
+async fn h3_an_ended_run_neither_emits_nor_saves() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(8);
     let old: Arc<Mutex<Option<Context>>> = Arc::default();
@@ -138,13 +135,13 @@ async fn h3_a_run_that_is_over_hands_on_and_saves_nothing() {
     supervisor.terminate("a").await.unwrap();
     supervisor.restart("a").await.unwrap();
     settle().await;
-    assert_eq!(first.hand_on(&output, 2, 2_u8).await, Err(Refused::Fenced));
-    assert_eq!(first.save(2_u8), Err(Refused::Fenced));
-    assert_eq!(first.passing(2_u8), Err(Refused::Fenced));
+    assert_eq!(first.hand_on(&output, 2, 2_u8).await, Err(PositionError::Fenced));
+    assert_eq!(first.save(2_u8), Err(PositionError::Fenced));
+    assert_eq!(first.passing(2_u8), Err(PositionError::Fenced));
     let second = old.lock().unwrap().take().unwrap();
     assert_eq!((second.run(), second.saved::<u8>()), (2, Ok(Some(1))));
     assert_eq!(stream.try_recv(), Ok(1));
     assert!(stream.try_recv().is_err());
     drop(stream);
-    assert_eq!(second.hand_on(&output, 3, 3_u8).await, Err(Refused::Closed));
+    assert_eq!(second.hand_on(&output, 3, 3_u8).await, Err(PositionError::Closed));
 }

@@ -1,7 +1,7 @@
 //! Supervisors under supervisors.
 
 use super::*;
-use fsm_runtime::supervisor::{ChildError, Failure, Strategy, SupervisorError};
+use fsm_runtime::supervisor::{ChildError, ChildFailure, Strategy, SupervisorError};
 
 /// A supervisor `inner` with puppets `x` and `y`, which gives up at its second failure.
 fn inner(world: &World) -> Child {
@@ -13,27 +13,27 @@ fn inner(world: &World) -> Child {
 }
 
 #[tokio::test]
-async fn s11_an_inner_supervisor_that_gives_up_is_a_child_that_failed() {
+async fn s11_an_inner_supervisor_that_gives_up_counts_as_failed() {
     for policy in [Child::permanent, Child::transient] {
         let world = World::new();
         let builder = world.builder().strategy(Strategy::RestForOne).child(world.puppet("a"));
         let supervisor = builder.child(policy(inner(&world))).child(world.puppet("b")).start().await.unwrap();
         settle().await;
-        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have");
+        assert_eq!(world.log(), "+a +x +y +b", "it has started when its children have started");
         world.tell("x", Do::Panic("one")).await;
         assert_eq!(world.log(), "-x +x");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 1, b Running 1");
         world.tell("x", Do::Panic("two")).await;
         assert_eq!(world.log(), "-x -y -b +x +y +b");
         assert_eq!(states(&supervisor).await, "a Running 1, inner Running 2, b Running 2");
-        let Some(Failure::Failed { text, error }) = info(&supervisor, "inner").await.last_error else { panic!() };
-        assert_eq!(text, "gave up after 2 failures, the last of child `x`: panicked: two");
+        let Some(ChildFailure::Failed { text, error }) = info(&supervisor, "inner").await.last_error else { panic!() };
+        assert_eq!(text, "gave up after 2 failures; child `x` failed last: panicked: two");
         assert!(matches!(error.downcast_ref(), Some(SupervisorError::GaveUp { id, .. }) if id == "x"));
     }
 }
 
 #[tokio::test]
-async fn s11_each_giving_up_below_counts_above() {
+async fn s11_each_giving_up_counts_in_the_parent() {
     let world = World::new();
     let builder = world.builder().restarts(Restarts::Intensity { max: 1, window: secs(60) }).child(world.puppet("a"));
     let supervisor = builder.child(inner(&world)).start().await.unwrap();
@@ -44,12 +44,12 @@ async fn s11_each_giving_up_below_counts_above() {
     }
     assert_eq!(world.log(), "+a +x +y -x +x -x -y +x +y -x +x -x -y -a");
     let error = supervisor.ended().await.unwrap_err().to_string();
-    let below = "gave up after 2 failures, the last of child `x`: panicked: boom";
-    assert_eq!(error, format!("gave up after 2 failures, the last of child `inner`: {below}"));
+    let below = "gave up after 2 failures; child `x` failed last: panicked: boom";
+    assert_eq!(error, format!("gave up after 2 failures; child `inner` failed last: {below}"));
 }
 
 #[tokio::test]
-async fn s11_a_start_that_fails_below_fails_above() {
+async fn s11_a_failed_inner_start_fails_the_parent_start() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(world.puppet("a")).child(Child::supervisor("inner", move || {
@@ -65,11 +65,11 @@ async fn s11_a_start_that_fails_below_fails_above() {
     let twins =
         Child::supervisor("inner", || Supervisor::builder().restarts(Restarts::Intensity { max: 1, window: secs(0) }));
     let error = world.builder().child(twins).start().await.unwrap_err().to_string();
-    assert!(error.starts_with("child `inner` failed to start: the window of restarts is 0ns"), "{error}");
+    assert!(error.starts_with("child `inner` failed to start: invalid restart window 0ns"), "{error}");
 }
 
 #[tokio::test]
-async fn s1_a_tree_stops_from_its_leaves_and_reports_by_path() {
+async fn s1_a_tree_stops_from_its_leaves() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(world.puppet("a")).child(Child::supervisor("inner", move || {
@@ -81,14 +81,14 @@ async fn s1_a_tree_stops_from_its_leaves_and_reports_by_path() {
     let stop = stopping(&supervisor, LATER).await;
     assert_eq!(world.log(), "-b !y");
     world.advance(secs(59)).await;
-    assert_eq!(world.log(), "", "a supervisor is waited for without end");
+    assert_eq!(world.log(), "", "the timeout of a supervisor is unlimited");
     world.advance(secs(1)).await;
     assert_eq!(world.log(), "-y -x -a");
     assert_eq!(stop.await.unwrap(), ["inner/y Aborted"]);
 }
 
 #[tokio::test]
-async fn s9_the_deadline_reaches_down_a_tree() {
+async fn s9_the_shutdown_timeout_applies_to_the_whole_tree() {
     let world = World::new();
     let below = world.clone();
     let builder = world.builder().child(Child::supervisor("inner", move || {
@@ -102,12 +102,12 @@ async fn s9_the_deadline_reaches_down_a_tree() {
     let stop = stopping(&supervisor, secs(3)).await;
     assert_eq!(world.log(), "+x !x");
     world.advance(secs(3)).await;
-    assert_eq!(world.log(), "-x", "nothing is left behind by supervisors that were aborted");
+    assert_eq!(world.log(), "-x", "aborted supervisors leave no child running");
     assert_eq!(stop.await.unwrap(), ["inner Aborted", "inner/deep Aborted", "inner/deep/x Aborted"]);
 }
 
 #[tokio::test]
-async fn s12_the_supervisors_of_a_tree_can_be_reached() {
+async fn s12_nested_supervisors_are_reachable() {
     let world = World::new();
     let supervisor = world.builder().child(world.puppet("a")).child(inner(&world)).start().await.unwrap();
     let below = supervisor.supervisor("inner").await.unwrap();
@@ -115,7 +115,7 @@ async fn s12_the_supervisors_of_a_tree_can_be_reached() {
     assert_eq!(states(&below).await, "x Running 1, y Running 1, z Running 1");
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.supervisors, counts.workers), (2, 1, 1));
-    assert!(matches!(supervisor.supervisor("a").await, Err(ChildError::NoSupervisor(_))));
+    assert!(matches!(supervisor.supervisor("a").await, Err(ChildError::NotASupervisor(_))));
     assert!(matches!(supervisor.supervisor("q").await, Err(ChildError::NotFound(_))));
     supervisor.terminate("inner").await.unwrap();
     assert!(matches!(supervisor.supervisor("inner").await, Err(ChildError::Stopping(_))));
@@ -123,11 +123,11 @@ async fn s12_the_supervisors_of_a_tree_can_be_reached() {
     assert!(below.ended().await.is_ok());
     supervisor.restart("inner").await.unwrap();
     let below = supervisor.supervisor("inner").await.unwrap();
-    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built anew");
+    assert_eq!(states(&below).await, "x Running 1, y Running 1", "built again");
 }
 
 #[tokio::test]
-async fn h4_a_supervisor_beats_by_itself_with_nothing_else_to_do() {
+async fn h4_an_idle_supervisor_beats() {
     let world = World::new();
     let supervisor = world.builder().child(inner(&world)).start().await.unwrap();
     for _ in 0..60 {

@@ -1,4 +1,4 @@
-//! What is imported for the attributes of a wrong declaration is no unused import.
+//! Imports that only the attributes of an invalid declaration use are not reported as unused.
 #![deny(unused)]
 use std::{
     borrow::Cow,
@@ -12,7 +12,7 @@ use std::{
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::rules::{LATE, MINUTE, Made, addressed, build as by_hand, free, names, told};
+use self::rules::{LATE, MINUTE, Made, addressed, build as by_hand, free, names, message};
 
 mod rules {
     pub mod build {}
@@ -20,7 +20,7 @@ mod rules {
     pub fn addressed() {}
     pub fn free() {}
     pub const LATE: &str = "late";
-    pub fn told(of: &impl ToString) -> String {
+    pub fn message(of: &impl ToString) -> String {
         of.to_string()
     }
     pub mod names {
@@ -35,7 +35,7 @@ mod rules {
 #[fsm(initial = Started, durable, derive(Serialize, Deserialize, Shown), context = Map<u8, Duration>)]
 #[on(stop { why: Cow<'static, str> } => Stopped, guard = free)]
 pub enum Server {
-    #[state(work, progress = Option<Rc<u8>>, exhausted = give_up { why: told(&error), by: names::NOBODY })]
+    #[state(work, checkpoint = Option<Rc<u8>>, exhausted = give_up { why: message(&error), by: names::NOBODY })]
     #[on(ready { addr: IpAddr } => Running, guard = addressed, with = by_hand::running)]
     #[on(anew { before: Box<Self> } => Starting, with = Self::anew)]
     #[on(give_up { why: String, by: u8 } => Stopped)]

@@ -1,4 +1,4 @@
-//! What an attribute cannot mean: each with an error that says what belongs there, and no other error because of it.
+//! Malformed attributes: each causes one error, which says what is expected.
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]
@@ -71,7 +71,7 @@ enum States {
     #[state(was = Old)]
     #[state(name = "")]
     #[state(in = "Active")]
-    #[state(progress)]
+    #[state(checkpoint)]
     #[state()]
     A,
 }

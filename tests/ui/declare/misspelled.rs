@@ -1,4 +1,4 @@
-//! A misspelled word is one error: it is read as the word that it is like.
+//! A misspelled option is one error: it is read as the option that it resembles.
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]

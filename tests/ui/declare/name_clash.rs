@@ -13,12 +13,27 @@ enum Job {
 #[derive(StateMachine)]
 #[fsm(initial = event)]
 enum Lower {
-    #[on(go => seal)]
+    #[on(go => __Seal)]
     event,
     #[on(go => bool)]
-    seal,
+    __Seal,
     #[on(go => event)]
     bool,
+}
+
+#[derive(StateMachine)]
+#[fsm(initial = First)]
+enum Renamed {
+    #[on(go => Second)]
+    #[state(type = Any)]
+    First,
+    #[on(back => First, method = go)]
+    #[on(state => Third, method = data)]
+    #[state(type = Stage)]
+    Second,
+    #[state(type = Stage)]
+    #[on(back => First)]
+    Third,
 }
 
 #[derive(StateMachine)]

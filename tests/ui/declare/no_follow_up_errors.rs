@@ -1,4 +1,4 @@
-//! What could not be read causes no errors about what would follow from it.
+//! An attribute that could not be read causes no further errors.
 use fsm_core::StateMachine;
 
 #[derive(StateMachine)]

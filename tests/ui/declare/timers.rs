@@ -12,4 +12,21 @@ enum Job {
     Running,
 }
 
+#[derive(StateMachine)]
+#[fsm(initial = Zero)]
+enum Delays {
+    #[on(next { why: String, code: u8 } => TooLong)]
+    #[after("0s", next)]
+    Zero,
+    #[on(next => TooMany)]
+    #[after("9999999999999d", next)]
+    TooLong,
+    #[on(next => NoPayload)]
+    #[after("1h", next, again)]
+    TooMany,
+    #[on(next => Zero)]
+    #[after("1h", next)]
+    NoPayload,
+}
+
 fn main() {}

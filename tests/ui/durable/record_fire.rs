@@ -2,7 +2,7 @@
 mod stored;
 use stored::*;
 
-async fn run(record: job::Record<job::Baking>) -> Result<(), job::Failure> {
+async fn run(record: job::Record<job::Baking>) -> Result<(), fsm_runtime::TransitionError<Job>> {
     let baked = record.fire(job::event::Baked).await?;
     println!("{}", baked.version());
     Ok(())

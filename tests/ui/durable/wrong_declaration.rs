@@ -1,4 +1,4 @@
-//! What uses the machine adds nothing to the errors of its declaration.
+//! Code that uses an invalid machine causes no further errors.
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub enum Other {
 mod imports {
     use super::Mine;
     use fsm_runtime::prelude::*;
-    use serde::{Deserialize, Serialize}; // for what is generated, which is not
+    use serde::{Deserialize, Serialize}; // only generated code would use them
 
     #[derive(StateMachine)]
     #[fsm(initial = Idle, durable, context = Mine, derive(Clone, serde::Serialize, Serialize, Deserialize))]

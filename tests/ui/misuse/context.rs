@@ -5,23 +5,23 @@ pub struct Shop;
 #[derive(StateMachine)]
 #[fsm(initial = Cart, context = Shop)]
 enum Order {
-    #[on(pay => Paid, guard = without)]
-    #[on(give => Paid, guard = of_another)]
-    #[on(ship => Paid, with = unchanging)]
+    #[on(pay => Paid, guard = without_context)]
+    #[on(give => Paid, guard = with_other_context)]
+    #[on(ship => Paid, with = with_shared_context)]
     Cart,
     #[state(end)]
     Paid,
 }
 
-fn without(_: &order::Cart, _: &order::event::Pay) -> Result<(), &'static str> {
+fn without_context(_: &order::Cart, _: &order::event::Pay) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn of_another(_: &order::Cart, _: &order::event::Give, _: &u8) -> Result<(), &'static str> {
+fn with_other_context(_: &order::Cart, _: &order::event::Give, _: &u8) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn unchanging(_: order::Cart, _: order::event::Ship, _: &Shop) -> order::Paid {
+fn with_shared_context(_: order::Cart, _: order::event::Ship, _: &Shop) -> order::Paid {
     order::Paid
 }
 

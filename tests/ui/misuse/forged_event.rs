@@ -4,11 +4,11 @@ use job_machine::*;
 
 struct Jump;
 
-impl job::EventOf<job::Ordered> for Jump {
+impl job::__EventOf<job::Ordered> for Jump {
     type Next = ();
     type Target = job::Baked;
-    fn fire(self, _: job::Machine<job::Ordered>, _: job::seal::Seal) {}
-    fn transition(self, _: job::Ordered, _: job::seal::Seal) -> Result<job::Baked, fsm_core::Refused<job::Ordered, Self>> {
+    fn fire(self, _: job::Machine<job::Ordered>, _: job::__seal::__Seal) {}
+    fn transition(self, _: job::Ordered, _: job::__seal::__Seal) -> Result<job::Baked, fsm_core::GuardError<job::Ordered, Self>> {
         Ok(job::Baked)
     }
 }

@@ -3,8 +3,8 @@ use fsm_core::StateMachine;
 #[derive(StateMachine)]
 #[fsm(initial = Idle)]
 enum Job {
-    #[on(start => Running, with = another_state)]
-    #[on(skip => Running | Done, with = a_state_that_is_no_choice)]
+    #[on(start => Running, with = returns_other_state)]
+    #[on(skip => Running | Done, with = returns_other_choice)]
     Idle,
     #[on(stop => Idle)]
     Running,
@@ -12,11 +12,11 @@ enum Job {
     Done,
 }
 
-fn another_state(_: job::Idle, _: job::event::Start) -> job::Done {
+fn returns_other_state(_: job::Idle, _: job::event::Start) -> job::Done {
     job::Done
 }
 
-fn a_state_that_is_no_choice(idle: job::Idle, _: job::event::Skip) -> job::choice::IdleSkip {
+fn returns_other_choice(idle: job::Idle, _: job::event::Skip) -> job::choice::IdleSkip {
     idle.into()
 }
 

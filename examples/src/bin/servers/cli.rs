@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn places_can_be_given_after_the_command() {
+    fn paths_can_follow_the_command() {
         let cli = Cli::try_parse_from(["servers", "up", "hello", "--data", "/d"]).expect("it parses");
         assert_eq!(cli.places.data, PathBuf::from("/d"));
         assert!(matches!(cli.command, Some(Command::Up { ids }) if ids == ["hello"]));

@@ -261,14 +261,14 @@ mod tests {
     const GOOD: &str = "[[server]]\nid = \"good\"\nport = 0\nroot = \"here\"\n";
 
     #[test]
-    fn the_file_of_the_example_is_right() {
+    fn the_example_file_is_valid() {
         let config = Config::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/servers.toml")), |_, _| false);
         assert_eq!(config.problems, []);
         assert_eq!(ids(&config.entries), ["hello", "docs", "shop"]);
     }
 
     #[test]
-    fn a_missing_file_says_how_to_make_one() {
+    fn a_missing_file_error_shows_an_example() {
         let config = Config::load(Path::new("/nowhere/s.toml"), |_, _| false);
         assert_eq!(
             config.problems[0].to_string(),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_toml_names_its_line() {
+    fn invalid_toml_names_its_line() {
         let (entries, problems) = load(&format!("{GOOD}[[server]]\nid = \"b\nport = 0\n"), false);
         assert_eq!(entries, []);
         assert_eq!(
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_servers_is_a_problem() {
+    fn a_file_without_servers_is_an_error() {
         let (_, problems) = load("# nothing\n", false);
         assert!(problems.starts_with("s.toml: it names no server\n  remedy: write [[server]]"), "{problems}");
         let (_, problems) = load("[server]\nid = \"x\"\n", false);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_entry_does_not_disturb_the_others() {
+    fn an_invalid_entry_leaves_the_others_valid() {
         let text = format!(
             "colour = 1\n{GOOD}\
              [[server]]\nid = \"typo\"\nport = 0\nrot = \"here\"\n\
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_a_problem_unless_the_server_itself_has_it() {
+    fn a_port_in_use_by_another_process_is_an_error() {
         let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = other.local_addr().expect("its address").port();
         let text = format!("{GOOD}[[server]]\nid = \"late\"\nport = {port}\nroot = \"here\"\n");

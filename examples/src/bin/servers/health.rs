@@ -59,13 +59,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read() {
+    fn a_healthy_response_is_parsed() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n{\"id\":\"a\",\"pid\":7,\"root\":\"/srv\"}\n";
         assert_eq!(parse(answer).expect("it is right"), Health { id: "a".into(), pid: 7, root: "/srv".into() });
     }
 
     #[test]
-    fn other_answers_are_errors() {
+    fn other_responses_are_errors() {
         let wrong = |answer: &[u8]| format!("{:#}", parse(answer).expect_err("it is wrong"));
         assert_eq!(wrong(b""), "the answer is not HTTP");
         assert_eq!(wrong(b"SSH-2.0\r\n\r\n"), "the answer is not HTTP/1");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_without_a_server_is_an_error() {
+    async fn a_closed_port_is_an_error() {
         // Bound, so that nobody else gets it, but not listening.
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_given_once_and_is_free_when_its_last_copy_is_gone() {
+    fn a_lock_is_free_when_its_last_copy_is_dropped() {
         let (_folder, run) = run_dir();
         assert_eq!(run.look("a").expect("a look"), Sighting::Gone);
         let held = run.take("a").expect("no error").expect("it is free");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_holder_starts_with_nothing_said() {
+    fn a_new_holder_starts_with_an_empty_claim() {
         let (_folder, run) = run_dir();
         let mut held = run.take("a").expect("no error").expect("it is free");
         held.write_all(b"pid 7\nport 80\n").expect("a claim");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_is_not_there_yet() {
+    fn a_partial_line_is_ignored() {
         assert_eq!(Claim::parse("pid 12"), Claim::default());
         assert_eq!(Claim::parse("pid 12\nport 80"), Claim { pid: Some(12), port: None });
         assert_eq!(Claim::parse("pid 12\nport 8080\n"), Claim { pid: Some(12), port: Some(8080) });

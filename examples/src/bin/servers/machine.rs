@@ -58,7 +58,7 @@ mod tests {
     fsm_core::diagram!(Server in "README.md", "../README.md");
 
     #[test]
-    fn stored_servers_stay_readable() {
+    fn stored_servers_remain_readable() {
         let spec = Spec { port: 0, root: "/srv/hello".into() };
         let (pid, port, since, failures) = (4711, 8080, SystemTime::UNIX_EPOCH, 1);
         fsm_runtime::snapshot!(

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_tells_what_its_event_brought_along() {
+    fn a_change_shows_its_payload() {
         let moved = |event, to, payload| change(HistoryKind::Transition, Some("Starting"), Some(event), to, payload);
         assert_eq!(
             moved("ready", "Running", r#"{"pid":7,"port":80,"since":{"secs_since_epoch":0,"nanos_since_epoch":0}}"#),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn births_and_notes_are_told_apart() {
+    fn creations_and_notes_are_shown_differently() {
         let born = change(HistoryKind::Transition, None, None, "Requested", "null");
         assert!(born.ends_with("v3   created --> Requested"), "{born}");
         let note = change(HistoryKind::Note, None, Some("parked"), "Stopping", "10 attempts failed");

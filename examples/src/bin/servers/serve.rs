@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_below_the_root_are_served() {
+    async fn files_under_the_root_are_served() {
         assert_eq!(get("GET / HTTP/1.1\r\n\r\n").await, ("200 OK", "home".into()));
         assert_eq!(get("GET /index.html?x=1 HTTP/1.1\r\n\r\n").await, ("200 OK", "home".into()));
         assert_eq!(get("GET /a%20b.txt HTTP/1.0\r\n\r\n").await, ("200 OK", "a b".into()));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_else_is() {
+    async fn other_paths_are_not_found() {
         for path in [
             "/none",
             "/../secret",

@@ -1,87 +1,57 @@
-//! What `Record` and `Task` have in common: each is a handle on a stored instance, whose state it holds and whose events are its
-//! methods.
+//! The common part of `Record` and `Task`: a struct around the raw type of `fsm-runtime`, which it derefs to, with the events of its state
+//! as methods.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::super::{cx::Cx, transitions::Method};
-use crate::model::Transition;
+use super::super::transitions::Method;
+use crate::{model::Transition, normalize::Cx};
 
 /// One of the two.
 pub(super) struct Handle {
     pub(super) name: &'static str,
-    /// What it wraps.
+    /// The wrapped type.
     pub(super) raw: TokenStream,
     /// Docs and attributes of the struct.
     pub(super) attrs: TokenStream,
     /// Its own methods.
     pub(super) methods: TokenStream,
-    /// Which of them are shown in `Debug`.
+    /// The methods of the wrapped type that `Debug` shows besides.
     pub(super) shown: &'static [&'static str],
 }
 
 impl Handle {
-    /// The struct, with what it says of its instance.
+    /// The struct and its impls.
     pub(super) fn expand(self, cx: &Cx<'_>) -> TokenStream {
         let Self { name, raw, attrs, methods, shown } = self;
         let Cx { runtime, enum_ty, s, .. } = cx;
         let (vis, ident) = (cx.vis(1), format_ident!("{name}"));
         let bounded = quote!(<#s: #runtime::DurableState<Machine = #enum_ty>>);
         let shown_fns = shown.iter().map(|method| format_ident!("{method}"));
-        let context = cx.context.as_ref().map(|context| {
-            quote! {
-                /// What every state shares.
-                #[must_use]
-                #vis fn context(&self) -> &#context {
-                    self.raw.context()
-                }
-            }
-        });
         quote! {
             #attrs
             #vis struct #ident #bounded {
                 raw: #raw<#s>,
             }
             impl #bounded #ident<#s> {
-                /// The instance's id.
-                #[must_use]
-                #vis fn id(&self) -> &str {
-                    self.raw.id()
-                }
-                /// The instance's version, which changes exactly with a transition.
-                #[must_use]
-                #vis fn version(&self) -> u64 {
-                    self.raw.version()
-                }
-                /// The name of its state.
-                #[must_use]
-                #vis const fn state(&self) -> State {
-                    #s::STATE
-                }
-                /// What the instance holds in this state.
-                #[must_use]
-                #vis fn data(&self) -> &#s {
-                    self.raw.data()
-                }
-                #context
                 #methods
             }
             #[automatically_derived]
             impl #bounded ::core::ops::Deref for #ident<#s> {
-                type Target = #s;
-                fn deref(&self) -> &#s {
-                    self.raw.data()
+                type Target = #raw<#s>;
+                fn deref(&self) -> &#raw<#s> {
+                    &self.raw
                 }
             }
-            /// Everything but the data, which is never printed.
+            /// Prints everything but the data of the state.
             #[automatically_derived]
             impl #bounded ::core::fmt::Debug for #ident<#s> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     f.debug_struct(#name)
-                        .field("id", &self.id())
-                        .field("version", &self.version())
-                        .field("state", &self.state())
-                        #(.field(#shown, &self.#shown_fns()))*
+                        .field("id", &self.raw.id())
+                        .field("version", &self.raw.version())
+                        .field("state", &self.raw.state())
+                        #(.field(#shown, &self.raw.#shown_fns()))*
                         .finish_non_exhaustive()
                 }
             }
@@ -89,7 +59,7 @@ impl Handle {
     }
 }
 
-/// The methods of a handle in `state`, one for each event that the state declares; `errors` is what their docs add.
+/// The methods of a handle in `state`, one for each event that the state declares; `errors` is appended to their docs.
 pub(super) fn events(
     cx: &Cx<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! What a durable machine has besides: records, tasks, workers, and the way to and from a stored row.
+//! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
 mod handle;
 mod record;
@@ -8,11 +8,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{
-    cx::{Cx, local},
-    outside,
-    states::pattern,
-};
+use super::{states::pattern, user_code};
+use crate::normalize::{Cx, local};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if !cx.durable() {
@@ -27,6 +24,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, core, .. } = cx;
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let patterns: Vec<_> = states.iter().map(pattern).collect();
     let events: Vec<_> = cx.machine.events.iter().map(|event| &event.ty).collect();
     let (encode_event, decode_event) = if events.is_empty() {
@@ -42,8 +40,8 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let payload = if events.is_empty() { quote!(_payload) } else { quote!(payload) };
     let with_timer: Vec<_> = (0..states.len()).filter(|state| states[*state].timer.is_some()).collect();
     let timers = with_timer.iter().map(|state| {
-        let (ident, timer) = (&states[*state].ident, outside::timer_fn(cx, *state));
-        quote!(State::#ident => ::core::option::Option::Some(outside::#timer()),)
+        let (ident, timer) = (&states[*state].ident, user_code::timer_fn(cx, *state));
+        quote!(State::#ident => ::core::option::Option::Some(__user_code::#timer()),)
     });
     let timers = if with_timer.is_empty() {
         quote!(
@@ -78,14 +76,14 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn wrap_any(self, #meta: #runtime::RecordMeta<Self>) -> AnyRecord {
                 match self {
                     #(Self::#idents #patterns => {
-                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::new(#idents #patterns, #meta) })
+                        AnyRecord::#idents(Record { raw: #runtime::RawRecord::__new(#types #patterns, #meta) })
                     })*
                 }
             }
             fn unwrap_any(record: AnyRecord) -> (Self, #runtime::RecordMeta<Self>) {
                 match record {
                     #(AnyRecord::#idents(record) => {
-                        let (state, meta) = record.raw.into_parts();
+                        let (state, meta) = record.raw.__into_parts();
                         (#core::Target::into_enum(state), meta)
                     })*
                 }
@@ -100,7 +98,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn encode(self) -> ::core::result::Result<(Self, ::std::string::String), #codec_error> {
                 match self {
                     #(Self::#idents #patterns => {
-                        let state = #idents #patterns;
+                        let state = #types #patterns;
                         let data = #runtime::codec::to_json(&state)?;
                         ::core::result::Result::Ok((#core::Target::into_enum(state), data))
                     })*
@@ -109,7 +107,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn decode(state: State, data: &str) -> ::core::result::Result<Self, #codec_error> {
                 match state {
                     #(State::#idents => {
-                        #runtime::codec::from_json::<#idents>(data).map(#core::Target::into_enum)
+                        #runtime::codec::from_json::<#types>(data).map(#core::Target::into_enum)
                     })*
                 }
             }
@@ -125,7 +123,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// The way of the context into its column and back, at the user's own tokens: what its type lacks is reported there.
+/// The conversions of the context to and from its column, at the user's tokens, so that rustc reports missing impls there.
 fn codec(cx: &Cx<'_>) -> TokenStream {
     let runtime = &cx.runtime;
     let text = quote!(::core::option::Option<::std::string::String>);
@@ -152,18 +150,18 @@ fn codec(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-/// `exhausted_event`, where a state declares one.
+/// `exhausted_event`, if a state declares one.
 pub(super) fn exhausted(cx: &Cx<'_>) -> Option<TokenStream> {
     let (runtime, states) = (&cx.runtime, &cx.machine.states);
     let declared: Vec<_> = (0..states.len()).filter(|state| states[*state].exhausted.is_some()).collect();
     let idents = declared.iter().map(|state| &states[*state].ident);
-    let makers = declared.iter().map(|state| outside::exhausted_fn(cx, *state));
+    let makers = declared.iter().map(|state| user_code::exhausted_fn(cx, *state));
     let otherwise = (declared.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
     (!declared.is_empty()).then(|| {
         quote! {
             fn exhausted_event(state: State, error: &#runtime::WorkError) -> ::core::option::Option<Event> {
                 match state {
-                    #(State::#idents => ::core::option::Option::Some(outside::#makers(error)),)*
+                    #(State::#idents => ::core::option::Option::Some(__user_code::#makers(error)),)*
                     #otherwise
                 }
             }

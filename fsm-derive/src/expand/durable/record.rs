@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    super::{cx::Cx, states::docs},
+    super::states::docs,
     handle::{self, Handle},
 };
-use crate::model::plain;
+use crate::{model::plain, normalize::Cx, text};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (record, any) = (record(cx), any(cx));
@@ -17,41 +17,37 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn record(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, s, e, .. } = cx;
-    let (vis, name) = (cx.vis(1), cx.machine.name());
-    let failure = format!("Why a [`Record`] of a `{name}` did not move; what was refused comes back inside.");
+    let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
+    let path = path.trim_start_matches("::");
     let doc = format!(
         "A stored `{name}` whose state `{s}` is known at compile time.\n\nEach transition is one compare-and-swap from the \
-         version that was read. The data of the state are its fields, through `Deref`."
+         version that was read. Through `Deref` it has the methods of \
+         [`RawRecord`]({path}::RawRecord), as `id()` and `version()`, and \
+         the fields of its state."
     );
     let handle = Handle {
         name: "Record",
         raw: quote!(#runtime::RawRecord),
         attrs: quote!(#[doc = #doc]),
         methods: quote! {
-            /// What it holds in this state, without the record.
+            /// Takes the data of its state out of the record.
             #[must_use]
             #vis fn into_data(self) -> #s {
                 self.raw.into_data()
             }
-            /// Makes the next transition idempotent: fired again with the same key, it gives its first result.
+            /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
             #[must_use]
             #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
-            /// Fires an event that its state declares: nothing happens until it is awaited.
-            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
-                self.raw.commit(event, |target, meta| #e::wrap(target, meta, Seal))
+            /// Fires an event that its state declares. Nothing happens until the result is awaited.
+            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
+                self.raw.__commit(event, |target, meta| #e::wrap(target, meta, __Seal))
             }
         },
         shown: &[],
     };
-    let handle = handle.expand(cx);
-    quote! {
-        #[doc = #failure]
-        #vis type Failure = #runtime::TransitionError<#enum_ty>;
-
-        #handle
-    }
+    handle.expand(cx)
 }
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
@@ -66,39 +62,40 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let vis = cx.vis(1);
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let context = cx.context.as_ref().map(|context| {
         quote! {
-            /// What every state shares.
+            /// The context, which all states share.
             #[must_use]
             #vis fn context(&self) -> &#context {
                 match self {
-                    #(Self::#idents(record) => record.context(),)*
+                    #(Self::#idents(record) => record.raw.context(),)*
                 }
             }
         }
     });
     quote! {
-        /// A [`Record`] in any state, to match on after a load. It prints everything but the data.
+        /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
         #[derive(Debug)]
         #non_exhaustive
         #vis enum AnyRecord {
-            #(#docs #idents(Record<#idents>),)*
+            #(#docs #idents(Record<#types>),)*
         }
         impl AnyRecord {
-            /// Its id.
+            /// The id of the instance.
             #[must_use]
             #vis fn id(&self) -> &str {
                 match self {
-                    #(Self::#idents(record) => record.id(),)*
+                    #(Self::#idents(record) => record.raw.id(),)*
                 }
             }
-            /// Its version, which changes exactly with a transition.
+            /// The version of the instance, which changes with each transition and only then.
             #[must_use]
             #vis fn version(&self) -> u64 {
                 match self {
-                    #(Self::#idents(record) => record.version(),)*
+                    #(Self::#idents(record) => record.raw.version(),)*
                 }
             }
             /// The name of its state.
@@ -122,8 +119,8 @@ fn any(cx: &Cx<'_>) -> TokenStream {
         }
         #(
             #[automatically_derived]
-            impl ::core::convert::From<Record<#idents>> for AnyRecord {
-                fn from(record: Record<#idents>) -> Self {
+            impl ::core::convert::From<Record<#types>> for AnyRecord {
+                fn from(record: Record<#types>) -> Self {
                     Self::#idents(record)
                 }
             }

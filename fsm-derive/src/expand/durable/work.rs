@@ -1,37 +1,38 @@
-//! `Task<S>`, what a worker is given, and `Workers`, one method per `work` state.
+//! `Task<S>`, the argument of a worker, and `Workers`, with a method for each `work` state.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::{
     super::{
-        cx::{Cx, local},
-        outside,
-        rewrite::respan,
         states::{docs, pattern},
+        user_code,
     },
     handle::{self, Handle},
 };
 use crate::{
-    hint,
     model::{plain, snake_ident},
+    normalize::{Cx, local, respan},
+    suggest, text,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (task, workers) = (task(cx), workers(cx));
     let methods = cx.work_states().map(|state| methods(cx, state));
-    let progress = cx.work_states().filter_map(|state| progress(cx, state));
-    quote!(#task #(#methods)* #(#progress)* #workers)
+    let checkpoints = cx.work_states().filter_map(|state| checkpoint(cx, state));
+    quote!(#task #(#methods)* #(#checkpoints)* #workers)
 }
 
 fn task(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, s, e, .. } = cx;
-    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
+    let path = path.trim_start_matches("::");
     let doc = format!(
         "One piece of work on a `{name}` in state `{s}`.\n\nA worker ends with one of the events that its state declares, with \
-         [`requeue_after`](Self::requeue_after), or with an error. The data of the state are its fields, through `Deref`."
+         [`requeue_after`](Self::requeue_after), or with an error. Through `Deref` it has the methods of \
+         [`RawTask`]({path}::RawTask), as `key()` and `cancelled()`, and the \
+         fields of its state."
     );
-    let future = quote!(impl ::core::future::Future<Output = ()> + ::core::marker::Send + 'static);
     let handle = Handle {
         name: "Task",
         raw: quote!(#runtime::RawTask),
@@ -40,64 +41,18 @@ fn task(cx: &Cx<'_>) -> TokenStream {
             #[must_use = "a worker ends with one of its task's methods"]
         },
         methods: quote! {
-            /// Which attempt this is at this stay in the state, from 1.
-            #[must_use]
-            #vis fn attempt(&self) -> u32 {
-                self.raw.attempt()
-            }
-            /// Grows with every claim in the store: for systems that check fences.
-            #[must_use]
-            #vis fn fence(&self) -> u64 {
-                self.raw.fence()
-            }
-            /// The same for every attempt at this stay in the state, and for no other: an idempotency key.
-            #[must_use]
-            #vis fn key(&self) -> ::std::string::String {
-                self.raw.key()
-            }
-            /// The same for the instance's whole life, and for no other.
-            #[must_use]
-            #vis fn instance_key(&self) -> ::std::string::String {
-                self.raw.instance_key()
-            }
-            /// Ends when the result is not wanted any more: clean up and return then.
-            #vis fn cancelled(&self) -> #future {
-                self.raw.cancelled()
-            }
-            /// Whether [`cancelled`](Self::cancelled) has ended.
-            #[must_use]
-            #vis fn is_cancelled(&self) -> bool {
-                self.raw.is_cancelled()
-            }
-            /// Ends when the process wants to stop.
-            #vis fn draining(&self) -> #future {
-                self.raw.draining()
-            }
-            /// Shows that the worker is alive, where its state's policy asks for that.
-            #vis fn heartbeat(&self) {
-                self.raw.heartbeat();
-            }
-            /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
-            #[must_use]
-            #vis fn signals(&self) -> #runtime::Signals {
-                self.raw.signals()
-            }
-            /// Ends after `duration`, by the runtime's clock.
-            #vis fn sleep(&self, duration: ::core::time::Duration) -> #future {
-                self.raw.sleep(duration)
-            }
-            /// Not yet: keeps the state and runs the worker again after `after`. This is no failure.
+            /// Keeps the state and runs the worker again after `after`. This does not count as a failed attempt.
             ///
             /// # Errors
-            /// None; the return type is that of a worker.
+            /// Never; the return type is that of a worker.
             #vis fn requeue_after(self, after: ::core::time::Duration) -> #runtime::Outcome<#s> {
                 self.raw.requeue_after(after)
             }
             /// Ends the work with an event that its state declares.
             ///
             /// # Errors
-            /// When a guard refuses, or the event cannot be stored.
-            #vis fn fire<#e: EventOf<#s>>(self, event: #e) -> #runtime::Outcome<#s> {
+            /// If a guard refuses, or the event cannot be stored.
+            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Outcome<#s> {
                 self.raw.fire(event)
             }
         },
@@ -106,35 +61,14 @@ fn task(cx: &Cx<'_>) -> TokenStream {
     handle.expand(cx)
 }
 
-/// What a state's worker keeps, at the user's own tokens: what its type lacks is reported there.
-fn progress(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
-    let (runtime, ty, progress) = (&cx.runtime, cx.state_ty(state), outside::progress_type(cx, state)?);
-    let progress = respan(quote!(outside::#progress), progress.span());
-    let (vis, error) = (cx.vis(1), quote!(#runtime::WorkError));
+/// The type of a state's checkpoints, at the user's tokens, so that rustc reports missing impls there.
+fn checkpoint(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (runtime, ty, checkpoint) = (&cx.runtime, cx.state_ty(state), user_code::checkpoint_type(cx, state)?);
+    let checkpoint = respan(quote!(__user_code::#checkpoint), checkpoint.span());
     Some(quote! {
         #[automatically_derived]
         impl #runtime::Checkpointed for #ty {
-            type Checkpoint = #progress;
-        }
-        #[automatically_derived]
-        impl Task<#ty> {
-            /// Keeps how far the worker is, durably, for the next attempt at this stay in the state.
-            ///
-            /// # Errors
-            /// When the instance has moved on, or the claim is somebody else's: end the worker with `?` then.
-            #vis fn checkpoint(
-                &self,
-                progress: &#progress,
-            ) -> impl ::core::future::Future<Output = ::core::result::Result<(), #error>> + ::core::marker::Send + 'static {
-                self.raw.checkpoint(progress)
-            }
-            /// What the attempts before this one kept at this stay in the state.
-            ///
-            /// # Errors
-            /// When what is stored is not of the declared type any more.
-            #vis fn last_checkpoint(&self) -> ::core::result::Result<::core::option::Option<#progress>, #error> {
-                self.raw.last_checkpoint()
-            }
+            type Checkpoint = #checkpoint;
         }
     })
 }
@@ -144,7 +78,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let errors = quote! {
         ///
         /// # Errors
-        /// When a guard refuses, or the event cannot be stored.
+        /// If a guard refuses, or the event cannot be stored.
     };
     let methods = handle::events(cx, "Task", state, &errors, |_| quote!(#runtime::Outcome<#ty>));
     quote! {
@@ -158,28 +92,29 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, w, .. } = cx;
     let (vis, name, module) = (cx.vis(1), cx.machine.name(), plain(&cx.machine.module));
     let states: Vec<_> = cx.work_states().map(|state| &cx.machine.states[state]).collect();
-    let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
+    let idents = states.iter().map(|state| &state.ident);
+    let types = states.iter().map(|state| &state.ty);
     let patterns = states.iter().map(|state| pattern(state));
     let methods: Vec<_> = states.iter().map(|state| snake_ident(&state.ident)).collect();
     let declared = states.iter().zip(&methods).map(|(state, method)| {
-        let ident = &state.ident;
+        let (ident, ty) = (&state.ident, &state.ty);
         let docs = docs(&state.attrs, &format!("The work of state `{}`.", plain(ident)));
         quote_spanned! {ident.span()=>
             #docs
             fn #method(
                 &self,
-                task: Task<#ident>,
-            ) -> impl ::core::future::Future<Output = #runtime::Outcome<#ident>> + ::core::marker::Send;
+                task: Task<#ty>,
+            ) -> impl ::core::future::Future<Output = #runtime::Outcome<#ty>> + ::core::marker::Send;
         }
     });
-    let message = format!("`{{Self}}` cannot work on `{name}`");
-    let label = format!("it does not implement `{module}::Workers`");
+    let message = format!("`{{Self}}` does not implement the workers of `{name}`");
+    let label = format!("missing `impl {module}::Workers`");
     let note = if states.is_empty() {
-        format!("`{name}` has no `work` states: `()` works on it")
+        format!("`{name}` has no `work` states: use `()`")
     } else {
-        let names = hint::list(states.iter().map(|state| plain(&state.ident)));
+        let names = suggest::list(states.iter().map(|state| plain(&state.ident)));
         let methods = states.iter().zip(&methods).map(|(state, method)| {
-            let (state, module) = (&state.ident, &cx.machine.module);
+            let (state, module) = (&state.ty, &cx.machine.module);
             format!(
                 "\n  async fn {method}(&self, task: {module}::Task<{module}::{state}>) -> Outcome<{module}::{state}>"
             )
@@ -225,7 +160,7 @@ fn workers(cx: &Cx<'_>) -> TokenStream {
             ) -> ::core::result::Result<#runtime::Finished<Self>, #runtime::WorkError> {
                 match self {
                     #(Self::#idents #patterns => {
-                        let #task = Task { raw: #runtime::RawTask::new(#idents #patterns, #lease) };
+                        let #task = Task { raw: #runtime::RawTask::__new(#types #patterns, #lease) };
                         #workers.#methods(#task).await.map(#runtime::Done::into_finished)
                     })*
                     #otherwise

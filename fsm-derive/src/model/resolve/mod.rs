@@ -1,6 +1,6 @@
-//! From a declaration to a machine: every name is looked up; what is not found is reported and left out.
+//! Resolves a declaration to a machine. Unknown names are reported and left out.
 
-mod fires;
+mod fired_event;
 mod states;
 mod transitions;
 
@@ -9,12 +9,12 @@ use syn::{Ident, Type};
 use super::{Group, Kind, Machine, Origin, Require, plain, snake_ident};
 use crate::{
     errors::Errors,
-    hint,
     parse::{self, Declaration, StateOptions},
+    suggest,
 };
 
-/// The generated module's name: the one given, or the enum's in snake case. A name that is the enum's own is reported, and
-/// another one taken.
+/// The name of the generated module: that of `module = …`, or the enum's in snake case. If it equals the enum's own name, that
+/// is reported, and `_` is appended.
 pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
     let ident = &declaration.ident;
     let module = declaration.options.module.clone().unwrap_or_else(|| snake_ident(ident));
@@ -22,15 +22,14 @@ pub(crate) fn module(declaration: &Declaration, errors: &mut Errors) -> Ident {
         return module;
     }
     let name = plain(ident);
-    let message =
-        format!("the generated module would be called `{name}`, as the enum: name it, `#[fsm(module = name)]`");
+    let message = format!("the generated module has the same name as the enum, `{name}`: add `#[fsm(module = name)]`");
     errors.at(&module, message);
     Ident::new(&format!("{name}_"), ident.span())
 }
 
 /// Resolves a declaration.
 pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Errors) -> Machine {
-    let Declaration { ident, vis, generics, attrs, options, wide, variants, whole } = declaration;
+    let Declaration { ident, vis, generics, attrs, options, enum_ons, variants, complete } = declaration;
     let mut machine = Machine {
         vis,
         generics,
@@ -47,35 +46,40 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
-        whole,
+        complete,
         ident,
     };
     let mut resolve = Resolver { machine: &mut machine, errors };
-    resolve.initial(&options.initial, options.says_initial);
+    resolve.initial(&options.initial, options.has_initial);
     for (state, variant) in variants.iter().enumerate() {
         resolve.kind(state, &variant.options);
         resolve.group(state, &variant.options);
     }
     for (from, variant) in variants.iter().enumerate() {
         for on in &variant.ons {
-            resolve.own(from, on);
+            resolve.state_transition(from, on);
         }
     }
     for (group, declared) in options.groups.iter().enumerate() {
         for on in &declared.ons {
-            resolve.shared(on, Origin::Group(group));
+            resolve.shared_transition(on, Origin::Group(group));
         }
     }
-    for on in &wide {
-        resolve.shared(on, Origin::Enum);
+    for on in &enum_ons {
+        resolve.shared_transition(on, Origin::Enum);
     }
     for (state, variant) in variants.into_iter().enumerate() {
         resolve.timers(state, variant.afters);
         resolve.exhausted(state, variant.options.exhausted);
-        resolve.progress(state, variant.options.progress);
+        resolve.checkpoint(state, variant.options.checkpoint);
     }
     resolve.requires(options.requires);
     machine
+}
+
+/// The message for an option that only `work` states have.
+fn requires_work(option: &str, state: &str) -> String {
+    format!("`{option}` requires a `work` state, but `{state}` is not one: add `work`, or remove `{option}`")
 }
 
 struct Resolver<'a> {
@@ -88,18 +92,16 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.states.iter().position(|state| plain(&state.ident) == name);
         if found.is_none() {
-            self.machine.whole = false;
+            self.machine.complete = false;
             let group = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
             let message = if let Some(group) = group {
                 let members = self.machine.members(group).map(|state| plain(&self.machine.states[state].ident));
-                let members = hint::join(members, "or");
-                format!(
-                    "`{name}` is a superstate, where no machine can be by itself: name one of its states, {members}"
-                )
+                let members = suggest::join(members, "or");
+                format!("`{name}` is a superstate, not a state: write one of its states, {members}")
             } else {
                 let names: Vec<_> = self.machine.states.iter().map(|state| plain(&state.ident)).collect();
-                let hint = hint::nearest(&name, names.iter().map(String::as_str));
-                format!("`{}` has no state `{name}`{hint}", self.machine.name())
+                let hint = suggest::nearest(&name, names.iter().map(String::as_str));
+                format!("unknown state `{name}` in `{}`{hint}", self.machine.name())
             };
             self.errors.at(ident, message);
         }
@@ -107,16 +109,16 @@ impl Resolver<'_> {
     }
 
     fn initial(&mut self, initial: &[Ident], given: bool) {
-        self.machine.whole &= !initial.is_empty();
+        self.machine.complete &= !initial.is_empty();
         if !given {
             let first = self.machine.states.first().map(|state| plain(&state.ident)).unwrap_or_default();
-            let message = format!("where does a machine begin? Say `#[fsm(initial = {first})]`, or several: `A | B`");
+            let message = format!("missing `initial`: add `#[fsm(initial = {first})]`");
             self.errors.at(&self.machine.ident, message);
         }
         for ident in initial {
             if let Some(state) = self.state(ident) {
                 if self.machine.states[state].initial {
-                    self.errors.at(ident, format!("`{}` is named twice: leave one", plain(ident)));
+                    self.errors.at(ident, format!("`{}` is listed twice: remove one", plain(ident)));
                 }
                 self.machine.states[state].initial = true;
             }
@@ -126,7 +128,7 @@ impl Resolver<'_> {
     fn kind(&mut self, state: usize, options: &StateOptions) {
         let kind = match (options.work, options.end) {
             (Some(_), Some(end)) => {
-                let message = "a state is either `work`, which moves it on, or an `end`, where it stays: leave one";
+                let message = "a state cannot be both `work` and `end`: remove one";
                 self.errors.at_span(end, message);
                 Kind::Rest
             }
@@ -135,7 +137,7 @@ impl Resolver<'_> {
             (None, None) => Kind::Rest,
         };
         if let Some(remove) = options.remove.filter(|_| options.end.is_none()) {
-            self.errors.at_span(remove, "only a machine that has ended is removed: `#[state(end, remove)]`");
+            self.errors.at_span(remove, "`remove` requires an end state: write `#[state(end, remove)]`");
         }
         let state = &mut self.machine.states[state];
         (state.kind, state.remove) = (kind, options.remove.is_some());
@@ -146,47 +148,47 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
         if found.is_none() {
-            self.machine.whole = false;
+            self.machine.complete = false;
             let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
             let hint = if names.is_empty() {
                 format!(": declare it, `#[fsm(group({name}))]`")
             } else {
-                hint::nearest(&name, names.iter().map(String::as_str))
+                suggest::nearest(&name, names.iter().map(String::as_str))
             };
-            self.errors.at(ident, format!("`{}` has no superstate `{name}`{hint}", self.machine.name()));
+            self.errors.at(ident, format!("unknown superstate `{name}` in `{}`{hint}", self.machine.name()));
         }
         self.machine.states[state].group = found;
     }
 
-    fn exhausted(&mut self, state: usize, exhausted: Option<parse::Fires>) {
+    fn exhausted(&mut self, state: usize, exhausted: Option<parse::FiredEvent>) {
         let Some(exhausted) = exhausted else { return };
         if self.machine.states[state].kind != Kind::Work {
             let name = plain(&self.machine.states[state].ident);
-            let message = format!("`{name}` is no `work` state, so that no attempts can be used up in it");
+            let message = requires_work("exhausted", &name);
             self.errors.at(&exhausted.event, message);
         }
-        self.machine.states[state].exhausted = self.fires(state, exhausted, "its `exhausted`");
+        self.machine.states[state].exhausted = self.fires(state, exhausted, "`exhausted`");
     }
 
-    fn progress(&mut self, state: usize, progress: Option<Type>) {
-        if let Some(progress) = &progress
+    fn checkpoint(&mut self, state: usize, checkpoint: Option<Type>) {
+        if let Some(checkpoint) = &checkpoint
             && self.machine.states[state].kind != Kind::Work
         {
             let name = plain(&self.machine.states[state].ident);
-            let message = format!("`{name}` is no `work` state, so that no worker makes progress in it");
-            self.errors.at(progress, message);
+            let message = requires_work("checkpoint", &name);
+            self.errors.at(checkpoint, message);
         }
-        self.machine.states[state].progress = progress;
+        self.machine.states[state].checkpoint = checkpoint;
     }
 
-    /// A property about no state is left out; the graph is as whole as before.
+    /// A property of an unknown state is reported and left out. The rest of the graph can still be checked.
     fn requires(&mut self, requires: Vec<parse::Require>) {
-        let whole = self.machine.whole;
+        let complete = self.machine.complete;
         for parse::Require { property, first, second } in requires {
             if let (Some(from), Some(to)) = (self.state(&first), self.state(&second)) {
                 self.machine.requires.push(Require { property, from, to, first, second });
             }
         }
-        self.machine.whole = whole;
+        self.machine.complete = complete;
     }
 }

@@ -1,4 +1,4 @@
-//! A variant as a state: its fields, its names, its docs.
+//! Converts a variant to a state: its fields, names and docs.
 
 use syn::{Attribute, Expr, ExprLit, Fields, Index, Lit, Member, Meta};
 
@@ -7,7 +7,7 @@ use crate::{
     parse::Variant,
 };
 
-/// The state that a variant declares, but for what its attributes name elsewhere.
+/// The state that a variant declares. Attributes that refer to other items are resolved later.
 pub(super) fn state(variant: &Variant) -> State {
     let (shape, fields) = match &variant.fields {
         Fields::Named(fields) => (Shape::Struct, fields.named.iter().enumerate().map(field).collect()),
@@ -17,6 +17,7 @@ pub(super) fn state(variant: &Variant) -> State {
     let options = &variant.options;
     State {
         ident: variant.ident.clone(),
+        ty: options.ty.as_ref().unwrap_or(&variant.ident).clone(),
         name: options.name.as_ref().map_or_else(|| plain(&variant.ident), syn::LitStr::value),
         doc: doc(&variant.attrs),
         attrs: variant.attrs.clone(),
@@ -29,11 +30,11 @@ pub(super) fn state(variant: &Variant) -> State {
         fields,
         timer: None,
         exhausted: None,
-        progress: None,
+        checkpoint: None,
     }
 }
 
-/// A field of a variant or of a payload.
+/// Converts a field of a variant or a payload.
 pub(super) fn field((index, field): (usize, &syn::Field)) -> Field {
     let member = match &field.ident {
         Some(ident) => Member::Named(ident.clone()),

@@ -1,4 +1,6 @@
-//! `#[on(…)]` as transitions: of one state, of a superstate's members, of all states.
+//! Resolves `#[on(…)]` to transitions: of one state, of a superstate's states, or of all states.
+
+use syn::Ident;
 
 use super::{Resolver, states};
 use crate::{
@@ -6,26 +8,26 @@ use crate::{
     parse::On,
 };
 
-/// What the names in an `#[on(…)]` mean.
+/// The names in an `#[on(…)]`, as indices.
 struct Resolved {
     event: usize,
     to: Vec<usize>,
 }
 
 impl Resolver<'_> {
-    /// An `#[on(…)]` on a variant.
-    pub(super) fn own(&mut self, from: usize, on: &On) {
+    /// Resolves an `#[on(…)]` on a variant.
+    pub(super) fn state_transition(&mut self, from: usize, on: &On) {
         if let Some(except) = &on.except {
             let at = except.first().unwrap_or(&on.event);
-            self.errors.at(at, "`except(…)` belongs to an `#[on(…)]` on the enum; here it excepts nothing");
+            self.errors.at(at, "`except(…)` is not allowed on a variant: remove it");
         }
         if let Some(resolved) = self.on(on) {
             self.transition(from, on, &resolved, Origin::State);
         }
     }
 
-    /// One that several states share.
-    pub(super) fn shared(&mut self, on: &On, origin: Origin) {
+    /// Resolves an `#[on(…)]` on the enum or in `group(…)`, which several states share.
+    pub(super) fn shared_transition(&mut self, on: &On, origin: Origin) {
         let member = |this: &Self, state: usize| match origin {
             Origin::Group(group) => this.machine.states[state].group == Some(group),
             Origin::State | Origin::Enum => true,
@@ -35,22 +37,25 @@ impl Resolver<'_> {
             let Some(state) = self.state(ident) else { continue };
             let name = plain(ident);
             if self.machine.states[state].kind == Kind::End {
-                self.errors.at(ident, format!("`{name}` is an end, which is left out anyway: remove it here"));
+                self.errors.at(
+                    ident,
+                    format!("`{name}` is an end state, which is excluded anyway: remove it from `except(…)`"),
+                );
             } else if !member(self, state) {
-                self.errors.at(ident, format!("`{name}` is not in this superstate: remove it here"));
+                self.errors.at(ident, format!("`{name}` is not in this superstate: remove it from `except(…)`"));
             } else if except.contains(&state) {
-                self.errors.at(ident, format!("`{name}` is named twice: leave one"));
+                self.errors.at(ident, format!("`{name}` is listed twice: remove one"));
             }
             except.push(state);
         }
         let Some(resolved) = self.on(on) else { return };
         let members: Vec<_> = (0..self.machine.states.len()).filter(|state| member(self, *state)).collect();
-        let going = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
-        let sources: Vec<_> = members.iter().copied().filter(going).collect();
-        if sources.is_empty() && !members.is_empty() && self.machine.whole {
+        let accepts = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
+        let sources: Vec<_> = members.iter().copied().filter(accepts).collect();
+        if sources.is_empty() && !members.is_empty() && self.machine.complete {
             let event = plain(&on.event);
             let message =
-                format!("no state is left that could accept `{event}`: all are ends or excepted; remove this");
+                format!("no state accepts `{event}`: all are end states or in `except(…)`; remove this transition");
             self.errors.at(&on.event, message);
         }
         for from in sources {
@@ -65,7 +70,7 @@ impl Resolver<'_> {
         for target in &on.targets {
             match self.state(target) {
                 Some(state) if to.contains(&state) => {
-                    self.errors.at(target, format!("`{}` is named twice: leave one", plain(target)));
+                    self.errors.at(target, format!("`{}` is listed twice: remove one", plain(target)));
                 }
                 Some(state) => to.push(state),
                 None => known = false,
@@ -77,9 +82,9 @@ impl Resolver<'_> {
     fn event(&mut self, on: &On) -> Option<usize> {
         let name = plain(&on.event);
         if name.chars().any(char::is_uppercase) {
-            let message = format!("event names are in snake case, as the methods that they become: `{}`", snake(&name));
+            let message = format!("event names must be in snake case: write `{}`", snake(&name));
             self.errors.at(&on.event, message);
-            self.machine.whole = false;
+            self.machine.complete = false;
             return None;
         }
         let known = self.machine.events.iter().position(|event| event.name == name);
@@ -87,17 +92,36 @@ impl Resolver<'_> {
             index
         } else {
             let Some(ty) = names::ident(&names::pascal(&name), on.event.span()) else {
-                self.errors.at(&on.event, format!("`{name}` cannot become a type: name the event otherwise"));
-                self.machine.whole = false;
+                self.errors.at(
+                    &on.event,
+                    format!("`{name}` does not convert to a type name: choose another name for this event"),
+                );
+                self.machine.complete = false;
                 return None;
             };
-            self.machine.events.push(Event { ident: on.event.clone(), ty, name, fields: Vec::new() });
+            self.machine.events.push(Event { ident: on.event.clone(), method: None, ty, name, fields: Vec::new() });
             self.machine.events.len() - 1
         };
         if let Some(payload) = &on.payload {
             self.payload(index, on, payload);
         }
+        if let Some(method) = &on.method {
+            self.method(index, method);
+        }
         Some(index)
+    }
+
+    fn method(&mut self, event: usize, method: &Ident) {
+        let event = &mut self.machine.events[event];
+        let name = plain(method);
+        if name.chars().any(char::is_uppercase) {
+            self.errors.at(method, format!("method names must be in snake case: write `{}`", snake(&name)));
+        } else if event.method.is_some() {
+            let message = format!("the method of `{}` is specified twice: remove one", event.name);
+            self.errors.at(method, message);
+        } else {
+            event.method = Some(method.clone());
+        }
     }
 
     fn payload(&mut self, event: usize, on: &On, payload: &[syn::Field]) {
@@ -106,10 +130,7 @@ impl Resolver<'_> {
             event.fields = payload.iter().enumerate().map(states::field).collect();
         } else {
             let name = &event.name;
-            let message = format!(
-                "the payload of `{name}` is written a second time: one event has one payload, which is written once; here \
-                 `{name} => …` is enough"
-            );
+            let message = format!("the payload of `{name}` is declared twice: write `{name} => …` here");
             self.errors.at(&on.event, message);
         }
     }
@@ -122,18 +143,18 @@ impl Resolver<'_> {
             let event = &self.machine.events[*event].name;
             let message = match (origin, earlier.origin) {
                 (Origin::State, _) => {
-                    format!(
-                        "`{state}` declares `{event}` twice: leave one, or name both targets in one, `{event} => A | B`"
-                    )
+                    format!("`{state}` declares `{event}` twice: remove one, or merge the targets, `{event} => A | B`")
                 }
-                (_, Origin::State) => format!("`{state}` declares `{event}` itself: add `{state}` to `except(…)` here"),
+                (_, Origin::State) => {
+                    format!("`{state}` already declares `{event}`: add `{state}` to `except(…)` here")
+                }
                 (_, Origin::Group(group)) => format!(
-                    "`{event}` is declared for `{state}` by the superstate `{}`: leave one, or add `{state}` to `except(…)`",
+                    "superstate `{}` already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here",
                     plain(&self.machine.groups[group].ident)
                 ),
                 (_, Origin::Enum) => {
                     format!(
-                        "`{event}` is already declared on the enum for `{state}`: leave one, or add `{state}` to `except(…)`"
+                        "the enum already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here"
                     )
                 }
             };
@@ -150,7 +171,7 @@ impl Resolver<'_> {
             guard: on.guard.clone(),
             with: on.with.clone(),
             auto: on.auto,
-            sound: on.sound,
+            complete: on.complete,
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Random declarations: as data, and as the tokens that a user would write.
+//! Random declarations, as data and as tokens.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use syn::Ident;
 pub(super) struct Declared {
     pub(super) durable: bool,
     pub(super) states: Vec<State>,
-    /// For each event, which of the fields `x` and `y` its payload has.
+    /// For each event, whether its payload has the fields `x` and `y`.
     pub(super) events: Vec<[bool; 2]>,
     pub(super) groups: Vec<Vec<On>>,
     pub(super) wide: Vec<On>,
-    /// `before`, `never`, `reaches`.
+    /// The index of a property, and its two states.
     pub(super) requires: Vec<(usize, usize, usize)>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) kind: Kind,
     pub(super) initial: bool,
     pub(super) fields: [bool; 2],
-    /// A number of no superstate is a name that is not declared.
+    /// An index out of range is an undeclared name.
     pub(super) group: Option<usize>,
     pub(super) timer: Option<usize>,
     pub(super) ons: Vec<On>,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct On {
     pub(super) event: usize,
-    /// A number of no state is a name that is not declared.
+    /// An index out of range is an undeclared name.
     pub(super) to: Vec<usize>,
     pub(super) except: Vec<usize>,
     pub(super) with: bool,
@@ -53,17 +53,17 @@ pub(super) struct On {
 pub(super) const FIELDS: [&str; 2] = ["x", "y"];
 pub(super) const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
 
-/// Half of them as they come, with all sorts of mistakes; the others mended, so that most are right.
+/// Random declarations. Half of them have arbitrary mistakes; the others are repaired, so that most are valid.
 pub(super) fn declarations() -> impl Strategy<Value = Declared> {
     let field = || prop::array::uniform2(prop::bool::weighted(0.2));
     let events = prop::collection::vec(field(), 1..6);
     let shape = (1_usize..9, events, 0_usize..3);
-    (shape, any::<bool>()).prop_flat_map(move |((states, events, groups), mend)| {
-        let (ghosts, count) = (if mend { 0.0 } else { 0.02 }, events.len());
-        let on = || on(states, count, ghosts);
+    (shape, any::<bool>()).prop_flat_map(move |((states, events, groups), repair)| {
+        let (unknown, count) = (if repair { 0.0 } else { 0.02 }, events.len());
+        let on = || on(states, count, unknown);
         let kind = prop_oneof![4 => Just(Kind::Rest), 2 => Just(Kind::Work), 2 => Just(Kind::End)];
         let ons = prop::collection::vec(on(), 0..4);
-        let group = prop::option::weighted(0.4, number(groups, ghosts / 2.0))
+        let group = prop::option::weighted(0.4, number(groups, unknown / 2.0))
             .prop_map(|group| group.filter(|group| *group != NOWHERE));
         let timer = prop::option::weighted(0.2, 0..count);
         let state = (kind, prop::bool::weighted(0.3), field(), group, timer, ons)
@@ -73,39 +73,39 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
             prop::collection::vec(state, states),
             prop::collection::vec(prop::collection::vec(on(), 0..3), groups),
             prop::collection::vec(on(), 0..3),
-            prop::collection::vec((0_usize..3, number(states, ghosts), number(states, ghosts)), 0..2),
+            prop::collection::vec((0_usize..3, number(states, unknown), number(states, unknown)), 0..2),
         );
         declared.prop_map(move |(durable, states, groups, wide, requires)| {
             let events = events.clone();
             let mut declared = Declared { durable, states, events, groups, wide, requires };
-            if mend {
-                declared.mend();
+            if repair {
+                declared.repair();
             }
             declared
         })
     })
 }
 
-/// Where there is none to choose from.
+/// There is nothing to choose from.
 const NOWHERE: usize = usize::MAX;
 
-/// One of so many, or, sometimes, the number after the last.
-fn number(count: usize, ghosts: f64) -> impl Strategy<Value = usize> {
-    (any::<Index>(), prop::bool::weighted(ghosts)).prop_map(move |(index, ghost)| match count {
-        _ if ghost => count,
+/// An index below `count`, or, with probability `unknown`, `count` itself.
+fn number(count: usize, unknown: f64) -> impl Strategy<Value = usize> {
+    (any::<Index>(), prop::bool::weighted(unknown)).prop_map(move |(index, is_unknown)| match count {
+        _ if is_unknown => count,
         0 => NOWHERE,
         _ => index.index(count),
     })
 }
 
-fn on(states: usize, events: usize, ghosts: f64) -> impl Strategy<Value = On> {
+fn on(states: usize, events: usize, unknown: f64) -> impl Strategy<Value = On> {
     let to = prop_oneof![
-        5 => prop::collection::vec(number(states, ghosts), 1),
-        1 => prop::collection::vec(number(states, ghosts), 2..4),
+        5 => prop::collection::vec(number(states, unknown), 1),
+        1 => prop::collection::vec(number(states, unknown), 2..4),
     ];
     let except = prop_oneof![
         2 => Just(Vec::new()),
-        1 => prop::collection::vec(number(states, ghosts), 1..3),
+        1 => prop::collection::vec(number(states, unknown), 1..3),
     ];
     let options = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     (0..events, to, except, options).prop_map(|(event, to, except, (with, guard, auto))| On {
@@ -119,8 +119,8 @@ fn on(states: usize, events: usize, ghosts: f64) -> impl Strategy<Value = On> {
 }
 
 impl Declared {
-    /// Takes away most of what is wrong, in the simplest way.
-    fn mend(&mut self) {
+    /// Removes most mistakes.
+    fn repair(&mut self) {
         self.requires.clear();
         self.states[0].initial = true;
         self.groups.truncate(self.states.len());
@@ -149,10 +149,10 @@ impl Declared {
         let groups =
             self.groups.iter_mut().enumerate().flat_map(|(group, ons)| ons.iter_mut().map(move |on| (Some(group), on)));
         for (group, on) in groups.chain(self.wide.iter_mut().map(|on| (None, on))) {
-            let going = |state: &State| state.kind != Kind::End && (group.is_none() || state.group == group);
-            let going = (0..self.states.len()).filter(|state| going(&self.states[*state]));
+            let is_source = |state: &State| state.kind != Kind::End && (group.is_none() || state.group == group);
+            let sources = (0..self.states.len()).filter(|state| is_source(&self.states[*state]));
             let (wanted, left) =
-                going.partition(|state| !on.except.contains(state) && accepted.insert((*state, on.event)));
+                sources.partition(|state| !on.except.contains(state) && accepted.insert((*state, on.event)));
             let wanted: Vec<usize> = wanted;
             on.except = left;
             if wanted.is_empty() {
@@ -174,14 +174,14 @@ impl Declared {
         }
     }
 
-    /// All that stands in `#[on(…)]`s, in the order in which they are read.
+    /// All `#[on(…)]` attributes, in the order in which they are read.
     pub(super) fn ons(&self) -> impl Iterator<Item = &On> {
         let own = self.states.iter().flat_map(|state| &state.ons);
         own.chain(self.groups.iter().flatten()).chain(&self.wide)
     }
 
     pub(super) fn tokens(&self) -> TokenStream {
-        // The payload of an event stands where the event is read first.
+        // The first attribute of an event declares its payload.
         let mut written = vec![false; self.events.len()];
         let mut ons = self
             .ons()
@@ -208,8 +208,8 @@ impl Declared {
             let (property, first, second) = (format_ident!("{}", PROPERTIES[*property]), name(*first), name(*second));
             quote!(require(#property(#first, #second)))
         });
-        let words = quote!(#initial #durable #(#groups,)* #(#requires,)*);
-        let options = (!words.is_empty()).then(|| quote!(#[fsm(#words)]));
+        let options = quote!(#initial #durable #(#groups,)* #(#requires,)*);
+        let options = (!options.is_empty()).then(|| quote!(#[fsm(#options)]));
         quote! {
             #options
             #(#[on(#wide)])*

@@ -1,14 +1,14 @@
-//! What an expansion says, read back from its tokens.
+//! Reads an expansion back from its tokens.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, Kind, StateInfo, TimerInfo, TransitionInfo};
+use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Expr, ExprStruct, ImplItem, Item, ItemImpl, Lit, LitStr, Member};
+use syn::{Expr, ImplItem, Item, ItemImpl, Lit, LitStr};
 
-/// The messages of all `compile_error!`s, wherever they stand.
-pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
+/// The messages of all `compile_error!`s.
+pub(in crate::tests) fn errors(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     let mut named = false;
     for token in tokens {
@@ -25,8 +25,8 @@ pub(super) fn errors(tokens: TokenStream) -> Vec<String> {
     found
 }
 
-/// The picture in the module's documentation.
-pub(super) fn picture(expansion: TokenStream) -> Option<String> {
+/// The diagram in the module's documentation.
+pub(super) fn diagram(expansion: TokenStream) -> Option<String> {
     let file: syn::File = syn::parse2(expansion).ok()?;
     let module =
         file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
@@ -43,12 +43,12 @@ pub(super) fn picture(expansion: TokenStream) -> Option<String> {
 /// The items of the generated module.
 pub(super) struct Module(Vec<Item>);
 
-/// State, event, and where it leads.
+/// A state, an event and a target.
 pub(super) type Pair = (String, String, String);
 
 impl Module {
     pub(super) fn of(expansion: TokenStream) -> Self {
-        let file: syn::File = syn::parse2(expansion).expect("it is Rust");
+        let file: syn::File = syn::parse2(expansion).expect("valid Rust");
         let module =
             file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { module.content } else { None });
         Self(module.expect("a module is generated").1)
@@ -58,10 +58,10 @@ impl Module {
         self.0.iter().filter_map(|item| if let Item::Impl(item) = item { Some(item) } else { None })
     }
 
-    /// The impls of `EventOf`.
+    /// The impls of `__EventOf`.
     pub(super) fn declared(&self) -> BTreeSet<Pair> {
         let impls = self.impls().filter_map(|item| Some((item, text(&item.trait_.as_ref()?.0))));
-        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "EventOf")?.to_owned())));
+        let impls = impls.filter_map(|(item, name)| Some((item, inside(&name, "__EventOf")?.to_owned())));
         impls
             .map(|(item, state)| {
                 let target = item.items.iter().find_map(|item| match item {
@@ -73,7 +73,7 @@ impl Module {
             .collect()
     }
 
-    /// The methods of `Machine<S>`, `Record<S>`, `Task<S>`: the state, the method, what it returns.
+    /// The methods of `Machine<S>`, `Record<S>` or `Task<S>`: the state, the method and its return type.
     pub(super) fn methods(&self, of: &str) -> BTreeSet<Pair> {
         let mut found = BTreeSet::new();
         for item in self.impls().filter(|item| item.trait_.is_none() && item.generics.params.is_empty()) {
@@ -88,7 +88,7 @@ impl Module {
         found
     }
 
-    /// What `State::accepts` says: the tokens of each state's list.
+    /// The body of a function, such as `State::accepts`.
     pub(super) fn function(&self, of: &str, name: &str) -> String {
         let own = self.impls().filter(|item| item.trait_.is_none() && text(&item.self_ty) == of);
         let mut items = own.flat_map(|item| &item.items);
@@ -99,22 +99,22 @@ impl Module {
         found.unwrap_or_else(|| panic!("`{of}` has no `{name}`"))
     }
 
-    /// The table of `apply`, where nothing carries data.
+    /// The table of `apply`, in a machine without data.
     pub(super) fn table(&self) -> Option<String> {
         self.0.iter().find_map(|item| match item {
-            Item::Static(item) if item.ident == "NEXT" => Some(text(&item.expr)),
+            Item::Static(item) if item.ident == "__NEXT" => Some(text(&item.expr)),
             _ => None,
         })
     }
 
-    /// The arms of the `match` in `apply`, where there is one: state, event, and what they come to.
+    /// The arms of the `match` in `apply`, if there is one: the state, the event and the target.
     pub(super) fn arms(&self) -> BTreeSet<Pair> {
         let apply = self.impls().flat_map(|item| &item.items).find_map(|item| match item {
             ImplItem::Fn(item) if item.sig.ident == "apply" => item.block.stmts.last(),
             _ => None,
         });
         let Some(syn::Stmt::Expr(Expr::Match(apply), _)) = apply else { return BTreeSet::new() };
-        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
         let arm = |arm: &syn::Arm| {
             let (pattern, body) = (text(&arm.pat), text(&arm.body));
             let (state, event) = pattern.strip_prefix("(Self::")?.split_once(",Event::")?;
@@ -124,87 +124,111 @@ impl Module {
         apply.arms.iter().filter_map(arm).collect()
     }
 
-    /// The graph, as it would be once compiled.
+    /// The graph constant.
     pub(super) fn graph(&self) -> Graph {
         let graph = self.0.iter().find_map(|item| match item {
-            Item::Const(item) if item.ident == "GRAPH" => Some(&*item.expr),
+            Item::Const(item) if item.ident == "__GRAPH" => Some(&*item.expr),
             _ => None,
         });
-        let graph = fields_of(graph.expect("there is a graph"));
-        Graph {
-            machine: string(graph.get("machine")),
-            doc: string(graph.get("doc")),
-            version: integer(graph.get("version")),
-            context: optional(graph.get("context")).map(string),
-            states: list(graph.get("states"), state),
-            events: list(graph.get("events"), |event| {
-                let event = fields_of(event);
-                EventInfo { name: string(event.get("name")), fields: list(event.get("fields"), field) }
+        let graph = Built::of(graph.expect("there is a graph"));
+        let mut built = Graph::new(string(graph.argument(0)));
+        for (method, argument) in &graph.calls {
+            built = match &**method {
+                "with_doc" => built.with_doc(string(argument)),
+                "with_version" => built.with_version(integer(argument)),
+                "with_context" => built.with_context(string(argument)),
+                "with_states" => built.with_states(list(argument, state)),
+                "with_events" => built.with_events(list(argument, event)),
+                "with_transitions" => built.with_transitions(list(argument, transition)),
+                "with_groups" => built.with_groups(list(argument, group)),
+                other => panic!("unexpected {other}"),
+            };
+        }
+        built
+    }
+}
+
+fn state(expr: &Expr) -> StateInfo {
+    let state = Built::of(expr);
+    let mut built = StateInfo::new(string(state.argument(0)));
+    for (method, argument) in &state.calls {
+        built = match &**method {
+            "with_doc" => built.with_doc(string(argument)),
+            "with_kind" => built.with_kind(match text(argument).rsplit("::").next() {
+                Some("Work") => StateKind::Work,
+                Some("End") => StateKind::End,
+                _ => StateKind::Rest,
             }),
-            transitions: list(graph.get("transitions"), |transition| {
-                let transition = fields_of(transition);
-                TransitionInfo {
-                    from: string(transition.get("from")),
-                    event: string(transition.get("event")),
-                    to: list(transition.get("to"), string),
-                    guarded: boolean(transition.get("guarded")),
-                    auto: boolean(transition.get("auto")),
-                    doc: string(transition.get("doc")),
-                }
-            }),
-            groups: list(graph.get("groups"), |group| {
-                let group = fields_of(group);
-                GroupInfo { name: string(group.get("name")), doc: string(group.get("doc")) }
-            }),
+            "with_initial" => built.with_initial(boolean(argument)),
+            "with_remove" => built.with_remove(boolean(argument)),
+            "with_was" => built.with_was(list(argument, string)),
+            "with_group" => built.with_group(string(argument)),
+            "with_fields" => built.with_fields(list(argument, field)),
+            "with_timer" => {
+                built.with_timer(TimerInfo::new(Duration::from_hours(1), string(Built::of(argument).argument(1))))
+            }
+            "with_exhausted" => built.with_exhausted(string(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
+}
+
+fn event(expr: &Expr) -> EventInfo {
+    let event = Built::of(expr);
+    let mut built = EventInfo::new(string(event.argument(0)));
+    for (method, argument) in &event.calls {
+        assert_eq!(method, "with_fields");
+        built = built.with_fields(list(argument, field));
+    }
+    built
+}
+
+fn transition(expr: &Expr) -> TransitionInfo {
+    let transition = Built::of(expr);
+    let [from, event] = [0, 1].map(|index| string(transition.argument(index)));
+    let mut built = TransitionInfo::new(from, event, list(transition.argument(2), string));
+    for (method, argument) in &transition.calls {
+        built = match &**method {
+            "with_guarded" => built.with_guarded(boolean(argument)),
+            "with_auto" => built.with_auto(boolean(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
+}
+
+fn group(expr: &Expr) -> GroupInfo {
+    GroupInfo::new(string(Built::of(expr).argument(0)))
+}
+
+fn field(expr: &Expr) -> FieldInfo {
+    let field = Built::of(expr);
+    FieldInfo::new(string(field.argument(0)), string(field.argument(1)))
+}
+
+/// A value built as `Type::new(arguments).with_one(argument).with_other(argument)`.
+struct Built<'e> {
+    arguments: Vec<&'e Expr>,
+    calls: Vec<(String, &'e Expr)>,
+}
+
+impl<'e> Built<'e> {
+    fn of(expr: &'e Expr) -> Self {
+        match expr {
+            Expr::Reference(reference) => Self::of(&reference.expr),
+            Expr::MethodCall(call) => {
+                let mut built = Self::of(&call.receiver);
+                built.calls.push((call.method.to_string(), call.args.first().expect("a setter has an argument")));
+                built
+            }
+            Expr::Call(call) => Self { arguments: call.args.iter().collect(), calls: Vec::new() },
+            other => panic!("not built by a constructor: {}", text(other)),
         }
     }
-}
 
-fn state(state: &Expr) -> StateInfo {
-    let state = fields_of(state);
-    let timer = optional(state.get("timer")).map(|timer| {
-        let timer = fields_of(timer);
-        TimerInfo { after: Duration::from_hours(1), event: string(timer.get("event")) }
-    });
-    StateInfo {
-        name: string(state.get("name")),
-        doc: string(state.get("doc")),
-        kind: match text(state.get("kind")).rsplit("::").next() {
-            Some("Work") => Kind::Work,
-            Some("End") => Kind::End,
-            _ => Kind::Rest,
-        },
-        initial: boolean(state.get("initial")),
-        remove: boolean(state.get("remove")),
-        was: list(state.get("was"), string),
-        group: optional(state.get("group")).map(string),
-        fields: list(state.get("fields"), field),
-        timer,
-        exhausted: optional(state.get("exhausted")).map(string),
-    }
-}
-
-fn field(field: &Expr) -> FieldInfo {
-    let field = fields_of(field);
-    FieldInfo { name: string(field.get("name")), ty: string(field.get("ty")) }
-}
-
-/// The fields of a struct's value.
-struct Fields<'e>(&'e ExprStruct);
-
-fn fields_of(expr: &Expr) -> Fields<'_> {
-    match expr {
-        Expr::Reference(reference) => fields_of(&reference.expr),
-        Expr::Struct(value) => Fields(value),
-        other => panic!("no struct: {}", text(other)),
-    }
-}
-
-impl<'e> Fields<'e> {
-    fn get(&self, name: &str) -> &'e Expr {
-        let named = |member: &Member| matches!(member, Member::Named(ident) if ident == name);
-        let field = self.0.fields.iter().find(|field| named(&field.member));
-        &field.unwrap_or_else(|| panic!("no `{name}`")).expr
+    fn argument(&self, index: usize) -> &'e Expr {
+        self.arguments[index]
     }
 }
 
@@ -212,21 +236,17 @@ fn list<T>(expr: &Expr, item: impl Fn(&Expr) -> T) -> &'static [T] {
     match expr {
         Expr::Reference(reference) => list(&reference.expr, item),
         Expr::Array(array) => Vec::leak(array.elems.iter().map(item).collect()),
-        other => panic!("no list: {}", text(other)),
+        other => panic!("not a list: {}", text(other)),
     }
-}
-
-fn optional(expr: &Expr) -> Option<&Expr> {
-    if let Expr::Call(call) = expr { call.args.first() } else { None }
 }
 
 fn string(expr: &Expr) -> &'static str {
     match expr {
         Expr::Lit(lit) => match &lit.lit {
             Lit::Str(text) => String::leak(text.value()),
-            _ => panic!("no text: {}", text(expr)),
+            _ => panic!("not a text: {}", text(expr)),
         },
-        other => panic!("no text: {}", text(other)),
+        other => panic!("not a text: {}", text(other)),
     }
 }
 
@@ -235,7 +255,7 @@ fn boolean(expr: &Expr) -> bool {
 }
 
 fn integer(expr: &Expr) -> u32 {
-    text(expr).trim_end_matches("u32").parse().expect("it is a number")
+    text(expr).trim_end_matches("u32").parse().expect("a number")
 }
 
 /// Tokens without spaces.
@@ -243,7 +263,7 @@ pub(super) fn text(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string().replace(' ', "")
 }
 
-/// What stands in the angle brackets after `name`.
+/// The content of the angle brackets after `name`.
 fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.strip_prefix(name)?.strip_prefix('<')?.strip_suffix('>')
 }

@@ -1,8 +1,8 @@
-//! Random declarations, expanded, against a naive model: which events each state accepts and where they lead, in every
-//! form in which the expansion says it; what can be reached; and exactly the errors that must be there.
+//! Random declarations against a reference model: the accepted events and their targets in every generated form, reachability,
+//! and the exact set of errors.
 
 mod declared;
-mod expansion;
+pub(super) mod expansion;
 mod naive;
 
 use std::{
@@ -16,16 +16,16 @@ use declared::{Declared, Kind, declarations, event_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
 
-/// What each kind of error has in common, and "right": how often it was seen.
+/// How often each kind of error was seen; `"valid"` counts declarations without errors.
 type Seen = BTreeMap<String, usize>;
 
 #[test]
-fn random_declarations_mean_what_a_naive_model_says() {
+fn random_declarations_match_the_reference_model() {
     let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let seen = RefCell::new(Seen::new());
     let result = runner.run(&declarations(), |declared| {
-        let kinds = agree(&declared).map_err(TestCaseError::fail)?;
+        let kinds = compare(&declared).map_err(TestCaseError::fail)?;
         for kind in kinds {
             *seen.borrow_mut().entry(kind).or_default() += 1;
         }
@@ -35,33 +35,33 @@ fn random_declarations_mean_what_a_naive_model_says() {
         panic!("{error}");
     }
     let seen = seen.into_inner();
-    assert!(seen.get("right").is_some_and(|right| *right > 100), "nearly all are wrong: {seen:#?}");
+    assert!(seen.get("valid").is_some_and(|valid| *valid > 100), "too few valid declarations: {seen:#?}");
     assert!(seen.len() > 24, "kinds of errors are missing: {seen:#?}");
 }
 
-/// Compares, and says which kinds of errors there were.
-fn agree(declared: &Declared) -> Result<BTreeSet<String>, String> {
+/// Compares a declaration with the model and returns the kinds of its errors.
+fn compare(declared: &Declared) -> Result<BTreeSet<String>, String> {
     let tokens = declared.tokens();
     let shown = tokens.to_string();
     let expansion = crate::derive(syn::parse2(tokens).expect("it is an enum"));
     let naive = Naive::of(declared);
     let errors = expansion::errors(expansion.clone());
-    // They stand in the module and once more inside it, so that names which others import are explained too.
-    let (errors, again) = errors.split_at(errors.len() / 2);
-    same("the errors and their repetition", &errors, &again)?;
+    // The errors are in the module and repeated inside it, to explain unresolved imports.
+    let (errors, repeated) = errors.split_at(errors.len() / 2);
+    same("the errors and their repetition", &errors, &repeated)?;
     same_errors(errors, &naive.errors).map_err(|difference| format!("{difference}\n{shown}"))?;
     if errors.is_empty() {
-        let picture = expansion::picture(expansion.clone()).ok_or("there is no picture")?;
+        let diagram = expansion::diagram(expansion.clone()).ok_or("there is no diagram")?;
         let module = Module::of(expansion);
-        let same = same_machine(declared, &naive, &module).and_then(|()| same_picture(&module, &picture));
+        let same = same_machine(declared, &naive, &module).and_then(|()| same_diagram(&module, &diagram));
         same.map_err(|difference| format!("{difference}\n{shown}"))?;
-        return Ok(BTreeSet::from(["right".to_owned()]));
+        return Ok(BTreeSet::from(["valid".to_owned()]));
     }
     let kind = |error: &String| error.split('`').step_by(2).take(3).collect::<Vec<_>>().join("…");
     Ok(naive.errors.iter().map(kind).collect())
 }
 
-/// Each error begins as one of those that are expected, and the other way round.
+/// Every error begins with one of the expected beginnings, and every expected error is found.
 fn same_errors(errors: &[String], expected: &[String]) -> Result<(), String> {
     let mut left = expected.to_vec();
     for error in errors {
@@ -72,11 +72,11 @@ fn same_errors(errors: &[String], expected: &[String]) -> Result<(), String> {
             None => error.starts_with(expected.as_str()),
         };
         let Some(found) = left.iter().position(begins) else {
-            return Err(format!("nobody expected: {error}\nexpected were {expected:#?}"));
+            return Err(format!("unexpected error: {error}\nexpected: {expected:#?}"));
         };
         left.swap_remove(found);
     }
-    if left.is_empty() { Ok(()) } else { Err(format!("nobody said: {left:#?}\nbut {errors:#?}")) }
+    if left.is_empty() { Ok(()) } else { Err(format!("missing errors: {left:#?}\nfound: {errors:#?}")) }
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
@@ -87,7 +87,7 @@ fn pascal(event: usize) -> String {
     format!("E{event}")
 }
 
-/// The choice of a branching transition: `choice::S0E1<…>`, or the one target.
+/// The choice type of a transition with several targets, `choice::S0E1<…>`, or the single target.
 fn target(transition: &Transition, wrap: impl Fn(String) -> String) -> String {
     let targets: Vec<_> = transition.to.iter().map(|to| wrap(name(*to).to_string())).collect();
     match &targets[..] {
@@ -102,7 +102,7 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
     let library = if declared.durable { "::fsm_runtime::core" } else { "::fsm_core" };
     let next = |on: &Transition, machine: &str| {
         let (target, event) = (target(on, |to| format!("Machine<{to}>")), pascal(on.event));
-        let refused = format!("::core::result::Result<{target},{library}::Refused<{machine},event::{event}>>");
+        let refused = format!("::core::result::Result<{target},{library}::GuardError<{machine},event::{event}>>");
         if on.guard { refused } else { target }
     };
     let event_of = pairs(&|on| {
@@ -116,8 +116,8 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
         |pairs: BTreeSet<Pair>| pairs.into_iter().map(|(state, event, _)| (state, event)).collect::<BTreeSet<_>>();
     if declared.durable {
         same("methods of records", &names(module.methods("Record")), &names(methods.clone()))?;
-        let working = |(state, _): &(String, String)| declared.states[index(state)].kind == Kind::Work;
-        let tasks = names(methods).into_iter().filter(working).collect();
+        let is_work = |(state, _): &(String, String)| declared.states[index(state)].kind == Kind::Work;
+        let tasks = names(methods).into_iter().filter(is_work).collect();
         same("methods of tasks", &names(module.methods("Task")), &tasks)?;
     }
     same_names(declared, naive, module)?;
@@ -125,10 +125,10 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
 }
 
 fn index(state: &str) -> usize {
-    state[1..].parse().expect("a state is called `S` and its number")
+    state[1..].parse().expect("a state is named `S` and its number")
 }
 
-/// What is said where state and event are only known at run time.
+/// Compares the code for states and events that are known only at run time.
 fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let accepts = module.function("State", "accepts");
     let from = |state: usize| naive.transitions.iter().filter(move |on| on.from == state);
@@ -138,14 +138,14 @@ fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result
         same(&arm, &accepts.contains(&arm), &true)?;
     }
     let applied = naive.transitions.iter().map(|on| {
-        let target = if on.guard || on.with { "step".to_owned() } else { name(on.to[0]).to_string() };
+        let target = if on.guard || on.with { "__step".to_owned() } else { name(on.to[0]).to_string() };
         (name(on.from).to_string(), pascal(on.event), target)
     });
     let found = module.table().map_or_else(|| module.arms(), |table| entries(&table));
     same("`apply`", &found, &applied.collect())
 }
 
-/// What a table says: `next[State::S0.index()][EventKind::E1.index()]=::core::option::Option::Some(State::S2);`
+/// The entries of a table: `next[State::S0.index()][EventKind::E1.index()]=::core::option::Option::Some(State::S2);`
 fn entries(table: &str) -> BTreeSet<Pair> {
     let name =
         |text: &str, after: &str| Some(text.split_once(after)?.1.chars().take_while(|c| c.is_alphanumeric()).collect());
@@ -154,29 +154,29 @@ fn entries(table: &str) -> BTreeSet<Pair> {
     table.split("next[").filter_map(entry).collect()
 }
 
-/// The picture in the documentation: well-formed, all states, and each arrow that `fsm-core`'s drawings of the graph have.
-fn same_picture(module: &Module, picture: &str) -> Result<(), String> {
+/// Checks that the diagram is well-formed, and has all states and the arrows of `fsm-core`'s Mermaid diagram.
+fn same_diagram(module: &Module, diagram: &str) -> Result<(), String> {
     let mut open = Vec::new();
-    for tag in picture.split('<').skip(1) {
+    for tag in diagram.split('<').skip(1) {
         let (tag, text) = tag.split_once('>').ok_or("a tag does not end")?;
         same("text without `>`", &text.contains('>'), &false)?;
         match tag.strip_prefix('/') {
-            Some(closed) => same("what is closed", &open.pop(), &Some(closed))?,
+            Some(closed) => same("the closed tag", &open.pop(), &Some(closed))?,
             None => open.extend(tag.split(' ').next()),
         }
     }
-    same("what is left open", &open, &Vec::new())?;
-    same("an empty line, which would end it in Markdown", &picture.trim().contains("\n\n"), &false)?;
+    same("unclosed tags", &open, &Vec::new())?;
+    same("an empty line, which would end the SVG in Markdown", &diagram.trim().contains("\n\n"), &false)?;
     let graph = module.graph();
     for state in graph.states {
-        same(state.name, &picture.matches(&format!(">{}</text>", state.name)).count(), &1)?;
+        same(state.name, &diagram.matches(&format!(">{}</text>", state.name)).count(), &1)?;
     }
     let mermaid = graph.mermaid().to_string();
     let arrows = mermaid.lines().filter(|line| line.contains(" --> ") && line.contains(" : ")).count();
-    same("arrows", &picture.matches("href=\"event/").count(), &arrows)
+    same("arrows", &diagram.matches("href=\"event/").count(), &arrows)
 }
 
-/// The graph, and what it answers.
+/// Compares the graph and its queries.
 fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =

@@ -1,4 +1,4 @@
-//! What a declaration means, in the simplest words: loops over numbers, and nothing of the derive's own code.
+//! The reference model: the meaning of a declaration, computed with simple loops and without the derive's own code.
 
 use std::collections::BTreeSet;
 
@@ -23,24 +23,24 @@ pub(super) struct Transition {
     origin: Origin,
 }
 
-/// The transitions, and how each error must begin.
+/// The transitions, and the beginning of each expected error.
 pub(super) struct Naive<'d> {
     declared: &'d Declared,
     pub(super) transitions: Vec<Transition>,
     pub(super) errors: Vec<String>,
-    /// Every name could be found.
-    whole: bool,
+    /// Whether all names are declared.
+    complete: bool,
 }
 
 impl<'d> Naive<'d> {
     pub(super) fn of(declared: &'d Declared) -> Self {
-        let mut naive = Self { declared, transitions: Vec::new(), errors: Vec::new(), whole: true };
+        let mut naive = Self { declared, transitions: Vec::new(), errors: Vec::new(), complete: true };
         naive.initial();
         naive.groups();
         for (from, state) in declared.states.iter().enumerate() {
             for on in &state.ons {
                 if !on.except.is_empty() {
-                    naive.error("`except(…)` belongs to an `#[on(…)]` on the enum".into());
+                    naive.error("`except(…)` is not allowed on a variant".into());
                 }
                 naive.add(&[from], on, Origin::Own);
             }
@@ -54,7 +54,7 @@ impl<'d> Naive<'d> {
         naive.timers();
         naive.carried();
         let requires = naive.requires_named();
-        if naive.whole {
+        if naive.complete {
             naive.graph();
             for require in requires {
                 naive.require(require);
@@ -77,49 +77,49 @@ impl<'d> Naive<'d> {
 
     fn initial(&mut self) {
         if !self.declared.states.iter().any(|state| state.initial) {
-            self.whole = false;
-            self.error("where does a machine begin?".into());
+            self.complete = false;
+            self.error("missing `initial`".into());
         }
     }
 
-    /// Whether there is such a state; if not, it says so.
+    /// Whether the state is declared. If not, adds an error.
     fn known(&mut self, state: usize) -> bool {
         let known = state < self.states();
         if !known {
-            self.error(format!("`M` has no state `{}`", name(state)));
+            self.error(format!("unknown state `{}` in `M`", name(state)));
         }
         known
     }
 
     fn shared(&mut self, on: &On, origin: Origin) {
-        let whole = self.whole;
+        let complete = self.complete;
         let member = |state: usize| match origin {
             Origin::Group(group) => self.declared.states[state].group == Some(group),
             Origin::Own | Origin::Wide => true,
         };
         let members = (0..self.states()).filter(|state| member(*state)).count();
-        let going: Vec<_> =
+        let sources: Vec<_> =
             (0..self.states()).filter(|state| member(*state) && self.kind(*state) != Kind::End).collect();
         let mut except = BTreeSet::new();
         for state in &on.except {
             if !self.known(*state) {
-                self.whole = false;
+                self.complete = false;
                 continue;
             }
             let name = name(*state);
             if self.kind(*state) == Kind::End {
-                self.error(format!("`{name}` is an end, which is left out anyway"));
-            } else if !going.contains(state) {
+                self.error(format!("`{name}` is an end state, which is excluded anyway"));
+            } else if !sources.contains(state) {
                 self.error(format!("`{name}` is not in this superstate"));
             } else if except.contains(state) {
-                self.error(format!("`{name}` is named twice"));
+                self.error(format!("`{name}` is listed twice"));
             }
             except.insert(*state);
         }
-        let from: Vec<_> = going.into_iter().filter(|state| !except.contains(state)).collect();
+        let from: Vec<_> = sources.into_iter().filter(|state| !except.contains(state)).collect();
         self.add(&from, on, origin);
-        if from.is_empty() && members > 0 && whole && self.whole {
-            self.error(format!("no state is left that could accept `{}`", event_name(on.event)));
+        if from.is_empty() && members > 0 && complete && self.complete {
+            self.error(format!("no state accepts `{}`", event_name(on.event)));
         }
     }
 
@@ -128,9 +128,9 @@ impl<'d> Naive<'d> {
         let mut all_known = true;
         for target in &on.to {
             if !self.known(*target) {
-                (all_known, self.whole) = (false, false);
+                (all_known, self.complete) = (false, false);
             } else if to.contains(target) {
-                self.error(format!("`{}` is named twice", name(*target)));
+                self.error(format!("`{}` is listed twice", name(*target)));
             } else {
                 to.push(*target);
             }
@@ -152,11 +152,11 @@ impl<'d> Naive<'d> {
                     continue;
                 }
                 (_, Origin::Own) => format!("`{state}` declares `{event}` twice"),
-                (Some(Origin::Own), _) => format!("`{state}` declares `{event}` itself"),
+                (Some(Origin::Own), _) => format!("`{state}` already declares `{event}`"),
                 (Some(Origin::Group(group)), _) => {
-                    format!("`{event}` is declared for `{state}` by the superstate `{}`", group_name(group))
+                    format!("superstate `{}` already declares `{event}` for `{state}`", group_name(group))
                 }
-                (Some(Origin::Wide), _) => format!("`{event}` is already declared on the enum for `{state}`"),
+                (Some(Origin::Wide), _) => format!("the enum already declares `{event}` for `{state}`"),
             };
             self.error(twice);
         }
@@ -166,13 +166,13 @@ impl<'d> Naive<'d> {
         for state in 0..self.states() {
             let group = self.declared.states[state].group;
             if let Some(unknown) = group.filter(|group| *group >= self.declared.groups.len()) {
-                self.whole = false;
-                self.error(format!("`M` has no superstate `{}`", group_name(unknown)));
+                self.complete = false;
+                self.error(format!("unknown superstate `{}` in `M`", group_name(unknown)));
             }
         }
         for group in 0..self.declared.groups.len() {
             if !self.declared.states.iter().any(|state| state.group == Some(group)) {
-                self.error(format!("no state is in `{}`", group_name(group)));
+                self.error(format!("superstate `{}` has no states", group_name(group)));
             }
         }
     }
@@ -182,9 +182,9 @@ impl<'d> Naive<'d> {
             let Some(event) = self.declared.states[state].timer else { continue };
             let declared =
                 self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
-            if self.whole && !declared {
+            if self.complete && !declared {
                 let (state, event) = (name(state), event_name(event));
-                self.error(format!("`{state}` declares no event `{event}` that its timer could fire"));
+                self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
             }
         }
     }
@@ -194,25 +194,25 @@ impl<'d> Naive<'d> {
         let mut errors = Vec::new();
         for Transition { from, event, to, .. } in self.transitions.iter().filter(|transition| !transition.with) {
             if let [target] = to[..] {
-                for (field, ways) in missing[target].iter_mut().enumerate() {
+                for (field, transitions) in missing[target].iter_mut().enumerate() {
                     let wanted = self.declared.states[target].fields[field];
                     let supplied = self.declared.events[*event][field] || self.declared.states[*from].fields[field];
                     if wanted && !supplied {
-                        ways.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
+                        transitions.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
                     }
                 }
                 continue;
             }
-            // What one `#[on(…)]` does to several states is the same text at the same place, which rustc prints once.
+            // An `#[on(…)]` of several states reports one error for each of them, at the same position.
             errors.push(format!("`{}` can lead to `{}`", event_name(*event), name(to[0])));
         }
         for (target, fields) in missing.iter().enumerate() {
-            for (field, ways) in fields.iter().enumerate().filter(|(_, ways)| !ways.is_empty()) {
+            for (field, transitions) in fields.iter().enumerate().filter(|(_, transitions)| !transitions.is_empty()) {
                 errors.push(format!(
-                    "nothing supplies `{}` of `{}` on {}:",
+                    "no source for field `{}` of `{}` on {}:",
                     FIELDS[field],
                     name(target),
-                    ways.join(", ")
+                    transitions.join(", ")
                 ));
             }
         }
@@ -224,7 +224,7 @@ impl<'d> Naive<'d> {
         self.transitions.iter().flat_map(|transition| transition.to.iter().map(|to| (transition.from, *to)))
     }
 
-    /// How many steps it takes at least, one or more, from each state to each, by states that `through` admits.
+    /// The length of the shortest path, of at least one step, between each two states through states that `through` allows.
     fn distances(&self, through: impl Fn(usize) -> bool) -> Vec<Vec<Option<usize>>> {
         let mut steps = vec![vec![None; self.states()]; self.states()];
         self.edges()
@@ -243,37 +243,41 @@ impl<'d> Naive<'d> {
         steps
     }
 
-    /// How many steps it takes at least, one or more, from each state to each.
+    /// The length of the shortest path, of at least one step, between each two states.
     pub(super) fn steps(&self) -> Vec<Vec<Option<usize>>> {
         self.distances(|_| true)
     }
 
     fn graph(&mut self) {
         let steps = self.steps();
-        let leaves = |state: usize| self.edges().any(|(from, _)| from == state);
+        let has_transition = |state: usize| self.edges().any(|(from, _)| from == state);
         let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
-        let stuck: Vec<_> = (0..self.states()).filter(|state| !leaves(*state) && !ends.contains(state)).collect();
+        let dead_ends: Vec<_> =
+            (0..self.states()).filter(|state| !has_transition(*state) && !ends.contains(state)).collect();
         let mut errors = Vec::new();
         for (state, ahead) in steps.iter().enumerate() {
             let name = name(state);
-            let born = |from: usize| self.declared.states[from].initial;
-            let reached = born(state) || (0..self.states()).any(|from| born(from) && steps[from][state].is_some());
+            let is_initial = |from: usize| self.declared.states[from].initial;
+            let reached =
+                is_initial(state) || (0..self.states()).any(|from| is_initial(from) && steps[from][state].is_some());
             if !reached {
-                errors.push(format!("no machine ever comes to `{name}`"));
+                errors.push(format!("state `{name}` is unreachable"));
             }
-            let comes_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
+            let leads_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
                     errors.extend(
-                        out.map(|out| format!("`{name}` is an end, yet `{}` leads out", event_name(out.event))),
+                        out.map(|out| format!("end state `{name}` has a transition on `{}`", event_name(out.event))),
                     );
                 }
-                Kind::Work if stuck.contains(&state) => errors.push(format!("the worker of `{name}` has no event")),
-                Kind::Rest if stuck.contains(&state) => errors.push(format!("`{name}` is a dead end")),
+                Kind::Work if dead_ends.contains(&state) => {
+                    errors.push(format!("`work` state `{name}` has no transitions"));
+                }
+                Kind::Rest if dead_ends.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
                 Kind::Rest | Kind::Work => {
-                    if reached && !ends.is_empty() && !comes_to(&ends) && !comes_to(&stuck) {
-                        errors.push(format!("from `{name}` no end can be reached"));
+                    if reached && !ends.is_empty() && !leads_to(&ends) && !leads_to(&dead_ends) {
+                        errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
             }
@@ -288,23 +292,24 @@ impl<'d> Naive<'d> {
 
     fn require(&mut self, (property, first, second): (usize, usize, usize)) {
         let (a, b) = (name(first), name(second));
-        let way = self.steps()[first][second];
+        let shortest = self.steps()[first][second];
         let broken = match property {
             0 => {
                 let avoiding = self.distances(|state| state != first);
                 let initial = |state: &usize| self.declared.states[*state].initial && *state != first;
-                let ways = (0..self.states())
+                let lengths = (0..self.states())
                     .filter(initial)
-                    .filter_map(|born| if born == second { Some(0) } else { avoiding[born][second] });
-                ways.min()
+                    .filter_map(|from| if from == second { Some(0) } else { avoiding[from][second] });
+                lengths
+                    .min()
                     .filter(|_| first != second)
-                    .map(|steps| (format!("a machine comes to `{b}` without `{a}`"), Some(steps)))
+                    .map(|steps| (format!("`{b}` is reachable without `{a}`"), Some(steps)))
             }
-            1 => way.map(|steps| (format!("`{b}` can follow `{a}`"), Some(steps))),
-            _ => way.is_none().then(|| (format!("no way leads from `{a}` to `{b}`"), None)),
+            1 => shortest.map(|steps| (format!("`{b}` is reachable from `{a}`"), Some(steps))),
+            _ => shortest.is_none().then(|| (format!("`{b}` is not reachable from `{a}`"), None)),
         };
         if let Some((message, steps)) = broken {
-            // Which of the shortest ways is shown is left open, but not how long it is.
+            // Any of the shortest paths may be shown, so only its length is compared.
             let arrows = steps.map(|steps| format!(" | {steps} steps"));
             self.error(format!("{message}{}", arrows.unwrap_or_default()));
         }

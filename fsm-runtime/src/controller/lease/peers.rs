@@ -97,7 +97,7 @@ mod tests {
 
     /// No time passes: what is seen is seen by the first look.
     #[tokio::test]
-    async fn l1_a_process_that_leaves_between_another_s_first_scan_and_its_first_look_is_missed() {
+    async fn l1_a_process_that_leaves_between_two_scans_is_noticed() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (engine, left) = (engine(&clock), Arc::new(Notify::new()));
         let known = HashSet::from(["gone".to_owned()]);

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_are_told_to_end_and_aborted_before_the_lease_ends() {
+    fn workers_are_cancelled_and_aborted_before_the_lease_ends() {
         let seconds = Duration::from_secs;
         let tenure = Tenure { renewed: seconds(100), ttl: seconds(15), grace: seconds(5) };
         assert_eq!(Tenure::interval(tenure.ttl), seconds(5));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_grace_is_kept_and_a_long_one_is_cut() {
+    fn a_short_grace_is_kept_and_a_long_one_is_shortened() {
         let ttl = Duration::from_mins(1);
         for grace in [Duration::ZERO, Duration::from_secs(3), Duration::from_hours(1)] {
             let tenure = Tenure { renewed: Duration::ZERO, ttl, grace };

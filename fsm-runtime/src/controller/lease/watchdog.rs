@@ -193,7 +193,7 @@ mod tests {
     use std::{future::ready, time::SystemTime};
 
     #[tokio::test]
-    async fn a_call_that_is_not_answered_is_told_of_and_again_when_that_goes_on() {
+    async fn an_unanswered_call_is_reported_repeatedly() {
         let lines = Lines::default();
         // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
         // all: other tests' threads have none.

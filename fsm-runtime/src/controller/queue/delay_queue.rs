@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_can_be_planned_again_after_its_look() {
+    fn a_key_can_be_scheduled_again_after_its_look() {
         let mut schedule = Schedule::default();
         schedule.add(key("a"), at(1));
         assert_eq!(schedule.pop(at(1)), Some((key("a"), at(1))));
@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn c13_it_does_what_a_plain_map_does(ops in ops()) {
+        fn c13_the_schedule_behaves_like_a_plain_map(ops in ops()) {
             let mut schedule = Schedule::default();
             let mut model: BTreeMap<Key, Duration> = BTreeMap::new();
             for op in ops {

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c1_many_triggers_during_a_step_lead_to_one_more_look() {
+    fn c1_many_triggers_during_a_step_cause_one_more_look() {
         let (mut busy, key) = (Busy::default(), Key::new("M", "a"));
         assert!(!busy.waits(&key), "it is looked at at once");
         busy.begin(key.clone());
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn c1_an_instance_is_busy_until_the_last_of_its_steps_has_ended() {
+    fn c1_an_instance_is_busy_until_its_last_step_ends() {
         let (mut busy, key) = (Busy::default(), Key::new("M", "a"));
         busy.begin(key.clone());
         busy.begin(key.clone());

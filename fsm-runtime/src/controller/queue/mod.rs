@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_what_is_told_of_overtakes_what_was_found_and_leaves_it_its_turns() {
+    fn t3_notified_keys_go_first_and_scanned_keys_get_their_share() {
         let mut agenda = Agenda::default();
         (0..100).for_each(|n| agenda.find(key(n), at(1)));
         (200..212).for_each(|n| agenda.tell(key(n), at(2)));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_looked_at_is_looked_at_once() {
+    fn a_key_is_looked_at_once() {
         let mut agenda = Agenda::default();
         agenda.find(key(1), at(1));
         agenda.tell(key(1), at(2));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_a_scan_waits_while_there_is_enough() {
+    fn t3_a_scan_waits_while_the_queue_is_full() {
         let mut agenda = Agenda::default();
         (0..FULL).for_each(|n| agenda.tell(key(n), at(9)));
         assert!(!agenda.is_full(), "what is told of holds up no scan");

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_with_one_slot_everybody_gets_a_turn_in_order() {
+    fn c6_with_one_slot_all_run_in_order() {
         let keys: Vec<Key> = (0..100).map(key).collect();
         let mut slots = Slots::new(1, HashMap::new());
         assert!(slots.take(&keys[0], "A"));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_a_full_state_holds_up_nobody_but_itself() {
+    fn c6_a_full_state_delays_only_itself() {
         let mut slots = Slots::new(3, HashMap::from([("A", 1)]));
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_for_one_state_is_none_for_another() {
+    fn slots_of_one_state_are_unusable_for_another() {
         let mut slots = Slots::new(9, HashMap::from([("A", 1), ("B", 1)]));
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
@@ -148,7 +148,7 @@ mod tests {
         /// Against a queue that is searched from its front: no limit is ever exceeded, nobody who could run waits, and those
         /// of one state are served in the order in which they came.
         #[test]
-        fn c6_limits_hold_nobody_starves_and_order_is_kept(
+        fn c6_limits_fairness_and_order_hold(
             limit in 1_usize..5,
             limits in prop::collection::hash_map(prop::sample::select(&STATES[..]), 1_usize..4, 0..3),
             steps in prop::collection::vec((0_usize..12, 0_usize..3, prop::bool::ANY), 1..120),

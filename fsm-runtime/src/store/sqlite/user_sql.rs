@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_end_the_transaction_is_refused_however_it_is_written() {
+    fn every_form_of_commit_and_rollback_is_refused() {
         for statement in ["COMMIT", " commit;", "-- x\nRollback", "/* a */ ;end", "PRAGMA synchronous = OFF"] {
             assert!(check(statement).is_err(), "{statement}");
         }

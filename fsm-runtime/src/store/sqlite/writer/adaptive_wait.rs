@@ -68,7 +68,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn it_stays_awake_only_after_a_run_of_jobs_that_came_soon() {
+    fn the_thread_spins_only_after_a_run_of_prompt_jobs() {
         let (jobs, queue) = mpsc::channel();
         let mut waiting = Waiting { prompt: Some(0) };
         for job in 0..RUN {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn with_one_processor_it_sleeps() {
+    fn the_thread_sleeps_with_one_processor() {
         let (jobs, queue) = mpsc::channel();
         let mut waiting = Waiting { prompt: None };
         for job in 0..2 * RUN {

@@ -35,7 +35,7 @@ fn nobody() -> Key {
 }
 
 #[tokio::test]
-async fn a_batch_waits_for_a_few_other_jobs_and_no_more() {
+async fn a_batch_waits_for_a_bounded_number_of_jobs() {
     let writer = writer();
     let go = hold(&writer);
     let purge = Purge { key: nobody(), incarnation: Uuid::nil(), version: 1 };
@@ -61,7 +61,7 @@ async fn a_batch_waits_for_a_few_other_jobs_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_urgent_needs_no_place_in_a_full_queue_and_is_served_before_it() {
+async fn urgent_jobs_bypass_a_full_queue() {
     let writer = Arc::new(writer());
     let go = hold(&writer);
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -164,7 +164,7 @@ fn a_lone_caller_commits_in_its_own_thread() {
 }
 
 #[test]
-fn callers_who_come_together_queue() {
+fn simultaneous_callers_queue() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
     assert_eq!(in_place(&writer), [false; 3]);
@@ -176,7 +176,7 @@ fn callers_who_come_together_queue() {
 }
 
 #[test]
-fn a_caller_who_has_met_others_looks_about_the_next_time() {
+fn a_caller_checks_for_others_after_it_met_some() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
     let mut cx = Context::from_waker(Waker::noop());
@@ -196,7 +196,7 @@ fn a_caller_who_has_met_others_looks_about_the_next_time() {
 }
 
 #[test]
-fn a_caller_goes_neither_before_the_thread_nor_beside_another_process() {
+fn a_caller_waits_for_the_thread_and_other_processes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.db");
     let (writer, _queue) = without_a_thread(&file, true);
@@ -227,7 +227,7 @@ fn a_caller_goes_neither_before_the_thread_nor_beside_another_process() {
 }
 
 #[test]
-fn now_and_then_the_thread_commits_and_looks_after_the_file() {
+fn the_thread_commits_and_maintains_the_file_periodically() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
     for _ in 0..committer::UPKEEP {
@@ -239,7 +239,7 @@ fn now_and_then_the_thread_commits_and_looks_after_the_file() {
 }
 
 #[tokio::test]
-async fn after_a_panic_in_a_caller_s_thread_the_writer_ends() {
+async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
     let connection = Connection::open_in_memory().unwrap();
     schema::prepare(&connection, Path::new(":memory:"), None).unwrap();
     let writer = Writer::start(connection, Path::new(":memory:").into(), true).unwrap();

@@ -1,0 +1,116 @@
+//! The order of the vertices in each rank, with few crossings of arrows.
+
+use super::{Vertex, count};
+
+/// The number of sweeps over the ranks.
+const ROUNDS: usize = 16;
+
+/// The vertices of each rank, from left to right.
+pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
+    let ranks = vertices.iter().map(|vertex| vertex.rank + 1).max().unwrap_or_default();
+    let mut order = Order { vertices, layers: vec![Vec::new(); ranks], position: vec![0; vertices.len()] };
+    let mut seen = vec![false; vertices.len()];
+    for vertex in 0..vertices.len() {
+        order.fill(vertex, &mut seen);
+    }
+    order.number();
+    let mut best = (order.crossings(), order.layers.clone());
+    for round in 0..ROUNDS {
+        order.sweep(round % 2 == 0);
+        order.swap();
+        let crossings = order.crossings();
+        if crossings < best.0 {
+            best = (crossings, order.layers.clone());
+        }
+    }
+    best.1
+}
+
+struct Order<'v> {
+    vertices: &'v [Vertex],
+    layers: Vec<Vec<usize>>,
+    /// The position of each vertex in its rank.
+    position: Vec<usize>,
+}
+
+impl Order<'_> {
+    /// The initial order: depth first, so that connected vertices are close together.
+    fn fill(&mut self, vertex: usize, seen: &mut [bool]) {
+        if std::mem::replace(&mut seen[vertex], true) {
+            return;
+        }
+        let vertices = self.vertices;
+        self.layers[vertices[vertex].rank].push(vertex);
+        vertices[vertex].below.iter().for_each(|next| self.fill(*next, seen));
+    }
+
+    fn number(&mut self) {
+        for layer in &self.layers {
+            layer.iter().enumerate().for_each(|(position, vertex)| self.position[*vertex] = position);
+        }
+    }
+
+    /// Orders each rank by the mean position of the neighbors in the previous rank, downwards or upwards.
+    fn sweep(&mut self, down: bool) {
+        let ranks: Vec<_> =
+            if down { (0..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
+        for rank in ranks {
+            let mean = |vertex: usize| {
+                let neighbours = if down { &self.vertices[vertex].above } else { &self.vertices[vertex].below };
+                if neighbours.is_empty() {
+                    return count(self.position[vertex]);
+                }
+                neighbours.iter().map(|other| count(self.position[*other])).sum::<f64>() / count(neighbours.len())
+            };
+            let mut layer: Vec<_> = self.layers[rank].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
+            layer.sort_by(|one, other| one.0.total_cmp(&other.0));
+            self.layers[rank] = layer.into_iter().map(|(_, vertex)| vertex).collect();
+            self.number_of(rank);
+        }
+    }
+
+    fn number_of(&mut self, rank: usize) {
+        self.layers[rank].iter().enumerate().for_each(|(position, vertex)| self.position[*vertex] = position);
+    }
+
+    /// Swaps adjacent vertices if that reduces the crossings.
+    fn swap(&mut self) {
+        for rank in 0..self.layers.len() {
+            for left in 1..self.layers[rank].len() {
+                let (one, other) = (self.layers[rank][left - 1], self.layers[rank][left]);
+                if self.crossed(other, one) < self.crossed(one, other) {
+                    self.layers[rank].swap(left - 1, left);
+                    self.number_of(rank);
+                }
+            }
+        }
+    }
+
+    /// The number of crossings between the arrows of two adjacent vertices.
+    fn crossed(&self, left: usize, right: usize) -> usize {
+        let [left, right] = [left, right].map(|vertex| &self.vertices[vertex]);
+        let between = |left: &[usize], right: &[usize]| {
+            left.iter()
+                .map(|one| right.iter().filter(|other| self.position[**other] < self.position[*one]).count())
+                .sum::<usize>()
+        };
+        between(&left.above, &right.above) + between(&left.below, &right.below)
+    }
+
+    fn crossings(&self) -> usize {
+        let layers = self.layers.iter();
+        layers
+            .map(|layer| {
+                let arrows: Vec<_> = layer
+                    .iter()
+                    .flat_map(|vertex| {
+                        self.vertices[*vertex].below.iter().map(|next| (self.position[*vertex], self.position[*next]))
+                    })
+                    .collect();
+                let after =
+                    |one: &(usize, usize)| arrows.iter().filter(|other| other.0 > one.0 && other.1 < one.1).count();
+                arrows.iter().map(after).sum::<usize>()
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,181 @@
+//! The expansion of a wrong declaration: its errors, and stubs that keep uses of the machine free of further errors.
+//!
+//! rustc reports no unknown names in a module in which a macro failed, and no errors that follow from an unknown type. So the errors
+//! stand in the generated module and in a module inside it, from which every generated name is imported, so that it can be imported
+//! further; rustc prints the repeated errors once. Stubs beside the enum, with a type of that module, replace what is generated on the
+//! enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Ident, Path, Type};
+
+use crate::{
+    check::{DURABLE_TYPES, TYPES},
+    idents::mentioned,
+    parse::{Declaration, Delay, On},
+};
+
+/// A method without generics: its name, whether it takes `self`, and the number of its other parameters.
+type Method = (&'static str, bool, usize);
+
+/// The methods of `Durable`, except `wrap`.
+const DURABLE: &[Method] = &[("wrap_any", true, 1), ("unwrap_any", false, 1)];
+
+/// The methods of `StoredMachine`.
+const STORED_MACHINE: &[Method] = &[
+    ("split", false, 1),
+    ("encode", true, 0),
+    ("decode", false, 2),
+    ("encode_event", false, 1),
+    ("decode_event", false, 2),
+    ("encode_context", false, 1),
+    ("decode_context", false, 1),
+    ("timer_event", false, 1),
+];
+
+/// The parts of the stubs for a wrong declaration.
+pub(crate) struct Fallback {
+    module: TokenStream,
+    /// The names of the module's items.
+    names: Vec<Ident>,
+    stubs: TokenStream,
+    /// What the attributes name: derives, functions and constants, or the beginnings of their paths.
+    named: Vec<Path>,
+}
+
+/// Prepares the stubs of a declaration, which may turn out to be wrong.
+pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
+    let Declaration { ident, vis, generics, options, .. } = declaration;
+    let (params, args, clause) = generics.split_for_impl();
+    let ty = quote!(#module::__Unknown);
+    let path = |default: TokenStream| options.krate.as_ref().map_or(default, |krate: &Path| quote!(#krate));
+    let (core, durable) = if options.durable.is_some() {
+        let runtime = path(quote!(::fsm_runtime));
+        let method = |(name, this, values): &Method| {
+            let (name, this) = (format_ident!("{name}"), this.then(|| quote!(self,)));
+            let values = (0..*values).map(|_| quote!(_: #ty));
+            quote!(fn #name(#this #(#values),*) -> #ty { loop {} })
+        };
+        let (methods, stored) = (DURABLE.iter().map(method), STORED_MACHINE.iter().map(method));
+        let durable = quote! {
+            #[allow(deprecated)]
+            impl #params #runtime::Durable for #ident #args #clause {
+                type Record<S: #runtime::DurableState<Machine = Self>> = #ty;
+                type AnyRecord = #ty;
+                fn wrap<S: #runtime::DurableState<Machine = Self>>(raw: #ty) -> #ty { loop {} }
+                #(#methods)*
+            }
+            #[allow(deprecated)]
+            impl #params #runtime::StoredMachine for #ident #args #clause {
+                type Value = #ty;
+                #(#stored)*
+            }
+            #[allow(deprecated)]
+            impl<W> #runtime::WorkedBy<W> for #ident {
+                fn work(self, workers: #ty, claim: #ty) -> #ty { loop {} }
+            }
+            #[allow(deprecated)]
+            impl<B> #runtime::CreateFrom<B> for #ident {
+                type Initial = #ty;
+                fn parts(initial: #ty) -> #ty { loop {} }
+            }
+        };
+        (quote!(#runtime::core), generics.params.is_empty().then_some(durable))
+    } else {
+        (path(quote!(::fsm_core)), None)
+    };
+    let context = options.context.as_ref().map(|_| quote!(, context: #ty));
+    let timer = declaration.variants.iter().any(|variant| !variant.afters.is_empty());
+    let timer = timer.then(|| quote!(#vis fn timer_event(&self) -> #ty { loop {} }));
+    let types = types(declaration);
+    let stubs = quote! {
+        #[allow(deprecated)]
+        impl #params #ident #args #clause {
+            #vis const GRAPH: #ty = loop {};
+            #vis fn state(&self) -> #ty { loop {} }
+            #vis fn accepts(&self) -> #ty { loop {} }
+            #vis fn can(&self, event: #ty) -> #ty { loop {} }
+            #vis fn why_not(&self, event: #ty) -> #ty { loop {} }
+            #vis fn apply(self, event: #ty #context) -> #ty { loop {} }
+            #timer
+            #[allow(dead_code)]
+            fn __named(#(_: ::core::marker::PhantomData<#types>),*) {}
+        }
+        #[allow(deprecated)]
+        impl #params #core::StateMachine for #ident #args #clause {
+            type State = #ty;
+            type EventKind = #ty;
+            type Event = #ty;
+            type Context = #ty;
+            const GRAPH: #ty = loop {};
+            fn state(&self) -> #ty { loop {} }
+            fn accepts(&self) -> #ty { loop {} }
+            fn apply(self, event: #ty, context: &mut #ty) -> #ty { loop {} }
+            fn kind_of(event: &#ty) -> #ty { loop {} }
+        }
+        #durable
+    };
+    let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
+    let fixed = TYPES.iter().chain(durable_types).map(|name| format_ident!("{name}"));
+    let states =
+        declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
+    let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
+    Fallback { module: quote!(#vis mod #module), names: fixed.chain(states).collect(), stubs, named }
+}
+
+/// All `#[on(…)]` of a declaration.
+fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
+    let own = declaration.variants.iter().flat_map(|variant| &variant.ons);
+    own.chain(&declaration.enum_ons).chain(declaration.options.groups.iter().flat_map(|group| &group.ons))
+}
+
+/// The types that only attributes name.
+fn types(declaration: &Declaration) -> Vec<&Type> {
+    let payloads = ons(declaration).flat_map(|on| on.payload.iter().flatten()).map(|field| &field.ty);
+    let checkpoints = declaration.variants.iter().filter_map(|variant| variant.options.checkpoint.as_ref());
+    payloads.chain(checkpoints).chain(&declaration.options.context).collect()
+}
+
+/// The first identifiers of all paths in attributes that are not types: functions, and the code of timers and of `exhausted`. Variables of
+/// that code are among them; rustc does not report those in the stubs.
+fn words(declaration: &Declaration) -> BTreeSet<Ident> {
+    let variants = &declaration.variants;
+    let delays = variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
+        Delay::Const(code) => Some(code),
+        Delay::Known(_) => None,
+    });
+    let fired = variants
+        .iter()
+        .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
+    let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
+    let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
+    let code = functions.chain(delays.chain(values).cloned());
+    // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
+    let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
+    let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);
+    code.flat_map(mentioned).filter(imported).collect()
+}
+
+impl Fallback {
+    /// The errors and the stubs.
+    pub(crate) fn expand(self, errors: &TokenStream) -> TokenStream {
+        let Self { module, names, stubs, named } = self;
+        quote! {
+            #[allow(unused_imports)]
+            #module {
+                #errors
+                pub mod __unknown { #errors }
+                pub use self::__unknown::{#(#names),*};
+            }
+            #stubs
+            const _: () = {
+                #(
+                    #[allow(unused_imports)]
+                    use #named as _;
+                )*
+            };
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! `mod __user_code`: the code that the user writes in attributes, and aliases of the user's types whose names are taken in the generated
+//! module. Names in it resolve as they do beside the enum.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, spanned::Spanned as _};
+
+use crate::{
+    model::{Field, FiredEvent, Kind, Timer, Transition, plain},
+    normalize::{Cx, respan},
+    parse::Delay,
+};
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let machine = cx.machine;
+    let mut items: Vec<TokenStream> = Vec::new();
+    for (index, state) in machine.states.iter().enumerate() {
+        items.extend(state.fields.iter().filter_map(|field| Some(alias(cx, &cx.state_alias(index, field)?, field))));
+    }
+    for event in &machine.events {
+        items.extend(event.fields.iter().filter_map(|field| Some(alias(cx, &cx.event_alias(event, field)?, field))));
+    }
+    items.extend(context_alias(cx));
+    items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
+    items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
+    items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
+    for (index, state) in machine.states.iter().enumerate() {
+        items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
+        items.extend(state.exhausted.iter().map(|exhausted| {
+            let (_, runtime) = cx.libraries_at(2);
+            fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
+        }));
+    }
+    if items.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
+        #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
+        mod __user_code {
+            #[allow(unused_imports, clippy::wildcard_imports)]
+            use super::super::*;
+
+            #(#items)*
+        }
+    }
+}
+
+/// The function that calls a transition's guard.
+pub(super) fn guard_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
+    name(cx, "guard", transition)
+}
+
+/// The function that calls a transition's `with`.
+pub(super) fn with_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
+    name(cx, "with", transition)
+}
+
+/// The function that makes the event of a state's timer.
+pub(super) fn timer_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("timer_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The function that makes a state's `exhausted` event.
+pub(super) fn exhausted_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("exhausted_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The constant that holds a timer's duration.
+pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("after_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// A name from the state and the event's type. The type has no underscore, which keeps event `b_c` of `A` apart from event `c` of `A_b`.
+fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
+    let (state, event) = (&cx.machine.states[transition.from], &cx.machine.events[transition.event]);
+    format_ident!("{what}_{}_{}", plain(&state.ident), plain(&event.ty))
+}
+
+fn alias(cx: &Cx<'_>, alias: &Ident, field: &Field) -> TokenStream {
+    let ty = cx.moved(2, &field.ty);
+    let declared = cx.scope(&[cx.moved(1, &field.ty)]).params_deeper();
+    quote!(pub(super) type #alias #declared = #ty;)
+}
+
+fn context_alias(cx: &Cx<'_>) -> Option<TokenStream> {
+    let (alias, ty) = (cx.context_alias()?, cx.machine.context.as_ref()?);
+    let declared = cx.scope(&[cx.moved(1, ty)]).params_deeper();
+    let ty = cx.moved(2, ty);
+    Some(quote!(pub(super) type #alias #declared = #ty;))
+}
+
+/// The alias of a state's `checkpoint` type; `None` if it declares none.
+pub(super) fn checkpoint_type(cx: &Cx<'_>, state: usize) -> Option<Ident> {
+    let state = &cx.machine.states[state];
+    let checkpoint = state.checkpoint.as_ref().filter(|_| cx.durable() && state.kind == Kind::Work)?;
+    Some(format_ident!("checkpoint_{}", plain(&state.ident), span = checkpoint.span()))
+}
+
+fn checkpoint_alias(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let (alias, ty) = (checkpoint_type(cx, state)?, cx.machine.states[state].checkpoint.as_ref()?);
+    let ty = cx.moved(2, ty);
+    Some(quote!(pub(super) type #alias = #ty;))
+}
+
+/// The context as the last parameter of a function; empty without one.
+#[derive(Default)]
+struct Context {
+    /// The generics of the enum that its type uses.
+    scope: TokenStream,
+    ty: TokenStream,
+    param: TokenStream,
+    argument: TokenStream,
+}
+
+impl Context {
+    fn new(cx: &Cx<'_>, borrowed: &TokenStream) -> Self {
+        let Some(ty) = &cx.machine.context else {
+            return Self::default();
+        };
+        let scope = cx.moved(1, ty);
+        let ty = match cx.context_alias() {
+            None => cx.moved(2, ty),
+            Some(alias) => {
+                let args = cx.scope(std::slice::from_ref(&scope)).args(&[]);
+                quote!(#alias #args)
+            }
+        };
+        let (ty, param) = (quote!(, #borrowed #ty), quote!(context: #borrowed #ty,));
+        Self { scope, ty, param, argument: quote!(, context) }
+    }
+}
+
+fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
+    let path = transition.guard.as_ref()?;
+    let ((core, _), ident) = (cx.libraries_at(2), guard_fn(cx, transition));
+    let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
+    let scope = cx.scope(&[state.clone(), event.clone(), shared]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    // The context's type keeps its span, so that rustc reports an unknown type only there.
+    let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
+    let (args, result) = (respan(args, path.span()), respan(result, path.span()));
+    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
+    // rustc reports a reason of a wrong type at the user's path, too.
+    let reason = Ident::new("reason", path.span());
+    let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
+    let path = cx.moved(2, path);
+    Some(quote! {
+        pub(super) fn #ident #params(
+            state: &super::#state,
+            event: &super::#event,
+            #param
+        ) -> ::core::result::Result<(), #core::Reason> #clause {
+            let guard: #signature = #path;
+            match guard(state, event #argument) {
+                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
+                ::core::result::Result::Err(#reason) => ::core::result::Result::Err(#turned),
+            }
+        }
+    })
+}
+
+fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
+    let path = transition.with.as_ref()?;
+    let ident = with_fn(cx, transition);
+    let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
+    let target = if let [target] = transition.to[..] {
+        let target = cx.state_ty(target);
+        quote!(super::#target)
+    } else {
+        let (choice, targets) = (cx.machine.choice(transition), transition.to.iter().map(|to| cx.state_ty(*to)));
+        quote!(super::choice::#choice<#(super::#targets),*>)
+    };
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
+    let scope = cx.scope(&[state.clone(), event.clone(), target.clone(), shared]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let args = respan(quote!(super::#state, super::#event), path.span());
+    let result = respan(target.clone(), path.span());
+    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
+    let path = cx.moved(2, path);
+    Some(quote! {
+        pub(super) fn #ident #params(state: super::#state, event: super::#event, #param) -> #target #clause {
+            let with: #signature = #path;
+            with(state, event #argument)
+        }
+    })
+}
+
+fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
+    let delay = match &timer.delay {
+        Delay::Known(_) => None,
+        Delay::Const(code) => {
+            let (ident, code) = (delay_const(cx, state), self::code(cx, code));
+            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #code;))
+        }
+    };
+    let event = fires(cx, &timer_fn(cx, state), &TokenStream::new(), &timer.fires);
+    quote!(#delay #event)
+}
+
+/// An expression of the user's. It passes through a macro, so that invalid syntax is one error at the user's tokens and the rest of the
+/// module still parses.
+fn code(cx: &Cx<'_>, written: &TokenStream) -> TokenStream {
+    let ((core, _), span, moved) = (cx.libraries_at(2), written.span(), cx.moved(2, written));
+    quote_spanned!(span=> #core::__private::code!(#moved))
+}
+
+/// A function that makes the event that a timer or `exhausted` fires.
+fn fires(cx: &Cx<'_>, ident: &Ident, error: &TokenStream, fires: &FiredEvent) -> TokenStream {
+    let (ty, scope) = (cx.events_ty(), &cx.events_scope);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let event = &cx.machine.events[fires.event].ty;
+    let values = fires.payload.iter().map(|value| {
+        let (attrs, field, code) = (&value.attrs, &value.field, code(cx, &value.code));
+        quote!(#(#attrs)* #field: #code)
+    });
+    let value = if fires.payload.is_empty() {
+        quote!(super::event::#event)
+    } else {
+        quote!(super::event::#event { #(#values),* })
+    };
+    quote! {
+        pub(super) fn #ident #params(#error) -> super::#ty #clause {
+            super::Event::#event(#value)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Notifier with defaults, and short forms of calls, for the promises.
+
+use crate::store::{
+    Attempts, Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Release, Row, Store,
+    Transition, Verdict,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use uuid::Uuid;
+
+const NOW: Duration = Duration::from_secs(1_700_000_000);
+
+pub(super) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + NOW
+}
+
+pub(super) fn later(seconds: u64) -> SystemTime {
+    now() + Duration::from_secs(seconds)
+}
+
+pub(super) fn key(id: &str) -> Key {
+    Key::new("Door", id)
+}
+
+pub(super) fn entering(state: &str) -> Entering {
+    Entering {
+        state: state.into(),
+        data: "{\"n\":1}".into(),
+        context: None,
+        schema: 1,
+        timer: None,
+        work: false,
+        remove: false,
+    }
+}
+
+pub(super) fn create(id: &str, into: Entering) -> Create {
+    Create {
+        key: key(id),
+        incarnation: Uuid::now_v7(),
+        into,
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    }
+}
+
+pub(super) fn fire(row: &Row, event: &str, to: &str) -> Transition {
+    Transition {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state.clone(),
+        event: event.into(),
+        payload: "null".into(),
+        into: entering(to),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    }
+}
+
+pub(super) fn claim(row: &Row) -> Claim {
+    Claim {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: row.fence,
+        owner: "me".into(),
+    }
+}
+
+pub(super) fn release(row: &Row) -> Release {
+    Release {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: row.fence,
+        owner: row.owner.clone(),
+        retry: Some(Duration::ZERO),
+        attempts: Attempts::Keep,
+        error: None,
+        parked: None,
+        note: None,
+    }
+}
+
+pub(super) async fn verdict(store: &Arc<dyn Store>, changes: Vec<Change>) -> Verdict {
+    let mut verdicts = store.commit(vec![Group { changes }], now()).await.unwrap();
+    assert_eq!(verdicts.len(), 1);
+    verdicts.remove(0)
+}
+
+pub(super) async fn committed(store: &Arc<dyn Store>, change: Change) -> Row {
+    match verdict(store, vec![change]).await {
+        Verdict::Committed { mut rows } => rows.remove(0),
+        other => panic!("expected a commit, found {other:?}"),
+    }
+}
+
+pub(super) async fn get(store: &Arc<dyn Store>, id: &str) -> Row {
+    store.get(key(id)).await.unwrap().unwrap()
+}
+
+pub(super) async fn history(store: &Arc<dyn Store>, id: &str) -> Vec<(u64, Option<String>, Option<String>, String)> {
+    let query = HistoryQuery { key: Some(key(id)), after: 0, newest_first: false, limit: 100 };
+    let entries = store.history(query).await.unwrap();
+    entries.into_iter().map(|entry| (entry.version, entry.from, entry.event, entry.to)).collect()
+}

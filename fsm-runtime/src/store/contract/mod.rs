@@ -1,0 +1,145 @@
+//! The promises of a [`Store`], as tests for its authors.
+//!
+//! [`store_contract!`](crate::store_contract) makes one `#[test]` of each promise, so that a failure names the promise that the
+//! store breaks. Each function of this module is one promise; it panics with what it found when the promise does not hold.
+//! [`run`] checks a single one. A code at the beginning of a name (`x2_…`) is a row of `tests/BEHAVIOURS.md` in the repository.
+//!
+//! The store has to [list by state](Store::lists_by_state).
+//!
+//! Needs the feature `store-tests`, as a dev-dependency:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! fsm-runtime = { version = "0.1", features = ["store-tests"] }
+//! ```
+//!
+//! # Examples
+//!
+//! ```
+//! use fsm_runtime::store::{contract, sqlite::Sqlite};
+//!
+//! /// A new, empty store, and what has to live as long as it does (a temporary folder, say).
+//! async fn open() -> (Sqlite, ()) {
+//!     (Sqlite::in_memory().expect("SQLite opens a store in memory"), ())
+//! }
+//!
+//! // One `#[test]` for each promise.
+//! fsm_runtime::store_contract!(open);
+//!
+//! // Or a single promise.
+//! fn main() {
+//!     contract::run(open, contract::x2_one_of_many_writers_wins);
+//! }
+//! ```
+
+// A promise that does not hold panics, as every test does.
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used)]
+
+/// Makes one `#[test]` of each promise of the [store contract](crate::store::contract).
+///
+/// The argument is an async function or closure without parameters that returns `(store, guard)`: a new, empty store, and a value
+/// that is dropped when the test ends. It is called once for each test.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:expr) => {
+        $crate::store_contract! { @promises tests ($open) }
+    };
+    (@promises $form:ident ($open:expr)) => {
+        $crate::store_contract! { @$form ($open)
+            creation_writes_a_row_and_a_history_entry
+            an_id_is_created_once
+            a_transition_increments_the_version
+            a_stale_transition_changes_nothing
+            a_new_state_clears_timer_attempts_and_errors
+            a_timer_can_be_disarmed
+            a_row_is_armed_once
+            an_override_enters_a_state_with_actor_and_reason
+            a_desired_state_changes_its_own_columns_only
+            the_context_is_stored_with_each_change
+            a_transition_under_an_older_schema_is_a_conflict
+            a_group_is_all_or_nothing
+            x4_a_failed_group_leaves_the_others_of_its_call
+            a_group_that_conflicts_with_itself_is_refused
+            x7_an_empty_id_is_refused_and_the_batch_commits
+            x2_one_of_many_writers_wins
+            a_dropped_call_is_applied_whole_or_not_at_all
+            x7_unusual_text_is_returned_exactly
+            a_claim_raises_the_fence_and_keeps_the_version
+            c4_a_commit_under_a_lost_claim_is_fenced
+            l4_fences_never_repeat
+            a_release_frees_the_row
+            a_checkpoint_needs_the_claim
+            a_parked_row_is_not_due_and_is_in_the_history
+            claims_of_other_owners_are_paged
+            l1_a_live_lease_keeps_other_owners_from_claiming
+            l4_fences_grow_over_removal_and_reuse_of_an_id
+            a_lapsed_lease_is_kept_while_its_owner_has_rows
+            due_work_is_paged_earliest_first
+            lists_are_paged_and_filtered
+            lists_of_several_states_are_ordered_by_age
+            x3_an_idempotency_key_applies_once
+            x3_a_creation_key_outlives_the_instance
+            x3_one_key_from_many_callers_is_one_change
+            the_last_sequence_survives_pruning
+            x8_a_purge_removes_everything_and_frees_the_id
+            old_history_keys_and_rows_are_pruned_in_batches
+            remains_of_a_removed_row_are_pruned_on_request
+            definitions_retire_with_their_last_row
+        }
+    };
+    (@tests ($open:expr) $($promise:ident)*) => {
+        $(
+            #[test]
+            fn $promise() {
+                $crate::store::contract::run($open, $crate::store::contract::$promise);
+            }
+        )*
+    };
+    (@one_after_the_other ($open:expr) $($promise:ident)*) => {
+        $(
+            let (store, guard) = $open().await;
+            let store: Arc<dyn Store> = Arc::new(store);
+            $promise(&store).await;
+            drop((store, guard));
+        )*
+    };
+}
+
+mod build;
+mod claims;
+mod groups;
+mod keys;
+mod lists;
+mod pruning;
+mod transitions;
+
+pub use claims::*;
+pub use groups::*;
+pub use keys::*;
+pub use lists::*;
+pub use pruning::*;
+pub use transitions::*;
+
+use super::Store;
+use std::sync::Arc;
+
+/// Checks one promise on a store that `open` returns, in a runtime of its own with two threads.
+///
+/// # Panics
+/// Where the promise does not hold.
+pub fn run<S: Store, G>(open: impl AsyncFnOnce() -> (S, G), promise: impl AsyncFnOnce(&Arc<dyn Store>)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a tokio runtime starts").block_on(async {
+        let (store, _guard) = open().await;
+        let store: Arc<dyn Store> = Arc::new(store);
+        promise(&store).await;
+    });
+}
+
+/// Checks all promises, one after the other, each on a store of its own that `open` returns.
+///
+/// # Panics
+/// At the first promise that does not hold.
+pub async fn run_all<S: Store, G>(open: impl AsyncFn() -> (S, G)) {
+    crate::store_contract! { @promises one_after_the_other (open) }
+}

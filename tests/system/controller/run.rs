@@ -1,0 +1,369 @@
+//! Looks at an instance: one at a time, and one more for changes during a look; observed by a store that holds back its answers
+//! about one instance.
+
+use super::{HOUR, PATIENCE};
+use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
+use fsm_runtime::{
+    Machines, Runtime,
+    clock::ManualClock,
+    store::{
+        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, Page,
+        PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
+    },
+};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{Semaphore, broadcast, mpsc};
+
+/// Reads and claims of this instance wait for a permit before they return.
+const HELD: &str = "a";
+
+/// A store that records reads of single rows and claims, and holds back the answers about one instance.
+struct Held {
+    inner: Sqlite,
+    seen: Arc<Seen>,
+}
+
+struct Seen {
+    /// The reads under way.
+    reading: Mutex<Vec<Key>>,
+    /// The number of reads begun.
+    begun: Mutex<Vec<Key>>,
+    /// Rows that were read twice at the same time.
+    overlaps: Mutex<Vec<Key>>,
+    /// For each ended lease, whether its process already counted as gone.
+    ended: Mutex<Vec<bool>>,
+    /// The answer to the next claim is lost.
+    loses_claims: AtomicBool,
+    /// Receives each read and claim that is done but not yet answered.
+    done: mpsc::UnboundedSender<Key>,
+    permits: Semaphore,
+}
+
+impl Seen {
+    async fn done(&self, key: &Key) {
+        let _ = self.done.send(key.clone());
+        if &*key.id == HELD {
+            self.permits.acquire().await.unwrap().forget();
+        }
+    }
+}
+
+impl Store for Held {
+    fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
+        Box::pin(async move {
+            let reading = || self.seen.reading.lock().unwrap();
+            if reading().contains(&key) {
+                self.seen.overlaps.lock().unwrap().push(key.clone());
+            }
+            reading().push(key.clone());
+            self.seen.begun.lock().unwrap().push(key.clone());
+            let row = self.inner.get(key.clone()).await;
+            self.seen.done(&key).await;
+            let mut reading = reading();
+            let place = reading.iter().position(|read| *read == key).unwrap();
+            reading.swap_remove(place);
+            row
+        })
+    }
+
+    fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
+        Box::pin(async move {
+            let changes = groups.iter().flat_map(|group| &group.changes);
+            let claimed = changes.filter(|change| matches!(change, Change::Claim(_))).map(|claim| claim.key().clone());
+            let claimed: Vec<Key> = claimed.collect();
+            let verdicts = self.inner.commit(groups, now).await;
+            for key in &claimed {
+                self.seen.done(key).await;
+            }
+            if !claimed.is_empty() && self.seen.loses_claims.swap(false, Ordering::Relaxed) {
+                return Err(StoreError::Indeterminate { store: "it".into(), cause: "the answer was lost".into() });
+            }
+            verdicts
+        })
+    }
+
+    fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
+        self.inner.list(filter)
+    }
+
+    fn lists_by_state(&self) -> StoreFuture<'_, bool> {
+        self.inner.lists_by_state()
+    }
+
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
+        self.inner.count(machine)
+    }
+
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
+        self.inner.history(query)
+    }
+
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.inner.find_by_idempotency_key(key, idempotency_key)
+    }
+
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_sequence()
+    }
+
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.inner.pruned_through()
+    }
+
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.inner.subscriber_position(subscriber)
+    }
+
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        self.inner.save_position(subscriber, position)
+    }
+
+    fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
+        self.inner.prune(prune)
+    }
+
+    fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
+        self.inner.due(scope, until, after, limit)
+    }
+
+    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
+        self.inner.held_by_others(scope, me, after, limit)
+    }
+
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.inner.states_in_use(machine)
+    }
+
+    fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
+        self.inner.retire(machine, schema)
+    }
+
+    fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
+        self.inner.define(definitions, now)
+    }
+
+    fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
+        self.inner.definition(machine)
+    }
+
+    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
+        self.inner.foreign_changes()
+    }
+
+    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.inner.renew(renewals, now)
+    }
+
+    fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
+        let gone = owners.into_iter().map(|owner| (self.inner.is_gone(&owner), owner));
+        let (gone, owners): (Vec<bool>, Vec<String>) = gone.unzip();
+        self.seen.ended.lock().unwrap().extend(gone);
+        self.inner.end_leases(owners, now)
+    }
+
+    fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.inner.leases(now)
+    }
+
+    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        self.inner.announce(owner)
+    }
+
+    fn is_gone(&self, owner: &str) -> bool {
+        self.inner.is_gone(owner)
+    }
+}
+
+struct World {
+    runtime: Runtime,
+    jobs: Machines<Job>,
+    calls: Calls,
+    clock: ManualClock,
+    seen: Arc<Seen>,
+    done: mpsc::UnboundedReceiver<Key>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (tell, done) = mpsc::unbounded_channel();
+        let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (ended, loses_claims, permits) = (Mutex::default(), AtomicBool::new(false), Semaphore::new(0));
+        let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
+        let (workers, calls) = puppets();
+        let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
+        // No scan makes up for a missed look.
+        let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).poll_interval(HOUR * 10);
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let runtime = builder.clock(clock.clock()).start().await.unwrap();
+        Self { jobs: runtime.machines(), runtime, calls, clock, seen, done }
+    }
+
+    /// Waits until a read or a claim of this instance is done.
+    async fn done(&mut self, id: &str) {
+        let done = async { while &*self.done.recv().await.unwrap().id != id {} };
+        tokio::time::timeout(PATIENCE, done).await.expect("a look begins");
+    }
+
+    fn looks(&self, id: &str) -> usize {
+        self.seen.begun.lock().unwrap().iter().filter(|key| &*key.id == id).count()
+    }
+
+    /// A running instance, and the held one, whose last look has read that it is due.
+    async fn one_at_work_and_one_due(&mut self) -> Call {
+        self.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+        let call = self.calls.next().await;
+        let record = self.jobs.create(HELD, queued()).await.unwrap();
+        self.done(HELD).await;
+        record.start().await.unwrap();
+        self.seen.permits.add_permits(1);
+        self.done(HELD).await;
+        call
+    }
+
+    /// Begins a shutdown, and then releases the held answers.
+    async fn stop(&mut self, mut call: Call) -> Row {
+        let runtime = self.runtime.clone();
+        let stopping = tokio::spawn(async move { runtime.shutdown(HOUR).await });
+        call.draining().await;
+        self.seen.permits.add_permits(1_000);
+        call.tell(Do::Finish(1));
+        let report = tokio::time::timeout(PATIENCE, stopping).await.expect("the shutdown ends").unwrap();
+        assert_eq!(report.cut, []);
+        assert!(self.calls.is_over().await, "no other worker started");
+        self.jobs.row(HELD).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn c1_a_change_during_a_look_causes_one_more_look() {
+    const MANY: usize = 50;
+    let mut world = World::new().await;
+    // The look has read that nothing is due, and is held.
+    let record = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
+    let mut running = record.start().await.unwrap();
+    for _ in 0..MANY {
+        running = running.restart().await.unwrap();
+    }
+    // Other instances are looked at; this one is not while its look is pending.
+    let _ = world.jobs.create("b", queued()).await.unwrap();
+    world.done("b").await;
+    assert_eq!(world.looks(HELD), 1);
+
+    // One more look reads the present row; starting its worker needs none.
+    world.seen.permits.add_permits(1_000);
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.version, call.attempt), (HELD, running.version(), 1));
+    let mut cancelled = call.tell_and_watch(Do::Hang);
+    let _ = world.jobs.create("c", queued()).await.unwrap();
+    world.done("c").await;
+    assert_eq!(world.looks(HELD), 2, "one look for {MANY} events");
+    assert!(world.seen.overlaps.lock().unwrap().is_empty(), "two looks at once");
+
+    // A running worker is looked at and kept while its visit lasts.
+    assert!(tokio::time::timeout(Duration::ZERO, &mut cancelled).await.is_err());
+    let _ = world.jobs.fire(HELD, job::event::Cancel).await.unwrap();
+    tokio::time::timeout(PATIENCE, cancelled).await.expect("it is cancelled");
+}
+
+#[tokio::test]
+async fn c12_a_look_during_the_stop_claims_nothing() {
+    let mut world = World::new().await;
+    let call = world.one_at_work_and_one_due().await;
+    let row = world.stop(call).await;
+    assert_eq!((row.fence, row.attempt, row.owner, row.retry_at.is_some()), (0, 0, None, true));
+}
+
+#[tokio::test]
+async fn c12_a_claim_during_the_stop_is_released() {
+    let mut world = World::new().await;
+    let call = world.one_at_work_and_one_due().await;
+    world.seen.permits.add_permits(1);
+    world.done(HELD).await;
+    let row = world.stop(call).await;
+    assert!(row.fence > 0, "it was claimed");
+    assert_eq!((row.attempt, row.owner, row.retry_at.is_some()), (0, None, true));
+}
+
+#[tokio::test]
+async fn l3_a_claim_answered_after_the_lease_starts_no_worker() {
+    let mut world = World::new().await;
+    let record = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
+    record.start().await.unwrap();
+    world.seen.permits.add_permits(1);
+    // A look that finds it due, and the claim.
+    world.done(HELD).await;
+    world.seen.permits.add_permits(1);
+    world.done(HELD).await;
+    // When the answer comes, another process could have taken over the row.
+    world.clock.advance(Duration::from_secs(15));
+    world.seen.permits.add_permits(1_000);
+    let call = world.calls.next().await;
+    assert!(call.fence > 1, "it was claimed again");
+    assert_eq!((call.id.as_str(), call.attempt), (HELD, 1), "and the lost claim is not an attempt");
+}
+
+#[tokio::test]
+async fn status_shows_unanswered_calls_and_their_duration() {
+    let mut world = World::new().await;
+    let _ = world.jobs.create(HELD, queued()).await.unwrap();
+    world.done(HELD).await;
+    let held = |world: &World| {
+        let calls = world.runtime.status().calls;
+        calls.into_iter().find(|open| open.call == "get").map(|open| open.age)
+    };
+    // The calls of a scan at the same time are answered.
+    let alone = async {
+        while world.runtime.status().calls.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, alone).await.expect("all but one are answered");
+    world.clock.advance(Duration::from_secs(9));
+    assert_eq!(held(&world), Some(Duration::from_secs(9)));
+    assert!(!world.runtime.status().to_string().contains("not answered"), "a short call is not reported");
+    world.clock.advance(Duration::from_secs(3));
+    let shown = world.runtime.status().to_string();
+    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; calls that wait for it: "), "{shown}");
+    // Other instances go on.
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    world.calls.next().await.tell(Do::Finish(1));
+    world.seen.permits.add_permits(1_000);
+    assert_eq!(world.runtime.run_until_idle().await.unwrap(), None);
+    assert_eq!(held(&world), None);
+}
+
+/// Otherwise another process could report it as killed.
+#[tokio::test]
+async fn a_graceful_stop_ends_the_lease_before_the_presence() {
+    let world = World::new().await;
+    world.runtime.shutdown(HOUR).await;
+    assert_eq!(*world.seen.ended.lock().unwrap(), [false]);
+}
+
+#[tokio::test]
+async fn c8_a_claim_with_a_lost_answer_is_not_an_attempt() {
+    let mut world = World::new().await;
+    world.seen.loses_claims.store(true, Ordering::Relaxed);
+    world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let clock = world.clock.clone();
+    let passing = async {
+        loop {
+            clock.advance(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let call = tokio::select! {
+        call = world.calls.next() => call,
+        () = passing => unreachable!(),
+    };
+    assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
+    assert!(call.fence > 1, "it was claimed again");
+}
