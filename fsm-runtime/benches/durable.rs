@@ -288,8 +288,8 @@ async fn measure_ours(path: &Path, options: &SqliteOptions, callers: usize, rows
 }
 
 /// The store's own, so that both do the same.
-const UPDATE: &str = include_str!("../src/store/sqlite/sql/enter.sql");
-const INSERT: &str = include_str!("../src/store/sqlite/sql/journal.sql");
+const UPDATE: &str = include_str!("../src/store/sqlite/sql/enter_state.sql");
+const INSERT: &str = include_str!("../src/store/sqlite/sql/history.sql");
 
 /// The same tables and statements without us: one thread, `batch` transitions in each transaction.
 async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, until: Until) -> Run {

@@ -192,7 +192,7 @@ async fn measure(path: &Path, rows: u32) -> Column {
         assert_eq!(due.len(), DUE as usize);
     };
     column.push(("scan, 100 due", timed(99, scan).await));
-    let in_use = async || assert_eq!(store.in_use(machine()).await.expect("states").len(), 3);
+    let in_use = async || assert_eq!(store.states_in_use(machine()).await.expect("states").len(), 3);
     column.push(("which states and versions there are", timed(99, in_use).await));
 
     let mut starts = Vec::new();

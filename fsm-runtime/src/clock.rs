@@ -88,8 +88,10 @@ impl Clock {
 }
 
 /// How long something took by the system's own clock: for what is measured, never for what is decided.
+#[cfg(feature = "sqlite")]
 pub(crate) struct Stopwatch(Instant);
 
+#[cfg(feature = "sqlite")]
 impl Stopwatch {
     pub(crate) fn start() -> Self {
         Self(Instant::now())

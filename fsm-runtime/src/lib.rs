@@ -5,7 +5,8 @@
 //! declaration. This crate keeps its instances in a [store](store::sqlite::Sqlite), hands them out as typed records
 //! whose methods are the legal transitions, and runs their workers:
 //!
-//! ```
+#![cfg_attr(feature = "sqlite", doc = "```")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 //! use fsm_runtime::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
@@ -115,7 +116,9 @@ pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkCl
 
 /// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Machines, Outcome, Runtime, WorkError, store::sqlite::Sqlite};
+    #[cfg(feature = "sqlite")]
+    pub use crate::store::sqlite::Sqlite;
+    pub use crate::{Machines, Outcome, Runtime, WorkError};
     pub use fsm_core::StateMachine;
 }
 

@@ -23,10 +23,11 @@ pub fn describe() {
     describe_histogram!("fsm_work_seconds", Seconds, "How long attempts took");
     describe_histogram!("fsm_wait_seconds", Seconds, "From when work was due until its claim was made");
     describe_histogram!("fsm_commit_seconds", Seconds, "How long transactions took, their sync included");
-    describe_histogram!("fsm_commit_groups", "How many groups of changes engine a transaction");
+    describe_histogram!("fsm_commit_groups", "How many groups of changes shared a transaction");
 }
 
 /// A transaction of the SQLite store's writer was committed.
+#[cfg(feature = "sqlite")]
 pub(crate) fn batch(groups: usize, took: Duration) {
     #[cfg(feature = "metrics")]
     {

@@ -100,7 +100,7 @@ async fn pruning_other_instances_is_not_a_gap() {
     let mut changes = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
     let mut behind = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
     jobs.create("b", queued()).await.unwrap().start().await.unwrap();
-    let newest = store.newest().await.unwrap();
+    let newest = store.last_sequence().await.unwrap();
     let deadline = Instant::now() + TIMEOUT;
     while changes.position() < newest {
         assert!(Instant::now() < deadline, "the position moves on");

@@ -206,7 +206,7 @@ async fn x5_a_write_whose_sync_fails_is_indeterminate() {
     disk.fail(Operation::Sync, 0, Fault::Broken);
     let now = SystemTime::now();
     let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_secs(9) };
-    for answer in [store.renew(vec![renewal], now).await.map(drop), store.advance("mails".into(), 7).await] {
+    for answer in [store.renew(vec![renewal], now).await.map(drop), store.save_position("mails".into(), 7).await] {
         let error = answer.unwrap_err();
         assert!(matches!(&error, StoreError::Indeterminate { cause, .. } if cause.contains("syncing")), "{error}");
     }

@@ -7,23 +7,25 @@ use fsm_runtime::{
 };
 use tempfile::TempDir;
 
-async fn world() -> (TempDir, Runtime, Machines<Job>) {
+async fn world() -> (TempDir, Sqlite, Runtime, Machines<Job>) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobs.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE mails (text TEXT UNIQUE)").unwrap();
-    let runtime = Runtime::builder(Sqlite::open(&path).await.unwrap()).start().await.unwrap();
+    let store = Sqlite::open(&path).await.unwrap();
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
     let jobs = runtime.machines();
-    (dir, runtime, jobs)
+    (dir, store, runtime, jobs)
 }
 
-async fn mails(runtime: &Runtime) -> Vec<Vec<SqlValue>> {
-    let (_, rows) = runtime.group().commit_with(|sql| Ok(sql.query("SELECT text FROM mails", &[])?)).await.unwrap();
+async fn mails(store: &Sqlite, runtime: &Runtime) -> Vec<Vec<SqlValue>> {
+    let (_, rows) =
+        runtime.group().commit_with(store, |sql| Ok(sql.query("SELECT text FROM mails", &[])?)).await.unwrap();
     rows
 }
 
 #[tokio::test]
 async fn a_group_is_applied_whole() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, _store, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
     let running = group.add(a.start());
@@ -35,7 +37,7 @@ async fn a_group_is_applied_whole() {
 
 #[tokio::test]
 async fn one_conflict_fails_the_group() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, _store, runtime, jobs) = world().await;
     let (a, b) = (jobs.create("a", queued()).await.unwrap(), jobs.create("b", queued()).await.unwrap());
     jobs.fire("b", job::event::Start).await.unwrap();
     let mut group = runtime.group();
@@ -54,7 +56,7 @@ async fn one_conflict_fails_the_group() {
 
 #[tokio::test]
 async fn one_refusing_guard_fails_the_group() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, _store, runtime, jobs) = world().await;
     let failed = jobs.create("a", queued()).await.unwrap().start().await.unwrap().fail(String::new()).await.unwrap();
     let mut group = runtime.group();
     group.add(jobs.create("b", queued()));
@@ -69,7 +71,7 @@ async fn one_refusing_guard_fails_the_group() {
 
 #[tokio::test]
 async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, store, runtime, jobs) = world().await;
     let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     running.fail("disk".into()).await.unwrap();
     let again = async |text: &'static str| {
@@ -78,7 +80,7 @@ async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
         let reopened = group.add(failed.with_key("k").reopen());
         group.add(jobs.create(text, queued()));
         let (mut done, _) =
-            group.commit_with(|sql| Ok(sql.execute("INSERT INTO mails VALUES (?1)", &[text.into()])?)).await?;
+            group.commit_with(&store, |sql| Ok(sql.execute("INSERT INTO mails VALUES (?1)", &[text.into()])?)).await?;
         Ok::<_, GroupError>(done.take(reopened).unwrap().version())
     };
     assert_eq!(again("b").await.unwrap(), 4);
@@ -94,22 +96,22 @@ async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
     jobs.fire("a", job::event::Retry).await.unwrap();
     jobs.fire("a", job::event::Fail { reason: String::new() }).await.unwrap();
     assert!(matches!(again("d").await.unwrap_err(), GroupError::MadeBefore { change: 0, sequence: 4 }));
-    assert_eq!(mails(&runtime).await, [[SqlValue::from("b")]]);
+    assert_eq!(mails(&store, &runtime).await, [[SqlValue::from("b")]]);
     assert!(jobs.get("c").await.is_err() && jobs.get("d").await.is_err());
 }
 
 #[tokio::test]
 async fn statements_of_the_caller_share_the_transaction() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, store, runtime, jobs) = world().await;
     let a = jobs.create("a", queued()).await.unwrap();
     let mut group = runtime.group();
     let running = group.add(a.start());
     let mail = |sql: &fsm_runtime::store::sqlite::Sql<'_>| {
         Ok(sql.execute("INSERT INTO mails VALUES (?1)", &["a has started".into()])?)
     };
-    let (mut done, changed) = group.commit_with(mail).await.unwrap();
+    let (mut done, changed) = group.commit_with(&store, mail).await.unwrap();
     assert_eq!((done.take(running).unwrap().version(), changed), (2, 1));
-    assert_eq!(mails(&runtime).await, [[SqlValue::from("a has started")]]);
+    assert_eq!(mails(&store, &runtime).await, [[SqlValue::from("a has started")]]);
 
     // A conflict undoes the statements; an error of the statements undoes the changes.
     let stale = jobs.get("a").await.unwrap();
@@ -118,33 +120,33 @@ async fn statements_of_the_caller_share_the_transaction() {
     let mut group = runtime.group();
     group.add(stale.cancel());
     let other = |sql: &fsm_runtime::store::sqlite::Sql<'_>| Ok(sql.execute("INSERT INTO mails VALUES ('b')", &[])?);
-    assert!(matches!(group.commit_with(other).await.unwrap_err(), GroupError::Change { change: 0, .. }));
+    assert!(matches!(group.commit_with(&store, other).await.unwrap_err(), GroupError::Change { change: 0, .. }));
     let job::AnyRecord::Running(fresh) = jobs.get("a").await.unwrap() else { panic!() };
     let mut group = runtime.group();
     group.add(fresh.cancel());
-    let failure = group.commit_with(mail).await.unwrap_err().to_string();
+    let failure = group.commit_with(&store, mail).await.unwrap_err().to_string();
     assert!(failure.contains("UNIQUE constraint failed: mails.text"), "{failure}");
-    assert_eq!(mails(&runtime).await.len(), 1);
+    assert_eq!(mails(&store, &runtime).await.len(), 1);
     assert_eq!(jobs.get("a").await.unwrap().version(), 3);
 }
 
 #[tokio::test]
 async fn statements_can_neither_commit_nor_stop_the_writer() {
-    let (_dir, runtime, jobs) = world().await;
-    let failure = runtime.group().commit_with(|sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
+    let (_dir, store, runtime, jobs) = world().await;
+    let failure = runtime.group().commit_with(&store, |sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
         "the statements of the group failed, and so nothing was changed: `COMMIT` is the store's to say: the group's \
          transaction begins and ends by itself"
     );
-    let failure = runtime.group().commit_with(|_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();
+    let failure = runtime.group().commit_with(&store, |_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();
     assert!(failure.to_string().contains("the statements panicked: oops"), "{failure}");
     jobs.create("a", queued()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deferred_constraint_undoes_the_group() {
-    let (_dir, runtime, jobs) = world().await;
+    let (_dir, _, runtime, jobs) = world().await;
     let tables =
         "CREATE TABLE parts (id INTEGER PRIMARY KEY, whole INTEGER REFERENCES parts DEFERRABLE INITIALLY DEFERRED)";
     runtime.group().commit_with(move |sql| Ok(sql.execute(tables, &[])?)).await.unwrap();
@@ -160,7 +162,18 @@ async fn a_deferred_constraint_undoes_the_group() {
 
 #[tokio::test]
 async fn an_empty_group_is_an_error() {
-    let (_dir, runtime, _jobs) = world().await;
+    let (_dir, _store, runtime, _jobs) = world().await;
     let empty = runtime.group().commit().await.unwrap_err();
     assert!(matches!(empty, GroupError::Empty), "{empty:?}");
+}
+
+#[tokio::test]
+async fn statements_for_another_store_are_refused() {
+    let (_dir, _store, runtime, jobs) = world().await;
+    let (_other_dir, other, ..) = world().await;
+    let mut group = runtime.group();
+    group.add(jobs.create("a", queued()));
+    let refused = group.commit_with(&other, |_| Ok(())).await.unwrap_err();
+    assert!(matches!(refused, GroupError::OtherStore), "{refused:?}");
+    assert!(jobs.get("a").await.is_err());
 }

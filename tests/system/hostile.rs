@@ -123,7 +123,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         let Verdict::Refused { change: 0, reason } = &verdicts[0] else { panic!("{verdicts:?}") };
         assert!(reason.ends_with("that is not empty"), "{reason}");
         assert!(matches!(verdicts[1], Verdict::Conflict { current: None, .. }), "{verdicts:?}");
-        assert_eq!((store.get(key).await.unwrap(), store.newest().await.unwrap()), (None, 0));
+        assert_eq!((store.get(key).await.unwrap(), store.last_sequence().await.unwrap()), (None, 0));
         return;
     }
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Committed { .. })), "{verdicts:?}");
@@ -140,7 +140,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         (&entries[1].from, &entries[1].event, &entries[1].payload),
         (&Some(text.clone()), &Some(actor), &Some(text))
     );
-    assert_eq!(store.first(key.clone(), used).await.unwrap().as_ref(), Some(&entries[0]));
+    assert_eq!(store.find_by_idempotency_key(key.clone(), used).await.unwrap().as_ref(), Some(&entries[0]));
     let again = store.commit(both, now).await.unwrap();
     assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Duplicate { .. })), "{again:?}");
     let page = store

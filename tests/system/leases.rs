@@ -130,7 +130,7 @@ async fn l1_a_dead_process_is_noticed_before_its_lease_lapses() {
     let mut world = Process::start(&path).await;
     world.jobs.create("a", queued()).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
-    let presence = store.attend("7-dead").unwrap();
+    let presence = store.announce("7-dead").unwrap();
     let renewal = Renewal { owner: "7-dead".into(), holder: "process 7".into(), ttl: Duration::from_hours(1) };
     store.renew(vec![renewal], world.clock.clock().now()).await.unwrap();
     claim(&path, "a", "7-dead").await;

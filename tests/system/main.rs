@@ -24,3 +24,9 @@ mod statements;
 mod supervisor;
 mod trace;
 mod unknown_rows;
+
+/// `value` after `change`: for structs that cannot be built with an update of some fields.
+fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
+}

@@ -136,7 +136,7 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let presence = store.attend("7-first").unwrap();
+    let presence = store.announce("7-first").unwrap();
     // The same file under another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -151,8 +151,8 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let now = SystemTime::now();
     let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     store.renew(vec![lease("7-first"), lease("9-second")], now).await.unwrap();
-    let second = store.attend("9-second").unwrap();
-    drop(store.attend("5-of-a-lapsed-lease").unwrap());
+    let second = store.announce("9-second").unwrap();
+    drop(store.announce("5-of-a-lapsed-lease").unwrap());
     std::fs::write(dir.path().join("doors.db.processes/not.ours"), "").unwrap();
     assert_eq!(files(), 4);
     other.end_leases(vec!["7-first".into()], now).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     assert!(!other.is_gone("9-second"));
     drop(second);
     assert!(other.is_gone("9-second"));
-    let error = store.attend("../7").map(drop).unwrap_err();
+    let error = store.announce("../7").map(drop).unwrap_err();
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
@@ -294,7 +294,7 @@ async fn a_store_opened_for_reading_changes_nothing() {
     for refused in [
         commit(&store, create("b")).await.map(drop),
         store.renew(vec![renewal], SystemTime::now()).await.map(drop),
-        store.advance("mails".into(), 1).await,
+        store.save_position("mails".into(), 1).await,
     ] {
         let error = refused.unwrap_err();
         assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
@@ -391,9 +391,9 @@ async fn a_restored_store_counts_on_beyond_the_lost_one() {
     assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
     assert!(store.leases(SystemTime::now()).await.unwrap().iter().all(|lease| !lease.live));
-    assert_eq!(store.newest().await.unwrap(), RAISE + 1);
+    assert_eq!(store.last_sequence().await.unwrap(), RAISE + 1);
     commit(&store, create("b")).await.unwrap();
-    assert_eq!(store.newest().await.unwrap(), RAISE + 2);
+    assert_eq!(store.last_sequence().await.unwrap(), RAISE + 2);
     let row = store.get(Key::new("Door", "b")).await.unwrap().unwrap();
     let Row { key, incarnation, version, fence, .. } = row;
     let claim = Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() });
@@ -403,7 +403,7 @@ async fn a_restored_store_counts_on_beyond_the_lost_one() {
     let empty = dir.path().join("empty.db");
     Sqlite::open(dir.path().join("none.db")).await.unwrap().backup(&empty).await.unwrap();
     Sqlite::restore(&empty, dir.path().join("new2.db")).await.unwrap();
-    assert_eq!(Sqlite::open(dir.path().join("new2.db")).await.unwrap().newest().await.unwrap(), RAISE);
+    assert_eq!(Sqlite::open(dir.path().join("new2.db")).await.unwrap().last_sequence().await.unwrap(), RAISE);
 }
 
 #[tokio::test]
@@ -634,7 +634,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
         assert!(matches!(store.prune(ended).await, Err(StoreError::NoStateIndex { .. })));
         assert_eq!(store.list(filter.clone()).await.unwrap().items.len(), 1);
         assert_eq!(store.list(Filter { parked: true, ..in_state.clone() }).await.unwrap().items.len(), 0);
-        let in_use = store.in_use("Door".into()).await.unwrap();
+        let in_use = store.states_in_use("Door".into()).await.unwrap();
         assert_eq!(in_use, [InUse { state: "Open".into(), schema: 1, example: Key::new("Door", "a") }]);
     }
     commit(&off, create("b")).await.unwrap();
@@ -681,7 +681,7 @@ async fn x6_two_writers_share_a_file_without_busy_errors() {
     let made = [&made[0], &made[1]].map(|made| made.load(Ordering::Relaxed));
     assert!(made.iter().all(|made| *made > CHANGES / 8), "one writer got too few turns: {made:?}");
     for store in handles {
-        assert_eq!(store.newest().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
+        assert_eq!(store.last_sequence().await.unwrap(), (made[0] + made[1]) as u64, "each sees what both have made");
     }
 }
 

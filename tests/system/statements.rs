@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use syn::visit::{self, Visit};
@@ -52,7 +52,7 @@ async fn exercised(folder: &Path) {
     for index in [Some(true), Some(false), None, Some(true)] {
         let options = index.map_or_else(Sqlite::options, |on| Sqlite::options().state_index(on));
         let store = options.open(&path).await.unwrap();
-        store.in_use("Door".to_owned()).await.unwrap();
+        store.states_in_use("Door".to_owned()).await.unwrap();
         store.size().await.unwrap();
         assert!(store.integrity_check().await.unwrap().is_empty());
         let copy = file();
@@ -66,8 +66,8 @@ async fn exercised(folder: &Path) {
         store.end_leases(vec!["me".to_owned()], now).await.unwrap();
         store.leases(now).await.unwrap();
         store.due(Scope::from(vec!["Door".to_owned()]), now, None, 1).await.unwrap();
-        store.advance("tail".to_owned(), 1).await.unwrap();
-        store.position("tail".to_owned()).await.unwrap();
+        store.save_position("tail".to_owned(), 1).await.unwrap();
+        store.subscriber_position("tail".to_owned()).await.unwrap();
     }
 }
 
@@ -81,7 +81,7 @@ struct Written(Vec<String>);
 
 impl<'ast> Visit<'ast> for Written {
     fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
-        const VERBS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{ENTRY}", "{FOUND}"];
+        const VERBS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "{FOUND}", "{statement}"];
         let text = text.value();
         if VERBS.iter().any(|verb| text.starts_with(verb)) {
             self.0.push(text);

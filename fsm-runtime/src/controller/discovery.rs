@@ -209,7 +209,7 @@ pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver
 
 async fn catch_up(engine: &Engine, newest: &mut u64) -> Result<(), StoreError> {
     // Read before the check for listeners: a later listener reads rows that are at least as new.
-    let now = engine.asked("newest", engine.store.newest()).await?;
+    let now = engine.asked("last_sequence", engine.store.last_sequence()).await?;
     if !engine.notifier.has_listeners() {
         *newest = now;
         return Ok(());

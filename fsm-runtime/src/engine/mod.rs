@@ -19,13 +19,10 @@ use crate::{
     clock::Clock,
     log::{log_key, log_row},
     machine::{Migrations, Unknown},
-    store::{
-        Change, Group, Key, Row, Store, StoreError, Verdict,
-        sqlite::{Sqlite, Statements},
-    },
+    store::{Change, Group, Key, Row, Statements, Store, StoreError, TransactionalSql, Verdict},
 };
 use commit_metrics::Committing;
-use std::{error::Error, future::Future, slice, sync::Arc};
+use std::{any::Any, error::Error, future::Future, slice, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -64,19 +61,24 @@ impl Engine {
         })
     }
 
-    /// Like [`commit_groups`](Self::commit_groups), for one group with the caller's own `statements`. If these fail, nothing is
-    /// committed.
-    pub(crate) fn commit_with(
+    /// Whether `store` is a handle of this engine's store.
+    pub(crate) fn uses<S: TransactionalSql>(&self, store: &S) -> bool {
+        let own: &dyn Any = &*self.store;
+        own.downcast_ref::<S>().is_some_and(|own| own.is_same_store(store))
+    }
+
+    /// As [`commit_groups`](Self::commit_groups), for one group with the caller's own `statements`. If these fail, nothing is changed.
+    pub(crate) fn commit_with<S: TransactionalSql>(
         self: &Arc<Self>,
-        sqlite: Sqlite,
+        store: S,
         group: Group,
-        statements: Statements,
+        statements: Statements<S>,
     ) -> Detached<Result<Result<Verdict, BoxError>, StoreError>> {
         let this = self.clone();
         Detached::new(async move {
             this.definitions.before(slice::from_ref(&group), &this).await?;
             let sent = Sent::new(slice::from_ref(&group));
-            let verdict = this.asked("commit", sqlite.commit_with(group, statements, this.clock.now())).await;
+            let verdict = this.asked("commit", store.commit_with(group, statements, this.clock.now())).await;
             match &verdict {
                 Ok(Ok(verdict)) => this.notify(sent, Some(slice::from_ref(verdict))),
                 Ok(Err(_)) => {}

@@ -65,7 +65,8 @@ impl<M: Durable> Machines<M> {
                 tries += 1;
                 // Looked up before the state: the first call may have moved the instance on, or removed it.
                 if let Some(idempotency_key) = &idempotency_key
-                    && let Some(first) = this.engine.store.first(Self::key(&id), idempotency_key.clone()).await?
+                    && let Some(first) =
+                        this.engine.store.find_by_idempotency_key(Self::key(&id), idempotency_key.clone()).await?
                 {
                     let first = record::same_request::<M>(first, kind, &payload, idempotency_key.clone())?;
                     let (machine, context) = convert::decode_entry::<M>(&this.engine.migrations, &first)?;

@@ -1,14 +1,12 @@
-//! Groups: changes of one or several machines that are made all or none.
+//! Groups: changes of one or several machines that are made all or none, with the caller's own statements if the store can run
+//! them.
 
 use super::transition::{Completion, Pending, PendingTransition};
 use super::{Durable, error::TransitionError};
 use crate::{
     engine::Engine,
     error_kind::ErrorKind,
-    store::{
-        self, Change, Row, StoreError, Verdict,
-        sqlite::{Sql, Sqlite},
-    },
+    store::{self, Change, Row, StoreError, TransactionalSql, Verdict},
 };
 use std::{any::Any, error::Error, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
@@ -113,22 +111,24 @@ impl Group {
         decide(decides, verdict)
     }
 
-    /// Makes all of the changes and runs `statements` in the same transaction, or does nothing. Only on the SQLite store.
+    /// Makes all of the changes and runs `statements` in the same transaction, or does nothing.
     ///
-    /// `statements` runs on the writer's thread after the changes, while everybody else's changes wait: keep it short. When
-    /// it fails, the changes are not made either.
+    /// `store` is a clone of the store that the runtime was built with; it has to support statements of the caller
+    /// ([`TransactionalSql`]). `statements` runs after the changes, while all other changes wait: keep it short. If it fails, the
+    /// changes are not made.
     ///
-    /// ```
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
     /// # use fsm_runtime::{GroupError, Runtime, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(StateMachine)]
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
-    /// # async fn example(runtime: Runtime, order: order::Record<order::Open>) -> Result<(), GroupError> {
+    /// # async fn example(store: Sqlite, runtime: Runtime, order: order::Record<order::Open>) -> Result<(), GroupError> {
     /// let mut group = runtime.group();
     /// let paid = group.add(order.pay());
     /// let (mut done, _) = group
-    ///     .commit_with(|sql| Ok(sql.execute("INSERT INTO receipts (text) VALUES (?1)", &["paid".into()])?))
+    ///     .commit_with(&store, |sql| Ok(sql.execute("INSERT INTO receipts (text) VALUES (?1)", &["paid".into()])?))
     ///     .await?;
     /// let paid = done.take(paid);
     /// # Ok(()) }
@@ -137,25 +137,27 @@ impl Group {
     ///
     /// # Errors
     /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`;
-    /// [`GroupError::NotSqlite`] on another store.
+    /// [`GroupError::OtherStore`] if `store` is not the runtime's.
     ///
     /// # Cancel safety
     /// Dropped half-way, everything is done or nothing.
-    pub async fn commit_with<T: Send + 'static>(
+    pub async fn commit_with<S: TransactionalSql, T: Send + 'static>(
         self,
-        statements: impl FnOnce(&Sql<'_>) -> Result<T, BoxError> + Send + 'static,
+        store: &S,
+        statements: impl FnOnce(&S::Sql<'_>) -> Result<T, BoxError> + Send + 'static,
     ) -> Result<(GroupOutput, T), GroupError> {
         let Self { engine, members } = self;
+        if !engine.uses(store) {
+            return Err(GroupError::OtherStore);
+        }
         let (changes, decides) = prepare(members).await?;
-        let store: &dyn Any = &*engine.store;
-        let sqlite = store.downcast_ref::<Sqlite>().ok_or(GroupError::NotSqlite)?;
-        // The writer's closure cannot return more than success: what it made waits here.
+        // The store's closure returns success only: the value is kept here.
         let (put, mut made) = oneshot::channel();
-        let statements = move |sql: &Sql<'_>| {
+        let statements = move |sql: &S::Sql<'_>| {
             let _ = put.send(statements(sql)?);
             Ok(())
         };
-        let verdict = engine.commit_with(sqlite.clone(), store::Group { changes }, Box::new(statements)).await?;
+        let verdict = engine.commit_with(store.clone(), store::Group { changes }, Box::new(statements)).await?;
         let verdict = verdict.map_err(GroupError::Statements)?;
         let together = decide(decides, Some(verdict))?;
         match made.try_recv() {
@@ -249,9 +251,11 @@ pub enum GroupError {
     /// The caller's own statements failed.
     #[error("the statements of the group failed, and so nothing was changed: {0}")]
     Statements(BoxError),
-    /// The caller's own statements need the SQLite store.
-    #[error("the caller's own statements run on the SQLite store only; this runtime has another one")]
-    NotSqlite,
+    /// The store that was given for the caller's own statements is not the one that the runtime was built with.
+    #[error(
+        "the statements are for a store that this runtime does not use; pass a clone of the store that it was built with"
+    )]
+    OtherStore,
     /// The group has no changes.
     #[error("the group is empty; `add` a change to it before it is committed")]
     Empty,
@@ -267,9 +271,9 @@ impl GroupError {
         match self {
             Self::Change { kind, .. } => *kind,
             Self::MadeBefore { .. } => ErrorKind::AlreadyExists,
-            Self::Empty => ErrorKind::Invalid,
+            Self::Empty | Self::OtherStore => ErrorKind::Invalid,
             Self::Store(error) => error.kind(),
-            Self::Statements(_) | Self::NotSqlite => ErrorKind::Internal,
+            Self::Statements(_) => ErrorKind::Internal,
         }
     }
 

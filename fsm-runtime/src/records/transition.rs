@@ -179,7 +179,7 @@ impl<R, M: Durable> RefusedWithKey<R, M> {
         let (engine, key) = (self.meta.engine().clone(), self.meta.key().clone());
         let (incarnation, idempotency_key) = (self.meta.incarnation(), self.idempotency_key.clone());
         async move {
-            let first = engine.store.first(key, idempotency_key).await?;
+            let first = engine.store.find_by_idempotency_key(key, idempotency_key).await?;
             Ok(first.filter(|first| first.incarnation == incarnation))
         }
     }

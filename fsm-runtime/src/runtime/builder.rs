@@ -242,7 +242,7 @@ impl Builder {
         let store = &engine.store;
         // In this order, so that no change of another process is missed between the two.
         let foreign = store.foreign_changes();
-        let newest = store.newest().await?;
+        let newest = store.last_sequence().await?;
         if retention.ended.is_some() && !store.lists_by_state().await? {
             let why = "`ended` rows are found by the index of states, which this file does not have; open it with \
                        `Sqlite::options().state_index(true)`";
@@ -262,7 +262,7 @@ impl Builder {
             engine.notifier.listen();
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
-            let presence = store.attend(&owner)?;
+            let presence = store.announce(&owner)?;
             let me = Renewal { owner, holder: holder(), ttl: settings.lease };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };

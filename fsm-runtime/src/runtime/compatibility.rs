@@ -29,7 +29,7 @@ pub(crate) async fn check(
     graph: &'static Graph,
     unknown: &Unknown,
 ) -> Result<(), StartError> {
-    let in_use = store.in_use(graph.machine.to_owned()).await?;
+    let in_use = store.states_in_use(graph.machine.to_owned()).await?;
     if let Some(refusal) = refusal(&in_use, migrations, graph, unknown.is_tolerated()) {
         return Err(refusal);
     }

@@ -120,7 +120,8 @@ impl Runtime {
     /// A running worker is waited for. If it waits for the test or for time to pass, this does not return. The claims of a process that
     /// is gone are not waited for. Without a registered machine, and after a shutdown, it returns at once.
     ///
-    /// ```
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
     /// # use fsm_runtime::{clock::ManualClock, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Owns what a store is asked to do: changes, and groups of them.
+//! Changes of instances, and groups of changes.
 
 use super::row::{Key, Row};
 use std::{fmt, time::Duration};
@@ -17,35 +17,38 @@ impl From<Change> for Group {
     }
 }
 
-/// One change of one row, each a compare-and-swap.
+/// One change of one row, as a compare-and-swap.
+///
+/// The enum and its structs are exhaustive on purpose: a store has to apply every change and every field of it, so an addition must not
+/// compile in a store that ignores it.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new instance, where there is none under the key.
+    /// Creates an instance if there is none under the key.
     Create(Create),
-    /// A transition, which moves the version by one.
+    /// A transition, which increments the version.
     Transition(Transition),
-    /// Takes the row for a worker, under a new fence.
+    /// Claims the row for a worker, under a new fence.
     Claim(Claim),
-    /// Keeps how far the worker of a claimed row is.
+    /// Stores the checkpoint of the worker of a claimed row.
     Checkpoint(Checkpoint),
-    /// Gives a claimed row back.
+    /// Releases a claimed row.
     Release(Release),
-    /// Lets a row be woken because its state is declared so now.
+    /// Makes work due and sets a timer that the state's declaration has gained.
     Arm(Arm),
-    /// Drops a state's timer.
+    /// Removes the timer of the current state.
     Disarm(Disarm),
-    /// An operator's move past the rules, which moves the version too.
+    /// An operator's move that no transition allows. It increments the version.
     Override(Override),
-    /// What is wished of an instance.
+    /// Sets the desired state of an instance.
     SetDesiredState(SetDesiredState),
-    /// Deletes an instance, with its history and its idempotency keys.
+    /// Deletes an instance with its history and idempotency keys.
     Purge(Purge),
-    /// Writes a row under a newer schema version; nothing else changes.
+    /// Stores a row's data under a newer schema version.
     Rewrite(Rewrite),
 }
 
 impl Change {
-    /// Which instance it is about.
+    /// The instance that is changed.
     #[must_use]
     pub fn key(&self) -> &Key {
         match self {
@@ -64,7 +67,7 @@ impl Change {
     }
 }
 
-/// What the row holds once it is in its new state.
+/// The content of a row in its new state.
 #[derive(Clone)]
 pub struct Entering {
     /// The state's stored name.
@@ -73,13 +76,13 @@ pub struct Entering {
     pub data: String,
     /// The machine's shared data, as JSON.
     pub context: Option<String>,
-    /// The schema version under which they were written.
+    /// The schema version of the data.
     pub schema: u32,
-    /// After how long the state's timer fires.
+    /// The delay of the state's timer.
     pub timer: Option<Duration>,
-    /// Whether there is work to do, at once.
+    /// Whether work is due at once.
     pub work: bool,
-    /// Whether the row is removed on entry; its history stays.
+    /// Whether the row is removed on entry. Its history is kept.
     pub remove: bool,
 }
 
@@ -90,32 +93,33 @@ impl fmt::Debug for Entering {
     }
 }
 
-/// Who is behind a change, as the history keeps it.
+/// The origin of a change, as stored in the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The person or system, in the application's words.
+    /// The person or system, as the application names it.
     pub actor: Option<String>,
-    /// The trace in which it happened, in the tracing system's words.
+    /// The id of the trace, as the tracing system names it.
     pub trace: Option<String>,
 }
 
-/// Who fired an event.
+/// The cause of a change.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// Code that held a record, or named an id.
+    /// Application code, through a record or an id.
     Caller,
     /// The state's worker.
     Worker,
     /// The state's timer.
     Timer,
-    /// A person, past or beside the rules.
+    /// An operator.
     Operator,
-    /// The system, on the way to a wished-for state.
+    /// Convergence toward a desired state.
     Converge,
 }
 
 impl Cause {
-    /// The name under which it is stored.
+    /// The stored name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,33 +132,33 @@ impl Cause {
     }
 }
 
-/// A birth.
+/// Creates an instance.
 #[derive(Clone, Debug)]
 pub struct Create {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
     /// A new uuid, version 7.
     pub incarnation: Uuid,
-    /// Its first state.
+    /// The initial state.
     pub into: Entering,
-    /// Who made it.
+    /// The cause.
     pub cause: Cause,
-    /// Makes it once, however often it is asked for.
+    /// A second creation with the same key returns the first.
     pub idempotency_key: Option<String>,
-    /// Who is behind it.
+    /// The origin.
     pub origin: Origin,
 }
 
 /// A transition.
 #[derive(Clone)]
 pub struct Transition {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// The fence of a worker's own commit, which also gives the claim back.
+    /// The fence of a worker's own commit, which also releases its claim.
     pub fence: Option<u64>,
     /// The state before.
     pub from: String,
@@ -164,11 +168,11 @@ pub struct Transition {
     pub payload: String,
     /// The state after.
     pub into: Entering,
-    /// Who fired it.
+    /// The cause.
     pub cause: Cause,
-    /// Makes it once, however often it is asked for: looked up before version and state.
+    /// A second transition with the same key returns the first. Looked up before version and state.
     pub idempotency_key: Option<String>,
-    /// Who is behind it.
+    /// The origin.
     pub origin: Origin,
 }
 
@@ -179,126 +183,126 @@ impl fmt::Debug for Transition {
     }
 }
 
-/// Takes a row for a worker: new owner, new fence, one more attempt; nothing of it is due until it is given back. Taken from
-/// another owner in the midst of an attempt, its error says [what became of that](Claim::CRASH).
+/// Claims a row for a worker: it gets a new owner, a new fence and one more attempt, and no work is due until it is released. A claim that takes
+/// over an unfinished attempt of another owner sets the row's error to [`Claim::CRASH`].
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// The fence it was read with.
+    /// The fence that was read.
     pub fence: u64,
-    /// Who takes it.
+    /// The new owner.
     pub owner: String,
 }
 
 impl Claim {
-    /// How an attempt failed whose owner was gone before it ended.
+    /// The error of an attempt whose process ended before it did.
     pub const CRASH: &str = "crash: the process was gone before the attempt had ended";
 }
 
-/// Gives a row back: no owner.
+/// Releases a row: it has no owner afterwards.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
     /// The fence of the claim.
     pub fence: u64,
-    /// The owner it was read with: a release that is tried again does not match its own effect.
+    /// The owner that was read, so that a repeated release does not match its own effect.
     pub owner: Option<String>,
-    /// After how long work is due again; `None` where none is.
+    /// The delay until work is due again; `None` if it is not.
     pub retry: Option<Duration>,
-    /// What becomes of the count of attempts.
+    /// The effect on the count of attempts.
     pub attempts: Attempts,
-    /// What went wrong, where something did.
+    /// The failure of the attempt, if it failed.
     pub error: Option<String>,
-    /// Why it is parked, where it is; noted in the history.
+    /// The reason for parking the row, if it is parked.
     pub parked: Option<String>,
-    /// What the history is to say of it, where it is worth to know.
+    /// A note for the history.
     pub note: Option<Note>,
 }
 
-/// What a history note says.
+/// A note in the history.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// What it is about: `parked`, `released`.
+    /// The subject: `parked`, `released`.
     pub about: &'static str,
     /// The text.
     pub text: String,
-    /// Whose doing it was.
+    /// The cause.
     pub cause: Cause,
-    /// Who is behind it.
+    /// The origin.
     pub origin: Origin,
 }
 
-/// What a [`Release`] does with the count of attempts.
+/// The effect of a [`Release`] on the count of attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempts {
     /// The attempt counts.
     Keep,
-    /// The attempt is given back: it was no failure.
+    /// The attempt does not count, because it did not fail.
     GiveBack,
-    /// Counting begins anew.
+    /// The count starts again from zero.
     Reset,
 }
 
-/// Lets work on a row begin where none is due, parked or under way, and sets a timer where there is none: for rows that stood in
-/// their state before it was declared so. Noted in the history.
+/// Makes work due if none is due, parked or running, and sets a timer if there is none, for rows that were in their state before the
+/// declaration had them. Adds a note to the history.
 #[derive(Clone, Debug)]
 pub struct Arm {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// Whether there is work to do, at once.
+    /// Whether work is due at once.
     pub work: bool,
-    /// How long after the state was entered its timer fires.
+    /// The delay of the timer, from when the state was entered.
     pub timer: Option<Duration>,
-    /// Why.
+    /// The reason, for the history.
     pub reason: String,
 }
 
-/// Drops the timer of the present state, and notes why.
+/// Removes the timer of the current state. Adds a note to the history.
 #[derive(Clone, Debug)]
 pub struct Disarm {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// Why.
+    /// The reason, for the history.
     pub reason: String,
 }
 
-/// Deletes the row, and the history and the idempotency keys of every life of this id.
+/// Deletes the row, and the history and idempotency keys of every incarnation of its id.
 #[derive(Clone, Debug)]
 pub struct Purge {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
 }
 
-/// Writes state and data under a newer schema version: no transition, and the version stays.
+/// Stores state and data under a newer schema version. It is not a transition: the version stays the same.
 #[derive(Clone)]
 pub struct Rewrite {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
     /// The state's stored name.
     pub state: String,
@@ -317,18 +321,18 @@ impl fmt::Debug for Rewrite {
     }
 }
 
-/// Writes the checkpoint of a claimed row; nothing else changes, and the history says nothing of it.
+/// Stores the checkpoint of a claimed row. It adds nothing to the history.
 #[derive(Clone)]
 pub struct Checkpoint {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// The fence of the claim, which has to be held still.
+    /// The fence of the claim, which must still be held.
     pub fence: u64,
-    /// What is kept, as JSON.
+    /// The checkpoint, as JSON.
     pub checkpoint: String,
 }
 
@@ -339,24 +343,24 @@ impl fmt::Debug for Checkpoint {
     }
 }
 
-/// Puts an instance into a state that no transition leads to: a new stay, and the version moves by one.
+/// Moves an instance to a state without a transition. It increments the version.
 ///
-/// The history has it as an `override`, so that a chain of transitions with a break in it says who broke it and why.
+/// The history has an entry of kind `override`, which explains the break in the chain of transitions.
 #[derive(Clone)]
 pub struct Override {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
     /// The state before.
     pub from: String,
-    /// The state after. Without a context, the row keeps the one it has.
+    /// The state after. Without a context, the row keeps its own.
     pub into: Entering,
-    /// Why; the history keeps it in the place of a payload.
+    /// The reason. The history stores it as the payload.
     pub why: String,
-    /// Who.
+    /// The origin.
     pub origin: Origin,
 }
 
@@ -367,27 +371,27 @@ impl fmt::Debug for Override {
     }
 }
 
-/// Writes what is wished of an instance, and when it is to be looked at for that; nothing else changes.
+/// Sets the desired state of an instance, and when convergence is due.
 #[derive(Clone, Debug)]
 pub struct SetDesiredState {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// The life it was read in.
+    /// The incarnation that was read.
     pub incarnation: Uuid,
-    /// The version it was read at.
+    /// The version that was read.
     pub version: u64,
-    /// The wish that it was read with.
+    /// The desired state that was read.
     pub seen: Option<String>,
-    /// The wish from now on, in the run time's own words; `None` for none.
+    /// The new desired state, in the format of the runtime; `None` clears it.
     pub desired: Option<String>,
-    /// After how long the wish is due; `None` where something else has to happen first.
+    /// The delay until convergence is due; `None` if it waits for something else.
     pub due: Option<Duration>,
-    /// What the history is to say of it, where it is worth to know.
+    /// A note for the history.
     pub note: Option<Note>,
 }
 
 impl SetDesiredState {
-    /// `wish` in the place of what `row` has.
+    /// Replaces the desired state of `row` by `desired`.
     pub(crate) fn of(row: &Row, desired: Option<String>, due: Option<Duration>, note: Option<Note>) -> Self {
         let Row { key, incarnation, version, desired: seen, .. } = row.clone();
         Self { key, incarnation, version, seen, desired, due, note }

@@ -4,19 +4,20 @@ use super::row::Key;
 use std::{fmt, str::FromStr, time::SystemTime};
 use uuid::Uuid;
 
-/// What kind of change a history entry records.
+/// The kind of a history entry.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HistoryKind {
-    /// A declared transition, or a birth.
+    /// A declared transition, or a creation.
     Transition,
-    /// An operator moved the instance past the rules.
+    /// An operator moved the instance without a transition.
     Override,
-    /// Something worth knowing that did not change the version: parked, released, a timer dropped.
+    /// Anything else that was recorded: parked, released, a timer removed. The version stays the same.
     Note,
 }
 
 impl HistoryKind {
-    /// The name under which it is stored.
+    /// The stored name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,52 +38,87 @@ impl FromStr for HistoryKind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Transition, Self::Override, Self::Note]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or_else(|| format!("`{name}` is no kind of history entry (transition, override, note)"))
+        [Self::Transition, Self::Override, Self::Note].into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            format!("unknown kind of history entry `{name}`: expected `transition`, `override` or `note`")
+        })
     }
 }
 
-/// One change of one instance, as it was written in the change's own transaction.
+/// One change of one instance, written in the transaction of the change.
+#[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Its place in the commit order of the whole store.
+    /// The position in the commit order of the whole store.
     pub sequence: u64,
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// Which life of that id.
+    /// The incarnation of the id.
     pub incarnation: Uuid,
-    /// What kind of change.
+    /// The kind of the change.
     pub kind: HistoryKind,
-    /// The version that the change led to (or left alone, for a note).
+    /// The version after the change.
     pub version: u64,
-    /// The schema version under which the data was written.
+    /// The schema version of the data.
     pub schema: u32,
-    /// The instance's fence at that time.
+    /// The fence of the instance at that time.
     pub fence: u64,
-    /// The state before; `None` at birth.
+    /// The state before; `None` for a creation.
     pub from: Option<String>,
-    /// The event; `None` at birth. For a note or an override, what it is about.
+    /// The event; `None` for a creation. The subject of a note or an override.
     pub event: Option<String>,
     /// The state after.
     pub to: String,
-    /// The event's payload, as JSON; for a note or an override, its text.
+    /// The payload of the event, as JSON. The text of a note or an override.
     pub payload: Option<String>,
     /// The data of the state after, as JSON; `None` for a note.
     pub data: Option<String>,
-    /// The machine's shared data after it, as JSON; `None` for a note, and where the machine has none.
+    /// The machine's shared data after the change, as JSON; `None` for a note, and if the machine has none.
     pub context: Option<String>,
-    /// Who fired it: `caller`, `worker`, `timer`, `operator`, or `converge` for a wish.
+    /// The cause: `caller`, `worker`, `timer`, `operator` or `converge`. See [`Cause`](super::Cause).
     pub cause: String,
-    /// The idempotency key, where the caller gave one.
+    /// The idempotency key, if the caller gave one.
     pub idempotency_key: Option<String>,
-    /// The person or system behind it, where the caller said so.
+    /// The person or system behind the change, if the caller named one.
     pub actor: Option<String>,
-    /// The trace in which it happened, where the caller said so.
+    /// The id of the trace, if the caller gave one.
     pub trace: Option<String>,
-    /// When.
+    /// The time of the change.
     pub at: SystemTime,
+}
+
+impl HistoryEntry {
+    /// An entry of version 1 without event, data and origin. A store sets the other fields as needed.
+    #[must_use]
+    pub fn new(
+        sequence: u64,
+        key: Key,
+        incarnation: Uuid,
+        kind: HistoryKind,
+        to: String,
+        cause: String,
+        at: SystemTime,
+    ) -> Self {
+        Self {
+            sequence,
+            key,
+            incarnation,
+            kind,
+            version: 1,
+            schema: 1,
+            fence: 0,
+            from: None,
+            event: None,
+            to,
+            payload: None,
+            data: None,
+            context: None,
+            cause,
+            idempotency_key: None,
+            actor: None,
+            trace: None,
+            at,
+        }
+    }
 }
 
 /// Everything but the user's data, which is never printed.

@@ -1,4 +1,4 @@
-//! Owns the liveness of processes as a store knows it: leases, and why one could not be begun.
+//! Liveness of processes: leases, and errors of announcing a process.
 
 use std::{
     fmt, io,
@@ -6,35 +6,35 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// A process asks to be held alive for a while.
+/// A request to grant or extend the lease of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// The process's id, new at every start; it is the `owner` of the rows that it claims.
+    /// The id of the process, new at every start: the `owner` of the rows that it claims.
     pub owner: String,
-    /// Who that is, in words for people.
+    /// A human-readable name of the process.
     pub holder: String,
-    /// For how long, from now on.
+    /// The length of the lease, from now on.
     pub ttl: Duration,
 }
 
-/// What the store knows of a process that works on its rows, or did.
+/// The lease of a process that works on rows, or has worked on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
-    /// The process's id.
+    /// The id of the process.
     pub owner: String,
-    /// Who that is, in words for people.
+    /// A human-readable name of the process.
     pub holder: String,
-    /// When the process began.
+    /// When the first lease of the process was granted.
     pub since: SystemTime,
-    /// Until when nobody else may claim what it holds; when it lapsed, if it has.
+    /// Until when other processes cannot claim its rows; if it has lapsed, when.
     pub until: SystemTime,
-    /// Whether it lasts, by the store's clock.
+    /// Whether it is live, by the store's clock.
     pub live: bool,
 }
 
 impl Lease {
-    /// What the store knows of process `owner`.
+    /// The lease of process `owner`.
     #[must_use]
     pub fn new(owner: String, holder: String, since: SystemTime, until: SystemTime, live: bool) -> Self {
         Self { owner, holder, since, until, live }
@@ -47,12 +47,12 @@ impl fmt::Display for Lease {
     }
 }
 
-/// Why a process could not show that it is alive.
+/// A process could not announce that it is alive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {
-    /// The file by which other processes see it could not be made or locked.
-    #[error("the file {}, by which other processes see this one, cannot be made: {cause}", file.display())]
+    /// The presence file could not be created or locked.
+    #[error("cannot create the presence file {}, which shows other processes that this one is alive: {cause}", file.display())]
     Unusable {
         /// The file.
         file: PathBuf,

@@ -1,22 +1,22 @@
-//! What a store is asked for, and what it answers with.
+//! Queries of a store, and their results.
 
 use super::row::Key;
 use std::{ops::RangeInclusive, time::SystemTime};
 
-/// Which rows to list.
+/// Selects the rows of a list.
 #[derive(Clone, Debug)]
 pub struct Filter {
     /// The machine.
     pub machine: String,
-    /// Only those in one of these states, the one that entered it first coming first; all of them come by id.
+    /// Only rows in one of these states, ordered by when they entered it. A list of all rows is ordered by id.
     pub states: Option<Vec<String>>,
-    /// Only those that entered their state before this, the one that entered its state first coming first.
+    /// Only rows that entered their state before this time, ordered by when they entered it.
     pub entered_before: Option<SystemTime>,
-    /// Only parked ones, the one that entered its state first coming first.
+    /// Only parked rows, ordered by when they entered their state.
     pub parked: bool,
-    /// Where the last page said that the next begins.
+    /// The `next` of the previous page.
     pub after: Option<String>,
-    /// How many at most.
+    /// The maximum number.
     pub limit: usize,
 }
 
@@ -48,13 +48,13 @@ impl<T, C> Page<T, C> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
-    /// Only those of this instance.
+    /// Only entries of this instance.
     pub key: Option<Key>,
-    /// Only those beyond this sequence: greater ones, or smaller ones with `newest_first`.
+    /// Only entries after this sequence; with `newest_first`, only entries before it.
     pub after: u64,
-    /// From the newest to the oldest; `after` is then the sequence to come before, `u64::MAX` for the newest.
+    /// From the newest to the oldest. `after` is then the sequence to begin before; `u64::MAX` begins with the newest.
     pub newest_first: bool,
-    /// How many at most.
+    /// The maximum number.
     pub limit: usize,
 }
 
@@ -96,7 +96,7 @@ impl Default for HistoryQuery {
     }
 }
 
-/// That rows stand in a state under a schema version.
+/// A state and schema version that rows have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InUse {
     /// The state's stored name.
@@ -107,84 +107,84 @@ pub struct InUse {
     pub example: Key,
 }
 
-/// How many rows stand in a state under a schema version.
+/// The number of rows with a state and schema version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The state's stored name.
     pub state: String,
     /// The schema version.
     pub schema: u32,
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
 }
 
-/// An instance that has something due.
+/// An instance that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which one.
+    /// The instance.
     pub key: Key,
-    /// When.
+    /// When it is due.
     pub at: SystemTime,
 }
 
-/// Which rows a process works on.
+/// The rows that a process works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// Those of these machines.
+    /// Rows of these machines.
     pub machines: Vec<String>,
-    /// Those in these shards.
+    /// Rows in these shards.
     pub shards: RangeInclusive<u16>,
 }
 
-/// In all shards.
+/// All shards.
 impl From<Vec<String>> for Scope {
     fn from(machines: Vec<String>) -> Self {
         Self { machines, shards: 0..=u16::MAX }
     }
 }
 
-/// The last of a page of due work, from which the next page goes on.
+/// The last item of a page of due work, after which the next page begins.
 pub type Cursor = Due;
 
-/// What is to be forgotten, in one small batch.
+/// Selects old data to remove, in one small batch.
 #[derive(Clone, Debug, Default)]
 pub struct Prune {
-    /// History entries made before this, but for those that a remembered idempotency key answers with.
+    /// History entries older than this, except those that a stored idempotency key refers to.
     pub history_before: Option<SystemTime>,
-    /// Idempotency keys used before this.
+    /// Idempotency keys older than this.
     pub keys_before: Option<SystemTime>,
-    /// Rows in these end states (machine, state) that entered them before that; their history stays.
+    /// Rows in these end states (machine, state) that entered them before `ended_before`. Their history is kept.
     pub ended: Vec<(String, String)>,
-    /// When `ended` rows must have ended.
+    /// The time before which `ended` rows must have entered their state.
     pub ended_before: Option<SystemTime>,
-    /// An id of which there is no row: its idempotency keys and, once these are gone, its history. Of one that has a row nothing.
+    /// An id without a row: its idempotency keys and, once these are removed, its history. Nothing is removed if it has a row.
     pub gone: Option<Key>,
-    /// How many of each kind at most.
+    /// The maximum number of each kind.
     pub limit: usize,
 }
 
-/// What a store holds.
+/// The size of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Bytes of the database, without its log.
+    /// Bytes of the database, without its write-ahead log.
     pub bytes: u64,
-    /// Bytes that deleted rows left free inside.
+    /// Bytes inside the database that are free after deletions.
     pub free_bytes: u64,
     /// Bytes of the write-ahead log.
     pub log_bytes: u64,
 }
 
-/// A machine as a store keeps it.
+/// The stored definition of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// The machine's name.
     pub machine: String,
-    /// Its schema version.
+    /// The schema version.
     pub version: u32,
-    /// The fingerprint of its graph.
+    /// The fingerprint of the graph.
     pub fingerprint: u64,
-    /// Its graph, as JSON.
+    /// The graph, as JSON.
     pub graph: String,
-    /// Whether a controller works by it, or a client has only written rows under it.
+    /// Whether a controller stored it, and not only a client.
     pub controller: bool,
 }

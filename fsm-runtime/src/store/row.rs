@@ -1,14 +1,14 @@
-//! Owns what a store keeps, as values: keys, rows, history entries, definitions, and the queries for them.
+//! Keys and rows.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
-/// Names an instance: the machine's name and the instance's id.
+/// Identifies an instance: the name of its machine, and its id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// The machine's name, as its graph has it.
+    /// The name of the machine.
     pub machine: Arc<str>,
-    /// The instance's id, unique in its machine.
+    /// The id, unique within the machine.
     pub id: Arc<str>,
 }
 
@@ -18,8 +18,9 @@ impl Key {
         Self { machine: machine.into(), id: id.into() }
     }
 
-    /// What is empty of it, so that no instance can have this key: lists begin before the first id, and "" is there.
-    pub(crate) fn lacks(&self) -> Option<&'static str> {
+    /// The part that is empty, if one is. A store refuses to create an instance under such a key.
+    #[must_use]
+    pub fn empty_part(&self) -> Option<&'static str> {
         match (&*self.machine, &*self.id) {
             ("", _) => Some("a machine's name"),
             (_, "") => Some("an id"),
@@ -40,75 +41,68 @@ impl fmt::Debug for Key {
     }
 }
 
-/// One instance as it stands.
+/// The current state of an instance.
+#[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Which instance.
+    /// The instance.
     pub key: Key,
-    /// Which life of this id: a removed id that is created again gets a new one.
+    /// The incarnation of the id: an id that is removed and created again gets a new one.
     pub incarnation: Uuid,
     /// The state's stored name.
     pub state: String,
-    /// Counted up by exactly the transitions and overrides; 1 at birth.
+    /// Incremented by transitions and overrides only; 1 after creation.
     pub version: u64,
-    /// The version at which the present state was entered.
+    /// The version at which the current state was entered.
     pub entered: u64,
-    /// The schema version under which the data was written.
+    /// The schema version of the data.
     pub schema: u32,
     /// The state's data, as JSON.
     pub data: String,
     /// The machine's shared data, as JSON.
     pub context: Option<String>,
-    /// When the state's timer fires.
+    /// When the timer of the state fires.
     pub timer_at: Option<SystemTime>,
-    /// When work on the state is due (again).
+    /// When work on the state is due, for the first time or again.
     pub retry_at: Option<SystemTime>,
-    /// The process that works on it.
+    /// The process that has claimed it.
     pub owner: Option<String>,
-    /// Grows with every claim; a commit under an older one is refused.
+    /// Grows with every claim. A commit with an older fence is refused.
     pub fence: u64,
-    /// How often work on this stay in the state was claimed.
+    /// How often work was claimed since the state was entered.
     pub attempt: u32,
-    /// What the worker saved for its next attempt, as JSON.
+    /// The checkpoint that the worker stored for its next attempt, as JSON.
     pub checkpoint: Option<String>,
-    /// Why no more work is done until an operator or an event moves it.
+    /// The reason for which it is parked: no work is done until an operator or an event moves it.
     pub parked: Option<String>,
     /// When it was parked.
     pub parked_at: Option<SystemTime>,
-    /// The last failure of work on this stay in the state.
+    /// The last failure of work since the state was entered.
     pub error: Option<String>,
-    /// What is wished of it, in the run time's own words.
+    /// The desired state, in the format of the runtime.
     pub desired: Option<String>,
-    /// When the wish is to be looked after.
+    /// When convergence is due.
     pub desired_at: Option<SystemTime>,
-    /// The shard, a hash of machine and id, by which work can be divided among processes.
+    /// The shard, a hash of machine and id. Work can be divided among processes by shard.
     pub shard: u16,
     /// When it was created.
     pub created: SystemTime,
-    /// When the present state was entered.
+    /// When the current state was entered.
     pub updated: SystemTime,
 }
 
 impl Row {
-    /// The earliest of what is due.
+    /// A row as it is after a creation, with nothing due and no claim. A store sets the other fields as needed.
     #[must_use]
-    pub fn wake_at(&self) -> Option<SystemTime> {
-        [self.timer_at, self.retry_at, self.desired_at].into_iter().flatten().min()
-    }
-}
-
-#[cfg(test)]
-impl Row {
-    /// What rests in `state`, for tests.
-    pub(crate) fn example(machine: &str, state: &str, version: u64) -> Self {
+    pub fn new(key: Key, incarnation: Uuid, state: String, data: String, created: SystemTime) -> Self {
         Self {
-            key: Key::new(machine, "a"),
-            incarnation: Uuid::nil(),
-            state: state.to_owned(),
-            version,
-            entered: version,
+            key,
+            incarnation,
+            state,
+            version: 1,
+            entered: 1,
             schema: 1,
-            data: "null".to_owned(),
+            data,
             context: None,
             timer_at: None,
             retry_at: None,
@@ -122,9 +116,25 @@ impl Row {
             desired: None,
             desired_at: None,
             shard: 0,
-            created: SystemTime::UNIX_EPOCH,
-            updated: SystemTime::UNIX_EPOCH,
+            created,
+            updated: created,
         }
+    }
+
+    /// The earliest time at which something is due.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<SystemTime> {
+        [self.timer_at, self.retry_at, self.desired_at].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+impl Row {
+    /// A row in `state` with nothing due, for tests.
+    pub(crate) fn example(machine: &str, state: &str, version: u64) -> Self {
+        let (key, time) = (Key::new(machine, "a"), SystemTime::UNIX_EPOCH);
+        let row = Self::new(key, Uuid::nil(), state.to_owned(), "null".to_owned(), time);
+        Self { version, entered: version, ..row }
     }
 }
 

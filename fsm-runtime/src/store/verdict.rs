@@ -1,48 +1,49 @@
-//! What a store answers to a group of changes.
+//! The result of a group of changes.
 
 use super::{history::HistoryEntry, row::Row};
 
-/// What became of a group.
+/// The result of a [`Group`](super::Group).
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is durable: the rows as its changes left them, one for each.
+    /// The group is durable. The rows after its changes, one for each.
     Committed {
         /// In the order of the changes.
         rows: Vec<Row>,
     },
-    /// The row was not as the change had read it: somebody else was first. Nothing of the group was applied.
+    /// The row was not as the change had read it, because another change was first. Nothing was applied.
     Conflict {
-        /// The place of the change in its group.
+        /// The position of the change in its group.
         change: usize,
-        /// The row as it is; `None` where there is none.
+        /// The current row; `None` if there is none.
         current: Option<Box<Row>>,
     },
-    /// The version is the same, but the claim is not the caller's any more. Nothing of the group was applied.
+    /// The version is unchanged, but the claim is no longer the caller's. Nothing was applied.
     Fenced {
-        /// The place of the change in its group.
+        /// The position of the change in its group.
         change: usize,
-        /// The row as it is.
+        /// The current row.
         current: Box<Row>,
     },
-    /// The change was made before, under the same idempotency key.
+    /// The change was made earlier, under the same idempotency key. Nothing was applied.
     Duplicate {
-        /// The place of the change in its group.
+        /// The position of the change in its group.
         change: usize,
-        /// What was made then.
+        /// The entry of the earlier change.
         first: Box<HistoryEntry>,
     },
-    /// The idempotency key was used before, for another event, payload or birth. Nothing of the group was applied.
+    /// The idempotency key was used earlier for another event, payload or creation. Nothing was applied.
     KeyReused {
-        /// The place of the change in its group.
+        /// The position of the change in its group.
         change: usize,
-        /// What was made then.
+        /// The entry of the earlier change.
         first: Box<HistoryEntry>,
     },
-    /// The store cannot take this change, now or later (a constraint, say). Nothing of the group was applied.
+    /// The store can never apply this change, because of a constraint, for example. Nothing was applied.
     Refused {
-        /// The place of the change in its group.
+        /// The position of the change in its group.
         change: usize,
-        /// The store's words.
+        /// The reason, as the store gives it.
         reason: String,
     },
     /// A value of the change is larger than the store takes. Nothing of the group was applied.
@@ -71,7 +72,7 @@ impl Verdict {
         }
     }
 
-    /// The place of the change that was in the way; `None` where none was.
+    /// The position of the change that was not applied; `None` if the group was committed.
     #[must_use]
     pub fn change(&self) -> Option<usize> {
         match self {

@@ -78,8 +78,8 @@ impl<M: Durable> Machines<M> {
         let key = query.id.as_deref().map(|id| Key::new(M::GRAPH.machine, id));
         let mut follower = Follower::new(self.engine.clone(), None, key);
         follower.start_at(match query.start {
-            Start::Now => self.engine.store.newest().await?,
-            Start::Oldest => self.engine.store.pruned().await?,
+            Start::Now => self.engine.store.last_sequence().await?,
+            Start::Oldest => self.engine.store.pruned_through().await?,
             Start::After(sequence) => sequence,
         });
         Ok(ChangeStream { follower, origin: self.origin.clone(), machine: PhantomData })

@@ -59,11 +59,11 @@ impl Follower {
     async fn fetch(&mut self) -> Result<VecDeque<HistoryEntry>, SubscribeError> {
         let store = &self.engine.store;
         // Read before the page, which therefore has every wanted entry up to it.
-        let newest = if self.key.is_some() { store.newest().await? } else { 0 };
+        let newest = if self.key.is_some() { store.last_sequence().await? } else { 0 };
         let query = HistoryQuery { key: self.key.clone(), after: self.position, newest_first: false, limit: PAGE };
         let page = store.history(query).await?;
         // Read after the page: what was pruned before the page was read is seen here.
-        let pruned = store.pruned().await?;
+        let pruned = store.pruned_through().await?;
         if self.position < pruned {
             return Err(SubscribeError::Gap { name: self.name.clone(), after: self.position, pruned });
         }
@@ -84,7 +84,7 @@ impl Follower {
 
     /// Moves behind the entries that were pruned, and returns the position.
     pub(super) async fn skip_gap(&mut self) -> Result<u64, StoreError> {
-        self.position = self.position.max(self.engine.store.pruned().await?);
+        self.position = self.position.max(self.engine.store.pruned_through().await?);
         self.read.clear();
         Ok(self.position)
     }

@@ -37,14 +37,14 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
         let mut follower = Follower::new(engine.clone(), Some(name.to_owned()), None);
-        let stored = engine.store.position(name.to_owned()).await?;
+        let stored = engine.store.subscriber_position(name.to_owned()).await?;
         let position = match (stored, start) {
             (Some(position), _) => position,
-            (None, StartPosition::Oldest) => engine.store.pruned().await?,
-            (None, StartPosition::Newest) => engine.store.newest().await?,
+            (None, StartPosition::Oldest) => engine.store.pruned_through().await?,
+            (None, StartPosition::Newest) => engine.store.last_sequence().await?,
         };
         if stored.is_none() {
-            engine.store.advance(name.to_owned(), position).await?;
+            engine.store.save_position(name.to_owned(), position).await?;
         }
         follower.start_at(position);
         Ok(Self { follower, name: name.to_owned() })
@@ -70,12 +70,12 @@ impl Subscription {
         let store = &self.follower.engine.store;
         // An entry that this subscriber got before a restart can be acknowledged too.
         if sequence > self.follower.position() {
-            let newest = store.newest().await?;
+            let newest = store.last_sequence().await?;
             if sequence > newest {
                 return Err(SubscribeError::Ahead { name: self.name.clone(), sequence, newest });
             }
         }
-        Ok(store.advance(self.name.clone(), sequence).await?)
+        Ok(store.save_position(self.name.clone(), sequence).await?)
     }
 
     /// Moves behind the entries that were pruned, and returns the sequence of the last of them.

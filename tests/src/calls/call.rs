@@ -85,6 +85,7 @@ pub fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
             let reason = verdict.refusal().unwrap_or_default();
             Answer { words: format!("refused {reason}"), fence: None, committed: false }
         }
+        other => panic!("an unknown verdict: {other:?}"),
     };
     let mut answers = vec![None; changes];
     answers[verdict.change().expect("a miss has a place")] = Some(missed);
@@ -110,7 +111,8 @@ pub fn row_words(row: &Row) -> String {
 /// The entry as text without its sequence, which depends on other instances.
 pub fn entry_words(entry: &HistoryEntry) -> String {
     let HistoryEntry { incarnation, schema, fence, payload, data, idempotency_key, actor, at, .. } = entry;
-    let entry = HistoryEntry { sequence: 0, ..entry.clone() };
+    let mut entry = entry.clone();
+    entry.sequence = 0;
     format!(
         "{entry:?} {incarnation} {schema} {fence} {payload:?} {data:?} {idempotency_key:?} {actor:?} {}",
         micros(*at)

@@ -2,6 +2,7 @@
 
 use super::{HOUR, PATIENCE, SECOND, World};
 use crate::job::{Do, Job, job, queued};
+use crate::with;
 use fsm_runtime::{
     HistoryQuery, ListQuery, Runtime, TransitionError,
     store::{HistoryKind, Row, sqlite::Sqlite},
@@ -140,12 +141,12 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
         refusal(world.jobs.with_actor("ada").move_to(&seen, failed("x"), " ").await),
         "Job `a` was not moved: an override needs a reason, and `why` is empty"
     );
-    let foreign = Row { key: fsm_runtime::store::Key::new("Other", "a"), ..seen };
+    let foreign = with(seen, |row| row.key = fsm_runtime::store::Key::new("Other", "a"));
     assert_eq!(
         refusal(world.jobs.with_actor("ada").move_to(&foreign, failed("x"), "ticket 4711").await),
         "Other `a` was not moved: it is an instance of another machine"
     );
-    let newer = Row { schema: 2, ..world.row("a", |_| true).await };
+    let newer = with(world.row("a", |_| true).await, |row| row.schema = 2);
     assert_eq!(
         refusal(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
         "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which can read it"

@@ -104,24 +104,24 @@ impl Store for Held {
         self.inner.history(query)
     }
 
-    fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.inner.first(key, idempotency_key)
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.inner.find_by_idempotency_key(key, idempotency_key)
     }
 
-    fn newest(&self) -> StoreFuture<'_, u64> {
-        self.inner.newest()
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_sequence()
     }
 
-    fn pruned(&self) -> StoreFuture<'_, u64> {
-        self.inner.pruned()
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.inner.pruned_through()
     }
 
-    fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
-        self.inner.position(subscriber)
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.inner.subscriber_position(subscriber)
     }
 
-    fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
-        self.inner.advance(subscriber, position)
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        self.inner.save_position(subscriber, position)
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
@@ -136,8 +136,8 @@ impl Store for Held {
         self.inner.held_by_others(scope, me, after, limit)
     }
 
-    fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
-        self.inner.in_use(machine)
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.inner.states_in_use(machine)
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
@@ -171,8 +171,8 @@ impl Store for Held {
         self.inner.leases(now)
     }
 
-    fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.inner.attend(owner)
+    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        self.inner.announce(owner)
     }
 
     fn is_gone(&self, owner: &str) -> bool {

@@ -2,9 +2,10 @@
 
 use super::{HOUR, SECOND, World, start};
 use crate::job::{Do, job, queued};
+use crate::with;
 use fsm_runtime::{
     HowStopped, Runtime, StoppedWorker,
-    store::{Change, Claim, Row, Store, sqlite::Sqlite},
+    store::{Change, Claim, Store, sqlite::Sqlite},
 };
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,8 @@ async fn c5_work_of_a_dead_process_is_taken_over_as_an_attempt() {
     drop(call);
     let path = world.dir.path().join("jobs.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let row = Row { fence: store.get(row.key.clone()).await.unwrap().unwrap().fence, ..row };
+    let fence = store.get(row.key.clone()).await.unwrap().unwrap().fence;
+    let row = with(row, |row| row.fence = fence);
     let claim = Claim {
         key: row.key.clone(),
         incarnation: row.incarnation,

@@ -3,6 +3,7 @@
 //! tried). A call without an answer took effect at any time after its call, or never.
 
 use super::reference::Model;
+use crate::with;
 use fsm_runtime::store::{HistoryEntry, HistoryKind, HistoryQuery, Key, Prune, Row, Store};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -70,7 +71,7 @@ pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
     let forgotten_before = forgotten.max();
     for instance in 0..instances {
         let key = op::key(instance);
-        let row = store.get(key.clone()).await.expect("a look").map(|row| Row { shard: 0, ..row });
+        let row = store.get(key.clone()).await.expect("a look").map(|row| with(row, |row| row.shard = 0));
         let entries: Vec<HistoryEntry> = history.iter().filter(|entry| entry.key == key).cloned().collect();
         let events = events(calls, instance);
         Search::new(&events, key, row, &entries, forgotten_before).run();

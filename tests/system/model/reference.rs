@@ -1,5 +1,6 @@
 //! The reference model: the store contract over plain collections, one change after the other.
 
+use crate::with;
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
     Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
@@ -103,30 +104,11 @@ impl Model {
         if self.rows.contains_key(key) {
             return Err(Miss::Moved);
         }
-        let row = Row {
-            key: key.clone(),
-            incarnation: *incarnation,
-            state: into.state.clone(),
-            version: 1,
-            entered: 1,
-            schema: into.schema,
-            data: into.data.clone(),
-            context: into.context.clone(),
-            timer_at: into.timer.map(|after| now + after),
-            retry_at: into.work.then_some(now),
-            owner: None,
-            fence: 0,
-            attempt: 0,
-            checkpoint: None,
-            parked: None,
-            parked_at: None,
-            desired: None,
-            desired_at: None,
-            error: None,
-            shard: 0,
-            created: now,
-            updated: now,
-        };
+        let mut row = Row::new(key.clone(), *incarnation, into.state.clone(), into.data.clone(), now);
+        row.schema = into.schema;
+        row.context.clone_from(&into.context);
+        row.timer_at = into.timer.map(|after| now + after);
+        row.retry_at = into.work.then_some(now);
         self.enter(&row, HistoryKind::Transition, None, *cause, idempotency_key.as_deref(), origin, into, now);
         Ok(row)
     }
@@ -146,7 +128,10 @@ impl Model {
             return Err(Miss::Moved);
         }
         let owner = row.owner.clone().filter(|_| fence.is_none());
-        let row = Row { owner, context: into.context.clone(), ..new_stay(row, into, now) };
+        let row = with(new_stay(row, into, now), |row| {
+            row.owner = owner;
+            row.context.clone_from(&into.context);
+        });
         let event = Some((from.as_str(), event.as_str(), payload.as_str()));
         self.enter(&row, HistoryKind::Transition, event, *cause, idempotency_key.as_deref(), origin, into, now);
         Ok(row)
@@ -159,7 +144,7 @@ impl Model {
             return Err(Miss::Moved);
         }
         let context = into.context.clone().or_else(|| row.context.clone());
-        let row = Row { context, ..new_stay(row, into, now) };
+        let row = with(new_stay(row, into, now), |row| row.context = context);
         let event = Some((from.as_str(), "moved", why.as_str()));
         self.enter(&row, HistoryKind::Override, event, Cause::Operator, None, origin, into, now);
         Ok(row)
@@ -170,7 +155,10 @@ impl Model {
         if row.desired != set.seen {
             return Err(Miss::Moved);
         }
-        let row = self.put(Row { desired: set.desired.clone(), desired_at: set.due.map(|due| now + due), ..row });
+        let row = self.put(with(row, |row| {
+            row.desired.clone_from(&set.desired);
+            row.desired_at = set.due.map(|due| now + due);
+        }));
         if let Some(note) = &set.note {
             self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
         }
@@ -192,14 +180,15 @@ impl Model {
         }
         self.fence = next;
         let crashed = row.attempt > 0 && row.owner.as_ref().is_some_and(|owner| *owner != claim.owner);
-        Ok(self.put(Row {
-            owner: Some(claim.owner.clone()),
-            fence: next,
-            attempt: row.attempt + 1,
-            error: if crashed { Some(Claim::CRASH.to_owned()) } else { row.error.clone() },
-            retry_at: None,
-            ..row
-        }))
+        Ok(self.put(with(row, |row| {
+            row.owner = Some(claim.owner.clone());
+            row.fence = next;
+            row.attempt += 1;
+            if crashed {
+                row.error = Some(Claim::CRASH.to_owned());
+            }
+            row.retry_at = None;
+        })))
     }
 
     fn checkpoint(&mut self, kept: &Checkpoint) -> Result<Row, Miss> {
@@ -207,7 +196,7 @@ impl Model {
         if row.fence != kept.fence || row.owner.is_none() {
             return Err(Miss::Moved);
         }
-        Ok(self.put(Row { checkpoint: Some(kept.checkpoint.clone()), ..row }))
+        Ok(self.put(with(row, |row| row.checkpoint = Some(kept.checkpoint.clone()))))
     }
 
     fn release(&mut self, release: &Release, now: SystemTime) -> Result<Row, Miss> {
@@ -215,19 +204,20 @@ impl Model {
         if row.fence != release.fence || row.owner != release.owner {
             return Err(Miss::Moved);
         }
-        let row = self.put(Row {
-            owner: None,
-            retry_at: release.retry.map(|retry| now + retry),
-            attempt: match release.attempts {
+        let row = self.put(with(row, |row| {
+            row.owner = None;
+            row.retry_at = release.retry.map(|retry| now + retry);
+            row.attempt = match release.attempts {
                 Attempts::Keep => row.attempt,
                 Attempts::GiveBack => row.attempt.saturating_sub(1),
                 Attempts::Reset => 0,
-            },
-            error: release.error.clone().or_else(|| row.error.clone()),
-            parked: release.parked.clone(),
-            parked_at: release.parked.as_ref().map(|_| now),
-            ..row
-        });
+            };
+            if release.error.is_some() {
+                row.error.clone_from(&release.error);
+            }
+            row.parked.clone_from(&release.parked);
+            row.parked_at = release.parked.as_ref().map(|_| now);
+        }));
         if let Some(note) = &release.note {
             self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
         }
@@ -241,18 +231,17 @@ impl Model {
         if !work && timer.is_none() {
             return Err(Miss::Moved);
         }
-        let row = self.put(Row {
-            retry_at: if work { Some(now) } else { row.retry_at },
-            timer_at: timer.map_or(row.timer_at, |after| Some(row.updated + after)),
-            ..row
-        });
+        let row = self.put(with(row, |row| {
+            row.retry_at = if work { Some(now) } else { row.retry_at };
+            row.timer_at = timer.map_or(row.timer_at, |after| Some(row.updated + after));
+        }));
         self.note(&row, ("armed", &arm.reason), Cause::Operator, &Origin::default(), now);
         Ok(row)
     }
 
     fn disarm(&mut self, disarm: &Disarm, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&disarm.key, disarm.incarnation, disarm.version)?;
-        let row = self.put(Row { timer_at: None, ..row });
+        let row = self.put(with(row, |row| row.timer_at = None));
         self.note(&row, ("timer dropped", &disarm.reason), Cause::Timer, &Origin::default(), now);
         Ok(row)
     }
@@ -271,7 +260,12 @@ impl Model {
             return Err(Miss::Moved);
         }
         let Rewrite { state, data, context, schema, .. } = rewrite.clone();
-        Ok(self.put(Row { state, data, context, schema, ..row }))
+        Ok(self.put(with(row, |row| {
+            row.state = state;
+            row.data = data;
+            row.context = context;
+            row.schema = schema;
+        })))
     }
 
     fn read_as(&self, key: &Key, incarnation: Uuid, version: u64) -> Result<Row, Miss> {
@@ -302,17 +296,14 @@ impl Model {
         } else {
             self.put(row.clone());
         }
-        let entry = Arc::new(HistoryEntry {
-            from: event.map(|(from, ..)| from.to_owned()),
-            event: event.map(|(_, event, _)| event.to_owned()),
-            payload: event.map(|(.., payload)| payload.to_owned()),
-            data: Some(row.data.clone()),
-            context: row.context.clone(),
-            idempotency_key: used.map(str::to_owned),
-            actor: origin.actor.clone(),
-            trace: origin.trace.clone(),
-            ..self.entry(row, kind, cause, now)
-        });
+        let mut entry = self.entry(row, kind, cause, origin, now);
+        entry.from = event.map(|(from, ..)| from.to_owned());
+        entry.event = event.map(|(_, event, _)| event.to_owned());
+        entry.payload = event.map(|(.., payload)| payload.to_owned());
+        entry.data = Some(row.data.clone());
+        entry.context.clone_from(&row.context);
+        entry.idempotency_key = used.map(str::to_owned);
+        let entry = Arc::new(entry);
         if let Some(used) = used {
             self.keys.insert((row.key.clone(), row.incarnation, used.to_owned()), (entry.clone(), now));
         }
@@ -320,39 +311,23 @@ impl Model {
     }
 
     fn note(&mut self, row: &Row, (about, text): (&str, &str), cause: Cause, origin: &Origin, now: SystemTime) {
-        let entry = HistoryEntry {
-            from: Some(row.state.clone()),
-            event: Some(about.to_owned()),
-            payload: Some(text.to_owned()),
-            actor: origin.actor.clone(),
-            trace: origin.trace.clone(),
-            ..self.entry(row, HistoryKind::Note, cause, now)
-        };
+        let mut entry = self.entry(row, HistoryKind::Note, cause, origin, now);
+        entry.from = Some(row.state.clone());
+        entry.event = Some(about.to_owned());
+        entry.payload = Some(text.to_owned());
         self.history.push(Arc::new(entry));
     }
 
-    fn entry(&mut self, row: &Row, kind: HistoryKind, cause: Cause, now: SystemTime) -> HistoryEntry {
+    fn entry(&mut self, row: &Row, kind: HistoryKind, cause: Cause, origin: &Origin, now: SystemTime) -> HistoryEntry {
         self.sequence += 1;
-        HistoryEntry {
-            sequence: self.sequence,
-            key: row.key.clone(),
-            incarnation: row.incarnation,
-            kind,
-            version: row.version,
-            schema: row.schema,
-            fence: row.fence,
-            from: None,
-            event: None,
-            to: row.state.clone(),
-            payload: None,
-            data: None,
-            context: None,
-            cause: cause.as_str().to_owned(),
-            idempotency_key: None,
-            actor: None,
-            trace: None,
-            at: now,
-        }
+        let (key, to, cause) = (row.key.clone(), row.state.clone(), cause.as_str().to_owned());
+        let mut entry = HistoryEntry::new(self.sequence, key, row.incarnation, kind, to, cause, now);
+        entry.version = row.version;
+        entry.schema = row.schema;
+        entry.fence = row.fence;
+        entry.actor.clone_from(&origin.actor);
+        entry.trace.clone_from(&origin.trace);
+        entry
     }
 
     /// Renews the lease of `owner` until `until`, and returns its start.
@@ -471,23 +446,22 @@ impl Model {
 
 /// The row at the start of its next visit.
 fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
-    Row {
-        state: into.state.clone(),
-        version: row.version + 1,
-        entered: row.version + 1,
-        schema: into.schema,
-        data: into.data.clone(),
-        timer_at: into.timer.map(|after| now + after),
-        retry_at: into.work.then_some(now),
-        attempt: 0,
-        checkpoint: None,
-        parked: None,
-        parked_at: None,
-        error: None,
-        desired_at: row.desired.as_ref().map(|_| now),
-        updated: now,
-        ..row
-    }
+    with(row, |row| {
+        row.state.clone_from(&into.state);
+        row.version += 1;
+        row.entered = row.version;
+        row.schema = into.schema;
+        row.data.clone_from(&into.data);
+        row.timer_at = into.timer.map(|after| now + after);
+        row.retry_at = into.work.then_some(now);
+        row.attempt = 0;
+        row.checkpoint = None;
+        row.parked = None;
+        row.parked_at = None;
+        row.error = None;
+        row.desired_at = row.desired.as_ref().map(|_| now);
+        row.updated = now;
+    })
 }
 
 /// The verdict on a group that conflicts with itself.

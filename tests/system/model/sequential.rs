@@ -1,6 +1,7 @@
 //! The same changes on the store and on the reference model: verdicts, rows, history and every query are equal.
 
 use super::{cases, reference::Model};
+use crate::with;
 use fsm_runtime::store::{
     Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
 };
@@ -152,7 +153,7 @@ fn lease(owner: &str, since: SystemTime, until: SystemTime, time: u64) -> Lease 
 }
 
 fn without_shard(verdict: Verdict) -> Verdict {
-    let without = |row: Row| Row { shard: 0, ..row };
+    let without = |row: Row| with(row, |row| row.shard = 0);
     match verdict {
         Verdict::Committed { rows } => Verdict::Committed { rows: rows.into_iter().map(without).collect() },
         Verdict::Conflict { change, current } => {
@@ -166,7 +167,7 @@ fn without_shard(verdict: Verdict) -> Verdict {
 async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseError> {
     for instance in 0..INSTANCES {
         let key = op::key(instance);
-        let row = store.get(key.clone()).await.unwrap().map(|row| Row { shard: 0, ..row });
+        let row = store.get(key.clone()).await.unwrap().map(|row| with(row, |row| row.shard = 0));
         prop_assert_eq!(row.as_ref(), model.rows.get(&key));
     }
     for machine in MACHINES {
@@ -191,7 +192,7 @@ async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseErro
         let both = model.by_age(machine, |row| STATES[..2].contains(&&*row.state));
         prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), false, None).await, both);
         prop_assert_eq!(store.count(machine.to_owned()).await.unwrap(), counts);
-        prop_assert_eq!(store.in_use(machine.to_owned()).await.unwrap(), in_use);
+        prop_assert_eq!(store.states_in_use(machine.to_owned()).await.unwrap(), in_use);
     }
     Ok(())
 }
@@ -215,7 +216,7 @@ async fn listed(
     let mut rows = Vec::new();
     loop {
         let page = store.list(filter.clone()).await.unwrap();
-        rows.extend(page.items.into_iter().map(|row| Row { shard: 0, ..row }));
+        rows.extend(page.items.into_iter().map(|row| with(row, |row| row.shard = 0)));
         filter.after = page.next;
         if filter.after.is_none() {
             return rows;
@@ -236,10 +237,10 @@ async fn history_agrees(store: &dyn Store, model: &Model) -> Result<(), TestCase
     for (key, entries) in by_key {
         prop_assert_eq!(read(store, Some(key), false).await, entries);
     }
-    prop_assert_eq!(store.newest().await.unwrap(), model.newest());
-    prop_assert_eq!(store.pruned().await.unwrap(), model.pruned);
+    prop_assert_eq!(store.last_sequence().await.unwrap(), model.newest());
+    prop_assert_eq!(store.pruned_through().await.unwrap(), model.pruned);
     for (key, _, used) in model.used() {
-        let found = store.first(key.clone(), used.clone()).await.unwrap();
+        let found = store.find_by_idempotency_key(key.clone(), used.clone()).await.unwrap();
         prop_assert_eq!(found, model.first(key, used));
     }
     Ok(())

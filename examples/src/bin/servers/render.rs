@@ -99,26 +99,14 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     fn change(kind: HistoryKind, from: Option<&str>, event: Option<&str>, to: &str, payload: &str) -> String {
-        entry(&HistoryEntry {
-            sequence: 1,
-            key: Key::new("Server", "docs"),
-            incarnation: uuid::Uuid::nil(),
-            kind,
-            version: 3,
-            schema: 1,
-            fence: 1,
-            from: from.map(str::to_owned),
-            event: event.map(str::to_owned),
-            to: to.to_owned(),
-            payload: Some(payload.to_owned()),
-            data: None,
-            context: None,
-            cause: if event.is_some() { "worker" } else { "caller" }.to_owned(),
-            idempotency_key: None,
-            actor: None,
-            trace: None,
-            at: UNIX_EPOCH,
-        })
+        let (key, cause) = (Key::new("Server", "docs"), if event.is_some() { "worker" } else { "caller" });
+        let incarnation = uuid::Uuid::nil();
+        let mut change = HistoryEntry::new(1, key, incarnation, kind, to.to_owned(), cause.to_owned(), UNIX_EPOCH);
+        change.version = 3;
+        change.from = from.map(str::to_owned);
+        change.event = event.map(str::to_owned);
+        change.payload = Some(payload.to_owned());
+        entry(&change)
     }
 
     #[test]

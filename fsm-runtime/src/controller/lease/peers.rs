@@ -65,7 +65,7 @@ pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<Ha
     Ok(alive.into_iter().map(|lease| lease.owner).collect())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
     use crate::{

@@ -77,7 +77,7 @@ pub async fn lists_are_paged_and_filtered(store: &Arc<dyn Store>) {
     let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
     assert_eq!(counted.collect::<Vec<_>>(), [("Closed".into(), 1, 5), ("Open".into(), 1, 5)]);
     assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
-    let in_use = store.in_use("Door".into()).await.unwrap();
+    let in_use = store.states_in_use("Door".into()).await.unwrap();
     let states: Vec<_> = in_use.iter().map(|it| (it.state.as_str(), it.schema)).collect();
     assert_eq!(states, [("Closed", 1), ("Open", 1)]);
     for it in in_use {

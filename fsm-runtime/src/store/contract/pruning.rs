@@ -8,12 +8,12 @@ use std::sync::Arc;
 pub async fn the_last_sequence_survives_pruning(store: &Arc<dyn Store>) {
     let a = committed(store, Change::Create(create("a", entering("Closed")))).await;
     committed(store, Change::Create(create("b", entering("Closed")))).await;
-    let last = store.newest().await.unwrap();
+    let last = store.last_sequence().await.unwrap();
     let forgotten = Prune { history_before: Some(later(1)), limit: 10, ..Prune::default() };
     assert_eq!(store.prune(forgotten).await.unwrap(), 2);
-    assert_eq!((store.newest().await.unwrap(), store.pruned().await.unwrap()), (last, last));
+    assert_eq!((store.last_sequence().await.unwrap(), store.pruned_through().await.unwrap()), (last, last));
     committed(store, Change::Transition(fire(&a, "open", "Open"))).await;
-    assert!(store.newest().await.unwrap() > last);
+    assert!(store.last_sequence().await.unwrap() > last);
 }
 
 /// A purge removes row, history and keys of one instance, and its id can be created again.
@@ -28,7 +28,7 @@ pub async fn x8_a_purge_removes_everything_and_frees_the_id(store: &Arc<dyn Stor
     committed(store, Change::Purge(purge(2))).await;
     assert_eq!(store.get(key("a")).await.unwrap(), None);
     assert_eq!(history(store, "a").await, []);
-    assert_eq!(store.first(key("a"), "k".into()).await.unwrap(), None);
+    assert_eq!(store.find_by_idempotency_key(key("a"), "k".into()).await.unwrap(), None);
     assert_eq!(history(store, "b").await.len(), 1, "other instances keep their history");
     let again = committed(store, Change::Create(keyed())).await;
     assert_eq!((again.version, again.incarnation == row.incarnation), (1, false));
@@ -40,8 +40,9 @@ pub async fn old_history_keys_and_rows_are_pruned_in_batches(store: &Arc<dyn Sto
         let create = Create { idempotency_key: Some("k".into()), ..create(&n.to_string(), entering("Closed")) };
         store.commit(vec![Change::Create(create).into()], later(n)).await.unwrap();
     }
-    let sequence = async |id: &str| store.first(key(id), "k".into()).await.unwrap().map(|entry| entry.sequence);
-    let (third, fourth, last) = (sequence("2").await, sequence("3").await, store.newest().await.unwrap());
+    let sequence =
+        async |id: &str| store.find_by_idempotency_key(key(id), "k".into()).await.unwrap().map(|entry| entry.sequence);
+    let (third, fourth, last) = (sequence("2").await, sequence("3").await, store.last_sequence().await.unwrap());
     let forget = async |prune: Prune| store.prune(Prune { limit: 2, ..prune }).await.unwrap();
     let history_before = Some(later(4));
     assert_eq!(forget(Prune { history_before, ..Prune::default() }).await, 0, "entries of a key are kept");
@@ -49,13 +50,13 @@ pub async fn old_history_keys_and_rows_are_pruned_in_batches(store: &Arc<dyn Sto
     assert_eq!((forget(keys()).await, forget(keys()).await, forget(keys()).await), (2, 1, 0));
     let history = || Prune { history_before, ..Prune::default() };
     assert_eq!((forget(history()).await, forget(history()).await, forget(history()).await), (2, 1, 0));
-    assert_eq!(Some(store.pruned().await.unwrap()), third, "the fourth entry still has a key");
+    assert_eq!(Some(store.pruned_through().await.unwrap()), third, "the fourth entry still has a key");
     assert_eq!(sequence("3").await, fourth);
     let ended =
         || Prune { ended: vec![("Door".into(), "Closed".into())], ended_before: Some(later(4)), ..Prune::default() };
     assert_eq!((forget(ended()).await, forget(ended()).await, forget(ended()).await), (2, 2, 0));
     assert_eq!(store.get(key("4")).await.unwrap().map(|row| row.version), Some(1));
-    assert_eq!(store.newest().await.unwrap(), last, "pruned rows keep their history");
+    assert_eq!(store.last_sequence().await.unwrap(), last, "pruned rows keep their history");
 }
 
 /// The keys and history of a removed row are pruned on request; those of a present row are kept.
@@ -75,7 +76,7 @@ pub async fn remains_of_a_removed_row_are_pruned_on_request(store: &Arc<dyn Stor
     }
     assert_eq!(batches, [2, 2, 2], "two keys, four entries");
     assert_eq!(history(store, "a").await, []);
-    assert_eq!(store.first(key("a"), "second".into()).await.unwrap(), None);
+    assert_eq!(store.find_by_idempotency_key(key("a"), "second".into()).await.unwrap(), None);
     assert_eq!(history(store, "b").await.len(), 1, "other instances keep their history");
 }
 

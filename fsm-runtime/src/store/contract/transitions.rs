@@ -20,7 +20,7 @@ pub async fn creation_writes_a_row_and_a_history_entry(store: &Arc<dyn Store>) {
     assert_eq!((row.timer_at, row.retry_at, row.wake_at()), (Some(later(60)), Some(now()), Some(now())));
     assert_eq!((row.created, row.updated), (now(), now()));
     assert_eq!(history(store, "a").await, [(1, None, None, "Closed".into())]);
-    assert!(store.newest().await.unwrap() > 0);
+    assert!(store.last_sequence().await.unwrap() > 0);
 }
 
 /// A second creation under an id is a conflict that carries the present row.

@@ -1,4 +1,4 @@
-//! Owns the embedded store: one SQLite file, one writer thread, a few readers.
+//! A store in one SQLite file, for the processes of one machine.
 
 mod connection;
 mod presence;
@@ -10,8 +10,8 @@ mod writer;
 
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, MAX_VALUE_BYTES,
-    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Store, StoreError, StoreFuture,
-    Verdict,
+    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
+    StoreFuture, TransactionalSql, Verdict,
 };
 use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
@@ -25,7 +25,6 @@ use std::{
 };
 use tokio::sync::broadcast;
 pub use user_sql::{Sql, SqlError, SqlValue};
-pub(crate) use writer::Statements;
 use writer::Writer;
 
 /// How long a call waits for another process to let go of the file.
@@ -86,17 +85,15 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether a caller beside whom nobody else commits does so in its own thread, instead of waking the store's and being woken by it.
-    /// Off, if not set.
+    /// Whether an uncontended commit runs on the calling thread instead of the writer thread. Off by default.
     ///
     /// For programs that make one change after the other: an import, a command, a single worker. A change takes about a third less
-    /// time then. What it costs: the executor's thread that polls the call is held up for as long as the disk takes, usually some hundred
-    /// microseconds, and for a checkpoint every thousand pages some milliseconds. Leave it off where other tasks of that executor have to
-    /// answer in time.
+    /// time. The commit blocks the thread of the executor until the disk has synced, which takes some hundred microseconds, or some
+    /// milliseconds for a checkpoint. Leave it off if other tasks of the executor have to answer in time.
     ///
-    /// Callers who come together, in one task or in many, share transactions as ever, but for a few when they begin to: a caller lets the
-    /// executor's other tasks run before every eighth commit in place, to see whether they want to commit too. Nobody waits in place for another process, or commits so while one writes to the file. What is promised
-    /// of a commit stays the same, and a future that is dropped has made all of its change, or nothing.
+    /// Concurrent calls queue for the writer thread and share transactions, except the first few after contention begins: a call yields to
+    /// other tasks before every eighth inline commit only. A commit never waits on the calling thread for another process. Durability and
+    /// cancel safety are the same with and without the option.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -195,7 +192,7 @@ impl Sqlite {
         Self::options().open(path).await
     }
 
-    /// For a store that is to be opened otherwise than [`open`](Self::open) does.
+    /// Options for opening a store.
     pub fn options() -> SqliteOptions {
         SqliteOptions::default()
     }
@@ -335,15 +332,20 @@ impl Sqlite {
     }
 }
 
-impl Sqlite {
-    /// Commits `group` and runs `statements` in its savepoint; their error undoes both.
-    pub(crate) async fn commit_with(
+impl TransactionalSql for Sqlite {
+    type Sql<'a> = Sql<'a>;
+
+    fn commit_with(
         &self,
         group: Group,
-        statements: Statements,
+        statements: Statements<Self>,
         now: SystemTime,
-    ) -> Result<Result<Verdict, Box<dyn Error + Send + Sync>>, StoreError> {
-        self.0.writer.commit_with(group, statements, now).await
+    ) -> StoreFuture<'_, Result<Verdict, Box<dyn Error + Send + Sync>>> {
+        Box::pin(self.0.writer.commit_with(group, statements, now))
+    }
+
+    fn is_same_store(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -372,24 +374,26 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::history(connection, &query))
     }
 
-    fn first(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.read(move |connection| sql::read::first(connection, &key, None, &idempotency_key))
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.read(move |connection| sql::read::find_by_idempotency_key(connection, &key, None, &idempotency_key))
     }
 
-    fn newest(&self) -> StoreFuture<'_, u64> {
-        self.read(sql::read::newest)
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.read(sql::read::last_sequence)
     }
 
-    fn pruned(&self) -> StoreFuture<'_, u64> {
-        self.read(sql::read::pruned)
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.read(sql::read::pruned_through)
     }
 
-    fn position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
-        self.read(move |connection| sql::read::position(connection, &subscriber))
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.read(move |connection| sql::read::subscriber_position(connection, &subscriber))
     }
 
-    fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.write(move |connection| sql::maintenance::advance(connection, &subscriber, position)))
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        Box::pin(
+            self.0.writer.write(move |connection| sql::maintenance::save_position(connection, &subscriber, position)),
+        )
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
@@ -404,8 +408,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
     }
 
-    fn in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
-        self.read(move |connection| sql::list::in_use(connection, &machine))
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.read(move |connection| sql::list::states_in_use(connection, &machine))
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
@@ -445,8 +449,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::leases::all(connection, now))
     }
 
-    fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.0.presence.attend(owner)
+    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        self.0.presence.announce(owner)
     }
 
     fn is_gone(&self, owner: &str) -> bool {

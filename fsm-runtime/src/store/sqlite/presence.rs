@@ -29,7 +29,7 @@ impl Presence {
     }
 
     /// The lock is held before anybody can read of `owner` in the database.
-    pub(super) fn attend(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+    pub(super) fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
         match self {
             Self::Files { folder } => {
                 let file = folder.join(owner);

@@ -1,35 +1,36 @@
-//! Owns how each change is written: a compare-and-swap on its row, with its history entry, in the caller's transaction.
+//! Applies each change: a compare-and-swap on its row, and its history entry.
 
 use super::{
+    cas::Cas,
+    columns::{COLUMNS, FOREVER, later, micros, to_row},
     enter_state::{self, Move, remove_if, retry_at, timer_at},
     history::{self, Entry},
-    read::{self, COLUMNS, later, micros, to_row},
 };
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Override, Purge, Release, Rewrite,
-    Row, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Key, Note, Override, Purge, Release,
+    Rewrite, Row, SetDesiredState, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
 
-/// The row as the change leaves it; `None` where the row is not as the change had read it.
+/// The row after the change; `None` if the row is not as the change had read it.
 pub(in crate::store::sqlite) fn apply(
     connection: &Connection,
     change: &Change,
     now: SystemTime,
 ) -> rusqlite::Result<Option<Row>> {
     match change {
-        Change::Create(create) => self::create(connection, create, now),
-        Change::Transition(transition) => self::transition(connection, transition, now),
-        Change::Claim(claim) => self::claim(connection, claim, now),
-        Change::Checkpoint(kept) => self::checkpoint(connection, kept),
-        Change::Release(release) => self::release(connection, release, now),
-        Change::Arm(arm) => self::arm(connection, arm, now),
-        Change::Disarm(disarm) => self::disarm(connection, disarm, now),
-        Change::Override(moved) => self::override_state(connection, moved, now),
-        Change::SetDesiredState(set) => self::desired(connection, set, now),
-        Change::Purge(purge) => self::purge(connection, purge),
-        Change::Rewrite(rewrite) => self::rewrite(connection, rewrite),
+        Change::Create(change) => create(connection, change, now),
+        Change::Transition(change) => transition(connection, change, now),
+        Change::Claim(change) => claim(connection, change, now),
+        Change::Checkpoint(change) => checkpoint(connection, change),
+        Change::Release(change) => release(connection, change, now),
+        Change::Arm(change) => arm(connection, change, now),
+        Change::Disarm(change) => disarm(connection, change, now),
+        Change::Override(change) => override_state(connection, change, now),
+        Change::SetDesiredState(change) => set_desired_state(connection, change, now),
+        Change::Purge(change) => purge(connection, change),
+        Change::Rewrite(change) => rewrite(connection, change),
     }
 }
 
@@ -53,19 +54,31 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
                 into.context,
                 timer_at(into, now),
                 retry_at(into, now),
-                read::shard(key),
+                shard(key),
                 micros(now),
             ],
             to_row,
         )
         .optional()?;
     if let Some(row) = &row {
-        let key = idempotency_key.as_deref();
-        let birth = Entry { from: None, event: None, payload: None, ..Entry::of(row, *cause) };
-        history::write(connection, &Entry { idempotency_key: key, origin: Some(origin), ..birth }, now)?;
+        let idempotency_key = idempotency_key.as_deref();
+        history::write(connection, &Entry { idempotency_key, origin: Some(origin), ..Entry::of(row, *cause) }, now)?;
         remove_if(into.remove, connection, row)?;
     }
     Ok(row)
+}
+
+/// The shard of a key: FNV-1a over machine and id. It is stored, so the function must never change, which the hashers of the
+/// standard library do not guarantee.
+fn shard(key: &Key) -> u16 {
+    let hash = key
+        .machine
+        .bytes()
+        .chain([0])
+        .chain(key.id.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    // Folded, because the upper bits of the hashes of short ids differ little.
+    hash.to_le_bytes().as_chunks().0.iter().fold(0, |shard, bytes| shard ^ u16::from_le_bytes(*bytes))
 }
 
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
@@ -88,37 +101,21 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
     Ok(row)
 }
 
-/// While the owner's lease lives, only the owner may claim.
+/// While the owner's lease is live, only the owner can claim.
 fn claim(connection: &Connection, claim: &Claim, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Claim { key, incarnation, version, fence, owner } = claim;
     let next: u64 = connection
         .prepare_cached("UPDATE fsm_meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
         .query_row([], |row| row.get(0))?;
-    connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL,
-                 error = iif(owner <> ?6 AND attempt > 0, ?9, error)
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND parked IS NULL
-               AND (owner IS NULL OR owner = ?6
-                    OR NOT EXISTS (SELECT 1 FROM fsm_leases
-                                   WHERE fsm_leases.owner = fsm_instances.owner AND until > ?8))
-             RETURNING {COLUMNS}"
-        ))?
-        .query_row(
-            params![
-                key.machine,
-                key.id,
-                incarnation.as_bytes(),
-                version,
-                fence,
-                owner,
-                next,
-                micros(now),
-                Claim::CRASH
-            ],
-            to_row,
-        )
-        .optional()
+    Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL,
+             error = iif(owner <> ?6 AND attempt > 0, ?9, error)",
+        "AND fence = ?5 AND parked IS NULL
+         AND (owner IS NULL OR owner = ?6
+              OR NOT EXISTS (SELECT 1 FROM fsm_leases WHERE fsm_leases.owner = fsm_instances.owner AND until > ?8))",
+        &[fence, owner, &next, &micros(now), &Claim::CRASH],
+    )
 }
 
 fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusqlite::Result<Option<Row>> {
@@ -128,54 +125,31 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
         Attempts::GiveBack => "max(attempt - 1, 0)",
         Attempts::Reset => "0",
     };
-    let row = connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances
-             SET owner = NULL, retry_at = ?6, attempt = {attempt}, error = ifnull(?7, error), parked = ?8,
-                 parked_at = iif(?8 IS NULL, NULL, ?10)
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND owner IS ?9
-             RETURNING {COLUMNS}"
-        ))?
-        .query_row(
-            params![
-                key.machine,
-                key.id,
-                incarnation.as_bytes(),
-                version,
-                fence,
-                retry.map(|retry| micros(later(now, retry))),
-                error,
-                parked,
-                owner,
-                micros(now),
-            ],
-            to_row,
-        )
-        .optional()?;
-    if let (Some(row), Some(note)) = (&row, note) {
-        history::write(
-            connection,
-            &Entry { origin: Some(&note.origin), ..Entry::note(row, note.about, &note.text, note.cause) },
-            now,
-        )?;
-    }
+    let retry = retry.map(|retry| micros(later(now, retry)));
+    let row = Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        &format!(
+            "UPDATE fsm_instances SET owner = NULL, retry_at = ?7, attempt = {attempt}, error = ifnull(?8, error),
+                 parked = ?9, parked_at = iif(?9 IS NULL, NULL, ?10)"
+        ),
+        "AND fence = ?5 AND owner IS ?6",
+        &[fence, owner, &retry, error, parked, &micros(now)],
+    )?;
+    write_note(connection, row.as_ref(), note.as_ref(), now)?;
     Ok(row)
 }
 
 fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Arm { key, incarnation, version, work, timer, reason } = arm;
-    let timer = timer.map(|after| i64::try_from(after.min(read::FOREVER).as_micros()).unwrap_or(i64::MAX));
-    let row = connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances
-             SET retry_at = iif(?5 AND owner IS NULL AND parked IS NULL, ifnull(retry_at, ?6), retry_at),
-                 timer_at = ifnull(timer_at, updated + ?7)
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4
-               AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL OR ?7 IS NOT NULL AND timer_at IS NULL)
-             RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, work, micros(now), timer], to_row)
-        .optional()?;
+    let timer = timer.map(|after| i64::try_from(after.min(FOREVER).as_micros()).unwrap_or(i64::MAX));
+    let row = Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances
+         SET retry_at = iif(?5 AND owner IS NULL AND parked IS NULL, ifnull(retry_at, ?6), retry_at),
+             timer_at = ifnull(timer_at, updated + ?7)",
+        "AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL OR ?7 IS NOT NULL AND timer_at IS NULL)",
+        &[work, &micros(now), &timer],
+    )?;
     if let Some(row) = &row {
         history::write(connection, &Entry::note(row, "armed", reason, Cause::Operator), now)?;
     }
@@ -184,13 +158,8 @@ fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<
 
 fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Disarm { key, incarnation, version, reason } = disarm;
-    let row = connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances SET timer_at = NULL
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version], to_row)
-        .optional()?;
+    let cas = Cas { key, incarnation: *incarnation, version: *version };
+    let row = cas.run(connection, "UPDATE fsm_instances SET timer_at = NULL", "", &[])?;
     if let Some(row) = &row {
         history::write(connection, &Entry::note(row, "timer dropped", reason, Cause::Timer), now)?;
     }
@@ -199,13 +168,8 @@ fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite
 
 fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>> {
     let Purge { key, incarnation, version } = purge;
-    let row = connection
-        .prepare_cached(&format!(
-            "DELETE FROM fsm_instances WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4
-             RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version], to_row)
-        .optional()?;
+    let cas = Cas { key, incarnation: *incarnation, version: *version };
+    let row = cas.run(connection, "DELETE FROM fsm_instances", "", &[])?;
     if row.is_some() {
         for table in ["fsm_history", "fsm_keys"] {
             connection
@@ -218,34 +182,31 @@ fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>
 
 fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Option<Row>> {
     let Rewrite { key, incarnation, version, state, data, context, schema } = rewrite;
-    connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances SET state = ?5, data = ?6, schema = ?7, context = ?8
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND schema < ?7 RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, state, data, schema, context], to_row)
-        .optional()
+    Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances SET state = ?5, data = ?6, schema = ?7, context = ?8",
+        "AND schema < ?7",
+        &[state, data, schema, context],
+    )
 }
 
-/// A row that was given back has the fence of its last claim still, but no owner.
-fn checkpoint(connection: &Connection, kept: &Checkpoint) -> rusqlite::Result<Option<Row>> {
-    let Checkpoint { key, incarnation, version, fence, checkpoint } = kept;
-    connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances SET checkpoint = ?6
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ?5 AND owner IS NOT NULL
-             RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, fence, checkpoint], to_row)
-        .optional()
+/// A released row keeps the fence of its last claim, but has no owner.
+fn checkpoint(connection: &Connection, change: &Checkpoint) -> rusqlite::Result<Option<Row>> {
+    let Checkpoint { key, incarnation, version, fence, checkpoint } = change;
+    Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances SET checkpoint = ?6",
+        "AND fence = ?5 AND owner IS NOT NULL",
+        &[fence, checkpoint],
+    )
 }
 
-/// What the history says that an override is about.
+/// The event of an override in the history.
 const MOVED: &str = "moved";
 
-/// As a transition without a fence: the owner stays until its worker is gone.
-fn override_state(connection: &Connection, moved: &Override, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Override { key, incarnation, version, from, into, why, origin } = moved;
+/// As a transition without a fence: the owner stays until its worker has ended.
+fn override_state(connection: &Connection, change: &Override, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Override { key, incarnation, version, from, into, why, origin } = change;
     let to = Move { key, incarnation: *incarnation, version: *version, fence: None, into, keeps_context: true };
     let row = enter_state::enter(connection, &to, now)?;
     if let Some(row) = &row {
@@ -263,19 +224,29 @@ fn override_state(connection: &Connection, moved: &Override, now: SystemTime) ->
     Ok(row)
 }
 
-fn desired(connection: &Connection, set: &SetDesiredState, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let SetDesiredState { key, incarnation, version, seen, desired, due, note } = set;
+fn set_desired_state(
+    connection: &Connection,
+    change: &SetDesiredState,
+    now: SystemTime,
+) -> rusqlite::Result<Option<Row>> {
+    let SetDesiredState { key, incarnation, version, seen, desired, due, note } = change;
     let due = due.map(|due| micros(later(now, due)));
-    let row = connection
-        .prepare_cached(&format!(
-            "UPDATE fsm_instances SET desired = ?6, desired_at = ?7
-             WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND desired IS ?5 RETURNING {COLUMNS}"
-        ))?
-        .query_row(params![key.machine, key.id, incarnation.as_bytes(), version, seen, desired, due], to_row)
-        .optional()?;
-    if let (Some(row), Some(note)) = (&row, note) {
-        let entry = Entry::note(row, note.about, &note.text, note.cause);
-        history::write(connection, &Entry { origin: Some(&note.origin), ..entry }, now)?;
-    }
+    let row = Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances SET desired = ?6, desired_at = ?7",
+        "AND desired IS ?5",
+        &[seen, desired, &due],
+    )?;
+    write_note(connection, row.as_ref(), note.as_ref(), now)?;
     Ok(row)
+}
+
+fn write_note(
+    connection: &Connection,
+    row: Option<&Row>,
+    note: Option<&Note>,
+    now: SystemTime,
+) -> rusqlite::Result<()> {
+    let (Some(row), Some(Note { about, text, cause, origin })) = (row, note) else { return Ok(()) };
+    history::write(connection, &Entry { origin: Some(origin), ..Entry::note(row, about, text, *cause) }, now)
 }

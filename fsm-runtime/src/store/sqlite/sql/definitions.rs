@@ -1,6 +1,6 @@
-//! Owns the definitions: each machine's graph under its name and version, and by which a controller has worked last.
+//! Definitions of machines: the graph of each machine and version, and which one a controller stored last.
 
-use super::read::micros;
+use super::columns::micros;
 use crate::store::Definition;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -44,7 +44,7 @@ pub(in crate::store::sqlite) fn definition(
         .optional()
 }
 
-/// Forgets the definitions below `schema`, if no row stands under them any more.
+/// Removes the definitions below `schema`, unless rows still have such a version.
 pub(in crate::store::sqlite) fn retire(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<()> {
     connection.execute(
         "DELETE FROM fsm_machines WHERE name = ?1 AND version < ?2

@@ -1,26 +1,26 @@
-//! Owns how a row enters a state anew, by a transition or past the rules: one statement, in the caller's transaction.
+//! Moves a row to a state, by a transition or an override.
 
-use super::read::{self, later, micros};
+use super::columns::{as_stored, later, micros, time};
 use crate::store::{Entering, Key, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// Which row moves, as it was read, and where to.
+/// The row to move, as it was read, and its new state.
 pub(in crate::store::sqlite) struct Move<'a> {
     pub(in crate::store::sqlite) key: &'a Key,
     pub(in crate::store::sqlite) incarnation: Uuid,
     pub(in crate::store::sqlite) version: u64,
-    /// Of a worker that gives its claim back with it. Without one the owner stays: while its worker is being stopped, nobody else
-    /// may claim the row.
+    /// The fence of a worker that releases its claim with the move. Without one the owner stays: no other process may claim the row while
+    /// its worker is being stopped.
     pub(in crate::store::sqlite) fence: Option<u64>,
     pub(in crate::store::sqlite) into: &'a Entering,
-    /// Whether the row keeps its context where `into` has none.
+    /// Whether the row keeps its context if `into` has none.
     pub(in crate::store::sqlite) keeps_context: bool,
 }
 
-/// The row as it is then; `None` where it is not as it was read. What newer code has written anew (a rewrite leaves the version
-/// alone) older code must not write back.
+/// The row after the move; `None` if it is not as it was read. The schema version is compared too: a rewrite by newer code leaves the
+/// version alone, and older code must not undo it.
 pub(in crate::store::sqlite) fn enter(
     connection: &Connection,
     to: &Move<'_>,
@@ -28,7 +28,7 @@ pub(in crate::store::sqlite) fn enter(
 ) -> rusqlite::Result<Option<Row>> {
     let Move { key, incarnation, version, fence, into, keeps_context } = to;
     let row = connection
-        .prepare_cached(include_str!("enter.sql"))?
+        .prepare_cached(include_str!("enter_state.sql"))?
         .query_row(
             params![
                 key.machine,
@@ -45,7 +45,7 @@ pub(in crate::store::sqlite) fn enter(
                 micros(now),
                 keeps_context,
             ],
-            // What the move does not know; the rest is as it was written.
+            // Only the columns that the move does not know.
             |kept| {
                 let desired: Option<String> = kept.get(4)?;
                 Ok(Row {
@@ -57,20 +57,20 @@ pub(in crate::store::sqlite) fn enter(
                     schema: into.schema,
                     data: into.data.clone(),
                     context: if *keeps_context { kept.get(5)? } else { into.context.clone() },
-                    timer_at: into.timer.map(|after| read::as_stored(later(now, after))),
-                    retry_at: into.work.then(|| read::as_stored(now)),
+                    timer_at: into.timer.map(|after| as_stored(later(now, after))),
+                    retry_at: into.work.then(|| as_stored(now)),
                     owner: kept.get(1)?,
                     fence: kept.get(0)?,
                     attempt: 0,
                     checkpoint: None,
                     parked: None,
                     parked_at: None,
-                    desired_at: desired.as_ref().map(|_| read::as_stored(now)),
+                    desired_at: desired.as_ref().map(|_| as_stored(now)),
                     desired,
                     error: None,
                     shard: kept.get(2)?,
-                    created: read::time(kept, 3)?,
-                    updated: read::as_stored(now),
+                    created: time(kept, 3)?,
+                    updated: as_stored(now),
                 })
             },
         )
@@ -78,7 +78,7 @@ pub(in crate::store::sqlite) fn enter(
     Ok(row)
 }
 
-/// A state that is left by removal: the row goes as soon as it is entered, and the history tells of it.
+/// Removes the row of a state that is declared so. Its history is kept.
 pub(in crate::store::sqlite) fn remove_if(remove: bool, connection: &Connection, row: &Row) -> rusqlite::Result<()> {
     if remove {
         connection

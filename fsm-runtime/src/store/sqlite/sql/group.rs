@@ -1,4 +1,4 @@
-//! Owns the fate of a group: all of its changes, or the verdict of the one that missed.
+//! Applies a group as a whole, or returns the verdict of the change that was not applied.
 
 use super::{change, read};
 use crate::store::sqlite::Sql;
@@ -9,23 +9,23 @@ use crate::{
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
-/// Why a change was not made.
+/// Why a change was not applied.
 enum Missed {
     /// The row is not as the change had read it.
     Moved,
     /// The idempotency key was used before: for the same change, or for another.
     Known { first: Box<HistoryEntry>, same: bool },
-    /// The store cannot take the change.
+    /// The store can never apply the change.
     Refused(String),
 }
 
 /// Which groups get a savepoint of their own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::store::sqlite) enum Savepoints {
-    /// Not a single transition or creation, which leaves no trace where it misses its row. A savepoint costs a copy of each page
+    /// All but single transitions and creations, which change nothing if they miss their row. A savepoint costs a copy of each page
     /// that is changed under it.
     WhereNeeded,
-    /// All.
+    /// All groups.
     Everywhere,
 }
 
@@ -33,7 +33,7 @@ pub(in crate::store::sqlite) enum Savepoints {
 /// of it again with [`Savepoints::Everywhere`].
 ///
 /// # Errors
-/// Those that concern the whole transaction; what concerns this group alone is a verdict.
+/// Those that concern the whole transaction. A failure of this group alone is a verdict.
 pub(in crate::store::sqlite) fn group(
     connection: &Connection,
     group: &Group,
@@ -76,7 +76,7 @@ pub(in crate::store::sqlite) fn group_with<E>(
             Err(error) => return Err(error),
         };
         rewind(connection)?;
-        let missed = if blames_its_own_group(connection, group, place, now)? {
+        let missed = if conflicts_within_group(connection, group, place, now)? {
             Missed::Refused("an earlier change of the same group is in its way".to_owned())
         } else {
             missed
@@ -93,7 +93,7 @@ pub(in crate::store::sqlite) fn group_with<E>(
     Ok(Ok(Verdict::Committed { rows }))
 }
 
-/// Undoes what was done in the savepoint, which stays open.
+/// Undoes the changes in the savepoint, which stays open.
 fn rewind(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("ROLLBACK TO fsm_group")?.execute([]).map(drop)
 }
@@ -102,9 +102,9 @@ fn release(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("RELEASE fsm_group")?.execute([]).map(drop)
 }
 
-/// Whether the change at `place` misses only because of those before it in its group: `Conflict` would then show the caller
-/// the very row that it had read, and `Duplicate` an entry that is undone.
-fn blames_its_own_group(
+/// Whether the change at `place` fails only because of earlier changes of its group: `Conflict` would then show the row that the caller
+/// had read, and `Duplicate` an entry that is undone.
+fn conflicts_within_group(
     connection: &Connection,
     group: &Group,
     place: usize,
@@ -125,7 +125,7 @@ fn blames_its_own_group(
 
 fn attempt(connection: &Connection, change: &Change, now: SystemTime) -> rusqlite::Result<Result<Row, Missed>> {
     if let Change::Create(create) = change
-        && let Some(what) = create.key.lacks()
+        && let Some(what) = create.key.empty_part()
     {
         return Ok(Err(Missed::Refused(format!("an instance needs {what} that is not empty"))));
     }
@@ -140,7 +140,7 @@ fn concerns_the_change_alone(error: &Error) -> bool {
         error.sqlite_error_code(),
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
     );
-    // A row that does not hold what was written there is nobody else's matter.
+    // A damaged row concerns only its own group.
     let damaged = matches!(
         error,
         Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
@@ -148,11 +148,11 @@ fn concerns_the_change_alone(error: &Error) -> bool {
     refused || damaged
 }
 
-/// What the miss is to the caller, by what stands in the row and under the idempotency key.
+/// The verdict on a change that was not applied, from the current row and the entry of its idempotency key.
 fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed) -> rusqlite::Result<Verdict> {
     let (key, read_as) = match change {
         Change::Create(c) => (&c.key, None),
-        // A caller has no claim that could be lost.
+        // A caller has no claim to lose.
         Change::Transition(t) => (&t.key, t.fence.map(|_| (t.incarnation, t.version))),
         Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
         Change::Checkpoint(c) => (&c.key, Some((c.incarnation, c.version))),
@@ -177,18 +177,19 @@ fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed)
     })
 }
 
-/// Whether the change's idempotency key was used before: looked up before legality and version, so that a caller who
-/// asks again after a crash gets the first answer though the instance has moved on.
+/// Whether the change's idempotency key was used earlier. Looked up before state and version, so that a retry after a crash gets the first
+/// result even if the instance has moved on.
 fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Missed>> {
     let (key, incarnation, idempotency_key): (&Key, _, _) = match change {
-        // Who creates again does not know under which incarnation it was created.
+        // A retry of a creation does not know the incarnation of the first one.
         Change::Create(Create { key, idempotency_key: Some(used), .. }) => (key, None, used),
         Change::Transition(Transition { key, incarnation, idempotency_key: Some(used), .. }) => {
             (key, Some(*incarnation), used)
         }
         _ => return Ok(None),
     };
-    let Some(first) = read::first(connection, key, incarnation, idempotency_key)?.map(Box::new) else {
+    let Some(first) = read::find_by_idempotency_key(connection, key, incarnation, idempotency_key)?.map(Box::new)
+    else {
         return Ok(None);
     };
     let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {

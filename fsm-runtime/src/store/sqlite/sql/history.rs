@@ -1,11 +1,11 @@
-//! Owns the writing of history: one entry for each change that it is worth to know of, and its idempotency key.
+//! Writes history entries and their idempotency keys.
 
-use super::read::micros;
+use super::columns::micros;
 use crate::store::{Cause, HistoryKind, Origin, Row};
 use rusqlite::{Connection, params};
 use std::time::SystemTime;
 
-/// An entry before it has its sequence.
+/// A history entry without its sequence.
 pub(in crate::store::sqlite) struct Entry<'a> {
     pub(in crate::store::sqlite) row: &'a Row,
     pub(in crate::store::sqlite) kind: HistoryKind,
@@ -20,7 +20,7 @@ pub(in crate::store::sqlite) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// A change that led to `row`.
+    /// An entry for a change that led to `row`.
     pub(in crate::store::sqlite) fn of(row: &'a Row, cause: Cause) -> Self {
         Self {
             row,
@@ -36,7 +36,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Something worth knowing that left the state and the version alone.
+    /// A note, which leaves the state and the version alone.
     pub(in crate::store::sqlite) fn note(row: &'a Row, about: &'a str, text: &'a str, cause: Cause) -> Self {
         Self {
             kind: HistoryKind::Note,
@@ -57,7 +57,7 @@ pub(in crate::store::sqlite) fn write(
 ) -> rusqlite::Result<()> {
     let Entry { row, kind, from, event, payload, data, context, cause, idempotency_key, origin } = entry;
     let (machine, id, incarnation) = (&row.key.machine, &row.key.id, row.incarnation.as_bytes());
-    connection.prepare_cached(include_str!("journal.sql"))?.execute(params![
+    connection.prepare_cached(include_str!("history.sql"))?.execute(params![
         machine,
         id,
         incarnation,

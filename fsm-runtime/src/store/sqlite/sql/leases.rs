@@ -1,6 +1,6 @@
-//! Owns the leases of processes, as rows.
+//! Leases of processes.
 
-use super::read::{later, micros, time};
+use super::columns::{later, micros, time};
 use crate::store::{Lease, Renewal};
 use rusqlite::{Connection, Row, params};
 use std::time::SystemTime;
@@ -21,7 +21,7 @@ pub(in crate::store::sqlite) fn renew(
             .query_row(params![owner, holder, micros(now), micros(later(now, *ttl))], |row| to_lease(row, now))?;
         leases.push(lease);
     }
-    forget_the_gone(connection, now)?;
+    remove_lapsed(connection, now)?;
     Ok(leases)
 }
 
@@ -35,7 +35,7 @@ pub(in crate::store::sqlite) fn end(
             .prepare_cached("UPDATE fsm_leases SET until = min(until, ?2) WHERE owner = ?1")?
             .execute(params![owner, micros(now)])?;
     }
-    forget_the_gone(connection, now)
+    remove_lapsed(connection, now)
 }
 
 pub(in crate::store::sqlite) fn all(connection: &Connection, now: SystemTime) -> rusqlite::Result<Vec<Lease>> {
@@ -45,9 +45,8 @@ pub(in crate::store::sqlite) fn all(connection: &Connection, now: SystemTime) ->
         .collect()
 }
 
-/// A lapsed lease is kept as long as it says whose the rows were. Where there is one, all that is held is gone through: as much
-/// as is being worked on.
-fn forget_the_gone(connection: &Connection, now: SystemTime) -> rusqlite::Result<()> {
+/// Removes lapsed leases whose owners have no rows. If there are any, all claimed rows are read.
+fn remove_lapsed(connection: &Connection, now: SystemTime) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "DELETE FROM fsm_leases WHERE until <= ?1

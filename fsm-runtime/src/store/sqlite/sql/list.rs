@@ -1,13 +1,13 @@
-//! Owns the lists: pages of rows by id, by state and age, parked ones; how many stand where.
+//! Lists: pages of rows by id, by state and age, or parked, and counts by state.
 //!
 //! The indexes of states and of parked rows hold (state, schema version, age, id). A list of several states, or of one with
 //! rows of several schema versions, is merged from one sorted range of the index for each.
 
-use super::read::{COLUMNS, micros, to_key, to_row};
+use super::columns::{COLUMNS, micros, to_key, to_row};
 use crate::store::{Count, Filter, InUse, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// All rows come by id; those of states, of an age, and parked ones, by when they entered their state.
+/// All rows are ordered by id; rows of states or an age, and parked rows, by when they entered their state.
 pub(in crate::store::sqlite) fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
     let states = filter.states.as_deref();
     if filter.parked {
@@ -61,7 +61,7 @@ fn by_age(
     Ok(cut(items, filter, |row| format!("{}/{}", micros(row.updated), row.key.id)))
 }
 
-/// One more than asked for tells whether there is a next page.
+/// One more than the limit, to know whether there is a next page.
 fn one_more(filter: &Filter) -> u32 {
     u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1)
 }
@@ -115,7 +115,7 @@ pub(in crate::store::sqlite) fn has_state_index(connection: &Connection) -> rusq
 }
 
 /// Without the index, one pass over the machine's rows: once at a start, not at each change.
-pub(in crate::store::sqlite) fn in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
+pub(in crate::store::sqlite) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
     if has_state_index(connection)? {
         return ranges(connection, STATES, machine);
     }

@@ -1,9 +1,6 @@
 //! What is done to the file as a whole: deletes old entries, checks, copies, measures.
 
-use super::{
-    list,
-    read::{self, micros},
-};
+use super::{columns::micros, list, read};
 use crate::store::sqlite::{
     connection::{error, store_file::StoreFile},
     whole_file::write_whole,
@@ -81,7 +78,7 @@ fn forget_gone(connection: &Connection, key: &Key, limit: u32) -> rusqlite::Resu
         .execute(params![key.machine, key.id, limit])
 }
 
-pub(in crate::store::sqlite) fn advance(
+pub(in crate::store::sqlite) fn save_position(
     connection: &Connection,
     subscriber: &str,
     position: u64,

@@ -1,6 +1,8 @@
-//! The statements that the store runs, each in its caller's transaction.
+//! The statements of the store. Each runs in the transaction of its caller.
 
+mod cas;
 pub(super) mod change;
+mod columns;
 pub(super) mod definitions;
 pub(super) mod enter_state;
 pub(super) mod group;

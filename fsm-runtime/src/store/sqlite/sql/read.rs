@@ -1,23 +1,10 @@
-//! Owns the queries, and how columns become values.
+//! Queries: single rows, history, due work, claimed rows, and positions of subscribers.
 
+use super::columns::{COLUMNS, ENTRY_COLUMNS, micros, time, to_entry, to_key, to_row};
 use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row, Scope};
-use rusqlite::{Connection, OptionalExtension, params, types::Type};
-use std::{
-    cmp::Ordering,
-    fmt,
-    time::{Duration, SystemTime},
-};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::{cmp::Ordering, time::SystemTime};
 use uuid::Uuid;
-
-pub(in crate::store::sqlite) use crate::clock::FOREVER;
-
-pub(in crate::store::sqlite) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
-                       owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at, desired, desired_at";
-
-/// A delay too long for the calendar is as good as the far end of it.
-pub(in crate::store::sqlite) fn later(now: SystemTime, by: Duration) -> SystemTime {
-    now.checked_add(by).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER)
-}
 
 pub(in crate::store::sqlite) fn row(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     connection
@@ -26,17 +13,16 @@ pub(in crate::store::sqlite) fn row(connection: &Connection, key: &Key) -> rusql
         .optional()
 }
 
-const ENTRY: &str = "SELECT sequence, machine, id, incarnation, kind, version, schema, fence, from_state, event, \
-                     to_state, \
-                     payload, data, context, cause, key, actor, trace, at FROM fsm_history";
-
 fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<HistoryEntry>> {
-    connection.prepare_cached(&format!("{ENTRY} WHERE sequence = ?1"))?.query_row([sequence], to_entry).optional()
+    connection
+        .prepare_cached(&format!("SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE sequence = ?1"))?
+        .query_row([sequence], to_entry)
+        .optional()
 }
 
 /// What was made first under an idempotency key, in this life of `key`; or in the present one, or in the last one where there is
 /// no row any more.
-pub(in crate::store::sqlite) fn first(
+pub(in crate::store::sqlite) fn find_by_idempotency_key(
     connection: &Connection,
     key: &Key,
     incarnation: Option<Uuid>,
@@ -67,22 +53,25 @@ pub(in crate::store::sqlite) fn history(
     match &query.key {
         Some(key) => connection
             .prepare_cached(&format!(
-                "{ENTRY} WHERE machine = ?1 AND id = ?2 AND sequence {beyond} ?3 ORDER BY sequence {order} LIMIT ?4"
+                "SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE machine = ?1 AND id = ?2 AND sequence {beyond} ?3 ORDER BY sequence {order} LIMIT ?4"
             ))?
             .query_map(params![key.machine, key.id, after, limit], to_entry)?
             .collect(),
         None => connection
-            .prepare_cached(&format!("{ENTRY} WHERE sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"))?
+            .prepare_cached(&format!("SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"))?
             .query_map(params![after, limit], to_entry)?
             .collect(),
     }
 }
 
-pub(in crate::store::sqlite) fn pruned(connection: &Connection) -> rusqlite::Result<u64> {
+pub(in crate::store::sqlite) fn pruned_through(connection: &Connection) -> rusqlite::Result<u64> {
     connection.prepare_cached("SELECT value FROM fsm_meta WHERE name = 'pruned'")?.query_row([], |row| row.get(0))
 }
 
-pub(in crate::store::sqlite) fn position(connection: &Connection, subscriber: &str) -> rusqlite::Result<Option<u64>> {
+pub(in crate::store::sqlite) fn subscriber_position(
+    connection: &Connection,
+    subscriber: &str,
+) -> rusqlite::Result<Option<u64>> {
     connection
         .prepare_cached("SELECT position FROM fsm_subscribers WHERE name = ?1")?
         .query_row([subscriber], |row| row.get(0))
@@ -90,7 +79,7 @@ pub(in crate::store::sqlite) fn position(connection: &Connection, subscriber: &s
 }
 
 /// What SQLite keeps for `AUTOINCREMENT`: it stays when the entry itself is pruned or purged.
-pub(in crate::store::sqlite) fn newest(connection: &Connection) -> rusqlite::Result<u64> {
+pub(in crate::store::sqlite) fn last_sequence(connection: &Connection) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'fsm_history'")?
         .query_row([], |row| row.get(0))
@@ -162,123 +151,4 @@ pub(in crate::store::sqlite) fn held_by_others(
     found.sort();
     found.truncate(limit);
     Ok(found)
-}
-
-/// Microseconds since 1970: the form in which times are stored.
-pub(in crate::store::sqlite) fn micros(time: SystemTime) -> i64 {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.min(FOREVER).as_micros()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().min(FOREVER).as_micros()).map_or(i64::MIN, |micros| -micros),
-    }
-}
-
-/// The shard of a key: FNV-1a over machine and id. It is stored, so the function must never change; the standard
-/// library's hashers do not promise that.
-pub(in crate::store::sqlite) fn shard(key: &Key) -> u16 {
-    let hash = key
-        .machine
-        .bytes()
-        .chain([0])
-        .chain(key.id.bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // Folded: the upper bits of short ids' hashes are much alike.
-    hash.to_le_bytes().as_chunks().0.iter().fold(0, |shard, bytes| shard ^ u16::from_le_bytes(*bytes))
-}
-
-pub(in crate::store::sqlite) fn to_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        key: to_key(row, 0)?,
-        incarnation: uuid(row, 2)?,
-        state: row.get(3)?,
-        version: row.get(4)?,
-        entered: row.get(5)?,
-        schema: row.get(6)?,
-        data: row.get(7)?,
-        context: row.get(8)?,
-        timer_at: optional_time(row, 9)?,
-        retry_at: optional_time(row, 10)?,
-        owner: row.get(11)?,
-        fence: row.get(12)?,
-        attempt: row.get(13)?,
-        checkpoint: row.get(14)?,
-        parked: row.get(15)?,
-        error: row.get(16)?,
-        shard: row.get(17)?,
-        created: time(row, 18)?,
-        updated: time(row, 19)?,
-        parked_at: optional_time(row, 20)?,
-        desired: row.get(21)?,
-        desired_at: optional_time(row, 22)?,
-    })
-}
-
-fn to_entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<HistoryEntry> {
-    let kind: String = row.get(4)?;
-    Ok(HistoryEntry {
-        sequence: row.get(0)?,
-        key: to_key(row, 1)?,
-        incarnation: uuid(row, 3)?,
-        kind: kind.parse().map_err(|why: String| damaged(4, Type::Text, Damage(why)))?,
-        version: row.get(5)?,
-        schema: row.get(6)?,
-        fence: row.get(7)?,
-        from: row.get(8)?,
-        event: row.get(9)?,
-        to: row.get(10)?,
-        payload: row.get(11)?,
-        data: row.get(12)?,
-        context: row.get(13)?,
-        cause: row.get(14)?,
-        idempotency_key: row.get(15)?,
-        actor: row.get(16)?,
-        trace: row.get(17)?,
-        at: time(row, 18)?,
-    })
-}
-
-pub(in crate::store::sqlite) fn to_key(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Key> {
-    Ok(Key::new(row.get::<_, String>(column)?, row.get::<_, String>(column + 1)?))
-}
-
-fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
-    let bytes: Vec<u8> = row.get(column)?;
-    Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, Damage(error.to_string())))
-}
-
-/// A time as it comes back: to the microsecond.
-pub(in crate::store::sqlite) fn as_stored(time: SystemTime) -> SystemTime {
-    from_micros(micros(time)).unwrap_or(time)
-}
-
-pub(in crate::store::sqlite) fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
-    from_micros(row.get(column)?)
-        .ok_or_else(|| damaged(column, Type::Integer, Damage("a time outside the calendar".into())))
-}
-
-fn optional_time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<SystemTime>> {
-    match row.get::<_, Option<i64>>(column)? {
-        None => Ok(None),
-        Some(_) => time(row, column).map(Some),
-    }
-}
-
-fn from_micros(micros: i64) -> Option<SystemTime> {
-    let distance = Duration::from_micros(micros.unsigned_abs());
-    if micros < 0 { SystemTime::UNIX_EPOCH.checked_sub(distance) } else { SystemTime::UNIX_EPOCH.checked_add(distance) }
-}
-
-/// A column that does not hold what was written there.
-#[derive(Debug)]
-struct Damage(String);
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Damage {}
-
-fn damaged(column: usize, of: Type, why: Damage) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, of, Box::new(why))
 }

@@ -292,9 +292,9 @@ impl Committer {
     /// So that who follows foreign changes need not read ours.
     fn note_what_is_own(&mut self) {
         // Before `data_version`: when that has not moved, nobody else had committed by the time of the first.
-        let Ok(newest) = read::newest(&self.connection) else { return };
+        let Ok(last) = read::last_sequence(&self.connection) else { return };
         if self.seen.is_some() && self.data_version() == self.seen {
-            self.own = newest;
+            self.own = last;
         }
     }
 

@@ -11,10 +11,10 @@ mod tests;
 mod thread;
 
 use super::{
-    Sql, SqliteOptions,
+    Sqlite, SqliteOptions,
     connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
-use crate::store::{Change, Group, StoreError, Verdict};
+use crate::store::{Change, Group, Statements, StoreError, Verdict};
 use committer::Committer;
 use file_watch::FileWatch;
 use inline_commit::Turns;
@@ -63,13 +63,11 @@ struct Commit {
     reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
 }
 
-/// The caller's own SQL, to run after a group's changes.
-pub(crate) type Statements = Box<dyn FnOnce(&Sql<'_>) -> Result<(), BoxError> + Send>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 struct CommitWith {
     group: Group,
-    statements: Statements,
+    statements: Statements<Sqlite>,
     now: SystemTime,
     reply: oneshot::Sender<Result<Result<Verdict, BoxError>, StoreError>>,
 }
@@ -145,7 +143,7 @@ impl Writer {
     pub(super) async fn commit_with(
         &self,
         group: Group,
-        statements: Statements,
+        statements: Statements<Sqlite>,
         now: SystemTime,
     ) -> Result<Result<Verdict, BoxError>, StoreError> {
         let (reply, answer) = oneshot::channel();
