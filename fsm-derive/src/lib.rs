@@ -2,9 +2,9 @@
 //!
 //! [`StateMachine`](macro@StateMachine) documents all attributes.
 //!
-//! A declaration goes through five phases, each a pure function of the result of the one before: *parse* reads the attributes,
-//! *model* resolves names, *check* examines names, data and the graph, *normalize* works out paths, types and generics, *expand*
-//! prints the code. Errors of all phases are gathered and reported together.
+//! A declaration goes through five phases. Each is a pure function of the result of the previous phase: *parse* reads the
+//! attributes, *model* resolves names, *check* checks names, data and the graph, *normalize* computes paths, types and
+//! generics, and *expand* generates the code. Errors of all phases are collected and reported together.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -34,7 +34,7 @@ use parse::Declaration;
 /// ```
 /// use fsm_core::StateMachine;
 ///
-/// /// A text on its way to the reader.
+/// /// A text from its first draft to its publication.
 /// #[derive(StateMachine, Debug, PartialEq)]
 /// #[fsm(initial = Draft, derive(Debug, PartialEq))]
 /// #[on(withdraw => Withdrawn)] // from every state except end states
@@ -42,14 +42,14 @@ use parse::Declaration;
 ///     /// Being written.
 ///     #[on(submit { by: String } => Review, guard = has_title)]
 ///     Draft { title: String },
-///     /// Being read.
+///     /// Under review.
 ///     #[on(decide { score: u8 } => Published | Draft, with = decide)]
 ///     #[after("14d", withdraw)]
 ///     Review { title: String, by: String },
-///     /// Out.
+///     /// Published.
 ///     #[state(end)]
 ///     Published { title: String },
-///     /// Taken back.
+///     /// Withdrawn by its author.
 ///     #[state(end, name = "WITHDRAWN")]
 ///     Withdrawn,
 /// }
@@ -65,14 +65,14 @@ use parse::Declaration;
 ///
 /// # fn main() {
 /// let draft = text::Machine::new(text::Draft { title: String::new() });
-/// let refused = draft.submit("Ada".into()).unwrap_err(); // machine and event come back
+/// let refused = draft.submit("Ada".into()).unwrap_err(); // contains the machine and the event
 /// assert_eq!(refused.reason.as_str(), "it has no title");
 ///
 /// let draft = text::Machine::new(text::Draft { title: "On states".into() });
 /// let review = draft.submit(refused.event.by).unwrap();
 /// match review.decide(9) {
 ///     text::choice::ReviewDecide::Published(published) => assert_eq!(published.title, "On states"),
-///     text::choice::ReviewDecide::Draft(_) => panic!("9 is enough"),
+///     text::choice::ReviewDecide::Draft(_) => panic!("the score is 9"),
 /// }
 /// # }
 /// ```
@@ -83,12 +83,12 @@ use parse::Declaration;
 /// | --- | --- |
 /// | `#[fsm(initial = A \| B)]` | the initial states; required |
 /// | `#[fsm(derive(…))]` | derives for the generated state and event types |
-/// | `#[fsm(context = Type)]` | data that all states share: carried by the machine, passed to guards and to `with` |
-/// | `#[fsm(durable)]` | also generate what `fsm-runtime` needs: records, tasks, workers |
+/// | `#[fsm(context = Type)]` | data that all states share; held by the machine, passed to guards and to `with` functions |
+/// | `#[fsm(durable)]` | also generates the types that `fsm-runtime` needs: records, tasks, workers |
 /// | `#[fsm(version = N)]` | the schema version of stored rows, 1 if left out |
 /// | `#[fsm(module = name)]` | the name of the generated module; by default the enum's in snake case |
 /// | `#[fsm(crate = path)]` | the path of `fsm-core`, or with `durable` of `fsm-runtime`, if it is renamed or re-exported |
-/// | `#[fsm(group(Active, on(suspend => Suspended)))]` | a superstate: all its members have its transitions; it is never a target itself |
+/// | `#[fsm(group(Active, on(suspend => Suspended)))]` | a superstate: all its members have its transitions; it cannot be a target |
 /// | `#[fsm(require(before(A, B)))]` | checked at compile time: every path to `B` passes `A` |
 /// | `#[fsm(require(never(A, B)))]` | there is no path from `A` to `B` |
 /// | `#[fsm(require(reaches(A, B)))]` | there is a path from `A` to `B` |
@@ -98,71 +98,86 @@ use parse::Declaration;
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[on(event => Target)]` | a transition; becomes the method `event` and the type `event::Event` |
-/// | `#[on(event { field: Type } => Target)]` | with a payload, which is declared once for each event |
-/// | `#[on(event => A \| B, with = path)]` | several targets: `path(state, event)` returns a generated choice of them |
+/// | `#[on(event => Target)]` | a transition on the event, which becomes the method `event` and the type `event::Event` |
+/// | `#[on(event { field: Type } => Target)]` | an event with a payload; declare the payload once for each event |
+/// | `#[on(event => A \| B, with = path)]` | several targets; `path(state, event)` returns a generated enum of them |
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the error contains the machine |
-/// | `#[on(event => Target, method = name)]` | the name of the event's method, if the event's own is taken; written once for each event |
+/// | `#[on(event => Target, method = name)]` | the name of the event's method, if its own name is taken; declare it once for each event |
 /// | `#[on(event => Target, auto)]` | the runtime may fire it on the path to a desired state |
-/// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state then; the duration is a literal, or a constant expression of type `Duration` |
-/// | `#[state(work)]` | a worker does async work in this state and ends with an event (see `fsm-runtime`) |
-/// | `#[state(work, exhausted = event { field: value })]` | the event to fire when the worker's attempts are used up; `error` is the last error |
+/// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state after the duration, a literal or a constant expression of type `Duration` |
+/// | `#[state(work)]` | a worker does async work in this state and ends with an event; see `fsm-runtime` |
+/// | `#[state(work, exhausted = event { field: value })]` | the event to fire after the worker's last attempt has failed; `error` is the last error |
 /// | `#[state(work, checkpoint = Type)]` | the type of the checkpoints that the worker stores for its next attempt |
 /// | `#[state(end)]` | an end state |
 /// | `#[state(end, remove)]` | an end state in which a stored instance is removed |
 /// | `#[state(in = Active)]` | a member of a superstate |
-/// | `#[state(type = EventState)]` | the name of the generated struct, if the variant's is taken |
+/// | `#[state(type = EventState)]` | the name of the generated struct, if the variant's name is taken |
 /// | `#[state(name = "INIT-REBOOT")]` | the name in stored rows and diagrams; by default the variant's |
 /// | `#[state(was = "Old")]` | an earlier name, still accepted from stored rows; can be repeated |
 ///
-/// With a context, guards get it as their third argument, `&Type`, a `with` as `&mut Type`, and `apply` on the enum takes it as a
-/// further argument.
+/// With a context, a guard takes `&Type` as its third argument, a `with` function takes `&mut Type`, and `apply` on the enum
+/// takes `&mut Type` as a further argument.
 ///
-/// An `#[on(…)]` on the enum and one of a superstate take `guard`, `with` and `auto` like one on a variant; their functions are
-/// called with each source state, so make them generic over it. A self-transition leaves the state and enters it again.
+/// An `#[on(…)]` on the enum or in a superstate accepts `guard`, `with` and `auto`, too. Their functions are called with each
+/// source state, so they are generic over it. A self-transition leaves the state and enters it again.
 ///
-/// **Data is carried over.** A field of the target comes from the event's payload, else from the field of the same name in the
-/// source state (in tuple variants: the same position). A field that neither supplies is an error at that field.
+/// **Data is carried over.** A field of the target is taken from the event's payload, or else from the field of the same name in
+/// the source state (in tuple variants, from the same position). A field with neither source is an error.
 ///
-/// **Attributes on fields** are copied to the generated types: docs, lints, serde's, and those of other derives that are listed
-/// in `derive(…)`. A variant that is configured out does not exist for a derive, so configure a transition to it out, too:
+/// **Attributes on fields** are copied to the generated types: docs, lints, serde attributes, and those of other derives that are
+/// listed in `derive(…)`. A derive does not see a variant that is configured out. Configure a transition to it out, too:
 /// `#[cfg_attr(feature = "x", on(event => Target))]`.
 ///
 /// # What is generated
 ///
-/// For an enum `Server`, a module `server` beside it, as visible as the enum:
+/// For an enum `Server`, the macro generates a module `server` next to it, with the same visibility:
 ///
 /// - `server::Creating { … }`…: a struct for each state, `server::event::Ready { … }`…: one for each event.
-/// - `server::Machine<S>`: the typestate, with a method for each event on exactly the states that declare it, and the generic
-///   `fire(event)`. It is created in an initial state (`new`), moved by a transition, or restored from a `Server` (`TryFrom`). It
-///   derefs to the state's data; `state()` is the name of the state. With a context it is created as `new(state, context)` and
-///   restored from the pair `(value, context)`; `context()` and `context_mut()` return the context.
+/// - `server::Machine<S>`: the typestate. It has a method for each event on the states that declare it, and the generic
+///   `fire(event)`. It is created in an initial state (`new`), by a transition, or from a stored `Server` (`TryFrom`). It derefs
+///   to the state's data; `state()` returns the name of the state. With a context, it is created by `new(state, context)` or from
+///   the pair `(value, context)`; `context()` and `context_mut()` return the context.
 /// - `server::Any`: an enum of `Machine<S>`, to match on after a restore.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
-/// - `server::choice::ReviewDecide`…: the choice of each branching transition.
-/// - on `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` where a state has a
-///   timer. An inherent method of these names beside them is an error.
-/// - conversions from a name alone: `From<server::State> for Server` if no state has data,
-///   `From<server::EventKind> for server::Event` if no event has a payload.
-/// - with `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`. Records
-///   and tasks deref to `RawRecord` and `RawTask` of `fsm-runtime`, which have what is read of an instance, and further to the state's data.
+/// - `server::choice::ReviewDecide`…: for each transition with several targets, an enum of them.
+/// - On `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` if a
+///   state has a timer. `Server` cannot have other inherent methods of these names.
+/// - Conversions from a name: `From<server::State> for Server` if no state has data, `From<server::EventKind> for server::Event`
+///   if no event has a payload.
+/// - With `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`. Records and tasks deref to
+///   `RawRecord` and `RawTask` of `fsm-runtime`, which have the methods that read an instance. These deref to the state's data.
 ///
-/// Names that begin with `__` are not part of the API. No struct of a state has one of the names above (`Machine`, `State`, `Event`,
-/// `EventKind`, `Any`, `event`, `choice`, with `durable` `Record`, `AnyRecord`, `Task`, `Workers`): `#[state(type = …)]` gives it another,
-/// and the variant keeps its own. No method of an event is called `new`, `fire`, `state`, `data` or `into_data`, with a context `context`,
-/// `context_mut` or `into_parts`, with `durable` `with_key` or `requeue_after`: `method = …` gives it another name. An event that is called like a
-/// method of `RawRecord` or `RawTask`, as `id` or `cancelled`, fires where its state declares it; `RawTask::cancelled(&task)` calls the other.
+/// The module's rustdoc page shows the transitions as a diagram (an inline SVG, for up to 60 states and 200 arrows) and as a table.
 ///
-/// The module's page in rustdoc shows the transitions as a diagram (an inline SVG, for up to 60 states and 200 arrows) and as a table.
+/// # Reserved names
+///
+/// Names that begin with `__` are not part of the API.
+///
+/// | name of | reserved | with a context, also | with `durable`, also | rename with |
+/// | --- | --- | --- | --- | --- |
+/// | the struct of a state | `Machine`, `State`, `Event`, `EventKind`, `Any`, `event`, `choice` | | `Record`, `AnyRecord`, `Task`, `Workers` | `#[state(type = …)]` |
+/// | the method of an event | `new`, `fire`, `state`, `data`, `into_data` | `context`, `context_mut`, `into_parts` | `with_key`, `requeue_after` | `method = …` |
+///
+/// Both options keep the name of the variant or the event, in the enum and in stored rows.
+///
+/// An event can have the name of a method of `RawRecord` or `RawTask`, such as `id` or `cancelled`. On records and tasks of the
+/// states that declare the event, the method then fires the event; `RawTask::cancelled(&task)` calls the other method.
 ///
 /// # What is checked
 ///
-/// All errors of a declaration are reported at once, each at the tokens that cause it: unknown targets, exceptions and initial states
-/// (with the nearest name), an event declared twice from a state, two payloads for one event, fields without a source, a branch
-/// without `with`, unreachable states, states without a transition that are not end states, end states with one, states that cannot
-/// reach an end state though the machine has some, `work` states without a transition, timers that fire an event that the state does
-/// not declare, names that clash with each other or with generated ones, and violated properties of `require(…)`, with a path:
+/// All errors of a declaration are reported at once, each at the tokens that cause it:
+///
+/// - unknown targets, exceptions and initial states, with the nearest name;
+/// - an event that a state declares twice, and a payload that is declared twice;
+/// - fields of a target without a source;
+/// - several targets without a `with` function;
+/// - unreachable states, and states that cannot reach an end state although the machine has end states;
+/// - states without transitions that are not end states, and end states with transitions;
+/// - `work` states without transitions;
+/// - timers whose event the state does not declare;
+/// - names that clash with each other or with generated names;
+/// - violated properties of `require(…)`, with a path:
 ///
 /// ```compile_fail
 /// # use fsm_core::StateMachine;
@@ -180,18 +195,17 @@ use parse::Declaration;
 /// # fn main() {}
 /// ```
 ///
-/// A use that the declaration does not allow is one error, too: for an illegal transition it names the state, the event and the
-/// declared transitions.
+/// An illegal transition is a single error, which names the state, the event and the declared transitions.
 ///
 /// # Limits
 ///
-/// - An enum inside a function body is not supported: the generated module refers to it, and rustc does not find it from
-///   there ("unresolved import `super`", "no `Server`"). Put it outside of the function; in a documentation test, write `fn main`
-///   yourself, after the enum.
+/// - An enum in the body of a function is not supported: the generated module refers to the enum, and rustc does not find it there
+///   ("unresolved import `super`", "no `Server`"). Declare the enum outside of the function. In a documentation test, write
+///   `fn main` after the enum.
 /// - `durable` excludes generics and lifetimes.
-/// - Bounds that a field's type implies are inferred only for references, as in `&'a T`; write others: `T: 'a`.
-/// - Field attributes that hold a path as a string, as serde's `with = "…"`, are resolved in the generated module: write the path
-///   from `crate`.
+/// - A bound that a field's type implies is inferred only for references, as in `&'a T`. Write other bounds: `T: 'a`.
+/// - Field attributes that contain a path as a string, such as serde's `with = "…"`, are resolved in the generated module. Write
+///   the path from `crate`.
 #[proc_macro_derive(StateMachine, attributes(fsm, state, on, after))]
 pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
@@ -201,7 +215,7 @@ fn derive(input: DeriveInput) -> proc_macro2::TokenStream {
     derive_with(input, generate)
 }
 
-/// The phases after parsing; `None` where `errors` has what is wrong.
+/// Runs the phases after parsing. Returns `None` if there are errors.
 fn generate(declaration: Declaration, module: Ident, errors: &mut Errors) -> Option<proc_macro2::TokenStream> {
     if declaration.variants.is_empty() {
         return None;
@@ -211,7 +225,7 @@ fn generate(declaration: Declaration, module: Ident, errors: &mut Errors) -> Opt
     errors.is_empty().then(|| expand::expand(&normalize::Cx::new(&machine)))
 }
 
-/// Reports the errors of all phases together, beside stubs for what is not generated then. The enum is kept in any case.
+/// Runs all phases. If there are errors, returns them together with stubs of the generated items. The enum itself is never lost.
 fn derive_with(
     input: DeriveInput,
     generate: impl FnOnce(Declaration, Ident, &mut Errors) -> Option<proc_macro2::TokenStream>,

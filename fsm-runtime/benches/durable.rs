@@ -1,12 +1,11 @@
-//! How many durable transitions a second, beside a bare `rusqlite` loop with the same statements and batch size.
+//! Durable transitions per second, compared with a bare `rusqlite` loop with the same statements and batch size.
 //!
-//! `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS [CALLERS]]`: prints, for 1, 16, 64 and 256 callers, our rate and
-//! the bare loop's, the median of the ratios of paired runs, and our latency (p50 and p99) beside a bare batch's; `*` is a store opened
-//! with `commit_in_place`. With `CALLERS`, only that many. Each is also run once under `valgrind --tool=callgrind`, which counts instructions
-//! for each transition, so that a busy machine is no part of that.
-//!
-//! `-- two [SECONDS]` instead: one process alone on a file, and two at once; the rate and latency of each. `-- index [SECONDS]`: our rate
-//! with the index of states and without it.
+//! - `cargo bench -p fsm-runtime --bench durable [-- SECONDS ROWS [CALLERS]]` prints for 1, 16, 64 and 256 callers the rates of
+//!   the runtime and of the bare loop, the median ratio of paired runs, and the latency (p50 and p99) of a transition and of a
+//!   bare batch. `*` marks a store with `commit_in_place`. `CALLERS` selects one number of callers. Each case also runs once
+//!   under `valgrind --tool=callgrind`, which counts instructions for each transition, independent of other load.
+//! - `-- two [SECONDS]` prints the rate and latency of one process on a file, and of two at the same time.
+//! - `-- index [SECONDS]` prints the rate with and without the index of states.
 
 use fsm_runtime::{
     prelude::*,
@@ -24,14 +23,14 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// A switch with some weight.
+/// A switch with 200 bytes of data.
 #[derive(StateMachine)]
 #[fsm(initial = Off, durable, derive(Serialize, Deserialize))]
 enum Switch {
-    /// Dark.
+    /// Switched off.
     #[on(on => On)]
     Off { ballast: String },
-    /// Light.
+    /// Switched on.
     #[on(off => Off)]
     On { ballast: String },
 }
@@ -39,7 +38,7 @@ enum Switch {
 const PAIRS: usize = 5;
 const BALLAST: usize = 186;
 
-/// What one run saw.
+/// The result of one run.
 struct Run {
     rate: f64,
     p50: Duration,
@@ -49,11 +48,11 @@ struct Run {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
-    if let [counted, whose, callers, transitions] = &arguments[..]
+    if let [counted, which, callers, transitions] = &arguments[..]
         && counted == "counted"
     {
         let number = |text: &String| text.parse().expect("a number");
-        return executor.block_on(be_counted(whose, number(callers), number(transitions)));
+        return executor.block_on(run_counted(which, number(callers), number(transitions)));
     }
     if let [sharing, path, callers, seconds] = &arguments[..]
         && sharing == "sharing"
@@ -74,7 +73,9 @@ fn main() {
     let seconds = Duration::from_secs(numbers.next().unwrap_or(2));
     let rows = usize::try_from(numbers.next().unwrap_or(10_000)).expect("a number of rows");
     let only = numbers.next().and_then(|only| usize::try_from(only).ok());
-    println!("{rows} rows of 200 bytes, {seconds:?} a run, medians of {PAIRS} pairs; rates in transitions a second");
+    println!(
+        "{rows} rows of 200 bytes, {seconds:?} per run, medians of {PAIRS} pairs; rates in transitions per second"
+    );
     println!("bare loop, for each transition:\n{UPDATE}\n{INSERT}\n");
     for synchronous in [Synchronous::Full, Synchronous::Normal] {
         println!("{synchronous:?}");
@@ -107,12 +108,12 @@ fn main() {
     for callers in [1, 64, 256].into_iter().filter(|callers| only.is_none_or(|only| only == *callers)) {
         match (instructions("ours", callers), instructions("bare", callers)) {
             (Some(ours), Some(bare)) => println!("{callers:>7} {ours:>9.0} {bare:>9.0}   {:>4.2}x", ours / bare),
-            _ => return println!("valgrind is not installed: not counted"),
+            _ => return println!("valgrind is not installed: instructions are not counted"),
         }
     }
 }
 
-/// One process alone on a file, and two at once.
+/// One process on a file, and two at the same time.
 fn two_processes(seconds: &str) {
     println!("callers each     alone       p99   the slower   its share   worst p99   (medians of {PAIRS})");
     for callers in [1, 16, 64, 256] {
@@ -135,7 +136,7 @@ fn two_processes(seconds: &str) {
     }
 }
 
-/// With the index of states and without it, on 100,000 rows.
+/// With and without the index of states, on 100,000 rows.
 fn index(executor: &tokio::runtime::Runtime, time: Duration) {
     println!("            callers      with   without   without / with   (medians of {PAIRS} pairs)");
     for synchronous in [Synchronous::Full, Synchronous::Normal] {
@@ -160,7 +161,7 @@ fn index(executor: &tokio::runtime::Runtime, time: Duration) {
     }
 }
 
-/// What `count` processes saw that shared a new file.
+/// The results of `count` processes that share a new file.
 fn processes(count: usize, callers: usize, seconds: &str) -> Vec<Run> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("shared.db");
@@ -172,36 +173,36 @@ fn processes(count: usize, callers: usize, seconds: &str) -> Vec<Run> {
             process.stdout(std::process::Stdio::piped()).spawn().expect("a process")
         })
         .collect();
-    let told = started.into_iter().map(|process| {
-        let told = String::from_utf8(process.wait_with_output().expect("it ends").stdout).expect("text");
-        let numbers: Vec<f64> = told.split_whitespace().map(|number| number.parse().expect("a number")).collect();
+    let runs = started.into_iter().map(|process| {
+        let output = String::from_utf8(process.wait_with_output().expect("it has ended").stdout).expect("text");
+        let numbers: Vec<f64> = output.split_whitespace().map(|number| number.parse().expect("a number")).collect();
         let [rate, p50, p99] = numbers[..] else { panic!("a process failed") };
         Run { rate, p50: Duration::from_secs_f64(p50), p99: Duration::from_secs_f64(p99) }
     });
-    told.collect()
+    runs.collect()
 }
 
-/// What `transitions` more of them cost this very program under callgrind, shared among them: that takes the start away.
-fn instructions(whose: &str, callers: usize) -> Option<f64> {
+/// Instructions for each transition, counted by callgrind. The difference of two runs of this program excludes its start.
+fn instructions(which: &str, callers: usize) -> Option<f64> {
     let (few, many) = (2_048, 10_240);
     let count = |transitions: u32| -> Option<f64> {
         let run = std::process::Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(std::env::current_exe().ok()?)
-            .args(["counted", whose, &callers.to_string(), &transitions.to_string()])
+            .args(["counted", which, &callers.to_string(), &transitions.to_string()])
             .output()
             .ok()?;
-        let told = String::from_utf8_lossy(&run.stderr).into_owned();
-        told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+        let output = String::from_utf8_lossy(&run.stderr).into_owned();
+        output.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
     };
     Some((count(many)? - count(few)?) / f64::from(many - few))
 }
 
-/// A number of transitions on 1,000 rows, and nothing else that depends on it.
-async fn be_counted(whose: &str, callers: usize, transitions: usize) {
+/// A fixed number of transitions on 1,024 rows, to be counted by callgrind.
+async fn run_counted(which: &str, callers: usize, transitions: usize) {
     let dir = tempfile::tempdir().expect("a folder");
     let (path, until) = (dir.path().join("counted.db"), Until::Transitions(transitions));
-    match whose {
+    match which {
         "ours" => measure_ours(&path, &Sqlite::options().synchronous(Synchronous::Normal), callers, 1_024, until).await,
         _ => measure_bare(&path, Synchronous::Normal, callers, 1_024, until).await,
     };
@@ -226,7 +227,7 @@ fn summary(began: Instant, transitions: usize, mut latencies: Vec<Duration>) -> 
     Run { rate, p50: at(50), p99: at(99) }
 }
 
-/// Of this process: others may share the file.
+/// The id of row `n` of this process. Other processes may share the file.
 fn id(n: usize) -> String {
     format!("{n:08}-{}", std::process::id())
 }
@@ -247,12 +248,12 @@ async fn fill(path: &Path, options: &SqliteOptions, rows: usize) -> Runtime {
 async fn measure_ours(path: &Path, options: &SqliteOptions, callers: usize, rows: usize, until: Until) -> Run {
     let runtime = fill(path, options, rows).await;
     let switches = runtime.machines::<Switch>();
-    // Each caller has rows of its own, and takes them in a shuffled order.
+    // Each caller has separate rows, in a shuffled order.
     let mut shares: Vec<Vec<switch::AnyRecord>> = (0..callers).map(|_| Vec::new()).collect();
     let mut order: Vec<usize> = (0..rows).collect();
     fastrand::shuffle(&mut order);
     for (place, n) in order.into_iter().enumerate() {
-        shares[place % callers].push(switches.get(&id(n)).await.expect("it is there"));
+        shares[place % callers].push(switches.get(&id(n)).await.expect("a row"));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let began = Instant::now();
@@ -287,11 +288,11 @@ async fn measure_ours(path: &Path, options: &SqliteOptions, callers: usize, rows
     summary(began, latencies.len(), latencies)
 }
 
-/// The store's own, so that both do the same.
+/// The statements of the store, so that the bare loop does the same work.
 const UPDATE: &str = include_str!("../src/store/sqlite/sql/enter_state.sql");
 const INSERT: &str = include_str!("../src/store/sqlite/sql/history.sql");
 
-/// The same tables and statements without us: one thread, `batch` transitions in each transaction.
+/// The same tables and statements without the runtime: one thread, `batch` transitions in each transaction.
 async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows: usize, until: Until) -> Run {
     drop(fill(path, &Sqlite::options().synchronous(synchronous), rows).await);
     let path = path.to_owned();

@@ -1,9 +1,11 @@
-//! How what is done with a store grows with the instances in it, from 1,000 to 1,000,000.
+//! The cost of operations on a store with 1,000 to 1,000,000 instances.
 //!
-//! `cargo bench -p fsm-runtime --bench scale [-- ROWS…]`: for each number of rows, medians of opening the file, starting a
-//! controller on 100 due rows, scanning for them, reading, firing, listing and counting; and the bytes of each table and index for
-//! 1,000 instances. The rows are made by SQL, which is faster, with a history entry each; all but 200 rest. At last, 100,000 timers that
-//! are due at the same moment, and new work that comes while they fire (`-- drain` for that alone).
+//! - `cargo bench -p fsm-runtime --bench scale [-- ROWS…]` prints for each number of rows the median times to open the file, to
+//!   start a controller on 100 due rows, to scan for them, to read, fire, list and count; and the bytes of each table and index
+//!   for 1,000 instances. The rows, with one history entry each, are inserted by SQL, which is faster. All but 200 have
+//!   nothing to do.
+//! - `-- drain` prints the time in which 100,000 timers that are due at the same moment fire, and the latency of new work in the
+//!   meantime. The first form includes it.
 
 use fsm_runtime::{
     HistoryQuery, ListQuery,
@@ -21,25 +23,25 @@ use std::{
 #[derive(StateMachine)]
 #[fsm(initial = Off | On | Repairing, durable, derive(Serialize, Deserialize))]
 enum Device {
-    /// Three in five.
+    /// Three of five rows.
     #[on(turn => On)]
     Off { ballast: String },
-    /// Two in five.
+    /// Two of five rows.
     #[on(turn => Off)]
     On { ballast: String },
-    /// 100 are due, and 100 parked.
+    /// 100 rows that are due, and 100 that are parked.
     #[state(work)]
     #[on(repaired => Off)]
     Repairing { ballast: String },
 }
 
-/// Waits to be told to end: what is measured is the way to it.
-struct Patient;
+/// Waits until it is cancelled. The benchmark measures the start of the worker.
+struct WaitForCancel;
 
-impl device::Workers for Patient {
+impl device::Workers for WaitForCancel {
     async fn repairing(&self, task: device::Task<device::Repairing>) -> Outcome<device::Repairing> {
         task.cancelled().await;
-        Err("told to end".into())
+        Err("cancelled".into())
     }
 }
 
@@ -81,20 +83,20 @@ fn main() {
     executor.block_on(drain());
 }
 
-/// Rings when its time has come.
+/// An alarm clock.
 #[derive(StateMachine)]
 #[fsm(initial = Armed, durable, derive(Serialize, Deserialize))]
 enum Alarm {
-    /// It will ring.
+    /// The timer is running.
     #[on(ring => Rung)]
     #[on(check => Checking)]
     #[after("1s", ring)]
     Armed,
-    /// Somebody looks after it.
+    /// A worker checks it.
     #[state(work)]
     #[on(checked => Rung)]
     Checking,
-    /// It rang.
+    /// The timer has fired.
     #[state(end)]
     Rung,
 }
@@ -107,8 +109,8 @@ impl alarm::Workers for Checker {
     }
 }
 
-/// How long it takes until 100,000 timers that are due at once have fired, and how long new work takes meanwhile, from its event until its
-/// end.
+/// Measures how long it takes to fire 100,000 timers that are due at the same moment, and how long new work takes in the
+/// meantime, from its event to its end.
 async fn drain() {
     const TIMERS: u64 = 100_000;
     let dir = tempfile::tempdir().expect("a folder");
@@ -129,18 +131,18 @@ async fn drain() {
             break;
         }
         let id = format!("new-{}", new.len());
-        let armed = alarms.create(&id, alarm::Armed).await.expect("one more");
+        let armed = alarms.create(&id, alarm::Armed).await.expect("an alarm");
         let fired = Instant::now();
         armed.check().await.expect("work");
-        alarms.wait_for(&id, alarm::State::Rung, Duration::from_mins(5)).await.expect("it is done");
+        alarms.wait_for(&id, alarm::State::Rung, Duration::from_mins(5)).await.expect("the work is done");
         new.push(fired.elapsed());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let (took, times) = (began.elapsed(), new.len());
     let worst = new.iter().max().copied().unwrap_or_default();
-    println!("{TIMERS} timers due at once: fired within {took:.1?}, {:.0} a second", 1e5 / took.as_secs_f64());
+    println!("{TIMERS} timers due at the same moment: fired in {took:.1?}, {:.0} per second", 1e5 / took.as_secs_f64());
     println!(
-        "new work meanwhile, from its event to its end, {times} times: median {:.1?}, at most {worst:.1?}",
+        "new work in the meantime, from its event to its end, {times} times: median {:.1?}, at most {worst:.1?}",
         median(new)
     );
 }
@@ -168,7 +170,7 @@ fn fill(path: &Path, rows: u32) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
-/// As they were before a controller began to work on them.
+/// Resets the rows to their state before a controller worked on them.
 fn due_again(path: &Path) -> rusqlite::Result<usize> {
     Connection::open(path)?.execute(
         "UPDATE fsm_instances SET retry_at = 1, owner = NULL, attempt = 0, error = NULL, parked = NULL, parked_at = NULL
@@ -193,14 +195,14 @@ async fn measure(path: &Path, rows: u32) -> Column {
     };
     column.push(("scan, 100 due", timed(99, scan).await));
     let in_use = async || assert_eq!(store.states_in_use(machine()).await.expect("states").len(), 3);
-    column.push(("which states and versions there are", timed(99, in_use).await));
+    column.push(("states and versions in use", timed(99, in_use).await));
 
     let mut starts = Vec::new();
     for _ in 0..9 {
         let store = open().await;
-        due_again(path).expect("the same rows");
+        due_again(path).expect("rows");
         let began = Instant::now();
-        let runtime = Runtime::builder(store).machine::<Device, _>(Patient).start().await.expect("a controller");
+        let runtime = Runtime::builder(store).machine::<Device, _>(WaitForCancel).start().await.expect("a controller");
         starts.push(began.elapsed());
         runtime.shutdown(Duration::ZERO).await;
     }
@@ -214,7 +216,7 @@ async fn measure(path: &Path, rows: u32) -> Column {
         let page = devices.list(&listing).await.expect("a page");
         assert!(page.items.len() >= least.min(100), "{}", page.items.len());
     };
-    column.push(("list, 100 of all", timed(99, async || list(ListQuery::all().after(any()), 0).await).await));
+    column.push(("list, 100 of all states", timed(99, async || list(ListQuery::all().after(any()), 0).await).await));
     let on = ListQuery::in_state(device::State::On);
     column.push(("list, 100 of one state", timed(99, async || list(on.clone(), 100).await).await));
     let middle = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::from(rows / 2));
@@ -251,7 +253,7 @@ fn median(mut values: Vec<Duration>) -> Duration {
 }
 
 fn show_bytes(path: &Path, rows: u32) -> rusqlite::Result<()> {
-    println!("bytes for 1,000 instances of 200 bytes of data, with some 1,000 history entries, among {rows}");
+    println!("bytes for 1,000 instances of 200 bytes of data and about 1,000 history entries, of {rows} rows");
     let connection = Connection::open(path)?;
     let mut tables = connection.prepare(
         "SELECT name, sum(pgsize) * 1000 / ?1 FROM dbstat WHERE name LIKE 'fsm_instances%' OR name LIKE 'fsm_history%'

@@ -1,9 +1,12 @@
-//! How long it takes from an acknowledged change until the worker runs: in the same process, and by another handle of the
-//! file, which is what another process has.
+//! The latency from an acknowledged change to the start of the worker, the rate of cycles of work, and the memory of workers.
 //!
-//! `cargo bench -p fsm-runtime --bench wake`: medians and 99th percentiles, beside the same with a bare tokio task and a channel.
-//! Then the full cycle of work (claim, run, commit) beside plain transitions, and the memory of an idle worker beside a bare
-//! task's. With `--features metrics`, it says how many changes shared a transaction.
+//! `cargo bench -p fsm-runtime --bench wake` prints:
+//!
+//! - the median and the 99th percentile of the latency, for a change in the same process and for one through another handle of
+//!   the file, as another process has; compared with a bare tokio task and a channel;
+//! - the rate of full cycles of work (claim, run, commit), compared with transitions;
+//! - the memory of an idle worker, compared with a bare task;
+//! - with `--features metrics`, how many changes shared a transaction.
 
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,7 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-/// Counts what Rust code has allocated; SQLite's own memory is not in it.
+/// Counts allocations by Rust code. It does not count SQLite's memory.
 #[global_allocator]
 static MEMORY: cap::Cap<System> = cap::Cap::new(System, usize::MAX);
 
@@ -22,7 +25,7 @@ static MEMORY: cap::Cap<System> = cap::Cap::new(System, usize::MAX);
 #[derive(StateMachine)]
 #[fsm(initial = Silent, durable, derive(Serialize, Deserialize))]
 enum Bell {
-    /// Nobody is at the door.
+    /// Waiting for a press.
     #[on(press => Ringing)]
     Silent,
     /// The worker rings.
@@ -35,7 +38,7 @@ struct Ringer(mpsc::UnboundedSender<Instant>);
 
 impl bell::Workers for Ringer {
     async fn ringing(&self, task: bell::Task<bell::Ringing>) -> Outcome<bell::Ringing> {
-        // The benchmark listens as long as it runs.
+        // The receiver lives as long as the runtime.
         let _ = self.0.send(Instant::now());
         task.heard()
     }
@@ -69,24 +72,24 @@ fn main() {
 #[derive(StateMachine)]
 #[fsm(initial = Waiting | Todo, durable, derive(Serialize, Deserialize))]
 enum Errand {
-    /// Nobody asked for it yet.
+    /// Not requested yet.
     #[on(ask => Asked)]
     Waiting,
-    /// Somebody did.
+    /// Requested.
     #[on(ask => Asked)]
     Asked,
-    /// A worker is at it.
+    /// Done by a worker.
     #[state(work)]
     #[on(done => Asked)]
     Todo,
 }
 
-/// Does nothing, at once or for ever.
-struct Nobody {
+/// Completes at once, or waits until it is cancelled if `idle` is set.
+struct NoOp {
     idle: bool,
 }
 
-impl errand::Workers for Nobody {
+impl errand::Workers for NoOp {
     async fn todo(&self, task: errand::Task<errand::Todo>) -> Outcome<errand::Todo> {
         if self.idle {
             task.cancelled().await;
@@ -100,7 +103,7 @@ const CYCLES: usize = 20_000;
 const AT_ONCE: usize = 256;
 const PAIRS: usize = 7;
 
-/// Creates so many, by 256 callers.
+/// Creates `count` instances, with 256 concurrent calls.
 async fn fill<S>(errands: &Machines<Errand>, count: usize, state: fn() -> S)
 where
     S: fsm_runtime::DurableState<Machine = Errand>,
@@ -117,7 +120,8 @@ where
     creating.join_all().await;
 }
 
-/// Of no-op workers, 256 at a time, beside transitions by 256 callers on as many rows; in pairs, since the disk is another one each second.
+/// Compares cycles of no-op workers, 256 at a time, with transitions by 256 callers on as many rows. The runs are paired, because
+/// the speed of the disk varies.
 async fn cycles() {
     let (mut plain, mut worked) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
@@ -139,7 +143,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Transitions a second.
+/// Transitions per second.
 async fn transitions_of(path: &Path) -> f64 {
     let client = Runtime::builder(Sqlite::open(path).await.expect("a store")).start().await.expect("a client");
     let errands = client.machines::<Errand>();
@@ -161,7 +165,7 @@ async fn transitions_of(path: &Path) -> f64 {
     plain
 }
 
-/// Cycles of work a second.
+/// Cycles of work per second.
 async fn cycles_of(path: &Path) -> f64 {
     let store = Sqlite::open(path).await.expect("a store");
     let client = Runtime::builder(store.clone()).start().await.expect("a client");
@@ -169,7 +173,7 @@ async fn cycles_of(path: &Path) -> f64 {
     let before = transactions::so_far();
     let began = Instant::now();
     let builder = Runtime::builder(store).max_concurrency(AT_ONCE);
-    let runtime = builder.machine::<Errand, _>(Nobody { idle: false }).start().await.expect("a controller");
+    let runtime = builder.machine::<Errand, _>(NoOp { idle: false }).start().await.expect("a controller");
     let errands = runtime.machines::<Errand>();
     let mut left = CYCLES;
     while left > 0 {
@@ -190,7 +194,7 @@ fn rate(count: usize, began: Instant) -> f64 {
 
 const IDLE: usize = 10_000;
 
-/// What each of many idle workers has allocated, beside a task that waits for the same.
+/// Compares the memory of an idle worker with that of a task that waits for cancellation.
 async fn memory() {
     let token = tokio_util::sync::CancellationToken::new();
     let before = MEMORY.allocated();
@@ -209,7 +213,7 @@ async fn memory() {
     fill(&client.machines(), IDLE, || errand::Todo).await;
     let before = MEMORY.allocated();
     let builder = Runtime::builder(store).max_concurrency(IDLE).poll_interval(Duration::from_hours(1));
-    let runtime = builder.machine::<Errand, _>(Nobody { idle: true }).start().await.expect("a controller");
+    let runtime = builder.machine::<Errand, _>(NoOp { idle: true }).start().await.expect("a controller");
     while runtime.status().count(fsm_runtime::WorkerPhase::Running) < IDLE {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -221,7 +225,7 @@ async fn memory() {
 
 #[cfg(feature = "metrics")]
 mod transactions {
-    //! How many transactions the writer made.
+    //! Counts the transactions of the writer.
 
     use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
     use std::sync::{
@@ -264,13 +268,13 @@ mod transactions {
 
     pub(super) fn show(what: &str, count: usize, before: usize) {
         let made = so_far() - before;
-        println!("{count} {what} in {made} transactions, a sync each: {} to a sync", count / made.max(1));
+        println!("{count} {what} in {made} transactions with one sync each: {} per sync", count / made.max(1));
     }
 }
 
 #[cfg(not(feature = "metrics"))]
 mod transactions {
-    //! Not counted without the feature `metrics`.
+    //! Without the feature `metrics`, transactions are not counted.
 
     pub(super) fn count() {}
 
@@ -284,10 +288,10 @@ mod transactions {
 async fn measure(bells: &Machines<Bell>, rung: &mut mpsc::UnboundedReceiver<Instant>) -> Vec<Duration> {
     let mut taken = Vec::new();
     for _ in 0..RINGS {
-        bells.wait_for("door", bell::State::Silent, Duration::from_secs(10)).await.expect("silence");
+        bells.wait_for("door", bell::State::Silent, Duration::from_secs(10)).await.expect("the bell is silent");
         bells.fire("door", bell::event::Press).await.expect("a ring");
         let acknowledged = Instant::now();
-        taken.push(rung.recv().await.expect("the ringer").saturating_duration_since(acknowledged));
+        taken.push(rung.recv().await.expect("the worker runs").saturating_duration_since(acknowledged));
     }
     taken
 }
@@ -304,7 +308,7 @@ async fn bare() -> Vec<Duration> {
     let mut taken = Vec::new();
     for _ in 0..RINGS {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        press.send(()).expect("the ringer listens");
+        press.send(()).expect("the task runs");
         let sent = Instant::now();
         taken.push(heard.recv().await.expect("a ring").saturating_duration_since(sent));
     }

@@ -1,7 +1,8 @@
-//! Owns how long to wait before the next attempt: exponential, with full jitter.
+//! Exponential backoff with full jitter.
 //!
-//! `backon` and its like drive a retry loop; here the delay is stored in a row and outlives the process, or waits for a
-//! round of siblings, so that only the formula is needed. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+//! Crates such as `backon` drive a retry loop. Here, the delay of a retry is stored in a row, and the delay of a restart is
+//! part of the supervisor's sequence, so only the formula is needed. Source: M. Brooker, "Exponential Backoff And Jitter",
+//! AWS Architecture Blog, 2015.
 
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The longest wait after failure number `failure` in a row, from 1.
+    /// The maximum delay after `failure` consecutive failures, from 1.
     pub(crate) fn ceiling(self, failure: u32) -> Duration {
         let doublings = failure.saturating_sub(1).min(31);
         self.first.saturating_mul(1 << doublings).min(self.longest)
     }
 
-    /// Anything between nothing and the ceiling, so that what failed together does not return together.
+    /// A random delay between zero and the ceiling, so that simultaneous failures are not retried simultaneously.
     pub(crate) fn delay(self, failure: u32) -> Duration {
         self.ceiling(failure).mul_f64(fastrand::f64())
     }

@@ -1,4 +1,4 @@
-//! Owns time: the one clock that a runtime reads and sleeps by, and the one that tests drive.
+//! The clock of a runtime, and a manual clock for tests.
 
 use std::{
     fmt,
@@ -13,9 +13,9 @@ pub(crate) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
 /// Where a runtime takes its time from.
 ///
-/// [`Clock::system`] is the operating system's, with tokio's timers. A [`ManualClock`] stands still until a test moves
-/// it; tokio's own paused time cannot serve here, because it neither stops wall clocks nor waits for the store's writer
-/// thread.
+/// [`Clock::system`] uses the operating system's clocks and tokio's timers. The clock of a [`ManualClock`] advances only when
+/// a test advances it. Tokio's paused time is not enough for such tests, because it does not stop the wall clock and does not
+/// wait for the store's writer thread.
 #[derive(Clone)]
 pub struct Clock(Kind);
 
@@ -25,7 +25,7 @@ enum Kind {
     Manual(Arc<watch::Sender<Times>>),
 }
 
-/// What a manual clock shows.
+/// The times of a manual clock.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     wall: SystemTime,
@@ -33,13 +33,13 @@ struct Times {
 }
 
 impl Clock {
-    /// The operating system's clock.
+    /// Returns the operating system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Kind::System { start: Instant::now() })
     }
 
-    /// The wall clock's time, in whole microseconds: what is stored.
+    /// Returns the wall clock time, truncated to microseconds, the precision of a store.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         match &self.0 {
@@ -48,7 +48,7 @@ impl Clock {
         }
     }
 
-    /// Monotonic time since the clock was made: what deadlines are counted by.
+    /// Returns the monotonic time since the clock was created. Timeouts are measured by it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
@@ -57,27 +57,30 @@ impl Clock {
         }
     }
 
-    /// Ends when `duration` has passed. Cancel safe: a dropped sleep has no effect.
+    /// Completes after `duration`, which counts from the call.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        // Counted from now on, not from the first poll.
+        // Read here, and not at the first poll.
         let deadline = self.elapsed().saturating_add(duration);
         let clock = self.0.clone();
         async move {
             match clock {
                 Kind::System { start } => match start.checked_add(deadline) {
                     Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                    // Beyond what the system can count.
+                    // Later than an `Instant` can represent.
                     None => std::future::pending().await,
                 },
                 Kind::Manual(times) => {
-                    // The sender lives in `times` itself, so that waiting cannot fail.
+                    // `times` holds the sender, so the wait cannot fail.
                     let _ = times.subscribe().wait_for(|times| times.elapsed >= deadline).await;
                 }
             }
         }
     }
 
-    /// What `future` gives, or `None` when `duration` has passed first.
+    /// Returns the output of `future`, or `None` if it does not complete within `duration`.
     pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -117,7 +120,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A clock that a test moves by hand; every [`Clock`] made from it follows.
+/// A clock that a test advances. All clones, and each [`Clock`] that it returns, show the same time.
 ///
 /// ```
 /// use fsm_runtime::clock::ManualClock;
@@ -132,19 +135,19 @@ impl fmt::Debug for Clock {
 pub struct ManualClock(Arc<watch::Sender<Times>>);
 
 impl ManualClock {
-    /// A clock that stands still at `start`.
+    /// Creates a clock whose wall clock shows `start`.
     #[must_use]
     pub fn new(start: SystemTime) -> Self {
         Self(Arc::new(watch::Sender::new(Times { wall: start, elapsed: Duration::ZERO })))
     }
 
-    /// The clock to give to [`Builder::clock`](crate::Builder::clock).
+    /// Returns the clock to pass to [`Builder::clock`](crate::Builder::clock).
     #[must_use]
     pub fn clock(&self) -> Clock {
         Clock(Kind::Manual(self.0.clone()))
     }
 
-    /// Moves time on to `time`, as [`advance`](Self::advance) does; nothing happens if it is past.
+    /// Advances the clock to `time`, as [`advance`](Self::advance) does. Has no effect if `time` is in the past.
     pub fn advance_to(&self, time: SystemTime) {
         self.0.send_if_modified(|times| {
             let by = time.duration_since(times.wall).unwrap_or_default();
@@ -153,19 +156,19 @@ impl ManualClock {
         });
     }
 
-    /// Moves time on, and wakes every sleep that this ends.
+    /// Advances the wall clock and monotonic time, and completes each sleep whose time has come.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|times| times.advance(by));
     }
 
-    /// Sets the wall clock alone, forwards or back, as a person or a time server does: no time passes, and no sleep ends.
+    /// Sets the wall clock only, forwards or back, as a time server does. No time passes, and no sleep completes.
     pub fn set_wall_clock(&self, time: SystemTime) {
         self.0.send_modify(|times| times.wall = time);
     }
 }
 
 impl Times {
-    /// A wall clock that comes to the end of what can be counted stands still there.
+    /// The wall clock stops if it would overflow.
     fn advance(&mut self, by: Duration) {
         self.wall = self.wall.checked_add(by).unwrap_or(self.wall);
         self.elapsed = self.elapsed.saturating_add(by);

@@ -1,32 +1,35 @@
-//! Owns what is counted and timed, through the facade of the `metrics` crate; without the feature of that name, nothing is.
+//! Metrics, recorded through the `metrics` crate (feature `metrics`). Without the feature, the functions do nothing.
 //!
-//! Labels are names from declarations, never ids: their number is bounded by the code.
-#![cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "the bodies are gone"))]
+//! Labels are names from declarations and never ids, so the number of time series is bounded by the code.
+#![cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "the bodies are empty"))]
 
 use std::time::{Duration, SystemTime};
 
-/// Tells the installed recorder what each metric of this crate means, and its unit. Call it once, after installing the recorder.
+/// Registers the description and unit of each metric with the installed recorder. Call it once, after you install the recorder.
 #[cfg(feature = "metrics")]
 pub fn describe() {
     use metrics::{Unit::Seconds, describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("fsm_transitions_total", "Transitions that were committed");
+    describe_counter!("fsm_transitions_total", "Committed transitions");
     describe_counter!(
         "fsm_verdicts_total",
-        "What became of changes: committed, conflict, fenced, duplicate, key_reused, refused"
+        "Changes by verdict: committed, conflict, fenced, duplicate, key_reused, refused"
     );
-    describe_counter!("fsm_claims_total", "Claims of work that were made");
-    describe_counter!("fsm_takeovers_total", "Claims of work that a process which is gone had held");
-    describe_counter!("fsm_work_total", "Attempts that ended, by outcome");
-    describe_counter!("fsm_parked_total", "Instances that were parked");
-    describe_counter!("fsm_restarts_total", "Restarts by supervisors, by what the run had failed with");
-    describe_gauge!("fsm_workers", "Workers of this process by phase: running (until they are gone), waiting, leaked");
-    describe_histogram!("fsm_work_seconds", Seconds, "How long attempts took");
-    describe_histogram!("fsm_wait_seconds", Seconds, "From when work was due until its claim was made");
-    describe_histogram!("fsm_commit_seconds", Seconds, "How long transactions took, their sync included");
-    describe_histogram!("fsm_commit_groups", "How many groups of changes shared a transaction");
+    describe_counter!("fsm_claims_total", "Claims");
+    describe_counter!("fsm_takeovers_total", "Claims that were taken over from a process that has ended");
+    describe_counter!("fsm_work_total", "Finished attempts, by outcome");
+    describe_counter!("fsm_parked_total", "Parked instances");
+    describe_counter!("fsm_restarts_total", "Restarts by supervisors, by kind of failure");
+    describe_gauge!(
+        "fsm_workers",
+        "Workers of this process, by phase: running (until they have ended), waiting, leaked"
+    );
+    describe_histogram!("fsm_work_seconds", Seconds, "Duration of attempts");
+    describe_histogram!("fsm_wait_seconds", Seconds, "Time from the due time of work to its claim");
+    describe_histogram!("fsm_commit_seconds", Seconds, "Duration of transactions, including the sync");
+    describe_histogram!("fsm_commit_groups", "Number of groups of changes in a transaction");
 }
 
-/// A transaction of the SQLite store's writer was committed.
+/// Records a committed transaction of the SQLite store's writer.
 #[cfg(feature = "sqlite")]
 pub(crate) fn batch(groups: usize, took: Duration) {
     #[cfg(feature = "metrics")]
@@ -36,7 +39,7 @@ pub(crate) fn batch(groups: usize, took: Duration) {
     }
 }
 
-/// Work that was due at `due` is claimed.
+/// Records a claim of work that was due at `due`.
 pub(crate) fn claimed(machine: &str, state: &str, due: Option<SystemTime>, now: SystemTime) {
     #[cfg(feature = "metrics")]
     {
@@ -48,7 +51,7 @@ pub(crate) fn claimed(machine: &str, state: &str, due: Option<SystemTime>, now: 
     }
 }
 
-/// Work of a process that is gone is taken over.
+/// Records a claim that was taken over from a process that has ended.
 pub(crate) fn taken_over(machine: &str, state: &str) {
     #[cfg(feature = "metrics")]
     {
@@ -57,7 +60,7 @@ pub(crate) fn taken_over(machine: &str, state: &str) {
     }
 }
 
-/// An attempt has ended.
+/// Records a finished attempt.
 pub(crate) fn worked(machine: &str, state: &str, outcome: &'static str, took: Duration) {
     #[cfg(feature = "metrics")]
     {
@@ -67,7 +70,7 @@ pub(crate) fn worked(machine: &str, state: &str, outcome: &'static str, took: Du
     }
 }
 
-/// An instance is to be parked.
+/// Records a parked instance.
 pub(crate) fn parked(machine: &str, state: &str) {
     #[cfg(feature = "metrics")]
     {
@@ -76,13 +79,13 @@ pub(crate) fn parked(machine: &str, state: &str) {
     }
 }
 
-/// There is one more in `phase`, or one less.
+/// Changes the number of workers in `phase`.
 pub(crate) fn workers(machine: &str, phase: &'static str, change: f64) {
     #[cfg(feature = "metrics")]
     metrics::gauge!("fsm_workers", "machine" => machine.to_owned(), "phase" => phase).increment(change);
 }
 
-/// A supervisor restarts a child.
+/// Records a restart by a supervisor.
 pub(crate) fn restarted(cause: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("fsm_restarts_total", "cause" => cause).increment(1);

@@ -1,4 +1,4 @@
-//! Owns panics: what ends at one, and what is told of it.
+//! Catching panics of futures, and their messages.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-/// What `future` gives, or what it panicked with. Few lines, for which the crate that has them (`futures-util`) is too large.
+/// The output of `future`, or the payload of its panic. As `catch_unwind` of `futures-util`, without the dependency.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -18,7 +18,7 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn An
     .await
 }
 
-/// What a panic said: all kinds of text, errors, and the numbers; of other types, that they are others.
+/// The message of a panic. Formats payloads that are strings, errors or numbers.
 pub(crate) fn text(payload: &(dyn Any + Send)) -> String {
     macro_rules! first_that_fits {
         ($($text:ty),*; $($typed:ty),*) => {

@@ -1,5 +1,5 @@
-//! `snapshot!`: what stored rows survive, what they do not, and what the failure then says to declare.
-#![allow(dead_code, reason = "the machines are declared to be compared")]
+//! `snapshot!`: compatible and incompatible changes of a declaration, and the messages.
+#![allow(dead_code, reason = "the machines are only declared")]
 
 use fsm_runtime::{
     Durable, OldState,
@@ -13,12 +13,12 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Of a machine without a context, which is known by its samples.
+/// `snapshot::hold` for a machine without a context. The type is inferred from the samples.
 fn hold<M: Durable<Value = M>>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
     snapshot::hold::<M>(path, steps, samples, update)
 }
 
-/// A machine in a module of its own, so that each can be another version of `Server`.
+/// Declares a version of `Server` in a separate module.
 macro_rules! server {
     ($name:ident: $($declaration:tt)+) => {
         mod $name {
@@ -131,8 +131,8 @@ struct Snapshot {
 
 impl Snapshot {
     fn new() -> Self {
-        let snapshot = Self { dir: tempfile::tempdir().expect("a folder can be made"), steps: Steps::new() };
-        hold(&snapshot.path(), &Steps::new(), first(), true).expect("it is written");
+        let snapshot = Self { dir: tempfile::tempdir().expect("a temporary folder"), steps: Steps::new() };
+        hold(&snapshot.path(), &Steps::new(), first(), true).expect("the file is written");
         snapshot
     }
 
@@ -141,10 +141,10 @@ impl Snapshot {
     }
 
     fn text(&self) -> String {
-        fs::read_to_string(self.path()).expect("it was written")
+        fs::read_to_string(self.path()).expect("the file exists")
     }
 
-    /// The failure with the folder left out.
+    /// The message of the failure, without the folder.
     #[track_caller]
     fn failure<M: Durable<Value = M>>(&self, samples: Vec<M>, update: bool) -> String {
         self.failure_of::<M>(samples, update)
@@ -152,17 +152,18 @@ impl Snapshot {
 
     fn failure_of<M: Durable>(&self, samples: Vec<M::Value>, update: bool) -> String {
         let before = self.text();
-        let error = snapshot::hold::<M>(&self.path(), &self.steps, samples, update).expect_err("it does not hold");
-        assert_eq!(self.text(), before, "a failure leaves the file alone");
+        let error =
+            snapshot::hold::<M>(&self.path(), &self.steps, samples, update).expect_err("the snapshot does not hold");
+        assert_eq!(self.text(), before, "a failed test does not change the file");
         error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
     }
 }
 
-/// As it was committed.
+/// The declaration of the committed file.
 #[derive(StateMachine)]
 #[fsm(initial = Requested, durable, derive(serde::Serialize, serde::Deserialize))]
 enum Committed {
-    /// Docs are not in the snapshot.
+    /// Docs are not part of the snapshot.
     #[on(finish => Done)]
     Requested { spec: String, count: Option<u8> },
     #[state(end, was = "Finished")]
@@ -193,7 +194,10 @@ fn a_missing_snapshot_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("Server.fsm.json");
     let error = hold(&path, &Steps::new(), first(), false).unwrap_err();
-    assert_eq!(error.to_string(), format!("{} does not exist; FSM_UPDATE=1 writes it", path.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("{} does not exist: run the test with FSM_UPDATE=1 to create it", path.display())
+    );
     assert!(!path.exists());
 }
 
@@ -201,7 +205,7 @@ fn a_missing_snapshot_is_an_error() {
 fn each_state_has_a_sample() {
     let snapshot = Snapshot::new();
     let failure = snapshot.failure(vec![first::Server::Stopped], true);
-    assert_eq!(failure, "Server: no sample for `Requested`, `Running`; give at least one for each state");
+    assert_eq!(failure, "no sample of `Server` for `Requested`, `Running`: add at least one sample for each state");
 }
 
 #[test]
@@ -209,8 +213,8 @@ fn a_state_removed_without_was_is_an_error() {
     use renamed::Server::{Requested, Stopped, Up};
     let snapshot = Snapshot::new();
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
-    let expected = "stored rows do not survive the change, by Server.fsm.json:\n\n- state `Running` is gone, and rows in it \
-        have none: `#[state(was = \"Running\")]` on the state that they are in now, or `#[fsm(version = 2)]` and a migration";
+    let expected = "Server.fsm.json: the code cannot read stored rows:\n\n- state `Running` was removed, but rows can still be \
+        in it: add `#[state(was = \"Running\")]` to the state that replaces it, or set `#[fsm(version = 2)]` and add a migration";
     assert_eq!(snapshot.failure(samples(), false), expected);
     assert_eq!(snapshot.failure(samples(), true), expected);
 }
@@ -221,7 +225,7 @@ fn rows_of_a_renamed_state_are_kept() {
     let snapshot = Snapshot::new();
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
     let failure = snapshot.failure(samples(), false);
-    assert!(failure.contains("has drifted, and stored rows survive it"), "{failure}");
+    assert!(failure.contains("is out of date, but the code can read stored rows"), "{failure}");
     hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
     assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
     assert!(snapshot.text().contains(r#""state": "Running""#), "{}", snapshot.text());
@@ -233,9 +237,9 @@ fn a_new_field_without_a_default_is_an_error() {
     let snapshot = Snapshot::new();
     let samples =
         || vec![Requested { spec: spec(), region: "eu".into() }, Running { spec: spec(), addr: addr() }, Stopped];
-    let expected = "stored rows do not survive the change, by Server.fsm.json:\n\n- a row in `Requested` is not read any \
-        more: missing field `region` at line 1 column 16; `#[serde(default)]` or `#[serde(alias = \"…\")]` on the field, or \
-        `#[fsm(version = 2)]` and a migration\n  the row: {\"spec\":\"small\"}";
+    let expected = "Server.fsm.json: the code cannot read stored rows:\n\n- a row in `Requested` cannot be read: missing field \
+        `region` at line 1 column 16; add `#[serde(default)]` or `#[serde(alias = \"…\")]` to the field, or set \
+        `#[fsm(version = 2)]` and add a migration\n  row: {\"spec\":\"small\"}";
     assert_eq!(snapshot.failure(samples(), false), expected);
     assert_eq!(snapshot.failure(samples(), true), expected);
 }
@@ -248,14 +252,14 @@ fn rows_from_before_a_default_are_kept_and_checked() {
         || vec![Requested { spec: spec(), region: Some("eu".into()) }, Running { spec: spec(), addr: addr() }, Stopped];
     hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
     assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
-    // Later the default is dropped: today's sample would pass, the row of the first day does not.
+    // The default is removed later. The current sample is readable, but the earliest one is not.
     let later = vec![
         without_default::Server::Requested { spec: spec(), region: "eu".into() },
         without_default::Server::Running { spec: spec(), addr: addr() },
         without_default::Server::Stopped,
     ];
     let failure = snapshot.failure(later, false);
-    assert!(failure.ends_with("the row: {\"spec\":\"small\"}"), "{failure}");
+    assert!(failure.ends_with("row: {\"spec\":\"small\"}"), "{failure}");
 }
 
 #[test]
@@ -273,21 +277,21 @@ fn a_difference_is_shown_line_by_line() {
             }
 ";
     assert!(failure.contains(field), "{failure}");
-    assert!(!failure.contains("\"auto\""), "what did not change is left out:\n{failure}");
+    assert!(!failure.contains("\"auto\""), "unchanged lines are omitted:\n{failure}");
 }
 
-/// What leads from the first version to the second.
+/// Migrates from the first version to the second.
 fn in_regions(mut old: OldState) -> Result<OldState, Box<dyn std::error::Error + Send + Sync>> {
     match old.state.as_str() {
         "Running" => old.state = "Up".into(),
         "Stopped" => return Ok(old),
-        other => return Err(format!("no region is known of one in {other}").into()),
+        other => return Err(format!("a server in {other} has no region").into()),
     }
     old.data = serde_json::json!({ "region": old.data["spec"] });
     Ok(old)
 }
 
-/// The same for rows that wait, too.
+/// The same, but also accepts rows in `Requested`.
 fn all_in_regions(mut old: OldState) -> Result<OldState, Box<dyn std::error::Error + Send + Sync>> {
     if old.state == "Requested" {
         old.state = "Running".into();
@@ -304,8 +308,8 @@ fn rows_of_an_earlier_version_need_a_migration() {
     let failure = Snapshot::new().failure(second(), true);
     assert_eq!(
         failure,
-        "stored rows do not survive the change, by Server.fsm.json:\n\n- rows of version 1 are stored, and no migration leads \
-         on from version 1: declare it with `Builder::migrate`, and here, `migrations { 1 => step }` before the samples"
+        "Server.fsm.json: the code cannot read stored rows:\n\n- rows of version 1 need a migration from version 1: add it with \
+         `Builder::migrate`, and to this test, `migrations { 1 => step }` before the samples"
     );
 }
 
@@ -315,19 +319,19 @@ fn a_failing_or_wrong_migration_is_an_error() {
     snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
     assert_eq!(
         snapshot.failure(second(), true),
-        "stored rows do not survive the change, by Server.fsm.json:\n\n- the migration from version 1 does not take a row in \
-         `Requested`: no region is known of one in Requested\n  the row: {\"spec\":\"small\"}"
+        "Server.fsm.json: the code cannot read stored rows:\n\n- the migration from version 1 failed for a row in `Requested`: a \
+         server in Requested has no region\n  row: {\"spec\":\"small\"}"
     );
     snapshot.steps = Steps::new().step::<second::Server>(1, Ok);
     let failure = snapshot.failure(second(), true);
-    assert!(failure.contains("`Requested` is no state of version 2; mend the migration"), "{failure}");
+    assert!(failure.contains("`Requested` is not a state of version 2; fix the migration"), "{failure}");
     snapshot.steps = Steps::new().step::<second::Server>(1, |mut old| {
         old.state = "Up".into();
         Ok(old)
     });
     let failure = snapshot.failure(second(), true);
-    assert!(failure.contains("missing field `region` at line 1 column 16; mend the migration"), "{failure}");
-    assert!(failure.contains("\n  migrated, in `Up`: {\"spec\":\"small\"}"), "{failure}");
+    assert!(failure.contains("missing field `region` at line 1 column 16; fix the migration"), "{failure}");
+    assert!(failure.contains("\n  migrated to `Up`: {\"spec\":\"small\"}"), "{failure}");
 }
 
 #[test]
@@ -338,31 +342,31 @@ fn migrated_rows_are_kept_and_lower_versions_read_none() {
     hold(&snapshot.path(), &steps, second(), false).unwrap();
     assert!(
         snapshot.text().contains(r#""state": "Requested""#),
-        "the rows of version 1 are held to:\n{}",
+        "the samples of version 1 are kept:\n{}",
         snapshot.text()
     );
-    // Later the migration is changed, and forgets those that wait.
+    // A later migration does not accept rows in `Requested`.
     snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
     let failure = snapshot.failure(second(), false);
-    assert!(failure.contains("does not take a row in `Requested`"), "{failure}");
+    assert!(failure.contains("failed for a row in `Requested`"), "{failure}");
     assert_eq!(
         snapshot.failure(first(), true),
-        "stored rows do not survive the change, by Server.fsm.json:\n\n- rows have version 2, and the code declares 1: \
-         `#[fsm(version = 2)]`, or higher"
+        "Server.fsm.json: the code cannot read stored rows:\n\n- rows have version 2, but the declaration has version 1: set \
+         `#[fsm(version = 2)]` or higher"
     );
 }
 
 #[test]
 fn the_short_form_takes_migrations() {
     use second::Server;
-    let [up, stopped] = second().try_into().expect("there are two");
+    let [up, stopped] = second().try_into().expect("two samples");
     snapshot!(Server in "tests/Second.fsm.json", migrations { 1 => all_in_regions }, up, stopped);
 }
 
 #[test]
 fn a_renamed_enum_is_an_error() {
     let failure = Snapshot::new().failure(vec![other::Host::Stopped], true);
-    assert!(failure.contains("rows are stored under `Server`, and the enum is called `Host`"), "{failure}");
+    assert!(failure.contains("rows are stored as `Server`, but the enum is named `Host`"), "{failure}");
 }
 
 #[test]
@@ -374,7 +378,7 @@ fn a_file_of_another_kind_is_an_error() {
     assert!(error.to_string().ends_with("delete it and run the test again with FSM_UPDATE=1"), "{error}");
 }
 
-/// What an order knows of its shop; `OpenShop` is what became of it.
+/// The context of an order. `OpenShop` is a later version of it.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Shop {
     name: String,
@@ -419,7 +423,7 @@ fn an_unreadable_context_is_an_error() {
         .unwrap();
     assert!(snapshot.text().contains("\"name\": \"Ada's\""), "{}", snapshot.text());
     let shop = OpenShop { name: "Ada's".to_owned(), open: true };
-    let said = snapshot.failure_of::<with_shop::open::Order>(vec![(with_shop::open::Order::Cart, shop)], true);
-    assert!(said.contains("a row in `Cart` is not read any more: its context, missing field `open`"), "{said}");
-    assert!(said.contains("the row: null with {\"name\":\"Ada's\"}"), "{said}");
+    let failure = snapshot.failure_of::<with_shop::open::Order>(vec![(with_shop::open::Order::Cart, shop)], true);
+    assert!(failure.contains("a row in `Cart` cannot be read: context: missing field `open`"), "{failure}");
+    assert!(failure.contains("row: null, context: {\"name\":\"Ada's\"}"), "{failure}");
 }

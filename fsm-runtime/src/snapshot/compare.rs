@@ -1,4 +1,4 @@
-//! What has become of the rows of a snapshot: pure, from the file and the declaration.
+//! Compares a snapshot with the declaration. Pure.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use crate::{
 };
 
 pub(super) enum Outcome {
-    /// The file is as it should be.
+    /// The file is up to date.
     Holds,
-    /// Rows like its samples are read; this is what the file should be.
+    /// The code can read all samples, but the file differs from this one.
     Drifted(File),
-    /// They are not: what breaks, and what to declare.
+    /// The code cannot read some samples. Contains the changes and what to declare.
     Broken(Vec<String>),
 }
 
@@ -28,14 +28,14 @@ pub(super) fn compare<M: Durable>(stored: &File, declared: File, steps: &Migrati
     if was != Some(machine) {
         let was = was.unwrap_or("another machine");
         return Outcome::Broken(vec![format!(
-            "rows are stored under `{was}`, and the enum is called `{machine}`: give it its name back, or, for a machine of \
-             its own, a file of its own"
+            "rows are stored as `{was}`, but the enum is named `{machine}`: rename it to `{was}`, or use another file for a new \
+             machine"
         )]);
     }
     let found = found.unwrap_or(0);
     if found > version {
         return Outcome::Broken(vec![format!(
-            "rows have version {found}, and the code declares {version}: `#[fsm(version = {found})]`, or higher"
+            "rows have version {found}, but the declaration has version {version}: set `#[fsm(version = {found})]` or higher"
         )]);
     }
     let mut problems = if found == version { removed(stored, M::GRAPH) } else { Vec::new() };
@@ -50,22 +50,22 @@ pub(super) fn compare<M: Durable>(stored: &File, declared: File, steps: &Migrati
     if *stored == next { Outcome::Holds } else { Outcome::Drifted(next) }
 }
 
-/// The states that no present state was, by the graph: a state has samples, but the graph is what says so.
+/// The states of the stored graph that the declaration does not have, by name or by `was`.
 fn removed(stored: &File, graph: &'static fsm_core::Graph) -> Vec<String> {
     let states = stored.graph["states"].as_array().into_iter().flatten();
     let names = states.filter_map(|state| state["name"].as_str());
     let gone = names.filter(|name| graph.state_was(name).is_none());
     let remedy = |name| {
         format!(
-            "state `{name}` is gone, and rows in it have none: `#[state(was = \"{name}\")]` on the state that they are in now, \
-             or `#[fsm(version = {})]` and a migration",
+            "state `{name}` was removed, but rows can still be in it: add `#[state(was = \"{name}\")]` to the state that replaces \
+             it, or set `#[fsm(version = {})]` and add a migration",
             graph.version + 1
         )
     };
     gone.map(remedy).collect()
 }
 
-/// Why a sample is not read. Those of removed states are told of already.
+/// Why the code cannot read a sample. `removed` reports the samples of removed states.
 fn unread<M: Durable>(row: &Row, steps: &Migrations) -> Option<String> {
     let present = M::GRAPH.version;
     let version = row.version.unwrap_or(present);
@@ -74,15 +74,15 @@ fn unread<M: Durable>(row: &Row, steps: &Migrations) -> Option<String> {
     }
     let error = decode::<M>(&row.state, &row.data, &row.context)?.err()?;
     Some(format!(
-        "a row in `{}` is not read any more: {error}; `#[serde(default)]` or `#[serde(alias = \"…\")]` on the field, or \
-         `#[fsm(version = {})]` and a migration\n  the row: {}",
+        "a row in `{}` cannot be read: {error}; add `#[serde(default)]` or `#[serde(alias = \"…\")]` to the field, or set \
+         `#[fsm(version = {})]` and add a migration\n  row: {}",
         row.state,
         present + 1,
         Shown(&row.data, &row.context)
     ))
 }
 
-/// Why a sample of an earlier version is not brought to the present one.
+/// Why a sample of an earlier version cannot be migrated or read.
 fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option<String> {
     let key = Key::new(M::GRAPH.machine, "a sample");
     let Row { state, data, context, .. } = row;
@@ -91,30 +91,30 @@ fn unmigrated<M: Durable>(row: &Row, version: u32, steps: &Migrations) -> Option
         Ok(migrated) => migrated,
         Err(MigrateError::NoStep { found, missing, .. }) => {
             return Some(format!(
-                "rows of version {found} are stored, and no migration leads on from version {missing}: declare it with \
-                 `Builder::migrate`, and here, `migrations {{ {missing} => step }}` before the samples"
+                "rows of version {found} need a migration from version {missing}: add it with `Builder::migrate`, and to this \
+                 test, `migrations {{ {missing} => step }}` before the samples"
             ));
         }
         Err(MigrateError::Step { from, cause, .. }) => {
             return Some(format!(
-                "the migration from version {from} does not take a row in `{state}`: {cause}\n  the row: {shown}"
+                "the migration from version {from} failed for a row in `{state}`: {cause}\n  row: {shown}"
             ));
         }
     };
     let why = match decode::<M>(&migrated.state, &migrated.data, &migrated.context) {
-        None => format!("`{}` is no state of version {}", migrated.state, M::GRAPH.version),
+        None => format!("`{}` is not a state of version {}", migrated.state, M::GRAPH.version),
         Some(Err(error)) => error.to_string(),
         Some(Ok(())) => return None,
     };
     Some(format!(
-        "a row of version {version} in `{state}` is not read after its migration: {why}; mend the migration\n  the row: \
-         {shown}\n  migrated, in `{}`: {}",
+        "a row of version {version} in `{state}` cannot be read after its migration: {why}; fix the migration\n  row: {shown}\n  \
+         migrated to `{}`: {}",
         migrated.state,
         Shown(&migrated.data, &migrated.context)
     ))
 }
 
-/// Whether a row is read; `None` where no present state has its state's name.
+/// Decodes a row. Returns `None` if the declaration does not have its state.
 fn decode<M: Durable>(state: &str, data: &Value, context: &Value) -> Option<Result<(), Unread>> {
     let info = M::GRAPH.state_was(state)?;
     let state = M::State::ALL.iter().find(|state| state.as_str() == info.name)?;
@@ -123,7 +123,7 @@ fn decode<M: Durable>(state: &str, data: &Value, context: &Value) -> Option<Resu
     Some(read.and_then(|_| context()).map(drop))
 }
 
-/// What of a row is not read.
+/// The part of a row that the code cannot read.
 enum Unread {
     Data(CodecError),
     Context(CodecError),
@@ -133,22 +133,22 @@ impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data(error) => error.fmt(f),
-            Self::Context(error) => write!(f, "its context, {error}"),
+            Self::Context(error) => write!(f, "context: {error}"),
         }
     }
 }
 
-/// A row's data, and its context where there is one.
+/// The data of a row, and its context if there is one.
 struct Shown<'a>(&'a Value, &'a Value);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(data, context) = self;
-        if context.is_null() { data.fmt(f) } else { write!(f, "{data} with {context}") }
+        if context.is_null() { data.fmt(f) } else { write!(f, "{data}, context: {context}") }
     }
 }
 
-/// Today's samples, and after them those of the file that look otherwise: rows like them can still be stored.
+/// The current samples, and those of the file that have another shape: rows of that shape can still be stored.
 fn keep_old_shapes(stored: Vec<Row>, mut declared: File, version: u32) -> File {
     for old in stored {
         let old = Row { version: old.version.filter(|stored| *stored != version), ..old };
@@ -162,13 +162,13 @@ fn keep_old_shapes(stored: Vec<Row>, mut declared: File, version: u32) -> File {
     declared
 }
 
-/// The value with its texts and numbers left out.
+/// The shape of a value: strings, numbers and booleans are replaced by their type.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Null => Value::Null,
         Value::Bool(_) => "a boolean".into(),
         Value::Number(_) => "a number".into(),
-        Value::String(_) => "a text".into(),
+        Value::String(_) => "a string".into(),
         Value::Array(items) => {
             let mut shapes: Vec<_> = items.iter().map(shape).collect();
             shapes.dedup();

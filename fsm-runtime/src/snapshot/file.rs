@@ -1,4 +1,4 @@
-//! The snapshot's file: the graph and the sample rows, as JSON that a person can read in a diff.
+//! The file of a snapshot: the graph and the sample rows, as pretty-printed JSON for readable diffs.
 
 use fsm_core::Name as _;
 use serde_json::{Map, Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use super::SnapshotError;
 use crate::records::Durable;
 
-/// What a snapshot's file holds.
+/// The content of the file.
 #[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
 pub(super) struct File {
-    /// As `Graph::json` has it, but without docs, on which no row depends.
+    /// The output of `Graph::json` without docs, which do not affect rows.
     pub(super) graph: Value,
-    /// In the order of the states.
+    /// Ordered by state.
     pub(super) rows: Vec<Row>,
 }
 
@@ -20,16 +20,16 @@ pub(super) struct File {
 pub(super) struct Row {
     pub(super) state: String,
     pub(super) data: Value,
-    /// What every state shares; nothing where there is none.
+    /// The context; `null` if the machine has none.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) context: Value,
-    /// The schema version that it was stored under, if not the graph's.
+    /// The schema version of the row, if it is not that of the graph.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<u32>,
 }
 
 impl File {
-    /// What the file should hold by the declaration and by today's samples.
+    /// The file for the declaration and the current samples.
     pub(super) fn declared<M: Durable>(samples: Vec<M::Value>) -> Result<Self, SnapshotError> {
         let mut rows = Vec::new();
         for sample in samples {
@@ -59,7 +59,7 @@ impl File {
         Ok(Self { graph: plain(file.graph), rows: rows.collect() })
     }
 
-    /// The machine's name, and its version.
+    /// The name and the version of the machine.
     pub(super) fn of(&self) -> (Option<&str>, Option<u32>) {
         let version = self.graph["version"].as_u64().and_then(|version| u32::try_from(version).ok());
         (self.graph["machine"].as_str(), version)
@@ -71,7 +71,7 @@ impl File {
     }
 }
 
-/// The same with its keys in order, whichever order `serde_json` is built to keep.
+/// Sorts the keys, because `serde_json` can be built to keep their order.
 fn plain(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(plain).collect(),

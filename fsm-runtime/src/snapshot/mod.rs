@@ -1,8 +1,8 @@
-//! A committed snapshot of what rows look like, and the assertion that the code still reads them.
+//! Tests that the code can read stored rows, by comparison with a committed file of samples.
 //!
-//! Stored rows outlive the code that wrote them. A renamed variant or a new field without a default compiles, passes every
-//! test that starts with an empty store, and fails where it is deployed. [`snapshot!`](crate::snapshot!) finds that in a test: the
-//! file that it holds has the graph and a sample row for each state, as they were when somebody last looked.
+//! Stored rows outlive the code that wrote them. A renamed variant or a new field without a default compiles and passes every
+//! test that starts with an empty store, but fails in production. [`snapshot!`](crate::snapshot!) detects such changes. Its
+//! committed file contains the graph and sample rows of each state.
 
 mod compare;
 mod file;
@@ -21,10 +21,11 @@ use crate::{
 use compare::Outcome;
 use file::File;
 
-/// Asserts that the rows of a committed snapshot are still read by the code, and that the snapshot is up to date.
+/// Asserts that the code can read the rows of a committed snapshot, and that the snapshot is up to date.
 ///
-/// The samples are values of the machine, at least one for each state; where the data of a state can have several shapes (an
-/// `Option`, an enum), give one of each. Where every state shares a context, a sample is the pair, `(value, context)`. The path is relative to the crate's own folder (where its `Cargo.toml` is).
+/// The samples are values of the machine, at least one for each state. If the data of a state can have several shapes (an
+/// `Option`, an enum), give a sample of each. If the machine has a context, a sample is the pair `(value, context)`. The path is
+/// relative to the folder of the crate's `Cargo.toml`.
 ///
 /// ```
 /// use fsm_runtime::prelude::*;
@@ -50,21 +51,21 @@ use file::File;
 /// # fn main() {}
 /// ```
 ///
-/// `FSM_UPDATE=1 cargo test` writes the file, the first time and whenever the declaration has changed in a way that rows
-/// survive. A change that they do not survive is never written over the file; it fails and says what to declare:
+/// `FSM_UPDATE=1 cargo test` creates the file, and updates it after a compatible change of the declaration. After an incompatible
+/// change, the test fails with a message that contains what to declare, and the file is not updated:
 ///
-/// | what changed, under the same `version` | what to declare |
+/// | change, with the same `version` | what to declare |
 /// | --- | --- |
-/// | a state is gone | `#[state(was = "Old")]` on its successor |
-/// | a sample no longer deserialises | `#[serde(default)]` or `#[serde(alias = "old")]` on the field |
-/// | neither will do | a higher `version` in `#[fsm(…)]`, and a migration |
-/// | the enum was renamed | its old name: rows are stored under it |
+/// | a state was removed | `#[state(was = "Old")]` on its successor |
+/// | a sample cannot be deserialized | `#[serde(default)]` or `#[serde(alias = "old")]` on the field |
+/// | a change that these do not cover | a higher `version` in `#[fsm(…)]`, and a migration |
+/// | the enum was renamed | its old name, under which rows are stored |
 ///
-/// Samples that were once committed stay in the file, if today's have another shape: rows like them can still be stored
-/// somewhere. Without any such rows (the machine was never deployed), delete the file.
+/// The file keeps committed samples whose shape differs from the current samples, because rows of that shape can still be stored.
+/// If the machine was never deployed, there are no such rows: delete the file.
 ///
-/// Those of an earlier version go through the migrations, as rows do: give the steps that `Builder::migrate` has, each under
-/// the version that it leads on from. What comes out must be read by the code, and a version without a step is told.
+/// Samples of an earlier version go through the migrations, as stored rows do. Pass the steps of `Builder::migrate`, each with the
+/// version that it migrates from. The test fails if a version has no step, or if the code cannot read the migrated data.
 ///
 /// ```
 /// # use fsm_runtime::prelude::*;
@@ -92,7 +93,7 @@ use file::File;
 /// ```
 ///
 /// # Panics
-/// When the rows do not survive, when the snapshot has drifted or is missing, or when the file cannot be read or written.
+/// If the code cannot read the rows, if the snapshot is missing or out of date, or if the file cannot be read or written.
 #[macro_export]
 macro_rules! snapshot {
     ($machine:ident in $path:literal, migrations { $($from:literal => $step:expr),* $(,)? }, $($sample:expr),+ $(,)?) => {
@@ -110,84 +111,84 @@ macro_rules! snapshot {
     };
 }
 
-/// Why a snapshot does not hold.
+/// Why a snapshot test failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
     /// Some states have no sample.
-    #[error("{machine}: no sample for {}; give at least one for each state", Listed(states))]
+    #[error("no sample of `{machine}` for {}: add at least one sample for each state", Listed(states))]
     NoSample {
         /// The machine.
         machine: &'static str,
         /// Its states without a sample.
         states: Vec<&'static str>,
     },
-    /// A sample, or the graph, cannot be written as JSON.
-    #[error("{what} cannot be written: {error}")]
+    /// A sample, or the graph, cannot be serialized as JSON.
+    #[error("cannot serialize {what}: {error}")]
     Encode {
-        /// Which.
+        /// The sample or the graph.
         what: String,
-        /// Why.
+        /// The cause.
         #[source]
         error: crate::codec::CodecError,
     },
     /// The file cannot be read or written.
     #[error("{path}: {error}")]
     Io {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         error: io::Error,
     },
-    /// The file is no snapshot.
-    #[error("{path} is no snapshot: {error}; delete it and run the test again with FSM_UPDATE=1")]
+    /// The file is not a snapshot.
+    #[error("{path} is not a snapshot: {error}; delete it and run the test again with FSM_UPDATE=1")]
     NotASnapshot {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         error: serde_json::Error,
     },
-    /// Rows like those of the snapshot cannot be read any more.
-    #[error("stored rows do not survive the change, by {path}:\n{}", Bulleted(problems))]
+    /// The code cannot read rows like those of the snapshot.
+    #[error("{path}: the code cannot read stored rows:\n{}", Bulleted(problems))]
     Broken {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What breaks, and what to declare.
+        /// The incompatible changes, and what to declare.
         problems: Vec<String>,
     },
-    /// There is no snapshot yet.
-    #[error("{path} does not exist; FSM_UPDATE=1 writes it")]
+    /// The file does not exist.
+    #[error("{path} does not exist: run the test with FSM_UPDATE=1 to create it")]
     Missing {
-        /// Which file.
+        /// The file.
         path: String,
     },
-    /// The declaration has changed, and rows survive it.
+    /// The declaration has changed, and the code can read stored rows.
     #[error(
-        "{path} has drifted, and stored rows survive it: `-` is in the file, `+` is declared; FSM_UPDATE=1 rewrites it\n\n{diff}"
+        "{path} is out of date, but the code can read stored rows: run the test with FSM_UPDATE=1 to update it (`-` is the file, \
+         `+` is the declaration)\n\n{diff}"
     )]
     Drifted {
-        /// Which file.
+        /// The file.
         path: String,
         /// The lines that differ.
         diff: String,
     },
 }
 
-/// The migrations that samples of earlier versions go through.
+/// The migrations for samples of earlier versions.
 #[derive(Clone, Debug, Default)]
 pub struct Steps(Migrations);
 
 impl Steps {
-    /// None.
+    /// Creates an empty list of steps.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The step that leads on from version `from`, as it is given to `Builder::migrate`. A second one from the same version
-    /// takes its place.
+    /// Adds the step that migrates from version `from`, as `Builder::migrate` does. Replaces an earlier step from this version.
     #[must_use]
     pub fn step<M: Durable>(
         mut self,
@@ -199,8 +200,8 @@ impl Steps {
     }
 }
 
-/// Holds the snapshot at `path` against the declaration of `M` and `samples`; writes it where `update` says so and rows
-/// survive. [`snapshot!`](crate::snapshot!) is the short way.
+/// Compares the snapshot at `path` with the declaration of `M` and `samples`. With `update`, writes the file if the code can read
+/// stored rows. [`snapshot!`](crate::snapshot!) is the short form.
 ///
 /// # Errors
 /// See [`SnapshotError`].
