@@ -461,5 +461,5 @@ async fn a_cleared_desired_state_is_not_pursued() {
         other => panic!("{other:?}"),
     }
     let missing = mine.pumps.converge("missing", State::On).await.unwrap_err();
-    assert_eq!(missing.to_string(), "there is no Pump `missing`; it was removed, or never created");
+    assert_eq!(missing.to_string(), "there is no Pump `missing`; it was removed or never created");
 }
