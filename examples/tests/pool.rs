@@ -18,7 +18,7 @@ fn h5_the_stream_continues_after_every_kind_of_failure() {
     for (id, last_state, resumes_at) in [
         ("athens", "-- Running, run 2: panicked: reading 3 is not a number", 4),
         ("bergen", "-- Running, run 2: reading 3 is damaged", 4),
-        ("cairo", "-- Running, run 2: returned, though it is permanent", 3),
+        ("cairo", "-- Running, run 2: a permanent child returned", 3),
         ("dakar", "-- Running, run 2: missed heartbeat: no beat for 1.", 3),
         ("essen", "-- Running, run 2: missed heartbeat: no beat for 1.", 3),
     ] {

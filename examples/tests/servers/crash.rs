@@ -71,7 +71,7 @@ fn load(fixture: &Fixture, enough: &AtomicBool, mut random: Rng, server_kills: &
         let which = random.usize(..IDS.len());
         let id = IDS[which];
         match random.u8(..5) {
-            0 if server_kills[which] < ACCIDENTS => {
+            0 if server_kills[which] < SERVER_KILLS => {
                 if let Some((pid, _)) = fixture.alive(id) {
                     kill(pid, Signal::KILL);
                     server_kills[which] += 1;
