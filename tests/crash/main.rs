@@ -1,11 +1,15 @@
-//! Processes that are killed and stopped at random moments while they write ([`writers`]), work ([`workers`]), migrate rows, or
-//! create the tables ([`migration`]).
+//! Processes that are killed and stopped at random moments while they write ([`writers`], [`stops`]), work ([`workers`]), migrate rows or
+//! create the tables ([`migration`]), or copy the store ([`backups`]). And processes that do nothing ([`idle`]), or lack a right ([`rights`]).
 //!
 //! `FSM_CRASH_ROUNDS=10000 FSM_CRASH_SECONDS=3600 cargo test -p tests --test crash` sets the kills of writers (default 300; a tenth
 //! as many for migrations and openings) and the seconds for workers (default 240). There is no test harness, because this
 //! binary is also the processes that are killed.
 
+mod backups;
+mod idle;
 mod migration;
+mod rights;
+mod stops;
 mod workers;
 mod writers;
 
@@ -14,6 +18,10 @@ use std::path::Path;
 const X1: &str = "x1_nothing_acknowledged_is_lost";
 const X5_ROWS: &str = "x5_a_killed_migration_resumes";
 const X5_TABLES: &str = "x5_tables_are_whole_after_a_killed_open";
+const X5_BACKUPS: &str = "x5_a_killed_backup_is_whole_or_not_there";
+const IDLE: &str = "an_idle_process_rarely_wakes_and_sees_changes_soon";
+const STOPS: &str = "x5_a_stopped_writer_keeps_no_reader_out";
+const RIGHTS: &str = "x5_a_refusal_by_the_system_names_the_remedy";
 const L1: &str = "l1_l2_killed_and_stopped_processes_lose_their_claims";
 
 fn main() {
@@ -30,7 +38,16 @@ fn main() {
     if let Some(path) = std::env::var_os(migration::OPENING) {
         return executor.block_on(migration::open_and_write(Path::new(&path)));
     }
-    let names = [X1, X5_ROWS, X5_TABLES, L1];
+    if let Some(path) = std::env::var_os(backups::VICTIM) {
+        return executor.block_on(backups::back_up_until_killed(Path::new(&path)));
+    }
+    if let Some(path) = std::env::var_os(idle::IDLER) {
+        return executor.block_on(idle::do_nothing(Path::new(&path)));
+    }
+    if let Some(path) = std::env::var_os(rights::REFUSED) {
+        return executor.block_on(rights::be_refused(Path::new(&path)));
+    }
+    let names = [X1, X5_ROWS, X5_TABLES, X5_BACKUPS, IDLE, STOPS, RIGHTS, L1];
     // `cargo test -- --list`.
     if std::env::args().any(|argument| argument == "--list") {
         return names.iter().for_each(|name| println!("{name}: test"));
@@ -54,6 +71,10 @@ fn main() {
             X1 => executor.block_on(writers::nothing_acknowledged_is_lost(rounds)),
             X5_ROWS => executor.block_on(migration::a_killed_migration_resumes(rounds / 10)),
             X5_TABLES => executor.block_on(migration::tables_are_whole_after_a_killed_open(rounds / 10)),
+            X5_BACKUPS => executor.block_on(backups::a_backup_is_whole_or_not_there(rounds / 10)),
+            IDLE => executor.block_on(idle::an_idle_process_rarely_wakes_and_sees_changes_soon()),
+            STOPS => executor.block_on(stops::a_stopped_writer_keeps_no_reader_out(rounds / 3)),
+            RIGHTS => executor.block_on(rights::a_refusal_by_the_system_names_the_remedy()),
             _ => executor
                 .block_on(workers::killed_and_stopped_processes_lose_their_claims(number("FSM_CRASH_SECONDS", 240))),
         };

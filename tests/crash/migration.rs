@@ -168,7 +168,7 @@ async fn check(path: &Path) -> u64 {
         let whole = [(1, None, "Open", 1), (2, Some("Open"), "Closed", 1)];
         assert_eq!(chain, whole[..if n % 50 == 0 { 2 } else { 1 }], "{id}");
     }
-    assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+    assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
     migrated
 }
 
@@ -220,7 +220,7 @@ pub(crate) async fn tables_are_whole_after_a_killed_open(rounds: u32) -> String 
         end(other);
 
         let store = Sqlite::open(&path).await.expect("it opens after a kill");
-        assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+        assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
         let lists = store.lists_by_state().await.expect("an answer");
         let counted = store.count("Account".to_owned()).await;
         assert_eq!(counted.is_ok(), lists, "with its index, or without: {counted:?}");

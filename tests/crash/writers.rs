@@ -119,7 +119,7 @@ pub(crate) async fn nothing_acknowledged_is_lost(rounds: u32) -> String {
     format!("{rounds} kills, {transitions} acknowledged transitions")
 }
 
-fn start(path: &Path, alone: bool) -> Child {
+pub(crate) fn start(path: &Path, alone: bool) -> Child {
     let mut this = Command::new(std::env::current_exe().expect("this binary"));
     this.env(VICTIM, path).envs(alone.then_some((ALONE, "")));
     this.stdout(Stdio::piped()).spawn().expect("a process")
@@ -159,7 +159,7 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
         assert_eq!((last.version, &last.to, last.data.as_ref()), (row.version, &row.state, Some(&row.data)));
     }
     if histories {
-        assert_eq!(store.check().await.expect("a check"), Vec::<String>::new());
+        assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
     }
 }
 

@@ -1,8 +1,8 @@
 //! The SQLite store on a failing disk: full, broken, read-only, after a power cut, at each operation in turn.
 
 use fsm_runtime::store::{
-    Attempts, Cause, Change, Claim, Create, Entering, HistoryQuery, Key, OpenError, Origin, Release, Row, Store,
-    StoreError, Transition, Verdict,
+    Attempts, Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, Key, OpenError, Origin, Release, Renewal,
+    Row, Store, StoreError, Transition, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -12,7 +12,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 use tests_disk::{Disk, Fault, Operation, Unsynced};
@@ -109,7 +109,7 @@ async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
         let data = history.last().and_then(|entry| entry.data.clone());
         assert_eq!(data, row.map(|row| row.data), "{id}: the row equals the last entry");
     }
-    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
     lost
 }
 
@@ -158,11 +158,57 @@ async fn survives(operation: Operation, well: u32, fault: Fault, expected: impl 
 
 #[tokio::test]
 async fn x5_a_full_disk_is_a_typed_error_until_space_returns() {
-    for well in 0..12 {
-        survives(Operation::Write, well, Fault::Full, |error| {
-            matches!(error, StoreError::Full { .. } | StoreError::Indeterminate { .. })
-        })
-        .await;
+    for well in 0..24 {
+        survives(Operation::Write, well, Fault::Full, |error| matches!(error, StoreError::Full { .. })).await;
+    }
+}
+
+/// Neither the process that was refused finds anything of the change, nor one that opens what is on the disk.
+#[tokio::test]
+async fn x5_a_change_refused_by_a_full_disk_is_not_there() {
+    for well in 0..24 {
+        let dir = TempDir::new().unwrap();
+        let disk = Disk::under(dir.path());
+        let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+        let mut acknowledged = BTreeMap::new();
+        disk.fail(Operation::Write, well, Fault::Full);
+        move_until_refused(&store, &mut acknowledged).await;
+        disk.heal();
+        let left = TempDir::new().unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() && file.file_name() != "doors.db-shm" {
+                std::fs::copy(file.path(), left.path().join(file.file_name())).unwrap();
+            }
+        }
+        let doors = Filter {
+            machine: "Door".into(),
+            states: None,
+            entered_before: None,
+            parked: false,
+            after: None,
+            limit: 100,
+        };
+        for store in [store, open_copy(left.path()).await] {
+            let rows = store.list(doors.clone()).await.unwrap().items;
+            let found: BTreeMap<_, _> = rows.into_iter().map(|row| (row.key.id.to_string(), row.version)).collect();
+            assert_eq!(found, acknowledged, "{well}");
+        }
+    }
+}
+
+/// Leases and positions too, which are not changes of instances.
+#[tokio::test]
+async fn x5_a_write_whose_sync_fails_is_indeterminate() {
+    let dir = TempDir::new().unwrap();
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    disk.fail(Operation::Sync, 0, Fault::Broken);
+    let now = SystemTime::now();
+    let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_secs(9) };
+    for answer in [store.renew(vec![renewal], now).await.map(drop), store.advance("mails".into(), 7).await] {
+        let error = answer.unwrap_err();
+        assert!(matches!(&error, StoreError::Indeterminate { cause, .. } if cause.contains("syncing")), "{error}");
     }
 }
 

@@ -144,6 +144,22 @@ async fn statements_can_neither_commit_nor_stop_the_writer() {
 }
 
 #[tokio::test]
+async fn a_deferred_constraint_undoes_the_group() {
+    let (_dir, runtime, jobs) = world().await;
+    let tables =
+        "CREATE TABLE parts (id INTEGER PRIMARY KEY, whole INTEGER REFERENCES parts DEFERRABLE INITIALLY DEFERRED)";
+    runtime.group().commit_with(move |sql| Ok(sql.execute(tables, &[])?)).await.unwrap();
+    let a = jobs.create("a", queued()).await.unwrap();
+    let mut group = runtime.group();
+    group.add(a.start());
+    let orphan = "INSERT INTO parts VALUES (1, 2)";
+    let error = group.commit_with(move |sql| Ok(sql.execute(orphan, &[])?)).await.unwrap_err();
+    assert!(matches!(error, GroupError::Statements(_)), "{error}");
+    assert!(error.to_string().contains("FOREIGN KEY constraint failed"), "{error}");
+    assert_eq!(jobs.get("a").await.unwrap().version(), 1);
+}
+
+#[tokio::test]
 async fn an_empty_group_is_an_error() {
     let (_dir, runtime, _jobs) = world().await;
     let empty = runtime.group().commit().await.unwrap_err();

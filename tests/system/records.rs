@@ -56,6 +56,22 @@ async fn creating_an_existing_id_returns_its_record() {
 }
 
 #[tokio::test]
+async fn a_value_that_is_too_large_is_refused_with_both_sizes() {
+    let (_runtime, jobs) = client().await;
+    let name = "x".repeat(1 << 20);
+    let error = jobs.create("a", job::Queued { name }).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the data of Job `a` has 1048587 bytes, and the store takes up to 1048576; keep it elsewhere and store where it is, or \
+         raise the limit of the store (`max_value_bytes`)"
+    );
+    let running = jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let error = running.fail("x".repeat(1 << 20)).await.unwrap_err();
+    assert!(matches!(error, TransitionError::TooLarge { what: "data", .. }), "{error}");
+    assert_eq!(jobs.get("a").await.unwrap().version(), 2);
+}
+
+#[tokio::test]
 async fn invalid_ids_are_refused() {
     let (_runtime, jobs) = client().await;
     let refusal = async |id: &str| jobs.create(id, queued()).await.unwrap_err().to_string();

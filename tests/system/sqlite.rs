@@ -1,8 +1,8 @@
 //! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
 use fsm_runtime::store::{
-    Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Prune, Purge, Renewal, Row, Store,
-    StoreError, Verdict,
+    Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Prune, Purge, Renewal, RestoreError,
+    Row, Store, StoreError, Verdict,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -240,8 +240,82 @@ async fn x5_a_lock_held_past_the_timeout_is_a_busy_error() {
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = commit(&store, create("a")).await.unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    if cfg!(target_os = "linux") {
+        let text = error.to_string();
+        assert!(
+            text.ends_with("was locked for 2s by another connection of this process; its transaction has to end"),
+            "{text}"
+        );
+    }
     blocker.execute_batch("ROLLBACK").unwrap();
     assert!(matches!(commit(&store, create("a")).await.unwrap(), Verdict::Committed { .. }));
+}
+
+/// Somebody may be stopped in the midst of a transaction, for as long as it likes.
+#[tokio::test]
+async fn a_store_opens_while_another_holds_the_write_lock() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    commit(&Sqlite::open(&path).await.unwrap(), create("a")).await.unwrap();
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let patience = Duration::from_millis(20);
+    let options = || Sqlite::options().busy_timeout(patience);
+    for options in [options(), options().state_index(true), options().read_only(true)] {
+        let store = options.open(&path).await.unwrap();
+        assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
+    }
+    // What has to change the file has to wait, as long as it is told to.
+    let error = options().state_index(false).open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::Busy { waited, .. } if waited == patience), "{error}");
+    let error = commit(&options().open(&path).await.unwrap(), create("b")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy { waited, .. } if waited == patience), "{error}");
+    blocker.execute_batch("ROLLBACK").unwrap();
+}
+
+#[tokio::test]
+async fn a_store_opened_for_reading_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let read_only = || Sqlite::options().read_only(true).open(&path);
+    let error = read_only().await.unwrap_err().to_string();
+    assert!(error.contains("No such file or directory"), "{error}");
+    let other = dir.path().join("other.db");
+    sql(&other, "CREATE TABLE t (a)");
+    let error = Sqlite::options().read_only(true).open(&other).await.unwrap_err();
+    assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
+    commit(&Sqlite::open(&path).await.unwrap(), create("a")).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let store = read_only().await.unwrap();
+    assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
+    assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
+    store.backup(dir.path().join("copy.db")).await.unwrap();
+    let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
+    for refused in [
+        commit(&store, create("b")).await.map(drop),
+        store.renew(vec![renewal], SystemTime::now()).await.map(drop),
+        store.advance("mails".into(), 1).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+        assert!(error.to_string().ends_with("cannot be written: it was opened with `read_only(true)`"), "{error}");
+    }
+    let runtime = fsm_runtime::Runtime::builder(store.clone()).start().await.unwrap();
+    runtime.shutdown(Duration::from_secs(1)).await;
+    drop(store);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_reader_sees_what_others_write() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("doors.db");
+    let writer = Sqlite::open(&path).await.unwrap();
+    let reader = Sqlite::options().read_only(true).open(&path).await.unwrap();
+    let mut changes = reader.foreign_changes();
+    commit(&writer, create("a")).await.unwrap();
+    changes.recv().await.unwrap();
+    assert!(reader.get(Key::new("Door", "a")).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -273,7 +347,7 @@ async fn a_backup_under_load_is_a_complete_store() {
     assert_eq!(
         refusal(&copy).await,
         format!(
-            "{}: no copy was made in {} (output file already exists); give the path of a new file, in a folder with room \
+            "{}: no copy was made in {} (the file exists); give the path of a new file, in a folder with room \
              that this user can write",
             dir.path().join("doors.db").canonicalize().unwrap().display(),
             copy.display()
@@ -285,33 +359,119 @@ async fn a_backup_under_load_is_a_complete_store() {
     let copy = Sqlite::open(&copy).await.unwrap();
     assert!(copy.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert!(copy.get(Key::new("Door", "b")).await.unwrap().is_none());
-    assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(copy.integrity_check().await.unwrap(), Vec::<String>::new());
     let size = store.size().await.unwrap();
     assert!(size.bytes > 0 && size.log_bytes > 0, "{size:?}");
 }
 
 #[tokio::test]
-async fn the_counters_of_a_restored_copy_can_be_raised() {
+async fn a_backup_removes_what_a_killed_one_left() {
     let dir = TempDir::new().unwrap();
-    let path = dir.path().join("doors.db");
+    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    let copies = TempDir::new().unwrap();
+    std::fs::write(copies.path().join("yesterday.db.0.fsm-partial"), "half a copy").unwrap();
+    store.backup(copies.path().join("today.db")).await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(copies.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["today.db"]);
+}
+
+#[tokio::test]
+async fn a_restored_store_counts_on_beyond_the_lost_one() {
+    const RAISE: u64 = 1_000_000_000_000;
+    let dir = TempDir::new().unwrap();
+    let (path, copy, restored) = (dir.path().join("doors.db"), dir.path().join("copy.db"), dir.path().join("new.db"));
     let store = Sqlite::open(&path).await.unwrap();
+    let renewal = Renewal { owner: "7-lost".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
+    store.renew(vec![renewal], SystemTime::now()).await.unwrap();
     commit(&store, create("a")).await.unwrap();
+    store.backup(&copy).await.unwrap();
     drop(store);
-    // As docs/operations.md has it.
-    sql(
-        &path,
-        "UPDATE fsm_meta SET value = value + 1000000 WHERE name = 'fence';
-         UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'fsm_history';",
-    );
-    let store = Sqlite::open(&path).await.unwrap();
-    assert_eq!(store.newest().await.unwrap(), 1_000_001);
+    Sqlite::restore(&copy, &restored).await.unwrap();
+    let store = Sqlite::open(&restored).await.unwrap();
+    assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
+    assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
+    assert!(store.leases(SystemTime::now()).await.unwrap().iter().all(|lease| !lease.live));
+    assert_eq!(store.newest().await.unwrap(), RAISE + 1);
     commit(&store, create("b")).await.unwrap();
-    assert_eq!(store.newest().await.unwrap(), 1_000_002);
+    assert_eq!(store.newest().await.unwrap(), RAISE + 2);
     let row = store.get(Key::new("Door", "b")).await.unwrap().unwrap();
     let Row { key, incarnation, version, fence, .. } = row;
     let claim = Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() });
     let Verdict::Committed { rows } = commit(&store, claim).await.unwrap() else { panic!() };
-    assert_eq!(rows[0].fence, 1_000_001);
+    assert_eq!(rows[0].fence, RAISE + 1);
+    // An empty store, too.
+    let empty = dir.path().join("empty.db");
+    Sqlite::open(dir.path().join("none.db")).await.unwrap().backup(&empty).await.unwrap();
+    Sqlite::restore(&empty, dir.path().join("new2.db")).await.unwrap();
+    assert_eq!(Sqlite::open(dir.path().join("new2.db")).await.unwrap().newest().await.unwrap(), RAISE);
+}
+
+#[tokio::test]
+async fn a_restore_overwrites_nothing_and_takes_stores_only() {
+    let dir = TempDir::new().unwrap();
+    let (path, copy) = (dir.path().join("doors.db"), dir.path().join("copy.db"));
+    let store = Sqlite::open(&path).await.unwrap();
+    commit(&store, create("a")).await.unwrap();
+    store.backup(&copy).await.unwrap();
+    let error = Sqlite::restore(&copy, &path).await.unwrap_err();
+    assert!(matches!(error, RestoreError::Exists { .. }), "{error}");
+    // A log alone would be applied to whatever file is beside it.
+    let log = dir.path().join("new.db-wal");
+    std::fs::write(&log, "").unwrap();
+    let error = Sqlite::restore(&copy, dir.path().join("new.db")).await.unwrap_err();
+    assert!(matches!(&error, RestoreError::Exists { file } if *file == log), "{error}");
+    let other = dir.path().join("other.db");
+    sql(&other, "CREATE TABLE t (a)");
+    let to = dir.path().join("to.db");
+    let error = Sqlite::restore(&other, &to).await.unwrap_err();
+    assert!(matches!(error, RestoreError::Backup(OpenError::NotAStore { .. })), "{error}");
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4_096].fill(0xAB);
+    std::fs::write(&other, bytes).unwrap();
+    let error = Sqlite::restore(&other, &to).await.unwrap_err();
+    assert!(matches!(error, RestoreError::Backup(OpenError::Damaged { .. })), "{error}");
+    let error = Sqlite::restore(&copy, dir.path().join("none/to.db")).await.unwrap_err();
+    assert!(matches!(error, RestoreError::Failed { .. }), "{error}");
+    assert!(!to.exists());
+}
+
+fn with_data(id: &str, bytes: usize) -> Change {
+    let Change::Create(mut create) = create(id) else { unreachable!() };
+    create.into.data = format!("{:?}", "x".repeat(bytes - 2));
+    Change::Create(create)
+}
+
+#[tokio::test]
+async fn a_value_past_the_limit_fails_its_own_group_only() {
+    let dir = TempDir::new().unwrap();
+    let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
+    let limit = 1 << 20;
+    let groups = vec![with_data("a", limit + 1).into(), with_data("b", limit).into()];
+    let verdicts = store.commit(groups, SystemTime::now()).await.unwrap();
+    assert_eq!(verdicts[0], Verdict::TooLarge { change: 0, what: "data", size: limit + 1, limit });
+    assert!(matches!(verdicts[1], Verdict::Committed { .. }));
+    assert!(store.get(Key::new("Door", "a")).await.unwrap().is_none());
+    drop(store);
+    let store = Sqlite::options().max_value_bytes(100).open(dir.path().join("doors.db")).await.unwrap();
+    assert!(store.get(Key::new("Door", "b")).await.unwrap().is_some(), "what is stored can be read");
+    let verdict = commit(&store, with_data("c", 101)).await.unwrap();
+    assert_eq!(verdict, Verdict::TooLarge { change: 0, what: "data", size: 101, limit: 100 });
+    let Change::Create(mut long) = create("d") else { unreachable!() };
+    long.idempotency_key = Some("k".repeat((64 << 10) + 1));
+    let verdict = commit(&store, Change::Create(long)).await.unwrap();
+    assert!(matches!(verdict, Verdict::TooLarge { what: "idempotency key", .. }), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn a_main_that_returns_the_error_prints_its_text() {
+    let dir = TempDir::new().unwrap();
+    let error = Sqlite::open(dir.path().join("none/doors.db")).await.unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let error = Sqlite::restore(dir.path(), dir.path().join("to.db")).await.unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let start = fsm_runtime::StartError::MachineTwice { machine: "Job" };
+    assert_eq!(format!("{start:?}"), start.to_string());
 }
 
 #[tokio::test]
@@ -328,7 +488,7 @@ async fn x5_the_integrity_check_finds_damage() {
     bytes[middle..middle + 4_096].fill(0xAB);
     std::fs::write(&path, bytes).unwrap();
     let store = Sqlite::open(&path).await.unwrap();
-    match store.check().await {
+    match store.integrity_check().await {
         Ok(found) => assert!(!found.is_empty()),
         Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}"),
     }
@@ -422,7 +582,7 @@ async fn x6_the_log_shrinks_after_a_long_read() {
     reader.execute_batch("BEGIN; SELECT * FROM fsm_instances").unwrap();
     let big = |n: u32| match create(&n.to_string()) {
         Change::Create(create) => {
-            let data = format!("\"{}\"", "x".repeat(1 << 20));
+            let data = format!("\"{}\"", "x".repeat((1 << 20) - 2));
             Change::Create(Create { into: Entering { data, ..create.into }, ..create })
         }
         other => other,

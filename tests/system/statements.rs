@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 use syn::visit::{self, Visit};
@@ -54,8 +54,10 @@ async fn exercised(folder: &Path) {
         let store = options.open(&path).await.unwrap();
         store.in_use("Door".to_owned()).await.unwrap();
         store.size().await.unwrap();
-        assert!(store.check().await.unwrap().is_empty());
-        store.backup(file()).await.unwrap();
+        assert!(store.integrity_check().await.unwrap().is_empty());
+        let copy = file();
+        store.backup(&copy).await.unwrap();
+        Sqlite::restore(&copy, file()).await.unwrap();
         store.retire("Door".to_owned(), 2).await.unwrap();
         store.definition("Door".to_owned()).await.unwrap();
         let renewal = Renewal { owner: "me".into(), holder: "me".into(), ttl: Duration::from_secs(1) };
@@ -106,6 +108,11 @@ impl<'ast> Visit<'ast> for Written {
 }
 
 /// Whether `run` matches `written`, whose braces stand for any text.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 fn is_that(run: &str, written: &str) -> bool {
     let mut rest = run;
     let pieces = written.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after));
@@ -136,8 +143,7 @@ async fn every_statement_uses_an_index() {
     let mut problems = Vec::new();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fsm-runtime/src/store/sqlite");
     let mut all = 0;
-    for file in std::fs::read_dir(sources).unwrap() {
-        let path = file.unwrap().path();
+    for path in files(&sources) {
         let Some(extension) = path.extension() else { continue };
         let text = std::fs::read_to_string(&path).unwrap();
         let mut written = Written::default();

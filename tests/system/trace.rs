@@ -164,6 +164,36 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     }
 }
 
+#[tokio::test]
+async fn an_id_with_a_newline_never_breaks_a_line() {
+    let lines = Lines::default();
+    let _another = tracing::Dispatch::new(Lines::default());
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let mut world = World::with(|builder| builder.max_attempts(2).backoff(SECOND, SECOND)).await;
+    let id = "a\nERROR forged";
+    let first = world.jobs.create(id, job::Queued { name: "name".into() }).await.unwrap();
+    let job::AnyRecord::Queued(second) = world.jobs.get(id).await.unwrap() else { panic!() };
+    first.start().await.unwrap();
+    let conflict = second.start().await.unwrap_err();
+    for attempt in 1..=2 {
+        world.calls.next().await.tell(Do::Fail("the reason"));
+        if attempt == 1 {
+            world.row(id, |row| row.error.is_some()).await;
+            world.clock.advance(SECOND);
+        }
+    }
+    world.row(id, |row| row.parked.is_some()).await;
+    world.jobs.fire(id, job::event::Fail { reason: String::new() }).await.unwrap();
+    let job::AnyRecord::Failed(failed) = world.jobs.get(id).await.unwrap() else { panic!() };
+    let shown = format!("{conflict} {conflict:?} {failed:?}");
+    let refused = failed.reopen().await.unwrap_err();
+    let undeclared = world.jobs.fire(id, job::event::Finish { result: 7 }).await.unwrap_err();
+    assert!(!format!("{shown} {refused} {undeclared}").contains('\n'), "{shown} {refused} {undeclared}");
+    let lines = lines.0.lock().unwrap();
+    assert!(lines.iter().any(|line| line.contains(r"id=a\nERROR forged")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains('\n')), "{lines:#?}");
+}
+
 /// Every result waits, and the outage is reported once.
 #[tokio::test]
 async fn c17_an_outage_is_reported_once_and_keeps_every_result() {

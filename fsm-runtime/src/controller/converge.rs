@@ -47,7 +47,7 @@ async fn step(engine: &Arc<Engine>, driver: &dyn Driver, row: &Row, limits: Limi
     };
     let Decision::Keep { desired, retry, note } = decision else { return Ok(()) };
     if let Some((about, text)) = &note {
-        tracing::warn!(machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version, %text, "{about}");
+        tracing::warn!(machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version, %text, "{about}");
     }
     let note = note.map(|(about, text)| Note { about, text, cause: Cause::Converge, origin: Origin::default() });
     let due = retry.map(|setback| limits.backoff.delay(setback));
@@ -67,10 +67,13 @@ async fn fire(
         Ok(transition) => transition,
         Err(reason) => return Ok(Err(reason)),
     };
-    Ok(match engine.commit(Change::Transition(transition)).await? {
-        Verdict::Refused { reason, .. } => Err(format!("the store refused it: {reason}")),
+    let verdict = engine.commit(Change::Transition(transition)).await?;
+    if let Some(reason) = verdict.refusal() {
+        return Ok(Err(format!("the store refused it: {reason}")));
+    }
+    Ok(match verdict {
         Verdict::Committed { .. } => {
-            tracing::info!(machine = %row.key.machine, id = %row.key.id, state = %row.state, %event, "event fired toward the desired state");
+            tracing::info!(machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, %event, "event fired toward the desired state");
             Ok(())
         }
         // Somebody else was first: the next look sees what has become of it.

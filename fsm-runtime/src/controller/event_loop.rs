@@ -11,7 +11,7 @@ use super::{
 use crate::{
     engine::{Engine, background::Parts},
     machine::knows,
-    store::{Attempts, Change, Due, Key, Release, Renewal, Row, Scope, StoreError, Verdict},
+    store::{Attempts, Change, Disarm, Due, Key, Release, Renewal, Row, Scope, StoreError, Verdict, shortened},
     supervisor::Supervisor,
     worker::signals::Stage,
 };
@@ -255,7 +255,7 @@ impl Run {
                 self.free_slot(&key);
                 if self.reported.insert((key.clone(), row.version)) {
                     tracing::error!(
-                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version, %error,
+                        machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version, %error,
                         "the timer is due, and the row cannot be read; it is left as it is"
                     );
                 }
@@ -263,13 +263,13 @@ impl Run {
             Ok(Step::Stored(Ok(()))) => self.look_now(key.clone()),
             Ok(Step::Looked(Err(error)) | Step::Claimed(_, Err(error)) | Step::Stored(Err(error))) => {
                 // The scan says once that the store is away; here it would be said for each row.
-                tracing::debug!(machine = %key.machine, id = %key.id, %error, "the store did not answer; looking again");
+                tracing::debug!(machine = %key.machine, id = %key.id.escape_debug(), %error, "the store did not answer; looking again");
                 self.free_slot(&key);
                 self.look_after(key.clone(), LOOK_AGAIN);
             }
             Err(failed) => {
                 let error = panic_text(failed);
-                tracing::error!(machine = %key.machine, id = %key.id, %error, "a look at the instance failed");
+                tracing::error!(machine = %key.machine, id = %key.id.escape_debug(), %error, "a look at the instance failed");
                 self.free_slot(&key);
                 self.look_after(key.clone(), self.settings.scan);
             }
@@ -344,16 +344,27 @@ impl Run {
                 Err(error) => return Step::Unreadable(Box::new(row), error),
             };
             let dropped = matches!(change, Change::Disarm(_));
-            Step::Stored(engine.commit(change).await.map(|verdict| match verdict {
+            let mut verdict = engine.commit(change).await;
+            if !dropped && let Ok(Some(reason)) = verdict.as_ref().map(Verdict::refusal) {
+                // It would be refused at every look.
+                let Row { key, incarnation, version, .. } = row.clone();
+                let reason = shortened(format!("the store refused the timer's event: {reason}"));
+                tracing::error!(
+                    machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version, %reason,
+                    "timer dropped"
+                );
+                verdict = engine.commit(Change::Disarm(Disarm { key, incarnation, version, reason })).await;
+            }
+            Step::Stored(verdict.map(|verdict| match verdict {
                 Verdict::Committed { .. } if dropped => {
                     tracing::warn!(
-                        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                        machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
                         attempt = row.attempt, "timer dropped: its event was refused"
                     );
                 }
                 Verdict::Committed { .. } => {
                     tracing::info!(
-                        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                        machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
                         attempt = row.attempt, "timer fired"
                     );
                 }

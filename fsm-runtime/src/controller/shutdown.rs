@@ -79,7 +79,7 @@ impl Run {
         self.give_back().await;
         for cut in &report.cut {
             let StoppedWorker { key, state, how } = cut;
-            tracing::warn!(machine = %key.machine, id = %key.id, %state, ?how, "work was cut by the shutdown");
+            tracing::warn!(machine = %key.machine, id = %key.id.escape_debug(), %state, ?how, "work was cut by the shutdown");
         }
         report
     }

@@ -2,7 +2,7 @@
 
 use super::stored::{Halt, Stored};
 use crate::{
-    store::{Cause, HistoryEntry, Row},
+    store::{Cause, HistoryEntry, Row, shortened},
     worker::Limits,
 };
 use fsm_core::{Blocker, Graph, NextStep};
@@ -104,6 +104,7 @@ fn judge(
 
 /// What a refused event makes of the wish.
 pub(crate) fn refused(desired: Stored, row: &Row, event: &str, reason: String, limits: Limits) -> Decision {
+    let reason = shortened(reason);
     let setbacks = desired.setbacks.saturating_add(1);
     let over = setbacks >= limits.attempts;
     let note = over.then(|| ("desired state given up", format!("{setbacks} setbacks, the last: `{event}`: {reason}")));

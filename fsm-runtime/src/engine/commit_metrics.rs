@@ -30,6 +30,7 @@ impl Committing {
                 Verdict::Duplicate { .. } => "duplicate",
                 Verdict::KeyReused { .. } => "key_reused",
                 Verdict::Refused { .. } => "refused",
+                Verdict::TooLarge { .. } => "too_large",
             };
             if let Some(machine) = machine {
                 metrics::counter!("fsm_verdicts_total", "machine" => machine, "verdict" => name).increment(1);

@@ -147,7 +147,7 @@ impl Sent {
 /// One event for each group that was not made. Losing a race is ordinary; what the store will never take is not.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
-    let Key { machine, id } = key;
+    let (machine, id) = (&key.machine, key.id.escape_debug());
     match verdict {
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
         Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: it is not there any more"),
@@ -164,6 +164,9 @@ fn log(keys: &[Key], verdict: &Verdict) {
             "refused: the idempotency key stands for another request"
         ),
         Verdict::Refused { reason, .. } => tracing::error!(%machine, %id, %reason, "refused by the store"),
+        Verdict::TooLarge { what, size, limit, .. } => {
+            tracing::error!(%machine, %id, %what, size, limit, "refused by the store: a value is too large");
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) struct Waiting<'a>(&'a Outage);
 
 impl Outage {
     /// `what` of this instance could not be stored, and is tried again.
-    pub(crate) fn wait(&self, what: &'static str, Key { machine, id }: &Key, error: &StoreError) -> Waiting<'_> {
+    pub(crate) fn wait(&self, what: &'static str, key: &Key, error: &StoreError) -> Waiting<'_> {
+        let (machine, id) = (&key.machine, key.id.escape_debug());
         let first = {
             let mut tally = self.tally();
             tally.waiting += 1;

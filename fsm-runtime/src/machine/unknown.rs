@@ -41,7 +41,7 @@ impl Unknown {
         ));
         if new {
             tracing::warn!(
-                %machine, %state, schema, known_schema = known, id = %example.id,
+                %machine, %state, schema, known_schema = known, id = %example.id.escape_debug(),
                 "rows that this code does not know are left as they are; `Runtime::unknown_rows` counts them"
             );
         }

@@ -146,6 +146,17 @@ pub enum TransitionError<M: Durable> {
         /// The store's words.
         reason: String,
     },
+    /// A value is larger than the store takes.
+    TooLarge {
+        /// Which instance.
+        key: Key,
+        /// Which value: `data`, `payload`, `context`, `checkpoint`, …
+        what: &'static str,
+        /// The bytes that it has, as JSON.
+        size: usize,
+        /// The bytes that it may have.
+        limit: usize,
+    },
     /// Data or payload could not be written as JSON.
     Codec(CodecError),
     /// The row does not fit the declaration.
@@ -214,6 +225,11 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
             Self::Override { key, why } => write!(f, "{key} was not moved: {why}"),
             Self::InvalidId { why } => f.write_str(why),
             Self::Unstorable { key, reason } => write!(f, "the store cannot hold this change of {key}: {reason}"),
+            Self::TooLarge { key, what, size, limit } => write!(
+                f,
+                "the {what} of {key} has {size} bytes, and the store takes up to {limit}; keep it elsewhere and store where it is, or \
+                 raise the limit of the store (`max_value_bytes`)"
+            ),
             Self::Codec(error) => write!(f, "the data cannot be written as JSON: {error}"),
             Self::Row(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

@@ -284,7 +284,7 @@ pub(super) fn refuse<M: Durable>(
     reason: Reason,
 ) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
-    let Key { machine: name, id } = &key;
+    let (name, id) = (&key.machine, key.id.escape_debug());
     tracing::debug!(machine = %name, %id, %state, version = meta.version, %event, %reason, "refused by a guard");
     TransitionError::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
 }
@@ -297,7 +297,7 @@ pub(super) fn not_accepted<M: Durable>(
     accepts: &'static [M::EventKind],
 ) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
-    let Key { machine: name, id } = &key;
+    let (name, id) = (&key.machine, key.id.escape_debug());
     tracing::debug!(
         machine = %name, %id, %state, version = meta.version, %event,
         "refused: the state does not declare the event"

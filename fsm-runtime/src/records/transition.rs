@@ -177,6 +177,7 @@ pub(super) fn missed<M: Durable>(
             TransitionError::KeyReused { key, idempotency_key: idempotency_key.unwrap_or_default(), first: first.event }
         }
         Verdict::Refused { reason, .. } => TransitionError::Unstorable { key, reason },
+        Verdict::TooLarge { what, size, limit, .. } => TransitionError::TooLarge { key, what, size, limit },
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {
             TransitionError::Unstorable { key, reason: "the store's verdict does not fit the change".to_owned() }
         }

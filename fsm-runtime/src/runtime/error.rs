@@ -1,9 +1,10 @@
-//! Owns why a runtime does not start.
+//! Why a runtime does not start.
 
 use crate::store::{InUse, Key, PresenceError, StoreError};
+use std::fmt;
 
 /// Why a runtime did not start. Nothing runs, and no row was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The process could not show others that it is alive.
@@ -93,6 +94,13 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The text of `Display`: what a `main` that returns the error prints.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 fn each(rows: &[InUse]) -> String {

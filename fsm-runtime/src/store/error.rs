@@ -1,9 +1,9 @@
-//! Owns what can go wrong with a store, one error for each kind of operation.
+//! What can go wrong with a store, one error for each kind of operation.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// Why a store could not be opened. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The file is something else.
@@ -26,15 +26,14 @@ pub enum OpenError {
         known: i64,
     },
     /// Another process held the file's lock for too long.
-    #[error(
-        "{} was locked by another process for {waited:?}; try again, or see which process holds a transaction open",
-        file.display()
-    )]
+    #[error("{} was locked for {waited:?} by {}", file.display(), holder_or_unknown(holder.as_deref()))]
     Busy {
         /// The file.
         file: PathBuf,
         /// How long it was waited for.
         waited: Duration,
+        /// The process that held it and what ends it, where the system tells.
+        holder: Option<String>,
     },
     /// What is in the file is not what was written there.
     #[error("{} is damaged ({cause}); restore it from a backup", file.display())]
@@ -43,6 +42,15 @@ pub enum OpenError {
         file: PathBuf,
         /// The cause.
         cause: String,
+    },
+    /// The file is a database without the tables of a store.
+    #[error(
+        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which makes them",
+        file.display()
+    )]
+    NotAStore {
+        /// The file.
+        file: PathBuf,
     },
     /// The SQLite that was linked has known defects.
     #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
@@ -60,8 +68,38 @@ pub enum OpenError {
     },
 }
 
+/// Why a backup was not put in the place of a store's file. Nothing was changed.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// There is a file in the place, or the log of one.
+    #[error(
+        "{} exists, and a restore overwrites nothing; stop the processes that use the store, and move its file with its `-wal` and \
+         `-shm` to another folder",
+        file.display()
+    )]
+    Exists {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The backup cannot be read.
+    #[error(transparent)]
+    Backup(#[from] OpenError),
+    /// The file could not be written.
+    #[error(
+        "{} was not restored ({cause}); give the path of a new file, in a folder with room that this user can write",
+        file.display()
+    )]
+    Failed {
+        /// The file.
+        file: PathBuf,
+        /// The cause, in the words of SQLite or of the operating system.
+        cause: String,
+    },
+}
+
 /// Why a store could not do what it was asked. Unless it says otherwise, nothing was changed.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// Whether it was done is not known: the commit itself failed.
@@ -73,14 +111,14 @@ pub enum StoreError {
         cause: String,
     },
     /// Somebody else held the store's lock for too long.
-    #[error(
-        "{store} was locked by another writer for {waited:?}; try again, or see which process holds a transaction open"
-    )]
+    #[error("{store} was locked for {waited:?} by {}", holder_or_unknown(holder.as_deref()))]
     Busy {
         /// Which store.
         store: String,
         /// How long it was waited for.
         waited: Duration,
+        /// The process that held it and what ends it, where the system tells.
+        holder: Option<String>,
     },
     /// There is no room left.
     #[error("{store}: the disk is full; make room, it goes on by itself")]
@@ -89,10 +127,12 @@ pub enum StoreError {
         store: String,
     },
     /// The store cannot be written.
-    #[error("{store} is read-only; give this user the right to write the file and its folder")]
+    #[error("{store} cannot be written: {cause}")]
     ReadOnly {
         /// Which store.
         store: String,
+        /// The cause, and what helps.
+        cause: String,
     },
     /// The store's file was deleted, moved or replaced while it was open. What was written to it now would be lost with the process, so nothing is.
     #[error(
@@ -141,3 +181,20 @@ pub enum StoreError {
         cause: String,
     },
 }
+
+fn holder_or_unknown(holder: Option<&str>) -> &str {
+    holder.unwrap_or("another process; try again, or see which process holds a transaction open")
+}
+
+/// The text of `Display`: what a `main` that returns the error prints.
+macro_rules! debug_as_display {
+    ($($error:ty),*) => {$(
+        impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+debug_as_display!(OpenError, RestoreError, StoreError);

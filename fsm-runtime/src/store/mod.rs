@@ -8,6 +8,7 @@ pub mod contract;
 mod error;
 mod history;
 mod lease;
+mod limits;
 mod query;
 mod row;
 pub mod sqlite;
@@ -17,9 +18,11 @@ pub use change::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
     Release, Rewrite, SetDesiredState, Transition,
 };
-pub use error::{OpenError, StoreError};
+pub use error::{OpenError, RestoreError, StoreError};
 pub use history::{HistoryEntry, HistoryKind};
 pub use lease::{Lease, PresenceError, Renewal};
+pub(crate) use limits::shortened;
+pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
 pub use row::{Key, Row};
 pub use verdict::Verdict;
@@ -40,6 +43,8 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 ///   breaks a constraint gets its own [`Verdict`], and the others commit.
 /// - **Keys.** An instance has a machine's name and an id, neither of them empty: a [`Create`] without one is `Refused`. Any other text
 ///   is given back exactly.
+/// - **Sizes.** A group with a value past the store's limit, or a text past [`MAX_TEXT_BYTES`], is `TooLarge`
+///   ([`Group::too_large`]); the other groups of the call commit.
 /// - **Idempotency keys.** A key stands for one birth, or for one event with its payload, in one life of an instance; the same JSON is the
 ///   same, however its objects are ordered. It is looked up before state and version: the first answer stands though the instance has moved on.
 /// - **Durability.** A method that writes returns only after everything that its answer speaks of is durable, a `Conflict` and a

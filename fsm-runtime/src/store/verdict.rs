@@ -1,4 +1,4 @@
-//! Owns what a store answers to a group of changes.
+//! What a store answers to a group of changes.
 
 use super::{history::HistoryEntry, row::Row};
 
@@ -45,9 +45,32 @@ pub enum Verdict {
         /// The store's words.
         reason: String,
     },
+    /// A value of the change is larger than the store takes. Nothing of the group was applied.
+    TooLarge {
+        /// The place of the change in its group.
+        change: usize,
+        /// Which value: `data`, `payload`, `context`, `checkpoint`, `note`, …
+        what: &'static str,
+        /// The bytes that it has.
+        size: usize,
+        /// The bytes that it may have.
+        limit: usize,
+    },
 }
 
 impl Verdict {
+    /// Why the store can never take the change; `None` where that is not the verdict.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Refused { reason, .. } => Some(reason.clone()),
+            Self::TooLarge { what, size, limit, .. } => {
+                Some(format!("the {what} has {size} bytes, and the store takes up to {limit}"))
+            }
+            _ => None,
+        }
+    }
+
     /// The place of the change that was in the way; `None` where none was.
     #[must_use]
     pub fn change(&self) -> Option<usize> {
@@ -57,7 +80,8 @@ impl Verdict {
             | Self::Fenced { change, .. }
             | Self::Duplicate { change, .. }
             | Self::KeyReused { change, .. }
-            | Self::Refused { change, .. } => Some(*change),
+            | Self::Refused { change, .. }
+            | Self::TooLarge { change, .. } => Some(*change),
         }
     }
 }

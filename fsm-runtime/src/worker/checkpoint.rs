@@ -81,11 +81,10 @@ async fn store(engine: &Engine, change: Checkpoint, signals: &Signals) -> Result
             Ok(Verdict::Conflict { .. } | Verdict::Fenced { .. }) => {
                 return Err(WorkError::from(ProgressError::Superseded { key }));
             }
-            Ok(Verdict::Refused { reason, .. }) => {
-                return Err(WorkError::permanent(ProgressError::Refused { key, reason }));
-            }
-            Ok(verdict @ (Verdict::Duplicate { .. } | Verdict::KeyReused { .. })) => {
-                let reason = format!("it answered {verdict:?}, which is about idempotency keys");
+            Ok(verdict) => {
+                let reason = verdict.refusal();
+                let reason =
+                    reason.unwrap_or_else(|| format!("its verdict is {verdict:?}, which is about idempotency keys"));
                 return Err(WorkError::permanent(ProgressError::Refused { key, reason }));
             }
             Err(error) => error,

@@ -81,7 +81,10 @@ pub fn answers(verdict: &Verdict, changes: usize) -> Vec<Option<Answer>> {
         Verdict::Fenced { current, .. } => seen("fenced", Some(current)),
         Verdict::Duplicate { first, .. } => shown("duplicate", first),
         Verdict::KeyReused { first, .. } => shown("key reused", first),
-        Verdict::Refused { reason, .. } => Answer { words: format!("refused {reason}"), fence: None, committed: false },
+        Verdict::Refused { .. } | Verdict::TooLarge { .. } => {
+            let reason = verdict.refusal().unwrap_or_default();
+            Answer { words: format!("refused {reason}"), fence: None, committed: false }
+        }
     };
     let mut answers = vec![None; changes];
     answers[verdict.change().expect("a miss has a place")] = Some(missed);

@@ -18,7 +18,7 @@ use std::{
 pub const LOG_LIMIT: u64 = 128 << 20;
 /// How many large changes each process commits.
 pub const COMMITS: usize = 110;
-const LARGE: usize = 1 << 20;
+const LARGE: usize = (1 << 20) - 2;
 
 /// Rewrites one large row repeatedly, while a reader always blocks SQLite's own checkpoints.
 pub async fn swell(path: &Path, me: &str) {

@@ -57,6 +57,22 @@ async fn t1_a_timer_fires_while_its_instance_waits_for_a_slot() {
 }
 
 #[tokio::test]
+async fn a_timer_whose_data_is_too_large_is_dropped() {
+    let mut world = World::new().await;
+    // `Running` fits, and `Failed` has a reason more.
+    let name = "x".repeat((1 << 20) - r#"{"name":""}"#.len());
+    world.jobs.create("a", job::Queued { name }).await.unwrap().start().await.unwrap();
+    world.calls.next().await.tell(Do::FailFor(HOUR * 10));
+    world.row("a", |row| row.error.is_some()).await;
+    world.clock.advance(HOUR);
+    let row = world.row("a", |row| row.timer_at.is_none()).await;
+    assert_eq!(row.state, "Running");
+    let history = world.jobs.history("a", 0, 100).await.unwrap();
+    let said = history.last().and_then(|last| last.payload.clone()).unwrap_or_default();
+    assert!(said.contains("the data has 1048596 bytes"), "{said}");
+}
+
+#[tokio::test]
 async fn the_timer_of_an_unreadable_row_is_kept() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::FailFor(HOUR * 10));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 #[fsm(initial = Record, durable, context = u8, derive(Serialize, Deserialize))]
 enum Job {
     #[on(with_key => Task)]
-    #[on(again => Task)]
+    #[on(requeue_after => Task)]
     Record,
     #[on(into_parts => Workers)]
     Task,

@@ -73,7 +73,9 @@ pub(crate) async fn manage(paths: &Paths) -> anyhow::Result<()> {
 pub(crate) async fn unpark(paths: &Paths, id: &str) -> anyhow::Result<()> {
     let servers = Session::read(paths).await?.servers();
     let row = match servers.row(id).await {
-        Err(ReadError::NotFound { .. }) => bail!("there is no server `{id}`; run `servers ls` for a list"),
+        Err(ReadError::NotFound { .. }) => {
+            bail!("there is no server `{}`; run `servers ls` for a list", id.escape_debug())
+        }
         read => read?,
     };
     ensure!(row.parked.is_some(), "the work on `{id}` is not parked; run `servers ls` for its state");
@@ -110,7 +112,7 @@ pub(crate) async fn status(paths: &Paths) -> anyhow::Result<()> {
 pub(crate) async fn log(paths: &Paths, id: &str) -> anyhow::Result<()> {
     let servers = Session::read(paths).await?.servers();
     let entries = history(&servers, id, 0).await?;
-    ensure!(!entries.is_empty(), "there is no server `{id}`; run `servers ls` for a list");
+    ensure!(!entries.is_empty(), "there is no server `{}`; run `servers ls` for a list", id.escape_debug());
     for entry in &entries {
         println!("{}", render::entry(entry));
     }
@@ -125,7 +127,7 @@ pub(crate) async fn graph(paths: &Paths, id: Option<&str>) -> anyhow::Result<()>
         Some(id) => {
             let record = match Session::read(paths).await?.servers().get(id).await {
                 Err(ReadError::NotFound { .. }) => {
-                    bail!("there is no server `{id}`; run `servers ls` for a list")
+                    bail!("there is no server `{}`; run `servers ls` for a list", id.escape_debug())
                 }
                 read => read?,
             };
@@ -174,7 +176,7 @@ pub(crate) fn goal(entry: &Entry) -> Goal {
 pub(crate) async fn reach(session: &mut Session, goals: Vec<Goal>) -> anyhow::Result<()> {
     let failures = session.reach(goals).await?;
     for failure in &failures {
-        eprintln!("error: server `{}`: {}", failure.id, failure.reason);
+        eprintln!("error: server `{}`: {}", failure.id.escape_debug(), failure.reason);
     }
     ensure!(failures.is_empty(), "{} of the servers failed, see above", failures.len());
     Ok(())

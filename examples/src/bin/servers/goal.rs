@@ -94,7 +94,7 @@ impl Goal {
             (Target::Stopped, Some(_)) => servers.fire(&self.id, event::Stop).await.map(drop),
 
             (Target::Restarted(_) | Target::Stopped, None) => {
-                bail!("there is no server `{}`; run `servers ls` for a list", self.id)
+                bail!("there is no server `{}`; run `servers ls` for a list", self.id.escape_debug())
             }
         };
         match fired {

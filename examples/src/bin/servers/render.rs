@@ -8,10 +8,15 @@ use fsm_runtime::{
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
+/// Escapes an id, so that control characters do not break a line.
+fn escape(id: &str) -> String {
+    id.escape_debug().to_string()
+}
+
 /// A history entry: its time, server, version, transition and cause.
 pub(crate) fn entry(entry: &HistoryEntry) -> String {
     let HistoryEntry { version, at, cause, .. } = entry;
-    let (time, id) = (humantime::format_rfc3339_millis(*at), &entry.key.id);
+    let (time, id) = (humantime::format_rfc3339_millis(*at), escape(&entry.key.id));
     let event = entry.event.as_deref().unwrap_or("created");
     let change = match (&entry.kind, &entry.from) {
         (HistoryKind::Note, _) => format!("{event}: {}", entry.payload.as_deref().unwrap_or_default()),
@@ -50,8 +55,12 @@ pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
     let since = SystemTime::now().duration_since(row.updated).unwrap_or_default();
     let since = humantime::format_duration(Duration::from_secs(since.as_secs())).to_string();
     let parked = row.parked.as_ref().map(|why| format!("  parked: {why}")).unwrap_or_default();
-    let line =
-        format!("{:<16} {:<10} v{:<6} {since:<16} {detail}{parked}", record.id(), record.state(), record.version());
+    let line = format!(
+        "{:<16} {:<10} v{:<6} {since:<16} {detail}{parked}",
+        escape(record.id()),
+        record.state(),
+        record.version()
+    );
     line.trim_end().to_owned()
 }
 
@@ -76,7 +85,7 @@ pub(crate) fn work(held: &ClaimedInstance) -> String {
     let row = &held.row;
     let since = held.by.as_ref().filter(|_| held.is_orphaned()).map(|lease| lease.until);
     let since = since.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default();
-    format!("{:<16} {:<10} v{:<6} {:<7} {held}{since}", row.key.id, row.state, row.version, row.attempt)
+    format!("{:<16} {:<10} v{:<6} {:<7} {held}{since}", escape(&row.key.id), row.state, row.version, row.attempt)
 }
 
 fn address(port: u16, pid: u32) -> String {

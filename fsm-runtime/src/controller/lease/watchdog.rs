@@ -124,7 +124,10 @@ async fn keep(engine: &Engine, renewal: &Renewal, watched: &Handle, told: &watch
             let _ = answered.await;
         }
         let asked = engine.clock.elapsed();
-        match renew(engine, renewal).await {
+        let answer = renew(engine, renewal).await;
+        // A lock is waited for in the store, and may be free before the lease has run out.
+        let pause = if matches!(answer, Err(StoreError::Busy { .. })) { interval / 20 } else { interval };
+        match answer {
             Ok(_) => {
                 if std::mem::take(&mut lost) {
                     engine.health.untroubled(WATCHDOG);
@@ -140,7 +143,7 @@ async fn keep(engine: &Engine, renewal: &Renewal, watched: &Handle, told: &watch
             }
             Err(_) => {}
         }
-        engine.clock.sleep(interval).await;
+        engine.clock.sleep(pause).await;
     }
 }
 

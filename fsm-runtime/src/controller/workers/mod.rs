@@ -66,7 +66,7 @@ impl Run {
                 return self.give_up(row, error);
             }
             tracing::warn!(
-                machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
                 attempt = row.attempt, %owner, "taken over from a process that is gone"
             );
             metrics::taken_over(&row.key.machine, &row.state);
@@ -106,7 +106,7 @@ impl Run {
     /// Gives back a claim that came to nothing, and its attempt; `why` is told.
     pub(in crate::controller) fn give_claim_back(&mut self, row: Row, why: &str) {
         tracing::warn!(
-            machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
             attempt = row.attempt, "{why}"
         );
         self.free_slot(&row.key);
@@ -124,7 +124,7 @@ impl Run {
         }
         let signals = Signals::new(self.engine.clock.clone(), self.draining.clone());
         let span = tracing::info_span!(
-            "work", machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            "work", machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
             attempt = row.attempt
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
@@ -149,7 +149,7 @@ impl Run {
         if first {
             let Row { state, version, attempt, .. } = &running.attempt.row;
             tracing::info!(
-                machine = %key.machine, id = %key.id, %state, version, attempt,
+                machine = %key.machine, id = %key.id.escape_debug(), %state, version, attempt,
                 "the instance has moved on: its worker is told to end"
             );
         }
@@ -168,7 +168,7 @@ impl Run {
         if stage == Stage::Leaked {
             metrics::workers(&key.machine, "leaked", -1.0);
             tracing::warn!(
-                machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt,
+                machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version, attempt = row.attempt,
                 "the worker that had leaked has ended"
             );
         }

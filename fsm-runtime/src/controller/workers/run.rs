@@ -5,7 +5,7 @@ use crate::{
     engine::{Engine, STORE_RETRY, store_health::Waiting},
     machine::Migrations,
     metrics,
-    store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict},
+    store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict, shortened},
     worker::{Attempt, Limits, WorkError},
 };
 use std::{
@@ -84,7 +84,7 @@ pub(crate) fn failure(
     } else {
         let retry = error.delay().unwrap_or_else(|| limits.backoff.delay(row.attempt));
         tracing::warn!(
-            machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+            machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
             attempt = row.attempt, error = %text, retry_in = ?retry, "work failed"
         );
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
@@ -94,7 +94,7 @@ pub(crate) fn failure(
     match answer.unwrap_or_else(|_| Some(Err("it panicked".to_owned()))) {
         Some(Ok(transition)) => {
             tracing::error!(
-                machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+                machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
                 attempt = row.attempt, reason = %why, event = %transition.event, "work is given up: its event is fired"
             );
             return Change::Transition(transition);
@@ -107,8 +107,9 @@ pub(crate) fn failure(
 
 /// No more work, visibly, until somebody or something moves the instance.
 fn park(row: &Row, why: String, error: String) -> Change {
+    let why = shortened(why);
     tracing::error!(
-        machine = %row.key.machine, id = %row.key.id, state = %row.state, version = row.version,
+        machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
         attempt = row.attempt, reason = %why, "parked: no more work until an event or `release`"
     );
     metrics::parked(&row.key.machine, &row.state);
@@ -129,7 +130,7 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
         owner: row.owner.clone(),
         retry: Some(retry),
         attempts,
-        error,
+        error: error.map(shortened),
         parked: None,
         note: None,
     }
@@ -155,7 +156,8 @@ pub(crate) async fn persist(
         }
         let error = match answer {
             Ok(Verdict::Committed { mut rows }) => return rows.pop().map(Box::new),
-            Ok(Verdict::Refused { reason, .. }) if matches!(change, Change::Transition(_)) => {
+            Ok(verdict) if verdict.refusal().is_some() && matches!(change, Change::Transition(_)) => {
+                let reason = verdict.refusal().unwrap_or_default();
                 let error = format!("the store refused the result: {reason}");
                 change = park(row, format!("permanent error: {error}"), error);
                 continue;

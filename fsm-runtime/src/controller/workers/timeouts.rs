@@ -52,7 +52,7 @@ impl Run {
                 Ok(None) => {}
                 Err(overdue) => {
                     tracing::warn!(
-                        machine = %key.machine, id = %key.id, state = %row.state, version = row.version,
+                        machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version,
                         attempt = row.attempt, %overdue, grace = ?limits.grace, "the worker is told to end"
                     );
                     signals.fail(overdue);
@@ -62,7 +62,7 @@ impl Run {
             Stage::Abandoned if signals.leaked() => {
                 metrics::workers(&key.machine, "leaked", 1.0);
                 tracing::error!(
-                    machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt,
+                    machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version, attempt = row.attempt,
                     "the worker has leaked: it blocks its thread, so that it cannot be aborted. It keeps its slot, and its \
                      instance waits, until it ends by itself; blocking work belongs in `spawn_blocking`"
                 );
@@ -84,7 +84,7 @@ impl Run {
         running.abort.abort();
         let grace = limits.grace;
         tracing::warn!(
-            machine = %key.machine, id = %key.id, state = %row.state, version = row.version, attempt = row.attempt, ?grace, "the worker did not end within its grace: aborted"
+            machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version, attempt = row.attempt, ?grace, "the worker did not end within its grace: aborted"
         );
         self.check_at(key, self.engine.clock.elapsed().saturating_add(grace));
     }

@@ -129,7 +129,7 @@ pub async fn x7_unusual_text_is_returned_exactly(store: &Arc<dyn Store>) {
         assert_eq!(row, read);
         assert_eq!((&*read.key.id, read.state, read.data), (id, into.state, into.data));
     }
-    let big = Entering { data: format!("\"{}\"", "x".repeat(1 << 20)), ..entering("Open") };
+    let big = Entering { data: format!("\"{}\"", "x".repeat((1 << 20) - 2)), ..entering("Open") };
     committed(store, Change::Create(create("big", big.clone()))).await;
     assert_eq!(get(store, "big").await.data, big.data);
 }

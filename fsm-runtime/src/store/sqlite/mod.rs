@@ -2,15 +2,18 @@
 
 mod connection;
 mod presence;
+mod restore;
 mod sql;
 mod user_sql;
+mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, OpenError, Page,
-    PresenceError, Prune, Renewal, Row, Scope, Size, Store, StoreError, StoreFuture, Verdict,
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, MAX_VALUE_BYTES,
+    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Store, StoreError, StoreFuture,
+    Verdict,
 };
-use connection::{reader_pool::Readers, transaction::in_transaction};
+use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
 use rusqlite::Connection;
 use std::{
@@ -40,12 +43,28 @@ pub enum Synchronous {
 }
 
 /// How a store is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is opened before `open`"]
 pub struct SqliteOptions {
     synchronous: Synchronous,
     state_index: Option<bool>,
     commit_in_place: bool,
+    busy_timeout: Duration,
+    max_value_bytes: usize,
+    read_only: bool,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            synchronous: Synchronous::default(),
+            state_index: None,
+            commit_in_place: false,
+            busy_timeout: BUSY_TIMEOUT,
+            max_value_bytes: MAX_VALUE_BYTES,
+            read_only: false,
+        }
+    }
 }
 
 impl SqliteOptions {
@@ -55,7 +74,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether the file has an index of states. ListQuery by state and age, counting by state, and forgetting ended rows need it;
+    /// Whether the file has an index of states. Listing by state and age, counting by state, and forgetting ended rows need it;
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
     /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
     ///
@@ -89,6 +108,36 @@ impl SqliteOptions {
     /// ```
     pub fn commit_in_place(mut self, on: bool) -> Self {
         self.commit_in_place = on;
+        self
+    }
+
+    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Whether the file is opened for reading only: nothing is made or changed in it, and no lock of a writer is waited for. Off, if not set.
+    ///
+    /// The file has to be there, with its tables. It may be one that this user cannot write, and a copy without its log on a disk that
+    /// is mounted for reading only. A file in WAL mode whose log is not there, in a folder that this user cannot write, is taken for one
+    /// that nobody writes: what another process changes in it later may be seen only after it is opened again.
+    ///
+    /// Every call that writes is [`StoreError::ReadOnly`]. A [`Runtime`](crate::Runtime) without machines to work on can be started
+    /// on it, to read.
+    pub fn read_only(mut self, on: bool) -> Self {
+        self.read_only = on;
+        self
+    }
+
+    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set. A change with a
+    /// larger one is [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and nothing of it is stored, in the history
+    /// either. What is stored already can be read whatever the limit is.
+    ///
+    /// Each transition writes the data twice, into the row and into the history, and every read of the row reads it: a store of
+    /// large values is slow for all who share it. Keep files elsewhere, and store where they are.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.max_value_bytes = bytes;
         self
     }
 
@@ -128,7 +177,7 @@ pub struct Sqlite(Arc<Inner>);
 
 struct Inner {
     /// The file as it is called in errors.
-    file: Arc<Path>,
+    file: Arc<StoreFile>,
     writer: Writer,
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
@@ -156,24 +205,40 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`] when SQLite cannot be used at all.
     pub fn in_memory() -> Result<Self, OpenError> {
-        let file: Arc<Path> = PathBuf::from(":memory:").into();
-        let connection = Connection::open_in_memory().map_err(|e| connection::error::opening(&file, &e))?;
-        connection::schema::prepare(&connection, &file, None)?;
-        let writer =
-            Writer::start(connection, file.clone(), false).map_err(|e| connection::error::starting(&file, &e))?;
+        let file = StoreFile::new(PathBuf::from(":memory:"), BUSY_TIMEOUT);
+        let mut connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
+        schema::prepare(&mut connection, &file, None)?;
+        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())
+            .map_err(|e| error::starting(&file, &e))?;
         Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        let connection = connection::schema::connect(path, options.synchronous)?;
-        connection::schema::prepare(&connection, path, options.state_index)?;
+        let named = |path: PathBuf| {
+            if options.read_only {
+                StoreFile::read_only(path, options.busy_timeout)
+            } else {
+                StoreFile::new(path, options.busy_timeout)
+            }
+        };
+        let file = named(path.to_owned());
+        let connection = if options.read_only {
+            let connection = schema::connect_read_only(&file)?;
+            if !schema::has_tables(&connection, &file)? {
+                return Err(OpenError::NotAStore { file: path.to_owned() });
+            }
+            connection
+        } else {
+            let mut connection = schema::connect(&file, options.synchronous)?;
+            schema::prepare(&mut connection, &file, options.state_index)?;
+            connection
+        };
         // One name for one file, however it was spelled: the controller's lock depends on it.
-        let file: Arc<Path> = path
+        let path = path
             .canonicalize()
-            .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?
-            .into();
-        let writer = Writer::start(connection, file.clone(), options.commit_in_place)
-            .map_err(|e| connection::error::starting(&file, &e))?;
+            .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
+        let file = named(path);
+        let writer = Writer::start(connection, file.clone(), options).map_err(|e| error::starting(&file, &e))?;
         let presence = Presence::beside(&file);
         Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
     }
@@ -183,22 +248,62 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be read at all.
-    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.read(sql::maintenance::check).await
+    pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
+        self.read(sql::maintenance::integrity_check).await
     }
 
     /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
-    /// ordinary store file: to restore it, put it in the place of the other while no process has that open.
+    /// ordinary store file, which [`restore`](Self::restore) puts in the place of a lost one.
+    ///
+    /// The copy is written under a temporary name (`….fsm-partial`) in the same folder, and is on the disk before it gets its own: under
+    /// `to` there is all of it or nothing, wherever the process is killed. What a killed process has left is removed by the next backup
+    /// into that folder.
     ///
     /// # Errors
     /// [`StoreError`] when `to` exists or cannot be written.
+    ///
+    /// # Cancel safety
+    /// A backup whose future is dropped goes on to its end.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref().to_owned();
         match &self.0.readers {
             // On a connection of its own: the readers' can only query.
-            Some(readers) => readers.run_apart(move |connection| sql::maintenance::backup(connection, &to)).await,
-            None => self.0.writer.run(move |connection| sql::maintenance::backup(connection, &to)).await,
+            Some(readers) => {
+                readers.run_apart(move |connection, file| sql::maintenance::backup(connection, file, &to)).await
+            }
+            None => self.0.writer.run(move |connection, file| sql::maintenance::backup(connection, file, &to)).await,
         }
+    }
+
+    /// Puts the store file `backup`, which is left as it is, in the place `to`, where the file was lost or is damaged. Under `to` there is
+    /// all of it or nothing.
+    ///
+    /// What was changed since the backup is lost, and others may know of it. So the fences and the history's sequences of the
+    /// restored store go on far beyond those of the backup: a system that checks [`Task::fence`](crate::Task::fence) accepts the new
+    /// workers, and a subscriber does not take new entries for those that it has seen. All leases are ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?; let (copy, path) = (dir.path().join("copy.db"), dir.path().join("servers.db"));
+    /// use fsm_runtime::store::sqlite::Sqlite;
+    ///
+    /// # Sqlite::open(dir.path().join("old.db")).await?.backup(&copy).await?;
+    /// Sqlite::restore(copy, &path).await?;
+    /// let store = Sqlite::open(path).await?;
+    /// # drop(store); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RestoreError`]; nothing was changed then. A file under `to`, or a log of one, is never overwritten.
+    ///
+    /// # Cancel safety
+    /// A restore whose future is dropped goes on to its end.
+    pub async fn restore(backup: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), RestoreError> {
+        let (from, to) = (backup.as_ref().to_owned(), to.as_ref().to_owned());
+        let file = to.clone();
+        tokio::task::spawn_blocking(move || restore::restore(&from, &to)).await.unwrap_or_else(|ended| {
+            Err(RestoreError::Failed { file, cause: format!("the restore did not end: {ended}") })
+        })
     }
 
     /// How large the store is.
@@ -206,10 +311,8 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError`].
     pub async fn size(&self) -> Result<Size, StoreError> {
-        let mut log = self.0.file.as_os_str().to_owned();
-        log.push("-wal");
         // Without a log there is nothing in it.
-        let log = std::fs::metadata(log).map_or(0, |file| file.len());
+        let log = std::fs::metadata(self.0.file.beside("-wal")).map_or(0, |file| file.len());
         self.read(move |connection| sql::maintenance::size(connection, log)).await
     }
 
@@ -221,7 +324,12 @@ impl Sqlite {
         Box::pin(async move {
             match &self.0.readers {
                 Some(readers) => readers.run(query).await,
-                None => self.0.writer.run(move |connection| query(connection)).await,
+                None => {
+                    self.0
+                        .writer
+                        .run(move |connection, file| query(connection).map_err(|e| error::running(file, &e)))
+                        .await
+                }
             }
         })
     }
@@ -281,13 +389,11 @@ impl Store for Sqlite {
     }
 
     fn advance(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| sql::maintenance::advance(connection, &subscriber, position)))
+        Box::pin(self.0.writer.write(move |connection| sql::maintenance::advance(connection, &subscriber, position)))
     }
 
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
-        Box::pin(
-            self.0.writer.run(move |connection| in_transaction(connection, |c| sql::maintenance::prune(c, &prune))),
-        )
+        Box::pin(self.0.writer.write(move |connection| sql::maintenance::prune(connection, &prune)))
     }
 
     fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
@@ -303,15 +409,11 @@ impl Store for Sqlite {
     }
 
     fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| sql::definitions::retire(connection, &machine, schema))
-        }))
+        Box::pin(self.0.writer.write(move |connection| sql::definitions::retire(connection, &machine, schema)))
     }
 
     fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
-        Box::pin(self.0.writer.run(move |connection| {
-            in_transaction(connection, |connection| sql::definitions::define(connection, &definitions, now))
-        }))
+        Box::pin(self.0.writer.write(move |connection| sql::definitions::define(connection, &definitions, now)))
     }
 
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
@@ -323,18 +425,14 @@ impl Store for Sqlite {
     }
 
     fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        Box::pin(self.0.writer.run_first(move |connection| {
-            in_transaction(connection, |connection| sql::leases::renew(connection, &renewals, now))
-        }))
+        Box::pin(self.0.writer.write_first(move |connection| sql::leases::renew(connection, &renewals, now)))
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let ended = self.0.writer.run_first(move |connection| {
-                in_transaction(connection, |connection| {
-                    sql::leases::end(connection, &owners, now)?;
-                    sql::leases::all(connection, now)
-                })
+            let ended = self.0.writer.write_first(move |connection| {
+                sql::leases::end(connection, &owners, now)?;
+                sql::leases::all(connection, now)
             });
             let live = ended.await?.into_iter().filter(|lease| lease.live).map(|lease| lease.owner).collect();
             // Not before the leases are ended: a free file is the proof by which somebody else can end them.
@@ -358,6 +456,6 @@ impl Store for Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Sqlite").field(&self.0.file).finish()
+        f.debug_tuple("Sqlite").field(&&**self.0.file).finish()
     }
 }

@@ -1,11 +1,12 @@
-//! Owns how processes of one machine see each other's end at once: each holds an operating-system lock on a file of its own,
+//! How processes of one machine see each other's end at once: each holds an operating-system lock on a file of its own,
 //! which is free again when the process is gone, however it went.
 
+use super::connection::lock_holder;
 use crate::store::PresenceError;
 use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -42,6 +43,8 @@ impl Presence {
                     lock.lock().map_err(unusable)?;
                     // Somebody who tidied up may have found it free before it was locked.
                     if file.exists() {
+                        // For people, and for errors about a lock. Best effort.
+                        let _ = (&lock).write_all(lock_holder::shown_as().as_bytes());
                         // It stays when its holder ends: a free lock says more than no file.
                         return Ok(Box::new(lock));
                     }

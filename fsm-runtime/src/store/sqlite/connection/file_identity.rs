@@ -1,13 +1,14 @@
-//! Owns the question whether the file that was opened is still the one under its name: SQLite goes on writing to one that was deleted,
-//! and all of that is lost with the process.
+//! Whether the file that was opened is still the one under its name: SQLite goes on writing to one that was deleted, and all of that
+//! is lost with the process.
 
+use super::store_file::StoreFile;
 use crate::store::StoreError;
 use std::{io, path::Path, sync::Arc};
 
 /// A file as it was when it was opened.
 #[derive(Clone)]
 pub(in crate::store::sqlite) struct Opened {
-    file: Arc<Path>,
+    file: Arc<StoreFile>,
     /// `None` where there is no file, or none that could be taken away.
     identity: Option<Identity>,
 }
@@ -16,7 +17,7 @@ type Identity = (u64, u64);
 
 impl Opened {
     /// That of `file`, which has just been opened.
-    pub(in crate::store::sqlite) fn of(file: Arc<Path>) -> Self {
+    pub(in crate::store::sqlite) fn of(file: Arc<StoreFile>) -> Self {
         Self { identity: identity(&file).ok().flatten(), file }
     }
 

@@ -2,6 +2,9 @@
 
 pub(super) mod error;
 pub(super) mod file_identity;
+pub(super) mod lock_holder;
+mod os_error;
 pub(super) mod reader_pool;
 pub(super) mod schema;
+pub(super) mod store_file;
 pub(super) mod transaction;

@@ -1,27 +1,24 @@
-//! Owns the readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
+//! The readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
 
-use super::{error, file_identity::Opened, schema};
+use super::{error, file_identity::Opened, schema, store_file::StoreFile};
 use crate::store::sqlite::Synchronous;
 use crate::store::{OpenError, StoreError};
 use rusqlite::Connection;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// More readers than this would only queue for the disk.
 const READERS: usize = 4;
 
 pub(in crate::store::sqlite) struct Readers {
-    file: Arc<Path>,
+    file: Arc<StoreFile>,
     opened: Opened,
     idle: Arc<Mutex<Vec<Connection>>>,
     free: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(in crate::store::sqlite) fn new(file: Arc<Path>) -> Self {
+    pub(in crate::store::sqlite) fn new(file: Arc<StoreFile>) -> Self {
         Self { opened: Opened::of(file.clone()), file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
     }
 
@@ -39,7 +36,7 @@ impl Readers {
                 Some(connection) => connection,
                 None => open(&file, &opened)?,
             };
-            let answer = query(&connection).map_err(|e| error::running(&file, &e));
+            let answer = query(&connection).map_err(|e| error::with_holder(&file, error::running(&file, &e)));
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             answer
         });
@@ -49,23 +46,25 @@ impl Readers {
     /// Runs `work` on a new connection that may write, and closes it.
     pub(in crate::store::sqlite) async fn run_apart<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection, &StoreFile) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (file, opened) = (self.file.clone(), self.opened.clone());
         let working = tokio::task::spawn_blocking(move || {
             let connection = connect(&file, &opened)?;
-            work(&connection).map_err(|e| error::running(&file, &e))
+            work(&connection, &file)
         });
         working.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }
 }
 
-fn connect(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+fn connect(file: &StoreFile, opened: &Opened) -> Result<Connection, StoreError> {
     // Where it is gone, SQLite would make another one.
     opened.check()?;
     let store = || file.display().to_string();
-    schema::connect(file, Synchronous::Full).map_err(|error| match error {
-        OpenError::Busy { waited, .. } => StoreError::Busy { store: store(), waited },
+    let connected =
+        if file.read_only { schema::connect_read_only(file) } else { schema::connect(file, Synchronous::Full) };
+    connected.map_err(|error| match error {
+        OpenError::Busy { waited, holder, .. } => StoreError::Busy { store: store(), waited, holder },
         OpenError::Damaged { cause, .. } => StoreError::Damaged { store: store(), cause },
         OpenError::Unusable { cause, .. } => {
             StoreError::Failed { store: store(), cause: format!("it cannot be opened for reading: {cause}") }
@@ -74,7 +73,7 @@ fn connect(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
     })
 }
 
-fn open(file: &Path, opened: &Opened) -> Result<Connection, StoreError> {
+fn open(file: &StoreFile, opened: &Opened) -> Result<Connection, StoreError> {
     let connection = connect(file, opened)?;
     connection.execute_batch("PRAGMA query_only = ON").map_err(|e| error::running(file, &e))?;
     Ok(connection)

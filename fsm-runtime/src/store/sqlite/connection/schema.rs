@@ -1,11 +1,12 @@
-//! Owns the connection's settings and the tables.
+//! The connection's settings and the tables.
 
-use super::error;
+use super::{error, store_file::StoreFile};
 use crate::store::OpenError;
-use crate::store::sqlite::{BUSY_TIMEOUT, Synchronous};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use crate::store::sqlite::{Synchronous, sql::list};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::{
-    path::Path,
+    fs::OpenOptions,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -136,14 +137,14 @@ pub(in crate::store::sqlite) fn naps(patience: Duration) -> impl FnMut(i32) -> b
 }
 
 /// Opens `path` and sets the connection up for reading and writing.
-pub(in crate::store::sqlite) fn connect(path: &Path, synchronous: Synchronous) -> Result<Connection, OpenError> {
+pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchronous) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
-    let mut connection = Connection::open(path).map_err(|e| error::opening(path, &e))?;
-    connection.busy_handler(Some(naps(BUSY_TIMEOUT))).map_err(|e| error::opening(path, &e))?;
+    let mut connection = Connection::open(&**file).map_err(|e| error::opening(file, &e))?;
+    connection.busy_handler(Some(naps(file.busy_timeout))).map_err(|e| error::opening(file, &e))?;
     // Two processes that switch a new file to WAL at once: SQLite answers one of them at once, without its busy timeout.
-    let deadline = Instant::now() + BUSY_TIMEOUT;
+    let deadline = Instant::now() + file.busy_timeout;
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => break,
@@ -152,51 +153,112 @@ pub(in crate::store::sqlite) fn connect(path: &Path, synchronous: Synchronous) -
                     "its journal mode stays `{mode}`; WAL needs a file on a local disk, and a store in memory is \
                      `Sqlite::in_memory()`"
                 );
-                return Err(OpenError::Unusable { file: path.to_owned(), cause });
+                return Err(OpenError::Unusable { file: file.to_path_buf(), cause });
             }
             Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            Err(e) => return Err(error::opening(path, &e)),
+            Err(e) => return Err(error::opening(file, &e)),
         }
     }
     let synchronous = match synchronous {
         Synchronous::Full => "PRAGMA synchronous = FULL",
         Synchronous::Normal => "PRAGMA synchronous = NORMAL",
     };
-    connection.execute_batch(synchronous).map_err(|e| error::opening(path, &e))?;
+    connection.execute_batch(synchronous).map_err(|e| error::opening(file, &e))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// Makes the tables where there are none, and refuses those of a newer release. Safe when several processes do it at once.
+/// Opens the file for reading only. It has to be there, and may be one that this user cannot write, in a folder that it cannot write.
+pub(in crate::store::sqlite) fn connect_read_only(file: &StoreFile) -> Result<Connection, OpenError> {
+    let unusable = |cause: String| OpenError::Unusable { file: file.to_path_buf(), cause };
+    if let Err(error) = file.metadata() {
+        return Err(unusable(format!("{error}; give the path of a store's file")));
+    }
+    let open = |name: &Path, flags: OpenFlags| -> rusqlite::Result<Connection> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(name, flags)?;
+        connection.busy_handler(Some(naps(file.busy_timeout)))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // The file and its log are opened now, not before.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(connection)
+    };
+    match open(file, OpenFlags::empty()) {
+        // A file in WAL mode whose log and index are not there, in a folder where they cannot be made: nobody writes it.
+        Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
+            let log = file.beside("-wal");
+            if log.metadata().is_ok_and(|log| log.len() > 0) {
+                let log = log.display();
+                return Err(unusable(format!(
+                    "{error}; {log} is needed, and cannot be used without writing to its folder"
+                )));
+            }
+            open(&immutable(file), OpenFlags::SQLITE_OPEN_URI).map_err(|e| error::opening(file, &e))
+        }
+        opened => opened.map_err(|e| error::opening(file, &e)),
+    }
+}
+
+/// The name under which SQLite takes the file for one that nobody changes.
+fn immutable(file: &Path) -> PathBuf {
+    let mut name = b"file:".to_vec();
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => name.extend(format!("%{byte:02x}").bytes()),
+            byte => name.push(*byte),
+        }
+    }
+    name.extend(b"?immutable=1");
+    // A path that is not text cannot be said so.
+    String::from_utf8(name).map_or_else(|_| file.to_owned(), PathBuf::from)
+}
+
+/// Whether the file has the store's tables.
 ///
-/// Whether there is an index of states is the file's: without a word it stays as it is, and is there in a new file.
+/// # Errors
+/// [`OpenError::Newer`] for those of a newer release.
+pub(in crate::store::sqlite) fn has_tables(connection: &Connection, file: &StoreFile) -> Result<bool, OpenError> {
+    let failed = |e: rusqlite::Error| error::opening(file, &e);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'", [], |row| row.get(0))
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let found: i64 = connection
+        .query_row("SELECT value FROM fsm_meta WHERE name = 'layout'", [], |row| row.get(0))
+        .map_err(failed)?;
+    if found > LAYOUT {
+        return Err(OpenError::Newer { file: file.to_path_buf(), found, known: LAYOUT });
+    }
+    Ok(true)
+}
+
+/// Makes the tables where there are none, and refuses those of a newer release. Safe when several processes do it at once. Where the
+/// file has all that is asked for, no lock is waited for: one process that is stopped in a transaction does not keep others out.
+///
+/// Whether there is an index of states is the file's: without a setting it stays as it is, and is there in a new file.
 pub(in crate::store::sqlite) fn prepare(
-    connection: &Connection,
-    path: &Path,
+    connection: &mut Connection,
+    file: &StoreFile,
     state_index: Option<bool>,
 ) -> Result<(), OpenError> {
-    let failed = |e: rusqlite::Error| error::opening(path, &e);
+    let failed = |e: rusqlite::Error| error::opening(file, &e);
+    if has_tables(connection, file)? {
+        let has_index = list::has_state_index(connection).map_err(failed)?;
+        if state_index.is_none_or(|wanted| wanted == has_index) {
+            return sync_log(connection, file);
+        }
+    }
     let transaction =
         rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
-    let ours = transaction
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'fsm_meta'", [], |row| row.get::<_, i64>(0))
-        .map_err(failed)?;
-    let new = ours == 0;
+    let new = !has_tables(&transaction, file)?;
     if new {
         transaction.execute_batch(TABLES).map_err(failed)?;
     } else {
-        let found = transaction
-            .query_row("SELECT value FROM fsm_meta WHERE name = 'layout'", [], |row| row.get::<_, i64>(0))
-            .map_err(failed)?;
-        if found > LAYOUT {
-            return Err(OpenError::Newer { file: path.to_owned(), found, known: LAYOUT });
-        }
-        // What a killed process had written to the log and not synced is in force again, and answers are given by it: with
-        // something to write (what stays the same is not written), this commit syncs the log, all that stands in it.
-        let opened = "INSERT INTO fsm_meta VALUES ('opened', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
-        transaction.execute(opened, []).map_err(failed)?;
+        note_opening(&transaction).map_err(failed)?;
     }
     match state_index.or(new.then_some(true)) {
         Some(true) => transaction.execute_batch(STATE_INDEX).map_err(failed)?,
@@ -204,4 +266,30 @@ pub(in crate::store::sqlite) fn prepare(
         None => {}
     }
     transaction.commit().map_err(failed)
+}
+
+/// What a killed process had written to the log and not synced is in force again, and answers are given by it: it is synced first.
+fn sync_log(connection: &mut Connection, file: &StoreFile) -> Result<(), OpenError> {
+    let failed = |e: rusqlite::Error| error::opening(file, &e);
+    connection.busy_handler(None::<fn(i32) -> bool>).map_err(failed)?;
+    let synced = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+        .and_then(|transaction| note_opening(&transaction).and_then(|()| transaction.commit()));
+    connection.busy_handler(Some(naps(file.busy_timeout))).map_err(failed)?;
+    match synced {
+        // Another process writes, or is stopped in the midst of it. The log is no file that SQLite locks: it can be opened and closed.
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            let log = OpenOptions::new().write(true).open(file.beside("-wal")).and_then(|log| log.sync_all());
+            log.map_err(|e| OpenError::Unusable {
+                file: file.to_path_buf(),
+                cause: format!("its log cannot be synced: {e}"),
+            })
+        }
+        synced => synced.map_err(failed),
+    }
+}
+
+/// With something to write (what stays the same is not written), the commit syncs the log, all that stands in it.
+fn note_opening(connection: &Connection) -> rusqlite::Result<()> {
+    let opened = "INSERT INTO fsm_meta VALUES ('opened', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
+    connection.execute(opened, []).map(drop)
 }

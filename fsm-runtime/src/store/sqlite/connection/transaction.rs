@@ -1,14 +1,24 @@
-//! Owns transactions that write: begun as such, and undone unless they are committed. `rusqlite`'s own have SQLite read `BEGIN` and
-//! `COMMIT` anew each time, which a lone caller's commit pays in full; these are prepared once.
+//! Transactions that write: begun as such, and rolled back unless they are committed. `rusqlite`'s own have SQLite parse `BEGIN` and
+//! `COMMIT` every time, which a lone caller's commit pays in full; these are prepared once.
 
-use rusqlite::Connection;
+use super::{error, store_file::StoreFile};
+use crate::store::StoreError;
+use rusqlite::{Connection, Error, ErrorCode};
 use std::ops::Deref;
 
 pub(in crate::store::sqlite) struct Transaction<'c>(&'c Connection);
 
+/// Why a `COMMIT` failed.
+pub(in crate::store::sqlite) enum CommitError {
+    /// The file holds nothing of the transaction.
+    RolledBack(Error),
+    /// The transaction may be in the file, now or after a recovery.
+    Indeterminate(Error),
+}
+
 impl<'c> Transaction<'c> {
-    /// Waits for who is writing, as long as the connection's busy handler does: a transaction that reads first, and then cannot write,
-    /// would have to begin anew.
+    /// Waits for the writer of the moment, as long as the connection's busy handler does: a transaction that reads first, and then
+    /// cannot write, would have to begin again.
     pub(in crate::store::sqlite) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
         if !connection.is_autocommit() {
             // What the last one could not undo is undone first.
@@ -19,12 +29,18 @@ impl<'c> Transaction<'c> {
     }
 
     /// Durable when this returns, as far as the connection's `synchronous` says.
-    ///
-    /// # Errors
-    /// Then nobody knows what the file holds.
-    pub(in crate::store::sqlite) fn commit(self) -> rusqlite::Result<()> {
-        self.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+    pub(in crate::store::sqlite) fn commit(self) -> Result<(), CommitError> {
+        let Err(error) = self.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) else { return Ok(()) };
+        // SQLite keeps the transaction open where it did not begin to write it (busy, a deferred constraint); `drop` rolls it back.
+        // Otherwise it is rolled back by now. The last write to the log is that of the commit frame, whose checksum does not hold
+        // before it is whole; the sync comes after it. So a disk that has no room for a write has no commit frame. After an error of the
+        // device nothing is known: what was written may be there, and is found by the next recovery.
+        let open = !self.0.is_autocommit();
+        if open || error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            Err(CommitError::RolledBack(error))
+        } else {
+            Err(CommitError::Indeterminate(error))
+        }
     }
 }
 
@@ -48,10 +64,12 @@ impl Drop for Transaction<'_> {
 /// All of `work`, or nothing.
 pub(in crate::store::sqlite) fn in_transaction<T>(
     connection: &Connection,
+    file: &StoreFile,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = Transaction::begin(connection)?;
-    let done = work(&transaction)?;
-    transaction.commit()?;
+) -> Result<T, StoreError> {
+    let failed = |e: Error| error::running(file, &e);
+    let transaction = Transaction::begin(connection).map_err(failed)?;
+    let done = work(&transaction).map_err(failed)?;
+    transaction.commit().map_err(|e| error::committing(file, &e))?;
     Ok(done)
 }

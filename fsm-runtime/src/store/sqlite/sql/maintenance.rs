@@ -1,20 +1,19 @@
-//! Owns what is done to the file as a whole: forgetting what is old, checking, copying, measuring.
+//! What is done to the file as a whole: deletes old entries, checks, copies, measures.
 
 use super::{
     list,
     read::{self, micros},
 };
-use crate::store::sqlite::connection::error;
-use crate::store::{Key, Prune, Size};
+use crate::store::sqlite::{
+    connection::{error, store_file::StoreFile},
+    whole_file::write_whole,
+};
+use crate::store::{Key, Prune, Size, StoreError};
 use rusqlite::{
-    Connection, Error, ErrorCode, ffi, params,
+    Connection, Error, ErrorCode, params,
     types::{ToSqlOutput, ValueRef},
 };
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{io, path::Path};
 
 /// Forgets one batch of each kind, and says how much that was.
 pub(in crate::store::sqlite) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<u64> {
@@ -97,29 +96,39 @@ pub(in crate::store::sqlite) fn advance(
 }
 
 /// What SQLite finds wrong with the file; nothing where all is well.
-pub(in crate::store::sqlite) fn check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(in crate::store::sqlite) fn integrity_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let found: Vec<String> =
         connection.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
 /// A copy of the file as it is at this moment, durable when this returns, while others read and write; `to` must not exist.
-pub(in crate::store::sqlite) fn backup(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
-    let new = !to.exists();
-    let path = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_encoded_bytes()));
-    let copied = match connection.execute("VACUUM INTO ?1", [path]) {
-        Ok(_) => sync(to).map_err(|error| uncopied(to, &error.to_string())),
-        Err(error) if concerns_the_store(&error) => Err(error),
-        Err(error) => Err(uncopied(to, &error::words(&error))),
-    };
-    if copied.is_err() && new {
-        // Half a copy would be in the way of the next one.
-        let _ = fs::remove_file(to);
-    }
-    copied
+pub(in crate::store::sqlite) fn backup(connection: &Connection, file: &StoreFile, to: &Path) -> Result<(), StoreError> {
+    write_whole(to, |partial| copy(connection, partial).map_err(CopyError::Sqlite)).map_err(|error| match error {
+        CopyError::Sqlite(error) if concerns_the_store(&error) => error::running(file, &error),
+        CopyError::Sqlite(error) => uncopied(file, to, &error::words(&error)),
+        CopyError::System(error) => uncopied(file, to, &error.to_string()),
+    })
 }
 
-/// Everything else is the copy's: no disk of the store's is full by it.
+/// Fills the empty file `to`.
+pub(in crate::store::sqlite) fn copy(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let path = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_encoded_bytes()));
+    connection.execute("VACUUM INTO ?1", [path]).map(drop)
+}
+
+enum CopyError {
+    Sqlite(Error),
+    System(io::Error),
+}
+
+impl From<io::Error> for CopyError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// Every other error is that of the copy: its disk is full, not the store's.
 fn concerns_the_store(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -129,24 +138,12 @@ fn concerns_the_store(error: &Error) -> bool {
     )
 }
 
-fn uncopied(to: &Path, why: &str) -> Error {
-    let text = format!(
+fn uncopied(file: &StoreFile, to: &Path, why: &str) -> StoreError {
+    let cause = format!(
         "no copy was made in {} ({why}); give the path of a new file, in a folder with room that this user can write",
         to.display()
     );
-    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(text))
-}
-
-/// SQLite leaves it to the operating system when what `VACUUM INTO` wrote gets to the disk.
-fn sync(copy: &Path) -> io::Result<()> {
-    File::open(copy)?.sync_all()?;
-    // Its name is the folder's. Elsewhere than on Unix a folder cannot be synced.
-    #[cfg(unix)]
-    match copy.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all()?,
-        None => File::open(".")?.sync_all()?,
-    }
-    Ok(())
+    StoreError::Failed { store: file.display().to_string(), cause }
 }
 
 pub(in crate::store::sqlite) fn size(connection: &Connection, log_bytes: u64) -> rusqlite::Result<Size> {

@@ -8,8 +8,14 @@ use crate::{
     store::{
         StoreError, Verdict,
         sqlite::{
-            BUSY_TIMEOUT, Sql,
-            connection::{error, file_identity::Opened, schema, transaction::Transaction},
+            Sql, SqlError,
+            connection::{
+                error,
+                file_identity::Opened,
+                schema,
+                store_file::StoreFile,
+                transaction::{CommitError, Transaction},
+            },
             sql::{
                 group::{self, Savepoints},
                 read,
@@ -17,10 +23,10 @@ use crate::{
         },
     },
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -44,9 +50,10 @@ pub(super) const UPKEEP: u32 = 64;
 
 pub(super) struct Committer {
     connection: Connection,
-    file: Arc<Path>,
+    file: Arc<StoreFile>,
     opened: Opened,
     log: PathBuf,
+    max_value_bytes: usize,
     /// How large the log may be before it is emptied by force; more than [`LOG_LIMIT`] after that has failed.
     log_limit: u64,
     /// Since the last upkeep.
@@ -63,14 +70,18 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn new(connection: Connection, file: Arc<Path>, foreign: broadcast::Sender<u64>) -> Self {
-        let mut log = file.as_os_str().to_owned();
-        log.push("-wal");
+    pub(super) fn new(
+        connection: Connection,
+        file: Arc<StoreFile>,
+        foreign: broadcast::Sender<u64>,
+        max_value_bytes: usize,
+    ) -> Self {
         let mut committer = Self {
             connection,
             opened: Opened::of(file.clone()),
+            log: file.beside("-wal"),
+            max_value_bytes,
             file,
-            log: log.into(),
             log_limit: LOG_LIMIT,
             batches: 0,
             foreign,
@@ -121,6 +132,7 @@ impl Committer {
 
     /// What is known of a batch when it is over.
     fn note<T>(&mut self, batch: &[Asked], watch: &Stopwatch, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        let answer = answer.map_err(|e| error::with_holder(&self.file, e));
         self.batches += 1;
         let groups = batch.iter().map(|asked| asked.groups.len()).sum();
         match &answer {
@@ -153,13 +165,16 @@ impl Committer {
         let transaction = Transaction::begin(&self.connection).map_err(failed)?;
         let mut verdicts = Vec::with_capacity(batch.len());
         for asked in batch {
-            let each = asked.groups.iter().map(|group| group::group(&transaction, group, asked.now, savepoints));
+            let each = asked.groups.iter().map(|group| match group.too_large(self.max_value_bytes) {
+                Some(verdict) => Ok(Some(verdict)),
+                None => group::group(&transaction, group, asked.now, savepoints),
+            });
             match each.collect::<rusqlite::Result<Option<Vec<_>>>>().map_err(failed)? {
                 Some(each) => verdicts.push(each),
                 None => return Ok(None),
             }
         }
-        transaction.commit().map_err(|e| error::uncommitted(&self.file, &e))?;
+        transaction.commit().map_err(|e| error::committing(&self.file, &e))?;
         Ok(Some(verdicts))
     }
 
@@ -170,17 +185,28 @@ impl Committer {
         self.batches += 1;
         let answer = (|| {
             self.opened.check()?;
+            if let Some(verdict) = group.too_large(self.max_value_bytes) {
+                return Ok(Ok(verdict));
+            }
             let transaction = Transaction::begin(&self.connection).map_err(failed)?;
             let statements = |sql: &Sql<'_>| {
                 catch_unwind(AssertUnwindSafe(|| statements(sql)))
                     .unwrap_or_else(|panic| Err(format!("the statements panicked: {}", panics::text(&*panic)).into()))
             };
             let answer = group::group_with(&transaction, &group, now, statements).map_err(failed)?;
-            transaction.commit().map_err(|e| error::uncommitted(&self.file, &e))?;
-            Ok(answer)
+            match transaction.commit() {
+                Ok(()) => Ok(answer),
+                // A constraint that is checked at the end is one of the caller's own tables.
+                Err(CommitError::RolledBack(refused))
+                    if refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+                {
+                    Ok(Err(SqlError::Refused(refused.to_string()).into()))
+                }
+                Err(error) => Err(error::committing(&self.file, &error)),
+            }
         })();
         // A caller that has gone does not want the answer.
-        let _ = reply.send(answer);
+        let _ = reply.send(answer.map_err(|e| error::with_holder(&self.file, e)));
     }
 
     pub(super) fn run(&mut self, job: impl FnOnce(&Connection)) {
@@ -201,15 +227,17 @@ impl Committer {
     }
 
     /// What is done for the file after each batch, and whenever nobody has asked for anything for a while (`idle`).
-    pub(super) fn look_after_the_file(&mut self, idle: bool) {
+    /// Whether another connection has committed.
+    pub(super) fn look_after_the_file(&mut self, idle: bool) -> bool {
         if self.batches > 0 {
             self.keep_the_log_short();
         }
-        self.look_for_foreign_changes();
+        let changed = self.look_for_foreign_changes();
         if self.batches >= UPKEEP || idle && self.batches > 0 {
             self.batches = 0;
             self.note_what_is_own();
         }
+        changed
     }
 
     fn keep_the_log_short(&mut self) {
@@ -245,11 +273,11 @@ impl Committer {
         })?
     }
 
-    /// `work` on a connection that waits for others this long, instead of [`BUSY_TIMEOUT`].
+    /// `work` on a connection that waits for others this long, instead of the store's busy timeout.
     fn with_patience<T>(&mut self, patience: Duration, work: impl FnOnce(&Self) -> T) -> rusqlite::Result<T> {
         self.connection.busy_handler(Some(schema::naps(patience)))?;
         let done = work(self);
-        if let Err(error) = self.connection.busy_handler(Some(schema::naps(BUSY_TIMEOUT))) {
+        if let Err(error) = self.connection.busy_handler(Some(schema::naps(self.file.busy_timeout))) {
             // What was done is done.
             tracing::error!(store = %self.file.display(), %error, "the store waits for other processes no longer than {patience:?}");
         }
@@ -270,13 +298,16 @@ impl Committer {
         }
     }
 
-    fn look_for_foreign_changes(&mut self) {
+    /// Whether there are any since the last look.
+    pub(super) fn look_for_foreign_changes(&mut self) -> bool {
         let now = self.data_version();
-        if now.is_some() && now != self.seen {
+        let changed = now.is_some() && now != self.seen;
+        if changed {
             self.seen = now;
             self.engine = SHARED;
             // Nobody may be following.
             let _ = self.foreign.send(self.own);
         }
+        changed
     }
 }

@@ -3,18 +3,22 @@
 
 mod adaptive_wait;
 mod committer;
+mod file_watch;
 mod inline_commit;
+mod pace;
 #[cfg(test)]
 mod tests;
 mod thread;
 
 use super::{
-    Sql,
-    connection::{error, file_identity::Opened},
+    Sql, SqliteOptions,
+    connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
 use crate::store::{Change, Group, StoreError, Verdict};
 use committer::Committer;
+use file_watch::FileWatch;
 use inline_commit::Turns;
+use pace::Pace;
 use rusqlite::Connection;
 use std::{
     collections::VecDeque,
@@ -44,6 +48,8 @@ enum Job {
     Run(Box<dyn FnOnce(&Connection) + Send>),
     /// Nothing itself: there is something urgent.
     Look,
+    /// Nothing itself: the log was written, by this process or by another one.
+    Written,
 }
 
 /// Groups of one call.
@@ -69,7 +75,7 @@ struct CommitWith {
 }
 
 pub(super) struct Writer {
-    file: Arc<Path>,
+    file: Arc<StoreFile>,
     opened: Opened,
     turns: Arc<Turns>,
     /// None once the writer is told to end.
@@ -78,17 +84,28 @@ pub(super) struct Writer {
     places: Arc<Semaphore>,
     foreign: broadcast::Sender<u64>,
     thread: Option<JoinHandle<()>>,
+    /// None where the file cannot be watched.
+    watch: Option<FileWatch>,
 }
 
 impl Writer {
-    /// With `in_place`, lone callers commit in their own threads.
-    pub(super) fn start(connection: Connection, file: Arc<Path>, in_place: bool) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, file: Arc<StoreFile>, options: &SqliteOptions) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let foreign = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
-        let committer = Committer::new(connection, file.clone(), foreign.clone());
-        let turns = Arc::new(Turns::new(committer, in_place));
-        let thread = thread::start(turns.clone(), queue, urgent.clone())?;
+        let committer = Committer::new(connection, file.clone(), foreign.clone(), options.max_value_bytes);
+        let turns = Arc::new(Turns::new(committer, options.commit_in_place));
+        let in_memory = &**file == Path::new(":memory:");
+        let hint = jobs.clone();
+        let watch = FileWatch::start(&file.beside("-wal"), move || {
+            // The writer has ended: nobody wants to know.
+            let _ = hint.send((Job::Written, None));
+        });
+        let watch = watch.inspect_err(|error| {
+            tracing::debug!(store = %file.display(), %error, "the log is not watched: another process's changes are polled for");
+        });
+        let pace = if in_memory { Pace::alone() } else { Pace::of_file(watch.is_ok()) };
+        let thread = thread::start(turns.clone(), queue, urgent.clone(), pace)?;
         Ok(Self {
             opened: Opened::of(file.clone()),
             file,
@@ -98,6 +115,7 @@ impl Writer {
             places: Arc::new(Semaphore::new(QUEUE)),
             foreign,
             thread: Some(thread),
+            watch: watch.ok(),
         })
     }
 
@@ -135,33 +153,44 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
+    /// Runs `job`, which changes nothing, on the writer's connection.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        job: impl FnOnce(&Connection, &StoreFile) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = self.answering(job);
         self.enqueue(job).await?;
         answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }
 
-    /// The same, before everything that waits.
-    pub(super) async fn run_first<T: Send + 'static>(
+    /// Runs `work` in a transaction of its own.
+    pub(super) async fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (job, answer) = self.answering(job);
+        let (job, answer) = self.answering(|connection, file| in_transaction(connection, file, work));
+        self.enqueue(job).await?;
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
+    }
+
+    /// The same, before everything that waits.
+    pub(super) async fn write_first<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = self.answering(|connection, file| in_transaction(connection, file, work));
         self.enqueue_first(job)?;
-        answer.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
+        answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
     fn answering<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        job: impl FnOnce(&Connection, &StoreFile) -> Result<T, StoreError> + Send + 'static,
     ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         let (file, opened) = (self.file.clone(), self.opened.clone());
         let job = move |connection: &Connection| {
-            let answer = opened.check().and_then(|()| job(connection).map_err(|e| error::running(&file, &e)));
+            let answer = opened.check().and_then(|()| job(connection, &file)).map_err(|e| error::with_holder(&file, e));
             // A caller that has gone does not want the answer.
             let _ = reply.send(answer);
         };
@@ -193,6 +222,8 @@ impl Drop for Writer {
     /// Waits for the thread, so that the file is closed when the last handle is gone.
     fn drop(&mut self) {
         self.jobs = None;
+        // It has a sender of jobs, too.
+        self.watch = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

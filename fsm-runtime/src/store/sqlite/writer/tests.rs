@@ -4,21 +4,26 @@ use super::*;
 use crate::{
     clock::Stopwatch,
     store::{
-        Attempts, Key, Purge, Release,
-        sqlite::{BUSY_TIMEOUT, connection::schema},
+        Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
+        sqlite::{BUSY_TIMEOUT, Sqlite, connection::schema},
     },
 };
 use std::{
+    path::Path,
     pin::pin,
     sync::atomic::Ordering::SeqCst,
     task::{Context, Poll, Waker},
 };
 use uuid::Uuid;
 
+fn memory() -> Arc<StoreFile> {
+    StoreFile::new(":memory:".into(), BUSY_TIMEOUT)
+}
+
 fn writer() -> Writer {
-    let connection = Connection::open_in_memory().unwrap();
-    schema::prepare(&connection, Path::new(":memory:"), None).unwrap();
-    Writer::start(connection, Path::new(":memory:").into(), false).unwrap()
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&mut connection, &memory(), None).unwrap();
+    Writer::start(connection, memory(), &SqliteOptions::default()).unwrap()
 }
 
 /// The thread does nothing until the returned sender is dropped.
@@ -28,6 +33,13 @@ fn hold(writer: &Writer) -> mpsc::Sender<()> {
     let wait = move |_: &Connection| while held.recv().is_ok() {};
     writer.send((Job::Run(Box::new(wait)), None)).unwrap();
     go
+}
+
+fn as_write(note: impl FnOnce() + Send + 'static) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
+    move |_| {
+        note();
+        Ok(())
+    }
 }
 
 fn nobody() -> Key {
@@ -55,7 +67,7 @@ async fn a_batch_waits_for_a_bounded_number_of_jobs() {
         writer.send((Job::Run(Box::new(look)), None)).unwrap();
     }
     drop(go);
-    writer.run(|_| Ok(())).await.unwrap();
+    writer.run(|_, _| Ok(())).await.unwrap();
     let waited = answered.lock().unwrap().iter().position(|answered| *answered).expect("it is answered among them");
     assert!((1..=thread::OTHERS).contains(&waited), "{waited} of 100 were before it");
 }
@@ -67,15 +79,12 @@ async fn urgent_jobs_bypass_a_full_queue() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let note = |what: &'static str| {
         let order = order.clone();
-        move |_: &Connection| {
-            order.lock().unwrap().push(what);
-            Ok(())
-        }
+        move || order.lock().unwrap().push(what)
     };
     let mut ordinary = tokio::task::JoinSet::new();
     for _ in 0..QUEUE + 10 {
         let (writer, job) = (writer.clone(), note("ordinary"));
-        ordinary.spawn(async move { writer.run(job).await });
+        ordinary.spawn(async move { writer.write(as_write(job)).await });
     }
     while writer.places.available_permits() > 0 {
         tokio::task::yield_now().await;
@@ -92,7 +101,7 @@ async fn urgent_jobs_bypass_a_full_queue() {
         parked: None,
         note: None,
     };
-    let mut renewed = pin!(writer.run_first(note("urgent")));
+    let mut renewed = pin!(writer.write_first(as_write(note("urgent"))));
     let mut given_back = pin!(writer.commit(vec![Change::Release(release).into()], SystemTime::now()));
     // Asked for once, each has all that it needs.
     let mut cx = Context::from_waker(Waker::noop());
@@ -112,20 +121,25 @@ async fn urgent_jobs_bypass_a_full_queue() {
 
 /// One whose queue nobody serves: a caller commits in place, or stays where he is.
 fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queued>) {
-    let connection = Connection::open(file).unwrap();
+    let mut connection = Connection::open(file).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
-    schema::prepare(&connection, file, None).unwrap();
+    let file = StoreFile::new(file.to_owned(), BUSY_TIMEOUT);
+    schema::prepare(&mut connection, &file, None).unwrap();
     let (jobs, queue) = mpsc::channel();
     let foreign = broadcast::Sender::new(UNHEARD);
     let writer = Writer {
-        file: file.into(),
-        opened: Opened::of(file.into()),
-        turns: Arc::new(Turns::new(Committer::new(connection, file.into(), foreign.clone()), in_place)),
+        opened: Opened::of(file.clone()),
+        turns: Arc::new(Turns::new(
+            Committer::new(connection, file.clone(), foreign.clone(), MAX_VALUE_BYTES),
+            in_place,
+        )),
+        file,
         jobs: Some(jobs),
         urgent: Urgent::default(),
         places: Arc::new(Semaphore::new(QUEUE)),
         foreign,
         thread: None,
+        watch: None,
     };
     (writer, queue)
 }
@@ -240,9 +254,9 @@ fn the_thread_commits_and_maintains_the_file_periodically() {
 
 #[tokio::test]
 async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
-    let connection = Connection::open_in_memory().unwrap();
-    schema::prepare(&connection, Path::new(":memory:"), None).unwrap();
-    let writer = Writer::start(connection, Path::new(":memory:").into(), true).unwrap();
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&mut connection, &memory(), None).unwrap();
+    let writer = Writer::start(connection, memory(), &Sqlite::options().commit_in_place(true)).unwrap();
     let panicked = std::thread::scope(|scope| {
         let caller = scope.spawn(|| {
             let _turn = writer.turns.next();
@@ -253,6 +267,6 @@ async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
     assert!(panicked.is_err());
     let told = commit(&writer).await.unwrap_err();
     assert!(matches!(told, StoreError::Indeterminate { .. } | StoreError::Closed { .. }), "{told:?}");
-    let told = writer.run(|_| Ok(())).await.unwrap_err();
+    let told = writer.run(|_, _| Ok(())).await.unwrap_err();
     assert!(matches!(told, StoreError::Closed { .. }), "{told:?}");
 }

@@ -1,6 +1,8 @@
-//! Owns the writer's thread: what it serves in which order, and what shares a transaction.
+//! The writer's thread: what it serves in which order, and what shares a transaction.
 
-use super::{Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns};
+use super::{
+    Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
+};
 use std::{
     io,
     sync::{
@@ -8,20 +10,22 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 /// Groups that share one transaction at most: past this, latency grows and throughput does not.
 const BATCH: usize = 256;
 /// Other jobs that are served before a batch is committed.
 pub(super) const OTHERS: usize = 8;
-/// How often an idle writer looks whether another process has committed (1.9 µs a look).
-const FOREIGN_POLL: Duration = Duration::from_millis(5);
 
 /// Starts the thread; it ends when all that give it jobs are gone.
-pub(super) fn start(turns: Arc<Turns>, queue: Receiver<Queued>, urgent: Urgent) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(
+    turns: Arc<Turns>,
+    queue: Receiver<Queued>,
+    urgent: Urgent,
+    pace: Pace,
+) -> io::Result<JoinHandle<()>> {
     let thread = Thread { turns, queue, urgent };
-    std::thread::Builder::new().name("fsm-writer".into()).spawn(move || thread.run())
+    std::thread::Builder::new().name("fsm-writer".into()).spawn(move || thread.run(pace))
 }
 
 struct Thread {
@@ -31,19 +35,28 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(self) {
+    fn run(self, mut pace: Pace) {
         let mut waiting = Waiting::new();
         loop {
-            match waiting.next(&self.queue, FOREIGN_POLL) {
+            match waiting.next(&self.queue, pace.next()) {
+                Ok((Job::Written, _)) => {
+                    pace.hinted();
+                    // A caller that commits in place at this moment is not held up: the next look comes soon.
+                    if let Some(mut committer) = self.turns.idle() {
+                        committer.look_for_foreign_changes();
+                    }
+                }
                 Ok(first) => {
                     let Some(mut committer) = self.turns.next() else { return };
                     self.serve(first, &mut committer);
                     committer.let_others_write();
-                    committer.look_after_the_file(false);
+                    let changed = committer.look_after_the_file(false);
+                    pace.looked(changed);
+                    pace.served();
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(mut committer) = self.turns.idle() {
-                        committer.look_after_the_file(true);
+                        pace.looked(committer.look_after_the_file(true));
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -77,7 +90,7 @@ impl Thread {
                     others += 1;
                     committer.run(job);
                 }
-                Job::Look => {}
+                Job::Look | Job::Written => {}
             }
         }
         if batch.is_empty() {

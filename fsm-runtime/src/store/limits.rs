@@ -1,0 +1,122 @@
+//! The sizes of what a store keeps: values of the user's, and texts of the runtime's.
+
+use super::{Change, Group, Note, Release, Verdict};
+
+/// The bytes that a value may have where a store is not configured otherwise: 1 MiB.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// The bytes that a text may have beside the values: notes, reasons, desired states, idempotency keys, actors, traces.
+pub const MAX_TEXT_BYTES: usize = 64 << 10;
+
+/// Texts of errors are cut to this before they are stored, so that a worker's error never keeps its instance from being released.
+const MAX_ERROR_BYTES: usize = 16 << 10;
+
+impl Group {
+    /// The [`Verdict::TooLarge`] on the first change of the group with a value of more than `max_value_bytes`, or with a text of more
+    /// than [`MAX_TEXT_BYTES`]; `None` where each fits. A store asks this before it applies the group.
+    #[must_use]
+    pub fn too_large(&self, max_value_bytes: usize) -> Option<Verdict> {
+        let sizes = |(place, change)| sizes(change).into_iter().map(move |size| (place, size));
+        self.changes.iter().enumerate().flat_map(sizes).find_map(|(change, (what, size, is_value))| {
+            let limit = if is_value { max_value_bytes } else { MAX_TEXT_BYTES };
+            (size > limit).then_some(Verdict::TooLarge { change, what, size, limit })
+        })
+    }
+}
+
+/// What it is, how many bytes it has, and whether it is a value of the user's.
+type Sized = (&'static str, usize, bool);
+
+fn sizes(change: &Change) -> Vec<Sized> {
+    let value = |what, text: &str| (what, text.len(), true);
+    let context = |context: &Option<String>| ("context", context.as_ref().map_or(0, String::len), true);
+    let text = |what, text: &Option<String>| (what, text.as_ref().map_or(0, String::len), false);
+    let note = |note: &Option<Note>| {
+        let texts = |note: &Note| {
+            [("note", note.text.len(), false), text("actor", &note.origin.actor), text("trace", &note.origin.trace)]
+        };
+        note.as_ref().map(texts)
+    };
+    match change {
+        Change::Create(it) => vec![
+            value("data", &it.into.data),
+            context(&it.into.context),
+            text("idempotency key", &it.idempotency_key),
+            text("actor", &it.origin.actor),
+            text("trace", &it.origin.trace),
+        ],
+        Change::Transition(it) => vec![
+            value("data", &it.into.data),
+            value("payload", &it.payload),
+            context(&it.into.context),
+            text("idempotency key", &it.idempotency_key),
+            text("actor", &it.origin.actor),
+            text("trace", &it.origin.trace),
+        ],
+        Change::Override(it) => vec![
+            value("data", &it.into.data),
+            context(&it.into.context),
+            ("reason", it.why.len(), false),
+            text("actor", &it.origin.actor),
+            text("trace", &it.origin.trace),
+        ],
+        Change::Rewrite(it) => vec![value("data", &it.data), context(&it.context)],
+        Change::Checkpoint(it) => vec![value("checkpoint", &it.checkpoint)],
+        Change::Release(Release { error, parked, note: said, .. }) => {
+            let texts = [text("error", error), text("reason", parked)];
+            texts.into_iter().chain(note(said).into_iter().flatten()).collect()
+        }
+        Change::SetDesiredState(it) => {
+            [text("desired state", &it.desired)].into_iter().chain(note(&it.note).into_iter().flatten()).collect()
+        }
+        Change::Arm(it) => vec![("reason", it.reason.len(), false)],
+        Change::Disarm(it) => vec![("reason", it.reason.len(), false)],
+        Change::Claim(_) | Change::Purge(_) => Vec::new(),
+    }
+}
+
+/// `text` with its end left out where it is too long to be stored.
+pub(crate) fn shortened(mut text: String) -> String {
+    if text.len() <= MAX_ERROR_BYTES {
+        return text;
+    }
+    let bytes = text.len();
+    text.truncate(text.floor_char_boundary(MAX_ERROR_BYTES));
+    format!("{text}… ({} more bytes)", bytes - text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Checkpoint, Key};
+    use uuid::Uuid;
+
+    fn checkpoint(bytes: usize) -> Change {
+        Change::Checkpoint(Checkpoint {
+            key: Key::new("Door", "a"),
+            incarnation: Uuid::nil(),
+            version: 1,
+            fence: 1,
+            checkpoint: "x".repeat(bytes),
+        })
+    }
+
+    #[test]
+    fn the_first_value_past_the_limit_is_named() {
+        let group = Group { changes: vec![checkpoint(10), checkpoint(11)] };
+        assert_eq!(group.too_large(11), None);
+        let verdict = Verdict::TooLarge { change: 1, what: "checkpoint", size: 11, limit: 10 };
+        assert_eq!(group.too_large(10), Some(verdict));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened("short".to_owned()), "short");
+        let cut = shortened("ä".repeat(MAX_ERROR_BYTES));
+        assert!(
+            cut.len() < MAX_ERROR_BYTES + 64 && cut.ends_with(&format!("ä… ({MAX_ERROR_BYTES} more bytes)")),
+            "{}",
+            cut.len()
+        );
+    }
+}
