@@ -16,7 +16,7 @@ use syn::{
 /// layer do not import each other.
 const RUNTIME: &[&[&str]] = &[
     &["panics"],
-    &["backoff", "clock", "codec", "metrics"],
+    &["backoff", "clock", "codec", "error_kind", "metrics"],
     &["supervisor"],
     &["store"],
     &["store::sqlite", "machine"],

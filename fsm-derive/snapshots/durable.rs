@@ -368,7 +368,7 @@ pub mod report {
     #[automatically_derived]
     impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
         type Initial = S;
-        fn parts(birth: S) -> (S, ()) {
+        fn parts(birth: S, _: ::fsm_runtime::__private::Seal) -> (S, ()) {
             (birth, ())
         }
     }
@@ -848,12 +848,27 @@ Each transition is one compare-and-swap from the version that was read. Through 
                 raw: self.raw.with_key(key),
             }
         }
-        /// Fires an event that its state declares. Nothing happens until the result is awaited.
+        /// Fires an event that its state declares: nothing is stored until it is awaited.
         pub fn fire<E: __EventOf<S>>(
             self,
             event: E,
-        ) -> ::fsm_runtime::Firing<E::NextRecord, Report> {
-            self.raw.__commit(event, |target, meta| E::wrap(target, meta, __Seal))
+        ) -> ::fsm_runtime::PendingTransition<E::NextRecord, Report> {
+            self.raw
+                .__commit::<
+                    E,
+                    _,
+                >(
+                    event,
+                    |machine, meta| {
+                        ::core::option::Option::Some(
+                            E::wrap(
+                                ::fsm_runtime::core::Target::from_enum(machine).ok()?,
+                                meta,
+                                __Seal,
+                            ),
+                        )
+                    },
+                )
         }
     }
     #[automatically_derived]
@@ -878,7 +893,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
     }
     impl Record<Requested> {
         ///`Requested` → `Writing`.
-        pub fn begin(self) -> ::fsm_runtime::Firing<Record<Writing>, Report> {
+        pub fn begin(self) -> ::fsm_runtime::PendingTransition<Record<Writing>, Report> {
             self.fire(event::Begin)
         }
     }
@@ -887,7 +902,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub fn finish(
             self,
             text: String,
-        ) -> ::fsm_runtime::Firing<Record<Written>, Report> {
+        ) -> ::fsm_runtime::PendingTransition<Record<Written>, Report> {
             self.fire(event::Finish { text })
         }
     }

@@ -6,7 +6,7 @@
 //! are due at the same moment, and new work that comes while they fire (`-- drain` for that alone).
 
 use fsm_runtime::{
-    ListQuery,
+    HistoryQuery, ListQuery,
     prelude::*,
     store::{Store, sqlite::Synchronous},
 };
@@ -125,7 +125,7 @@ async fn drain() {
     let mut new = Vec::new();
     loop {
         let counts = alarms.count().await.expect("counts");
-        if counts.iter().all(|(state, count)| state != "Armed" || *count == 0) {
+        if counts.iter().all(|count| count.name != "Armed" || count.instances == 0) {
             break;
         }
         let id = format!("new-{}", new.len());
@@ -224,7 +224,11 @@ async fn measure(path: &Path, rows: u32) -> Column {
     column.push(("list, 100 parked", timed(99, async || list(parked.clone(), 100).await).await));
     let parked = ListQuery::in_state(device::State::Repairing).parked();
     column.push(("list, 100 parked of one state", timed(99, async || list(parked.clone(), 100).await).await));
-    column.push(("history of one", timed(99, async || drop(devices.history(&any(), 0, 100).await.expect("it"))).await));
+    column.push((
+        "history of one",
+        timed(99, async || drop(devices.history(&any(), &HistoryQuery::new().limit(100)).await.expect("it").items))
+            .await,
+    ));
     column.push(("count by state", timed(9, async || drop(devices.count().await.expect("counts"))).await));
     let fire = async || drop(devices.fire(&any(), device::event::Turn).await.expect("a turn"));
     column.push(("get and fire, synchronous=NORMAL", timed(999, fire).await));

@@ -175,7 +175,7 @@ async fn cycles_of(path: &Path) -> f64 {
     while left > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let counts = errands.count().await.expect("counts");
-        let asked = counts.iter().find(|(state, _)| state == "Asked").map_or(0, |(_, count)| *count);
+        let asked = counts.iter().find(|count| count.name == "Asked").map_or(0, |count| count.instances);
         left = CYCLES - usize::try_from(asked).expect("a count");
     }
     let cycles = rate(CYCLES, began);

@@ -173,7 +173,7 @@ impl fmt::Debug for ManualClock {
     }
 }
 
-/// Cut to what a store keeps, so that a time which was written equals itself when it is read.
+/// Truncated to what a store keeps, so that a time which was written equals itself when it is read.
 fn whole_micros(time: SystemTime) -> SystemTime {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => time - Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000)),

@@ -62,6 +62,10 @@
 //! - **One worker for each instance.** If an instance leaves its state while a worker runs, the runtime cancels the worker and
 //!   waits for its end before the next worker starts.
 //!
+//! # Errors
+//!
+//! Each error has a [kind](ErrorKind) and `is_retryable()`, so a service can map errors to a status in one place.
+//!
 //! # Several processes
 //!
 //! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
@@ -75,6 +79,7 @@ pub mod codec;
 mod controller;
 mod convergence;
 mod engine;
+mod error_kind;
 mod machine;
 mod metrics;
 mod panics;
@@ -94,19 +99,21 @@ pub use engine::{
     background::{TaskPhase, TaskStatus},
     store_health::StoreCall,
 };
+pub use error_kind::ErrorKind;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
-    Blocked, ClaimedInstance, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable, Firing, Group,
-    GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, Pending, RawRecord, ReadError, RecordMeta, Ticket,
-    TransitionError, WaitError,
+    Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable,
+    Group, GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, PendingTransition, RawRecord, ReadError,
+    RecordMeta, StateCount, Ticket, TransitionError, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
-pub use subscription::{StartPosition, SubscribeError, Subscription};
+pub use store::{HistoryQuery, Page};
+pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
-/// The items that most programs need: `use fsm_runtime::prelude::*;`.
+/// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
     pub use crate::{Machines, Outcome, Runtime, WorkError, store::sqlite::Sqlite};
     pub use fsm_core::StateMachine;
@@ -115,5 +122,6 @@ pub mod prelude {
 /// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::machine::Seal;
     pub use serde;
 }

@@ -1,7 +1,7 @@
 //! X5: processes killed while they migrate all rows or create the tables: the store stays whole, and the next process continues.
 
 use fsm_runtime::{
-    Builder, ListQuery, Runtime,
+    Builder, HistoryQuery, ListQuery, Runtime,
     store::{Store, sqlite::Sqlite},
 };
 use serde_json::json;
@@ -163,7 +163,7 @@ async fn check(path: &Path) -> u64 {
             account::AnyRecord::Shut(shut) => shut.cents,
         };
         assert_eq!(cents, n * 100, "{id}");
-        let history = accounts.history(&id, 0, 10).await.expect("a history");
+        let history = accounts.history(&id, &HistoryQuery::new().limit(10)).await.expect("a history").items;
         let chain: Vec<_> = history.iter().map(|e| (e.version, e.from.as_deref(), &*e.to, e.schema)).collect();
         let whole = [(1, None, "Open", 1), (2, Some("Open"), "Closed", 1)];
         assert_eq!(chain, whole[..if n % 50 == 0 { 2 } else { 1 }], "{id}");

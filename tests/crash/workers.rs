@@ -5,7 +5,7 @@
 //! fence of its claim.
 
 use fsm_runtime::{
-    DurableState,
+    DurableState, HistoryQuery,
     prelude::*,
     store::{HistoryEntry, sqlite::Sqlite},
 };
@@ -229,7 +229,8 @@ pub(crate) async fn killed_and_stopped_processes_lose_their_claims(seconds: u32)
     let effects = Effect::all(&std::fs::read_to_string(effects(&path)).expect("effects"));
     let mut commits = 0;
     for n in 0..made {
-        let history = errands.history(&n.to_string(), 0, usize::MAX).await.expect("history");
+        let history =
+            errands.history(&n.to_string(), &HistoryQuery::new().limit(usize::MAX)).await.expect("history").items;
         commits += check(&history, &effects);
     }
     let stops: usize = done.stops.values().map(Vec::len).sum();
@@ -240,7 +241,7 @@ pub(crate) async fn killed_and_stopped_processes_lose_their_claims(seconds: u32)
 async fn under_way(errands: &Machines<Errand>) -> Option<u64> {
     let counts = errands.count().await.ok()?;
     let ended = |state: &str| matches!(state, "Done" | "Undone");
-    Some(counts.into_iter().filter(|(state, _)| !ended(state)).map(|(_, count)| count).sum())
+    Some(counts.into_iter().filter(|count| !ended(&count.name)).map(|count| count.instances).sum())
 }
 
 /// The visible effect of one claim.

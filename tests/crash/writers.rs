@@ -1,7 +1,7 @@
 //! X1: writers killed at random moments. Nothing acknowledged is lost, and every history is an unbroken chain.
 
 use fsm_runtime::{
-    ListQuery,
+    HistoryQuery, ListQuery,
     prelude::*,
     store::{Change, Claim, HistoryEntry, HistoryKind, Row, Store},
 };
@@ -135,7 +135,8 @@ async fn check(path: &Path, acknowledged: &HashMap<String, u64>, histories: bool
         assert!(row.version >= *version, "{id} was acknowledged at {version} and is at {}", row.version);
     }
     for row in rows.iter().filter(|_| histories) {
-        let history = counters.history(&row.key.id, 0, usize::MAX).await.expect("history");
+        let history =
+            counters.history(&row.key.id, &HistoryQuery::new().limit(usize::MAX)).await.expect("history").items;
         for (place, entry) in history.iter().enumerate() {
             let version = u64::try_from(place).expect("small") + 1;
             assert_eq!(entry.version, version, "{}: the versions are 1, 2, 3…", row.key);

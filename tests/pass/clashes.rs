@@ -320,7 +320,13 @@ async fn generated_words_are_free_for_a_stored_machine() -> Result<(), Box<dyn s
     assert!(done.key.starts_with("Word/a/"), "{}", done.key);
     let failure = done.id().await?;
     assert_eq!(failure.renew().await?.state(), word::State::Initial);
-    let events: Vec<_> = words.history("a", 0, 100).await?.into_iter().filter_map(|entry| entry.event).collect();
+    let events: Vec<_> = words
+        .history("a", &fsm_runtime::HistoryQuery::new())
+        .await?
+        .items
+        .into_iter()
+        .filter_map(|entry| entry.event)
+        .collect();
     assert_eq!(events, ["cancelled", "progress", "cancelled", "fence", "id", "new"]);
     runtime.shutdown(patience).await;
     Ok(())

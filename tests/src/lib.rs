@@ -24,3 +24,6 @@ pub mod reference {}
 
 #[doc = include_str!("../../docs/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("../../docs/http.md")]
+pub mod http {}

@@ -1,7 +1,7 @@
 //! A new release and existing rows: states with new work or a new timer, and the stored definition.
 
 use fsm_runtime::{
-    Outcome, Runtime, StartError,
+    HistoryQuery, Outcome, Runtime, StartError,
     clock::ManualClock,
     store::{Definition, Store, sqlite::Sqlite},
 };
@@ -102,7 +102,7 @@ impl World {
 }
 
 async fn notes(runtime: &Runtime, id: &str) -> Vec<(String, String)> {
-    let entries = runtime.machines::<after::Letter>().history(id, 0, 100).await.unwrap();
+    let entries = runtime.machines::<after::Letter>().history(id, &HistoryQuery::new().limit(100)).await.unwrap().items;
     let notes = entries.into_iter().filter(|entry| entry.kind == fsm_runtime::store::HistoryKind::Note);
     notes.map(|note| (note.event.unwrap(), note.payload.unwrap())).collect()
 }

@@ -242,9 +242,7 @@ async fn older_rows_get_a_context_by_migration() {
     assert!(matches!(error, RowError::Context { declared: "Shop", .. }));
     assert_eq!(
         error.to_string(),
-        "the stored context of Order `a` is no `Shop` (invalid type: null, expected struct Shop at line 1 column 4); a field \
-         that was added needs `#[serde(default)]`, or the machine a new `version` and a migration, which finds `null` where \
-         there was none"
+        "the stored context of Order `a` cannot be read as `Shop` (invalid type: null, expected struct Shop at line 1 column 4); add `#[serde(default)]` to a new field, or raise the machine's `version` and add a migration (without a stored context, it gets `null`)"
     );
     without.shutdown(Duration::ZERO).await;
 

@@ -1,7 +1,7 @@
 //! Desired states: how an instance converges to one, and what is reported when it cannot.
 
 use fsm_runtime::{
-    Blocked, Builder, Convergence, TransitionError, WaitError,
+    Blocked, Builder, Convergence, HistoryQuery, TransitionError, WaitError,
     clock::ManualClock,
     prelude::*,
     store::{HistoryKind, Row},
@@ -132,7 +132,7 @@ impl Mine {
     }
 
     async fn history(&self, id: &str) -> Vec<String> {
-        let entries = self.pumps.history(id, 0, 1_000).await.unwrap();
+        let entries = self.pumps.history(id, &HistoryQuery::new().limit(1_000)).await.unwrap().items;
         let line = |e: &fsm_runtime::store::HistoryEntry| match e.kind {
             HistoryKind::Note => {
                 format!("{}: {}: {}", e.version, e.event.as_deref().unwrap(), e.payload.as_deref().unwrap())
@@ -165,7 +165,10 @@ async fn auto_transitions_and_work_lead_to_the_desired_state() {
         mine.history("a").await,
         ["1: created -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
     );
-    assert_eq!(mine.pumps.history("a", 0, 2).await.unwrap()[1].actor.as_deref(), Some("ada"));
+    assert_eq!(
+        mine.pumps.history("a", &HistoryQuery::new().limit(2)).await.unwrap().items[1].actor.as_deref(),
+        Some("ada")
+    );
     let row = mine.row("a", |row| row.desired_at.is_none()).await;
     assert_eq!(row.wake_at(), row.timer_at, "a reached desired state is not due");
 }
@@ -328,9 +331,12 @@ async fn parked_work_blocks_until_it_is_released() {
     mine.starts.send(Outcome::Permanent).unwrap();
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::Parked { why: "permanent error: no cable".into() };
-    assert_eq!(stuck.to_string(), "work on it is parked: permanent error: no cable; `release` gives it new attempts");
+    assert_eq!(
+        stuck.to_string(),
+        "work on it is parked: permanent error: no cable; call `unpark` to give it new attempts"
+    );
     assert_eq!(mine.settled("a").await, Convergence::Blocked(stuck));
-    mine.pumps.release("a").await.unwrap();
+    mine.pumps.unpark("a").await.unwrap();
     assert_eq!(mine.pumps.wait_for("a", State::On, PATIENCE).await.unwrap().version(), 3);
 }
 

@@ -2,7 +2,7 @@
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
-    GroupError, Machines, Runtime, TransitionError,
+    ErrorKind, GroupError, Machines, Runtime, TransitionError,
     store::sqlite::{SqlValue, Sqlite},
 };
 use tempfile::TempDir;
@@ -44,10 +44,10 @@ async fn one_conflict_fails_the_group() {
     let failure = group.commit().await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "change 1 of the group was not made, and so none was: Job `b` was changed by somebody else: it is in `Running`, \
-         version 2 now; match on the record inside and decide again"
+        "change 1 of the group was not made, so none was: Job `b` was changed by another caller: it is in `Running`, \
+         version 2 now; match on `Conflict::current` and decide again"
     );
-    let GroupError::Change { change: 1, cause } = failure else { panic!() };
+    let GroupError::Change { change: 1, kind: ErrorKind::Conflict, cause } = failure else { panic!() };
     assert!(matches!(*cause.downcast::<fsm_runtime::TransitionError<Job>>().unwrap(), TransitionError::Conflict(_)));
     assert_eq!(jobs.get("a").await.unwrap().version(), 1);
 }
@@ -62,7 +62,7 @@ async fn one_refusing_guard_fails_the_group() {
     let failure = group.commit().await.unwrap_err().to_string();
     assert_eq!(
         failure,
-        "change 1 of the group was not made, and so none was: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
+        "change 1 of the group was not made, so none was: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
     );
     assert!(jobs.get("b").await.is_err());
 }
@@ -87,8 +87,7 @@ async fn x9_a_retried_group_with_its_key_is_a_duplicate() {
     let made = again("c").await.unwrap_err();
     assert_eq!(
         made.to_string(),
-        "change 0 of the group was made before, under the same idempotency key (history entry 4), and so nothing was changed \
-         now; if this group was asked for before, it was committed then"
+        "change 0 of the group was made before, under the same idempotency key (history entry 4); nothing was changed; if an earlier call committed this group, it is complete"
     );
     assert!(matches!(made, GroupError::MadeBefore { change: 0, sequence: 4 }));
     // The guard would now refuse.

@@ -195,7 +195,7 @@ async fn typed([id, text, used, actor]: [String; 4]) {
     assert_eq!((&sealed.text, &sealed.by), (&text, &actor));
     let found = letters.get_in::<states::Sealed>(&id).await.unwrap().unwrap();
     assert_eq!((found.id(), &found.text, &found.by), (id.as_str(), &text, &actor));
-    let history = letters.history(&id, 0, 10).await.unwrap();
+    let history = letters.history(&id, &HistoryQuery::new().limit(10)).await.unwrap().items;
     assert_eq!(history.len(), 2);
     assert!(history.iter().all(|entry| entry.actor.as_ref() == Some(&actor) && *entry.key.id == *id));
     assert_eq!(history[0].idempotency_key.as_ref(), Some(&used));

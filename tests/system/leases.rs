@@ -3,7 +3,7 @@
 
 use crate::job::{Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
-    Builder, Machines, Runtime,
+    Builder, ClaimsQuery, HistoryQuery, Machines, Runtime,
     clock::ManualClock,
     store::{Change, Claim, Key, Renewal, Row, Store, sqlite::Sqlite},
 };
@@ -201,15 +201,16 @@ async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
     for (id, owner) in [("a", "first"), ("b", "other"), ("c", "unknown")] {
         claim(&path, id, owner).await;
     }
-    let seen = async |after| {
-        let page = client.held(after).await.unwrap();
+    let seen = async |after: Option<&str>| {
+        let query = after.into_iter().fold(ClaimsQuery::all(), ClaimsQuery::after);
+        let page = client.claims(&query).await.unwrap();
         assert_eq!(page.next, None);
         let line = |held: fsm_runtime::ClaimedInstance| format!("{}: {held}, {}", held.row.key.id, held.is_orphaned());
         page.items.into_iter().map(line).collect::<Vec<_>>()
     };
-    let forgotten = "c: orphaned by a process that is forgotten, true";
+    let forgotten = "c: orphaned by an unknown process, true";
     assert_eq!(seen(None).await, ["a: with process 7, false", "b: with process 8, false", forgotten]);
-    let until = client.held(Some("a")).await.unwrap().items[0].by.clone().unwrap().until;
+    let until = client.claims(&ClaimsQuery::all().after("a")).await.unwrap().items[0].by.clone().unwrap().until;
     clock.advance(Duration::from_secs(9));
     assert_eq!(seen(None).await, ["a: with process 7, false", "b: orphaned by process 8, true", forgotten]);
     assert_eq!(until, clock.clock().now(), "since the end of its lease");
@@ -311,7 +312,7 @@ async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     ahead.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
     here.runtime.shutdown(PATIENCE).await;
     ahead.runtime.shutdown(PATIENCE).await;
-    let entries = ahead.jobs.history("a", 0, 100).await.unwrap();
+    let entries = ahead.jobs.history("a", &HistoryQuery::new().limit(100)).await.unwrap().items;
     assert_eq!(entries.iter().filter(|entry| entry.event.as_deref() == Some("finish")).count(), 1);
     // And back: rows with later times do not keep the process from working.
     let mut now = Process::start(&path).await;

@@ -2,10 +2,12 @@
 //! build time.
 
 mod arming;
+mod changes;
 mod context;
 mod controller;
 mod desired_state;
 mod disk;
+mod error_kinds;
 mod groups;
 mod history;
 mod hostile;

@@ -135,9 +135,9 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     world.jobs.wait_for("c", job::State::Finished, PATIENCE).await.unwrap();
 
     for (what, fields) in [
-        ("conflict: somebody else was first", ["id=a", "state=Running", "version=2", "attempt="]),
+        ("conflict: another caller was first", ["id=a", "state=Running", "version=2", "attempt="]),
         (
-            "refused: the idempotency key stands for another request",
+            "refused: the idempotency key was used for another request",
             ["id=a", "state=Running", "version=2", "machine=Job"],
         ),
         ("work failed", ["id=a", "state=Running", "version=2", "attempt=1"]),

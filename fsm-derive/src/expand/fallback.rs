@@ -79,7 +79,7 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
             #[allow(deprecated)]
             impl<B> #runtime::CreateFrom<B> for #ident {
                 type Initial = #ty;
-                fn parts(initial: #ty) -> #ty { loop {} }
+                fn parts(initial: #ty, seal: #ty) -> #ty { loop {} }
             }
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))

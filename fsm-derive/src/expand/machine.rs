@@ -59,7 +59,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
             #[automatically_derived]
             impl<#s: __Initial> #runtime::CreateFrom<#birth> for #enum_ty {
                 type Initial = #s;
-                fn parts(birth: #birth) -> (#s, #context) {
+                fn parts(birth: #birth, _: #runtime::__private::Seal) -> (#s, #context) {
                     #parts
                 }
             }

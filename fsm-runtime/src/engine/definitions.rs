@@ -1,20 +1,19 @@
-//! Owns the definitions that a store keeps for tools that never saw the code: the graph as JSON, and when it is stored.
+//! The graphs that a store keeps as JSON, for tools that do not have the code.
 
 use super::Engine;
 use crate::store::{Definition, Group, StoreError};
-use fsm_core::{FieldInfo, Graph};
-use serde_json::{Value, json};
+use fsm_core::Graph;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
-/// Which machines' graphs this process has stored, and which it will when it first writes a row of theirs.
+/// The graphs of this process's machines, and whether each is stored. A graph is stored before the first row of its machine.
 #[derive(Default)]
 pub(crate) struct Definitions {
     /// Each with whether it is stored.
     graphs: Mutex<Vec<(&'static Graph, bool)>>,
-    /// Whether one is not stored yet: what every commit looks at.
+    /// Whether one is not stored yet. Every commit reads it.
     waiting: AtomicBool,
 }
 
@@ -23,7 +22,7 @@ impl Definitions {
         self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Rows of this machine may be written.
+    /// Adds a machine whose rows may be written.
     pub(crate) fn knows_of(&self, graph: &'static Graph) {
         let mut graphs = self.lock();
         if graphs.iter().all(|(known, _)| known.machine != graph.machine) {
@@ -39,7 +38,7 @@ impl Definitions {
         self.waiting.store(graphs.iter().any(|(_, stored)| !stored), Ordering::Release);
     }
 
-    /// Stores what a controller works by.
+    /// Stores the graphs of the machines that a controller works on.
     pub(crate) async fn by_controller(&self, engine: &Engine, graphs: &[&'static Graph]) -> Result<(), StoreError> {
         let definitions = graphs.iter().map(|graph| definition(graph, true)).collect();
         engine.store.define(definitions, engine.clock.now()).await?;
@@ -47,7 +46,7 @@ impl Definitions {
         Ok(())
     }
 
-    /// Stores the graphs of the machines whose rows `groups` are about to write, where that has not been done.
+    /// Stores the graphs of the machines in `groups` that are not stored yet.
     pub(crate) async fn before(&self, groups: &[Group], engine: &Engine) -> Result<(), StoreError> {
         if !self.waiting.load(Ordering::Acquire) {
             return Ok(());
@@ -71,46 +70,7 @@ fn definition(graph: &'static Graph, controller: bool) -> Definition {
         machine: graph.machine.to_owned(),
         version: graph.version,
         fingerprint: graph.fingerprint(),
-        graph: json(graph),
+        graph: graph.json().to_string(),
         controller,
     }
-}
-
-pub(crate) fn json(graph: &Graph) -> String {
-    let fields = |fields: &[FieldInfo]| -> Vec<Value> {
-        fields.iter().map(|field| json!({ "name": field.name, "type": field.ty })).collect()
-    };
-    let states: Vec<Value> = graph
-        .states
-        .iter()
-        .map(|state| {
-            json!({
-                "name": state.name,
-                "doc": state.doc,
-                "kind": state.kind.as_str(),
-                "initial": state.initial,
-                "fields": fields(state.fields),
-                "timer": state.timer.map(|timer| json!({
-                    "after_seconds": timer.after.as_secs_f64(),
-                    "event": timer.event,
-                })),
-            })
-        })
-        .collect();
-    let events: Vec<Value> =
-        graph.events.iter().map(|event| json!({ "name": event.name, "fields": fields(event.fields) })).collect();
-    let transitions: Vec<Value> = graph
-        .transitions
-        .iter()
-        .map(|t| json!({ "from": t.from, "event": t.event, "to": t.to, "guarded": t.guarded }))
-        .collect();
-    json!({
-        "machine": graph.machine,
-        "doc": graph.doc,
-        "version": graph.version,
-        "states": states,
-        "events": events,
-        "transitions": transitions,
-    })
-    .to_string()
 }

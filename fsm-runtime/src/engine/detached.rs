@@ -1,4 +1,4 @@
-//! Owns futures that come to their end although nobody waits for it any more.
+//! Futures that run to completion even if their caller is dropped.
 
 use std::{
     future::Future,
@@ -7,8 +7,8 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// Runs in the task of its caller, without the cost of one of its own; when the caller is dropped half-way, what is left of it
-/// goes on in a task.
+/// Runs in the task of its caller, which is cheaper than a task of its own. If the caller is dropped after the first poll, the rest
+/// runs in a task.
 pub(crate) struct Detached<T: Send + 'static> {
     left: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     begun: bool,
@@ -36,7 +36,7 @@ impl<T: Send + 'static> Future for Detached<T> {
 
 impl<T: Send + 'static> Drop for Detached<T> {
     fn drop(&mut self) {
-        // Without an executor nothing goes on anyway.
+        // Without an executor there is no task to run it in.
         if let (Some(left), true, Ok(executor)) = (self.left.take(), self.begun, Handle::try_current()) {
             executor.spawn(left);
         }
@@ -50,26 +50,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_begun_call_completes_after_its_caller_is_dropped() {
-        let (go, told) = oneshot::channel::<()>();
-        let (done, heard) = oneshot::channel();
+        let (go, started) = oneshot::channel::<()>();
+        let (done, finished) = oneshot::channel();
         let mut call = Box::pin(Detached::new(async move {
-            let _ = told.await;
+            let _ = started.await;
             let _ = done.send(1);
         }));
         tokio::select! {
             biased;
-            () = &mut call => panic!("it was not told to go"),
+            () = &mut call => panic!("it cannot be ready"),
             () = std::future::ready(()) => {}
         }
         drop(call);
         go.send(()).unwrap();
-        assert_eq!(heard.await.unwrap(), 1);
+        assert_eq!(finished.await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn a_call_that_was_never_polled_does_not_begin() {
-        let (done, heard) = oneshot::channel();
+        let (done, finished) = oneshot::channel();
         drop(Detached::new(async move { done.send(1) }));
-        assert!(heard.await.is_err());
+        assert!(finished.await.is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Owns what every handle of one runtime shares, and the one way of its changes to the store: counted, logged and told of.
+//! What all handles of one runtime share, and the single commit path: metrics, logging, change notification.
 
 pub(crate) mod background;
 mod commit_metrics;
@@ -25,6 +25,7 @@ use crate::{
 };
 use commit_metrics::Committing;
 use std::{error::Error, future::Future, slice, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -38,30 +39,32 @@ pub(crate) struct Engine {
     pub(crate) health: Arc<HealthRegistry>,
     pub(crate) outage: Outage,
     pub(crate) calls: Calls,
+    /// Cancelled when the runtime shuts down: streams of changes end then.
+    pub(crate) closing: CancellationToken,
 }
 
 impl Engine {
-    /// The store's `answer` to `call`; until it is there, that is seen.
+    /// The `answer` of the store. The call is shown in the status until it is ready.
     pub(crate) fn asked<T>(&self, call: &'static str, answer: impl Future<Output = T>) -> impl Future<Output = T> {
         self.calls.until(call, self.clock.elapsed(), answer)
     }
 
-    /// Commits `groups`, and tells everybody of what was made.
+    /// Commits `groups` and notifies the controller and waiting callers.
     ///
-    /// Runs to completion: a caller that is dropped half-way takes its answer with it, but not the word that an instance has
-    /// changed.
+    /// Runs to completion even if the caller is dropped, so that change notifications are never lost; only the result is.
     pub(crate) fn commit_groups(self: &Arc<Self>, groups: Vec<Group>) -> Detached<Result<Vec<Verdict>, StoreError>> {
         let this = self.clone();
         Detached::new(async move {
             this.definitions.before(&groups, &this).await?;
             let sent = Sent::new(&groups);
             let verdicts = this.asked("commit", this.store.commit(groups, this.clock.now())).await;
-            this.tell(sent, verdicts.as_deref().ok());
+            this.notify(sent, verdicts.as_deref().ok());
             verdicts
         })
     }
 
-    /// The same for one group with the caller's own `statements`. Where these fail, nothing was made.
+    /// Like [`commit_groups`](Self::commit_groups), for one group with the caller's own `statements`. If these fail, nothing is
+    /// committed.
     pub(crate) fn commit_with(
         self: &Arc<Self>,
         sqlite: Sqlite,
@@ -74,38 +77,38 @@ impl Engine {
             let sent = Sent::new(slice::from_ref(&group));
             let verdict = this.asked("commit", sqlite.commit_with(group, statements, this.clock.now())).await;
             match &verdict {
-                Ok(Ok(verdict)) => this.tell(sent, Some(slice::from_ref(verdict))),
+                Ok(Ok(verdict)) => this.notify(sent, Some(slice::from_ref(verdict))),
                 Ok(Err(_)) => {}
-                Err(_) => this.tell(sent, None),
+                Err(_) => this.notify(sent, None),
             }
             verdict
         })
     }
 
-    /// Commits one change, and tells everybody of it if it was made.
+    /// Commits one change.
     pub(crate) async fn commit(self: &Arc<Self>, change: Change) -> Result<Verdict, StoreError> {
         self.commit_groups(vec![Group::from(change)]).await?.pop().ok_or_else(no_verdict)
     }
 
-    /// The same for what a worker stores itself: the controller goes by it when the worker has ended, not before. Nobody waits for
-    /// a checkpoint, which is no transition.
+    /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. Waiting callers
+    /// are, except for a checkpoint, which is not a transition.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
-        let told = !matches!(change, Change::Checkpoint(_));
+        let notifies = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
         let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await?;
-        sent.back(&verdicts);
+        sent.answered(&verdicts);
         let verdict = verdicts.into_iter().next().ok_or_else(no_verdict)?;
-        if let (true, Verdict::Committed { rows }) = (told, &verdict) {
+        if let (true, Verdict::Committed { rows }) = (notifies, &verdict) {
             self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
         }
         Ok(verdict)
     }
 
-    /// Tells everybody what was made; without verdicts everything may have been, and a look at the rows tells.
-    fn tell(&self, sent: Sent, verdicts: Option<&[Verdict]>) {
+    /// Counts, logs and notifies. Without verdicts, every change may have been committed: the controller reads the rows.
+    fn notify(&self, sent: Sent, verdicts: Option<&[Verdict]>) {
         let Some(verdicts) = verdicts else { return self.notifier.publish(sent.keys.into_iter().flatten()) };
-        sent.back(verdicts);
+        sent.answered(verdicts);
         for verdict in verdicts {
             if let Verdict::Committed { rows } = verdict {
                 self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
@@ -114,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// The same, for a change whose row is the answer.
+    /// Commits one change, and returns its row.
     pub(crate) async fn commit_row(self: &Arc<Self>, change: Change) -> Result<Result<Row, Verdict>, StoreError> {
         match self.commit(change).await? {
             Verdict::Committed { mut rows } if rows.len() == 1 => Ok(Ok(rows.remove(0))),
@@ -123,7 +126,7 @@ impl Engine {
     }
 }
 
-/// What is remembered of groups that are on their way to the store.
+/// The parts of groups that are needed after the commit.
 struct Sent {
     keys: Vec<Vec<Key>>,
     committing: Committing,
@@ -135,8 +138,8 @@ impl Sent {
         Self { keys: groups.iter().map(keys).collect(), committing: Committing::of(groups) }
     }
 
-    /// Counts and logs what became of them.
-    fn back(self, verdicts: &[Verdict]) {
+    /// Counts and logs the verdicts.
+    fn answered(self, verdicts: &[Verdict]) {
         self.committing.ended(verdicts);
         for (keys, verdict) in self.keys.iter().zip(verdicts) {
             log(keys, verdict);
@@ -144,24 +147,24 @@ impl Sent {
     }
 }
 
-/// One event for each group that was not made. Losing a race is ordinary; what the store will never take is not.
+/// Logs each group that was not committed: a lost race at `DEBUG`, a reused key at `WARN`, a refusal of the store at `ERROR`.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
     let (machine, id) = (&key.machine, key.id.escape_debug());
     match verdict {
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
-        Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: it is not there any more"),
+        Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: the instance was removed"),
         Verdict::Conflict { current: Some(row), .. } => tracing::debug!(
             %machine, %id, state = %row.state, version = row.version, attempt = row.attempt,
-            "conflict: somebody else was first"
+            "conflict: another caller was first"
         ),
         Verdict::Fenced { current: row, .. } => tracing::debug!(
             %machine, %id, state = %row.state, version = row.version, attempt = row.attempt, fence = row.fence,
-            "conflict: the claim is somebody else's"
+            "conflict: another process has the claim"
         ),
         Verdict::KeyReused { first, .. } => tracing::warn!(
             %machine, %id, state = %first.to, version = first.version,
-            "refused: the idempotency key stands for another request"
+            "refused: the idempotency key was used for another request"
         ),
         Verdict::Refused { reason, .. } => tracing::error!(%machine, %id, %reason, "refused by the store"),
         Verdict::TooLarge { what, size, limit, .. } => {
@@ -171,6 +174,6 @@ fn log(keys: &[Key], verdict: &Verdict) {
 }
 
 fn no_verdict() -> StoreError {
-    let cause = "the store gave no verdict for a group".to_owned();
+    let cause = "the store returned no verdict for a group".to_owned();
     StoreError::Failed { store: "this store".to_owned(), cause }
 }

@@ -1,4 +1,4 @@
-//! Owns the passage between rows and a user's machine: what is stored is checked against the graph both ways.
+//! Conversion between rows and a user's machine.
 
 use super::{RowError, migrations::Migrations};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 use fsm_core::{Name, StateKind, StateMachine};
 
-/// A machine's value, and what all its states share.
+/// A machine's value and its context.
 pub(crate) type Whole<M> = (M, Box<<M as StateMachine>::Context>);
 
 /// The machine that `row` describes.
@@ -27,7 +27,7 @@ pub(crate) fn decode_entry<M: StoredMachine>(
     Stored { schema: *schema, state: to, data, context: context.as_deref() }.decode(migrations, &entry.key)
 }
 
-/// What every state of the machine that `row` describes shares, whatever its state is.
+/// The context of the machine that `row` describes, whatever its state is.
 pub(crate) fn context<M: StoredMachine>(migrations: &Migrations, row: &Row) -> Result<Box<M::Context>, RowError> {
     let (known, stored) = (M::GRAPH.version, row.context.as_deref().unwrap_or("null"));
     if M::GRAPH.context.is_none() || row.schema >= known {
@@ -37,7 +37,7 @@ pub(crate) fn context<M: StoredMachine>(migrations: &Migrations, row: &Row) -> R
     decode_context::<M>(&row.key, &migrated.context.to_string())
 }
 
-/// What is stored of a machine.
+/// The stored form of a machine.
 struct Stored<'a> {
     schema: u32,
     state: &'a str,
@@ -61,7 +61,7 @@ impl Stored<'_> {
     }
 }
 
-/// The machine in stored state `state`, by its name or one that it had earlier, with JSON of the present schema.
+/// The machine in stored state `state`, a present or former name, with JSON of the present schema.
 fn decode_known<M: StoredMachine>(
     key: &Key,
     migrated_from: Option<u32>,
@@ -93,7 +93,7 @@ fn decode_context<M: StoredMachine>(key: &Key, context: &str) -> Result<Box<M::C
     Ok(Box::new(context))
 }
 
-/// What is stored when an instance enters the state that `machine` is in, and the machine again.
+/// The columns of a row that enters the state of `machine`, and the machine itself.
 pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Result<(M, Entering), CodecError> {
     let (machine, data) = machine.encode()?;
     let state = machine.state().as_str();
@@ -111,12 +111,7 @@ pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Re
     Ok((machine, entering))
 }
 
-/// Whether the graph has a birth in this state. As for [`declared`], a trait may have been implemented by hand.
-pub(crate) fn is_initial<M: StateMachine>(state: M::State) -> bool {
-    M::GRAPH.state(state.as_str()).is_some_and(|info| info.initial)
-}
-
-/// Whether the graph has this edge. The compiler has checked it already, except for a trait implemented by hand.
+/// Whether the graph has this edge.
 pub(crate) fn declared<M: StateMachine>(from: &str, event: &str, to: &str) -> bool {
     M::GRAPH.transition(from, event).is_some_and(|transition| transition.to.contains(&to))
 }

@@ -1,16 +1,16 @@
 //! Errors of rows that do not fit the declared machine.
 
 use super::migrations::MigrateError;
-use crate::{codec::CodecError, store::Key};
+use crate::{codec::CodecError, error_kind::ErrorKind, store::Key};
 
-/// A row that does not fit the machine as it is declared. It is left as it is.
+/// A row that does not fit the declared machine. The row is left unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowError {
     /// It was written by newer code.
     #[error(
         "{key} was written under schema version {found}, and this code declares version {known}; \
-         run the newer release, which knows how to read it"
+         run the newer release, which can read it"
     )]
     Newer {
         /// Which instance.
@@ -20,9 +20,9 @@ pub enum RowError {
         /// The version in the declaration.
         known: u32,
     },
-    /// Its state is none that is declared.
+    /// Its state is not declared.
     #[error(
-        "{key} stands in state `{state}`, which is not declared (declared: {}); \
+        "{key} is in state `{state}`, which is not declared (declared: {}); \
          if the state was renamed, add `#[state(was = \"{state}\")]` to its variant", known.join(", ")
     )]
     UnknownState {
@@ -33,45 +33,59 @@ pub enum RowError {
         /// The states in the declaration.
         known: Vec<&'static str>,
     },
-    /// It was written by older code, and could not be brought to the present schema.
+    /// It was written by older code and could not be migrated.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// Its data is not that of its state.
+    /// Its data cannot be decoded as that of its state.
     #[error("{}", undecodable(key, state, *migrated_from, cause))]
     Undecodable {
         /// Which instance.
         key: Key,
         /// Its state.
         state: String,
-        /// The schema version from which the declared migrations have brought it, where they have.
+        /// The schema version that it was migrated from, if it was.
         migrated_from: Option<u32>,
-        /// What serde says.
+        /// The error of serde.
         cause: CodecError,
     },
-    /// What it shares between its states is not of the declared type.
+    /// Its context cannot be decoded as the declared type.
     #[error(
-        "the stored context of {key} is no `{declared}` ({cause}); a field that was added needs `#[serde(default)]`, or the machine a \
-         new `version` and a migration, which finds `null` where there was none"
+        "the stored context of {key} cannot be read as `{declared}` ({cause}); add `#[serde(default)]` to a new field, or raise \
+         the machine's `version` and add a migration (without a stored context, it gets `null`)"
     )]
     Context {
         /// Which instance.
         key: Key,
         /// The type in the declaration.
         declared: &'static str,
-        /// What serde says.
+        /// The error of serde.
         cause: CodecError,
     },
+}
+
+impl RowError {
+    /// What the error means for the caller: [`ErrorKind::Internal`], since only another release of the program can read the row.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+
+    /// Whether the request may succeed when it is made again: `false`.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind().can_pass()
+    }
 }
 
 fn undecodable(key: &Key, state: &str, migrated_from: Option<u32>, cause: &CodecError) -> String {
     match migrated_from {
         None => format!(
-            "the stored data of {key} is not that of state `{state}` ({cause}); a field that was added needs `#[serde(default)]`, or \
-             the machine a new `version`"
+            "the stored data of {key} cannot be read as state `{state}` ({cause}); add `#[serde(default)]` to a new field, or raise \
+             the machine's `version` and add a migration"
         ),
         Some(from) => format!(
-            "what the migrations from schema version {from} on made of the data of {key} is not that of state `{state}` ({cause}); mend \
-             the step, which is given to `Builder::migrate`"
+            "the data of {key}, migrated from schema version {from}, cannot be read as state `{state}` ({cause}); correct the step \
+             that is given to `Builder::migrate`"
         ),
     }
 }

@@ -1,6 +1,6 @@
-//! Owns the way of older rows into the present schema: declared steps, one version at a time.
+//! Migrations of older rows to the present schema: declared steps, one version at a time.
 
-use crate::store::Key;
+use crate::{error_kind::ErrorKind, store::Key};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-/// A row's state, data and context, on their way from one schema version to the next.
+/// A row's state, data and context, which a migration step takes from one schema version to the next.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OldState {
@@ -17,7 +17,7 @@ pub struct OldState {
     pub state: String,
     /// The state's data.
     pub data: Value,
-    /// What every state shares; `null` where there was none.
+    /// The machine's context; `null` if there was none.
     pub context: Value,
 }
 
@@ -28,7 +28,7 @@ type Step = Arc<dyn Fn(OldState) -> Result<OldState, BoxError> + Send + Sync>;
 #[derive(Clone, Default)]
 pub(crate) struct Migrations(HashMap<&'static str, BTreeMap<u32, Step>>);
 
-/// Why a row was not brought to the present schema. It is left as it is.
+/// Why a row could not be migrated to the present schema. The row is left unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {
@@ -42,7 +42,7 @@ pub enum MigrateError {
         key: Key,
         /// The version in the row.
         found: u32,
-        /// The version from which no step leads on.
+        /// The version without a step.
         missing: u32,
     },
     /// A step failed.
@@ -50,15 +50,29 @@ pub enum MigrateError {
     Step {
         /// Which instance.
         key: Key,
-        /// The version from which the step leads.
+        /// The version that the step starts from.
         from: u32,
-        /// What it says.
+        /// The error that the step returned.
         cause: BoxError,
     },
 }
 
+impl MigrateError {
+    /// What the error means for the caller: [`ErrorKind::Internal`].
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+
+    /// Whether the request may succeed when it is made again: `false`.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind().can_pass()
+    }
+}
+
 impl Migrations {
-    /// Whether there was none yet from that version.
+    /// Adds a step; `false` if there is one from that version already.
     pub(crate) fn declare(
         &mut self,
         machine: &'static str,
@@ -68,12 +82,12 @@ impl Migrations {
         self.0.entry(machine).or_default().insert(from, Arc::new(step)).is_none()
     }
 
-    /// The versions in `from..to` from which no step leads on.
+    /// The versions in `from..to` without a step.
     pub(crate) fn missing(&self, machine: &str, from: u32, to: u32) -> impl Iterator<Item = u32> {
         (from..to).filter(move |version| self.step(machine, *version).is_none())
     }
 
-    /// What is stored as version `to` has it.
+    /// The row as schema version `to` stores it.
     pub(crate) fn apply(
         &self,
         key: &Key,
@@ -107,17 +121,17 @@ impl fmt::Debug for Migrations {
     }
 }
 
-/// What a bulk migration did, or has done so far.
+/// The result of a bulk migration, or its progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "rows may have been left as they are"]
 #[non_exhaustive]
 pub struct Migrated {
-    /// Rows looked at.
+    /// Rows that were read.
     pub seen: u64,
-    /// Rows written anew under the present schema version.
+    /// Rows that were rewritten under the present schema version.
     pub rewritten: u64,
-    /// Rows that somebody else changed meanwhile, and thereby wrote under the present version.
+    /// Rows that another caller changed meanwhile, which stored them under the present version.
     pub changed_meanwhile: u64,
-    /// Rows that cannot be brought up to date, and were left as they are.
+    /// Rows that could not be migrated, and were left unchanged.
     pub left: u64,
 }

@@ -9,5 +9,5 @@ mod unknown;
 pub use error::RowError;
 pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
-pub use stored::{DurableState, StoredMachine, WorkState};
+pub use stored::{DurableState, Seal, StoredMachine, WorkState};
 pub(crate) use unknown::{Unknown, knows};

@@ -1,4 +1,4 @@
-//! The traits that describe a machine as stored data.
+//! The traits of a machine as stored data.
 
 use crate::codec::CodecError;
 use fsm_core::{StateMachine, StateOf};
@@ -49,3 +49,8 @@ pub trait DurableState: StateOf<<Self as DurableState>::Machine> + Send + Sync +
     note = "only a state whose variant is marked `#[state(work)]` has work to look after"
 )]
 pub trait WorkState: DurableState {}
+
+/// An argument of hidden trait methods that only generated code calls and implements.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Seal;

@@ -1,7 +1,7 @@
-//! Owns what is done with many instances at once: making them, and writing older rows under the present schema.
+//! Bulk operations: creating many instances, and rewriting older rows under the present schema.
 
 use super::{CreateFrom, Durable};
-use super::{error::TransitionError, machines::Machines, query::ListQuery, transition::Planned};
+use super::{error::TransitionError, machines::Machines, query::ListQuery, transition::Pending};
 use crate::machine::{Migrated, RowError, convert};
 use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
 
@@ -9,14 +9,15 @@ use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
 const BATCH: usize = 256;
 
 impl<M: Durable> Machines<M> {
-    /// Makes many instances at once, each decided for itself: a few transactions for all of them. The results come in the order of
+    /// Creates many instances in a few transactions. Each succeeds or fails on its own; the results are in the order of
     /// `instances`.
     ///
     /// # Errors
     /// Each result is that of a [`create`](Self::create).
     ///
     /// # Cancel safety
-    /// Dropped half-way, each instance is made or not; creating them again tells which ([`TransitionError::Exists`]).
+    /// If the future is dropped before it is ready, each instance is created or not. Creating them again returns
+    /// [`TransitionError::Exists`] for those that were.
     pub async fn create_many<B>(
         &self,
         instances: impl IntoIterator<Item = (String, B)>,
@@ -27,16 +28,14 @@ impl<M: Durable> Machines<M> {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
         for (id, birth) in instances {
-            // Always planned: nobody has polled it.
-            let plan = self.make(&id, birth, None).prepare();
-            match plan.unwrap_or_else(|| Err(TransitionError::NotFound { key: Self::key(&id) })) {
-                Ok(Planned::Ready(plan)) => {
-                    let (_, change, decide) = plan.split();
-                    prepared.push((results.len(), change, decide));
+            match self.make(&id, birth, None).into_pending() {
+                Pending::Ready(ready) => {
+                    prepared.push((results.len(), ready.change, ready.completion));
                     results.push(None);
                 }
-                Ok(Planned::Refused(asked)) => results.push(Some(asked.answer().await)),
-                Err(failure) => results.push(Some(Err(failure))),
+                // Without an idempotency key there is nothing to look up.
+                Pending::Refused(_) => results.push(Some(Err(TransitionError::NotFound { key: Self::key(&id) }))),
+                Pending::Failed(error) => results.push(Some(Err(*error))),
             }
         }
         while !prepared.is_empty() {
@@ -44,8 +43,8 @@ impl<M: Durable> Machines<M> {
             let groups = batch.iter().map(|(_, change, _)| change.clone().into()).collect();
             match self.engine.commit_groups(groups).await {
                 Ok(verdicts) => {
-                    for ((place, _, decide), verdict) in batch.into_iter().zip(verdicts) {
-                        results[place] = Some(decide(match verdict {
+                    for ((place, _, completion), verdict) in batch.into_iter().zip(verdicts) {
+                        results[place] = Some(completion.complete(match verdict {
                             Verdict::Committed { mut rows } if rows.len() == 1 => Ok(rows.remove(0)),
                             verdict => Err(verdict),
                         }));
@@ -61,19 +60,21 @@ impl<M: Durable> Machines<M> {
         results.into_iter().flatten().collect()
     }
 
-    /// Writes all rows of older schema versions under the present one. Others can work meanwhile, but not processes of older
-    /// code: their rows would become newer than they know.
+    /// Rewrites all rows of older schema versions under the present one. Other processes can work meanwhile, except those that run
+    /// older code: they cannot read the rewritten rows.
     ///
-    /// `told` hears after each batch how far it is, and which rows of the batch were left as they are since they cannot be brought up
-    /// to date: each error names its row and says why. They keep nothing else up, and can be tried again once a step is mended.
-    /// Rows that newer code wrote are nobody's to migrate here, and are passed over.
+    /// `progress` is called after each batch, with the totals so far and the errors of the rows of the batch that could not be
+    /// migrated. Those rows are left as they are and can be migrated by a later call. Rows that newer code wrote are skipped.
     ///
-    /// Not needed for correctness: older rows are brought up to date when they are read, and written so when they move. Cancel safe:
-    /// dropped, or killed with its process, each row is as it was or migrated; asked again, it goes on with the rest.
+    /// Calling this is optional: older rows are migrated when they are read, and stored under the present schema when they
+    /// move.
     ///
     /// # Errors
-    /// [`StoreError`]; what was written until then stays.
-    pub async fn migrate_all(&self, mut told: impl FnMut(Migrated, Vec<RowError>)) -> Result<Migrated, StoreError> {
+    /// [`StoreError`]. Rows that were rewritten until then stay so.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, each row is as it was or migrated. A second call goes on with the rest.
+    pub async fn migrate_all(&self, mut progress: impl FnMut(Migrated, Vec<RowError>)) -> Result<Migrated, StoreError> {
         let (mut done, mut listing) = (Migrated::default(), ListQuery::all().limit(BATCH));
         loop {
             let page = self.rows(&listing).await?;
@@ -94,7 +95,7 @@ impl<M: Durable> Machines<M> {
                 }
             }
             done.left += u64::try_from(left.len()).unwrap_or(u64::MAX);
-            told(done, left);
+            progress(done, left);
             let Some(next) = page.next else { break };
             listing = listing.after(next);
         }
@@ -102,7 +103,7 @@ impl<M: Durable> Machines<M> {
         Ok(done)
     }
 
-    /// `row` as it is under the present schema version.
+    /// The change that stores `row` under the present schema version.
     fn rewrite(&self, row: &Row) -> Result<Rewrite, RowError> {
         let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
         let (_, into) = convert::entering(machine, &context).map_err(|cause| RowError::Undecodable {

@@ -1,11 +1,10 @@
-//! Owns what is done with an instance by its id, whatever state it is in: firing, deciding again, waiting.
+//! Operations on an instance by its id, whatever state it is in: firing, retrying a decision, waiting.
 
 use super::Durable;
 use super::{
     error::{TransitionError, WaitError},
     machines::Machines,
     record::{self, RecordMeta},
-    transition::Pending,
 };
 use crate::machine::convert;
 use crate::store::{Key, Row};
@@ -13,60 +12,64 @@ use fsm_core::{ApplyError, Graph, Name, StateKind};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// How often an event given by id is tried again when others keep changing the instance under it.
+/// How often an event that is fired by id is tried again after a conflict.
 const FIRE_TRIES: u32 = 16;
 
 impl<M: Durable> Machines<M> {
-    /// Fires `event` on instance `id`, in whatever state it stands, if that state declares it.
+    /// Fires `event` on instance `id`, whatever state it is in.
     ///
-    /// When somebody else changes the instance at the same time, it is read again and the event is tried on what it has
-    /// become. Where the decision depends on what was read before, fire on the record instead.
+    /// If another caller changes the instance at the same time, it is read again and the event is fired on its new state. If the
+    /// decision depends on what was read before, fire the event on the record instead.
     ///
     /// # Errors
-    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it stands; [`TransitionError::NotFound`];
-    /// [`TransitionError::Conflict`] when others kept being first.
+    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::NotFound`];
+    /// [`TransitionError::Conflict`] after several attempts that lost against other callers.
     ///
     /// # Cancel safety
-    /// Dropped half-way, the event is fired or not; read the instance to see which.
-    pub fn fire(&self, id: &str, event: impl Into<M::Event>) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
-        self.seek(id, event.into(), None)
-    }
-
-    /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash and though
-    /// the instance has moved on or was removed, it answers as it did the first time. When its id was used again, the key is that of
-    /// a former life, and stands for nothing.
-    ///
-    /// # Errors
-    /// As [`fire`](Self::fire); [`TransitionError::KeyReused`] where the key stands for another event or payload.
-    pub fn fire_with_key(
+    /// If the future is dropped before it is ready, the event is fired or not. Read the instance to see which.
+    pub fn fire<E: Into<M::Event>>(
         &self,
         id: &str,
-        event: impl Into<M::Event>,
-        key: impl Into<String>,
-    ) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
-        self.seek(id, event.into(), Some(key.into()))
+        event: E,
+    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M, E> {
+        self.fire_any(id, event.into(), None)
     }
 
-    fn seek(
+    /// Like [`fire`](Self::fire), made once for each `key`: a second call, also after a crash or after the instance was removed,
+    /// returns the result of the first. If the id was created again since, the key of the former instance does not count.
+    ///
+    /// # Errors
+    /// As [`fire`](Self::fire); [`TransitionError::KeyReused`] if the key was used for another event or payload.
+    pub fn fire_with_key<E: Into<M::Event>, K: Into<String>>(
+        &self,
+        id: &str,
+        event: E,
+        key: K,
+    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M, E, K> {
+        self.fire_any(id, event.into(), Some(key.into()))
+    }
+
+    fn fire_any(
         &self,
         id: &str,
         mut event: M::Event,
         idempotency_key: Option<String>,
-    ) -> Pending<Result<M::AnyRecord, TransitionError<M>>> {
+    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M> {
         let (this, id) = (self.clone(), id.to_owned());
-        Pending::new(async move {
+        // Boxed: it would make the futures of its callers large.
+        Box::pin(async move {
             let kind = M::kind_of(&event);
             let payload = M::encode_event(&event)?;
             let mut tries = 0;
             loop {
                 tries += 1;
-                // Before legality: the first call may have moved the instance to where the event is not accepted, or removed it.
+                // Looked up before the state: the first call may have moved the instance on, or removed it.
                 if let Some(idempotency_key) = &idempotency_key
                     && let Some(first) = this.engine.store.first(Self::key(&id), idempotency_key.clone()).await?
                 {
                     let first = record::same_request::<M>(first, kind, &payload, idempotency_key.clone())?;
                     let (machine, context) = convert::decode_entry::<M>(&this.engine.migrations, &first)?;
-                    return Ok(machine.wrap_any(RecordMeta::of_first(&this.engine, &this.origin, &first, context)));
+                    return Ok(machine.wrap_any(RecordMeta::of_entry(&this.engine, &this.origin, &first, context)));
                 }
                 let (row, (machine, context)) = this.load(&id).await?;
                 let mut meta = RecordMeta::<M>::of(&this.engine, &this.origin, &row, context);
@@ -81,9 +84,8 @@ impl<M: Durable> Machines<M> {
                         return Err(record::not_accepted(machine, meta, kind, accepts));
                     }
                 };
-                let plan =
-                    meta.plan(from, kind, payload.clone(), target, |machine, meta| Ok(machine.wrap_any(meta)))?;
-                match plan.commit().await {
+                let wrap = |machine: M, meta| Some(machine.wrap_any(meta));
+                match meta.transition(from, kind, payload.clone(), target, wrap)?.commit().await {
                     Err(TransitionError::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
                     decided => return decided,
                 }
@@ -91,8 +93,8 @@ impl<M: Durable> Machines<M> {
         })
     }
 
-    /// Reads the instance and lets `decide` act on it, again and again while others are faster: `tries` times at most,
-    /// after which the last conflict is the answer.
+    /// Reads the instance and calls `decide` with it, again after each [`TransitionError::Conflict`], `tries` times at most. The
+    /// last conflict is returned.
     ///
     /// ```
     /// # use fsm_runtime::{TransitionError, Machines, prelude::*};
@@ -101,7 +103,7 @@ impl<M: Durable> Machines<M> {
     /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
     /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
     /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
-    /// # async fn example(tabs: Machines<Tab>) -> Result<(), fsm_runtime::TransitionError<Tab>> {
+    /// # async fn example(tabs: Machines<Tab>) -> Result<(), TransitionError<Tab>> {
     /// tabs.retry("table 7", 10, async |tab| match tab {
     ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
     ///     _ => Ok(()), // nothing to pay
@@ -112,7 +114,7 @@ impl<M: Durable> Machines<M> {
     /// ```
     ///
     /// # Errors
-    /// What `decide` fails with, but for a conflict before the last try; [`TransitionError::NotFound`]; [`TransitionError::Store`].
+    /// The error of `decide`, except a conflict before the last try; [`TransitionError::NotFound`]; [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// As that of `decide`.
@@ -132,11 +134,11 @@ impl<M: Durable> Machines<M> {
         }
     }
 
-    /// Waits until instance `id` stands in `state`, for `timeout` at most; a state that it only passes through between
-    /// two looks can be missed. Notifier by other processes are seen too.
+    /// Waits until instance `id` is in `state`, for `timeout` at most. A change by another process is seen too. A state that the
+    /// instance leaves at once can be missed; use [`changes`](Self::changes) to see every transition.
     ///
     /// # Errors
-    /// [`WaitError::Timeout`] says where it stands instead, and how its work goes; [`WaitError::Read`].
+    /// [`WaitError::Timeout`] with the state that it is in, and how its work stands; [`WaitError::Read`].
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -144,7 +146,7 @@ impl<M: Durable> Machines<M> {
         self.wait_until(id, timeout, state.as_str(), |now| now == state).await
     }
 
-    /// Waits until instance `id` stands in a state that `wanted` says yes to; `what` names it in the error.
+    /// Waits until instance `id` is in a state for which `wanted` returns `true`; `what` names that state in the error.
     ///
     /// # Errors
     /// As [`wait_for`](Self::wait_for).
@@ -156,7 +158,7 @@ impl<M: Durable> Machines<M> {
         wanted: impl Fn(M::State) -> bool,
     ) -> Result<M::AnyRecord, WaitError> {
         let key = Self::key(id);
-        let mut word = self.engine.notifier.subscribe();
+        let mut changed = self.engine.notifier.subscribe();
         let deadline = self.engine.clock.elapsed().saturating_add(timeout);
         loop {
             let (row, (machine, context)) = self.load(id).await?;
@@ -164,41 +166,41 @@ impl<M: Durable> Machines<M> {
                 return Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)));
             }
             let left = deadline.saturating_sub(self.engine.clock.elapsed());
-            if self.engine.clock.timeout(left, told(&mut word, &key)).await.is_none() {
+            if self.engine.clock.timeout(left, changed_key(&mut changed, &key)).await.is_none() {
                 let state = machine.state().as_str();
-                let (version, why) = (row.version, how_its_work_stands(M::GRAPH, state, &row, self.engine.clock.now()));
+                let (version, why) = (row.version, work_status(M::GRAPH, state, &row, self.engine.clock.now()));
                 return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version, why });
             }
         }
     }
 }
 
-/// What `row`, which stands in `state`, tells of the work on it; `None` where that is no `work` state.
-fn how_its_work_stands(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
+/// How the work on `row` stands; `None` if its state is not a `work` state.
+fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
     graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
     Some(match (&row.parked, &row.owner, pause) {
-        (Some(reason), _, _) => format!("its work is parked ({reason}); an event moves it, or `release` has it go on"),
+        (Some(reason), _, _) => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
         (None, Some(_), _) => format!("attempt {} is under way", row.attempt),
         (None, None, Some(pause)) if row.attempt > 0 => {
             format!("attempt {} failed{error}; the next one begins in {pause:.1?}", row.attempt)
         }
         (None, None, Some(pause)) => format!("its worker runs again in {pause:.1?}"),
         (None, None, None) => format!(
-            "its work is due and nobody is at it; some runtime has to have `{}` registered (`Builder::machine`), and there \
-             `status()` lists what waits for a slot",
+            "its work is due and no process has claimed it; register `{}` with a runtime (`Builder::machine`), and see \
+             `Runtime::status` there for instances that wait for a slot",
             row.key.machine
         ),
     })
 }
 
-/// Ends when instance `key` may have changed.
-pub(super) async fn told(word: &mut Receiver<Key>, key: &Key) {
+/// Completes when instance `key` may have changed.
+pub(super) async fn changed_key(changed: &mut Receiver<Key>, key: &Key) {
     loop {
-        match word.recv().await {
+        match changed.recv().await {
             Ok(other) if other != *key => {}
-            // Missed some: look.
+            // Some were missed: read the row.
             Ok(_) | Err(RecvError::Lagged(_)) => return,
             Err(RecvError::Closed) => std::future::pending().await,
         }

@@ -1,58 +1,54 @@
-//! Owns the view of who works on what, over all processes: from the claims in the store, and the leases of those who made them.
+//! Which process works on which instance: the claims in the store, with the leases of their processes.
 
-use super::Durable;
-use super::machines::Machines;
+use super::{Durable, machines::Machines, query::ClaimsQuery};
 use crate::store::{Key, Lease, Page, Row, Scope, StoreError};
 use std::{collections::HashMap, fmt};
 
-/// How many rows a page has at most.
-const PAGE: usize = 100;
-
-/// An instance that a process has claimed. From [`Machines::held`].
+/// An instance that a process has claimed. From [`Machines::claims`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClaimedInstance {
-    /// The instance as it stands, with the attempt and the fence of the claim.
+    /// The instance's row, with the attempt and the fence of the claim.
     pub row: Row,
-    /// Who claimed it; `None` for one of whom the store knows nothing any more.
+    /// The lease of the process that claimed it; `None` if the store has none any more.
     pub by: Option<Lease>,
 }
 
 impl ClaimedInstance {
-    /// Whether nobody works on it, because its process is gone or stands still: it is taken up by another within one scan.
+    /// Whether its process has no live lease. Another process claims it within one scan.
     #[must_use]
     pub fn is_orphaned(&self) -> bool {
         self.by.as_ref().is_none_or(|lease| !lease.live)
     }
 }
 
-/// Who works on it, or whose it was.
+/// The process that works on it, or did.
 impl fmt::Display for ClaimedInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.by {
             Some(lease) if lease.live => write!(f, "with {}", lease.holder),
             Some(lease) => write!(f, "orphaned by {}", lease.holder),
-            None => f.write_str("orphaned by a process that is forgotten"),
+            None => f.write_str("orphaned by an unknown process"),
         }
     }
 }
 
 impl<M: Durable> Machines<M> {
-    /// The instances that some process has claimed, this one's too, by id: the page that begins at `after`, the
-    /// [`next`](Page::next) of the page before. Nobody is shown as working without a live lease: what a process holds whose lease
-    /// has lapsed is [orphaned](ClaimedInstance::is_orphaned), since the lease's [end](Lease::until). Costs as much as there are claims, not rows.
+    /// One page of the instances that a process has claimed, this one included, ordered by id. An instance whose process has no live
+    /// lease is [orphaned](ClaimedInstance::is_orphaned). The cost depends on the number of claims, not of rows.
     ///
-    /// [`Runtime::processes`](crate::Runtime::processes) lists the processes themselves, and
-    /// [`Runtime::status`](crate::Runtime::status) what this one's workers are at.
+    /// [`Runtime::processes`](crate::Runtime::processes) lists the processes, and [`Runtime::status`](crate::Runtime::status) the
+    /// workers of this one.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn held(&self, after: Option<&str>) -> Result<Page<ClaimedInstance>, StoreError> {
+    pub async fn claims(&self, query: &ClaimsQuery) -> Result<Page<ClaimedInstance>, StoreError> {
         let (machine, store) = (M::GRAPH.machine, &self.engine.store);
-        let after = after.map(|id| Key::new(machine, id));
-        let keys = store.held_by_others(Scope::from(vec![machine.to_owned()]), String::new(), after, PAGE).await?;
-        let next = keys.last().filter(|_| keys.len() == PAGE).map(|key| key.id.to_string());
-        // After the claims, so that no claim is newer than its process.
+        let after = query.after.as_deref().map(|id| Key::new(machine, id));
+        let keys =
+            store.held_by_others(Scope::from(vec![machine.to_owned()]), String::new(), after, query.limit).await?;
+        let next = keys.last().filter(|_| keys.len() == query.limit).map(|key| key.id.to_string());
+        // Leases are read after the claims, so that no claim is newer than its lease.
         let mut rows = Vec::new();
         for key in keys {
             rows.extend(store.get(key).await?.filter(|row| row.owner.is_some()));

@@ -1,11 +1,11 @@
-//! Owns what is wished of instances, as users see it: setting a wish, asking how it stands, taking it back.
+//! The desired state of instances: setting it, reading its convergence, waiting for it, clearing it.
 
 use super::Durable;
 use super::{
-    by_id::told,
+    by_id::changed_key,
     error::{ReadError, TransitionError, WaitError},
     machines::Machines,
-    transition::{self, Pending},
+    transition,
 };
 use crate::machine::RowError;
 use crate::{
@@ -18,46 +18,46 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How often a wish is set or taken back anew when others keep changing the instance under it.
+/// How often setting or clearing is tried again after a conflict.
 const TRIES: u32 = 16;
 
-/// A standing wish for one instance, as it stood when it was read.
+/// The desired state of one instance, and how far it has converged, as it was when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DesiredState<S, E> {
     /// The instance's id.
     pub id: String,
-    /// The state that is wished for.
+    /// The desired state.
     pub target: S,
     /// The state in which the instance is.
     pub state: S,
     /// The instance's version.
     pub version: u64,
-    /// How far it has come.
+    /// How far it has converged.
     pub progress: Convergence<S, E>,
-    /// How often in a row it came to nothing: an event was refused, or the instance fell back by itself.
+    /// How often in a row convergence failed: an event was refused, or the instance left the desired state by itself.
     pub setbacks: u32,
 }
 
 /// A [`DesiredState`] for an instance of machine `M`.
 pub type DesiredStateOf<M> = DesiredState<<M as StateMachine>::State, <M as StateMachine>::EventKind>;
 
-/// How far a [`DesiredState`] has come.
+/// How far an instance has converged to its [`DesiredState`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Convergence<S, E> {
-    /// It stands where it is wished to be. The wish stays: should work or a timer lead it away, it is brought back.
+    /// The instance is in the desired state. If work or a timer moves it away, it is brought back.
     Fulfilled,
-    /// A runtime that has the machine registered looks after it as soon as one runs.
+    /// A runtime that has the machine registered takes the next step.
     Pending,
-    /// The worker of its state is to move it on.
+    /// Waits for the worker of its state.
     Working,
-    /// The timer of its state is to move it on.
+    /// Waits for the timer of its state.
     Waiting {
         /// When it fires.
         until: SystemTime,
     },
-    /// After a setback, the event is fired when its pause is over.
+    /// The event failed before, and is fired again after a backoff.
     Retrying {
         /// The event.
         event: E,
@@ -66,54 +66,54 @@ pub enum Convergence<S, E> {
         /// What went wrong.
         why: String,
     },
-    /// It cannot go on by itself.
+    /// It cannot converge by itself.
     Blocked(Blocked<S, E>),
 }
 
-/// Why a [`DesiredState`] cannot go on by itself. Whatever it is, an event that leads the instance on revives the wish, but for
-/// [`Suspended`](Blocked::Suspended); so does wishing again.
+/// Why an instance cannot converge to its [`DesiredState`] by itself. An event that moves the instance on resumes convergence, except
+/// for [`Suspended`](Blocked::Suspended); so does calling [`converge`](Machines::converge) again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocked<S, E> {
-    /// No way of `auto` transitions, work and timers leads there.
+    /// No path of `auto` transitions, work and timers leads there.
     NoWay {
         /// From this state.
         from: S,
         /// To this one.
         to: S,
     },
-    /// The next `auto` event on the way has a payload, which only its caller knows.
+    /// The next `auto` event on the path has a payload, which only its caller knows.
     NeedsPayload {
         /// In this state.
         state: S,
         /// The event.
         event: E,
     },
-    /// The next `auto` event on the way leads where its `with` decides.
+    /// The target of the next `auto` event on the path is chosen by its `with`.
     Branches {
         /// In this state.
         state: S,
         /// The event.
         event: E,
     },
-    /// The event was refused, by a guard most likely, as often as there are attempts.
+    /// The event was refused, mostly by a guard, for the maximum number of attempts.
     Refused {
         /// The event.
         event: E,
         /// The last reason.
         reason: String,
     },
-    /// The instance came away from its target by itself as often as there are attempts.
+    /// The instance left its target by itself for the maximum number of attempts.
     FallsBack {
         /// What happened the last time.
         why: String,
     },
-    /// The work that is to move it on is parked.
+    /// The work that would move it on is parked.
     Parked {
         /// Why.
         why: String,
     },
-    /// An event from outside, a caller's or an operator's, led off the way.
+    /// An event of a caller or an operator led away from the path.
     Suspended {
         /// What happened.
         why: String,
@@ -121,7 +121,7 @@ pub enum Blocked<S, E> {
 }
 
 impl<S, E> DesiredState<S, E> {
-    /// Whether it has come to an end for now: it is fulfilled, or stuck.
+    /// Whether convergence has ended for now: it is fulfilled or blocked.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         matches!(self.progress, Convergence::Fulfilled | Convergence::Blocked(_))
@@ -146,27 +146,27 @@ impl<S: Name, E: Name> fmt::Display for Blocked<S, E> {
             Self::FallsBack { why } => {
                 write!(f, "it fell back too often: {why}; call `converge` again when the cause is removed")
             }
-            Self::Parked { why } => write!(f, "work on it is parked: {why}; `release` gives it new attempts"),
+            Self::Parked { why } => write!(f, "work on it is parked: {why}; call `unpark` to give it new attempts"),
             Self::Suspended { why } => write!(f, "{why}; call `converge` again to resume"),
         }
     }
 }
 
 impl<M: Durable> Machines<M> {
-    /// Wishes instance `id` into state `target`, from now on and until the wish is [taken back](Self::clear_desired_state) or
-    /// replaced. The wish is stored with the row, so that it outlives the process; the runtime that has the machine registered
-    /// pursues it, and [`wait_for_desired_state`](Self::wait_for_desired_state) waits for that.
+    /// Sets the desired state of instance `id`, until it is [cleared](Self::clear_desired_state) or replaced. It is stored with the
+    /// row and outlives the process. A runtime that has the machine registered moves the instance there;
+    /// [`wait_for_desired_state`](Self::wait_for_desired_state) waits for that.
     ///
-    /// - Only transitions marked `auto` are fired, along a shortest way, with `converge` as their cause in the history.
-    /// - In a `work` state the worker is waited for, unless an `auto` transition out of it is the shorter way. Timers are waited
-    ///   for as well.
+    /// - Only transitions marked `auto` are fired, along a shortest path, with `converge` as their cause in the history.
+    /// - In a `work` state the worker is waited for, unless an `auto` transition out of it is on the shorter path. Timers are
+    ///   waited for too.
     /// - When work or a timer leads away from the target, the instance is brought back, after the pause of the state's
-    ///   backoff, as many times in a row as its work has attempts. A guard that refuses is asked again in the same way. Counting
-    ///   begins anew when the target was held for the longest pause of the backoff.
-    /// - An event from outside that leads away suspends the wish, visibly: somebody wants something else.
-    /// - What it cannot do it says: [`Blocked`].
+    ///   backoff, as many times in a row as its work has attempts. An event that a guard refuses is fired again in the same way.
+    ///   The count is reset when the instance stays in the target for the longest pause of the backoff.
+    /// - An event of a caller that leads away suspends convergence.
+    /// - If it cannot go on, [`Blocked`] says why.
     ///
-    /// The version stays, so that records of the instance stay good. Wished again, it begins anew: no setbacks, not suspended.
+    /// The version does not change, so that records of the instance stay valid. Setting it again resets setbacks and suspension.
     ///
     /// ```
     /// # use fsm_runtime::{Machines, Convergence, prelude::*};
@@ -188,7 +188,7 @@ impl<M: Durable> Machines<M> {
     /// }
     /// # async fn example(pumps: Machines<Pump>) -> Result<(), Box<dyn std::error::Error>> {
     /// pumps.converge("north", pump::State::On).await?;
-    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.convergence {
+    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.progress {
     ///     Convergence::Blocked(why) => println!("it will not run: {why}"),
     ///     _ => println!("it runs, and is started again when it should break"),
     /// }
@@ -197,54 +197,61 @@ impl<M: Durable> Machines<M> {
     /// ```
     ///
     /// # Errors
-    /// [`TransitionError::NotFound`]; [`TransitionError::Conflict`] when others kept being first; [`TransitionError::Row`]; [`TransitionError::Store`].
+    /// [`TransitionError::NotFound`]; [`TransitionError::Conflict`] after several attempts that lost against other callers; [`TransitionError::Row`]; [`TransitionError::Store`].
     ///
     /// # Cancel safety
-    /// Dropped half-way, it is wished or not; [`wish`](Self::wish) tells.
-    pub fn converge(&self, id: &str, target: M::State) -> Pending<Result<DesiredStateOf<M>, TransitionError<M>>> {
+    /// If the future is dropped before it is ready, the desired state is set or not. Read [`desired_state`](Self::desired_state) to see which.
+    pub fn converge(
+        &self,
+        id: &str,
+        target: M::State,
+    ) -> impl Future<Output = Result<DesiredStateOf<M>, TransitionError<M>>> + Send + use<M> {
         let (this, id) = (self.clone(), id.to_owned());
-        Pending::new(async move {
-            let row = this.write_wish(&id, Some(target)).await?;
+        async move {
+            let row = this.write_desired_state(&id, Some(target)).await?;
             match read::<M>(&row)? {
                 Some(desired) => Ok(desired),
                 None => Err(TransitionError::NotFound { key: row.key }),
             }
-        })
+        }
     }
 
-    /// Takes the wish for instance `id` back: it stays where it is. Whether there was one.
+    /// Clears the desired state of instance `id`, which stays in its state. Returns whether there was one.
     ///
     /// # Errors
     /// As [`converge`](Self::converge).
-    pub fn clear_desired_state(&self, id: &str) -> Pending<Result<bool, TransitionError<M>>> {
+    pub fn clear_desired_state(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<bool, TransitionError<M>>> + Send + use<M> {
         let (this, id) = (self.clone(), id.to_owned());
-        Pending::new(async move {
+        async move {
             if this.row(&id).await?.desired.is_none() {
                 return Ok(false);
             }
-            this.write_wish(&id, None).await.map(|_| true)
-        })
+            this.write_desired_state(&id, None).await.map(|_| true)
+        }
     }
 
-    /// The wish for instance `id`, and how it stands; `None` where nothing is wished.
+    /// The desired state of instance `id` and its convergence; `None` if none is set.
     ///
     /// # Errors
-    /// [`ReadError::NotFound`]; [`ReadError::Row`] where a state is not declared; [`ReadError::Store`].
+    /// [`ReadError::NotFound`]; [`ReadError::Row`] if a state is not declared; [`ReadError::Store`].
     pub async fn desired_state(&self, id: &str) -> Result<Option<DesiredStateOf<M>>, ReadError> {
         read::<M>(&self.row(id).await?)
     }
 
-    /// Waits until the wish for instance `id` is fulfilled or stuck, for `timeout` at most. Notifier by other processes are seen
-    /// too.
+    /// Waits until the desired state of instance `id` is fulfilled or blocked, for `timeout` at most. A change by another process
+    /// is seen too.
     ///
     /// # Errors
-    /// [`WaitError::NoDesiredState`] where nothing is wished (any more); [`WaitError::Timeout`]; [`WaitError::Read`].
+    /// [`WaitError::NoDesiredState`] if none is set, or it was cleared meanwhile; [`WaitError::Timeout`]; [`WaitError::Read`].
     ///
     /// # Cancel safety
     /// Has no effects.
     pub async fn wait_for_desired_state(&self, id: &str, timeout: Duration) -> Result<DesiredStateOf<M>, WaitError> {
         let key = Self::key(id);
-        let mut word = self.engine.notifier.subscribe();
+        let mut changed = self.engine.notifier.subscribe();
         let deadline = self.engine.clock.elapsed().saturating_add(timeout);
         loop {
             let desired =
@@ -253,7 +260,7 @@ impl<M: Durable> Machines<M> {
                 return Ok(desired);
             }
             let left = deadline.saturating_sub(self.engine.clock.elapsed());
-            if self.engine.clock.timeout(left, told(&mut word, &key)).await.is_none() {
+            if self.engine.clock.timeout(left, changed_key(&mut changed, &key)).await.is_none() {
                 let (wanted, state) = (desired.target.as_str(), desired.state.as_str());
                 let version = desired.version;
                 return Err(WaitError::Timeout { key, wanted, waited: timeout, state, version, why: None });
@@ -261,7 +268,7 @@ impl<M: Durable> Machines<M> {
         }
     }
 
-    async fn write_wish(&self, id: &str, target: Option<M::State>) -> Result<Row, TransitionError<M>> {
+    async fn write_desired_state(&self, id: &str, target: Option<M::State>) -> Result<Row, TransitionError<M>> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -286,7 +293,7 @@ impl<M: Durable> Machines<M> {
     }
 }
 
-/// The wish of `row`, and how it stands, by what is stored alone.
+/// The desired state of `row` and its convergence, from the row alone.
 fn read<M: Durable>(row: &Row) -> Result<Option<DesiredStateOf<M>>, ReadError> {
     let Some(desired) = Stored::of(row) else { return Ok(None) };
     let (state, target) = (state::<M>(&row.key, &row.state)?, state::<M>(&row.key, &desired.target)?);

@@ -1,7 +1,7 @@
 //! The traits of a machine whose instances are stored.
 
 use super::record::{RawRecord, RecordMeta};
-use crate::machine::{DurableState, StoredMachine};
+use crate::machine::{DurableState, Seal, StoredMachine};
 use std::fmt;
 
 /// A machine whose instances can be stored. Implemented by `#[derive(StateMachine)]` with `#[fsm(durable)]`, never by hand.
@@ -24,11 +24,11 @@ pub trait Durable: StoredMachine {
     fn unwrap_any(record: Self::AnyRecord) -> (Self, RecordMeta<Self>);
 }
 
-/// An instance of `Self` can be born of a `B`. Implemented by the derive for the states of `initial = …`; where the machine has a
-/// context, for the pair of such a state and a context.
+/// A value from which an instance can be created. Implemented by the derive for the states of `initial = …`; if the machine has a
+/// context, for the pair of such a state and a context. It cannot be implemented by hand.
 pub trait CreateFrom<B>: Durable {
-    /// The state that it is born in.
+    /// The state of the new instance.
     type Initial: DurableState<Machine = Self>;
     #[doc(hidden)]
-    fn parts(initial: B) -> (Self::Initial, Self::Context);
+    fn parts(initial: B, seal: Seal) -> (Self::Initial, Self::Context);
 }

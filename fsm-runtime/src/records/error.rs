@@ -1,10 +1,11 @@
-//! Owns why an instance could not be read, made or moved, and what comes back then.
+//! The errors of reading, creating and moving instances.
 
 use super::Durable;
 use super::record::RecordMeta;
 use crate::machine::RowError;
 use crate::{
     codec::CodecError,
+    error_kind::ErrorKind,
     store::{Key, Row, StoreError},
 };
 use fsm_core::{Name, Reason};
@@ -14,13 +15,13 @@ use std::{error::Error, fmt, time::Duration};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// There is none under this id.
-    #[error("there is no {key}; create it first, or see `list` for those there are")]
+    /// There is no instance with this id.
+    #[error("there is no {key}; create it first, or call `list` to see the existing instances")]
     NotFound {
         /// Which instance.
         key: Key,
     },
-    /// Its row does not fit the declaration.
+    /// Its row does not fit the declared machine.
     #[error(transparent)]
     Row(#[from] RowError),
     /// The store failed.
@@ -28,11 +29,32 @@ pub enum ReadError {
     Store(#[from] StoreError),
 }
 
-/// Why waiting for a state ended without it.
+impl ReadError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Row(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+        }
+    }
+
+    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            _ => self.kind().can_pass(),
+        }
+    }
+}
+
+/// Why a wait ended without its result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The time was up.
+    /// The timeout elapsed.
     #[error(
         "{key} did not reach `{wanted}` within {waited:?}; it is in `{state}`, version {version}{}",
         why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
@@ -48,10 +70,10 @@ pub enum WaitError {
         state: &'static str,
         /// Its version.
         version: u64,
-        /// How its work stands, where it is in a `work` state, and what to do if that is not under way.
+        /// How its work stands, if it is in a `work` state.
         why: Option<String>,
     },
-    /// Nothing is wished of the instance (any more).
+    /// The instance has no desired state.
     #[error("no desired state is set for {key}; call `converge` to set one")]
     NoDesiredState {
         /// Which instance.
@@ -62,21 +84,43 @@ pub enum WaitError {
     Read(#[from] ReadError),
 }
 
-/// Why an instance was not made or moved. Nothing was changed, unless it says that this is not known.
+impl WaitError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::NoDesiredState { .. } => ErrorKind::NotFound,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Read(error) => error.is_retryable(),
+            _ => self.kind().can_pass(),
+        }
+    }
+}
+
+/// Why an instance was not created or moved. Nothing was changed, except after
+/// [`StoreError::Indeterminate`], where that is not known.
 ///
-/// Each machine's module has it as `Failure`, so that `?` crosses states.
+/// One type for all states of a machine, so that `?` works across states.
 #[non_exhaustive]
 pub enum TransitionError<M: Durable> {
-    /// Somebody else was first: the record that stands there now is inside.
+    /// Another caller changed the instance first. Has the record as it is now.
     Conflict(Conflict<M>),
-    /// A new instance was to be made under an id that is taken: the record that has it is inside.
+    /// An instance with this id exists. Has its record.
     Exists(Conflict<M>),
-    /// There is no such instance (any more).
+    /// There is no such instance.
     NotFound {
         /// Which one.
         key: Key,
     },
-    /// A guard refused: the record is inside, unchanged.
+    /// A guard refused the event. Has the unchanged record.
     Refused {
         /// Which instance.
         key: Key,
@@ -89,7 +133,7 @@ pub enum TransitionError<M: Durable> {
         /// The guard's reason.
         reason: Reason,
     },
-    /// The instance's state does not declare the event: the record is inside, unchanged.
+    /// The instance's state does not declare the event. Has the unchanged record.
     NotAccepted {
         /// Which instance.
         key: Key,
@@ -102,7 +146,7 @@ pub enum TransitionError<M: Durable> {
         /// What the state accepts.
         accepts: &'static [M::EventKind],
     },
-    /// The idempotency key was used before, for something else.
+    /// The idempotency key was used before, for another request.
     KeyReused {
         /// Which instance.
         key: Key,
@@ -111,30 +155,14 @@ pub enum TransitionError<M: Durable> {
         /// The event for which it was used then; `None` for the instance's creation.
         first: Option<String>,
     },
-    /// The graph does not have this edge: `Accepts` was implemented by hand.
-    Undeclared {
-        /// The state before.
-        from: &'static str,
-        /// The event.
-        event: &'static str,
-        /// The state after.
-        to: &'static str,
-    },
-    /// No machine is born in this state by the graph: `CreateFrom` was implemented by hand.
-    NotInitial {
-        /// Which instance.
-        key: Key,
-        /// The state.
-        state: M::State,
-    },
-    /// An operator's move past the rules was not made.
+    /// An operator's override is incomplete.
     Override {
         /// Which instance.
         key: Key,
         /// What is missing.
         why: &'static str,
     },
-    /// The id cannot be used.
+    /// The id is not valid.
     InvalidId {
         /// What is wrong with it.
         why: String,
@@ -143,7 +171,7 @@ pub enum TransitionError<M: Durable> {
     Unstorable {
         /// Which instance.
         key: Key,
-        /// The store's words.
+        /// The reason that the store gives.
         reason: String,
     },
     /// A value is larger than the store takes.
@@ -157,16 +185,45 @@ pub enum TransitionError<M: Durable> {
         /// The bytes that it may have.
         limit: usize,
     },
-    /// Data or payload could not be written as JSON.
+    /// Data or payload could not be serialized as JSON.
     Codec(CodecError),
-    /// The row does not fit the declaration.
+    /// The row does not fit the declared machine.
     Row(RowError),
     /// The store failed.
     Store(StoreError),
 }
 
 impl<M: Durable> TransitionError<M> {
-    /// The record as it stands now, where the failure knows it.
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Exists(_) => ErrorKind::AlreadyExists,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Refused { .. } => ErrorKind::Refused,
+            Self::NotAccepted { .. } => ErrorKind::NotAccepted,
+            Self::KeyReused { .. } => ErrorKind::KeyReused,
+            Self::Override { .. }
+            | Self::InvalidId { .. }
+            | Self::Unstorable { .. }
+            | Self::TooLarge { .. }
+            | Self::Codec(_) => ErrorKind::Invalid,
+            Self::Row(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+        }
+    }
+
+    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            _ => self.kind().can_pass(),
+        }
+    }
+
+    /// The record as it is now, if the error has it.
     #[must_use]
     pub fn into_record(self) -> Option<M::AnyRecord> {
         match self {
@@ -183,16 +240,16 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
             Self::Conflict(now) => {
                 write!(
                     f,
-                    "{} was changed by somebody else: it is in `{}`, version {} now",
+                    "{} was changed by another caller: it is in `{}`, version {} now",
                     now.key, now.state, now.version
                 )?;
-                write!(f, "; match on the record inside and decide again")
+                write!(f, "; match on `Conflict::current` and decide again")
             }
             Self::Exists(now) => {
                 write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)?;
-                write!(f, "; go on with the record inside, or give another id")
+                write!(f, "; use the record in the error, or another id")
             }
-            Self::NotFound { key } => write!(f, "there is no {key}; it was removed, or never created"),
+            Self::NotFound { key } => write!(f, "there is no {key}; it was removed or never created"),
             Self::Refused { key, state, event, reason, .. } => {
                 write!(f, "`{event}` was refused in state `{state}` of {key}: {reason}")
             }
@@ -214,14 +271,6 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 }
                 write!(f, " with other data; use a new key for a new request")
             }
-            Self::Undeclared { from, event, to } => {
-                write!(f, "{} declares no transition `{from} --{event}-> {to}`", M::GRAPH.machine)?;
-                write!(f, "; `Accepts` is implemented by the derive, not by hand")
-            }
-            Self::NotInitial { key, state } => {
-                write!(f, "{key} cannot be born in `{state}`, which is not declared as `initial`")?;
-                write!(f, "; `CreateFrom` is implemented by the derive, not by hand")
-            }
             Self::Override { key, why } => write!(f, "{key} was not moved: {why}"),
             Self::InvalidId { why } => f.write_str(why),
             Self::Unstorable { key, reason } => write!(f, "the store cannot hold this change of {key}: {reason}"),
@@ -230,14 +279,14 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 "the {what} of {key} has {size} bytes, and the store takes up to {limit}; keep it elsewhere and store where it is, or \
                  raise the limit of the store (`max_value_bytes`)"
             ),
-            Self::Codec(error) => write!(f, "the data cannot be written as JSON: {error}"),
+            Self::Codec(error) => write!(f, "the data cannot be serialized as JSON: {error}"),
             Self::Row(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
     }
 }
 
-/// The same words: data is never printed, and `unwrap` shows what there is to know.
+/// As `Display`: user data is never printed, and `unwrap` shows the whole message.
 impl<M: Durable> fmt::Debug for TransitionError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -283,7 +332,7 @@ impl<M: Durable> From<CodecError> for TransitionError<M> {
     }
 }
 
-/// The record that stands where a compare-and-swap missed.
+/// The record that a compare-and-swap found instead of the expected version.
 pub struct Conflict<M: Durable> {
     key: Key,
     state: M::State,
@@ -303,13 +352,13 @@ impl<M: Durable> Conflict<M> {
         &self.current
     }
 
-    /// The record as it is now, to go on from.
+    /// The record as it is now, by value.
     #[must_use]
     pub fn into_current(self) -> M::AnyRecord {
         *self.current
     }
 
-    /// The state in which it is now.
+    /// Its state now.
     #[must_use]
     pub fn state(&self) -> M::State {
         self.state

@@ -1,9 +1,10 @@
-//! Owns changes that are made all or none: of one machine or of several, with the caller's own SQL where the store is SQLite.
+//! Groups: changes of one or several machines that are made all or none.
 
-use super::Durable;
-use super::transition::{Firing, Planned};
+use super::transition::{Completion, Pending, PendingTransition};
+use super::{Durable, error::TransitionError};
 use crate::{
     engine::Engine,
+    error_kind::ErrorKind,
     store::{
         self, Change, Row, StoreError, Verdict,
         sqlite::{Sql, Sqlite},
@@ -14,8 +15,8 @@ use tokio::sync::oneshot;
 
 /// Notifier that are made all or none.
 ///
-/// A group that is to be asked for again, after a crash say, has an idempotency key on one of its changes: if it was committed the first
-/// time, the second is [`GroupError::MadeBefore`].
+/// To make a group idempotent, give an idempotency key to one of its changes. If the group was committed under that key before, a
+/// second commit returns [`GroupError::MadeBefore`].
 ///
 /// ```
 /// # use fsm_runtime::{GroupError, Runtime, prelude::*};
@@ -44,9 +45,39 @@ pub struct Group {
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Decide = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, BoxError> + Send>;
-/// Runs the guards; gives the change, and what a verdict on it is to the caller.
+type Decide = Box<dyn Complete>;
+/// The change of one member of a group, and what completes it.
 type Member = Pin<Box<dyn Future<Output = Result<(Change, Decide), GroupError>> + Send>>;
+
+/// A [`Completion`] of any machine.
+trait Complete: Send {
+    /// The value for the change's [`Ticket`], from the row that was committed or the verdict that says why none was.
+    fn complete(self: Box<Self>, verdict: Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, (ErrorKind, BoxError)>;
+}
+
+impl<R: Send + 'static, M: Durable> Complete for Completion<R, M> {
+    fn complete(self: Box<Self>, verdict: Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, (ErrorKind, BoxError)> {
+        match Completion::complete(*self, verdict) {
+            Ok(result) => Ok(Box::new(result)),
+            Err(error) => Err((error.kind(), error.into())),
+        }
+    }
+}
+
+async fn member<R: Send + 'static, M: Durable>(
+    change: usize,
+    transition: PendingTransition<R, M>,
+) -> Result<(Change, Decide), GroupError> {
+    let failed = |error: TransitionError<M>| GroupError::Change { change, kind: error.kind(), cause: error.into() };
+    match transition.into_pending() {
+        Pending::Ready(prepared) => Ok((prepared.change, Box::new(prepared.completion))),
+        Pending::Refused(refused) => {
+            let first = refused.made_before().await.map_err(failed)?;
+            Err(GroupError::MadeBefore { change, sequence: first.sequence })
+        }
+        Pending::Failed(error) => Err(failed(*error)),
+    }
+}
 
 /// Stands for the result of one change of a [`Group`].
 #[derive(Debug)]
@@ -57,36 +88,20 @@ impl Group {
         Self { engine, members: Vec::new() }
     }
 
-    /// Adds a change: a record's transition, or a creation. Its guard runs when the group is committed.
-    pub fn add<R: Send + 'static, M: Durable>(&mut self, firing: Firing<R, M>) -> Ticket<R> {
+    /// Adds a change: a record's transition, or a creation. The ticket exchanges for its result after the commit.
+    pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {
         let change = self.members.len();
-        self.members.push(Box::pin(async move {
-            let failed = |cause| GroupError::Change { change, cause };
-            let awaited = || failed("this change was awaited already; a group takes it before that".into());
-            let prepared = match firing.prepare().ok_or_else(awaited)?.map_err(|failure| failed(failure.into()))? {
-                Planned::Ready(prepared) => prepared,
-                Planned::Refused(asked) => {
-                    let first = asked.first.await.map_err(|failure| failed(failure.into()))?;
-                    return Err(GroupError::MadeBefore { change, sequence: first.sequence });
-                }
-            };
-            let (_, change, decide) = prepared.split();
-            let decide: Decide = Box::new(move |verdict| match decide(verdict) {
-                Ok(result) => Ok(Box::new(result)),
-                Err(failure) => Err(failure.into()),
-            });
-            Ok((change, decide))
-        }));
+        self.members.push(Box::pin(member(change, transition)));
         Ticket(change, PhantomData)
     }
 
     /// Makes all of the changes, or none.
     ///
     /// # Errors
-    /// [`GroupError`]; nothing was changed then, unless it says that this is not known.
+    /// [`GroupError`]. Nothing was changed, except after [`StoreError::Indeterminate`], where that is not known.
     ///
     /// # Cancel safety
-    /// Dropped half-way, all of the changes are made or none.
+    /// If the future is dropped before it is ready, all of the changes are made or none.
     pub async fn commit(self) -> Result<GroupOutput, GroupError> {
         let Self { engine, members } = self;
         if members.is_empty() {
@@ -170,7 +185,7 @@ fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<GroupOut
     let verdict = match verdict {
         Some(Verdict::Committed { rows }) => {
             let results = decides.into_iter().zip(rows).enumerate().map(|(change, (decide, row))| {
-                decide(Ok(row)).map(Some).map_err(|cause| GroupError::Change { change, cause })
+                decide.complete(Ok(row)).map(Some).map_err(|(kind, cause)| GroupError::Change { change, kind, cause })
             });
             return Ok(GroupOutput(results.collect::<Result<_, _>>()?));
         }
@@ -181,15 +196,15 @@ fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<GroupOut
     if let Verdict::Duplicate { first, .. } = &verdict {
         return Err(GroupError::MadeBefore { change, sequence: first.sequence });
     }
-    let cause: BoxError = if change < decides.len() {
-        match decides.swap_remove(change)(Err(verdict)) {
+    let (kind, cause) = if change < decides.len() {
+        match decides.swap_remove(change).complete(Err(verdict)) {
             Err(cause) => cause,
-            Ok(_) => "the store's verdict does not fit the change".into(),
+            Ok(_) => (ErrorKind::Internal, "the store's verdict does not fit the change".into()),
         }
     } else {
-        "the store's verdict is on no change of the group".into()
+        (ErrorKind::Internal, "the store's verdict names a change that is not in the group".into())
     };
-    Err(GroupError::Change { change, cause })
+    Err(GroupError::Change { change, kind, cause })
 }
 
 /// The results of a [`Group`] that was committed.
@@ -205,23 +220,25 @@ impl GroupOutput {
     }
 }
 
-/// Why a [`Group`] was not committed. Nothing was changed, unless the store's error says that this is not known.
+/// Why a [`Group`] was not committed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
-    /// One of the changes could not be made: its cause is the machine's own `Failure`, to be had by `downcast_ref`.
-    #[error("change {change} of the group was not made, and so none was: {cause}")]
+    /// One of the changes could not be made. `cause` is the [`TransitionError`] of its machine; use `downcast_ref` to get it.
+    #[error("change {change} of the group was not made, so none was: {cause}")]
     Change {
         /// Its place in the group, from 0.
         change: usize,
-        /// Why.
+        /// The kind of the cause.
+        kind: ErrorKind,
+        /// The cause.
         cause: BoxError,
     },
-    /// One of the changes was made before, under its idempotency key, and the others cannot be made together with it any more. A
-    /// key that nothing but this group uses says that the group was committed then, the caller's statements too.
+    /// One of the changes was made before, under its idempotency key. If no other request uses that key, the whole group was
+    /// committed then, with the caller's statements.
     #[error(
-        "change {change} of the group was made before, under the same idempotency key (history entry {sequence}), and so nothing \
-         was changed now; if this group was asked for before, it was committed then"
+        "change {change} of the group was made before, under the same idempotency key (history entry {sequence}); nothing was changed; \
+         if an earlier call committed this group, it is complete"
     )]
     MadeBefore {
         /// Its place in the group, from 0.
@@ -235,10 +252,33 @@ pub enum GroupError {
     /// The caller's own statements need the SQLite store.
     #[error("the caller's own statements run on the SQLite store only; this runtime has another one")]
     NotSqlite,
-    /// There is nothing to commit.
+    /// The group has no changes.
     #[error("the group is empty; `add` a change to it before it is committed")]
     Empty,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl GroupError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Change { kind, .. } => *kind,
+            Self::MadeBefore { .. } => ErrorKind::AlreadyExists,
+            Self::Empty => ErrorKind::Invalid,
+            Self::Store(error) => error.kind(),
+            Self::Statements(_) | Self::NotSqlite => ErrorKind::Internal,
+        }
+    }
+
+    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            _ => self.kind().can_pass(),
+        }
+    }
 }

@@ -1,34 +1,35 @@
-//! Owns the handle on all instances of one machine: create, read, list, history, events by id, waiting.
+//! The handle on all instances of one machine: create, read, list, count, history, purge.
 
 use super::{CreateFrom, Durable};
 use super::{
     error::{ReadError, TransitionError},
-    query::ListQuery,
+    query::{ListQuery, StateCount},
     record::{RawRecord, RecordMeta},
-    transition::{self, Firing, Pending, Prepared, Stored},
+    transition::{self, Completion, PendingTransition, Prepared},
 };
 use crate::machine::convert;
 use crate::{
     engine::Engine,
-    machine::DurableState,
-    machine::knows,
+    machine::{DurableState, Seal, knows},
     store::{
         Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
     },
 };
 use fsm_core::{StateMachine, Target};
-use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
-use uuid::Uuid;
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 512;
-/// How much of what is left of a removed instance is deleted in one transaction.
+/// How many entries of a removed instance are deleted in one transaction.
 const BATCH: usize = 256;
+
+/// The record of an instance that is created from `B`.
+type Created<M, B> = <M as Durable>::Record<<M as CreateFrom<B>>::Initial>;
 
 /// All instances of machine `M` in a runtime's store. Cheap to clone.
 pub struct Machines<M> {
-    pub(super) engine: Arc<Engine>,
-    pub(super) origin: Origin,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) origin: Origin,
     machine: PhantomData<fn() -> M>,
 }
 
@@ -37,16 +38,16 @@ impl<M: Durable> Machines<M> {
         Self { engine, origin, machine: PhantomData }
     }
 
-    /// The same instances, on behalf of `actor`: the history of what is changed through this handle, and through the
-    /// records from it, says so.
+    /// The same instances, on behalf of `actor`. Every change through this handle, and through records from it, has the actor in
+    /// its history entry.
     #[must_use]
     pub fn with_actor(&self, actor: impl Into<String>) -> Self {
         let origin = Origin { actor: Some(actor.into()), ..self.origin.clone() };
         Self::new(self.engine.clone(), origin)
     }
 
-    /// The same instances, in the trace of that id: the history of what is changed through this handle, and through the
-    /// records from it, says so.
+    /// The same instances, within a trace. Every change through this handle, and through records from it, has the trace id in its
+    /// history entry.
     #[must_use]
     pub fn with_trace_id(&self, trace: impl Into<String>) -> Self {
         let origin = Origin { trace: Some(trace.into()), ..self.origin.clone() };
@@ -57,120 +58,100 @@ impl<M: Durable> Machines<M> {
         Key::new(M::GRAPH.machine, id)
     }
 
-    /// Makes instance `id` of its birth: a state in which a machine can be born, and where every state shares a context, the
-    /// pair of the two, `(state, context)`.
+    /// Creates instance `id`. `initial` is an initial state; if the machine has a context, the pair `(state, context)`.
+    ///
+    /// Await the result, or add it to a [`Group`](crate::Group).
     ///
     /// # Errors
-    /// [`TransitionError::Exists`] with the record that has the id already, [`TransitionError::InvalidId`] for an id that is empty,
-    /// longer than [`MAX_ID_BYTES`] or holds a NUL, and [`TransitionError::Store`].
+    /// [`TransitionError::Exists`] with the record of an instance that has the id; [`TransitionError::InvalidId`] for an id that is
+    /// empty, longer than [`MAX_ID_BYTES`] or holds a NUL; [`TransitionError::Store`].
     ///
     /// # Cancel safety
-    /// Dropped half-way, the instance is made or not; creating it again tells which.
-    pub fn create<B>(&self, id: &str, birth: B) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
+    /// If the future is dropped before it is ready, the instance is created or not. Creating it again shows which.
+    pub fn create<B>(&self, id: &str, initial: B) -> PendingTransition<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
         M: CreateFrom<B>,
     {
-        self.make(id, birth, None)
+        self.make(id, initial, None)
     }
 
-    /// The same, made once however often it is asked for with the same `key`: asked again, also after a crash, it
-    /// answers as it did the first time.
+    /// Like [`create`](Self::create), made once for each `key`: a second call, also after a crash, returns the result of the first.
     ///
     /// # Errors
-    /// As [`create`](Self::create); [`TransitionError::KeyReused`] where the key stands for another birth: what counts is its state and its JSON, so
-    /// that it is another one to a release that has another name for the state, or other fields.
+    /// As [`create`](Self::create); [`TransitionError::KeyReused`] if the key was used for another creation. Creations are compared by
+    /// the stored name of the state and its JSON, so a release that renames the state or its fields sends another request.
     pub fn create_with_key<B>(
         &self,
         id: &str,
-        birth: B,
+        initial: B,
         key: impl Into<String>,
-    ) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
+    ) -> PendingTransition<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
         M: CreateFrom<B>,
     {
-        self.make(id, birth, Some(key.into()))
+        self.make(id, initial, Some(key.into()))
     }
 
     // Not an `async fn`: rustc reports a bound that fails on one three times.
     pub(super) fn make<B>(
         &self,
         id: &str,
-        birth: B,
+        initial: B,
         idempotency_key: Option<String>,
-    ) -> Firing<M::Record<<M as CreateFrom<B>>::Initial>, M>
+    ) -> PendingTransition<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
         M: CreateFrom<B>,
     {
-        let (engine, origin) = (self.engine.clone(), self.origin.clone());
-        let (key, checked) = (Self::key(id), check_id(id));
-        let (state, context) = M::parts(birth);
-        let (machine, context) = (state.into_enum(), Box::new(context));
-        Firing::new(move || {
-            checked.map_err(|why| TransitionError::InvalidId { why })?;
-            if !convert::is_initial::<M>(machine.state()) {
-                return Err(TransitionError::NotInitial { key, state: machine.state() });
-            }
-            let (machine, into) = convert::entering::<M>(machine, &context)?;
-            let change = Change::Create(Create {
-                key: key.clone(),
-                incarnation: Uuid::now_v7(),
-                into,
-                cause: Cause::Caller,
-                idempotency_key: idempotency_key.clone(),
-                origin: origin.clone(),
-            });
-            let (to, by) = (engine.clone(), origin.clone());
-            let prepared = Prepared::new(engine, origin, key.clone(), change, idempotency_key, move |stored| {
-                let meta = match stored {
-                    Stored::Now(row) => RecordMeta::of(&to, &by, &row, context),
-                    // The same birth: the key answers for no other.
-                    Stored::Before(first) => RecordMeta::of_first(&to, &by, &first, context),
-                };
-                match Target::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
-                    Err(_) => {
-                        Err(TransitionError::Unstorable { key, reason: "it changed its state on the way".to_owned() })
-                    }
-                }
-            });
-            Ok(prepared.into())
-        })
+        match self.creation(id, initial, idempotency_key) {
+            Ok(prepared) => PendingTransition::ready(prepared),
+            Err(error) => PendingTransition::failed(error),
+        }
     }
 
-    /// The instance as it stands, to match on.
+    fn creation<B>(
+        &self,
+        id: &str,
+        initial: B,
+        idempotency_key: Option<String>,
+    ) -> Result<Prepared<Created<M, B>, M>, TransitionError<M>>
+    where
+        M: CreateFrom<B>,
+    {
+        check_id(id).map_err(|why| TransitionError::InvalidId { why })?;
+        let (state, context) = M::parts(initial, Seal);
+        let (target, into) = convert::entering::<M>(state.into_enum(), &context)?;
+        let (engine, origin) = (self.engine.clone(), self.origin.clone());
+        let meta = RecordMeta::new(engine, origin, Self::key(id), idempotency_key.clone(), Box::new(context));
+        let change = Change::Create(Create {
+            key: meta.key().clone(),
+            incarnation: meta.incarnation(),
+            into,
+            cause: Cause::Caller,
+            idempotency_key,
+            origin: self.origin.clone(),
+        });
+        Ok(Prepared { change, completion: Completion { meta, target, creates: true, wrap: in_state } })
+    }
+
+    /// The instance as it is, to match on.
     ///
     /// # Errors
-    /// [`ReadError::NotFound`]; [`ReadError::Row`] when what is stored does not fit the declaration; [`ReadError::Store`].
+    /// [`ReadError::NotFound`]; [`ReadError::Row`] if the row does not fit the declared machine; [`ReadError::Store`].
     pub async fn get(&self, id: &str) -> Result<M::AnyRecord, ReadError> {
-        self.read(Self::key(id)).await
+        let (row, (machine, context)) = self.load(id).await?;
+        Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)))
     }
 
-    pub(super) fn read(&self, key: Key) -> Pending<Result<M::AnyRecord, ReadError>> {
-        let (engine, origin) = (self.engine.clone(), self.origin.clone());
-        Pending::new(async move {
-            let row = engine.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })?;
-            let (machine, context) = convert::decode::<M>(&engine.migrations, &row)?;
-            Ok(machine.wrap_any(RecordMeta::of(&engine, &origin, &row, context)))
-        })
-    }
-
-    /// The instance if it stands in `S`, otherwise whatever it is.
+    /// The instance if it is in state `S`; `None` if it is in another state.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn get_in<S: DurableState<Machine = M>>(
-        &self,
-        id: &str,
-    ) -> Result<Result<M::Record<S>, M::AnyRecord>, ReadError> {
+    pub async fn get_in<S: DurableState<Machine = M>>(&self, id: &str) -> Result<Option<M::Record<S>>, ReadError> {
         let (row, (machine, context)) = self.load(id).await?;
-        let meta = RecordMeta::of(&self.engine, &self.origin, &row, context);
-        Ok(match S::from_enum(machine) {
-            Ok(state) => Ok(M::wrap(RawRecord::__new(state, meta))),
-            Err(machine) => Err(machine.wrap_any(meta)),
-        })
+        Ok(in_state(machine, RecordMeta::of(&self.engine, &self.origin, &row, context)))
     }
 
-    /// The row of the instance, with what only the run time knows: attempts, owner, last error, why it is parked.
+    /// The row of the instance, undecoded: with its attempts, its owner, the last error, and why it is parked.
     ///
     /// # Errors
     /// [`ReadError::NotFound`] and [`ReadError::Store`].
@@ -188,11 +169,12 @@ impl<M: Durable> Machines<M> {
     /// One page of instances.
     ///
     /// # Errors
-    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that no page ended with;
-    /// [`StoreError::NoStateIndex`] for a list by state or age where the store has no index of states.
-    /// Under [`tolerate_unknown`](crate::Builder::tolerate_unknown) a page leaves out what this code does not know.
-    pub async fn list(&self, listing: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
-        let page = self.rows(listing).await?;
+    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that is not the end of a
+    /// page; [`StoreError::NoStateIndex`] for a list by state or age if the store has no index of states.
+    ///
+    /// With [`tolerate_unknown`](crate::Builder::tolerate_unknown), rows that this code does not know are left out.
+    pub async fn list(&self, query: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
+        let page = self.rows(query).await?;
         let tolerant = self.engine.unknown.is_tolerated();
         let left_out = |row: &Row| tolerant && !knows(M::GRAPH, &row.state, row.schema);
         let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
@@ -202,68 +184,66 @@ impl<M: Durable> Machines<M> {
         Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
     }
 
-    /// The rows of [`list`](Self::list), undecoded: for tools that show what the run time knows of each.
+    /// The rows of [`list`](Self::list), undecoded: with what the runtime knows of each, and without what their data could fail on.
     ///
     /// # Errors
-    /// As [`list`](Self::list), but for rows that cannot be read.
-    pub async fn rows(&self, listing: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
-        self.engine.store.list(listing.filter(M::GRAPH)).await
+    /// [`StoreError::Cursor`] and [`StoreError::NoStateIndex`] as [`list`](Self::list); otherwise [`StoreError`].
+    pub async fn rows(&self, query: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
+        self.engine.store.list(query.filter(M::GRAPH)).await
     }
 
-    /// How many instances stand in each state, by its present name; states without any are left out, and one that is not declared
-    /// comes under the name that is stored. Reads the index of states, an entry for each instance.
+    /// How many instances are in each state. States without instances are left out. Reads the index of states, an entry for each
+    /// instance.
     ///
     /// # Errors
-    /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
-    pub async fn count(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut counts = BTreeMap::new();
+    /// [`StoreError::NoStateIndex`] if the store has no index of states; otherwise [`StoreError`].
+    pub async fn count(&self) -> Result<Vec<StateCount<M::State>>, StoreError> {
+        let mut counts: Vec<StateCount<M::State>> = Vec::new();
         for Count { state, rows, .. } in self.engine.store.count(M::GRAPH.machine.to_owned()).await? {
-            let state = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
-            *counts.entry(state).or_insert(0) += rows;
+            let name = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
+            match counts.iter_mut().find(|count| count.name == name) {
+                Some(count) => count.instances += rows,
+                None => counts.push(StateCount { state: name.parse().ok(), name, instances: rows }),
+            }
         }
-        Ok(counts.into_iter().collect())
+        counts.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(counts)
     }
 
-    /// What happened to instance `id`: the `limit` entries after sequence `after` (0 for the first). The history of a
-    /// removed id stays readable.
+    /// One page of the history of instance `id`. The history of a removed instance stays readable until it is pruned.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn history(&self, id: &str, after: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
-        let query = HistoryQuery { key: Some(Self::key(id)), after, newest_first: false, limit };
-        self.engine.store.history(query).await
+    pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<Page<HistoryEntry, u64>, StoreError> {
+        let query = HistoryQuery { key: Some(Self::key(id)), ..query.clone() };
+        let limit = query.limit;
+        let entries = self.engine.store.history(query).await?;
+        let next = entries.last().map(|entry| entry.sequence).filter(|_| entries.len() == limit);
+        Ok(Page::new(entries, next))
     }
 
-    /// The same backwards: the `limit` entries before sequence `before` (`u64::MAX` for the newest), newest first.
+    /// Deletes instance `id` with its history and its idempotency keys, also those of former instances with this id. A worker on it
+    /// is cancelled. Subscribers that have not read its entries do not get them.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn history_back(&self, id: &str, before: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
-        let query = HistoryQuery { key: Some(Self::key(id)), after: before, newest_first: true, limit };
-        self.engine.store.history(query).await
-    }
-
-    /// Deletes instance `id` for good, with its history and its idempotency keys, those of earlier lives of this id too; of one
-    /// that was removed, what is left of it. A worker on it is cancelled. Subscribers that have not seen the entries yet never will.
-    ///
-    /// # Errors
-    /// [`TransitionError::Conflict`] when somebody else changed it meanwhile; [`TransitionError::NotFound`] where nothing is known of the id;
-    /// [`TransitionError::Store`].
+    /// [`TransitionError::Conflict`] if another caller changed it meanwhile; [`TransitionError::NotFound`] if neither the instance nor
+    /// its history exists; [`TransitionError::Store`].
     ///
     /// # Cancel safety
-    /// Dropped half-way, it is deleted or not; of what was removed before, a part may be left. Ask again.
+    /// If the future is dropped before it is ready, the instance is deleted or not, and the history of a removed one may be deleted in
+    /// part. Call it again.
     pub async fn purge(&self, id: &str) -> Result<(), TransitionError<M>> {
         let row = match self.row(id).await {
             Ok(row) => row,
-            Err(ReadError::NotFound { key }) => return self.forget(key).await,
+            Err(ReadError::NotFound { key }) => return self.purge_removed(key).await,
             Err(error) => return Err(error.into()),
         };
         let purge = Purge { key: row.key.clone(), incarnation: row.incarnation, version: row.version };
         self.commit(row.key, Change::Purge(purge)).await
     }
 
-    /// What is left of an id without a row.
-    async fn forget(&self, key: Key) -> Result<(), TransitionError<M>> {
+    /// Deletes the history and keys of an id without a row.
+    async fn purge_removed(&self, key: Key) -> Result<(), TransitionError<M>> {
         let left = Prune { gone: Some(key.clone()), limit: BATCH, ..Prune::default() };
         let mut known = false;
         while self.engine.store.prune(left.clone()).await? > 0 {
@@ -280,17 +260,22 @@ impl<M: Durable> Machines<M> {
     }
 }
 
-/// What is wrong with `id`, if anything is.
+/// The record of a machine that is in state `S`.
+pub(super) fn in_state<S: DurableState<Machine = M>, M: Durable>(
+    machine: M,
+    meta: RecordMeta<M>,
+) -> Option<M::Record<S>> {
+    S::from_enum(machine).ok().map(|state| M::wrap(RawRecord::__new(state, meta)))
+}
+
+/// Why `id` is not valid, if it is not.
 fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         Err("an instance's id cannot be empty".to_owned())
     } else if id.len() > MAX_ID_BYTES {
-        Err(format!("an instance's id can have {MAX_ID_BYTES} bytes, and this one has {}", id.len()))
+        Err(format!("an instance's id can have {MAX_ID_BYTES} bytes at most, and this one has {}", id.len()))
     } else if id.contains('\0') {
-        Err(format!(
-            "an instance's id cannot hold a NUL, which tools and other stores cut it at: `{}`",
-            id.escape_debug()
-        ))
+        Err(format!("an instance's id cannot hold a NUL: `{}`", id.escape_debug()))
     } else {
         Ok(())
     }

@@ -19,6 +19,6 @@ pub use durable::{CreateFrom, Durable};
 pub use error::{Conflict, ReadError, TransitionError, WaitError};
 pub use group::{Group, GroupError, GroupOutput, Ticket};
 pub use machines::{MAX_ID_BYTES, Machines};
-pub use query::ListQuery;
+pub use query::{ClaimsQuery, ListQuery, StateCount};
 pub use record::{RawRecord, RecordMeta};
-pub use transition::{Firing, Pending};
+pub use transition::PendingTransition;

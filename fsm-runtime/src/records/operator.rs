@@ -1,42 +1,29 @@
-//! Owns what an operator does with an instance: see what is parked, release it, move it past the rules.
+//! Operator actions: unparking an instance, and moving it past the rules.
 
 use super::Durable;
 use super::{
     error::TransitionError,
-    machines::Machines,
-    query::ListQuery,
-    record::{RawRecord, RecordMeta},
-    transition::{self, Pending},
+    machines::{Machines, in_state},
+    record::RecordMeta,
+    transition,
 };
 use crate::machine::{RowError, convert};
 use crate::{
     machine::DurableState,
-    store::{Attempts, Cause, Change, Note, Override, Page, Release, Row, StoreError},
+    store::{Attempts, Cause, Change, Note, Override, Release, Row},
 };
 use std::time::Duration;
 
 impl<M: Durable> Machines<M> {
-    /// The instances on which no more work is done until somebody does something about it, the one first that has stood
-    /// longest in its state: the page that begins at `after`, the [`next`](Page::next) of the page before. Each row says why ([`parked`](Row::parked)), since when ([`parked_at`](Row::parked_at)),
-    /// in which state, and after how many [attempts](Row::attempt).
+    /// Lets work on a parked instance begin again, with its attempts counted from zero. The history has a note of it with the
+    /// [actor](Self::with_actor) of the handle. If the instance is not parked, nothing changes.
     ///
-    /// For pages of another size, or those of one state: [`rows`](Self::rows) with [`ListQuery::parked`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn parked(&self, after: Option<&str>) -> Result<Page<Row>, StoreError> {
-        let listing = ListQuery::all().parked();
-        self.rows(&after.into_iter().fold(listing, ListQuery::after)).await
-    }
-
-    /// Lets work on a parked instance begin anew, with its attempts counted from zero; noted in the history, on behalf of
-    /// whom the handle [acts](Self::with_actor).
-    ///
-    /// On an instance that is not parked it does nothing.
+    /// To list parked instances, use [`rows`](Self::rows) with [`ListQuery::parked`](crate::ListQuery::parked): each row has the reason
+    /// ([`parked`](Row::parked)), the time ([`parked_at`](Row::parked_at)) and the number of [attempts](Row::attempt).
     ///
     /// # Errors
-    /// [`TransitionError::Conflict`] when somebody else changed it meanwhile, [`TransitionError::NotFound`], [`TransitionError::Store`].
-    pub async fn release(&self, id: &str) -> Result<(), TransitionError<M>> {
+    /// [`TransitionError::Conflict`] if another caller changed it meanwhile; [`TransitionError::NotFound`]; [`TransitionError::Store`].
+    pub async fn unpark(&self, id: &str) -> Result<(), TransitionError<M>> {
         let row = self.row(id).await?;
         if row.parked.is_none() {
             return Ok(());
@@ -61,16 +48,16 @@ impl<M: Durable> Machines<M> {
         self.commit(row.key, Change::Release(release)).await
     }
 
-    /// Puts the instance that stands as `seen` into `state`, past the rules: no transition need lead there, no guard is
-    /// asked. For what the rules did not foresee, and for a row that cannot be read any more; whoever does it answers for it,
-    /// so the handle must say [on whose behalf](Self::with_actor) it acts, and `why` is not empty.
+    /// Moves the instance that was read as `seen` into `state`, past the rules: the transition need not be declared, and no guard
+    /// runs. For cases that the machine does not foresee, and for a row that cannot be read. The handle must have an
+    /// [actor](Self::with_actor), and `why` must not be empty.
     ///
-    /// It is a new stay: the worker of the old one is cancelled and waited for, timers start anew, attempts and what a worker
-    /// saved are forgotten, and it is not parked any more. What every state shares stays. The history has it as an `override`
-    /// with who and why, and the version moves on, so that records from before conflict.
+    /// The instance enters the state as by a transition: the worker of the old state is cancelled and waited for, timers start,
+    /// attempts and checkpoints are reset, and it is not parked any more. The context is kept. The history has an `override`
+    /// entry with actor and reason, and the version increases, so that records from before conflict.
     ///
     /// ```
-    /// # use fsm_runtime::{Machines, prelude::*};
+    /// # use fsm_runtime::{Machines, TransitionError, prelude::*};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(StateMachine)]
     /// # #[fsm(initial = Building, durable, derive(Serialize, Deserialize))]
@@ -78,7 +65,7 @@ impl<M: Durable> Machines<M> {
     /// #     #[state(work)] #[on(fail { reason: String } => Failed)] Building,
     /// #     #[on(retry => Building)] Failed { reason: String },
     /// # }
-    /// # async fn example(servers: Machines<Server>) -> Result<(), fsm_runtime::TransitionError<Server>> {
+    /// # async fn example(servers: Machines<Server>) -> Result<(), TransitionError<Server>> {
     /// let seen = servers.row("web-1").await?;
     /// println!("{} in {} after {} attempts: {:?}", seen.key, seen.state, seen.attempt, seen.parked);
     /// let failed = server::Failed { reason: "the provider lost it".into() };
@@ -89,52 +76,54 @@ impl<M: Durable> Machines<M> {
     /// ```
     ///
     /// # Errors
-    /// [`TransitionError::Conflict`] when the instance has changed since it was seen; [`TransitionError::Override`] where nobody is named, no
-    /// reason is given, or `seen` is of another machine; [`TransitionError::Row`] for a row that newer code has written, or whose context
-    /// cannot be read ([`move_to_with`](Self::move_to_with) gives it another); [`TransitionError::NotFound`]; [`TransitionError::Codec`];
+    /// [`TransitionError::Conflict`] if the instance has changed since `seen` was read; [`TransitionError::Override`] without an actor or
+    /// a reason, or if `seen` is of another machine; [`TransitionError::Row`] for a row that newer code has written, or whose context
+    /// cannot be read (use [`move_to_with`](Self::move_to_with)); [`TransitionError::NotFound`]; [`TransitionError::Codec`];
     /// [`TransitionError::Store`].
     ///
     /// # Cancel safety
-    /// Dropped half-way, it is moved or not; read the instance to see which.
-    pub fn move_to<S>(
+    /// If the future is dropped before it is ready, the instance is moved or not. Read it to see which.
+    pub fn move_to<S, W>(
         &self,
         seen: &Row,
         state: S,
-        why: impl Into<String>,
-    ) -> Pending<Result<M::Record<S>, TransitionError<M>>>
+        why: W,
+    ) -> impl Future<Output = Result<M::Record<S>, TransitionError<M>>> + Send + use<M, S, W>
     where
         S: DurableState<Machine = M>,
+        W: Into<String>,
     {
-        self.put(seen, state, None, why.into())
+        self.override_state(seen, state, None, why.into())
     }
 
-    /// The same with a `context` in the place of the one that the instance has: for one that is wrong, or cannot be read.
+    /// Like [`move_to`](Self::move_to), with a new `context`: for one that is wrong, or cannot be read.
     ///
     /// # Errors
     /// As [`move_to`](Self::move_to).
     ///
     /// # Cancel safety
     /// As [`move_to`](Self::move_to).
-    pub fn move_to_with<S>(
+    pub fn move_to_with<S, W>(
         &self,
         seen: &Row,
         state: S,
         context: M::Context,
-        why: impl Into<String>,
-    ) -> Pending<Result<M::Record<S>, TransitionError<M>>>
+        why: W,
+    ) -> impl Future<Output = Result<M::Record<S>, TransitionError<M>>> + Send + use<M, S, W>
     where
         S: DurableState<Machine = M>,
+        W: Into<String>,
     {
-        self.put(seen, state, Some(context), why.into())
+        self.override_state(seen, state, Some(context), why.into())
     }
 
-    fn put<S>(
+    fn override_state<S>(
         &self,
         seen: &Row,
         state: S,
         context: Option<M::Context>,
         why: String,
-    ) -> Pending<Result<M::Record<S>, TransitionError<M>>>
+    ) -> impl Future<Output = Result<M::Record<S>, TransitionError<M>>> + Send + use<M, S>
     where
         S: DurableState<Machine = M>,
     {
@@ -142,16 +131,16 @@ impl<M: Durable> Machines<M> {
         let context =
             context.map_or_else(|| convert::context::<M>(&engine.migrations, seen), |given| Ok(Box::new(given)));
         let Row { key, incarnation, version, schema, state: from, .. } = seen.clone();
-        Pending::new(async move {
+        async move {
             let refused = |why| TransitionError::Override { key: key.clone(), why };
             if *key.machine != *M::GRAPH.machine {
                 return Err(refused("it is an instance of another machine"));
             }
             if origin.actor.as_deref().is_none_or(|actor| actor.trim().is_empty()) {
-                return Err(refused("an override says who made it: `machines.with_actor(…)` names the operator"));
+                return Err(refused("an override needs an actor: call `machines.with_actor(…)` first"));
             }
             if why.trim().is_empty() {
-                return Err(refused("an override says why: give it the reason"));
+                return Err(refused("an override needs a reason, and `why` is empty"));
             }
             let known = M::GRAPH.version;
             if schema > known {
@@ -162,14 +151,11 @@ impl<M: Durable> Machines<M> {
             let by = origin.clone();
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match engine.commit_row(Change::Override(moved)).await? {
-                Ok(row) => match S::from_enum(machine) {
-                    Ok(state) => Ok(M::wrap(RawRecord::__new(state, RecordMeta::of(&engine, &by, &row, context)))),
-                    Err(_) => {
-                        Err(TransitionError::Unstorable { key, reason: "it changed its state on the way".to_owned() })
-                    }
-                },
+                Ok(row) => in_state(machine, RecordMeta::of(&engine, &by, &row, context)).ok_or_else(|| {
+                    TransitionError::Unstorable { key, reason: "the target is in another state".to_owned() }
+                }),
                 Err(verdict) => Err(transition::missed(&engine, &by, key, None, verdict)),
             }
-        })
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! Owns the question which instances to list.
+//! Queries for lists of instances, and the counts of states.
 
 use crate::store::Filter;
 use fsm_core::{Graph, Name};
 use std::time::SystemTime;
 
-/// Which instances to list: all of them by id; or those of one state, of an age, or parked, with the one first that entered its state first.
+/// Which instances to list: all of them, ordered by id; or those of one state, of an age, or parked, ordered by the time they entered
+/// their state.
 ///
 /// ```
 /// # use fsm_runtime::{ListQuery, Machines, ReadError, prelude::*};
@@ -13,14 +14,14 @@ use std::time::SystemTime;
 /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
 /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
 /// # async fn example(orders: Machines<Order>, yesterday: std::time::SystemTime) -> Result<(), ReadError> {
-/// let mut listing = ListQuery::in_state(order::State::Open).entered_before(yesterday).limit(50);
+/// let mut query = ListQuery::in_state(order::State::Open).entered_before(yesterday).limit(50);
 /// loop {
-///     let page = orders.list(&listing).await?;
+///     let page = orders.list(&query).await?;
 ///     for order in &page.items {
 ///         println!("{} is still open", order.id());
 ///     }
 ///     let Some(next) = page.next else { break };
-///     listing = listing.after(next);
+///     query = query.after(next);
 /// }
 /// # Ok(()) }
 /// # fn main() {}
@@ -36,35 +37,35 @@ pub struct ListQuery<S> {
 }
 
 impl<S: Name> ListQuery<S> {
-    /// All instances, by id; [parked](Self::parked) ones, and those [of an age](Self::entered_before), by when they entered their state.
+    /// All instances, ordered by id.
     pub fn all() -> Self {
         Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
     }
 
-    /// Those that stand in `state`, by when they entered it; rows that were stored under a name that it had earlier too.
+    /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of the state.
     pub fn in_state(state: S) -> Self {
         Self { state: Some(state), ..Self::all() }
     }
 
-    /// Only those that entered the state in which they stand before `time`.
+    /// Only instances that entered their present state before `time`.
     pub fn entered_before(mut self, time: SystemTime) -> Self {
         self.entered_before = Some(time);
         self
     }
 
-    /// Only those on which no more work is done until an event or `release`.
+    /// Only parked instances: no work is done on them until an event, or [`unpark`](crate::Machines::unpark).
     pub fn parked(mut self) -> Self {
         self.parked = true;
         self
     }
 
-    /// Where the page before said that the next begins.
+    /// Begins at [`Page::next`](crate::store::Page::next) of the page before.
     pub fn after(mut self, next: impl Into<String>) -> Self {
         self.after = Some(next.into());
         self
     }
 
-    /// How many on a page at most; 100, if not set, and 1 at least: pages of nothing would never come to an end.
+    /// The most instances on a page: 100 by default, and at least 1.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
         self
@@ -80,4 +81,43 @@ impl<S: Name> ListQuery<S> {
             limit: self.limit,
         }
     }
+}
+
+/// Which claims to list with [`Machines::claims`](crate::Machines::claims): all of them, ordered by id.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClaimsQuery {
+    pub(super) after: Option<String>,
+    pub(super) limit: usize,
+}
+
+impl ClaimsQuery {
+    /// All claims.
+    pub fn all() -> Self {
+        Self { after: None, limit: 100 }
+    }
+
+    /// Begins at [`Page::next`](crate::store::Page::next) of the page before.
+    pub fn after(mut self, next: impl Into<String>) -> Self {
+        self.after = Some(next.into());
+        self
+    }
+
+    /// The most claims on a page: 100 by default, and at least 1.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+}
+
+/// How many instances are in a state. From [`Machines::count`](crate::Machines::count).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateCount<S> {
+    /// The state; `None` if it is not declared.
+    pub state: Option<S>,
+    /// The name of the state: the present one, or the stored one if it is not declared.
+    pub name: String,
+    /// How many instances are in it.
+    pub instances: u64,
 }

@@ -1,9 +1,9 @@
-//! Owns one instance's typed record: where its row stands, and the transition of it as one compare-and-swap.
+//! One instance's typed record: where its row stands, and its transitions as one compare-and-swap each.
 
 use super::Durable;
 use super::{
     error::TransitionError,
-    transition::{Asked, Firing, Planned, Prepared, Stored},
+    transition::{Completion, PendingTransition, Prepared, RefusedWithKey, Wrap},
 };
 use crate::machine::convert;
 use crate::{
@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::{fmt, ops::Deref, sync::Arc};
 use uuid::Uuid;
 
-/// What a record holds besides its state: where its row stands, and what every state shares. Only a runtime makes one.
+/// A record without its state: the instance's key and version, and the machine's context. Only a runtime makes one.
 pub struct RecordMeta<M: Durable> {
     engine: Arc<Engine>,
     key: Key,
@@ -29,6 +29,7 @@ pub struct RecordMeta<M: Durable> {
 }
 
 impl<M: Durable> RecordMeta<M> {
+    /// Of the instance that `row` describes.
     pub(super) fn of(engine: &Arc<Engine>, origin: &Origin, row: &Row, context: Box<M::Context>) -> Self {
         Self {
             engine: engine.clone(),
@@ -41,18 +42,18 @@ impl<M: Durable> RecordMeta<M> {
         }
     }
 
-    /// Where the row stood after `first`.
-    pub(super) fn of_first(
+    /// Of the instance as it was after `entry`.
+    pub(crate) fn of_entry(
         engine: &Arc<Engine>,
         origin: &Origin,
-        first: &HistoryEntry,
+        entry: &HistoryEntry,
         context: Box<M::Context>,
     ) -> Self {
         Self {
             engine: engine.clone(),
-            key: first.key.clone(),
-            incarnation: first.incarnation,
-            version: first.version,
+            key: entry.key.clone(),
+            incarnation: entry.incarnation,
+            version: entry.version,
             idempotency_key: None,
             origin: origin.clone(),
             context,
@@ -71,85 +72,82 @@ impl<M: Durable> RecordMeta<M> {
         self.version
     }
 
-    /// The change that moves the row on to `target`; `finish` says what the machine in its new place is to the caller.
-    pub(super) fn plan<R: 'static>(
-        mut self,
+    /// Of an instance that is about to be created.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        origin: Origin,
+        key: Key,
+        idempotency_key: Option<String>,
+        context: Box<M::Context>,
+    ) -> Self {
+        Self { engine, key, incarnation: Uuid::now_v7(), version: 0, idempotency_key, origin, context }
+    }
+
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn incarnation(&self) -> Uuid {
+        self.incarnation
+    }
+
+    /// The same instance at another version. An idempotency key is good for one transition.
+    pub(super) fn moved_to(self, incarnation: Uuid, version: u64) -> Self {
+        Self { incarnation, version, idempotency_key: None, ..self }
+    }
+
+    pub(super) fn with_context(self, context: Box<M::Context>) -> Self {
+        Self { context, ..self }
+    }
+
+    pub(super) fn into_origin(self) -> (Arc<Engine>, Origin, Key, Option<String>) {
+        (self.engine, self.origin, self.key, self.idempotency_key)
+    }
+
+    /// The compare-and-swap that moves the row to `target`.
+    pub(super) fn transition<R>(
+        self,
         from: M::State,
         event: M::EventKind,
         payload: String,
         target: M,
-        finish: impl FnOnce(M, Self) -> Result<R, TransitionError<M>> + Send + 'static,
+        wrap: Wrap<R, M>,
     ) -> Result<Prepared<R, M>, TransitionError<M>> {
-        let (from, event) = (from.as_str(), event.as_str());
         let (target, into) = convert::entering(target, &self.context)?;
-        let to = target.state().as_str();
-        if !convert::declared::<M>(from, event, to) {
-            return Err(TransitionError::Undeclared { from, event, to });
-        }
-        let (engine, key, idempotency_key) = (self.engine.clone(), self.key.clone(), self.idempotency_key.take());
         let change = Change::Transition(Transition {
-            key: key.clone(),
+            key: self.key.clone(),
             incarnation: self.incarnation,
             version: self.version,
             fence: None,
-            from: from.to_owned(),
-            event: event.to_owned(),
+            from: from.as_str().to_owned(),
+            event: event.as_str().to_owned(),
             payload,
             into,
             cause: Cause::Caller,
-            idempotency_key: idempotency_key.clone(),
+            idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
         });
-        let origin = self.origin.clone();
-        Ok(Prepared::new(engine, origin, key, change, idempotency_key, move |stored| match stored {
-            Stored::Now(row) => finish(target, Self::of(&self.engine, &self.origin, &row, self.context)),
-            Stored::Before(first) => {
-                let (machine, context) = self.replay(&first)?;
-                finish(machine, Self::of_first(&self.engine, &self.origin, &first, context))
-            }
-        }))
-    }
-
-    /// What a guard's answer is to the caller: with an idempotency key, what was made under it before, if anything was.
-    fn refused<R: 'static>(
-        self,
-        machine: M,
-        event: M::EventKind,
-        payload: String,
-        reason: Reason,
-        finish: impl FnOnce(M, Self) -> Result<R, TransitionError<M>> + Send + 'static,
-    ) -> Result<Planned<R, M>, TransitionError<M>> {
-        let Some(idempotency_key) = self.idempotency_key.clone() else {
-            return Err(refuse(machine, self, event, reason));
-        };
-        let (engine, origin) = (self.engine.clone(), self.origin.clone());
-        let first = Box::pin(async move {
-            let first = self.engine.store.first(self.key.clone(), idempotency_key.clone()).await?;
-            // One of another life stands for nothing.
-            let Some(first) = first.filter(|first| first.incarnation == self.incarnation) else {
-                return Err(refuse(machine, self, event, reason));
-            };
-            same_request(first, event, &payload, idempotency_key)
-        });
-        let finish = Box::new(move |first: HistoryEntry| {
-            let (machine, context) = convert::decode_entry(&engine.migrations, &first)?;
-            finish(machine, Self::of_first(&engine, &origin, &first, context))
-        });
-        Ok(Planned::Refused(Asked { first, finish }))
-    }
-
-    /// What the first call with the same idempotency key led to.
-    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<convert::Whole<M>, TransitionError<M>> {
-        Ok(convert::decode_entry(&self.engine.migrations, first)?)
+        Ok(Prepared { change, completion: Completion { meta: self, target, creates: false, wrap } })
     }
 
     pub(super) fn set_key(&mut self, idempotency_key: Option<String>) {
         self.idempotency_key = idempotency_key;
     }
 
-    /// What every state shares, for a transition to read and to change.
+    /// The context, for a transition to read and change.
     pub(super) fn context_mut(&mut self) -> &mut M::Context {
         &mut self.context
+    }
+}
+
+/// Without the context, which is never printed.
+impl<M: Durable> fmt::Debug for RecordMeta<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordMeta").field("key", &self.key).field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -163,7 +161,6 @@ pub struct RawRecord<S: DurableState<Machine: Durable>> {
 }
 
 impl<S: DurableState<Machine: Durable>> RawRecord<S> {
-    /// Only a runtime can make a [`RecordMeta`], so only it can make this.
     #[doc(hidden)]
     pub fn __new(state: S, meta: RecordMeta<S::Machine>) -> Self {
         Self { state, meta }
@@ -180,25 +177,25 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
         S::STATE
     }
 
-    /// What the instance holds in this state.
+    /// The data of the state.
     #[must_use]
     pub fn data(&self) -> &S {
         &self.state
     }
 
-    /// The state's data alone.
+    /// The data of the state, without the record.
     #[must_use]
     pub fn into_data(self) -> S {
         self.state
     }
 
-    /// What every state shares.
+    /// The machine's context, which all states share.
     #[must_use]
     pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
         &self.meta.context
     }
 
-    /// Where the row stands.
+    /// The instance's key and version.
     #[must_use]
     pub fn meta(&self) -> &RecordMeta<S::Machine> {
         &self.meta
@@ -216,52 +213,58 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
         self.meta.version()
     }
 
-    /// Makes the next transition idempotent: with the same key it is made once, and asked for again, also after a
-    /// crash, it answers as it did the first time, whatever a guard says by then.
+    /// Makes the next transition idempotent. With the same key it is made once; a second call, also after a crash, returns
+    /// the result of the first, even if a guard would refuse it by then.
     ///
-    /// Who asks again may find the instance in another state, whose record does not have the event:
-    /// [`Machines::fire_with_key`](crate::Machines::fire_with_key) asks by id, whatever the state is. Another event or payload under a used
-    /// key is [`TransitionError::KeyReused`]; what counts is its JSON, in which a `HashMap` may be in any order, but a `HashSet` may not.
+    /// After a crash the instance may be in another state, whose record does not have the event. Use
+    /// [`Machines::fire_with_key`](crate::Machines::fire_with_key) then, which takes the id. Another event or payload under a
+    /// used key is [`TransitionError::KeyReused`]. Payloads are compared as JSON: the order of a `HashMap` does not matter, the
+    /// order of a `HashSet` does.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.meta.idempotency_key = Some(key.into());
         self
     }
 
-    /// One transition, one compare-and-swap. `wrap` puts the typed target into what the caller gets.
+    /// Builds one transition, which is one compare-and-swap. `wrap` makes the caller's result of the machine after it.
     #[doc(hidden)]
-    pub fn __commit<E, R>(
-        self,
-        event: E,
-        wrap: impl FnOnce(<S::Machine as Accepts<S, E>>::Target, RecordMeta<S::Machine>) -> R + Send + 'static,
-    ) -> Firing<R, S::Machine>
+    pub fn __commit<E, R>(self, event: E, wrap: Wrap<R, S::Machine>) -> PendingTransition<R, S::Machine>
     where
         S::Machine: Accepts<S, E>,
         E: Serialize + Send + 'static,
         R: Send + 'static,
     {
-        Firing::new(move || {
-            let Self { state, mut meta } = self;
-            let payload = to_json(&event)?;
-            let moved = <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context);
-            let event = <S::Machine as Accepts<S, E>>::EVENT;
-            let (key, idempotency_key) = (meta.key.clone(), meta.idempotency_key.clone().unwrap_or_default());
-            let finish = move |machine, meta| match Target::from_enum(machine) {
-                Ok(target) => Ok(wrap(target, meta)),
-                // Only a replay under an idempotency key can be in a state that this event does not lead to from here.
-                Err(_) => {
-                    Err(TransitionError::KeyReused { key, idempotency_key, first: Some(event.as_str().to_owned()) })
+        let Self { state, mut meta } = self;
+        let kind = <S::Machine as Accepts<S, E>>::EVENT;
+        let payload = match to_json(&event) {
+            Ok(payload) => payload,
+            Err(error) => return PendingTransition::failed(error.into()),
+        };
+        match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
+            Ok(target) => match meta.transition(S::STATE, kind, payload, target.into_enum(), wrap) {
+                Ok(prepared) => PendingTransition::ready(prepared),
+                Err(error) => PendingTransition::failed(error),
+            },
+            Err(refused) => {
+                let (machine, reason) = (refused.machine.into_enum(), refused.reason);
+                match meta.idempotency_key.clone() {
+                    Some(idempotency_key) => PendingTransition::refused(RefusedWithKey {
+                        meta,
+                        machine,
+                        event: kind,
+                        payload,
+                        reason,
+                        idempotency_key,
+                        wrap,
+                    }),
+                    None => PendingTransition::failed(refuse(machine, meta, kind, reason)),
                 }
-            };
-            match moved {
-                Ok(target) => Ok(meta.plan(S::STATE, event, payload, target.into_enum(), finish)?.into()),
-                Err(refused) => meta.refused(refused.machine.into_enum(), event, payload, refused.reason, finish),
             }
-        })
+        }
     }
 }
 
-/// What was made under the idempotency key, if that is what is asked for now.
+/// `first`, the entry under an idempotency key, if it is of the same event and payload.
 pub(super) fn same_request<M: Durable>(
     first: HistoryEntry,
     event: M::EventKind,
@@ -276,7 +279,7 @@ pub(super) fn same_request<M: Durable>(
     }
 }
 
-/// A guard's answer. Ordinary, like a conflict, and told of as one is.
+/// The error of a guard that refuses. It is an ordinary outcome, logged at level `DEBUG` as a conflict is.
 pub(super) fn refuse<M: Durable>(
     machine: M,
     meta: RecordMeta<M>,
@@ -289,7 +292,7 @@ pub(super) fn refuse<M: Durable>(
     TransitionError::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
 }
 
-/// An event that its state does not declare: where the caller did not know the state, as ordinary as a guard's answer.
+/// The error of an event that the state does not declare.
 pub(super) fn not_accepted<M: Durable>(
     machine: M,
     meta: RecordMeta<M>,
@@ -313,7 +316,7 @@ impl<S: DurableState<Machine: Durable>> Deref for RawRecord<S> {
     }
 }
 
-/// Everything but the data, which is never printed.
+/// Without the data, which is never printed.
 impl<S: DurableState<Machine: Durable>> fmt::Debug for RawRecord<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RecordMeta { key, version, .. } = &self.meta;

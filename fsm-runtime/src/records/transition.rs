@@ -1,159 +1,206 @@
-//! Owns a change on its way to the store: prepared when it is awaited, committed alone or in a group, turned into a result.
+//! A transition or creation on its way to the store: built with its guard's answer, committed alone or in a group.
 
 use super::Durable;
 use super::error::{Conflict, TransitionError};
-use super::record::RecordMeta;
+use super::record::{self, RecordMeta};
 use crate::machine::convert;
 use crate::{
     engine::Engine,
     store::{Change, HistoryEntry, Key, Origin, Row, Verdict},
 };
+use fsm_core::Reason;
 use std::{
     fmt,
-    future::Future,
-    mem,
+    future::{Future, IntoFuture},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
 };
 
-/// A change of one instance, on its way to the store.
+/// A transition or a creation of one instance that is not stored yet.
 ///
-/// Nothing happens until it is awaited, or [added to a group](crate::Group::add). Dropped half-way, the change is made
-/// whole or not at all; read the instance to see which, or use an idempotency key and ask again.
-#[must_use = "nothing happens until it is awaited"]
-pub struct Firing<R, M: Durable>(Stage<R, M>);
+/// Nothing is stored until it is awaited, or [added to a group](crate::Group::add) that is committed. The guard has run
+/// when this value exists, and its refusal is the result of the `.await`.
+///
+/// ```
+/// # use fsm_runtime::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+/// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+/// # async fn example(order: order::Record<order::Open>) -> Result<(), fsm_runtime::TransitionError<Order>> {
+/// let paid = order.pay().await?;
+/// # Ok(()) }
+/// # fn main() {}
+/// ```
+///
+/// Where a [`Future`] is needed, for example by `tokio::spawn`, call [`into_future`](IntoFuture::into_future).
+///
+/// # Cancel safety
+/// If the future is dropped before it is ready, the change is made whole or not at all. Read the instance to see which, or use
+/// an idempotency key and call again.
+#[must_use = "nothing is stored until it is awaited"]
+pub struct PendingTransition<R, M: Durable>(Pending<R, M>);
 
-type Plan<R, M> = Box<dyn FnOnce() -> Result<Planned<R, M>, TransitionError<M>> + Send>;
-/// What a verdict on a change is to the caller.
-type Decide<R, M> = Box<dyn FnOnce(Result<Row, Verdict>) -> Result<R, TransitionError<M>> + Send>;
-
-/// What there is to be done once the guards have run.
-#[expect(clippy::large_enum_variant, reason = "nearly every one is the large one, which lives for a moment")]
-pub(super) enum Planned<R, M: Durable> {
-    Ready(Prepared<R, M>),
-    /// A guard refused, and there is an idempotency key: whatever is refused now, what was made under the key is the answer.
-    Refused(Asked<R, M>),
+/// What follows from the guard's answer. Boxed: it is moved through the caller's own future.
+pub(super) enum Pending<R, M: Durable> {
+    /// To be committed.
+    Ready(Box<Prepared<R, M>>),
+    /// The guard refused, and there is an idempotency key: what was made under the key before is the answer.
+    Refused(Box<RefusedWithKey<R, M>>),
+    Failed(Box<TransitionError<M>>),
 }
 
-/// The answer to a request that was made before, or the refusal that it gets today.
-pub(super) struct Asked<R, M: Durable> {
-    pub(super) first: Pin<Box<dyn Future<Output = Result<HistoryEntry, TransitionError<M>>> + Send>>,
-    pub(super) finish: Box<dyn FnOnce(HistoryEntry) -> Result<R, TransitionError<M>> + Send>,
-}
-
-impl<R, M: Durable> Asked<R, M> {
-    pub(super) async fn answer(self) -> Result<R, TransitionError<M>> {
-        (self.finish)(self.first.await?)
-    }
-}
-
-enum Stage<R, M: Durable> {
-    /// Guards have not run yet.
-    Planned(Plan<R, M>),
-    Committing(Pin<Box<dyn Future<Output = Result<R, TransitionError<M>>> + Send>>),
-    Over,
-}
-
-impl<R: 'static, M: Durable> Firing<R, M> {
-    pub(super) fn new(plan: impl FnOnce() -> Result<Planned<R, M>, TransitionError<M>> + Send + 'static) -> Self {
-        Self(Stage::Planned(Box::new(plan)))
+impl<R: 'static, M: Durable> PendingTransition<R, M> {
+    pub(super) fn ready(prepared: Prepared<R, M>) -> Self {
+        Self(Pending::Ready(Box::new(prepared)))
     }
 
-    /// Runs the guards and builds the change; `None` when it is on its way already.
-    pub(super) fn prepare(self) -> Option<Result<Planned<R, M>, TransitionError<M>>> {
+    pub(super) fn refused(refused: RefusedWithKey<R, M>) -> Self {
+        Self(Pending::Refused(Box::new(refused)))
+    }
+
+    pub(super) fn failed(error: TransitionError<M>) -> Self {
+        Self(Pending::Failed(Box::new(error)))
+    }
+
+    pub(super) fn into_pending(self) -> Pending<R, M> {
+        self.0
+    }
+
+    async fn commit(self) -> Result<R, TransitionError<M>> {
         match self.0 {
-            Stage::Planned(plan) => Some(plan()),
-            Stage::Committing(_) | Stage::Over => None,
+            Pending::Ready(prepared) => prepared.commit().await,
+            Pending::Refused(refused) => refused.replay().await,
+            Pending::Failed(error) => Err(*error),
         }
     }
 }
 
-impl<R: 'static, M: Durable> Future for Firing<R, M> {
+impl<R: 'static, M: Durable> IntoFuture for PendingTransition<R, M> {
     type Output = Result<R, TransitionError<M>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0 = match mem::replace(&mut self.0, Stage::Over) {
-            Stage::Planned(plan) => Stage::Committing(Box::pin(async move {
-                match plan()? {
-                    Planned::Ready(prepared) => prepared.commit().await,
-                    Planned::Refused(asked) => asked.answer().await,
-                }
-            })),
-            stage => stage,
-        };
-        match &mut self.0 {
-            Stage::Committing(commit) => commit.as_mut().poll(cx),
-            Stage::Planned(_) | Stage::Over => Poll::Pending,
-        }
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.commit())
     }
 }
 
-impl<R, M: Durable> fmt::Debug for Firing<R, M> {
+impl<R, M: Durable> fmt::Debug for PendingTransition<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Firing")
+        f.write_str(match &self.0 {
+            Pending::Ready(_) => "PendingTransition(ready)",
+            Pending::Refused(_) | Pending::Failed(_) => "PendingTransition(refused)",
+        })
     }
 }
 
-/// A change, and what it is to the caller once it is stored.
+/// The caller's result from the machine after the change; `None` if the machine is in a state that `R` does not cover.
+pub(super) type Wrap<R, M> = fn(M, RecordMeta<M>) -> Option<R>;
+
+/// A change, and what completes it once the store has answered.
 pub(super) struct Prepared<R, M: Durable> {
-    engine: Arc<Engine>,
-    origin: Origin,
-    key: Key,
-    idempotency_key: Option<String>,
-    change: Change,
-    finish: Box<dyn FnOnce(Stored) -> Result<R, TransitionError<M>> + Send>,
-}
-
-/// How a change came to be stored.
-pub(super) enum Stored {
-    Now(Row),
-    /// Before, under the same idempotency key.
-    Before(HistoryEntry),
-}
-
-impl<R, M: Durable> From<Prepared<R, M>> for Planned<R, M> {
-    fn from(prepared: Prepared<R, M>) -> Self {
-        Self::Ready(prepared)
-    }
+    pub(super) change: Change,
+    pub(super) completion: Completion<R, M>,
 }
 
 impl<R: 'static, M: Durable> Prepared<R, M> {
-    pub(super) fn new(
-        engine: Arc<Engine>,
-        origin: Origin,
-        key: Key,
-        change: Change,
-        idempotency_key: Option<String>,
-        finish: impl FnOnce(Stored) -> Result<R, TransitionError<M>> + Send + 'static,
-    ) -> Self {
-        Self { engine, origin, key, idempotency_key, change, finish: Box::new(finish) }
-    }
-
     /// Commits the change alone.
     pub(super) async fn commit(self) -> Result<R, TransitionError<M>> {
-        let (engine, change, decide) = self.split();
-        let verdict = engine.commit_row(change).await?;
-        decide(verdict)
-    }
-
-    /// The change, and what a verdict on it is to the caller.
-    pub(super) fn split(self) -> (Arc<Engine>, Change, Decide<R, M>) {
-        let Self { engine, origin, key, idempotency_key, change, finish } = self;
-        let (to, creates) = (engine.clone(), matches!(change, Change::Create(_)));
-        let decide = Box::new(move |verdict| match verdict {
-            Ok(row) => finish(Stored::Now(row)),
-            Err(Verdict::Duplicate { first, .. }) => finish(Stored::Before(*first)),
-            Err(verdict) => Err(match missed(&to, &origin, key, idempotency_key, verdict) {
-                TransitionError::Conflict(taken) if creates => TransitionError::Exists(taken),
-                failure => failure,
-            }),
-        });
-        (engine, change, decide)
+        let Self { change, completion } = self;
+        let verdict = completion.meta.engine().commit_row(change).await?;
+        completion.complete(verdict)
     }
 }
 
-/// The failure that a verdict other than `Committed` is to the caller.
+/// What turns a verdict into the caller's result.
+pub(super) struct Completion<R, M: Durable> {
+    /// Of the row before the change.
+    pub(super) meta: RecordMeta<M>,
+    /// The machine after the change.
+    pub(super) target: M,
+    pub(super) creates: bool,
+    pub(super) wrap: Wrap<R, M>,
+}
+
+impl<R, M: Durable> Completion<R, M> {
+    /// The row that was committed, or the verdict that says why none was.
+    pub(super) fn complete(self, verdict: Result<Row, Verdict>) -> Result<R, TransitionError<M>> {
+        let Self { meta, target, creates, wrap } = self;
+        match verdict {
+            Ok(row) => wrap(target, meta.moved_to(row.incarnation, row.version)).ok_or_else(|| {
+                TransitionError::Unstorable { key: row.key, reason: "the target is in another state".to_owned() }
+            }),
+            Err(Verdict::Duplicate { first, .. }) => replayed(meta, &first, wrap),
+            Err(verdict) => {
+                let (engine, origin, key, idempotency_key) = meta.into_origin();
+                Err(match missed(&engine, &origin, key, idempotency_key, verdict) {
+                    TransitionError::Conflict(taken) if creates => TransitionError::Exists(taken),
+                    error => error,
+                })
+            }
+        }
+    }
+}
+
+/// A request that a guard refuses now, and that may have been made before under its idempotency key.
+pub(super) struct RefusedWithKey<R, M: Durable> {
+    pub(super) meta: RecordMeta<M>,
+    pub(super) machine: M,
+    pub(super) event: M::EventKind,
+    pub(super) payload: String,
+    pub(super) reason: Reason,
+    pub(super) idempotency_key: String,
+    pub(super) wrap: Wrap<R, M>,
+}
+
+impl<R, M: Durable> RefusedWithKey<R, M> {
+    /// What was made under the key, decoded; otherwise the refusal.
+    async fn replay(self) -> Result<R, TransitionError<M>> {
+        let first = self.first().await;
+        let Self { meta, machine, event, payload, reason, idempotency_key, wrap } = self;
+        match first? {
+            Some(first) => replayed(meta, &record::same_request(first, event, &payload, idempotency_key)?, wrap),
+            None => Err(record::refuse(machine, meta, event, reason)),
+        }
+    }
+
+    /// The history entry that was made under the key; otherwise the refusal.
+    pub(super) async fn made_before(self) -> Result<HistoryEntry, TransitionError<M>> {
+        let first = self.first().await;
+        let Self { meta, machine, event, payload, reason, idempotency_key, .. } = self;
+        match first? {
+            Some(first) => record::same_request(first, event, &payload, idempotency_key),
+            None => Err(record::refuse(machine, meta, event, reason)),
+        }
+    }
+
+    /// What stands under the key in this incarnation of the instance.
+    fn first(&self) -> impl Future<Output = Result<Option<HistoryEntry>, TransitionError<M>>> + Send + use<R, M> {
+        let (engine, key) = (self.meta.engine().clone(), self.meta.key().clone());
+        let (incarnation, idempotency_key) = (self.meta.incarnation(), self.idempotency_key.clone());
+        async move {
+            let first = engine.store.first(key, idempotency_key).await?;
+            Ok(first.filter(|first| first.incarnation == incarnation))
+        }
+    }
+}
+
+/// The result of the first request with the same idempotency key.
+fn replayed<R, M: Durable>(
+    meta: RecordMeta<M>,
+    first: &HistoryEntry,
+    wrap: Wrap<R, M>,
+) -> Result<R, TransitionError<M>> {
+    let (machine, context) = convert::decode_entry::<M>(&meta.engine().migrations, first)?;
+    let reused = TransitionError::KeyReused {
+        key: first.key.clone(),
+        idempotency_key: first.idempotency_key.clone().unwrap_or_default(),
+        first: first.event.clone(),
+    };
+    wrap(machine, meta.moved_to(first.incarnation, first.version).with_context(context)).ok_or(reused)
+}
+
+/// The error that a verdict other than `Committed` means for the caller.
 pub(super) fn missed<M: Durable>(
     engine: &Arc<Engine>,
     origin: &Origin,
@@ -181,29 +228,5 @@ pub(super) fn missed<M: Durable>(
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {
             TransitionError::Unstorable { key, reason: "the store's verdict does not fit the change".to_owned() }
         }
-    }
-}
-
-/// Something of an instance that takes more than one look at the store; nothing happens until it is awaited.
-#[must_use = "nothing happens until it is awaited"]
-pub struct Pending<T>(Pin<Box<dyn Future<Output = T> + Send>>);
-
-impl<T> Pending<T> {
-    pub(super) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Box::pin(future))
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for Pending<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pending")
     }
 }

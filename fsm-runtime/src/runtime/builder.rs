@@ -1,7 +1,7 @@
-//! Owns how a runtime is put together: its settings, the checks before it starts, and the start.
+//! The builder of a runtime: settings, the checks before the start, and the start.
 
 use super::{Inner, Runtime, StartError};
-use super::{Retention, compatibility::check, rearm::arm, retention::keep_forgetting};
+use super::{Retention, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
@@ -27,12 +27,13 @@ use std::{
     time::Duration,
 };
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Below this, an ordinary delay of the store would cost the lease.
+/// With a shorter lease, an ordinary delay of the store would let it lapse.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// Says what a [`Runtime`] is made of.
+/// Configures and starts a [`Runtime`]. From [`Runtime::builder`].
 #[must_use = "nothing happens until `start`"]
 pub struct Builder {
     store: Arc<dyn Store>,
@@ -42,7 +43,7 @@ pub struct Builder {
     migrations: Migrations,
     retention: Retention,
     tolerant: bool,
-    /// The first thing that was wrong with what it was told; `start` says so.
+    /// The first setting that is not valid, for `start` to return.
     wrong: Option<StartError>,
 }
 
@@ -60,7 +61,7 @@ impl Builder {
         }
     }
 
-    /// Registers machine `M`: `workers` does the work of its `work` states. For a machine without any, give `()`.
+    /// Registers machine `M`. `workers` does the work of its `work` states; for a machine without them, pass `()`.
     pub fn machine<M: WorkedBy<W>, W: Send + Sync + 'static>(mut self, workers: W) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(Machine::<M, W>::new(workers));
         if self.drivers.insert(M::GRAPH.machine, driver).is_some() {
@@ -69,47 +70,46 @@ impl Builder {
         self
     }
 
-    /// Where time comes from; the system's, if not set.
+    /// The clock: the system's by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// How often the store is scanned for due work that no notification told of; 5 s, if not set.
+    /// How often the store is scanned for due work, besides change notifications: every 5 s by default.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
         self.settings.scan = interval;
         self
     }
 
-    /// For how long this process is held alive when nothing is heard of it; 15 s, if not set. A third of that goes between two
-    /// renewals. While it lasts, no other process works on what this one holds; when it cannot be renewed, the workers are
-    /// told to end after two thirds of it, and aborted before its end. On one machine a process that is gone is noticed at
-    /// once, however long its lease.
+    /// How long the lease of this process lasts without a renewal: 15 s by default. It is renewed three times as often. While it
+    /// lasts, no other process works on the instances that this one has claimed. If it cannot be renewed, the workers are cancelled
+    /// after two thirds of it and aborted before it ends. On the same machine, a process that has ended is noticed at once.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
         self.settings.lease = ttl;
         self
     }
 
-    /// The shards whose instances this process works on; all of them, if not set. An instance's shard is a hash of its machine
-    /// and id, evenly spread over all `u16`: `0..=32_767` is one half of the work. It divides work, timers and wishes among
-    /// processes; every process can still read all instances and fire their events. See to it that some process has
-    /// each shard: nobody works on the others.
+    /// The shards whose instances this process works on: all of them by default. An instance's shard is a hash of its machine
+    /// and id, evenly spread over all `u16`: `0..=32_767` is one half of the work. Shards divide work, timers and convergence among
+    /// processes; every process can still read all instances and fire their events. Each shard needs a process: the instances of
+    /// other shards are not worked on.
     pub fn shards(mut self, shards: RangeInclusive<u16>) -> Self {
         self.check("shards", !shards.is_empty(), "without a shard no work would ever be done");
         self.settings.shards = shards;
         self
     }
 
-    /// How long a worker that was told to end may take before it is aborted; 5 s, if not set.
+    /// How long a cancelled worker may take before it is aborted: 5 s by default.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.settings.limits.grace = grace;
         self
     }
 
-    /// The wait before another attempt: up to `first` after the first failure, twice as much after each further one,
-    /// `longest` at most; 1 s and 5 min, if not set. Each wait is anything between nothing and that (full jitter).
+    /// The wait before another attempt: up to `first` after the first failure, doubled after each further one, and `longest` at most.
+    /// 1 s and 5 min by default. Each wait is a random part of that (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.check("backoff", first <= longest, "the first wait cannot be longer than the longest");
         self.settings.limits.backoff.first = first;
@@ -117,23 +117,22 @@ impl Builder {
         self
     }
 
-    /// After how many failed attempts at one stay in a state its `exhausted` event is fired, or else the instance is parked;
-    /// 10, if not set.
+    /// After how many failed attempts in one visit of a state its `exhausted` event is fired, or the instance is parked: 10 by
+    /// default.
     pub fn max_attempts(mut self, limit: u32) -> Self {
         self.check("max_attempts", limit > 0, "without an attempt no work would ever be done");
         self.settings.limits.attempts = limit;
         self
     }
 
-    /// How many workers of one machine run at once; 256, if not set. Others wait, and are served in order.
+    /// How many workers of one machine run at once: 256 by default. Other instances wait in order.
     pub fn max_concurrency(mut self, limit: usize) -> Self {
         self.check("max_concurrency", limit > 0, "without a slot no work would ever be done");
         self.settings.concurrency = limit;
         self
     }
 
-    /// How the work of state `S` is looked after, where that differs from the settings above. `S` must be a `work` state, and its
-    /// machine must be registered.
+    /// The policy of the work of state `S`, where it differs from the settings of the builder. The machine must be registered.
     pub fn policy<S: WorkState>(mut self, policy: Policy) -> Self {
         let (machine, state) = (<S::Machine as StateMachine>::GRAPH.machine, S::STATE.as_str());
         let wrong = policy.wrong();
@@ -144,9 +143,9 @@ impl Builder {
         self
     }
 
-    /// Declares how a row of machine `M` that was written under schema version `from` becomes one of `from + 1`: `step` gets
-    /// state and data, and gives back what they are now. A row goes through all steps up to the declared version when it is
-    /// read, and is written so when it moves; [`Machines::migrate_all`](crate::Machines::migrate_all) writes them all.
+    /// Adds a migration of rows of machine `M` from schema version `from` to `from + 1`: `step` takes the old state and data, and
+    /// returns the new ones. A row goes through all steps up to the declared version when it is read, and is stored under that version
+    /// when it moves. [`Machines::migrate_all`](crate::Machines::migrate_all) rewrites all rows.
     ///
     /// ```
     /// # use fsm_runtime::{Builder, prelude::*};
@@ -181,8 +180,7 @@ impl Builder {
         self
     }
 
-    /// How long history, idempotency keys and ended instances of the registered machines are remembered; without end, if
-    /// not set.
+    /// How long history, idempotency keys and ended instances of the registered machines are kept: forever by default.
     pub fn retention(mut self, retention: Retention) -> Self {
         if let Some(why) = retention.wrong() {
             self.check("retention", false, why);
@@ -191,15 +189,14 @@ impl Builder {
         self
     }
 
-    /// Starts although rows of the registered machines stand in states that are not declared, or were written under a newer
-    /// schema version: for a rolling deploy, while processes of a newer release work on the same file.
+    /// Starts even if rows of the registered machines are in states that are not declared, or were written under a newer schema
+    /// version: for a rolling deploy, while processes of a newer release work on the same store.
     ///
-    /// What this code does not know is left as it is and stops nothing else. The workers pass it over; reading or firing on
-    /// it is [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
+    /// Such rows are left unchanged. Workers skip them; reading one or firing on it returns [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
     /// [`Machines::list`](crate::Machines::list) leaves it out and [`Machines::rows`](crate::Machines::rows) shows it. Each such state and schema version is reported once, as a
     /// `tracing` event at level `WARN` with an example, and [`Runtime::unknown_rows`] counts the rows.
     ///
-    /// A migration that is missing is tolerated never: no release that is still to come would declare it.
+    /// A missing migration is not tolerated.
     pub fn tolerate_unknown(mut self) -> Self {
         self.tolerant = true;
         self
@@ -211,13 +208,13 @@ impl Builder {
         }
     }
 
-    /// Checks what is stored against what is declared, and starts.
+    /// Checks the stored rows against the declared machines, and starts.
     ///
     /// # Errors
-    /// [`StartError`]; nothing runs then, and nothing was changed.
+    /// [`StartError`]. Nothing runs then, and no row was changed.
     ///
     /// # Cancel safety
-    /// Dropped half-way, nothing runs.
+    /// If the future is dropped before it is ready, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let Self { store, clock, settings, drivers, migrations, retention, tolerant, wrong } = self;
         if let Some(wrong) = wrong {
@@ -239,9 +236,10 @@ impl Builder {
             health,
             outage: Outage::default(),
             calls: Calls::default(),
+            closing: CancellationToken::new(),
         });
         let store = &engine.store;
-        // In this order, so that no foreign change falls between the two.
+        // In this order, so that no change of another process is missed between the two.
         let foreign = store.foreign_changes();
         let newest = store.newest().await?;
         if retention.ended.is_some() && !store.lists_by_state().await? {
@@ -261,7 +259,7 @@ impl Builder {
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();
-            // New at every start: what an earlier life of this process held is held by somebody else.
+            // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.attend(&owner)?;
             let me = Renewal { owner, holder: holder(), ttl: settings.lease };
@@ -281,7 +279,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Starts what follows other processes' changes, and what forgets what is old.
+/// Starts the tasks beside the controller: following the changes of other processes, and pruning.
 async fn beside(
     engine: &Arc<Engine>,
     foreign: broadcast::Receiver<u64>,
@@ -291,24 +289,24 @@ async fn beside(
 ) -> Result<Supervisor, StoreError> {
     let follow = {
         let (engine, position) = (engine.clone(), Arc::new(AtomicU64::new(newest)));
-        // The first run hears of all since before `newest` was read.
+        // The first run uses the receiver from before `newest` was read.
         let foreign = Mutex::new(Some(foreign));
         move |_| {
-            let heard = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let foreign = heard.unwrap_or_else(|| engine.store.foreign_changes());
+            let first = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let foreign = first.unwrap_or_else(|| engine.store.foreign_changes());
             follow(engine.clone(), foreign, position.clone())
         }
     };
     let forget = {
         let (engine, graphs) = (engine.clone(), graphs.to_vec());
-        move |_| keep_forgetting(engine.clone(), retention, graphs.clone())
+        move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
     let parts = Parts::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
     let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }
 
-/// Who we are, for the one who comes second.
+/// A name of this process for people.
 fn holder() -> String {
     let pid = std::process::id();
     match std::env::current_exe().ok().as_deref().and_then(|exe| exe.file_name()) {

@@ -1,4 +1,4 @@
-//! Owns what is held against the declarations at start: whether what is stored can be read, and what is left alone.
+//! The compatibility check at the start: whether the stored rows can be read.
 
 use super::StartError;
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
 };
 use fsm_core::Graph;
 
-/// Rows of a registered machine which this code does not know, and therefore leaves as they are: those of one state that
-/// is not declared, or of a newer schema version.
+/// Rows of a registered machine that this code does not know and leaves unchanged: of a state that is not declared, or of a newer
+/// schema version. From [`Runtime::unknown_rows`](crate::Runtime::unknown_rows).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownRows {
@@ -22,7 +22,7 @@ pub struct UnknownRows {
     pub rows: u64,
 }
 
-/// Whether every row of the machine can be read with this graph. With `tolerant`, what it does not know is reported instead.
+/// Whether every row of the machine can be read with this graph. Unknown rows are only reported if they are tolerated.
 pub(crate) async fn check(
     store: &dyn Store,
     migrations: &Migrations,
@@ -39,7 +39,8 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// What is wrong with the rows that stand there: what cannot be brought up to date, then what is newer, then the unknown states; all of the kind.
+/// Why the rows cannot be read, the first that applies: a missing migration, a newer schema version, an unknown state. Names all rows of
+/// the kind.
 fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tolerant: bool) -> Option<StartError> {
     let (machine, known) = (graph.machine, graph.version);
     let those = |wanted: &dyn Fn(u32) -> bool| -> Vec<InUse> {
@@ -66,7 +67,7 @@ fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tol
     if states.is_empty() { None } else { Some(StartError::UnknownStates { machine, states }) }
 }
 
-/// What of the machine's rows this code does not know, counted.
+/// The rows of the machine that this code does not know, counted.
 pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Result<Vec<UnknownRows>, StoreError> {
     let machine = graph.machine;
     let counts = store.count(machine.to_owned()).await?.into_iter();

@@ -1,5 +1,6 @@
 //! Why a runtime does not start.
 
+use crate::error_kind::ErrorKind;
 use crate::store::{InUse, Key, PresenceError, StoreError};
 use std::fmt;
 
@@ -10,9 +11,9 @@ pub enum StartError {
     /// The process could not show others that it is alive.
     #[error(transparent)]
     Presence(#[from] PresenceError),
-    /// Rows stand in states that are not declared.
+    /// Rows are in states that are not declared.
     #[error(
-        "rows of `{machine}` stand in states that its declaration does not know: {}; if a state was renamed, \
+        "rows of `{machine}` are in states that are not declared: {}; if a state was renamed, \
          add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; if a newer release \
          wrote them, `Builder::tolerate_unknown` leaves them to it",
         states.iter().map(|(state, example)| format!("`{state}` ({example}, for one)")).collect::<Vec<_>>().join(", ")
@@ -100,6 +101,24 @@ pub enum StartError {
 impl fmt::Debug for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl StartError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::MachineTwice { .. } | Self::Setting { .. } | Self::Policy { .. } => ErrorKind::Invalid,
+            Self::Store(error) => error.kind(),
+            _ => ErrorKind::Internal,
+        }
+    }
+
+    /// Whether the start may succeed when it is tried again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_retryable())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Owns the runtime's life once it has started: its handles, its status, its end.
+//! The started runtime: its handles, its status, its shutdown.
 
 mod builder;
 pub(crate) mod compatibility;
@@ -27,12 +27,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// A started runtime: the way to the instances, and the work on them.
+/// A started runtime: access to the instances, and the workers of the registered machines.
 ///
-/// With machines registered it does the work on their instances; without any it is a plain client. There can be as many of
-/// both as you like, also in other processes: each holds a lease in the store, and only the process that has claimed an
-/// instance works on it while its lease lives. A clone is another handle of the same runtime;
-/// when the last one is dropped, its workers are cancelled without waiting. Use [`shutdown`](Self::shutdown) to wait.
+/// A runtime without registered machines is a client: it reads and writes, and runs no workers. Any number of runtimes can use
+/// a store, also in other processes. Each has a lease, and only the process that has claimed an instance works on it while its
+/// lease lives. A clone is another handle of the same runtime. When the last handle is dropped, the workers are cancelled without
+/// waiting; use [`shutdown`](Self::shutdown) to wait.
 #[derive(Clone)]
 pub struct Runtime(Arc<Inner>);
 
@@ -45,25 +45,31 @@ struct Inner {
     _beside: Supervisor,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.engine.closing.cancel();
+    }
+}
+
 impl Runtime {
-    /// Begins a runtime over `store`.
+    /// Configures a runtime on `store`.
     pub fn builder(store: impl Store) -> Builder {
         Builder::new(Arc::new(store))
     }
 
-    /// All instances of machine `M`. It need not be registered: only its work does.
+    /// The instances of machine `M`. The machine need not be registered: that is needed for its workers only.
     #[must_use]
     pub fn machines<M: Durable>(&self) -> Machines<M> {
         self.0.engine.definitions.knows_of(M::GRAPH);
         Machines::new(self.0.engine.clone(), Origin::default())
     }
 
-    /// Begins a group of changes that are made all or none.
+    /// An empty group of changes that are made all or none.
     pub fn group(&self) -> Group {
         Group::new(self.0.engine.clone())
     }
 
-    /// Follows all changes of the store, from where the subscriber called `name` stopped, or from `start` for a new name.
+    /// Follows all changes of the store, from the stored position of subscriber `name`, or from `start` for a new name.
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
@@ -71,11 +77,11 @@ impl Runtime {
         Subscription::new(self.0.engine.clone(), name, start).await
     }
 
-    /// The rows of the registered machines which this code does not know, and therefore leaves as they are, counted by state and
-    /// schema version; empty where it knows all of them. Reads the index of states, an entry for each instance.
+    /// The rows of the registered machines that this code does not know and leaves unchanged, counted by state and schema version.
+    /// Reads the index of states, an entry for each instance.
     ///
     /// # Errors
-    /// [`StoreError::NoStateIndex`] where the store has no index of states; otherwise [`StoreError`].
+    /// [`StoreError::NoStateIndex`] if the store has no index of states; otherwise [`StoreError`].
     pub async fn unknown_rows(&self) -> Result<Vec<UnknownRows>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {
@@ -84,12 +90,11 @@ impl Runtime {
         Ok(found)
     }
 
-    /// What this process is at: its workers, the instances that wait for a slot, how the runtime's own parts fare, and what the store
-    /// has been asked and has not answered. Of other
-    /// processes and of what rests, the rows tell. A plain client has no workers.
+    /// The status of this process: its workers, the instances that wait for a slot, the runtime's own tasks, and the calls of the
+    /// store that are not answered yet. A client has no workers. For other processes, see [`processes`](Self::processes) and
+    /// [`Machines::claims`].
     ///
-    /// It takes a lock for a moment and asks nobody, so that it answers from any thread, also while workers block the
-    /// executor's.
+    /// It only takes a lock for a moment, and can be called from any thread, also while workers block the executor.
     #[must_use]
     pub fn status(&self) -> Status {
         let Inner { engine, controller, graphs, .. } = &*self.0;
@@ -99,8 +104,8 @@ impl Runtime {
         Status { machines, workers, parts: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
     }
 
-    /// The processes that do work on the store, this one too, and those that are gone and still hold rows. What a process
-    /// holds whose lease is not live is orphaned since that lease's end, and is taken up by another within one scan.
+    /// The processes that work on the store, this one included, and those that are gone and still have claims. The claims of a process
+    /// without a live lease are orphaned; another process takes them over within one scan.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -108,15 +113,12 @@ impl Runtime {
         self.0.engine.store.leases(self.0.engine.clock.now()).await
     }
 
-    /// For tests: waits until nothing of the registered machines is due, running or on its way, and says when the next thing is
-    /// due, if anything is. Time does not pass by it: with a [`ManualClock`](crate::clock::ManualClock) a test moves on to what
-    /// comes next with [`advance_to`](crate::clock::ManualClock::advance_to), so that hours are run through in no time and in
-    /// the same order every time.
+    /// For tests: waits until nothing of the registered machines is due or running, and returns the time of the next due work or timer,
+    /// if there is any. With a [`ManualClock`](crate::clock::ManualClock), a test moves on to that time with
+    /// [`advance_to`](crate::clock::ManualClock::advance_to), so that hours pass at once and in the same order every time.
     ///
-    /// What a process that is gone had claimed is found by the scan after its lease, and not waited for.
-    ///
-    /// A worker that runs is waited for, also one that waits for the test or for time to pass: then it does not end. Without a
-    /// registered machine, and after a shutdown, nothing runs, and it ends at once.
+    /// A running worker is waited for. If it waits for the test or for time to pass, this does not return. The claims of a process that
+    /// is gone are not waited for. Without a registered machine, and after a shutdown, it returns at once.
     ///
     /// ```
     /// # use fsm_runtime::{clock::ManualClock, prelude::*};
@@ -161,27 +163,28 @@ impl Runtime {
         }
     }
 
-    /// Stops the work: no new claims, [`draining`](crate::RawTask::draining) for those that run, `deadline` for them to
-    /// finish, then cancellation, then, after the grace period, an abort. Claims are given back, so that the next
-    /// process takes the work up without counting the attempt. The handles can still read and write afterwards.
+    /// Stops the work. No new claims are made, and running workers see [`draining`](crate::RawTask::draining). Workers that still run
+    /// after `timeout` are cancelled, and aborted after the grace period. Claims are given back, so that the next process takes the
+    /// work over without counting the attempt. Streams of changes end at once. The handles can still read and write afterwards.
     ///
-    /// Called again, it waits for the same end; the first deadline holds.
+    /// A second call waits for the same shutdown; the first timeout applies.
     ///
     /// # Cancel safety
-    /// Dropped half-way, the shutdown goes on.
-    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
+    /// If the future is dropped, the shutdown goes on.
+    pub async fn shutdown(&self, timeout: Duration) -> Shutdown {
+        self.0.engine.closing.cancel();
         match &self.0.controller {
-            Some(controller) => controller.shutdown(deadline).await,
+            Some(controller) => controller.shutdown(timeout).await,
             None => Shutdown::default(),
         }
     }
 }
 
 impl Runtime {
-    /// Ends when the work has ended: after a [`shutdown`](Self::shutdown), or by a fault of the runtime itself (a `tracing` layer
-    /// that panics again and again, say), and [`failed`](Shutdown::failed) says which. Until then the runtime begins anew by itself, and
-    /// [`status`](Self::status) says how often. A program that has nothing to do without its workers waits for this and ends too, so that
-    /// whoever looks after it starts it anew. At once for a plain client.
+    /// Waits until the work has ended: after a [`shutdown`](Self::shutdown), or because the runtime itself failed too often, for example
+    /// by a `tracing` layer that panics; [`failed`](Shutdown::failed) says which. Before that, the runtime restarts by itself, and
+    /// [`status`](Self::status) has the number of restarts. A program that is useless without its workers waits for this and exits, so
+    /// that its supervisor restarts it. Returns at once for a client.
     ///
     /// # Cancel safety
     /// Has no effects.

@@ -1,5 +1,4 @@
-//! Owns what a new release's declaration means for rows that stand already: those in states that have become `work`, or have got
-//! an `after`, are woken at start.
+//! Arming existing rows at the start: a new declaration may add `work` or an `after` to a state that rows are in.
 
 use super::StartError;
 use crate::{
@@ -13,7 +12,7 @@ use std::time::Duration;
 /// How many rows are read and armed in one transaction.
 const PAGE: usize = 256;
 
-/// What a state is declared to have now, and had not.
+/// Work or a timer that a state has now and had not before.
 #[derive(Debug, PartialEq, Eq)]
 struct Gain {
     state: &'static str,
@@ -21,17 +20,17 @@ struct Gain {
     timer: Option<Duration>,
 }
 
-/// Wakes the rows that stand in states which the last controller's declaration had without work, or without a timer.
+/// Arms the rows in states that had no work or no timer in the last controller's declaration.
 ///
-/// Ended half-way, it is done again at the next start, since the new declaration is stored after it; what was armed is left
-/// alone then.
+/// If it is interrupted, the next start does it again, because the new declaration is stored after it. Rows that are armed already
+/// are skipped.
 pub(crate) async fn arm(engine: &Engine, graph: &'static Graph) -> Result<(), StartError> {
     let machine = graph.machine;
     let Some(last) = engine.store.definition(machine.to_owned()).await? else { return Ok(()) };
-    if last.fingerprint == graph.fingerprint() && last.graph == crate::engine::definitions::json(graph) {
+    if last.fingerprint == graph.fingerprint() && last.graph == graph.json().to_string() {
         return Ok(());
     }
-    // What cannot be read tells nothing: every row is looked at then.
+    // If the last declaration cannot be read, every row is read.
     let gains = gains(&serde_json::from_str(&last.graph).unwrap_or_default(), graph);
     if gains.is_empty() {
         return Ok(());
@@ -44,14 +43,14 @@ pub(crate) async fn arm(engine: &Engine, graph: &'static Graph) -> Result<(), St
         if armed > 0 {
             tracing::info!(
                 %machine, state = gain.state, work = gain.work, timer = ?gain.timer, rows = armed,
-                "rows that stood in the state before it was declared so were armed"
+                "rows that were in the state before it got work or a timer were armed"
             );
         }
     }
     Ok(())
 }
 
-/// A state that was not there before has gained nothing: no row stands in it.
+/// A new state has no gain: no row is in it.
 fn gains(last: &Value, graph: &'static Graph) -> Vec<Gain> {
     let before = |state| -> Vec<&Value> {
         let names: Vec<&str> = graph.stored_names(state).collect();
@@ -87,7 +86,7 @@ async fn arm_state(engine: &Engine, graph: &Graph, gain: &Gain) -> Result<usize,
         let changes: Vec<_> = lacking.map(|row| Change::Arm(arm_row(row, gain)).into()).collect();
         armed += changes.len();
         if !changes.is_empty() {
-            // A row that somebody changed meanwhile entered its state under a declaration of today.
+            // A row that was changed meanwhile entered its state under the new declaration.
             engine.store.commit(changes, engine.clock.now()).await?;
         }
         filter.after = page.next;
@@ -130,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_become_work_or_got_a_timer_has_gained() {
-        let same = serde_json::from_str(&crate::engine::definitions::json(&GRAPH)).unwrap();
+    fn states_that_became_work_or_got_a_timer_are_gains() {
+        let same = serde_json::from_str(&GRAPH.json().to_string()).unwrap();
         assert_eq!(gains(&same, &GRAPH), []);
         let state = |name: &str, kind: &str| json!({ "name": name, "kind": kind, "timer": null });
         let before = json!({ "states": [state("Rest", "work"), state("Work", "rest"), state("Timed", "rest")] });
         assert_eq!(gains(&before, &GRAPH), [gain("Work", true, None), gain("Timed", false, Some(HOUR))]);
         let renamed = json!({ "states": [state("Idle", "rest")] });
         assert_eq!(gains(&renamed, &GRAPH), [gain("Work", true, None)], "a state that is new has no rows");
-        assert_eq!(gains(&json!({}), &GRAPH).len(), 2, "what cannot be read tells nothing");
+        assert_eq!(gains(&json!({}), &GRAPH).len(), 2, "an unreadable declaration");
     }
 }

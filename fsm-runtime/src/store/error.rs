@@ -1,5 +1,6 @@
-//! What can go wrong with a store, one error for each kind of operation.
+//! The errors of a store, one type for each kind of operation.
 
+use crate::error_kind::ErrorKind;
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// Why a store could not be opened. Nothing was changed.
@@ -198,3 +199,66 @@ macro_rules! debug_as_display {
 }
 
 debug_as_display!(OpenError, RestoreError, StoreError);
+
+impl OpenError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Busy { .. } => ErrorKind::Unavailable,
+            Self::NotADatabase { .. } | Self::NotAStore { .. } => ErrorKind::Invalid,
+            Self::Newer { .. } | Self::Damaged { .. } | Self::SqliteTooOld { .. } | Self::Unusable { .. } => {
+                ErrorKind::Internal
+            }
+        }
+    }
+
+    /// Whether opening may succeed when it is tried again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind().can_pass()
+    }
+}
+
+impl RestoreError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Exists { .. } => ErrorKind::AlreadyExists,
+            Self::Backup(error) => error.kind(),
+            Self::Failed { .. } => ErrorKind::Unavailable,
+        }
+    }
+
+    /// Whether the restore may succeed when it is tried again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind().can_pass()
+    }
+}
+
+impl StoreError {
+    /// What the error means for the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Indeterminate { .. }
+            | Self::Busy { .. }
+            | Self::Full { .. }
+            | Self::ReadOnly { .. }
+            | Self::Moved { .. }
+            | Self::Closed { .. }
+            | Self::Failed { .. } => ErrorKind::Unavailable,
+            Self::Cursor { .. } => ErrorKind::Invalid,
+            Self::Damaged { .. } | Self::NoStateIndex { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Whether the same call may succeed when it is made again. Not after [`Indeterminate`](Self::Indeterminate), because the
+    /// change may have been made: read the instance first, or use an idempotency key.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Indeterminate { .. } | Self::Closed { .. }) && self.kind().can_pass()
+    }
+}

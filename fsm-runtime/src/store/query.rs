@@ -20,25 +20,32 @@ pub struct Filter {
     pub limit: usize,
 }
 
-/// A part of a list.
+/// One page of a list.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Page<T> {
-    /// What there is.
+pub struct Page<T, C = String> {
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins, to be given back as it is; `None` on the last page.
-    pub next: Option<String>,
+    /// Where the next page begins: give it to the query's `after`. `None` on the last page.
+    pub next: Option<C>,
 }
 
-impl<T> Page<T> {
+impl<T, C> Page<T, C> {
     /// A page of `items`, followed by the one that begins at `next`.
     #[must_use]
-    pub fn new(items: Vec<T>, next: Option<String>) -> Self {
+    pub fn new(items: Vec<T>, next: Option<C>) -> Self {
         Self { items, next }
     }
 }
 
-/// Which history entries to read.
+/// Which history entries to read: the oldest first, 100 on a page by default.
+///
+/// ```
+/// use fsm_runtime::HistoryQuery;
+///
+/// let last_ten = HistoryQuery::new().newest_first().limit(10);
+/// # let _ = last_ten;
+/// ```
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
     /// Only those of this instance.
@@ -49,6 +56,44 @@ pub struct HistoryQuery {
     pub newest_first: bool,
     /// How many at most.
     pub limit: usize,
+}
+
+impl HistoryQuery {
+    /// All entries, the oldest first.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { key: None, after: 0, newest_first: false, limit: 100 }
+    }
+
+    /// The newest entries first.
+    #[must_use]
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        if self.after == 0 {
+            self.after = u64::MAX;
+        }
+        self
+    }
+
+    /// Begins behind the entry with this sequence: [`Page::next`] of the page before, or the last entry that was read.
+    #[must_use]
+    pub fn after(mut self, sequence: u64) -> Self {
+        self.after = sequence;
+        self
+    }
+
+    /// The most entries on a page: at least 1.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+}
+
+impl Default for HistoryQuery {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// That rows stand in a state under a schema version.

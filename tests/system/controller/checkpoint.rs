@@ -36,7 +36,7 @@ async fn a_checkpoint_is_passed_to_the_next_attempt() {
     assert_eq!((call.attempt, call.progress), (1, Some(7)), "a requeue keeps the visit");
     call.tell(Do::Permanent("no"));
     world.row("a", |row| row.parked.is_some()).await;
-    world.jobs.release("a").await.unwrap();
+    world.jobs.unpark("a").await.unwrap();
     assert_eq!(world.calls.next().await.progress, Some(7), "a release by an operator keeps it");
 }
 

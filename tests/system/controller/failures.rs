@@ -164,7 +164,7 @@ async fn c9_past_the_limit_an_instance_is_parked_until_released() {
     world.clock.advance(HOUR / 2);
     world.barrier("other").await;
     assert!(world.calls.is_empty(), "a parked instance has no worker");
-    world.jobs.release("a").await.unwrap();
+    world.jobs.unpark("a").await.unwrap();
     let call = world.calls.next().await;
     assert_eq!((call.id.as_str(), call.attempt), ("a", 1));
     call.tell(Do::Finish(1));
@@ -266,7 +266,7 @@ async fn a_wait_that_times_out_reports_the_work() {
     world.calls.next().await.tell(Do::Fail("no"));
     world.row("a", |row| row.parked.is_some()).await;
     let parked =
-        "its work is parked (2 attempts failed, the last with: no); an event moves it, or `release` has it go on";
+        "its work is parked (2 attempts failed, the last with: no); fire an event that moves it, or call `unpark`";
     assert_eq!(report("a").await, format!("{state}: {parked}"));
     world.running("b").await.tell(Do::Again(SECOND));
     world.row("b", |row| row.owner.is_none()).await;
@@ -274,7 +274,7 @@ async fn a_wait_that_times_out_reports_the_work() {
     // No other program has the machine.
     world.runtime.shutdown(HOUR).await;
     world.jobs.create("c", queued()).await.unwrap().start().await.unwrap();
-    let idle = "its work is due and nobody is at it; some runtime has to have `Job` registered (`Builder::machine`), and there \
-                  `status()` lists what waits for a slot";
+    let idle = "its work is due and no process has claimed it; register `Job` with a runtime (`Builder::machine`), and see \
+                `Runtime::status` there for instances that wait for a slot";
     assert!(report("c").await.ends_with(idle));
 }

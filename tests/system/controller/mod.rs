@@ -19,7 +19,7 @@ mod worker;
 
 use crate::job::{Call, Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
-    Builder, Machines, Runtime, StartError,
+    Builder, HistoryQuery, Machines, Runtime, StartError,
     clock::ManualClock,
     store::{HistoryKind, Row, sqlite::Sqlite},
 };
@@ -84,7 +84,7 @@ impl World {
     }
 
     pub(crate) async fn history(&self, id: &str) -> Vec<String> {
-        let entries = self.jobs.history(id, 0, 100).await.unwrap();
+        let entries = self.jobs.history(id, &HistoryQuery::new().limit(100)).await.unwrap().items;
         let line = |e: &fsm_runtime::store::HistoryEntry| match e.kind {
             HistoryKind::Note => format!("{}: {} ({})", e.version, e.event.as_deref().unwrap(), e.cause),
             _ => format!("{}: {} -> {} ({})", e.version, e.event.as_deref().unwrap_or("created"), e.to, e.cause),

@@ -3,7 +3,7 @@
 use super::{HOUR, PATIENCE, SECOND, World};
 use crate::job::{Do, Job, job, queued};
 use fsm_runtime::{
-    ListQuery, Runtime, TransitionError,
+    HistoryQuery, ListQuery, Runtime, TransitionError,
     store::{HistoryKind, Row, sqlite::Sqlite},
 };
 
@@ -22,16 +22,16 @@ async fn c9_parked_instances_are_listed_with_cause_and_attempts() {
     for n in 0..3 {
         park(&mut world, &format!("{n:03}")).await;
     }
-    let page = world.jobs.parked(None).await.unwrap();
+    let page = world.jobs.rows(&ListQuery::all().parked()).await.unwrap();
     assert_eq!((page.items.len(), page.next), (3, None));
     for row in &page.items {
         assert_eq!(row.parked.as_deref(), Some("permanent error: no such thing"));
         assert_eq!((row.state.as_str(), row.attempt), ("Running", 1));
         assert_eq!(row.parked_at, Some(world.clock.clock().now()));
     }
-    world.jobs.release("001").await.unwrap();
+    world.jobs.unpark("001").await.unwrap();
     let first = world.jobs.rows(&ListQuery::all().parked().limit(1)).await.unwrap();
-    let rest = world.jobs.parked(first.next.as_deref()).await.unwrap();
+    let rest = world.jobs.rows(&ListQuery::all().parked().after(first.next.unwrap())).await.unwrap();
     let ids = first.items.iter().chain(&rest.items).map(|row| &*row.key.id);
     assert_eq!((ids.collect::<Vec<_>>(), rest.next), (vec!["000", "002"], None));
     assert_eq!(world.row("001", |row| row.parked.is_none()).await.parked_at, None);
@@ -41,10 +41,10 @@ async fn c9_parked_instances_are_listed_with_cause_and_attempts() {
 async fn c9_the_history_names_the_actor_of_a_release() {
     let mut world = World::new().await;
     park(&mut world, "a").await;
-    world.jobs.with_actor("ada").release("a").await.unwrap();
+    world.jobs.with_actor("ada").unpark("a").await.unwrap();
     let call = world.calls.next().await;
     assert_eq!(call.attempt, 1);
-    let note = world.jobs.history_back("a", u64::MAX, 1).await.unwrap().remove(0);
+    let note = world.jobs.history("a", &HistoryQuery::new().newest_first().limit(1)).await.unwrap().items.remove(0);
     assert_eq!((note.kind, note.event.as_deref()), (HistoryKind::Note, Some("released")));
     assert_eq!((note.cause.as_str(), note.actor.as_deref()), ("operator", Some("ada")));
 }
@@ -63,7 +63,7 @@ async fn c9_an_operator_moves_a_parked_instance() {
     let row = world.row("a", |_| true).await;
     assert_eq!((row.state.as_str(), row.version, row.entered, row.attempt), ("Failed", 3, 3, 0));
     assert_eq!((&row.parked, row.parked_at, &row.error, row.wake_at()), (&None, None, &None, None));
-    let entry = world.jobs.history_back("a", u64::MAX, 1).await.unwrap().remove(0);
+    let entry = world.jobs.history("a", &HistoryQuery::new().newest_first().limit(1)).await.unwrap().items.remove(0);
     assert_eq!(entry.kind, HistoryKind::Override);
     assert_eq!((entry.from.as_deref(), entry.to.as_str(), entry.version), (Some("Running"), "Failed", 3));
     assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("ticket 4711")));
@@ -134,11 +134,11 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     };
     assert_eq!(
         refusal(world.jobs.move_to(&seen, failed("x"), "ticket 4711").await),
-        "Job `a` was not moved: an override says who made it: `machines.with_actor(…)` names the operator"
+        "Job `a` was not moved: an override needs an actor: call `machines.with_actor(…)` first"
     );
     assert_eq!(
         refusal(world.jobs.with_actor("ada").move_to(&seen, failed("x"), " ").await),
-        "Job `a` was not moved: an override says why: give it the reason"
+        "Job `a` was not moved: an override needs a reason, and `why` is empty"
     );
     let foreign = Row { key: fsm_runtime::store::Key::new("Other", "a"), ..seen };
     assert_eq!(
@@ -148,8 +148,7 @@ async fn an_override_without_a_name_or_a_reason_is_refused() {
     let newer = Row { schema: 2, ..world.row("a", |_| true).await };
     assert_eq!(
         refusal(world.jobs.with_actor("ada").move_to(&newer, failed("x"), "ticket 4711").await),
-        "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which \
-         knows how to read it"
+        "Job `a` was written under schema version 2, and this code declares version 1; run the newer release, which can read it"
     );
     assert_eq!(world.history("a").await.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Many instances that are due at the same time.
 
 use super::{HOUR, PATIENCE};
-use fsm_runtime::{Machines, Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
+use fsm_runtime::{HistoryQuery, Machines, Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use std::{
     path::Path,
@@ -56,7 +56,7 @@ async fn arm(alarms: &Machines<Alarm>, many: usize) {
 
 async fn in_state(alarms: &Machines<Alarm>, state: &str) -> usize {
     let counts = alarms.count().await.unwrap();
-    counts.into_iter().find(|(name, _)| name == state).map_or(0, |(_, count)| usize::try_from(count).unwrap())
+    counts.into_iter().find(|count| count.name == state).map_or(0, |count| usize::try_from(count.instances).unwrap())
 }
 
 /// Waits until `many` have rung; panics when none rings for the length of `PATIENCE`.
@@ -113,7 +113,7 @@ async fn c13_five_thousand_keys_pass_through_the_scan() {
     let (runtime, _calls) = controller(&path, &clock).await;
     clock.advance(Duration::from_secs(3));
     assert_eq!(rung(&runtime.machines(), 5_000).await, 5_000);
-    let history = runtime.machines::<Alarm>().history("000000", 0, 9).await.unwrap();
+    let history = runtime.machines::<Alarm>().history("000000", &HistoryQuery::new().limit(9)).await.unwrap().items;
     assert_eq!(history.len(), 2, "{history:?}");
 }
 

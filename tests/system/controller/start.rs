@@ -24,14 +24,14 @@ async fn c11_unknown_rows_refuse_the_start() {
     assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "rows of `Job` stand in states that its declaration does not know: `Dreaming` (Job `a`, for one); if a state \
+        "rows of `Job` are in states that are not declared: `Dreaming` (Job `a`, for one); if a state \
          was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; \
          if a newer release wrote them, `Builder::tolerate_unknown` leaves them to it"
     );
     let error = client.machines::<Job>().get("a").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Job `a` stands in state `Dreaming`, which is not declared (declared: Queued, Running, Failed, Cancelling, \
+        "Job `a` is in state `Dreaming`, which is not declared (declared: Queued, Running, Failed, Cancelling, \
          Finished, Cancelled); if the state was renamed, add `#[state(was = \"Dreaming\")]` to its variant"
     );
 
@@ -47,7 +47,7 @@ async fn c11_unknown_rows_refuse_the_start() {
 
     sql("UPDATE fsm_instances SET schema = 1, data = '{\"nome\":1}'");
     let error = client.machines::<Job>().get("a").await.unwrap_err().to_string();
-    assert!(error.starts_with("the stored data of Job `a` is not that of state `Queued` ("), "{error}");
+    assert!(error.starts_with("the stored data of Job `a` cannot be read as state `Queued` ("), "{error}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{HOUR, PATIENCE, SECOND, World, start};
 use crate::job::{Do, Job, job, queued};
-use fsm_runtime::TransitionError;
+use fsm_runtime::{TransitionError, store::HistoryQuery};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -67,7 +67,7 @@ async fn a_timer_whose_data_is_too_large_is_dropped() {
     world.clock.advance(HOUR);
     let row = world.row("a", |row| row.timer_at.is_none()).await;
     assert_eq!(row.state, "Running");
-    let history = world.jobs.history("a", 0, 100).await.unwrap();
+    let history = world.jobs.history(&HistoryQuery::new().limit(100)).await.unwrap().items;
     let said = history.last().and_then(|last| last.payload.clone()).unwrap_or_default();
     assert!(said.contains("the data has 1048596 bytes"), "{said}");
 }
@@ -155,7 +155,7 @@ async fn c14_a_timer_does_not_fire_in_a_later_visit() {
     // The next scan finds everything that is due.
     world.clock.advance(SECOND * 5);
     for (id, _) in outcomes.into_iter().filter(|(_, won)| *won) {
-        let history = world.jobs.history(&id, 0, 100).await.unwrap();
+        let history = world.jobs.history(&id, &fsm_runtime::HistoryQuery::new().limit(100)).await.unwrap().items;
         let restarted = history.iter().find(|entry| entry.event.as_deref() == Some("restart")).unwrap();
         // A visit that began before the clock moved has reached its own timer.
         if restarted.at == now {

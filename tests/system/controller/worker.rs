@@ -187,7 +187,7 @@ async fn c2_an_event_reaches_the_worker_after_its_caller_is_dropped() {
     let mut call = world.running("a").await;
     let job::AnyRecord::Running(running) = world.jobs.get("a").await.unwrap() else { panic!() };
     // Polled once, so that the call is sent, and dropped.
-    let mut cancelling = Box::pin(running.cancel());
+    let mut cancelling = running.cancel().into_future();
     tokio::select! {
         biased;
         _ = &mut cancelling => {}

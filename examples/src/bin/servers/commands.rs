@@ -80,7 +80,7 @@ pub(crate) async fn unpark(paths: &Paths, id: &str) -> anyhow::Result<()> {
     };
     ensure!(row.parked.is_some(), "the work on `{id}` is not parked; run `servers ls` for its state");
     let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    servers.with_actor(user).release(id).await?;
+    servers.with_actor(user).unpark(id).await?;
     println!("the work on `{id}` has new attempts; it continues when a manager runs");
     Ok(())
 }

@@ -112,7 +112,7 @@ impl Goal {
         if self.tried {
             return Ok(Some(Progress::Failed(format!("its work is parked: {reason}"))));
         }
-        match servers.release(&self.id).await {
+        match servers.unpark(&self.id).await {
             Ok(()) => self.tried = true,
             Err(TransitionError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),

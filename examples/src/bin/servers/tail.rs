@@ -2,7 +2,7 @@
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
-    ClaimedInstance, ListQuery, Machines,
+    ClaimedInstance, ClaimsQuery, HistoryQuery, ListQuery, Machines,
     store::{HistoryEntry, Row, StoreError},
 };
 use std::collections::HashMap;
@@ -56,33 +56,28 @@ pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreEr
     }
 }
 
-/// The servers that a process has claimed, ordered by id.
-pub(crate) async fn claimed(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
-    let (mut all, mut after) = (Vec::new(), None);
+/// The servers that some process works on, or did when it ended, by id.
+pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
+    let (mut all, mut query) = (Vec::new(), ClaimsQuery::all());
     loop {
-        let page = servers.held(after.as_deref()).await?;
+        let page = servers.claims(&query).await?;
         all.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(all);
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => return Ok(all),
         }
     }
 }
 
-/// The history entries of a server after sequence `after`.
-pub(crate) async fn history(
-    servers: &Machines<Server>,
-    id: &str,
-    mut after: u64,
-) -> Result<Vec<HistoryEntry>, StoreError> {
-    let mut entries = Vec::new();
+/// What happened to a server after sequence `after`.
+pub(crate) async fn history(servers: &Machines<Server>, id: &str, after: u64) -> Result<Vec<HistoryEntry>, StoreError> {
+    let (mut entries, mut query) = (Vec::new(), HistoryQuery::new().after(after).limit(PAGE));
     loop {
-        let page = servers.history(id, after, PAGE).await?;
-        let full = page.len() == PAGE;
-        entries.extend(page);
-        match entries.last() {
-            Some(last) if full => after = last.sequence,
-            _ => return Ok(entries),
+        let page = servers.history(id, &query).await?;
+        entries.extend(page.items);
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => return Ok(entries),
         }
     }
 }

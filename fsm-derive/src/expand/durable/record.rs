@@ -16,7 +16,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn record(cx: &Cx<'_>) -> TokenStream {
-    let Cx { runtime, enum_ty, s, e, .. } = cx;
+    let Cx { core, runtime, enum_ty, s, e, .. } = cx;
     let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
     let path = path.trim_start_matches("::");
     let doc = format!(
@@ -40,9 +40,11 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
-            /// Fires an event that its state declares. Nothing happens until the result is awaited.
-            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::Firing<#e::NextRecord, #enum_ty> {
-                self.raw.__commit(event, |target, meta| #e::wrap(target, meta, __Seal))
+            /// Fires an event that its state declares: nothing is stored until it is awaited.
+            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::PendingTransition<#e::NextRecord, #enum_ty> {
+                self.raw.__commit::<#e, _>(event, |machine, meta| {
+                    ::core::option::Option::Some(#e::wrap(#core::Target::from_enum(machine).ok()?, meta, __Seal))
+                })
             }
         },
         shown: &[],
@@ -54,7 +56,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
     handle::events(cx, "Record", state, &TokenStream::new(), |transition| {
         let next = cx.target_ty(transition, |state| quote!(Record<#state>));
-        quote!(#runtime::Firing<#next, #enum_ty>)
+        quote!(#runtime::PendingTransition<#next, #enum_ty>)
     })
 }
 

@@ -80,6 +80,7 @@ mod tests {
         store::sqlite::Sqlite,
     };
     use std::time::SystemTime;
+    use tokio_util::sync::CancellationToken;
 
     fn engine(clock: &ManualClock) -> Arc<Engine> {
         Arc::new(Engine {
@@ -92,6 +93,7 @@ mod tests {
             health: Arc::new(HealthRegistry::new(clock.clock())),
             outage: Outage::default(),
             calls: Calls::default(),
+            closing: CancellationToken::default(),
         })
     }
 

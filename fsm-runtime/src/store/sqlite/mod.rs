@@ -74,7 +74,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Whether the file has an index of states. Listing by state and age, counting by state, and forgetting ended rows need it;
+    /// Whether the file has an index of states. Listing by state and age, counting by state, and pruning ended rows need it;
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
     /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
     ///

@@ -1,0 +1,210 @@
+//! The unnamed, typed stream of the changes of one machine.
+
+use super::{SubscribeError, follower::Follower};
+use crate::{
+    machine::{RowError, convert},
+    records::{Durable, Machines, RecordMeta},
+    store::{HistoryEntry, HistoryKind, Key, Origin},
+};
+use std::{fmt, marker::PhantomData};
+
+/// Which changes to follow with [`Machines::changes`], and from where: from now on by default.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ChangesQuery {
+    id: Option<String>,
+    start: Start,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Now,
+    Oldest,
+    After(u64),
+}
+
+impl ChangesQuery {
+    /// The changes of all instances.
+    pub fn all() -> Self {
+        Self { id: None, start: Start::Now }
+    }
+
+    /// The changes of instance `id`, which need not exist yet.
+    pub fn of(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), start: Start::Now }
+    }
+
+    /// Begins behind the change with this sequence, for example the last one that a client has seen.
+    pub fn after(mut self, sequence: u64) -> Self {
+        self.start = Start::After(sequence);
+        self
+    }
+
+    /// Begins with the oldest change that is not pruned.
+    pub fn from_oldest(mut self) -> Self {
+        self.start = Start::Oldest;
+        self
+    }
+}
+
+impl<M: Durable> Machines<M> {
+    /// Follows the changes of this machine's instances, also those of other processes, in commit order. The stream has no name
+    /// and stores no position: for a page that shows one order, or a cache. To follow changes across restarts, use
+    /// [`Runtime::subscribe`](crate::Runtime::subscribe).
+    ///
+    /// The stream ends when the runtime [shuts down](crate::Runtime::shutdown).
+    ///
+    /// ```
+    /// # use fsm_runtime::{ChangesQuery, Machines, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+    /// # async fn example(orders: Machines<Order>) -> Result<(), fsm_runtime::SubscribeError> {
+    /// let mut changes = orders.changes(&ChangesQuery::of("o-1")).await?;
+    /// while let Some(change) = changes.next().await? {
+    ///     println!("{}: {:?} in version {}", change.sequence(), change.state(), change.version());
+    /// }
+    /// # Ok(()) }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn changes(&self, query: &ChangesQuery) -> Result<ChangeStream<M>, SubscribeError> {
+        let key = query.id.as_deref().map(|id| Key::new(M::GRAPH.machine, id));
+        let mut follower = Follower::new(self.engine.clone(), None, key);
+        follower.start_at(match query.start {
+            Start::Now => self.engine.store.newest().await?,
+            Start::Oldest => self.engine.store.pruned().await?,
+            Start::After(sequence) => sequence,
+        });
+        Ok(ChangeStream { follower, origin: self.origin.clone(), machine: PhantomData })
+    }
+}
+
+/// The changes of one machine, or of one instance, in commit order. From [`Machines::changes`].
+pub struct ChangeStream<M> {
+    follower: Follower,
+    origin: Origin,
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Durable> ChangeStream<M> {
+    /// The next change; waits until there is one. `None` once the runtime shuts down.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Gap`] if changes that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
+    /// behind them. [`SubscribeError::Store`]: call it again.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, no change is lost.
+    pub async fn next(&mut self) -> Result<Option<Changed<M>>, SubscribeError> {
+        while let Some(entry) = self.follower.next().await? {
+            if *entry.key.machine == *M::GRAPH.machine {
+                let meta = (self.follower.engine.clone(), self.origin.clone());
+                return Ok(Some(Changed { entry, meta, machine: PhantomData }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The sequence up to which all changes were returned: what [`ChangesQuery::after`] takes to go on from here.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.follower.position()
+    }
+
+    /// Moves behind the changes that were pruned, and returns the new [position](Self::position).
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
+        Ok(self.follower.skip_gap().await?)
+    }
+}
+
+impl<M: Durable> fmt::Debug for ChangeStream<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChangeStream({} at {})", M::GRAPH.machine, self.position())
+    }
+}
+
+/// One change of an instance of machine `M`: a creation, a transition, an override, or a note such as that it was parked.
+pub struct Changed<M> {
+    entry: HistoryEntry,
+    meta: (std::sync::Arc<crate::engine::Engine>, Origin),
+    machine: PhantomData<fn() -> M>,
+}
+
+impl<M: Durable> Changed<M> {
+    /// Its place in the commit order of the store.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.entry.sequence
+    }
+
+    /// The instance's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.entry.key.id
+    }
+
+    /// The instance's version after the change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.entry.version
+    }
+
+    /// The state before the change; `None` for a creation, and for a state that is not declared.
+    #[must_use]
+    pub fn from(&self) -> Option<M::State> {
+        declared::<M>(self.entry.from.as_deref()?)
+    }
+
+    /// The event; `None` for a creation, an override or a note.
+    #[must_use]
+    pub fn event(&self) -> Option<M::EventKind> {
+        self.entry.event.as_deref().filter(|_| self.entry.kind == HistoryKind::Transition)?.parse().ok()
+    }
+
+    /// The state after the change; `None` for a state that is not declared.
+    #[must_use]
+    pub fn state(&self) -> Option<M::State> {
+        declared::<M>(&self.entry.to)
+    }
+
+    /// The record as it was after the change, migrated to the present schema. `None` for a note, which changes no data. A
+    /// transition of a record that is not the newest is a [`Conflict`](crate::TransitionError::Conflict).
+    ///
+    /// # Errors
+    /// [`RowError`] if the entry does not fit the declared machine.
+    pub fn record(&self) -> Result<Option<M::AnyRecord>, RowError> {
+        if self.entry.data.is_none() {
+            return Ok(None);
+        }
+        let (engine, origin) = &self.meta;
+        let (machine, context) = convert::decode_entry::<M>(&engine.migrations, &self.entry)?;
+        Ok(Some(machine.wrap_any(RecordMeta::of_entry(engine, origin, &self.entry, context))))
+    }
+
+    /// The history entry, undecoded: with actor, trace, cause, time, and the payload as JSON.
+    #[must_use]
+    pub fn entry(&self) -> &HistoryEntry {
+        &self.entry
+    }
+}
+
+fn declared<M: Durable>(stored: &str) -> Option<M::State> {
+    M::GRAPH.state_was(stored)?.name.parse().ok()
+}
+
+/// Without the data, which is never printed.
+impl<M> fmt::Debug for Changed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry.fmt(f)
+    }
+}

@@ -1,0 +1,94 @@
+//! Named subscriptions: every change of a store in commit order, at least once, from a stored position.
+
+use super::{SubscribeError, follower::Follower};
+use crate::{engine::Engine, store::HistoryEntry};
+use std::{fmt, sync::Arc};
+
+/// Where a subscriber without a stored position begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartPosition {
+    /// With the oldest change that is not pruned.
+    Oldest,
+    /// With the next change.
+    Newest,
+}
+
+/// All changes of a store in commit order, for other systems to follow: the history is the outbox.
+///
+/// Each entry is returned at least once. Call [`ack`](Self::ack) when an entry is processed: after a restart, the subscriber of the same
+/// name goes on behind the last entry that it acknowledged. Run one subscriber of a name at a time; two would both get every entry.
+///
+/// ```
+/// # use fsm_runtime::{Runtime, StartPosition, SubscribeError};
+/// # async fn example(runtime: Runtime) -> Result<(), SubscribeError> {
+/// let mut changes = runtime.subscribe("billing", StartPosition::Oldest).await?;
+/// while let Some(entry) = changes.next().await? {
+///     println!("{}: {:?} -> {}", entry.key, entry.event, entry.to);
+///     changes.ack(entry.sequence).await?;
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Subscription {
+    follower: Follower,
+    name: String,
+}
+
+impl Subscription {
+    pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
+        let mut follower = Follower::new(engine.clone(), Some(name.to_owned()), None);
+        let stored = engine.store.position(name.to_owned()).await?;
+        let position = match (stored, start) {
+            (Some(position), _) => position,
+            (None, StartPosition::Oldest) => engine.store.pruned().await?,
+            (None, StartPosition::Newest) => engine.store.newest().await?,
+        };
+        if stored.is_none() {
+            engine.store.advance(name.to_owned(), position).await?;
+        }
+        follower.start_at(position);
+        Ok(Self { follower, name: name.to_owned() })
+    }
+
+    /// The next change; waits until there is one. `None` once the runtime [shuts down](crate::Runtime::shutdown).
+    ///
+    /// # Errors
+    /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
+    /// behind them. [`SubscribeError::Store`]: call it again.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, no entry is lost.
+    pub async fn next(&mut self) -> Result<Option<HistoryEntry>, SubscribeError> {
+        self.follower.next().await
+    }
+
+    /// Stores that all entries up to `sequence` are processed.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Ahead`] for a sequence that no entry has yet; [`SubscribeError::Store`].
+    pub async fn ack(&mut self, sequence: u64) -> Result<(), SubscribeError> {
+        let store = &self.follower.engine.store;
+        // An entry that this subscriber got before a restart can be acknowledged too.
+        if sequence > self.follower.position() {
+            let newest = store.newest().await?;
+            if sequence > newest {
+                return Err(SubscribeError::Ahead { name: self.name.clone(), sequence, newest });
+            }
+        }
+        Ok(store.advance(self.name.clone(), sequence).await?)
+    }
+
+    /// Moves behind the entries that were pruned, and returns the sequence of the last of them.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
+        Ok(self.follower.skip_gap().await?)
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subscription({} at {})", self.name, self.follower.position())
+    }
+}

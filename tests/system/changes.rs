@@ -1,0 +1,119 @@
+//! Unnamed, typed streams of changes.
+
+use super::job::{Job, job, queued};
+use fsm_runtime::{
+    ChangeStream, Changed, ChangesQuery, ErrorKind, Machines, Runtime, SubscribeError,
+    prelude::*,
+    store::{Prune, Store as _},
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant, SystemTime};
+use tempfile::TempDir;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+async fn client<M: fsm_runtime::Durable>(store: &Sqlite) -> (Runtime, Machines<M>) {
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
+    let machines = runtime.machines();
+    (runtime, machines)
+}
+
+async fn next<M: fsm_runtime::Durable>(changes: &mut ChangeStream<M>) -> Changed<M> {
+    tokio::time::timeout(TIMEOUT, changes.next()).await.expect("a change in time").unwrap().expect("a change")
+}
+
+#[tokio::test]
+async fn a_stream_of_one_instance_is_typed_and_sees_other_processes() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("jobs.db");
+    let (_runtime, jobs) = client::<Job>(&Sqlite::open(&path).await.unwrap()).await;
+    let (_other, others) = client::<Job>(&Sqlite::open(&path).await.unwrap()).await;
+    jobs.create("a", queued()).await.unwrap();
+    let mut changes = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
+    others.create("b", queued()).await.unwrap();
+    others.with_actor("ada").fire("a", job::event::Start).await.unwrap();
+    let change = next(&mut changes).await;
+    assert_eq!((change.id(), change.version()), ("a", 2), "neither its creation nor `b`");
+    assert_eq!(change.from(), Some(job::State::Queued));
+    assert_eq!(change.event(), Some(job::EventKind::Start));
+    assert_eq!(change.state(), Some(job::State::Running));
+    assert_eq!(change.entry().actor.as_deref(), Some("ada"));
+    let Some(job::AnyRecord::Running(running)) = change.record().unwrap() else { panic!("the record as it was then") };
+    running.fail("disk".into()).await.unwrap();
+    let failed = next(&mut changes).await;
+    assert_eq!((failed.state(), failed.sequence()), (Some(job::State::Failed), changes.position()));
+
+    let mut again = jobs.changes(&ChangesQuery::of("a").after(change.sequence())).await.unwrap();
+    assert_eq!(next(&mut again).await.sequence(), failed.sequence(), "from a sequence");
+    let mut all = jobs.changes(&ChangesQuery::all().from_oldest()).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let change = next(&mut all).await;
+        seen.push((change.id().to_owned(), change.version()));
+    }
+    assert_eq!(seen, [("a".to_owned(), 1), ("b".to_owned(), 1), ("a".to_owned(), 2), ("a".to_owned(), 3)]);
+}
+
+#[tokio::test]
+async fn a_stream_has_only_its_own_machine() {
+    let store = Sqlite::in_memory().unwrap();
+    let (runtime, jobs) = client::<Job>(&store).await;
+    let mut changes = jobs.changes(&ChangesQuery::all()).await.unwrap();
+    runtime.machines::<Order>().create("o", order::Open).await.unwrap();
+    jobs.create("a", queued()).await.unwrap();
+    assert_eq!(next(&mut changes).await.id(), "a");
+}
+
+#[derive(StateMachine)]
+#[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+enum Order {
+    #[on(pay => Paid)]
+    Open,
+    #[state(end)]
+    Paid,
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_waiting_streams() {
+    let (runtime, jobs) = client::<Job>(&Sqlite::in_memory().unwrap()).await;
+    jobs.create("a", queued()).await.unwrap();
+    let mut waiting = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
+    let mut named = runtime.subscribe("mail", fsm_runtime::StartPosition::Newest).await.unwrap();
+    let streams = tokio::spawn(async move { (waiting.next().await.unwrap().is_none(), named.next().await.unwrap()) });
+    runtime.shutdown(Duration::ZERO).await;
+    let (ended, entry) = tokio::time::timeout(TIMEOUT, streams).await.expect("they end").unwrap();
+    assert!(ended && entry.is_none());
+
+    // The last handle of a runtime ends them too.
+    let (runtime, jobs) = client::<Job>(&Sqlite::in_memory().unwrap()).await;
+    let mut waiting = jobs.changes(&ChangesQuery::all()).await.unwrap();
+    let stream = tokio::spawn(async move { waiting.next().await.unwrap().is_none() });
+    drop(runtime);
+    assert!(tokio::time::timeout(TIMEOUT, stream).await.expect("it ends").unwrap());
+}
+
+#[tokio::test]
+async fn pruning_other_instances_is_not_a_gap() {
+    let store = Sqlite::in_memory().unwrap();
+    let (_runtime, jobs) = client::<Job>(&store).await;
+    jobs.create("a", queued()).await.unwrap();
+    let mut changes = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
+    let mut behind = jobs.changes(&ChangesQuery::of("a")).await.unwrap();
+    jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    let newest = store.newest().await.unwrap();
+    let deadline = Instant::now() + TIMEOUT;
+    while changes.position() < newest {
+        assert!(Instant::now() < deadline, "the position moves on");
+        let waited = tokio::time::timeout(Duration::from_millis(20), changes.next()).await;
+        assert!(waited.is_err(), "there is no change of `a`");
+    }
+    let prune = Prune { history_before: Some(SystemTime::now() + TIMEOUT), limit: 100, ..Prune::default() };
+    assert_eq!(store.prune(prune).await.unwrap(), 3);
+    jobs.fire("a", job::event::Start).await.unwrap();
+    assert_eq!(next(&mut changes).await.version(), 2);
+    let gap = behind.next().await.unwrap_err();
+    assert!(matches!(gap, SubscribeError::Gap { name: None, after: 1, pruned: 3 }), "{gap}");
+    assert_eq!((gap.kind(), gap.is_retryable()), (ErrorKind::NotFound, false));
+    behind.skip_gap().await.unwrap();
+    assert_eq!(next(&mut behind).await.version(), 2);
+}
