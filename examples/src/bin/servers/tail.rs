@@ -56,8 +56,8 @@ pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreEr
     }
 }
 
-/// The servers that some process works on, or did when it ended, by id.
-pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
+/// The servers that a process has claimed, ordered by id.
+pub(crate) async fn claimed(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
     let (mut all, mut query) = (Vec::new(), ClaimsQuery::all());
     loop {
         let page = servers.claims(&query).await?;
@@ -69,7 +69,7 @@ pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstan
     }
 }
 
-/// What happened to a server after sequence `after`.
+/// The history entries of a server after sequence `after`.
 pub(crate) async fn history(servers: &Machines<Server>, id: &str, after: u64) -> Result<Vec<HistoryEntry>, StoreError> {
     let (mut entries, mut query) = (Vec::new(), HistoryQuery::new().after(after).limit(PAGE));
     loop {
