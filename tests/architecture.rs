@@ -15,14 +15,13 @@ use syn::{
 /// The layers of `fsm-runtime`, lowest first. A module imports from lower layers and from its own folder; modules of one
 /// layer do not import each other.
 const RUNTIME: &[&[&str]] = &[
-    &["panics"],
+    &["panics", "sync", "log"],
     &["backoff", "clock", "codec", "error_kind", "metrics"],
     &["supervisor"],
     &["store"],
-    &["store::sqlite", "machine"],
+    &["store::sqlite", "machine", "convergence"],
     &["engine"],
     &["worker"],
-    &["convergence"],
     &["records"],
     &["controller"],
     &["subscription", "snapshot"],

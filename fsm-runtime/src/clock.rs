@@ -8,6 +8,9 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// Longer than any delay, and short enough to be added to any time that a store holds.
+pub(crate) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
+
 /// Where a runtime takes its time from.
 ///
 /// [`Clock::system`] is the operating system's, with tokio's timers. A [`ManualClock`] stands still until a test moves
@@ -173,7 +176,7 @@ impl fmt::Debug for ManualClock {
     }
 }
 
-/// Truncated to what a store keeps, so that a time which was written equals itself when it is read.
+/// Truncated to the precision of a store, so that a time equals itself after it is written and read.
 fn whole_micros(time: SystemTime) -> SystemTime {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => time - Duration::from_nanos(u64::from(since.subsec_nanos() % 1_000)),

@@ -80,6 +80,7 @@ mod controller;
 mod convergence;
 mod engine;
 mod error_kind;
+mod log;
 mod machine;
 mod metrics;
 mod panics;
@@ -89,6 +90,7 @@ pub mod snapshot;
 pub mod store;
 mod subscription;
 pub mod supervisor;
+mod sync;
 mod worker;
 
 #[cfg(feature = "metrics")]

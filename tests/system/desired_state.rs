@@ -1,7 +1,7 @@
 //! Desired states: how an instance converges to one, and what is reported when it cannot.
 
 use fsm_runtime::{
-    Blocked, Builder, Convergence, HistoryQuery, TransitionError, WaitError,
+    Blocked, Builder, Convergence, HistoryQuery, ReadError, RowError, TransitionError, WaitError,
     clock::ManualClock,
     prelude::*,
     store::{HistoryKind, Row},
@@ -163,7 +163,12 @@ async fn auto_transitions_and_work_lead_to_the_desired_state() {
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await,
-        ["1: created -> Off (caller)", "1: wished: On", "2: start -> Starting (converge)", "3: started -> On (worker)"]
+        [
+            "1: created -> Off (caller)",
+            "1: desired state set: On",
+            "2: start -> Starting (converge)",
+            "3: started -> On (worker)"
+        ]
     );
     assert_eq!(
         mine.pumps.history("a", &HistoryQuery::new().limit(2)).await.unwrap().items[1].actor.as_deref(),
@@ -242,12 +247,13 @@ async fn an_outside_event_away_from_the_target_suspends_it() {
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     let _ = mine.pumps.fire("a", event::Stop).await.unwrap();
-    let why = "`stop` from outside led from `On` to `Off`, off the way".to_owned();
+    let why =
+        "`stop`, fired by a caller or an operator, led from `On` to `Off`, away from the desired state".to_owned();
     assert_eq!(mine.settled("a").await, Convergence::Blocked(Blocked::Suspended { why }));
     assert_eq!(mine.row("a", |row| row.desired_at.is_none()).await.state, "Off");
     assert_eq!(
         mine.history("a").await.last().unwrap(),
-        "4: desired state suspended: `stop` from outside led from `On` to `Off`, off the way"
+        "4: desired state suspended: `stop`, fired by a caller or an operator, led from `On` to `Off`, away from the desired state"
     );
     let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
@@ -282,26 +288,29 @@ async fn a_blocked_convergence_is_typed() {
     let stuck = Blocked::NoWay { from: State::Off, to: State::Scrapped };
     assert_eq!(
         stuck.to_string(),
-        "no way of `auto` transitions, work and timers leads from `Off` to `Scrapped`; fire an event that leads on, or \
+        "no path of `auto` transitions, work and timers leads from `Off` to `Scrapped`; fire an event that leads on, or \
          mark transitions `auto`"
     );
     assert_eq!(wish.progress, Convergence::Blocked(stuck));
     mine.row("a", |row| row.desired_at.is_none()).await;
     assert_eq!(
         mine.history("a").await.last().unwrap(),
-        "1: desired state blocked: no way of `auto` transitions, work and timers leads from `Off` to `Scrapped`"
+        "1: desired state blocked: no path of `auto` transitions, work and timers leads from `Off` to `Scrapped`"
     );
 
     let _ = ada.move_to(&to("Off").await, pump::Sealed { oil: 0 }, "a test").await.unwrap();
     let wish = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::NeedsPayload { state: State::Sealed, event: EventKind::Unseal };
-    assert_eq!(stuck.to_string(), "`unseal` in `Sealed` has a payload, which only its caller knows; fire it");
+    assert_eq!(stuck.to_string(), "`unseal` in `Sealed` has a payload, which only a caller can supply; fire it");
     assert_eq!(wish.progress, Convergence::Blocked(stuck));
 
     let _ = ada.move_to(&to("Sealed").await, pump::Scrapped { oil: 0 }, "a test").await.unwrap();
     let wish = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::Branches { state: State::Scrapped, event: EventKind::Inspect };
-    assert_eq!(stuck.to_string(), "where `inspect` in `Scrapped` leads is decided by its `with`; fire it");
+    assert_eq!(
+        stuck.to_string(),
+        "`inspect` in `Scrapped` has several targets, and its `with` function chooses among them; fire it"
+    );
     assert_eq!(wish.progress, Convergence::Blocked(stuck));
 }
 
@@ -377,11 +386,33 @@ async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;
     // Written directly, without a notification.
-    let wish = r#"{"target":"On","seen":1,"setbacks":0,"halt":null}"#;
+    let wish = r#"{"target":"On","seen":1,"setbacks":0,"interruption":null}"#;
     let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-    let sql = format!("UPDATE fsm_instances SET wish = '{wish}', desired_at = {now}");
+    let sql = format!("UPDATE fsm_instances SET desired = '{wish}', desired_at = {now}");
     rusqlite::Connection::open(mine.dir.path().join("mine.db")).unwrap().execute_batch(&sql).unwrap();
     mine.clock.advance(SECOND * 5);
+    assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
+}
+
+#[tokio::test]
+async fn an_unreadable_desired_state_is_a_typed_error_and_left_as_it_is() {
+    let mine = Mine::new().await;
+    mine.off("a").await;
+    let row = mine.row("a", |_| true).await;
+    let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
+    let sql = format!(r#"UPDATE fsm_instances SET desired = '{{"goal":"On"}}', desired_at = {now}"#);
+    rusqlite::Connection::open(mine.dir.path().join("mine.db")).unwrap().execute_batch(&sql).unwrap();
+    let error = mine.pumps.desired_state("a").await.unwrap_err();
+    assert!(matches!(error, ReadError::Row(RowError::DesiredState { .. })), "{error:?}");
+    let error = mine.pumps.wait_for_desired_state("a", PATIENCE).await.unwrap_err();
+    assert!(matches!(error, WaitError::Read(ReadError::Row(RowError::DesiredState { .. }))), "{error:?}");
+    // The controller takes it off the schedule, and does nothing else to the row.
+    mine.clock.advance(SECOND * 5);
+    let set_aside = mine.row("a", |row| row.desired_at.is_none()).await;
+    assert_eq!(set_aside.desired.as_deref(), Some(r#"{"goal":"On"}"#));
+    assert_eq!((set_aside.state.as_str(), set_aside.version), ("Off", row.version));
+    // It can be replaced.
+    let _ = mine.pumps.converge("a", State::On).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
 }
 
@@ -425,7 +456,7 @@ async fn a_cleared_desired_state_is_not_pursued() {
     assert_eq!(mine.row("a", |_| true).await.state, "Broken", "the timer moved it, and nothing moves it back");
     match mine.pumps.wait_for_desired_state("a", SECOND).await {
         Err(error @ WaitError::NoDesiredState { .. }) => {
-            assert_eq!(error.to_string(), "nothing is wished of Pump `a`; `converge` wishes it into a state");
+            assert_eq!(error.to_string(), "no desired state is set for Pump `a`; call `converge` to set one");
         }
         other => panic!("{other:?}"),
     }

@@ -163,7 +163,7 @@ async fn events_are_counted() {
         }
     }
     let of = |outcome: &str| format!("fsm_work_total machine=Meter state=Measuring outcome={outcome}");
-    for (outcome, count) in [("fired", 3.0), ("retry", 1.0), ("panic", 1.0), ("permanent", 1.0), ("again", 1.0)] {
+    for (outcome, count) in [("fired", 3.0), ("retry", 1.0), ("panic", 1.0), ("permanent", 1.0), ("requeue", 1.0)] {
         until(&of(outcome), count).await;
     }
     // The gauge may briefly include a worker that is about to end.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, SystemTime},
 };
 use syn::visit::{self, Visit};

@@ -135,7 +135,7 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     world.jobs.wait_for("c", job::State::Finished, PATIENCE).await.unwrap();
 
     for (what, fields) in [
-        ("conflict: another caller was first", ["id=a", "state=Running", "version=2", "attempt="]),
+        ("conflict: another change was first", ["id=a", "state=Running", "version=2", "attempt="]),
         (
             "refused: the idempotency key was used for another request",
             ["id=a", "state=Running", "version=2", "machine=Job"],
@@ -145,8 +145,8 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
         ("the instance has moved on", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("refused by a guard", ["id=d", "state=Failed", "version=3", "event=reopen"]),
         ("refused: the state does not declare the event", ["id=d", "state=Failed", "version=3", "event=finish"]),
-        ("did not end within its grace: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
-        ("work was cut by the shutdown", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
+        ("did not end within its grace period: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
+        ("the shutdown stopped a worker", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
         ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
     ] {
         let line = lines.line_with(what);

@@ -47,7 +47,7 @@ fn commands_work_beside_a_manager() {
     assert!(fixture.ok(&["graph", "one"]).contains("class Running here"));
 
     manager.signal(Signal::USR1);
-    manager.wait_for_output(" at work, 0 waiting, 0 leaked");
+    manager.wait_for_output(" running, 0 waiting, 0 leaked");
 
     // The servers outlive the manager.
     let (pid, _) = fixture.alive("one").expect("it runs");

@@ -1,97 +1,97 @@
-//! Owns the decision: what is to be done about an instance, from what is stored and who works on it. Pure.
+//! Decides what to do about an instance, from its row and its worker. Pure.
 
 use crate::store::Row;
 use fsm_core::StateKind;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// One stay of an instance in a state, under one claim.
+/// One visit of an instance to a state, under one claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stay {
+pub(crate) struct Visit {
     incarnation: Uuid,
     entered: u64,
     fence: u64,
 }
 
-impl Stay {
+impl Visit {
     pub(crate) fn of(row: &Row) -> Self {
         Self { incarnation: row.incarnation, entered: row.entered, fence: row.fence }
     }
 
-    /// Whether `later` is the same stay under another claim.
+    /// Whether `later` is the same visit under a later claim.
     pub(crate) fn was_claimed_since(self, later: Self) -> bool {
         (self.incarnation, self.entered) == (later.incarnation, later.entered) && self.fence < later.fence
     }
 }
 
+/// The action that an instance needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Plan {
-    /// Nothing, until something changes.
+pub(crate) enum Action {
+    /// Do nothing until something changes.
     Rest,
-    /// Nothing, until then.
-    Wait(SystemTime),
-    /// The worker that runs has lost its stay: stop it.
-    Cancel,
-    /// The timer is due.
-    Fire,
-    /// What is wished of it is due.
-    Pursue,
-    /// Work is due, and nobody is at it.
+    /// Do nothing until then.
+    WaitUntil(SystemTime),
+    /// Cancel the running worker: its visit or its claim is over.
+    CancelWorker,
+    /// Fire the timer, which is due.
+    FireTimer,
+    /// Reconcile the desired state, which is due.
+    Converge,
+    /// Claim the row, whose work is due, and start a worker.
     Claim,
-    /// Somebody is named as owner, and there is no work.
-    Disown,
-    /// The state is none that this code knows, or the row was written by newer code.
-    Unknown,
+    /// Remove the owner of a row without work.
+    ReleaseClaim,
+    /// Leave the row to newer code: this code does not know its state or its schema.
+    LeaveUnknown,
 }
 
-/// What to do about an instance that is stored as `row`, while a worker of this process runs for `running`.
+/// Decides what to do about the instance stored as `row`, while a worker of this process runs for `running`.
 ///
-/// `kind` is that of the row's state in the graph; `None` where this code does not know the row. While the owner is
-/// `elsewhere`, another process whose lease lives, it is for that one to work on the row or to give it up. Any other owner
-/// without a running worker is a process that is gone, or a claim of this one whose answer was lost: the row is claimed
-/// anew, under a new fence.
-pub(crate) fn plan(
+/// `kind` is the kind of the row's state in the graph; `None` where this code does not know the row. While the owner is
+/// `elsewhere`, which is another process with a live lease, that process works on the row or releases it. Any other owner without
+/// a running worker is a dead process, or a claim of this process whose answer was lost: the row is claimed under a new fence.
+pub(crate) fn decide(
     row: &Row,
     kind: Option<StateKind>,
-    running: Option<Stay>,
+    running: Option<Visit>,
     elsewhere: bool,
     now: SystemTime,
-) -> Plan {
+) -> Action {
     let Some(kind) = kind else {
-        return if running.is_some() { Plan::Cancel } else { Plan::Unknown };
+        return if running.is_some() { Action::CancelWorker } else { Action::LeaveUnknown };
     };
     if row.timer_at.is_some_and(|at| at <= now) {
-        return Plan::Fire;
+        return Action::FireTimer;
     }
     if row.desired_at.is_some_and(|at| at <= now) {
-        return Plan::Pursue;
+        return Action::Converge;
     }
     let beside_work = row.timer_at.into_iter().chain(row.desired_at).min();
     if let Some(running) = running {
-        return if running == Stay::of(row) { wait(beside_work) } else { Plan::Cancel };
+        return if running == Visit::of(row) { wait(beside_work) } else { Action::CancelWorker };
     }
     if elsewhere {
         return wait(beside_work);
     }
     if kind != StateKind::Work {
-        return if row.owner.is_some() { Plan::Disown } else { wait(beside_work) };
+        return if row.owner.is_some() { Action::ReleaseClaim } else { wait(beside_work) };
     }
     if row.parked.is_some() {
         return wait(beside_work);
     }
     match row.retry_at {
         Some(at) if at > now => wait(row.wake_at()),
-        _ => Plan::Claim,
+        _ => Action::Claim,
     }
 }
 
-/// What to do about an instance that is not there.
-pub(crate) fn plan_without_row(running: Option<Stay>) -> Plan {
-    if running.is_some() { Plan::Cancel } else { Plan::Rest }
+/// Decides what to do about an instance that does not exist.
+pub(crate) fn decide_without_row(running: Option<Visit>) -> Action {
+    if running.is_some() { Action::CancelWorker } else { Action::Rest }
 }
 
-fn wait(until: Option<SystemTime>) -> Plan {
-    until.map_or(Plan::Rest, Plan::Wait)
+fn wait(until: Option<SystemTime>) -> Action {
+    until.map_or(Action::Rest, Action::WaitUntil)
 }
 
 #[cfg(test)]
@@ -112,84 +112,94 @@ mod tests {
     #[test]
     fn work_is_claimed_when_due() {
         let due = Row { retry_at: Some(NOW), ..row() };
-        assert_eq!(plan(&due, Some(StateKind::Work), None, false, NOW), Plan::Claim);
+        assert_eq!(decide(&due, Some(StateKind::Work), None, false, NOW), Action::Claim);
         let later = Row { retry_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(&later, Some(StateKind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(5)));
+        assert_eq!(
+            decide(&later, Some(StateKind::Work), None, false, NOW),
+            Action::WaitUntil(NOW + Duration::from_secs(5))
+        );
     }
 
     #[test]
     fn claims_of_dead_processes_are_taken_over() {
         let orphan = Row { owner: Some("dead".into()), ..row() };
-        assert_eq!(plan(&orphan, Some(StateKind::Work), None, false, NOW), Plan::Claim);
+        assert_eq!(decide(&orphan, Some(StateKind::Work), None, false, NOW), Action::Claim);
     }
 
     #[test]
     fn only_the_timer_of_a_foreign_claim_fires() {
         let held = Row { owner: Some("other".into()), timer_at: Some(in_secs(9)), ..row() };
         for kind in [StateKind::Work, StateKind::Rest] {
-            assert_eq!(plan(&held, Some(kind), None, true, NOW), Plan::Wait(in_secs(9)));
+            assert_eq!(decide(&held, Some(kind), None, true, NOW), Action::WaitUntil(in_secs(9)));
         }
         let due = Row { timer_at: Some(NOW), ..held };
-        assert_eq!(plan(&due, Some(StateKind::Work), None, true, NOW), Plan::Fire);
+        assert_eq!(decide(&due, Some(StateKind::Work), None, true, NOW), Action::FireTimer);
     }
 
     #[test]
     fn a_worker_in_its_state_is_left_running() {
         let mine = Row { owner: Some("me".into()), ..row() };
-        let stay = Some(Stay::of(&mine));
-        assert_eq!(plan(&mine, Some(StateKind::Work), stay, false, NOW), Plan::Rest);
+        let visit = Some(Visit::of(&mine));
+        assert_eq!(decide(&mine, Some(StateKind::Work), visit, false, NOW), Action::Rest);
     }
 
     #[test]
     fn a_worker_is_cancelled_when_its_state_is_left() {
-        let stay = Some(Stay::of(&row()));
-        let entered_anew = Row { version: 4, entered: 4, ..row() };
-        assert_eq!(plan(&entered_anew, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
-        let created_anew = Row { incarnation: Uuid::max(), ..row() };
-        assert_eq!(plan(&created_anew, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
-        let claimed_by_another = Row { fence: 8, ..row() };
-        assert_eq!(plan(&claimed_by_another, Some(StateKind::Work), stay, false, NOW), Plan::Cancel);
-        assert_eq!((plan_without_row(stay), plan_without_row(None)), (Plan::Cancel, Plan::Rest));
+        let visit = Some(Visit::of(&row()));
+        let reentered = Row { version: 4, entered: 4, ..row() };
+        assert_eq!(decide(&reentered, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
+        let recreated = Row { incarnation: Uuid::max(), ..row() };
+        assert_eq!(decide(&recreated, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
+        let reclaimed = Row { fence: 8, ..row() };
+        assert_eq!(decide(&reclaimed, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
+        assert_eq!((decide_without_row(visit), decide_without_row(None)), (Action::CancelWorker, Action::Rest));
     }
 
     #[test]
     fn a_timer_fires_beside_the_worker() {
         let due = Row { timer_at: Some(NOW), ..row() };
-        let stay = Some(Stay::of(&due));
-        assert_eq!(plan(&due, Some(StateKind::Work), stay, false, NOW), Plan::Fire);
+        let visit = Some(Visit::of(&due));
+        assert_eq!(decide(&due, Some(StateKind::Work), visit, false, NOW), Action::FireTimer);
     }
 
     #[test]
-    fn a_wish_is_looked_after_beside_the_worker_and_in_its_time() {
+    fn a_desired_state_is_reconciled_when_due_beside_a_worker() {
         let due = Row { desired: Some("W".into()), desired_at: Some(NOW), ..row() };
-        let stay = Some(Stay::of(&due));
-        for running in [stay, None] {
-            assert_eq!(plan(&due, Some(StateKind::Work), running, false, NOW), Plan::Pursue);
+        let visit = Some(Visit::of(&due));
+        for running in [visit, None] {
+            assert_eq!(decide(&due, Some(StateKind::Work), running, false, NOW), Action::Converge);
         }
         let later = Row { desired_at: Some(in_secs(5)), timer_at: Some(in_secs(9)), ..due };
-        for (kind, running) in [(StateKind::Work, stay), (StateKind::Rest, None)] {
-            assert_eq!(plan(&later, Some(kind), running, false, NOW), Plan::Wait(in_secs(5)));
+        for (kind, running) in [(StateKind::Work, visit), (StateKind::Rest, None)] {
+            assert_eq!(decide(&later, Some(kind), running, false, NOW), Action::WaitUntil(in_secs(5)));
         }
     }
 
     #[test]
     fn only_the_timer_of_a_parked_instance_fires() {
         let parked = Row { parked: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
-        assert_eq!(plan(&parked, Some(StateKind::Work), None, false, NOW), Plan::Wait(NOW + Duration::from_secs(9)));
+        assert_eq!(
+            decide(&parked, Some(StateKind::Work), None, false, NOW),
+            Action::WaitUntil(NOW + Duration::from_secs(9))
+        );
     }
 
     #[test]
     fn the_owner_is_cleared_in_a_state_without_work() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(&owned, Some(StateKind::Rest), None, false, NOW), Plan::Disown);
-        assert_eq!(plan(&row(), Some(StateKind::End), None, false, NOW), Plan::Rest);
+        assert_eq!(decide(&owned, Some(StateKind::Rest), None, false, NOW), Action::ReleaseClaim);
+        assert_eq!(decide(&row(), Some(StateKind::End), None, false, NOW), Action::Rest);
     }
 
     #[test]
     fn an_unknown_state_is_left_untouched() {
         let owned = Row { owner: Some("me".into()), ..row() };
-        assert_eq!(plan(&owned, None, None, false, NOW), Plan::Unknown);
-        let stay = Some(Stay::of(&row()));
-        assert_eq!(plan(&owned, None, stay, false, NOW), Plan::Cancel, "its worker cannot know what it has become");
+        assert_eq!(decide(&owned, None, None, false, NOW), Action::LeaveUnknown);
+        let visit = Some(Visit::of(&row()));
+        assert_eq!(
+            decide(&owned, None, visit, false, NOW),
+            Action::CancelWorker,
+            "its worker does not know the new state"
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! Owns the two ways in which a controller learns of work: the periodic scan of what is due, and the history that other
-//! processes write.
+//! Discovery of work: the periodic scan for due rows, and the history that other processes write.
 
-use super::event_loop::SCAN;
+use super::lease::peers;
 use crate::{
-    engine::Engine,
+    clock::FOREVER,
+    engine::{Engine, background::Parts},
     store::{Due, HistoryQuery, Key, Scope, StoreError},
+    supervisor::Supervisor,
 };
 use std::{
     sync::{
@@ -19,16 +20,42 @@ use tokio::sync::{
     mpsc,
 };
 
-/// What one read of the store fetches at most.
+/// The background tasks that find work beside the loop.
+pub(super) const SCAN: &str = "scan";
+pub(super) const PEERS: &str = "peers";
+/// The most entries of one read.
 const PAGE: usize = 500;
-/// When the history is read again that could not be read.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+/// The pause before the history is read again after an error.
+const RETRY_READ: Duration = Duration::from_secs(1);
 
-/// Sends, every `interval` and whenever another process has `left`, what is due until the next scan, and what is held by
-/// processes that are gone.
+/// Starts the scan, and the watch over other processes. They stop when the returned supervisor does.
+pub(super) async fn start(
+    engine: &Arc<Engine>,
+    me: String,
+    interval: Duration,
+    scope: Scope,
+    found: mpsc::Sender<Vec<Due>>,
+) -> Option<Supervisor> {
+    let left = Arc::new(Notify::new());
+    // Read before the first scan: that scan finds the rows of processes that are gone by then, and a later end is noticed.
+    let known = peers::alive(engine, &me).await.unwrap_or_default();
+    let watch = {
+        let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
+        move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
+    };
+    let parts = Parts::new(&engine.clock, &engine.health);
+    let engine = engine.clone();
+    let scan = move |_| scan(engine.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
+    let started = parts.with(SCAN, scan).with(PEERS, watch).start().await;
+    started.inspect_err(|error| tracing::error!(%error, "the scan for due work could not be started")).ok()
+}
+
+/// Sends the rows that are due until the next scan, and those held by dead processes, every `interval` and whenever a process has
+/// `left`.
 ///
-/// A store that is away is reported once, and asked again at the next scan. Ends when nobody listens.
-pub(crate) async fn scan(
+/// An empty page marks the end of a scan. A store that is away is logged once and scanned again at the next interval. Returns when
+/// the receiver is dropped.
+async fn scan(
     engine: Arc<Engine>,
     scope: Scope,
     me: String,
@@ -36,17 +63,17 @@ pub(crate) async fn scan(
     left: Arc<Notify>,
     found: mpsc::Sender<Vec<Due>>,
 ) {
-    let mut gone = Gone::default();
+    let mut dead = DeadProcesses::default();
     let mut away = false;
     loop {
-        // Counted from the beginning of a round: what falls due while it runs is not in it.
+        // Counted from the start of the scan, which does not include what falls due while it runs.
         let next = engine.clock.elapsed().saturating_add(interval);
         let outcome = async {
-            let (first, now) = (gone.is_new(), who_is_gone(&engine, &me).await?);
-            if gone.is_to_be_read(&now) {
-                // At first our own too: when the loop fell, it may have lost sight of what it had claimed.
+            let (first, now) = (dead.is_unread(), dead_processes(&engine, &me).await?);
+            if dead.must_read(&now) {
+                // The first scan includes our own rows: after a panic of the loop some may be claimed without a worker.
                 held(&engine, &scope, if first { "" } else { &me }, &found).await?;
-                gone.was_read(now);
+                dead.set_read(now);
             }
             due(&engine, &scope, interval, &found).await
         }
@@ -59,12 +86,11 @@ pub(crate) async fn scan(
             }
             Err(error) if !away => {
                 away = true;
-                tracing::error!(%error, "the store cannot be scanned for due work; trying again every {interval:?}");
+                tracing::error!(%error, "the store cannot be scanned for due work; retrying every {interval:?}");
                 engine.health.troubled(SCAN, format!("the store cannot be scanned for due work: {error}"));
             }
             Ok(()) | Err(_) => {}
         }
-        // The end of a round: what runs is looked at too, since a word can be lost.
         if found.send(Vec::new()).await.is_err() {
             return;
         }
@@ -76,54 +102,54 @@ pub(crate) async fn scan(
     }
 }
 
-/// The processes that are gone and still hold rows, each with the end of its lease: one that holds none is forgotten by the store.
-async fn who_is_gone(engine: &Engine, me: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
+/// The dead processes that still hold rows, each with the end of its lease. The store forgets one that holds none.
+async fn dead_processes(engine: &Engine, me: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
     let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
-    let gone = leases.into_iter().filter(|lease| !lease.live && lease.owner != me);
-    Ok(gone.map(|lease| (lease.owner, lease.until)).collect())
+    let dead = leases.into_iter().filter(|lease| !lease.live && lease.owner != me);
+    Ok(dead.map(|lease| (lease.owner, lease.until)).collect())
 }
 
-/// When to read what processes hold: at first, and when one more is gone. What is left of those after that is nobody's here, of another
-/// machine or shard, say, and to look at all that is being worked on at each scan would be in vain. Pure.
+/// Decides when the rows held by dead processes are read: at first, and whenever another process is dead. Rows still held afterwards
+/// belong to other machines or shards; reading them at each scan would be wasted work. Pure.
 #[derive(Default)]
-struct Gone {
-    /// As they were when it was read last; `None` before that.
+struct DeadProcesses {
+    /// Those of the last read; `None` before the first.
     read: Option<Vec<(String, SystemTime)>>,
-    /// How many scans ago that was.
-    since: u32,
+    /// The number of scans since then.
+    scans: u32,
 }
 
-impl Gone {
-    /// Read again after so many scans all the same: clocks jump, and who was gone may have been alive for a look.
-    const AGAIN: u32 = 12;
+impl DeadProcesses {
+    /// Read again after so many scans in any case: clocks jump, so that a dead process may have looked alive.
+    const REREAD: u32 = 12;
 
-    fn is_new(&self) -> bool {
+    fn is_unread(&self) -> bool {
         self.read.is_none()
     }
 
-    fn is_to_be_read(&mut self, now: &[(String, SystemTime)]) -> bool {
-        self.since += 1;
+    fn must_read(&mut self, now: &[(String, SystemTime)]) -> bool {
+        self.scans += 1;
         let Some(read) = &mut self.read else { return true };
-        if now.iter().all(|gone| read.contains(gone)) && (now.is_empty() || self.since < Self::AGAIN) {
-            // Who is back, or forgotten, can go once more.
-            read.retain(|gone| now.contains(gone));
+        if now.iter().all(|dead| read.contains(dead)) && (now.is_empty() || self.scans < Self::REREAD) {
+            // A process that is alive again, or forgotten, can die again.
+            read.retain(|dead| now.contains(dead));
             return false;
         }
         true
     }
 
-    fn was_read(&mut self, now: Vec<(String, SystemTime)>) {
+    fn set_read(&mut self, now: Vec<(String, SystemTime)>) {
         self.read = Some(now);
-        self.since = 0;
+        self.scans = 0;
     }
 }
 
-/// What processes hold, `apart` from that one.
-async fn held(engine: &Engine, scope: &Scope, apart: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
+/// Sends the rows that processes other than `except` hold.
+async fn held(engine: &Engine, scope: &Scope, except: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
     let now = engine.clock.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = engine.store.held_by_others(scope.clone(), apart.to_owned(), after.clone(), PAGE);
+        let keys = engine.store.held_by_others(scope.clone(), except.to_owned(), after.clone(), PAGE);
         let keys = engine.asked("held_by_others", keys).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
@@ -134,6 +160,7 @@ async fn held(engine: &Engine, scope: &Scope, apart: &str, found: &mpsc::Sender<
     }
 }
 
+/// Sends the rows that are due within `interval`.
 async fn due(
     engine: &Engine,
     scope: &Scope,
@@ -141,7 +168,7 @@ async fn due(
     found: &mpsc::Sender<Vec<Due>>,
 ) -> Result<(), StoreError> {
     let now = engine.clock.now();
-    let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_hours(100_000 * 366 * 24));
+    let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER);
     let mut after: Option<Due> = None;
     loop {
         let page = engine.asked("due", engine.store.due(scope.clone(), until, after, PAGE)).await?;
@@ -153,26 +180,27 @@ async fn due(
     }
 }
 
-/// Tells of what other processes change, as `foreign` says, from the entry after `newest` on, until the store is closed.
+/// Publishes the changes of other processes from the history entry after `position` on, whenever `foreign` receives, until the store
+/// is closed.
 ///
-/// Run again after it fell, it begins at the `position` that it had reached.
+/// After a panic it continues from the `position` it had reached.
 pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver<u64>, position: Arc<AtomicU64>) {
     let mut newest = position.load(Ordering::Relaxed);
     let mut away = false;
     loop {
         match foreign.recv().await {
-            // What came before is our own, and known.
+            // Entries up to here are our own and already published.
             Ok(own) => newest = newest.max(own),
-            // Ours cannot be told from others' any more: all of it is read.
+            // Our own entries are not known any more: all entries are read.
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
         }
         while let Err(error) = catch_up(&engine, &mut newest).await {
             if !away {
                 away = true;
-                tracing::error!(%error, "what other processes change cannot be read; trying again");
+                tracing::error!(%error, "changes of other processes cannot be read; retrying");
             }
-            engine.clock.sleep(READ_AGAIN).await;
+            engine.clock.sleep(RETRY_READ).await;
         }
         away = false;
         position.store(newest, Ordering::Relaxed);
@@ -180,7 +208,7 @@ pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver
 }
 
 async fn catch_up(engine: &Engine, newest: &mut u64) -> Result<(), StoreError> {
-    // Read before it is asked who listens: who begins to after that reads rows at least as new.
+    // Read before the check for listeners: a later listener reads rows that are at least as new.
     let now = engine.asked("newest", engine.store.newest()).await?;
     if !engine.notifier.has_listeners() {
         *newest = now;
@@ -205,11 +233,11 @@ mod tests {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let (a, b) = (("a".to_owned(), at(1)), ("b".to_owned(), at(1)));
         let again = ("a".to_owned(), at(9));
-        let mut gone = Gone::default();
+        let mut dead = DeadProcesses::default();
         let mut reads = |now: &[(String, SystemTime)]| {
-            let reads = gone.is_to_be_read(now);
+            let reads = dead.must_read(now);
             if reads {
-                gone.was_read(now.to_vec());
+                dead.set_read(now.to_vec());
             }
             reads
         };
@@ -219,11 +247,11 @@ mod tests {
         assert!(!reads(std::slice::from_ref(&a)));
         assert!(reads(&[a.clone(), b.clone()]));
         assert!(!reads(std::slice::from_ref(&b)));
-        assert!(reads(&[a.clone(), b.clone()]), "it was back meanwhile");
-        assert!(reads(&[again.clone(), b.clone()]), "it had its lease renewed meanwhile");
+        assert!(reads(&[a.clone(), b.clone()]), "it was alive again meanwhile");
+        assert!(reads(&[again.clone(), b.clone()]), "its lease was renewed meanwhile");
         let now = [again, b];
-        let later: Vec<bool> = (0..Gone::AGAIN * 2).map(|_| reads(&now)).collect();
+        let later: Vec<bool> = (0..DeadProcesses::REREAD * 2).map(|_| reads(&now)).collect();
         assert_eq!(later.iter().filter(|read| **read).count(), 2, "{later:?}");
-        assert!((0..Gone::AGAIN * 2).all(|_| !reads(&[])));
+        assert!((0..DeadProcesses::REREAD * 2).all(|_| !reads(&[])));
     }
 }

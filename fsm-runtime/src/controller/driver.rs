@@ -1,45 +1,42 @@
-//! Owns the passage between the controller, which knows rows, and one machine's typed workers.
+//! The link between the controller, which knows rows, and the typed workers of one machine.
 
-use crate::worker::Attempt;
 use crate::{
     engine::Engine,
-    machine::StoredMachine,
     machine::{
-        Migrations,
+        Migrations, StoredMachine,
         convert::{self, Whole},
     },
     store::{Cause, Change, Disarm, Origin, Row, Transition},
-    worker::{End, WorkClaim, WorkError, WorkedBy},
+    worker::{Attempt, End, WorkClaim, WorkError, WorkedBy},
 };
 use fsm_core::{ApplyError, Graph, Name, UnknownNameError};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
-/// What an event without a payload is stored as.
+/// The stored payload of an event without fields.
 const NO_PAYLOAD: &str = "null";
 
 /// How a worker ended, without its types.
-pub(crate) enum Ended {
-    /// With an event: what is to be committed.
+pub(crate) enum WorkResult {
+    /// With an event, whose transition is to be committed.
     Fired(Box<Transition>),
-    /// Not yet.
+    /// With a requeue after this delay.
     Requeue(Duration),
 }
 
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Ended, WorkError>> + Send>>;
+pub(crate) type WorkFuture = Pin<Box<dyn Future<Output = Result<WorkResult, WorkError>> + Send>>;
 
 /// One machine's code, without its types.
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
-    /// The worker of the state that the attempt is at.
-    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> Running;
-    /// The transition with which the state that `row` stands in answers to the end of its worker's attempts; `None` where
-    /// it declares none, and an error where it cannot be made.
+    /// Runs the worker of the attempt's state.
+    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture;
+    /// The transition of the `exhausted` event of the row's state; `None` where the state declares none, an error where the event
+    /// cannot be fired.
     fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
-    /// The transition that `event`, which has no payload, makes of `row` on the way to a wished-for state; an error where it
-    /// cannot be made.
+    /// The transition of `event`, which has no payload, toward the desired state; an error where it cannot be fired.
     fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String>;
-    /// What the timer of the state that `row` stands in does: its transition, or the note that it was refused; an error
-    /// where the row cannot be read.
+    /// The change of the timer of the row's state: its transition, or a disarm where its event is refused; an error where the row
+    /// cannot be decoded.
     fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String>;
 }
 
@@ -59,18 +56,18 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
-    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> Running {
+    fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture {
         let workers = self.workers.clone();
         Box::pin(async move {
             let row = &attempt.row;
             let (machine, context) = convert::decode::<M>(&engine.migrations, row).map_err(WorkError::permanent)?;
             let finished = machine.work(&workers, WorkClaim::new(attempt.clone(), context, engine)).await?;
             match finished.0 {
-                End::Requeue(after) => Ok(Ended::Requeue(after)),
+                End::Requeue(after) => Ok(WorkResult::Requeue(after)),
                 End::Fired { machine, context, event, payload } => {
                     let whole = (machine, context);
                     let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
-                    Ok(Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
+                    Ok(WorkResult::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
                 }
             }
         })
@@ -106,11 +103,11 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
 
 fn timer<M: StoredMachine>(row: &Row, whole: Whole<M>) -> Result<Transition, String> {
     let state = whole.0.state();
-    let event = M::timer_event(state).ok_or_else(|| format!("`{state}` declares no timer any more"))?;
+    let event = M::timer_event(state).ok_or_else(|| format!("`{state}` no longer declares a timer"))?;
     fire(row, whole, event, Cause::Timer, None)
 }
 
-/// What `event` makes of the row, fired by the system.
+/// The transition of `event`, fired by the system.
 fn fire<M: StoredMachine>(
     row: &Row,
     (machine, mut context): Whole<M>,
@@ -127,7 +124,7 @@ fn fire<M: StoredMachine>(
     transition(row, (target, context), kind, payload, cause, fence)
 }
 
-/// Checked against the graph, like a caller's.
+/// Builds the transition, checked against the graph like one of a caller.
 fn transition<M: StoredMachine>(
     row: &Row,
     (target, context): Whole<M>,

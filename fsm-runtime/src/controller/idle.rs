@@ -1,63 +1,47 @@
-//! Owns the wait until a controller has nothing to do, for tests that are to be deterministic.
+//! The wait until a controller has nothing to do, for deterministic tests.
 
-use super::event_loop::Run;
 use crate::{
+    clock::FOREVER,
     engine::Engine,
     store::{Due, Key, Scope, StoreError},
 };
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// What one read of the store fetches at most.
+/// The most entries of one read.
 const PAGE: usize = 500;
-/// Farther than any due time.
-const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
-/// After every machine's name, which is one of an identifier.
+/// Sorts after every machine name, since these are identifiers.
 const LAST: &str = "\u{10FFFF}";
 
-/// Why it cannot be said that there is nothing left to do.
+/// The error of [`Runtime::run_until_idle`](crate::Runtime::run_until_idle).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdleError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The work has ended by a fault of the runtime itself, with whatever is still due.
-    #[error("nothing is worked on any more: {0}")]
+    /// The controller has stopped because of a fault of the runtime itself. Due work is not done.
+    #[error("the controller has stopped: {0}")]
     Failed(String),
 }
 
-impl Run {
-    /// Answers those who wait for it, if there is nothing to do now.
-    pub(super) fn answer_idle(&mut self) {
-        if !self.engine.notifier.is_asked() {
-            return;
-        }
-        let now = self.engine.clock.elapsed();
-        let due = self.agenda.next().is_some_and(|at| at <= now);
-        // Without its lease it holds back what it would do.
-        if self.is_idle() && !due && self.may_claim() {
-            self.engine.notifier.answer();
-        }
-    }
-}
-
-/// Ends when nothing in `scope` is due, running or on its way, and says when the next thing is due.
+/// Waits until nothing in `scope` is due, running or in flight. Returns the next due time.
 ///
-/// Cancel safe: it has no effects but that the controller looks at what is due.
+/// # Cancel safety
+/// Its only effect is that the controller looks at due rows.
 pub(crate) async fn until_idle(engine: &Engine, scope: Scope) -> Result<Option<SystemTime>, StoreError> {
-    let mut left = Vec::new();
+    let mut before = Vec::new();
     loop {
         engine.notifier.idle().await;
         let now = engine.clock.now();
-        // What nobody has told of: raw writes, another process's word that is still on its way.
+        // Due without a notification: raw writes, or changes of another process that are not read yet.
         let due = engine.store.due(scope.clone(), now, None, PAGE).await?;
-        // What is due after it was looked at is what this code leaves alone.
-        if due.is_empty() || due == left {
+        // Rows still due after a look are those that this code does not know.
+        if due.is_empty() || due == before {
             let after = Due { key: Key::new(LAST, ""), at: now };
             let next = engine.store.due(scope, SystemTime::UNIX_EPOCH + FOREVER, Some(after), 1).await?;
             return Ok(next.first().map(|next| next.at));
         }
         engine.notifier.publish(due.iter().map(|due| due.key.clone()));
-        left = due;
+        before = due;
     }
 }

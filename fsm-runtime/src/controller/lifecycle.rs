@@ -1,11 +1,11 @@
-//! Owns a controller from its first turn to its end: the loop runs under a supervisor, and ends when it is told to, or has failed too
-//! often.
+//! The life of a controller: its loop runs under a supervisor until it is stopped or has failed too often, and then ends its workers.
 
 use super::{
-    event_loop::{OTHERS, Run, SCAN},
+    discovery::{PEERS, SCAN},
+    event_loop::EventLoop,
     lease::watchdog::{WATCHDOG, Watchdog},
     shutdown::{HowStopped, Shutdown, StoppedWorker},
-    workers::status::Board,
+    workers::status::WorkerRegistry,
 };
 use crate::{
     engine::{Engine, background::part},
@@ -20,90 +20,94 @@ use std::{
 use tokio::sync::{Mutex, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// The loop, among the parts of a runtime.
+/// The name of the loop among the background tasks.
 pub(super) const LOOP: &str = "controller";
-/// At once, because nobody keeps workers to their time and to the lease meanwhile. One that falls again and again goes on if it falls at
-/// each scan, and gives up if it falls at each step: another process does the work then, or the next one that is started.
+/// The loop restarts without delay, because meanwhile workers are not held to their time and the lease. A loop that panics at each
+/// scan keeps running; one that panics at each step is given up, and another process, or the next start, continues the work.
 const RESTARTS: Restarts = Restarts::Intensity { max: 5, window: Duration::from_secs(10) };
 
-/// What a controller holds beside its loop, and gives up at its end.
-pub(super) struct Life {
+/// What a controller holds besides its loop, and gives up at its end.
+pub(super) struct ControllerTask {
     pub(super) engine: Arc<Engine>,
     pub(super) me: Renewal,
     pub(super) scope: Scope,
-    pub(super) board: Arc<Board>,
-    /// Told by the handle, or by its drop.
+    pub(super) registry: Arc<WorkerRegistry>,
+    /// Cancelled by the handle, or when it is dropped.
     pub(super) stop: CancellationToken,
-    pub(super) deadline: oneshot::Receiver<Duration>,
-    /// Why there is no work any more, where nobody stopped it.
+    /// The time that a shutdown gives workers to finish.
+    pub(super) timeout: oneshot::Receiver<Duration>,
+    /// Why the controller has stopped by itself.
     pub(super) failed: Arc<OnceLock<String>>,
     pub(super) watchdog: Watchdog,
-    /// Shows others that this process is alive.
+    /// Shows other processes that this one is alive.
     pub(super) presence: Box<dyn Send + Sync>,
 }
 
-impl Life {
-    /// Has the loop run until it is to stop, or has failed too often; then ends what runs.
-    pub(super) async fn live(self, run: Run) -> Shutdown {
-        let run = Arc::new(Mutex::new(run));
-        let gave_up = self.keep_running(run.clone()).await;
+impl ControllerTask {
+    /// Runs the loop until it is stopped or has failed too often; then ends its workers and gives the lease back.
+    pub(super) async fn run(self, event_loop: EventLoop) -> Shutdown {
+        let event_loop = Arc::new(Mutex::new(event_loop));
+        let gave_up = self.supervise(event_loop.clone()).await;
         if let Err(error) = &gave_up {
             let _ = self.failed.set(error.to_string());
             self.engine.health.gave_up(LOOP);
         }
-        let deadline = match &gave_up {
-            // Dropped without a word, it has no time at all.
-            Ok(()) => self.deadline.await.unwrap_or_default(),
+        let timeout = match &gave_up {
+            // A handle that was dropped gives no time.
+            Ok(()) => self.timeout.await.unwrap_or_default(),
             Err(_) => Duration::ZERO,
         };
-        // Foreign code hears of it (`tracing`), whose panic takes the stop not with it.
+        // A `tracing` subscriber may panic; that must not abort the shutdown.
         let _ = panics::caught(async {
             if let Err(error) = &gave_up {
-                tracing::error!(%error, "the controller has failed too often: its work ends, and is left to others");
+                tracing::error!(%error, "the controller has failed too often and stops; its work is left to other processes");
             }
         })
         .await;
-        let ended = panics::caught(async move { run.lock().await.stop(deadline).await });
-        // What cannot even be stopped is aborted as it is dropped, and may go on where it blocks its thread.
-        let report = ended.await.unwrap_or_else(|panic| {
-            let why = format!("stopping the work panicked: {}", panics::text(&*panic));
+        let stopped = panics::caught(async move { event_loop.lock().await.stop(timeout).await });
+        // Workers that could not be stopped are aborted as the loop is dropped, and leak where they block their threads.
+        let report = stopped.await.unwrap_or_else(|panic| {
+            let why = format!("stopping the workers panicked: {}", panics::text(&*panic));
             let _ = self.failed.set(why);
-            let workers = self.board.read(&self.engine.clock).into_iter().filter(|worker| worker.last_beat.is_some());
-            let cut =
+            let workers =
+                self.registry.read(&self.engine.clock).into_iter().filter(|worker| worker.last_beat.is_some());
+            let stopped =
                 workers.map(|worker| StoppedWorker { key: worker.key, state: worker.state, how: HowStopped::Leaked });
-            Shutdown { cut: cut.collect(), failed: None }
+            Shutdown { stopped: stopped.collect(), failed: None }
         });
-        // Not before: who waits until there is nothing to do is answered when all is given back.
+        // Afterwards, so that idle waits are answered once all claims are given back.
         self.engine.notifier.detach();
         self.watchdog.stop().await;
-        self.engine.health.end(&[LOOP, SCAN, OTHERS, WATCHDOG]);
-        let leaked = |cut: &StoppedWorker| cut.how == HowStopped::Leaked;
-        // Both tell foreign code as well (`metrics`, `tracing`): its panic takes neither the rest nor the report with it.
-        let posts = async { self.board.keep(|key| report.cut.iter().any(|cut| leaked(cut) && cut.key == *key)) };
-        let _ = panics::caught(posts).await;
+        self.engine.health.end(&[LOOP, SCAN, PEERS, WATCHDOG]);
+        let leaked = |worker: &StoppedWorker| worker.how == HowStopped::Leaked;
+        // A metrics recorder or a `tracing` subscriber may panic; that must not abort the shutdown.
+        let cleared = async {
+            self.registry.retain(|key| report.stopped.iter().any(|worker| leaked(worker) && worker.key == *key));
+        };
+        let _ = panics::caught(cleared).await;
         let ttl = self.me.ttl;
-        let leaving = panics::caught(leave(&self.engine, self.me, self.presence, report.cut.iter().any(leaked)));
-        // A store that does not answer is waited for no longer than the lease lasts anyway.
+        let leaving = panics::caught(leave(&self.engine, self.me, self.presence, report.stopped.iter().any(leaked)));
+        // After the TTL the lease has expired in any case.
         let _ = self.engine.clock.timeout(ttl, leaving).await;
         Shutdown { failed: self.failed.get().cloned(), ..report }
     }
 
-    async fn keep_running(&self, run: Arc<Mutex<Run>>) -> Result<(), SupervisorError> {
+    async fn supervise(&self, event_loop: Arc<Mutex<EventLoop>>) -> Result<(), SupervisorError> {
         let (scope, halt) = (self.scope.clone(), CancellationToken::new());
         let halted = halt.clone();
-        let turns = move |context: Context| {
-            let (run, scope, halt) = (run.clone(), scope.clone(), halted.clone());
+        let run = move |context: Context| {
+            let (event_loop, scope, halt) = (event_loop.clone(), scope.clone(), halted.clone());
             async move {
-                let mut run = run.lock().await;
+                let mut event_loop = event_loop.lock().await;
                 if context.run() > 1 {
-                    run.recover();
+                    event_loop.recover();
                 }
-                run.turn_until(halt, scope).await;
+                event_loop.run_until(halt, scope).await;
             }
         };
-        let turns = part(&self.engine.health, LOOP, turns).shutdown_without_end();
+        let child = part(&self.engine.health, LOOP, run).shutdown_without_end();
         let builder = Supervisor::builder().clock(self.engine.clock.clone()).restarts(RESTARTS);
-        let Ok(supervisor) = builder.child(turns).start().await else { return Err(SupervisorError::Gone) };
+        let Ok(supervisor) = builder.child(child).start().await else { return Err(SupervisorError::Gone) };
         let ended = tokio::select! {
             biased;
             () = self.stop.cancelled() => Ok(()),
@@ -115,23 +119,23 @@ impl Life {
     }
 }
 
-/// Gives the lease back, unless somebody `still_runs`.
-async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, still_runs: bool) {
+/// Gives the lease back, unless a worker has `leaked`.
+async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, leaked: bool) {
     let clock = engine.clock.clone();
-    if still_runs {
-        // Who does keeps its claim until the lease lapses: this process is not gone.
+    if leaked {
+        // The worker keeps its claim until the lease expires, and this process is not gone.
         tokio::spawn(async move {
             clock.sleep(me.ttl).await;
             drop(presence);
         });
         return;
     }
-    // Before others can see that this process is gone: they would tell of it as of one that was killed.
+    // First, because other processes would log a process that is gone and still has its lease as killed.
     let ended = engine.asked("end_leases", engine.store.end_leases(vec![me.owner.clone()], clock.now())).await;
     drop(presence);
     match ended {
-        // Nothing shows it now, and what did is tidied away: at the next end of a lease at the latest, if not here.
+        // Tidies up what the dropped presence has left, which otherwise happens at the next end of a lease.
         Ok(()) => drop(engine.asked("end_leases", engine.store.end_leases(Vec::new(), clock.now())).await),
-        Err(error) => tracing::warn!(owner = %me.owner, %error, "the lease could not be ended; it lapses by itself"),
+        Err(error) => tracing::warn!(owner = %me.owner, %error, "the lease could not be ended; it expires by itself"),
     }
 }

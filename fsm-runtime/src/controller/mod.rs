@@ -1,7 +1,7 @@
-//! Owns the supervision of work: one worker for each instance in a `work` state, whatever happens.
+//! The controller: runs one worker for each instance in a `work` state, fires timers, and reconciles desired states.
 //!
-//! Level-triggered: it acts on what is stored, never on what a message says. A word that something changed, and a
-//! periodic scan for what was missed, both lead to the same look at the row.
+//! It is level-triggered: it acts on stored rows, never on the content of a message. Notifications and a periodic scan for lost ones
+//! both lead to the same look at the row.
 
 mod converge;
 mod decide;
@@ -12,8 +12,8 @@ mod idle;
 mod lease;
 mod lifecycle;
 mod queue;
-mod recovery;
 mod shutdown;
+mod step;
 mod workers;
 
 pub(crate) use crate::worker::Limits;
@@ -22,21 +22,22 @@ pub(crate) use driver::{Driver, Machine};
 pub use idle::IdleError;
 pub(crate) use idle::until_idle;
 pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
-pub(crate) use workers::policy::Policies;
-pub use workers::policy::Policy;
-pub(crate) use workers::status::Board;
-pub use workers::status::{Status, WorkerPhase, WorkerStatus};
+pub(crate) use workers::{Drivers, policy::Policies};
+pub use workers::{
+    policy::Policy,
+    status::{Status, WorkerPhase, WorkerStatus},
+};
 
 use crate::{
     clock::Clock,
     engine::Engine,
     store::{Renewal, Scope, StoreError},
+    sync,
 };
-use event_loop::Run;
+use event_loop::EventLoop;
 use lease::watchdog::Watchdog;
-use lifecycle::Life;
+use lifecycle::ControllerTask;
 use std::{
-    collections::HashMap,
     ops::RangeInclusive,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -46,18 +47,21 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use workers::status::WorkerRegistry;
 
-/// What a controller goes by; `Builder` documents each.
+/// The settings of a controller; `Builder` documents each.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// The interval of the scan for due work.
     pub(crate) scan: Duration,
-    /// How many workers of one machine run at once.
+    /// The most concurrent workers of one machine.
     pub(crate) concurrency: usize,
-    /// Where a state has no policy of its own.
+    /// The limits of states without a policy.
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
+    /// The TTL of the lease.
     pub(crate) lease: Duration,
-    /// Whose instances are worked on here.
+    /// The shards whose instances are worked on here.
     pub(crate) shards: RangeInclusive<u16>,
 }
 
@@ -74,16 +78,13 @@ impl Default for Settings {
     }
 }
 
-/// The drivers by their machines' names.
-pub(crate) type Drivers = HashMap<&'static str, Arc<dyn Driver>>;
-
-/// A running controller; dropping it stops it without waiting.
+/// A running controller. Dropping it stops it without waiting.
 pub(crate) struct Controller {
     scope: Scope,
-    board: Arc<Board>,
+    registry: Arc<WorkerRegistry>,
     failed: Arc<OnceLock<String>>,
     stop: CancellationToken,
-    deadline: std::sync::Mutex<Option<oneshot::Sender<Duration>>>,
+    timeout: sync::Mutex<Option<oneshot::Sender<Duration>>>,
     ended: Mutex<Ending>,
 }
 
@@ -93,8 +94,8 @@ enum Ending {
 }
 
 impl Controller {
-    /// Takes the lease that `me` describes, and starts. `presence` shows others that this process is alive; it is kept
-    /// until everything has ended.
+    /// Acquires the lease that `me` describes, and starts. `presence` shows other processes that this one is alive; it is dropped once
+    /// all workers have ended.
     pub(crate) async fn start(
         engine: Arc<Engine>,
         drivers: Drivers,
@@ -104,62 +105,64 @@ impl Controller {
     ) -> Result<Self, StoreError> {
         let watchdog = Watchdog::start(engine.clone(), me.clone()).await?;
         let stop = CancellationToken::new();
-        let (deadline, told) = oneshot::channel();
-        let board = Arc::<Board>::default();
+        let (timeout, timeout_receiver) = oneshot::channel();
+        let registry = Arc::<WorkerRegistry>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
         let scope = Scope { machines, shards: settings.shards.clone() };
-        let run = Run::new(engine.clone(), drivers, settings, me.clone(), watchdog.renewed(), board.clone());
+        let event_loop =
+            EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.renewed(), registry.clone());
         let failed = Arc::<OnceLock<String>>::default();
-        let life = Life {
+        let task = ControllerTask {
             engine,
             me,
             scope: scope.clone(),
-            board: board.clone(),
+            registry: registry.clone(),
             stop: stop.clone(),
-            deadline: told,
+            timeout: timeout_receiver,
             failed: failed.clone(),
             watchdog,
             presence,
         };
-        let running = tokio::spawn(life.live(run));
+        let running = tokio::spawn(task.run(event_loop));
         Ok(Self {
             scope,
-            board,
+            registry,
             failed,
             stop,
-            deadline: std::sync::Mutex::new(Some(deadline)),
+            timeout: sync::Mutex::new(Some(timeout)),
             ended: Mutex::new(Ending::Running(running)),
         })
     }
 
-    /// What it works on.
+    /// The instances that it works on.
     pub(crate) fn scope(&self) -> Scope {
         self.scope.clone()
     }
 
     pub(crate) fn workers(&self, clock: &Clock) -> Vec<WorkerStatus> {
-        self.board.read(clock)
+        self.registry.read(clock)
     }
 
-    /// Why there is no work any more, where nobody stopped it.
+    /// Why the controller has stopped by itself.
     pub(crate) fn failed(&self) -> Option<&str> {
         self.failed.get().map(String::as_str)
     }
 
-    /// Stops within `deadline` and the grace period; called again, it waits for the same end.
+    /// Stops within `timeout` and the grace period. A second call waits for the same end.
     ///
-    /// Cancel safe: dropped half-way, the stop goes on.
-    pub(crate) async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        let teller = self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(teller) = teller {
-            // The controller takes it when it sees `stop`.
-            let _ = teller.send(deadline);
+    /// # Cancel safety
+    /// A shutdown whose future is dropped goes on.
+    pub(crate) async fn shutdown(&self, timeout: Duration) -> Shutdown {
+        let sender = self.timeout.lock().take();
+        if let Some(sender) = sender {
+            // Sent before `stop`, at which the controller receives it.
+            let _ = sender.send(timeout);
             self.stop.cancel();
         }
         self.ended().await
     }
 
-    /// Ends when the work has ended, however it came to that. Cancel safe.
+    /// Waits until the controller has stopped. Cancel safe.
     pub(crate) async fn ended(&self) -> Shutdown {
         let mut ended = self.ended.lock().await;
         if let Ending::Running(running) = &mut *ended {
@@ -167,10 +170,10 @@ impl Controller {
                 Ok(report) => (report, None),
                 Err(failed) => (Shutdown { failed: Some(failed.to_string()), ..Shutdown::default() }, Some(failed)),
             };
-            // Before it is told: a `tracing` layer may panic.
+            // Before the log line: a `tracing` subscriber may panic.
             *ended = Ending::Ended(report);
             if let Some(failed) = failed {
-                tracing::error!(%failed, "the controller did not end by itself");
+                tracing::error!(%failed, "the controller task panicked");
             }
         }
         match &*ended {

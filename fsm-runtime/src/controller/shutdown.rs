@@ -1,112 +1,66 @@
-//! Owns the end of a controller: let workers finish, then cancel, then abort, give the claims back, and report.
+//! The report of a shutdown: the workers that were stopped before they had finished.
 
-use super::{event_loop::Run, workers::run::release};
-use crate::worker::Attempt;
 use crate::{
-    store::{Attempts, Change, Key, Row},
-    worker::signals::Stage,
+    log::log_key,
+    store::Key,
+    worker::{Attempt, signals::Stage},
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-/// What a shutdown had to cut. Empty, everything came to its own end.
+/// The report of a shutdown, returned by [`Runtime::shutdown`](crate::Runtime::shutdown) and
+/// [`Runtime::ended`](crate::Runtime::ended).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// The workers that did not end by themselves before the deadline, by id.
-    pub cut: Vec<StoppedWorker>,
-    /// Why the work had ended already, by a fault of the runtime itself and not of a worker; `None` as a rule. The handles can still read
-    /// and write then, and other processes take the work up.
+    /// The workers that did not finish in time, ordered by key. Empty when all workers finished by themselves.
+    pub stopped: Vec<StoppedWorker>,
+    /// Why the controller had stopped before the shutdown, because of a fault of the runtime itself. Usually `None`.
+    ///
+    /// The handles can still read and write then, and other processes continue the work.
     pub failed: Option<String>,
 }
 
-/// One worker that was cut. Its instance keeps its state; the next process takes the work up.
+/// A worker that a shutdown stopped.
+///
+/// Its instance keeps its state; the next process continues the work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoppedWorker {
     /// The instance.
     pub key: Key,
-    /// The state that the work was for.
+    /// The state whose work it was.
     pub state: String,
-    /// How far it had to go.
+    /// How the worker was stopped.
     pub how: HowStopped,
 }
 
-/// How a worker was cut.
+/// How a [`StoppedWorker`] was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HowStopped {
-    /// It ended within its grace period, once it was told to.
+    /// It was cancelled, and returned within its grace period. Its attempt does not count.
     Cancelled,
-    /// It had to be aborted.
+    /// It did not return within its grace period, and was aborted. Its attempt does not count.
     Aborted,
-    /// It blocks its thread, so that it cannot even be aborted: it still runs. Such work belongs in `spawn_blocking`.
+    /// It was aborted and still runs, because it blocks its thread. The instance stays claimed until the lease expires. Move
+    /// blocking code to `spawn_blocking`.
     Leaked,
 }
 
-impl Run {
-    /// Ends everything: `deadline` for workers to finish, then their grace, then no more.
-    pub(super) async fn stop(&mut self, deadline: Duration) -> Shutdown {
-        let clock = self.engine.clock.clone();
-        self.drain();
-        let finished = clock.timeout(deadline, self.until_idle()).await.is_some();
-        let told: Vec<Arc<Attempt>> = self.running.values().map(|running| running.attempt.clone()).collect();
-        if !finished {
-            self.give_up_storing();
-            let graces = self.running.values().map(|running| running.attempt.limits.grace);
-            let grace = graces.max().unwrap_or(self.settings.limits.grace);
-            for attempt in &told {
-                self.tell_to_end(&attempt.row.key);
-            }
-            // Within one grace they end, within another the abort takes effect; what hangs in the store is not waited for.
-            let _ = clock.timeout(grace.saturating_mul(2), self.until_idle()).await;
-        }
-        let mut report = Shutdown::default();
-        for attempt in told {
-            let Attempt { row, signals, .. } = &*attempt;
-            let how = if self.running.contains_key(&row.key) {
-                HowStopped::Leaked
-            } else if matches!(signals.stage(), Stage::Abandoned | Stage::Leaked) {
-                HowStopped::Aborted
-            } else {
-                HowStopped::Cancelled
-            };
-            report.cut.push(StoppedWorker { key: row.key.clone(), state: row.state.clone(), how });
-            // Who still runs keeps its claim: its effects may go on, and nobody should overlap with them.
-            if how != HowStopped::Leaked {
-                self.unused.push(row.clone());
-            }
-        }
-        report.cut.sort_by(|a, b| a.key.cmp(&b.key));
-        self.give_back().await;
-        for cut in &report.cut {
-            let StoppedWorker { key, state, how } = cut;
-            tracing::warn!(machine = %key.machine, id = %key.id.escape_debug(), %state, ?how, "work was cut by the shutdown");
-        }
-        report
-    }
-
-    async fn until_idle(&mut self) {
-        while !self.is_idle() {
-            self.next_end().await;
-        }
-    }
-
-    /// The attempts of claims that came to nothing are given back. Best effort: a store that is away keeps them, and
-    /// the next controller takes them over.
-    async fn give_back(&mut self) {
-        let rows: Vec<Row> = std::mem::take(&mut self.unused);
-        if rows.is_empty() {
-            return;
-        }
-        let groups =
-            rows.iter().map(|row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into());
-        let clock = &self.engine.clock;
-        let given_back = self.engine.asked("commit", self.engine.store.commit(groups.collect(), clock.now()));
-        // When the lease is over, others take them anyway.
-        let error = match clock.timeout(self.me.ttl, given_back).await {
-            Some(Ok(_)) => return,
-            Some(Err(error)) => error.to_string(),
-            None => "no answer".to_owned(),
+impl StoppedWorker {
+    /// How the worker of `attempt` was stopped, while it `is_running` or not.
+    pub(super) fn of(attempt: &Arc<Attempt>, is_running: bool) -> Self {
+        let Attempt { row, signals, .. } = &**attempt;
+        let how = match signals.stage() {
+            _ if is_running => HowStopped::Leaked,
+            Stage::Abandoned | Stage::Leaked => HowStopped::Aborted,
+            Stage::Working | Stage::Returned => HowStopped::Cancelled,
         };
-        tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
+        Self { key: row.key.clone(), state: row.state.clone(), how }
+    }
+
+    pub(super) fn log(&self) {
+        let Self { key, state, how } = self;
+        log_key!(warn, key, %state, ?how, "the shutdown stopped a worker");
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     panics,
     supervisor::{Child, Context, Restarts, Supervisor, SupervisorBuilder, SupervisorStartError},
+    sync::Mutex,
 };
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     panic::resume_unwind,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
@@ -20,7 +21,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// How one part of a runtime fares. From [`Status::parts`](crate::Status::parts).
 ///
-/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `others` looks after other processes, `follow`
+/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `peers` looks after other processes, `follow`
 /// reads what they change, `watchdog` renews the lease, `retention` forgets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -154,11 +155,11 @@ impl HealthRegistry {
     }
 
     fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskStatus>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock()
     }
 
     fn rounds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rounds.lock()
     }
 }
 

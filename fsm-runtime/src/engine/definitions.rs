@@ -1,10 +1,13 @@
 //! The graphs that a store keeps as JSON, for tools that do not have the code.
 
 use super::Engine;
-use crate::store::{Definition, Group, StoreError};
+use crate::{
+    store::{Definition, Group, StoreError},
+    sync::Mutex,
+};
 use fsm_core::Graph;
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    MutexGuard,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -19,7 +22,7 @@ pub(crate) struct Definitions {
 
 impl Definitions {
     fn lock(&self) -> MutexGuard<'_, Vec<(&'static Graph, bool)>> {
-        self.graphs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.graphs.lock()
     }
 
     /// Adds a machine whose rows may be written.

@@ -8,7 +8,7 @@ pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;
 
-pub(crate) use retry::STORE_RETRY;
+pub(crate) use retry::store_until;
 
 use self::background::HealthRegistry;
 use self::definitions::Definitions;
@@ -17,6 +17,7 @@ use self::notify::Notifier;
 use self::store_health::{Calls, Outage};
 use crate::{
     clock::Clock,
+    log::{log_key, log_row},
     machine::{Migrations, Unknown},
     store::{
         Change, Group, Key, Row, Store, StoreError, Verdict,
@@ -150,25 +151,22 @@ impl Sent {
 /// Logs each group that was not committed: a lost race at `DEBUG`, a reused key at `WARN`, a refusal of the store at `ERROR`.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
-    let (machine, id) = (&key.machine, key.id.escape_debug());
     match verdict {
         Verdict::Committed { .. } | Verdict::Duplicate { .. } => {}
-        Verdict::Conflict { current: None, .. } => tracing::debug!(%machine, %id, "conflict: the instance was removed"),
-        Verdict::Conflict { current: Some(row), .. } => tracing::debug!(
-            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt,
-            "conflict: another caller was first"
-        ),
-        Verdict::Fenced { current: row, .. } => tracing::debug!(
-            %machine, %id, state = %row.state, version = row.version, attempt = row.attempt, fence = row.fence,
-            "conflict: another process has the claim"
-        ),
-        Verdict::KeyReused { first, .. } => tracing::warn!(
-            %machine, %id, state = %first.to, version = first.version,
+        Verdict::Conflict { current: None, .. } => {
+            log_key!(debug, key, "conflict: the instance does not exist any more");
+        }
+        Verdict::Conflict { current: Some(row), .. } => log_row!(debug, row, "conflict: another change was first"),
+        Verdict::Fenced { current: row, .. } => {
+            log_row!(debug, row, fence = row.fence, "conflict: another worker holds the claim");
+        }
+        Verdict::KeyReused { first, .. } => log_key!(
+            warn, key, state = %first.to, version = first.version,
             "refused: the idempotency key was used for another request"
         ),
-        Verdict::Refused { reason, .. } => tracing::error!(%machine, %id, %reason, "refused by the store"),
+        Verdict::Refused { reason, .. } => log_key!(error, key, %reason, "refused by the store"),
         Verdict::TooLarge { what, size, limit, .. } => {
-            tracing::error!(%machine, %id, %what, size, limit, "refused by the store: a value is too large");
+            log_key!(error, key, %what, size, limit, "refused by the store: a value is too large");
         }
     }
 }

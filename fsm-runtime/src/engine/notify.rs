@@ -1,11 +1,7 @@
 //! Owns the word that something has changed: who wants to know of it, and who waits until nothing is left to do.
 
-use crate::store::Key;
-use std::{
-    collections::HashSet,
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use crate::{store::Key, sync::Mutex};
+use std::{collections::HashSet, mem, sync::MutexGuard};
 use tokio::sync::{Notify, broadcast, oneshot};
 
 /// Who wants to know which instances have changed.
@@ -40,7 +36,7 @@ impl Notifier {
 
     /// Tells the controller that `keys` have changed.
     pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
-        if let Some(pending) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        if let Some(pending) = self.pending.lock().as_mut() {
             pending.extend(keys);
         }
         self.wake.notify_one();
@@ -56,7 +52,7 @@ impl Notifier {
 
     /// Whether anybody, controller or caller, wants to know of changes.
     pub(crate) fn has_listeners(&self) -> bool {
-        self.waiting.receiver_count() > 0 || self.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.waiting.receiver_count() > 0 || self.pending.lock().is_some()
     }
 
     /// For a caller that waits for one instance.
@@ -66,12 +62,12 @@ impl Notifier {
 
     /// From now on changes are kept for the controller.
     pub(crate) fn listen(&self) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        self.pending.lock().get_or_insert_default();
     }
 
     /// Nobody listens any more: what changes from now on is not kept.
     pub(crate) fn detach(&self) {
-        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.pending.lock() = None;
         self.asking().waiting.clear();
     }
 
@@ -79,7 +75,7 @@ impl Notifier {
     pub(crate) async fn idle(&self) {
         let told = {
             // ClaimedInstance throughout, so that a controller that ends meanwhile does not miss it.
-            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            let pending = self.pending.lock();
             if pending.is_none() {
                 return;
             }
@@ -96,7 +92,7 @@ impl Notifier {
 
     /// Whether somebody waits for the controller to have nothing to do, and nothing has changed that it does not know.
     pub(crate) fn is_asked(&self) -> bool {
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.pending.lock();
         pending.as_ref().is_some_and(HashSet::is_empty) && !self.asking().waiting.is_empty()
     }
 
@@ -109,14 +105,14 @@ impl Notifier {
     }
 
     fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asking.lock()
     }
 
     /// What has changed since the last call, nothing where somebody has asked; waits until something has. Cancel safe: nothing is taken before it returns.
     pub(crate) async fn next(&self) -> HashSet<Key> {
         loop {
             {
-                let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut pending = self.pending.lock();
                 if let Some(pending) = pending.as_mut().filter(|pending| !pending.is_empty()) {
                     return mem::take(pending);
                 }

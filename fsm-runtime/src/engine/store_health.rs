@@ -1,14 +1,12 @@
 //! Owns what is said of a store that is away, or does not answer: of results that wait for it, once when the first of them does and once
 //! when none does any more; of calls that take long, when they do, and again when they go on.
 
-use crate::store::{Key, StoreError};
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use crate::{
+    log::log_key,
+    store::{Key, StoreError},
+    sync::Mutex,
 };
+use std::{collections::BTreeMap, future::Future, mem, sync::MutexGuard, time::Duration};
 
 /// What takes longer than this, a call of the store or one round of a part, is told of.
 pub(crate) const SLOW: Duration = Duration::from_secs(10);
@@ -30,25 +28,24 @@ pub(crate) struct Waiting<'a>(&'a Outage);
 impl Outage {
     /// `what` of this instance could not be stored, and is tried again.
     pub(crate) fn wait(&self, what: &'static str, key: &Key, error: &StoreError) -> Waiting<'_> {
-        let (machine, id) = (&key.machine, key.id.escape_debug());
         let first = {
             let mut tally = self.tally();
             tally.waiting += 1;
             tally.waiting == 1
         };
         if first {
-            tracing::error!(
-                %machine, %id, %what, %error,
-                "the store is away: a result could not be stored; it is tried again, and so is what follows"
+            log_key!(
+                error, key, %what, %error,
+                "the store is away: a result could not be stored; it is retried, and so are those that follow"
             );
         } else {
-            tracing::debug!(%machine, %id, %what, %error, "another result could not be stored; it is tried again");
+            log_key!(debug, key, %what, %error, "another result could not be stored; it is retried");
         }
         Waiting(self)
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -115,7 +112,7 @@ impl Calls {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -61,6 +61,17 @@ pub enum RowError {
         /// The error of serde.
         cause: CodecError,
     },
+    /// Its desired state is stored in a form that this code does not know, such as that of a newer release.
+    #[error(
+        "the stored desired state of {key} cannot be read ({cause}); \
+         replace it with `Machines::converge`, or remove it with `Machines::clear_desired_state`"
+    )]
+    DesiredState {
+        /// Which instance.
+        key: Key,
+        /// What serde says.
+        cause: CodecError,
+    },
 }
 
 impl RowError {

@@ -1,11 +1,12 @@
 //! Rows that this code does not know: detection, and one report for each kind.
 
-use crate::store::{Key, Row};
-use fsm_core::Graph;
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+use crate::{
+    log::Escaped,
+    store::{Key, Row},
+    sync::Mutex,
 };
+use fsm_core::Graph;
+use std::collections::HashSet;
 
 /// Whether code with this graph knows what stands in `state` under schema version `schema`.
 pub(crate) fn knows(graph: &Graph, state: &str, schema: u32) -> bool {
@@ -34,14 +35,10 @@ impl Unknown {
 
     pub(crate) fn report(&self, example: &Key, state: &str, schema: u32, graph: &Graph) {
         let (machine, known) = (&*example.machine, graph.version);
-        let new = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert((
-            machine.to_owned(),
-            state.to_owned(),
-            schema,
-        ));
+        let new = self.reported.lock().insert((machine.to_owned(), state.to_owned(), schema));
         if new {
             tracing::warn!(
-                %machine, %state, schema, known_schema = known, id = %example.id.escape_debug(),
+                %machine, %state, schema, known_schema = known, id = %Escaped(&example.id),
                 "rows that this code does not know are left as they are; `Runtime::unknown_rows` counts them"
             );
         }

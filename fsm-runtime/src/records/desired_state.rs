@@ -9,7 +9,7 @@ use super::{
 };
 use crate::machine::RowError;
 use crate::{
-    convergence::{Halt, Stored},
+    convergence::{self, DesiredStateRecord, Interruption, UnreadableDesiredState},
     store::{Cause, Change, Key, Note, Row, SetDesiredState, Verdict},
 };
 use fsm_core::{Blocker, Name, NextStep, StateMachine};
@@ -131,17 +131,12 @@ impl<S, E> DesiredState<S, E> {
 impl<S: Name, E: Name> fmt::Display for Blocked<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoWay { from, to } => write!(
-                f,
-                "no way of `auto` transitions, work and timers leads from `{from}` to `{to}`; fire an event that leads on, or \
-                 mark transitions `auto`"
-            ),
-            Self::NeedsPayload { state, event } => {
-                write!(f, "`{event}` in `{state}` has a payload, which only its caller knows; fire it")
+            Self::NoWay { from, to } => {
+                let why = convergence::no_path(from, to);
+                write!(f, "{why}; fire an event that leads on, or mark transitions `auto`")
             }
-            Self::Branches { state, event } => {
-                write!(f, "where `{event}` in `{state}` leads is decided by its `with`; fire it")
-            }
+            Self::NeedsPayload { state, event } => write!(f, "{}; fire it", convergence::needs_payload(event, state)),
+            Self::Branches { state, event } => write!(f, "{}; fire it", convergence::branches(event, state)),
             Self::Refused { event, reason } => write!(f, "`{event}` was given up: {reason}"),
             Self::FallsBack { why } => {
                 write!(f, "it fell back too often: {why}; call `converge` again when the cause is removed")
@@ -278,7 +273,7 @@ impl<M: Durable> Machines<M> {
                 None => ("desired state cleared", ""),
             };
             let note = Note { about, text: text.to_owned(), cause: Cause::Caller, origin: self.origin.clone() };
-            let desired = target.map(|target| Stored::new(target.as_str(), row.version).text());
+            let desired = target.map(|target| DesiredStateRecord::new(target.as_str(), row.version).text());
             let due = desired.is_some().then_some(Duration::ZERO);
             match self
                 .engine
@@ -295,20 +290,24 @@ impl<M: Durable> Machines<M> {
 
 /// The desired state of `row` and its convergence, from the row alone.
 fn read<M: Durable>(row: &Row) -> Result<Option<DesiredStateOf<M>>, ReadError> {
-    let Some(desired) = Stored::of(row) else { return Ok(None) };
+    let Some(desired) = DesiredStateRecord::of(row).map_err(unreadable)? else { return Ok(None) };
     let (state, target) = (state::<M>(&row.key, &row.state)?, state::<M>(&row.key, &desired.target)?);
     let progress = progress::<M>(row, &desired, state, target);
     let (id, version) = (row.key.id.to_string(), row.version);
     Ok(Some(DesiredState { id, target, state, version, progress, setbacks: desired.setbacks }))
 }
 
+fn unreadable(UnreadableDesiredState { key, cause }: UnreadableDesiredState) -> RowError {
+    RowError::DesiredState { key, cause }
+}
+
 fn progress<M: Durable>(
     row: &Row,
-    desired: &Stored,
+    desired: &DesiredStateRecord,
     state: M::State,
     target: M::State,
 ) -> Convergence<M::State, M::EventKind> {
-    if let Some(why) = desired.halt.as_ref().filter(|_| desired.is_suspended()) {
+    if let Some(why) = desired.interruption.as_ref().filter(|_| desired.is_suspended()) {
         return Convergence::Blocked(Blocked::Suspended { why: why.to_string() });
     }
     let next = M::GRAPH.next_step(state.as_str(), target.as_str());
@@ -335,10 +334,10 @@ fn progress<M: Durable>(
             named(it.from, it.event, no_way, |state, event| Convergence::Blocked(Blocked::Branches { state, event }))
         }
         NextStep::Fire(it) => {
-            named(it.from, it.event, no_way, |_: M::State, event| match (&desired.halt, row.desired_at) {
+            named(it.from, it.event, no_way, |_: M::State, event| match (&desired.interruption, row.desired_at) {
                 (None, _) => Convergence::Pending,
                 (Some(why), Some(at)) => Convergence::Retrying { event, at, why: why.to_string() },
-                (Some(Halt::Refused { reason, .. }), None) => {
+                (Some(Interruption::Refused { reason, .. }), None) => {
                     Convergence::Blocked(Blocked::Refused { event, reason: reason.clone() })
                 }
                 (Some(why), None) => Convergence::Blocked(Blocked::FallsBack { why: why.to_string() }),

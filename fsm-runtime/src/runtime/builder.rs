@@ -16,6 +16,7 @@ use crate::{
     records::Durable,
     store::{Renewal, Store, StoreError},
     supervisor::Supervisor,
+    sync::Mutex,
     worker::WorkedBy,
 };
 use fsm_core::{Graph, Name, StateMachine};
@@ -23,7 +24,7 @@ use std::{
     error::Error,
     fmt,
     ops::RangeInclusive,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 use tokio::sync::broadcast;
@@ -220,7 +221,7 @@ impl Builder {
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        if let Some((machine, state)) = settings.policies.stranger(|machine| drivers.contains_key(machine)) {
+        if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
             let why = "its machine is not registered with `Builder::machine`";
             return Err(StartError::Policy { machine, state, why });
         }
@@ -292,8 +293,8 @@ async fn beside(
         // The first run uses the receiver from before `newest` was read.
         let foreign = Mutex::new(Some(foreign));
         move |_| {
-            let first = foreign.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let foreign = first.unwrap_or_else(|| engine.store.foreign_changes());
+            let heard = foreign.lock().take();
+            let foreign = heard.unwrap_or_else(|| engine.store.foreign_changes());
             follow(engine.clone(), foreign, position.clone())
         }
     };

@@ -3,9 +3,10 @@
 //! `tokio_util`'s `TaskTracker` counts tasks too, but cannot name those that still run.
 
 use super::handle::Supervisor;
+use crate::sync::Mutex;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, MutexGuard, OnceLock},
 };
 use tokio::sync::Notify;
 
@@ -67,7 +68,7 @@ impl Descendants {
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        self.members.lock()
     }
 }
 

@@ -1,10 +1,8 @@
 //! Heartbeats and progress of one run, and the pure check of them.
 
 use super::error::ChildFailure;
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use crate::sync::Mutex;
+use std::{sync::MutexGuard, time::Duration};
 
 /// The heartbeat and stall timeouts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +67,7 @@ impl Liveness {
     }
 
     fn signs(&self) -> MutexGuard<'_, Signs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The position that a child has saved. It outlives the runs, and a fence rejects writes of old runs.
 
 use super::error::{PositionError, PositionTypeError};
+use crate::sync::Mutex;
 use std::{
     any::{Any, type_name},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
 };
 
 /// One per child. Only the current run may write; opening it for the next run or closing it fences the current one.
@@ -81,7 +82,7 @@ impl SavedPosition {
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

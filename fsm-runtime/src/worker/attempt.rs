@@ -3,9 +3,9 @@
 use super::{limits::Limits, signals::Signals};
 use crate::store::Row;
 
-/// One execution of a worker: what the loop, the board, the worker and its task know of it, held once for all of them.
+/// One execution of a worker. Shared by the controller's loop, the worker registry, the worker and its task.
 pub(crate) struct Attempt {
-    /// As it was claimed.
+    /// The row as it was claimed.
     pub(crate) row: Row,
     pub(crate) limits: Limits,
     pub(crate) signals: Signals,

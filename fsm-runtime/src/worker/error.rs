@@ -2,9 +2,12 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-/// A worker's failure. `?` makes one of every error, of `&str` and of `String`: the work is tried again, with backoff.
+/// The error of a worker.
 ///
-/// It is not itself an [`Error`], so that `?` can take every error.
+/// The `?` operator converts every error, `&str` and `String` into one that is retried with backoff. Use
+/// [`permanent`](Self::permanent) where a retry cannot help, and [`retry_after`](Self::retry_after) to set the delay.
+///
+/// `WorkError` does not implement [`Error`], because it converts from every error.
 pub struct WorkError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
@@ -12,18 +15,18 @@ pub struct WorkError {
 }
 
 impl WorkError {
-    /// Trying again would not help: the state's `exhausted` event is fired, or else the instance is parked at once, with this as the
-    /// reason.
+    /// An error that is not retried: the state's `exhausted` event is fired; without one, the instance is parked with this error
+    /// as the reason.
     pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { permanent: true, ..Self::from(source) }
     }
 
-    /// Try again after `delay` instead of the backoff's own; the attempt counts.
+    /// An error that is retried after `delay` instead of the backoff. The attempt counts.
     pub fn retry_after(delay: Duration, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { delay: Some(delay), ..Self::from(source) }
     }
 
-    /// Whether trying again would not help.
+    /// Whether the error is permanent: the work is not retried.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.permanent
@@ -40,7 +43,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
     }
 }
 
-/// The error and what caused it, outermost first.
+/// Prints the error and its sources, outermost first, separated by colons.
 impl fmt::Display for WorkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;

@@ -3,13 +3,17 @@
 use crate::backoff::Backoff;
 use std::time::Duration;
 
-/// What one attempt goes by.
+/// The limits of one attempt: the state's policy, completed with the builder's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
+    /// The longest time between two heartbeats.
     pub(crate) heartbeat: Option<Duration>,
-    pub(crate) deadline: Option<Duration>,
+    /// The longest time that an attempt may take.
+    pub(crate) attempt_timeout: Option<Duration>,
+    /// The time between cancellation and abort.
     pub(crate) grace: Duration,
     pub(crate) backoff: Backoff,
+    /// The number of attempts before the work is given up.
     pub(crate) attempts: u32,
 }
 
@@ -17,7 +21,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             heartbeat: None,
-            deadline: None,
+            attempt_timeout: None,
             grace: Duration::from_secs(5),
             backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
             attempts: 10,

@@ -1,4 +1,4 @@
-//! What a worker sees: its task, its error, and the signals between it and the controller.
+//! What a worker sees: its task, its error, its checkpoints, and the signals between it and the controller.
 
 mod attempt;
 pub(crate) mod checkpoint;

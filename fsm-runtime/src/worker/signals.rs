@@ -1,5 +1,4 @@
-//! Owns what passes between a worker and its controller while it runs: the order to end, beats, and who has the last word on
-//! the attempt.
+//! The signals between a running worker and its controller: cancellation, draining, heartbeats, and how far the attempt is.
 
 use super::Limits;
 use crate::{
@@ -17,8 +16,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A worker's line to its controller, apart from its task: for code that runs elsewhere, in `spawn_blocking` or a thread of its
-/// own. From [`RawTask::signals`](crate::RawTask::signals); clones are the same line.
+/// The signals of a running worker, for code that runs outside its task, such as in `spawn_blocking`.
+///
+/// Returned by [`RawTask::signals`](crate::RawTask::signals). Clones share the same signals.
 #[derive(Clone)]
 pub struct Signals(Arc<Inner>);
 
@@ -32,18 +32,18 @@ struct Inner {
     stage: AtomicU8,
 }
 
-/// How an attempt failed while its worker was still at it.
+/// Why an attempt failed while its worker was still running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
     Heartbeat { silent: Duration },
-    Deadline { at_work: Duration },
+    Timeout { took: Duration },
 }
 
 impl Overdue {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Heartbeat { .. } => "missed_heartbeat",
-            Self::Deadline { .. } => "deadline",
+            Self::Timeout { .. } => "timeout",
         }
     }
 }
@@ -52,21 +52,21 @@ impl fmt::Display for Overdue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Heartbeat { silent } => write!(f, "missed heartbeat: no beat for {silent:.1?}"),
-            Self::Deadline { at_work } => write!(f, "deadline exceeded: at work for {at_work:.1?}"),
+            Self::Timeout { took } => write!(f, "attempt timed out after {took:.1?}"),
         }
     }
 }
 
-/// Who has the last word on an attempt: the worker that returned, or the controller that gave it up. Whoever is first.
+/// How far an attempt is. Either the worker returns or the controller aborts it; the first of the two decides the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The user's code runs.
+    /// The worker runs.
     Working,
-    /// It has returned; what it said is being stored.
+    /// The worker has returned, and its result is being stored.
     Returned,
-    /// It was aborted: whatever it still says counts no more.
+    /// The worker was aborted. What it still returns is dropped.
     Abandoned,
-    /// It was, and still runs, because it blocks its thread.
+    /// The worker was aborted and still runs, because it blocks its thread.
     Leaked,
 }
 
@@ -86,24 +86,30 @@ impl Signals {
         }))
     }
 
-    /// Shows that the worker is alive; see [`Policy::heartbeat`](crate::Policy::heartbeat). In memory, and cheap enough for every
-    /// turn of a loop.
+    /// Records a heartbeat; see [`Policy::heartbeat`](crate::Policy::heartbeat). In memory only, and cheap enough to be called in a
+    /// tight loop.
     pub fn heartbeat(&self) {
         self.0.pulse.beat(self.0.clock.elapsed());
     }
 
-    /// Ends when the result is not wanted any more; see [`RawTask::cancelled`](crate::RawTask::cancelled). Cancel safe.
+    /// Completes when the worker is cancelled; see [`RawTask::cancelled`](crate::RawTask::cancelled).
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
         self.0.cancelled.clone().cancelled_owned()
     }
 
-    /// Whether [`cancelled`](Self::cancelled) has ended. Code that blocks asks this now and then, and returns.
+    /// Whether the worker is cancelled. Blocking code checks this regularly, and returns once it is `true`.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.is_cancelled()
     }
 
-    /// Ends when the process wants to stop; see [`RawTask::draining`](crate::RawTask::draining). Cancel safe.
+    /// Completes when the process begins to shut down; see [`RawTask::draining`](crate::RawTask::draining).
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
         self.0.draining.clone().cancelled_owned()
     }
@@ -112,19 +118,23 @@ impl Signals {
         &self.0.clock
     }
 
-    /// Tells the worker to end.
+    /// The token behind [`cancelled`](Self::cancelled).
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.0.cancelled
+    }
+
     pub(crate) fn cancel(&self) {
         self.0.cancelled.cancel();
     }
 
-    /// Tells the worker to end, because its attempt has failed.
+    /// Cancels the worker because its attempt has failed.
     pub(crate) fn fail(&self, overdue: Overdue) {
-        // It fails once: the first reason stands.
+        // The first reason stands.
         let _ = self.0.overdue.set(overdue);
         self.cancel();
     }
 
-    /// How the attempt failed, if it did.
+    /// Why the attempt failed, if it did.
     pub(crate) fn overdue(&self) -> Option<Overdue> {
         self.0.overdue.get().copied()
     }
@@ -134,23 +144,23 @@ impl Signals {
         self.0.began
     }
 
-    /// How long ago the worker began.
-    pub(crate) fn at_work(&self) -> Duration {
+    /// How long the worker has run.
+    pub(crate) fn elapsed(&self) -> Duration {
         self.0.clock.elapsed().saturating_sub(self.0.began)
     }
 
-    /// When it beat last, or began.
+    /// The time of the last heartbeat; the start, before the first one.
     pub(crate) fn last_beat(&self) -> Duration {
         self.0.pulse.last_beat()
     }
 
-    /// The verdict at `now` of a check that was due at `due`: when to check next, if ever, or how the attempt failed.
+    /// The verdict at `now` of a check that was due at `due`: the time of the next check, if any, or why the attempt failed.
     pub(crate) fn judge(&self, limits: &Limits, due: Duration, now: Duration) -> Result<Option<Duration>, Overdue> {
-        let at_work = now.saturating_sub(self.0.began);
-        if limits.deadline.is_some_and(|deadline| at_work >= deadline) {
-            return Err(Overdue::Deadline { at_work });
+        let took = now.saturating_sub(self.0.began);
+        if limits.attempt_timeout.is_some_and(|timeout| took >= timeout) {
+            return Err(Overdue::Timeout { took });
         }
-        let deadline = limits.deadline.map(|deadline| self.0.began.saturating_add(deadline));
+        let deadline = limits.attempt_timeout.map(|timeout| self.0.began.saturating_add(timeout));
         let watch = Watch { heartbeat: limits.heartbeat, stall: None };
         match self.0.pulse.judge(watch, due, now) {
             Verdict::Alive(next) => Ok(next.into_iter().chain(deadline).min()),
@@ -162,17 +172,17 @@ impl Signals {
         STAGES[usize::from(self.0.stage.load(Ordering::Acquire))]
     }
 
-    /// The worker has returned. Whether that counts: not if it had been given up.
+    /// Records that the worker has returned. Returns whether its result counts: not after an abort.
     pub(crate) fn returned(&self) -> bool {
         self.advance(Stage::Working, Stage::Returned)
     }
 
-    /// The worker is given up. Whether it was not too late for that: it may have returned.
+    /// Records that the worker is aborted. Returns `false` if it has returned before.
     pub(crate) fn abandon(&self) -> bool {
         self.advance(Stage::Working, Stage::Abandoned)
     }
 
-    /// It still runs, though it was given up.
+    /// Records that the worker still runs after its abort.
     pub(crate) fn leaked(&self) -> bool {
         self.advance(Stage::Abandoned, Stage::Leaked)
     }
@@ -202,7 +212,7 @@ mod tests {
     fn h1_the_earlier_of_beat_and_timeout_is_checked_next() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let signals = Signals::new(manual.clock(), CancellationToken::new());
-        let limits = Limits { heartbeat: Some(secs(10)), deadline: Some(secs(25)), ..Limits::default() };
+        let limits = Limits { heartbeat: Some(secs(10)), attempt_timeout: Some(secs(25)), ..Limits::default() };
         assert_eq!(signals.judge(&limits, secs(0), secs(0)), Ok(Some(secs(10))));
         manual.advance(secs(9));
         signals.heartbeat();
@@ -211,7 +221,7 @@ mod tests {
         manual.advance(secs(9));
         signals.heartbeat();
         assert_eq!(signals.judge(&limits, secs(19), secs(19)), Ok(Some(secs(25))));
-        assert_eq!(signals.judge(&limits, secs(25), secs(25)), Err(Overdue::Deadline { at_work: secs(25) }));
+        assert_eq!(signals.judge(&limits, secs(25), secs(25)), Err(Overdue::Timeout { took: secs(25) }));
         assert_eq!(signals.judge(&Limits::default(), secs(0), secs(9_999)), Ok(None));
     }
 

@@ -1,4 +1,4 @@
-//! Owns what a worker sees and says: its task, the outcome it ends with, and the error it can fail with.
+//! The task of a worker, and the outcomes with which it ends.
 
 use super::{Attempt, Checkpointed, WorkError, checkpoint, signals::Signals};
 use crate::{
@@ -11,12 +11,12 @@ use fsm_core::{Accepts, StateMachine, Target};
 use serde::Serialize;
 use std::{fmt, future::Future, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
-/// What a worker's method returns: a declared event by way of the task's methods, or [`again`](RawTask::requeue_after), or an error.
+/// The return type of a worker's method: an event of the state, [`requeue_after`](RawTask::requeue_after), or an error.
 pub type Outcome<S> = Result<Done<S>, WorkError>;
 
-/// The claim under which a worker runs. Only a controller makes one.
-///
-/// Small, because a worker's future holds it more than once.
+/// The claim under which a worker runs. Only the controller creates one.
+// Small, because a worker's future holds it more than once.
+#[doc(hidden)]
 pub struct WorkClaim<M: StoredMachine> {
     attempt: Arc<Attempt>,
     engine: Arc<Engine>,
@@ -37,128 +37,147 @@ impl<M: StoredMachine> WorkClaim<M> {
     }
 }
 
-/// One piece of work, typed by the state it was claimed in: what the generated `Task<S>` of every machine derefs to.
+impl<M: StoredMachine> fmt::Debug for WorkClaim<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { key, fence, .. } = self.row();
+        f.debug_struct("WorkClaim").field("key", key).field("fence", fence).finish_non_exhaustive()
+    }
+}
+
+/// The task of a worker that runs in state `S`.
 ///
-/// A method of an event that has the name of one of these, as an event `cancelled`, takes its place on the tasks of the states
-/// that declare the event; `RawTask::cancelled(&task)` reaches it there.
+/// The generated `Task<S>` dereferences to it, and adds a method for each event of the state. An event with the name of a method
+/// here, such as `cancelled`, takes precedence on the task; `RawTask::cancelled(&task)` calls the method here.
 pub struct RawTask<S: DurableState> {
     state: S,
     claim: WorkClaim<S::Machine>,
 }
 
 impl<S: DurableState> RawTask<S> {
-    /// Only a controller can make a [`WorkClaim`], so only it can make this.
     #[doc(hidden)]
     pub fn __new(state: S, claim: WorkClaim<S::Machine>) -> Self {
         Self { state, claim }
     }
 
-    /// The name of its state.
+    /// The name of the state.
     #[must_use]
     pub const fn state(&self) -> <S::Machine as StateMachine>::State {
         S::STATE
     }
 
-    /// What the instance holds in this state.
+    /// The data of the state.
     #[must_use]
     pub fn data(&self) -> &S {
         &self.state
     }
 
-    /// What every state shares.
+    /// The machine's context, which all states share.
     #[must_use]
     pub fn context(&self) -> &<S::Machine as StateMachine>::Context {
         &self.claim.context
     }
 
-    /// The instance's id.
+    /// The id of the instance.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.claim.row().key.id
     }
 
-    /// The instance's version; it stays while the worker runs, or the worker is cancelled.
+    /// The version of the instance. It does not change while the worker runs; otherwise the worker is cancelled.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.claim.row().version
     }
 
-    /// Which attempt this is at this stay in the state, from 1. Attempts that ended with the process count.
+    /// The number of this attempt since the state was entered, from 1. Attempts that ended with their process count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.claim.row().attempt
     }
 
-    /// Grows with every claim in the store. Give it to systems that check fences: they can then refuse a worker that was
-    /// replaced while it stood still.
+    /// The fencing token of this claim, which grows with every claim in the store.
+    ///
+    /// Pass it to systems that check fencing tokens: they can then refuse a paused worker that has been replaced.
     #[must_use]
     pub fn fence(&self) -> u64 {
         self.claim.row().fence
     }
 
-    /// The same for every attempt at this stay in the state, and for no other: the idempotency key for calls that may
-    /// happen once in this stay.
+    /// An idempotency key for external calls that may happen only once while the instance is in this state.
+    ///
+    /// It is the same for every attempt since the state was entered. Another visit to the state gets another key.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}", self.instance_key(), self.claim.row().entered)
     }
 
-    /// The same for the instance's whole life, and for no other, not even a later one under the same id: the name for
-    /// what belongs to the instance.
+    /// A unique name for this incarnation of the instance, for external resources that belong to it.
+    ///
+    /// It does not change while the instance exists. An instance that is created again under the same id gets another.
     #[must_use]
     pub fn instance_key(&self) -> String {
         let Row { key, incarnation, .. } = self.claim.row();
         format!("{}/{}/{incarnation}", key.machine, key.id)
     }
 
-    /// Ends when the result is not wanted any more: the instance has moved on, or the process stops. Clean up and
-    /// return then; after the grace period the worker is aborted at its next `await`.
+    /// Completes when the worker is cancelled, because the instance has moved on or the process stops.
+    ///
+    /// Clean up and return then. After the grace period the worker is aborted at its next `await`.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
         self.claim.signals().cancelled()
     }
 
-    /// Whether [`cancelled`](Self::cancelled) has ended.
+    /// Whether the worker is [cancelled](Self::cancelled).
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.claim.signals().is_cancelled()
     }
 
-    /// Ends when the process wants to stop: a worker that would go on for long should end with
-    /// [`again`](Self::again) now, to be taken up by the next process.
+    /// Completes when the process begins to shut down.
+    ///
+    /// A worker that would run for long returns [`requeue_after`](Self::requeue_after) then, so that the next process continues
+    /// its work. Others finish.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static {
         self.claim.signals().draining()
     }
 
-    /// Shows that the worker is alive, where its state's policy asks for that; see [`Policy::heartbeat`](crate::Policy::heartbeat).
-    /// In memory, and cheap enough for every turn of a loop.
+    /// Records a heartbeat, which the state's policy may require; see [`Policy::heartbeat`](crate::Policy::heartbeat). In memory
+    /// only, and cheap enough to be called in a tight loop.
     pub fn heartbeat(&self) {
         self.claim.signals().heartbeat();
     }
 
-    /// The same signals apart from the task, for code that runs elsewhere: in `spawn_blocking`, say.
+    /// The signals of this task, for code that runs outside it, such as in `spawn_blocking`.
     #[must_use]
     pub fn signals(&self) -> Signals {
         self.claim.signals().clone()
     }
 
-    /// Ends after `duration` by the runtime's clock, which tests can drive.
+    /// Completes after `duration` by the runtime's clock, which tests can control.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         self.claim.signals().clock().sleep(duration)
     }
 
-    /// Not yet: keeps the state, gives the worker's slot free, and runs the worker again after `after`. This is no
-    /// failure and counts as no attempt: the way to poll, and to watch.
+    /// Requeues: stays in the state, frees the worker's slot, and runs the worker again after `after`.
+    ///
+    /// This is not a failure and does not count as an attempt. Use it to poll or to watch something.
     ///
     /// # Errors
-    /// None; the return type is that of the worker's method.
+    /// Never; the return type is that of the worker's method.
     pub fn requeue_after(self, after: Duration) -> Outcome<S> {
         Ok(Done(Finished(End::Requeue(after)), PhantomData))
     }
 
-    /// Ends the work with an event that the state declares.
+    /// Ends the work with an event of the state.
     ///
     /// # Errors
-    /// A permanent [`WorkError`] when a guard refuses, or the event cannot be written as JSON.
+    /// A permanent error when a guard refuses the event, or the event cannot be written as JSON.
     pub fn fire<E>(mut self, event: E) -> Outcome<S>
     where
         S::Machine: Accepts<S, E>,
@@ -173,30 +192,38 @@ impl<S: DurableState> RawTask<S> {
     }
 }
 
+// A block of its own: with a bound on the method, a misuse would be reported twice.
 impl<S: Checkpointed> RawTask<S> {
-    /// Keeps how far the worker is, durably, for the next attempt at this stay in the state: the one after a failure, after the
-    /// end of the process, or after [`again`](Self::again). What was kept before is replaced; a transition ends it. Touches
-    /// neither version nor history, and counts as a [heartbeat](Self::heartbeat). Call it one at a time.
+    /// Stores a checkpoint for the next attempt in this state: after a failure, after the end of the process, or after
+    /// [`requeue_after`](Self::requeue_after).
     ///
-    /// Work is done at least once: what comes between the last checkpoint and the end of an attempt is done again. Work that
-    /// must not kill every attempt at the same item is checkpointed before it is begun.
+    /// It replaces the checkpoint before, and is dropped when the state is left. It changes neither the version nor the history,
+    /// and counts as a [heartbeat](Self::heartbeat). Await one checkpoint before the next.
     ///
-    /// While the store is away it is tried again, with backoff, until the worker is told to end. Cancel safe: dropped, it is
-    /// stored whole or not at all.
+    /// Work is done at least once: what happens between the last checkpoint and the end of an attempt is repeated. Store the
+    /// checkpoint *before* a step that must not be tried twice.
+    ///
+    /// While the store is away, the checkpoint is retried with backoff until the worker is cancelled.
     ///
     /// # Errors
-    /// When the instance has moved on or the claim is somebody else's: end the worker with `?` then, nothing that it does counts
-    /// any more. When it is told to end while the store is away. A permanent one when `progress` cannot be written as JSON, or
-    /// the store can never take it.
-    pub fn checkpoint(&self, progress: &S::Checkpoint) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
-        checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, progress)
+    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
+    /// - when the worker is cancelled while the store is away;
+    /// - permanently, when `checkpoint` cannot be written as JSON, or the store can never accept it.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the checkpoint is stored as a whole or not at all.
+    pub fn checkpoint(
+        &self,
+        checkpoint: &S::Checkpoint,
+    ) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+        checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, checkpoint)
     }
 
-    /// What the attempts before this one kept with [`checkpoint`](Self::checkpoint) at this stay in the state; `None` where they
-    /// kept nothing. It stays what it was when this attempt began.
+    /// The last [checkpoint](Self::checkpoint) of the attempts before this one since the state was entered; `None` if there is
+    /// none. Checkpoints of this attempt do not change it.
     ///
     /// # Errors
-    /// A permanent one when what is stored is not of the declared type (any more); its text names the type and the way out.
+    /// A permanent error when the stored checkpoint is not of the declared type.
     pub fn last_checkpoint(&self) -> Result<Option<S::Checkpoint>, WorkError> {
         checkpoint::read(self.claim.row())
     }
@@ -210,7 +237,7 @@ impl<S: DurableState> Deref for RawTask<S> {
     }
 }
 
-/// Everything but the data, which is never printed.
+/// Prints the instance, never the state's data.
 impl<S: DurableState> fmt::Debug for RawTask<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Row { key, version, attempt, .. } = self.claim.row();
@@ -218,8 +245,8 @@ impl<S: DurableState> fmt::Debug for RawTask<S> {
     }
 }
 
-/// How work on state `S` ended well. Only a task's own methods make one.
-#[must_use = "a worker returns it: `Ok(done)`"]
+/// The success value of a worker in state `S`. Only the methods of the task create one.
+#[must_use = "return it from the worker: `Ok(done)`"]
 pub struct Done<S: DurableState>(Finished<S::Machine>, PhantomData<fn() -> S>);
 
 impl<S: DurableState> Done<S> {
@@ -231,17 +258,32 @@ impl<S: DurableState> Done<S> {
 
 impl<S: DurableState> fmt::Debug for Done<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.0 {
-            End::Fired { event, .. } => write!(f, "Done({event})"),
-            End::Requeue(after) => write!(f, "Done(requeue after {after:?})"),
-        }
+        write!(f, "Done({:?})", self.0.0)
     }
 }
 
-/// A [`Done`] of any state of `M`.
+/// A [`Done`] of any state of machine `M`.
+#[doc(hidden)]
 pub struct Finished<M: StoredMachine>(pub(crate) End<M>);
 
+impl<M: StoredMachine> fmt::Debug for Finished<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Finished({:?})", self.0)
+    }
+}
+
+/// How a worker ended.
 pub(crate) enum End<M: StoredMachine> {
     Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String },
     Requeue(Duration),
+}
+
+/// Prints the event's name, never data or payload.
+impl<M: StoredMachine> fmt::Debug for End<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fired { event, .. } => write!(f, "{event}"),
+            Self::Requeue(after) => write!(f, "requeue after {after:?}"),
+        }
+    }
 }

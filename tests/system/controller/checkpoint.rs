@@ -79,7 +79,7 @@ async fn c4_a_checkpoint_after_the_instance_moved_on_is_refused() {
     tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
     tell.send(()).unwrap();
     let reply = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
-    let expected = "Err(Job `a` has moved on, or is another worker's now: nothing that this one does counts any more \
+    let expected = "Err(Job `a` has moved on or was claimed by another worker: nothing that this worker does counts any more \
                     (retryable))";
     assert_eq!(reply, expected);
     let call = world.calls.next().await;
@@ -98,9 +98,9 @@ async fn an_unreadable_checkpoint_parks_the_instance() {
     assert_eq!(
         row.parked.as_deref(),
         Some(
-            "permanent error: the stored progress of Job `a` in `Running` is no `u32` (invalid type: string \"seven\", \
-             expected u32 at line 1 column 7): let the type read what was stored (`#[serde(alias)]`, \
-             `#[serde(default)]`), or move the instance by an event: a new stay begins without progress"
+            "permanent error: the stored checkpoint of Job `a` in `Running` is not a valid `u32` (invalid type: string \
+             \"seven\", expected u32 at line 1 column 7): make the type read the stored form (`#[serde(alias)]`, \
+             `#[serde(default)]`), or fire an event: the checkpoint is dropped when the state is left"
         )
     );
     assert_eq!(row.checkpoint.as_deref(), Some("\"seven\""), "the stored checkpoint is kept");

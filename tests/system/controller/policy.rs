@@ -72,7 +72,7 @@ async fn invalid_policies_are_refused() {
     for (builder, why) in [
         (
             builder().policy::<job::Running>(Policy::new().heartbeat(Duration::ZERO)),
-            "`heartbeat`: no worker beats without any time between",
+            "`heartbeat`: must be longer than zero",
         ),
         (builder().policy::<job::Running>(Policy::new()).policy::<job::Running>(Policy::new()), "it is given twice"),
         (bare().policy::<job::Running>(Policy::new()), "its machine is not registered with `Builder::machine`"),

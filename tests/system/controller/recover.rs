@@ -84,7 +84,7 @@ async fn a_loop_continues_with_its_workers_after_a_panic() {
     let TaskStatus { phase, restarts, last_error, .. } = the_loop(&world.runtime);
     assert_eq!((phase, restarts, last_error.as_deref()), (TaskPhase::Running, 1, Some("panicked: tripped")));
     let shown = world.runtime.status().to_string();
-    let line = "part `controller`: running, restarted 1 times, the last failure: panicked: tripped";
+    let line = "task `controller`: running, restarts: 1, last error: panicked: tripped";
     assert!(shown.lines().any(|shown| shown == line), "{shown}");
     assert_eq!(shown.lines().filter(|line| line.starts_with("running")).count(), 2, "{shown}");
     // The other worker still runs, once.
@@ -111,7 +111,7 @@ async fn a_panic_anywhere_in_the_loop_keeps_one_worker_each() {
     };
     let mut world = World::with(limited).await;
     for (n, phrase) in
-        ["is told to end", "did not end within its grace", "worker starts", "has moved on"].into_iter().enumerate()
+        ["is overdue", "did not end within its grace", "worker starts", "has moved on"].into_iter().enumerate()
     {
         let id = format!("job-{n}");
         world.running(&id).await.tell(Do::Hang);
@@ -164,7 +164,7 @@ async fn a_loop_that_gives_up_frees_its_work_for_others() {
     let report = world.runtime.ended().await;
     let why = report.failed.as_deref().unwrap();
     assert_eq!(why, "gave up after 6 failures; child `controller` failed last: panicked: tripped");
-    assert_eq!(report.cut.iter().map(|cut| &*cut.key.id).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(report.stopped.iter().map(|worker| &*worker.key.id).collect::<Vec<_>>(), ["a"]);
     assert_eq!(the_loop(&world.runtime).phase, TaskPhase::GivenUp);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "it returns the same report");
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {

@@ -234,7 +234,7 @@ impl World {
         self.seen.permits.add_permits(1_000);
         call.tell(Do::Finish(1));
         let report = tokio::time::timeout(PATIENCE, stopping).await.expect("the shutdown ends").unwrap();
-        assert_eq!(report.cut, []);
+        assert_eq!(report.stopped, []);
         assert!(self.calls.is_over().await, "no other worker started");
         self.jobs.row(HELD).await.unwrap()
     }
@@ -331,7 +331,7 @@ async fn status_shows_unanswered_calls_and_their_duration() {
     assert!(!world.runtime.status().to_string().contains("not answered"), "a short call is not reported");
     world.clock.advance(Duration::from_secs(3));
     let shown = world.runtime.status().to_string();
-    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; calls that wait for it: "), "{shown}");
+    assert!(shown.contains("\nthe store has not answered `get` for 12.0s; open calls: "), "{shown}");
     // Other instances go on.
     world.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     world.calls.next().await.tell(Do::Finish(1));

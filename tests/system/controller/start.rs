@@ -78,7 +78,7 @@ async fn invalid_settings_are_refused() {
         (builder().poll_interval(Duration::ZERO), "`poll_interval`: an interval of zero would scan without end"),
         (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
         (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
-        (builder().lease_ttl(Duration::ZERO), "`lease`: a lease needs time to be renewed: 100 ms at least"),
+        (builder().lease_ttl(Duration::ZERO), "`lease_ttl`: a lease needs time to be renewed: 100 ms at least"),
         (builder().shards(NO_SHARD), "`shards`: without a shard no work would ever be done"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (

@@ -44,14 +44,14 @@ async fn c8_a_graceful_stop_returns_the_attempt() {
     call.cancelled().await;
     drop(call);
     let report = stopping.await.unwrap();
-    assert_eq!(cut(&report.cut), [("a", "Running", HowStopped::Cancelled)]);
+    assert_eq!(summary(&report.stopped), [("a", "Running", HowStopped::Cancelled)]);
     assert_eq!(world.jobs.row("a").await.unwrap().attempt, 0);
     let (_runtime, mut calls) = start(&world.dir.path().join("jobs.db"), &world.clock, |b| b).await.unwrap();
     assert_eq!(calls.next().await.attempt, 1);
 }
 
-fn cut(cut: &[StoppedWorker]) -> Vec<(&str, &str, HowStopped)> {
-    cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect()
+fn summary(stopped: &[StoppedWorker]) -> Vec<(&str, &str, HowStopped)> {
+    stopped.iter().map(|worker| (&*worker.key.id, worker.state.as_str(), worker.how)).collect()
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn c12_a_worker_may_finish_within_the_stop_timeout() {
     call.draining().await;
     call.tell(Do::Finish(7));
     let report = stopping.await.unwrap();
-    assert!(report.cut.is_empty(), "{report:?}");
+    assert!(report.stopped.is_empty(), "{report:?}");
     assert_eq!(world.jobs.get("a").await.unwrap().state(), job::State::Finished);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "a second stop returns the same report");
 }
@@ -82,7 +82,7 @@ async fn c12_new_work_during_the_stop_is_not_claimed() {
     world.jobs.create("new", queued()).await.unwrap().start().await.unwrap();
     call.tell(Do::Finish(7));
     let report = stopping.await.unwrap();
-    assert!(report.cut.is_empty(), "{report:?}");
+    assert!(report.stopped.is_empty(), "{report:?}");
     assert!(world.calls.is_over().await, "no other worker started");
     for (id, attempt) in [("retry", 1), ("new", 0)] {
         let row = world.jobs.row(id).await.unwrap();
@@ -102,7 +102,7 @@ async fn c12_a_worker_past_the_timeout_is_aborted_and_reported() {
         world.clock.advance(SECOND);
         tokio::task::yield_now().await;
     }
-    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", HowStopped::Aborted)]);
+    assert_eq!(summary(&stopping.await.unwrap().stopped), [("a", "Running", HowStopped::Aborted)]);
     let row = world.jobs.row("a").await.unwrap();
     assert_eq!((row.owner, row.attempt, row.retry_at.is_some()), (None, 0, true));
     assert_eq!(world.calls.running_now(), 0);
@@ -125,7 +125,7 @@ async fn c12_a_second_stop_returns_the_same_report() {
         tokio::task::yield_now().await;
     }
     let report = first.await.unwrap();
-    assert_eq!(cut(&report.cut), [("a", "Running", HowStopped::Aborted)]);
+    assert_eq!(summary(&report.stopped), [("a", "Running", HowStopped::Aborted)]);
     assert_eq!(second.await.unwrap(), report);
     // The clock is stopped: there is nothing left to wait for.
     assert_eq!(world.runtime.shutdown(HOUR).await, report);
@@ -195,6 +195,6 @@ async fn h3_a_stop_returns_and_names_a_blocking_worker() {
         world.clock.advance(SECOND);
         tokio::task::yield_now().await;
     }
-    assert_eq!(cut(&stopping.await.unwrap().cut), [("a", "Running", HowStopped::Leaked)]);
+    assert_eq!(summary(&stopping.await.unwrap().stopped), [("a", "Running", HowStopped::Leaked)]);
     drop(unblock);
 }

@@ -67,7 +67,7 @@ async fn a_timer_whose_data_is_too_large_is_dropped() {
     world.clock.advance(HOUR);
     let row = world.row("a", |row| row.timer_at.is_none()).await;
     assert_eq!(row.state, "Running");
-    let history = world.jobs.history(&HistoryQuery::new().limit(100)).await.unwrap().items;
+    let history = world.jobs.history("a", &HistoryQuery::new().limit(100)).await.unwrap().items;
     let said = history.last().and_then(|last| last.payload.clone()).unwrap_or_default();
     assert!(said.contains("the data has 1048596 bytes"), "{said}");
 }

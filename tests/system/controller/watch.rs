@@ -93,7 +93,7 @@ async fn h1_an_attempt_past_its_timeout_fails_despite_beats() {
     call.cancelled().await;
     drop(call);
     let row = world.row("a", |row| row.error.is_some()).await;
-    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("deadline exceeded: at work for 60.0s")));
+    assert_eq!((row.attempt, row.error.as_deref()), (1, Some("attempt timed out after 60.0s")));
 }
 
 #[tokio::test]
@@ -195,15 +195,16 @@ async fn h3_a_shutdown_names_a_leaked_worker_and_returns() {
     shown(&world, "a", WorkerPhase::Leaked).await;
     // The clock is stopped: the shutdown waits for nothing else.
     let report = tokio::time::timeout(PATIENCE, world.runtime.shutdown(HOUR)).await.expect("it returns");
-    let cut: Vec<_> = report.cut.iter().map(|cut| (&*cut.key.id, cut.state.as_str(), cut.how)).collect();
-    assert_eq!(cut, [("a", "Running", HowStopped::Leaked)]);
+    let stopped: Vec<_> =
+        report.stopped.iter().map(|worker| (&*worker.key.id, worker.state.as_str(), worker.how)).collect();
+    assert_eq!(stopped, [("a", "Running", HowStopped::Leaked)]);
     drop(unblock);
 }
 
 #[tokio::test]
 async fn status_lists_running_and_waiting_instances() {
     let mut world = World::with(|builder| builder.max_concurrency(1)).await;
-    assert_eq!(world.runtime.status().to_string(), "0 at work, 0 waiting, 0 leaked; machines: Job\n");
+    assert_eq!(world.runtime.status().to_string(), "0 running, 0 waiting, 0 leaked; machines: Job\n");
     world.running("a").await.tell(Do::FailFor(SECOND));
     world.row("a", |row| row.error.is_some()).await;
     world.clock.advance(SECOND);
@@ -222,7 +223,7 @@ async fn status_lists_running_and_waiting_instances() {
     assert_eq!((&*b.key.id, b.state.as_str(), b.phase), ("b", "Cancelling", WorkerPhase::Waiting));
     assert_eq!((b.age, b.last_beat, b.attempt), (before[1].age + SECOND * 3, None, 0));
     let shown = status.to_string();
-    assert!(shown.starts_with("1 at work, 1 waiting, 0 leaked; machines: Job\n"), "{shown}");
+    assert!(shown.starts_with("1 running, 1 waiting, 0 leaked; machines: Job\n"), "{shown}");
     assert!(shown.contains("running    Job/a") && shown.contains("waiting    Job/b"), "{shown}");
     assert!(shown.contains("  not now\n"), "{shown}");
     call.tell(Do::Finish(1));

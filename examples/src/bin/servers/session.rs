@@ -111,7 +111,7 @@ impl Session {
     /// Stops the workers. The servers' processes keep running, and the next manager finds them.
     pub(crate) async fn close(self) {
         let report = self.runtime.shutdown(SHUTDOWN_TIMEOUT).await;
-        for worker in &report.cut {
+        for worker in &report.stopped {
             let (key, state, how) = (&worker.key, &worker.state, worker.how);
             eprintln!("stopped: the work on {key} in {state} ({how:?}); the next manager continues it");
         }

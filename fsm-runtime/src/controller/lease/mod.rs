@@ -1,157 +1,192 @@
-//! Owns how the controller keeps to its lease: no claims and no workers that it does not cover.
+//! Enforces the lease of this process: claims and workers stop before it expires.
 
 pub(super) mod peers;
 pub(super) mod timeline;
 pub(super) mod watchdog;
 
-use self::timeline::{Phase, Tenure};
-use super::event_loop::Run;
-use crate::store::{Key, StoreError};
-use std::{collections::HashSet, mem, time::Duration};
-use tokio::task::JoinHandle;
+use self::timeline::{LeaseTimeline, Phase};
+use crate::{
+    engine::Engine,
+    store::{Key, Renewal, StoreError},
+};
+use std::{collections::HashSet, future::pending, mem, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinHandle};
 
-/// Where this process stands with its lease.
-#[derive(Default)]
-pub(in crate::controller) struct Standing {
-    state: State,
-    /// What would have been claimed, had the lease been there.
+/// The lease of this process, as its holder knows it.
+pub(super) struct LeaseKeeper {
+    engine: Arc<Engine>,
+    renewal: Renewal,
+    timeline: LeaseTimeline,
+    /// The time at which the watchdog requested its last successful renewal.
+    renewed: watch::Receiver<Duration>,
+    state: LeaseState,
+    /// The instances whose claims wait for the lease.
     held_back: HashSet<Key>,
 }
 
-#[derive(Default)]
-enum State {
-    /// It holds.
-    #[default]
-    Holds,
-    /// It is running out, or has while the process stood still: asked for once more before anything is stopped. Gives when
-    /// it was asked for.
-    Asking(JoinHandle<Result<Duration, Option<StoreError>>>),
-    /// It was refused. The workers were told to end.
-    WindingDown,
-    /// The workers were aborted.
-    Over,
+enum LeaseState {
+    /// The lease holds.
+    Held,
+    /// The lease runs out, or has while the process was suspended. It is renewed once more before any worker is stopped. The task
+    /// returns the time of its request.
+    Renewing(JoinHandle<RenewalReply>),
+    /// The renewal failed. The workers are cancelled.
+    Draining,
+    /// The lease is about to expire. The workers are aborted.
+    Lost,
 }
 
-impl Standing {
-    pub(in crate::controller) fn hold_back(&mut self, key: Key) {
+/// The time of the request; or the store's error, `None` where it did not answer in time.
+type RenewalReply = Result<Duration, Option<StoreError>>;
+
+/// What the loop waits for on behalf of the lease.
+pub(super) enum LeaseEvent {
+    /// The watchdog has renewed the lease.
+    Renewed,
+    /// The renewal that this module requested has ended.
+    Reply(RenewalReply),
+}
+
+/// What a change of the lease means for the loop.
+pub(super) enum LeaseChange {
+    /// The lease holds again. Others may have claimed rows meanwhile, so all running instances are looked at, and those whose claims
+    /// were `held_back`.
+    Held { held_back: HashSet<Key>, was_lost: bool },
+    /// The lease cannot be renewed: the workers must be cancelled.
+    Draining { error: String },
+    /// The lease is about to expire: the workers must be aborted.
+    Lost,
+}
+
+impl LeaseKeeper {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        renewal: Renewal,
+        renewed: watch::Receiver<Duration>,
+        grace: Duration,
+    ) -> Self {
+        let timeline = LeaseTimeline { renewed: *renewed.borrow(), ttl: renewal.ttl, grace };
+        Self { engine, renewal, timeline, renewed, state: LeaseState::Held, held_back: HashSet::new() }
+    }
+
+    /// The id under which this process claims rows.
+    pub(super) fn owner(&self) -> &str {
+        &self.renewal.owner
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        self.renewal.ttl
+    }
+
+    /// The lease under which a row is claimed now.
+    pub(super) fn timeline(&self) -> LeaseTimeline {
+        self.timeline
+    }
+
+    /// Whether rows may be claimed now.
+    pub(super) fn can_claim(&self) -> bool {
+        matches!(self.state, LeaseState::Held)
+    }
+
+    /// Remembers an instance whose claim has to wait for the lease.
+    pub(super) fn hold_back(&mut self, key: Key) {
         self.held_back.insert(key);
     }
 
-    /// The answer to the last request; never ends where there is none. Cancel safe.
-    pub(in crate::controller) async fn answered(&mut self) -> Result<Duration, Option<StoreError>> {
-        match &mut self.state {
-            // Nobody aborts it, and what it runs does not panic; were it gone all the same, there is no lease.
-            State::Asking(request) => request.await.unwrap_or(Err(None)),
-            State::Holds | State::WindingDown | State::Over => std::future::pending().await,
-        }
-    }
-}
-
-impl Run {
-    pub(in crate::controller) fn may_claim(&self) -> bool {
-        matches!(self.standing.state, State::Holds)
+    /// Whether a row that was claimed under `timeline` certainly still belongs to this process: that lease has held until now, and
+    /// the workers are not being stopped.
+    pub(super) fn covers(&self, timeline: LeaseTimeline) -> bool {
+        let held = timeline.phase(self.engine.clock.elapsed()) < Phase::Lost;
+        held && matches!(self.state, LeaseState::Held | LeaseState::Renewing(_))
     }
 
-    /// Whether what was claimed under `tenure` is certainly this process's alone: that lease has held until now, and is not being
-    /// wound down.
-    pub(in crate::controller) fn is_covered(&self, tenure: Tenure) -> bool {
-        let held = tenure.phase(self.engine.clock.elapsed()) < Phase::Over;
-        held && matches!(self.standing.state, State::Holds | State::Asking(_))
-    }
-
-    /// When the lease has to be looked at next.
-    pub(in crate::controller) fn lease_changes(&self) -> Option<Duration> {
-        match self.standing.state {
-            State::Holds | State::WindingDown => self.tenure.next(self.engine.clock.elapsed()),
-            State::Asking(_) | State::Over => None,
+    /// The time at which [`advance`](Self::advance) has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        match self.state {
+            LeaseState::Held | LeaseState::Draining => self.timeline.next(self.engine.clock.elapsed()),
+            LeaseState::Renewing(_) | LeaseState::Lost => None,
         }
     }
 
-    /// Does what the present phase of the lease asks for.
-    pub(in crate::controller) fn keep_to_the_lease(&mut self) {
-        let phase = self.tenure.phase(self.engine.clock.elapsed());
-        match self.standing.state {
-            State::Holds if phase > Phase::Working => self.standing.state = State::Asking(self.ask()),
-            State::WindingDown if phase == Phase::Over => {
-                self.standing.state = State::Over;
-                for key in self.all_running() {
-                    self.abort(&key);
-                }
+    /// Moves on with the present phase of the lease.
+    #[must_use]
+    pub(super) fn advance(&mut self) -> Option<LeaseChange> {
+        let phase = self.timeline.phase(self.engine.clock.elapsed());
+        match self.state {
+            LeaseState::Held if phase > Phase::Held => {
+                self.state = LeaseState::Renewing(self.renew());
+                None
             }
-            State::Holds | State::Asking(_) | State::WindingDown | State::Over => {}
+            LeaseState::Draining if phase == Phase::Lost => {
+                self.state = LeaseState::Lost;
+                Some(LeaseChange::Lost)
+            }
+            LeaseState::Held | LeaseState::Renewing(_) | LeaseState::Draining | LeaseState::Lost => None,
         }
     }
 
-    fn ask(&self) -> JoinHandle<Result<Duration, Option<StoreError>>> {
-        let (engine, renewal) = (self.engine.clone(), self.me.clone());
+    fn renew(&self) -> JoinHandle<RenewalReply> {
+        let (engine, renewal) = (self.engine.clone(), self.renewal.clone());
         tokio::spawn(async move {
-            let asked = engine.clock.elapsed();
-            // How long a disk takes is no matter of the clock, which a test may move meanwhile.
-            let patience = renewal.ttl / 12;
-            match tokio::time::timeout(patience, engine.store.renew(vec![renewal], engine.clock.now())).await {
-                Ok(answer) => answer.map(|_| asked).map_err(Some),
+            let requested = engine.clock.elapsed();
+            // Real time, because the time of a disk does not depend on a test's clock.
+            let timeout = renewal.ttl / 12;
+            match tokio::time::timeout(timeout, engine.store.renew(vec![renewal], engine.clock.now())).await {
+                Ok(reply) => reply.map(|_| requested).map_err(Some),
                 Err(_elapsed) => Err(None),
             }
         })
     }
 
-    pub(in crate::controller) fn asked(&mut self, answer: Result<Duration, Option<StoreError>>) {
-        self.standing.state = State::Holds;
-        match answer {
-            // What others claimed in between is seen by a look at what runs.
-            Ok(at) => {
-                self.look_at_all();
-                self.lease_holds(at);
+    /// The next event of the lease. Cancel safe.
+    pub(super) async fn next_event(&mut self) -> LeaseEvent {
+        let Self { state, renewed, .. } = self;
+        let reply = async {
+            match state {
+                // The task is never aborted; should it panic, there is no lease.
+                LeaseState::Renewing(request) => request.await.unwrap_or(Err(None)),
+                LeaseState::Held | LeaseState::Draining | LeaseState::Lost => pending().await,
             }
-            // The watchdog was faster: the lease holds.
-            Err(_) if self.tenure.phase(self.engine.clock.elapsed()) == Phase::Working => {
-                self.look_at_all();
-                self.lease_holds(self.tenure.renewed);
+        };
+        tokio::select! {
+            Ok(()) = renewed.changed() => LeaseEvent::Renewed,
+            reply = reply => LeaseEvent::Reply(reply),
+        }
+    }
+
+    /// Takes `event` into account.
+    #[must_use]
+    pub(super) fn on_event(&mut self, event: LeaseEvent) -> Option<LeaseChange> {
+        match event {
+            LeaseEvent::Renewed => {
+                let at = *self.renewed.borrow_and_update();
+                self.extend(at);
+                matches!(self.state, LeaseState::Draining | LeaseState::Lost).then(|| self.hold())
             }
-            Err(error) => {
+            LeaseEvent::Reply(Ok(at)) => {
+                self.extend(at);
+                Some(self.hold())
+            }
+            // The watchdog has renewed the lease meanwhile.
+            LeaseEvent::Reply(Err(_)) if self.timeline.phase(self.engine.clock.elapsed()) == Phase::Held => {
+                Some(self.hold())
+            }
+            LeaseEvent::Reply(Err(error)) => {
+                self.state = LeaseState::Draining;
                 let error = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-                tracing::error!(
-                    owner = %self.me.owner, %error, workers = self.running.len(),
-                    "the lease is running out and cannot be renewed: the workers are told to end"
-                );
-                self.standing.state = State::WindingDown;
-                for key in self.all_running() {
-                    self.tell_to_end(&key);
-                }
-                self.running.values_mut().for_each(|running| running.lost = true);
-                self.keep_to_the_lease();
+                Some(LeaseChange::Draining { error })
             }
         }
     }
 
-    /// The watchdog has renewed the lease.
-    pub(in crate::controller) fn lease_renewed(&mut self) {
-        let at = *self.renewed.borrow_and_update();
-        self.lease_holds(at);
+    /// The lease was renewed by a request at `at`.
+    fn extend(&mut self, at: Duration) {
+        self.timeline.renewed = self.timeline.renewed.max(at);
     }
 
-    /// The lease was renewed by a request that was made `at` that time.
-    fn lease_holds(&mut self, at: Duration) {
-        self.tenure.renewed = self.tenure.renewed.max(at);
-        if matches!(self.standing.state, State::WindingDown | State::Over) {
-            tracing::info!(owner = %self.me.owner, "the lease holds again: work goes on");
-            self.standing.state = State::Holds;
-            self.look_at_all();
-        }
-        if self.may_claim() {
-            for key in mem::take(&mut self.standing.held_back) {
-                self.look_now(key);
-            }
-        }
-    }
-
-    fn look_at_all(&mut self) {
-        for key in self.all_running() {
-            self.look_now(key);
-        }
-    }
-
-    pub(in crate::controller) fn all_running(&self) -> Vec<Key> {
-        self.running.keys().cloned().collect()
+    fn hold(&mut self) -> LeaseChange {
+        let before = mem::replace(&mut self.state, LeaseState::Held);
+        let was_lost = matches!(before, LeaseState::Draining | LeaseState::Lost);
+        LeaseChange::Held { held_back: mem::take(&mut self.held_back), was_lost }
     }
 }

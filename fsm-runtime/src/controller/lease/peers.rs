@@ -1,4 +1,4 @@
-//! Owns what this process knows of the others that work on the same store: who lives, who is gone, who has left.
+//! The other processes that work on the same store: which are alive, and when one is gone.
 
 use crate::{
     engine::Engine,
@@ -7,21 +7,21 @@ use crate::{
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{Notify, broadcast::error::RecvError};
 
-/// How often it is looked whether another process is gone; one look is one small query and one file for each process.
-const GLANCE: Duration = Duration::from_millis(500);
-/// The least time between two looks, however much others write.
-const BREATH: Duration = Duration::from_millis(50);
+/// How often the other processes are checked. A check costs one small query, and one file for each process.
+const PEER_POLL: Duration = Duration::from_millis(500);
+/// The least time between two checks, however often other processes write.
+const MIN_POLL_GAP: Duration = Duration::from_millis(50);
 
-/// Whether `owner` is a process whose lease lives.
-pub(in crate::controller) async fn lives(engine: &Engine, owner: &str) -> Result<bool, StoreError> {
+/// Whether `owner` is a process with a live lease.
+pub(in crate::controller) async fn is_live(engine: &Engine, owner: &str) -> Result<bool, StoreError> {
     let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
     Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
 }
 
-/// Watches the other processes, of which those in `known` were alive before the first scan: ends the leases of those that are
-/// gone for certain, and tells `left` when there is one less.
+/// Watches the other processes, of which those in `known` were alive before the first scan. Ends the leases of dead processes, and
+/// notifies `left` whenever a process is gone.
 ///
-/// Ends when the store is closed.
+/// Returns when the store is closed.
 pub(in crate::controller) async fn watch(
     engine: Arc<Engine>,
     me: String,
@@ -30,18 +30,18 @@ pub(in crate::controller) async fn watch(
 ) {
     let mut foreign = engine.store.foreign_changes();
     loop {
-        // A store that is away is the scan's to report.
+        // The scan reports a store that is away.
         if let Ok(now) = alive(&engine, &me).await {
             if !known.is_subset(&now) {
                 left.notify_one();
             }
             known = now;
         }
-        engine.clock.sleep(BREATH).await;
+        engine.clock.sleep(MIN_POLL_GAP).await;
         tokio::select! {
-            () = engine.clock.sleep(GLANCE) => {}
-            heard = foreign.recv() => {
-                if matches!(heard, Err(RecvError::Closed)) {
+            () = engine.clock.sleep(PEER_POLL) => {}
+            change = foreign.recv() => {
+                if matches!(change, Err(RecvError::Closed)) {
                     return;
                 }
             }
@@ -49,7 +49,7 @@ pub(in crate::controller) async fn watch(
     }
 }
 
-/// The other processes that are alive.
+/// The other processes that are alive. Ends the leases of those that are dead.
 pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<HashSet<String>, StoreError> {
     let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
     let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
@@ -57,9 +57,9 @@ pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<Ha
     if !gone.is_empty() {
         let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
         engine.asked("end_leases", engine.store.end_leases(owners, engine.clock.now())).await?;
-        // Not before: until it could be written down, it is tried at every look.
+        // Logged once, after the leases were ended; until then every check tries again.
         for Lease { owner, holder, .. } in &gone {
-            tracing::warn!(%owner, %holder, "a process is gone: what it worked on is taken over");
+            tracing::warn!(%owner, %holder, "a process is gone; its work is taken over");
         }
     }
     Ok(alive.into_iter().map(|lease| lease.owner).collect())
@@ -97,14 +97,14 @@ mod tests {
         })
     }
 
-    /// No time passes: what is seen is seen by the first look.
+    /// The clock stands still, so that only the first check can see it.
     #[tokio::test]
     async fn l1_a_process_that_leaves_between_two_scans_is_noticed() {
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (engine, left) = (engine(&clock), Arc::new(Notify::new()));
         let known = HashSet::from(["gone".to_owned()]);
         let watching = tokio::spawn(watch(engine, "me".to_owned(), known, left.clone()));
-        tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("it is one less");
+        tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("a process is gone");
         watching.abort();
     }
 }

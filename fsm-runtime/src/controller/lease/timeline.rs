@@ -1,14 +1,14 @@
-//! Owns what a process may do while its lease lasts: work, wind down, or nothing. Pure.
+//! The phases of a lease, as its holder counts them. Pure.
 
 use std::time::Duration;
 
-/// A lease as its holder counts it, on monotonic time.
+/// A lease in the holder's monotonic time.
 ///
-/// The store counts from when the renewal is written, the holder from when it asked for it, which is earlier: the holder
-/// always believes that its lease ends before the store does.
+/// The store counts the lease from the write of the renewal, the holder from its request, which is earlier. For the holder the
+/// lease therefore always ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tenure {
-    /// When the last renewal that was answered was asked for.
+pub(crate) struct LeaseTimeline {
+    /// The time of the request of the last successful renewal.
     pub(crate) renewed: Duration,
     pub(crate) ttl: Duration,
     pub(crate) grace: Duration,
@@ -16,46 +16,46 @@ pub(crate) struct Tenure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// The lease holds.
-    Working,
-    /// It cannot be renewed: workers are told to end, while it still holds.
-    WindingDown,
-    /// It is about to lapse: workers are aborted. Others may claim what this process holds.
-    Over,
+    /// Workers run.
+    Held,
+    /// The lease was not renewed in time: workers are cancelled while it still holds.
+    Draining,
+    /// The lease is about to expire: workers are aborted. Afterwards other processes may claim the rows.
+    Lost,
 }
 
-impl Tenure {
-    /// Renewed at every third of the lease: one renewal may be lost and one late.
+impl LeaseTimeline {
+    /// The interval of renewals, a third of the lease: one renewal may be lost and one late.
     pub(crate) fn interval(ttl: Duration) -> Duration {
         ttl / 3
     }
 
     pub(crate) fn phase(self, now: Duration) -> Phase {
-        if now < self.winds_down() {
-            Phase::Working
-        } else if now < self.over() {
-            Phase::WindingDown
+        if now < self.draining_at() {
+            Phase::Held
+        } else if now < self.lost_at() {
+            Phase::Draining
         } else {
-            Phase::Over
+            Phase::Lost
         }
     }
 
-    /// When the phase changes next; `None` when it is over.
+    /// The time of the next phase; `None` in the last one.
     pub(crate) fn next(self, now: Duration) -> Option<Duration> {
         match self.phase(now) {
-            Phase::Working => Some(self.winds_down()),
-            Phase::WindingDown => Some(self.over()),
-            Phase::Over => None,
+            Phase::Held => Some(self.draining_at()),
+            Phase::Draining => Some(self.lost_at()),
+            Phase::Lost => None,
         }
     }
 
-    fn winds_down(self) -> Duration {
+    fn draining_at(self) -> Duration {
         self.renewed.saturating_add(self.ttl * 2 / 3)
     }
 
-    /// A sixth of the lease is left for the aborts to take effect.
-    fn over(self) -> Duration {
-        self.winds_down().saturating_add(self.grace.min(self.ttl / 6))
+    /// At least a sixth of the lease is left for aborts to take effect.
+    fn lost_at(self) -> Duration {
+        self.draining_at().saturating_add(self.grace.min(self.ttl / 6))
     }
 }
 
@@ -66,22 +66,22 @@ mod tests {
     #[test]
     fn workers_are_cancelled_and_aborted_before_the_lease_ends() {
         let seconds = Duration::from_secs;
-        let tenure = Tenure { renewed: seconds(100), ttl: seconds(15), grace: seconds(5) };
-        assert_eq!(Tenure::interval(tenure.ttl), seconds(5));
-        assert_eq!(tenure.phase(seconds(109)), Phase::Working);
-        assert_eq!(tenure.phase(seconds(110)), Phase::WindingDown);
-        assert_eq!(tenure.next(seconds(110)), Some(Duration::from_millis(112_500)));
-        assert_eq!(tenure.phase(Duration::from_millis(112_500)), Phase::Over);
-        assert_eq!(tenure.next(seconds(113)), None);
+        let timeline = LeaseTimeline { renewed: seconds(100), ttl: seconds(15), grace: seconds(5) };
+        assert_eq!(LeaseTimeline::interval(timeline.ttl), seconds(5));
+        assert_eq!(timeline.phase(seconds(109)), Phase::Held);
+        assert_eq!(timeline.phase(seconds(110)), Phase::Draining);
+        assert_eq!(timeline.next(seconds(110)), Some(Duration::from_millis(112_500)));
+        assert_eq!(timeline.phase(Duration::from_millis(112_500)), Phase::Lost);
+        assert_eq!(timeline.next(seconds(113)), None);
     }
 
     #[test]
     fn a_short_grace_is_kept_and_a_long_one_is_shortened() {
         let ttl = Duration::from_mins(1);
         for grace in [Duration::ZERO, Duration::from_secs(3), Duration::from_hours(1)] {
-            let tenure = Tenure { renewed: Duration::ZERO, ttl, grace };
-            assert!(tenure.over() <= ttl * 5 / 6);
-            assert!(tenure.over() <= tenure.winds_down() + grace);
+            let timeline = LeaseTimeline { renewed: Duration::ZERO, ttl, grace };
+            assert!(timeline.lost_at() <= ttl * 5 / 6);
+            assert!(timeline.lost_at() <= timeline.draining_at() + grace);
         }
     }
 }

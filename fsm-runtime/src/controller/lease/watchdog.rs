@@ -1,10 +1,10 @@
-//! Owns the renewal of this process's lease: a thread of its own, which renews only while the executor answers.
+//! The watchdog: renews this process's lease from a thread of its own, as long as the async runtime responds.
 //!
-//! Were it a task, one worker that blocks its thread could hold it up, and the lease would be lost with everybody's work;
-//! were it a thread that renews whatever happens, a process whose executor stands still would keep its work for ever. It also tells of
-//! what takes too long: whatever else hangs, it does not.
+//! As a task, it could be held up by one worker that blocks its thread, and all work would lose the lease. A thread that renews in any
+//! case would let a process keep its claims though its async runtime hangs. The watchdog also logs what takes too long, because it
+//! does not hang with the rest.
 
-use super::timeline::Tenure;
+use super::timeline::LeaseTimeline;
 use crate::{
     clock::Clock,
     engine::{
@@ -22,36 +22,36 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Among the parts of a runtime.
+/// The name of the watchdog among the background tasks.
 pub(in crate::controller) const WATCHDOG: &str = "watchdog";
 
 /// Renews the lease until it is dropped.
 pub(crate) struct Watchdog {
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    /// When the last renewal that was answered was asked for, on the monotonic clock.
+    /// The time of the request of the last successful renewal, on the monotonic clock.
     renewed: watch::Receiver<Duration>,
 }
 
 impl Watchdog {
-    /// Takes the lease that `renewal` describes, and keeps it.
+    /// Acquires the lease that `renewal` describes, and keeps it.
     ///
     /// # Errors
-    /// The store's, when it cannot be taken; [`StoreError::Failed`] when no thread can be started.
+    /// The store's error when the lease cannot be acquired; [`StoreError::Failed`] when no thread can be started.
     pub(crate) async fn start(engine: Arc<Engine>, renewal: Renewal) -> Result<Self, StoreError> {
-        let asked = engine.clock.elapsed();
+        let requested = engine.clock.elapsed();
         renew(&engine, &renewal).await?;
-        let (told, renewed) = watch::channel(asked);
+        let (sender, renewed) = watch::channel(requested);
         let stop = CancellationToken::new();
         let failed = |e: io::Error| StoreError::Failed {
             store: "this store".to_owned(),
-            cause: format!("the thread that keeps the lease could not be started: {e}"),
+            cause: format!("the watchdog thread could not be started: {e}"),
         };
-        // Its own executor: timers of the one that it watches stand still when that does.
+        // A runtime of its own: the timers of the watched one hang with it.
         let own = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let (watched, stopped) = (Handle::current(), stop.clone());
-        // Counted from here: the thread may be late.
-        let first = engine.clock.sleep(Tenure::interval(renewal.ttl));
+        // Counted from here: the thread may start late.
+        let first = engine.clock.sleep(LeaseTimeline::interval(renewal.ttl));
         let thread = std::thread::Builder::new()
             .name("fsm-watchdog".into())
             .spawn(move || {
@@ -61,7 +61,7 @@ impl Watchdog {
                         () = stopped.cancelled() => {}
                         () = async {
                             first.await;
-                            keep_on(&engine, &renewal, &watched, &told).await;
+                            run(&engine, &renewal, &watched, &sender).await;
                         } => {}
                     }
                 });
@@ -74,11 +74,11 @@ impl Watchdog {
         self.renewed.clone()
     }
 
-    /// Ends the thread, and waits until it has ended. Cancel safe: dropped half-way, it ends all the same.
+    /// Stops the thread, and waits for its end. Cancel safe: the thread ends in any case.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
-            // It is at most one store call away from its end. A panic in it has printed itself.
+            // It ends after at most one store call. A panic in it is printed by the panic hook.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
@@ -90,55 +90,58 @@ impl Drop for Watchdog {
     }
 }
 
-/// Begins again after a panic, of a store's code, say. Never returns by itself.
-async fn keep_on(engine: &Engine, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
+/// Renews and watches, and restarts after a panic, such as of the store. Never returns.
+async fn run(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &watch::Sender<Duration>) {
     loop {
         engine.health.runs(WATCHDOG);
         let both = async {
-            tokio::join!(keep(engine, renewal, watched, told), look_on(&engine.clock, &engine.calls, &engine.health))
+            tokio::join!(
+                keep_lease(engine, renewal, watched, renewed),
+                report_slow(&engine.clock, &engine.calls, &engine.health)
+            )
         };
         if let Err(panic) = panics::caught(both).await {
             engine.health.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
-            engine.clock.sleep(Tenure::interval(renewal.ttl)).await;
+            engine.clock.sleep(LeaseTimeline::interval(renewal.ttl)).await;
         }
     }
 }
 
-/// Renews now and at every interval. Never returns by itself.
-async fn keep(engine: &Engine, renewal: &Renewal, watched: &Handle, told: &watch::Sender<Duration>) {
-    let interval = Tenure::interval(renewal.ttl);
+/// Renews now and at every interval. Never returns.
+async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &watch::Sender<Duration>) {
+    let interval = LeaseTimeline::interval(renewal.ttl);
     let mut lost = false;
     loop {
         let (answer, mut answered) = oneshot::channel();
-        // It comes from outside the executor, so that any of its threads can take it.
+        // Spawned from outside the runtime, so that any of its threads can run it.
         watched.spawn(async move {
             let _ = answer.send(());
         });
         if engine.clock.timeout(interval, &mut answered).await.is_none() {
             tracing::error!(
                 owner = %renewal.owner,
-                "the executor has not answered for {interval:?}: something blocks its threads, and the lease is not \
-                 renewed; blocking work belongs in `spawn_blocking`"
+                "the async runtime has not responded for {interval:?}: something blocks its threads, and the lease is not \
+                 renewed; move blocking code to `spawn_blocking`"
             );
-            // An executor that has ended answers never, and the watchdog is stopped with it.
+            // A runtime that has ended never responds, and the watchdog is stopped with it.
             let _ = answered.await;
         }
-        let asked = engine.clock.elapsed();
-        let answer = renew(engine, renewal).await;
-        // A lock is waited for in the store, and may be free before the lease has run out.
-        let pause = if matches!(answer, Err(StoreError::Busy { .. })) { interval / 20 } else { interval };
-        match answer {
+        let requested = engine.clock.elapsed();
+        let renewal_result = renew(engine, renewal).await;
+        // The store has waited for the lock already, and the lock may be free before the lease expires.
+        let pause = if matches!(renewal_result, Err(StoreError::Busy { .. })) { interval / 20 } else { interval };
+        match renewal_result {
             Ok(_) => {
                 if std::mem::take(&mut lost) {
                     engine.health.untroubled(WATCHDOG);
                     tracing::info!(owner = %renewal.owner, "the lease is renewed again");
                 }
-                // The controller may be gone already.
-                let _ = told.send(asked);
+                // The controller may have ended.
+                let _ = renewed.send(requested);
             }
             Err(error) if !lost => {
                 lost = true;
-                tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; trying again");
+                tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; retrying");
                 engine.health.troubled(WATCHDOG, format!("the lease cannot be renewed: {error}"));
             }
             Err(_) => {}
@@ -151,40 +154,40 @@ async fn renew(engine: &Engine, renewal: &Renewal) -> Result<Vec<Lease>, StoreEr
     engine.asked("renew", engine.store.renew(vec![renewal.clone()], engine.clock.now())).await
 }
 
-/// Tells of what takes too long: a call that the store does not answer, a part that does not come round. Never returns by itself.
-async fn look_on(clock: &Clock, open: &Calls, health: &HealthRegistry) {
+/// Logs store calls that are not answered, and background tasks that block. Never returns.
+async fn report_slow(clock: &Clock, open: &Calls, health: &HealthRegistry) {
     let (mut calls, mut rounds) = (Patience::default(), Patience::default());
     loop {
         clock.sleep(SLOW / 2).await;
-        tell_of_calls(&mut calls, &open.read(clock.elapsed()));
-        tell_of_rounds(&mut rounds, health.longest_round());
+        report_calls(&mut calls, &open.read(clock.elapsed()));
+        report_rounds(&mut rounds, health.longest_round());
     }
 }
 
-fn tell_of_calls(patience: &mut Patience, open: &[StoreCall]) {
+fn report_calls(patience: &mut Patience, open: &[StoreCall]) {
     let (call, age) = open.first().map_or(("", Duration::ZERO), |first| (first.call, first.age));
     match patience.ends(age) {
         Some(Word::Slow) => tracing::warn!(
             call,
             ?age,
             calls = open.len(),
-            "the store does not answer: what was asked waits for it, and `Runtime::status` shows for how long"
+            "the store does not answer; `Runtime::status` shows the open calls"
         ),
         Some(Word::Over) => tracing::info!("the store answers again"),
         None => {}
     }
 }
 
-fn tell_of_rounds(patience: &mut Patience, longest: Option<(&'static str, Duration)>) {
-    let (part, age) = longest.unwrap_or_default();
+fn report_rounds(patience: &mut Patience, longest: Option<(&'static str, Duration)>) {
+    let (task, age) = longest.unwrap_or_default();
     match patience.ends(age) {
         Some(Word::Slow) => tracing::error!(
-            part,
+            task,
             ?age,
-            "a part of the runtime does not come round: something that it calls blocks its thread, such as a layer of `tracing`, a \
-             recorder of `metrics`, or the store's own code"
+            "a background task is blocked: something that it calls blocks its thread, such as a `tracing` layer, a `metrics` recorder \
+             or the store"
         ),
-        Some(Word::Over) => tracing::info!("all parts of the runtime come round again"),
+        Some(Word::Over) => tracing::info!("background tasks are responsive again"),
         None => {}
     }
 }
@@ -198,25 +201,24 @@ mod tests {
     #[tokio::test]
     async fn an_unanswered_call_is_reported_repeatedly() {
         let lines = Lines::default();
-        // With one subscriber alone, `tracing` asks that of whichever thread meets an event first, and remembers its answer for
-        // all: other tests' threads have none.
+        // A second subscriber: with one alone, `tracing` caches the interest of the first thread for all threads.
         let _another = tracing::Dispatch::new(Lines::default());
         let _logged = tracing::subscriber::set_default(lines.clone());
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let (clock, calls) = (manual.clock(), Calls::default());
         let health = HealthRegistry::new(clock.clone());
-        let mut looking = Box::pin(look_on(&clock, &calls, &health));
+        let mut reporting = Box::pin(report_slow(&clock, &calls, &health));
         let mut hangs = Box::pin(calls.until("due", clock.elapsed(), std::future::pending::<()>()));
         let mut said = Vec::new();
         for second in 0..=45_u64 {
-            // Everything that can go on does, before time does.
-            tokio::select! { biased; () = &mut looking => {}, () = &mut hangs => {}, () = ready(()) => {} }
+            // Everything that is ready runs before time advances.
+            tokio::select! { biased; () = &mut reporting => {}, () = &mut hangs => {}, () = ready(()) => {} }
             said.extend(lines.take().into_iter().map(|line| (second, line)));
             manual.advance(Duration::from_secs(1));
         }
         let seconds: Vec<u64> = said.iter().map(|(second, _)| *second).collect();
         assert_eq!(seconds, [10, 20, 40], "{said:?}");
-        let line = "WARN message=the store does not answer: what was asked waits for it, and `Runtime::status` shows for how long \
+        let line = "WARN message=the store does not answer; `Runtime::status` shows the open calls \
                     call=\"due\" age=10s calls=1";
         assert_eq!(said[0].1, line);
     }

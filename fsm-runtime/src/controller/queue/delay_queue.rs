@@ -1,4 +1,4 @@
-//! Owns when each instance is looked at next: one entry for each key, the earliest time wins. Pure.
+//! A delay queue with one entry for each key; the earliest time wins. Pure.
 
 use crate::store::Key;
 use std::{
@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-/// How many keys it keeps room for though it is empty.
+/// The capacity that is kept while the queue is empty.
 const SMALL: usize = 256;
 
-/// Times are those of the monotonic clock.
+/// Keys with the monotonic time at which each is due.
 #[derive(Default)]
-pub(crate) struct Schedule {
+pub(crate) struct DelayQueue {
     due: HashMap<Key, Duration>,
-    /// What left `due` or was brought forward since is still in here, and is skipped.
+    /// May hold entries that are no longer in `due`, which are skipped.
     queue: BinaryHeap<Reverse<(Duration, Key)>>,
 }
 
-impl Schedule {
-    /// Looks at `key` at `at`, or earlier where that is planned already.
+impl DelayQueue {
+    /// Adds `key` at `at`, or keeps its entry where that is earlier.
     pub(crate) fn add(&mut self, key: Key, at: Duration) {
         match self.due.get_mut(&key) {
             Some(planned) if *planned <= at => return,
@@ -37,12 +37,12 @@ impl Schedule {
         self.due.len()
     }
 
-    /// For when `key` is planned.
-    pub(crate) fn planned(&self, key: &Key) -> Option<Duration> {
+    /// The time of `key`.
+    pub(crate) fn get(&self, key: &Key) -> Option<Duration> {
         self.due.get(key).copied()
     }
 
-    /// When the earliest key is due.
+    /// The time of the earliest key.
     pub(crate) fn next(&mut self) -> Option<Duration> {
         while let Some(Reverse((at, key))) = self.queue.peek() {
             if self.due.get(key) == Some(at) {
@@ -50,13 +50,13 @@ impl Schedule {
             }
             self.queue.pop();
         }
-        // What a burst of many keys needed is given back.
+        // Free the memory of a burst.
         self.queue.shrink_to(SMALL);
         self.due.shrink_to(SMALL);
         None
     }
 
-    /// Takes the earliest key, if it is due at `now`, with the time for which it was planned.
+    /// Takes the earliest key if it is due at `now`, with its time.
     pub(crate) fn pop(&mut self, now: Duration) -> Option<(Key, Duration)> {
         if self.next()? > now {
             return None;
@@ -83,33 +83,33 @@ mod tests {
 
     #[test]
     fn the_earliest_time_of_a_key_wins() {
-        let mut schedule = Schedule::default();
-        schedule.add(key("a"), at(5));
-        schedule.add(key("a"), at(3));
-        schedule.add(key("a"), at(9));
-        assert_eq!(schedule.next(), Some(at(3)));
-        assert_eq!(schedule.pop(at(2)), None);
-        assert_eq!(schedule.pop(at(3)), Some((key("a"), at(3))));
-        assert_eq!(schedule.pop(at(10)), None, "it was one look, not three");
+        let mut queue = DelayQueue::default();
+        queue.add(key("a"), at(5));
+        queue.add(key("a"), at(3));
+        queue.add(key("a"), at(9));
+        assert_eq!(queue.next(), Some(at(3)));
+        assert_eq!(queue.pop(at(2)), None);
+        assert_eq!(queue.pop(at(3)), Some((key("a"), at(3))));
+        assert_eq!(queue.pop(at(10)), None, "one entry, not three");
     }
 
     #[test]
     fn a_key_can_be_scheduled_again_after_its_look() {
-        let mut schedule = Schedule::default();
-        schedule.add(key("a"), at(1));
-        assert_eq!(schedule.pop(at(1)), Some((key("a"), at(1))));
-        schedule.add(key("a"), at(2));
-        assert_eq!(schedule.pop(at(2)), Some((key("a"), at(2))));
+        let mut queue = DelayQueue::default();
+        queue.add(key("a"), at(1));
+        assert_eq!(queue.pop(at(1)), Some((key("a"), at(1))));
+        queue.add(key("a"), at(2));
+        assert_eq!(queue.pop(at(2)), Some((key("a"), at(2))));
     }
 
     #[test]
-    fn a_removed_key_is_not_looked_at() {
-        let mut schedule = Schedule::default();
-        schedule.add(key("a"), at(1));
-        schedule.add(key("b"), at(2));
-        schedule.remove(&key("a"));
-        assert_eq!(schedule.pop(at(3)), Some((key("b"), at(2))));
-        assert_eq!(schedule.pop(at(3)), None);
+    fn a_removed_key_is_not_due() {
+        let mut queue = DelayQueue::default();
+        queue.add(key("a"), at(1));
+        queue.add(key("b"), at(2));
+        queue.remove(&key("a"));
+        assert_eq!(queue.pop(at(3)), Some((key("b"), at(2))));
+        assert_eq!(queue.pop(at(3)), None);
     }
 
     #[derive(Clone, Debug)]
@@ -131,17 +131,17 @@ mod tests {
     proptest! {
         #[test]
         fn c13_the_schedule_behaves_like_a_plain_map(ops in ops()) {
-            let mut schedule = Schedule::default();
+            let mut queue = DelayQueue::default();
             let mut model: BTreeMap<Key, Duration> = BTreeMap::new();
             for op in ops {
                 match op {
                     Op::Add(id, seconds) => {
                         let (key, at) = (key(&id.to_string()), at(seconds));
-                        schedule.add(key.clone(), at);
+                        queue.add(key.clone(), at);
                         model.entry(key).and_modify(|planned| *planned = at.min(*planned)).or_insert(at);
                     }
                     Op::Remove(id) => {
-                        schedule.remove(&key(&id.to_string()));
+                        queue.remove(&key(&id.to_string()));
                         model.remove(&key(&id.to_string()));
                     }
                     Op::Pop(now) => {
@@ -150,14 +150,14 @@ mod tests {
                         if let Some((_, key)) = &due {
                             model.remove(key);
                         }
-                        prop_assert_eq!(schedule.pop(at(now)), due.map(|(at, key)| (key, at)));
+                        prop_assert_eq!(queue.pop(at(now)), due.map(|(at, key)| (key, at)));
                     }
                 }
-                prop_assert_eq!(schedule.next(), model.values().min().copied());
+                prop_assert_eq!(queue.next(), model.values().min().copied());
             }
-            // Everything that is left comes, once, and earliest first.
+            // Every entry comes once, the earliest first.
             let mut left = Vec::new();
-            while let Some((key, at)) = schedule.pop(Duration::MAX) {
+            while let Some((key, at)) = queue.pop(Duration::MAX) {
                 left.push((at, key));
             }
             prop_assert!(left.is_sorted());

@@ -1,44 +1,44 @@
-//! Owns which instances have steps under way beside the loop, and whether a trigger came meanwhile. Pure.
+//! The instances with steps in flight, and whether a look at each was deferred. Pure.
 
 use crate::store::Key;
 use std::collections::HashMap;
 
-/// An instance is not looked at while a step of it is under way: a look, or the storing of what its worker could not store itself.
-/// There may be two, when a worker falls during a look; only the end of the last one frees the instance.
+/// An instance is not looked at while a step of it is in flight. There may be two steps, when a worker ends during a look; the
+/// instance is free at the end of the last one.
 #[derive(Default)]
-pub(in crate::controller) struct Busy(HashMap<Key, Steps>);
+pub(super) struct InFlight(HashMap<Key, Steps>);
 
 #[derive(Default)]
 struct Steps {
-    under_way: u32,
-    again: bool,
+    count: u32,
+    deferred: bool,
 }
 
-impl Busy {
-    /// A step of `key` begins.
-    pub(in crate::controller) fn begin(&mut self, key: Key) {
-        self.0.entry(key).or_default().under_way += 1;
+impl InFlight {
+    /// Records that a step of `key` begins.
+    pub(super) fn begin(&mut self, key: Key) {
+        self.0.entry(key).or_default().count += 1;
     }
 
-    /// Whether a step of `key` is under way.
-    pub(in crate::controller) fn is(&self, key: &Key) -> bool {
+    /// Whether a step of `key` is in flight.
+    pub(super) fn contains(&self, key: &Key) -> bool {
         self.0.contains_key(key)
     }
 
-    /// A trigger for `key` has come: whether it has to wait for the steps that are under way. However many do, they lead to one more
-    /// look.
-    pub(in crate::controller) fn waits(&mut self, key: &Key) -> bool {
-        self.0.get_mut(key).map(|steps| steps.again = true).is_some()
+    /// Defers a look at `key` to the end of its steps; returns `false` where none is in flight. However many looks are deferred, one
+    /// follows.
+    pub(super) fn defer(&mut self, key: &Key) -> bool {
+        self.0.get_mut(key).map(|steps| steps.deferred = true).is_some()
     }
 
-    /// A step of `key` has ended: whether it was the last, and a trigger came while they were under way.
-    pub(in crate::controller) fn end(&mut self, key: &Key) -> bool {
+    /// Records the end of a step of `key`. Returns whether it was the last one and a look was deferred.
+    pub(super) fn end(&mut self, key: &Key) -> bool {
         let Some(steps) = self.0.get_mut(key) else { return false };
-        steps.under_way = steps.under_way.saturating_sub(1);
-        if steps.under_way > 0 {
+        steps.count = steps.count.saturating_sub(1);
+        if steps.count > 0 {
             return false;
         }
-        self.0.remove(key).is_some_and(|steps| steps.again)
+        self.0.remove(key).is_some_and(|steps| steps.deferred)
     }
 }
 
@@ -48,27 +48,27 @@ mod tests {
 
     #[test]
     fn c1_many_triggers_during_a_step_cause_one_more_look() {
-        let (mut busy, key) = (Busy::default(), Key::new("M", "a"));
-        assert!(!busy.waits(&key), "it is looked at at once");
-        busy.begin(key.clone());
-        assert!(!busy.end(&key), "nothing came");
-        busy.begin(key.clone());
-        assert!(busy.waits(&key) && busy.waits(&key));
-        assert!(busy.end(&key));
-        assert!(!busy.is(&key) && !busy.waits(&key));
+        let (mut steps, key) = (InFlight::default(), Key::new("M", "a"));
+        assert!(!steps.defer(&key), "nothing is in flight");
+        steps.begin(key.clone());
+        assert!(!steps.end(&key), "nothing came");
+        steps.begin(key.clone());
+        assert!(steps.defer(&key) && steps.defer(&key));
+        assert!(steps.end(&key));
+        assert!(!steps.contains(&key) && !steps.defer(&key));
     }
 
     #[test]
     fn c1_an_instance_is_busy_until_its_last_step_ends() {
-        let (mut busy, key) = (Busy::default(), Key::new("M", "a"));
-        busy.begin(key.clone());
-        busy.begin(key.clone());
-        assert!(busy.waits(&key));
-        assert!(!busy.end(&key), "the other one is still under way");
-        assert!(busy.is(&key) && busy.waits(&key));
-        assert!(!busy.is(&Key::new("M", "b")));
-        assert!(busy.end(&key), "what came before the first end is not forgotten");
-        assert!(!busy.is(&key));
-        assert!(!busy.end(&key));
+        let (mut steps, key) = (InFlight::default(), Key::new("M", "a"));
+        steps.begin(key.clone());
+        steps.begin(key.clone());
+        assert!(steps.defer(&key));
+        assert!(!steps.end(&key), "the other one is still in flight");
+        assert!(steps.contains(&key) && steps.defer(&key));
+        assert!(!steps.contains(&Key::new("M", "b")));
+        assert!(steps.end(&key), "a look deferred before the first end is not forgotten");
+        assert!(!steps.contains(&key));
+        assert!(!steps.end(&key));
     }
 }

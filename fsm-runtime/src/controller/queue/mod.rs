@@ -1,111 +1,135 @@
-//! Owns whose turn it is to be looked at: what somebody told of goes before what a scan found, and does not starve it. Pure.
+//! The work queue: which instance is looked at next, and the steps that run beside the loop.
 
+mod agenda;
 pub(super) mod delay_queue;
-pub(super) mod in_flight;
+mod in_flight;
 
-use self::delay_queue::Schedule;
-use crate::store::Key;
-use std::time::Duration;
+use self::{agenda::Agenda, in_flight::InFlight};
+use super::step::StepResult;
+use crate::{
+    clock::Clock,
+    store::{Due, Key},
+};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+use tokio::task::{Id, JoinError, JoinSet};
 
-/// With so many found keys no more pages of the scan are taken: a scan waits, and its memory is bounded.
-const FULL: usize = 1_000;
-/// While both have something due, one look in so many is for what was found. What was found leads to one or two words of
-/// its own when it is done, so that this has to be more than three.
-const TURNS: u32 = 4;
+/// The most steps at once: more would only queue for the store.
+const MAX_STEPS: usize = 128;
 
-/// Two schedules that take turns. A key that was looked at is in neither: the look says when the next one is due.
-#[derive(Default)]
-pub(crate) struct Agenda {
-    told: Schedule,
-    found: Schedule,
-    /// How many looks in a row went to what was told of, though something found was due.
-    in_a_row: u32,
+/// When each instance is looked at, and the steps in flight: one instance is not looked at while a step of it runs.
+pub(super) struct WorkQueue {
+    clock: Clock,
+    agenda: Agenda,
+    steps: JoinSet<StepResult>,
+    /// The instance of each step.
+    keys: HashMap<Id, Key>,
+    in_flight: InFlight,
 }
 
-impl Agenda {
-    /// Looks at `key` at `at`, or earlier where that is planned already: somebody told of it.
-    pub(crate) fn tell(&mut self, key: Key, at: Duration) {
-        self.told.add(key, at);
-    }
-
-    /// The same for what a scan found.
-    pub(crate) fn find(&mut self, key: Key, at: Duration) {
-        if self.told.planned(&key).is_none_or(|planned| planned > at) {
-            self.found.add(key, at);
+impl WorkQueue {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            agenda: Agenda::default(),
+            steps: JoinSet::new(),
+            keys: HashMap::new(),
+            in_flight: InFlight::default(),
         }
     }
 
-    /// Whether the scan is to wait.
-    pub(crate) fn is_full(&self) -> bool {
-        self.found.len() >= FULL
+    /// Schedules a look at `key` now.
+    pub(super) fn notify(&mut self, key: Key) {
+        self.agenda.notify(key, self.clock.elapsed());
     }
 
-    /// When the earliest key is due.
-    pub(crate) fn next(&mut self) -> Option<Duration> {
-        self.told.next().into_iter().chain(self.found.next()).min()
+    /// Schedules a look at `key` at the wall-clock time `at`, or earlier where one is scheduled already.
+    pub(super) fn notify_at(&mut self, key: Key, at: SystemTime) {
+        let at = self.to_elapsed(at);
+        self.agenda.notify(key, at);
     }
 
-    /// Takes a key that is due at `now`.
-    pub(crate) fn pop(&mut self, now: Duration) -> Option<Key> {
-        let due = |next: Option<Duration>| next.is_some_and(|at| at <= now);
-        let (told, found) = (due(self.told.next()), due(self.found.next()));
-        if found && (!told || self.in_a_row + 1 >= TURNS) {
-            self.in_a_row = 0;
-            let (key, _) = self.found.pop(now)?;
-            self.told.remove(&key);
-            return Some(key);
+    /// Schedules a look at `key` after `delay`, or earlier where one is scheduled already.
+    pub(super) fn notify_after(&mut self, key: Key, delay: Duration) {
+        self.agenda.notify(key, self.clock.elapsed().saturating_add(delay));
+    }
+
+    /// Schedules a look at what a scan has found.
+    pub(super) fn add_found(&mut self, Due { key, at }: Due) {
+        let at = self.to_elapsed(at);
+        self.agenda.add_found(key, at);
+    }
+
+    /// Whether there is room for another page of a scan.
+    pub(super) fn accepts_found(&self) -> bool {
+        !self.agenda.is_full()
+    }
+
+    /// The time of the next look; `None` where none is scheduled or no more steps may start.
+    pub(super) fn next_look(&mut self) -> Option<Duration> {
+        self.agenda.next().filter(|_| self.steps.len() < MAX_STEPS)
+    }
+
+    /// Whether a look is due now.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.agenda.next().is_some_and(|at| at <= self.clock.elapsed())
+    }
+
+    /// Takes the next instance whose look is due. One with a step in flight is looked at after that step instead.
+    pub(super) fn pop(&mut self) -> Option<Key> {
+        while self.steps.len() < MAX_STEPS {
+            let key = self.agenda.pop(self.clock.elapsed())?;
+            if !self.in_flight.defer(&key) {
+                return Some(key);
+            }
         }
-        self.in_a_row = if found { self.in_a_row + 1 } else { 0 };
-        let (key, _) = self.told.pop(now)?;
-        self.found.remove(&key);
-        Some(key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(n: usize) -> Key {
-        Key::new("M", n.to_string())
+        None
     }
 
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
+    /// Starts a step of `key` beside the loop.
+    pub(super) fn start(&mut self, key: Key, step: impl Future<Output = StepResult> + Send + 'static) {
+        let id = self.steps.spawn(step).id();
+        self.keys.insert(id, key.clone());
+        self.in_flight.begin(key);
     }
 
-    #[test]
-    fn t3_notified_keys_go_first_and_scanned_keys_get_their_share() {
-        let mut agenda = Agenda::default();
-        (0..100).for_each(|n| agenda.find(key(n), at(1)));
-        (200..212).for_each(|n| agenda.tell(key(n), at(2)));
-        let order: Vec<Key> = std::iter::from_fn(|| agenda.pop(at(3))).collect();
-        let expected = [200, 201, 202, 0, 203, 204, 205, 1];
-        assert_eq!(order[..8], expected.map(key));
-        assert_eq!(order.len(), 112);
+    /// The next step that has ended; `None` where none runs. Cancel safe.
+    pub(super) async fn next_ended(&mut self) -> Option<(Key, Result<StepResult, JoinError>)> {
+        loop {
+            let ended = self.steps.join_next_with_id().await?;
+            let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+            let Some(key) = self.keys.remove(&id) else { continue };
+            if self.in_flight.end(&key) {
+                self.notify(key.clone());
+            }
+            return Some((key, ended.map(|(_, result)| result)));
+        }
     }
 
-    #[test]
-    fn a_key_is_looked_at_once() {
-        let mut agenda = Agenda::default();
-        agenda.find(key(1), at(1));
-        agenda.tell(key(1), at(2));
-        agenda.tell(key(2), at(1));
-        agenda.find(key(2), at(1));
-        assert_eq!(agenda.next(), Some(at(1)));
-        assert_eq!(agenda.pop(at(0)), None);
-        assert_eq!([agenda.pop(at(5)), agenda.pop(at(5)), agenda.pop(at(5))], [Some(key(2)), Some(key(1)), None]);
-        assert_eq!(agenda.next(), None);
+    /// Whether a step of `key` is in flight.
+    pub(super) fn is_in_flight(&self, key: &Key) -> bool {
+        self.in_flight.contains(key)
     }
 
-    #[test]
-    fn t3_a_scan_waits_while_the_queue_is_full() {
-        let mut agenda = Agenda::default();
-        (0..FULL).for_each(|n| agenda.tell(key(n), at(9)));
-        assert!(!agenda.is_full(), "what is told of holds up no scan");
-        (0..FULL).for_each(|n| agenda.find(key(n), at(1)));
-        assert!(agenda.is_full());
-        assert!(agenda.pop(at(1)).is_some());
-        assert!(!agenda.is_full());
+    /// Whether no step is in flight.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Rebuilds the tables from the steps, which survive a panic of the loop. Each instance with a step is looked at afterwards.
+    pub(super) fn recover(&mut self) {
+        self.in_flight = InFlight::default();
+        for key in self.keys.values() {
+            self.in_flight.begin(key.clone());
+            self.in_flight.defer(key);
+        }
+    }
+
+    /// The monotonic time of the wall-clock time `at`; now, where it is past.
+    fn to_elapsed(&self, at: SystemTime) -> Duration {
+        let delay = at.duration_since(self.clock.now()).unwrap_or_default();
+        self.clock.elapsed().saturating_add(delay)
     }
 }

@@ -1,269 +1,402 @@
-//! Owns the workers under way: claimed, started, told to end, aborted, waited for, and given up.
+//! The workers of this process: their slots and claims, their start, their end, and what their end means for the row.
 
+mod machines;
 pub(super) mod policy;
 pub(super) mod run;
-pub(super) mod slots;
+mod running;
+mod slots;
 pub(super) mod status;
 mod timeouts;
 
-use self::run::{failure, persist, release};
-use self::slots::Slots;
-use super::{
-    decide::Stay,
-    event_loop::{Run, Step},
+pub(crate) use self::machines::Drivers;
+pub(super) use self::running::EndedWorker;
+use self::{
+    machines::RegisteredMachines,
+    run::{failure, release, store_result},
+    running::RunningWorkers,
+    slots::SlotTable,
+    status::WorkerRegistry,
 };
-use crate::worker::{Attempt, Limits};
+use super::{
+    Settings,
+    decide::Visit,
+    driver::Driver,
+    queue::{WorkQueue, delay_queue::DelayQueue},
+    step::StepResult,
+};
 use crate::{
+    engine::Engine,
+    log::{Escaped, log_row},
     metrics, panics,
-    store::{Attempts, Change, Claim, Key, Row, Verdict},
+    store::{Attempts, Change, Key, Row},
     worker::{
-        WorkError,
+        Attempt, Limits, WorkError,
         signals::{Signals, Stage},
     },
 };
-use std::{sync::Arc, time::Duration};
-use tokio::task::{AbortHandle, Id, JoinError};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// A worker under way.
-pub(in crate::controller) struct Running {
-    pub(in crate::controller) attempt: Arc<Attempt>,
-    pub(in crate::controller) abort: AbortHandle,
-    /// Whether it was told to end because this process may not go on with it: the attempt is given back.
-    pub(in crate::controller) lost: bool,
-    /// Whether a look has found its stay over. That look has seen what is newer than the worker's own result.
-    pub(in crate::controller) passed: bool,
+/// The workers of this process, and the rows that it has claimed.
+pub(super) struct Workers {
+    engine: Arc<Engine>,
+    machines: RegisteredMachines,
+    slots: SlotTable,
+    running: RunningWorkers,
+    /// The time of the next check of each running worker.
+    checks: DelayQueue,
+    /// The rows of claims that were requested and have no worker yet, as they were before.
+    unstarted: HashMap<Key, Visit>,
+    /// The rows of claims whose attempts are given back at the end of a shutdown.
+    unused: Vec<Row>,
+    draining: CancellationToken,
+    /// Cancelled when results are no longer retried.
+    giving_up: CancellationToken,
+    /// What `Runtime::status` shows.
+    registry: Arc<WorkerRegistry>,
 }
 
-impl Run {
-    pub(in crate::controller) fn claim(&mut self, row: Row) {
-        if !self.take_slot(&row) {
-            // Its timer and its wish do not wait for a slot.
-            if let Some(at) = row.timer_at.into_iter().chain(row.desired_at).min() {
-                self.look_at(row.key.clone(), at);
-            }
-            // Another process may have a slot for it.
-            if row.owner.as_ref() == Some(&self.me.owner) {
-                let free = release(&row, Duration::ZERO, Attempts::Keep, None);
-                self.store_change(row.key, Change::Release(free));
-            }
-            return;
+/// Whether a row whose work is due may be claimed.
+pub(super) enum Admission {
+    /// It may be claimed; it has a slot.
+    Claim,
+    /// All slots are taken; it has a place in the queue.
+    NoSlot,
+    /// The process shuts down.
+    ShuttingDown,
+    /// The lease does not hold.
+    NoLease,
+    /// This process has claimed it already and started no worker: the answer was lost, or the loop panicked before.
+    Unstarted,
+    /// Its last attempt ended with its process.
+    Exhausted,
+}
+
+/// What follows from the end of a worker.
+pub(super) enum AfterWorker {
+    /// The failure has to be stored.
+    StoreFailure(WorkError),
+    /// The attempt has to be given back.
+    GiveBack,
+    /// The row as the worker's result left it.
+    Continue(Box<Row>),
+    /// The row has to be looked at.
+    Look,
+}
+
+/// The end of an attempt, and what follows.
+pub(super) struct WorkerEnd {
+    pub(super) attempt: Arc<Attempt>,
+    pub(super) next: AfterWorker,
+    /// The outcome for the metrics, where the worker has not recorded it itself.
+    pub(super) outcome: Option<&'static str>,
+}
+
+impl Workers {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        drivers: Drivers,
+        settings: Settings,
+        registry: Arc<WorkerRegistry>,
+    ) -> Self {
+        let machines = RegisteredMachines::new(drivers, settings.policies, settings.limits);
+        Self {
+            engine,
+            slots: machines.slots(settings.concurrency),
+            machines,
+            running: RunningWorkers::default(),
+            checks: DelayQueue::default(),
+            unstarted: HashMap::new(),
+            unused: Vec::new(),
+            draining: CancellationToken::new(),
+            giving_up: CancellationToken::new(),
+            registry,
+        }
+    }
+
+    /// The driver of the instance's machine; `None` where the machine is not registered.
+    pub(super) fn driver(&self, key: &Key) -> Option<&Arc<dyn Driver>> {
+        self.machines.driver(key)
+    }
+
+    /// The limits of an attempt in the state of `row`.
+    pub(super) fn limits(&self, row: &Row) -> Limits {
+        self.machines.limits(row)
+    }
+
+    /// The visit for which a worker of `key` runs.
+    pub(super) fn visit(&self, key: &Key) -> Option<Visit> {
+        self.running.get(key).map(|worker| Visit::of(&worker.attempt.row))
+    }
+
+    /// The instances with a running worker.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.running.keys()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether `key` waits for a slot.
+    pub(super) fn is_waiting(&self, key: &Key) -> bool {
+        self.slots.is_waiting(key)
+    }
+
+    /// Whether nothing runs except leaked workers.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.running.are_all_leaked()
+    }
+
+    /// Decides whether `row`, whose work is due, may be claimed, and takes a slot for it.
+    pub(super) fn admit(&mut self, row: &Row, me: &str, has_lease: bool, queue: &mut WorkQueue) -> Admission {
+        if !self.take_slot(row, queue) {
+            return Admission::NoSlot;
         }
         if self.draining.is_cancelled() {
-            return;
+            return Admission::ShuttingDown;
         }
-        if !self.may_claim() {
-            self.free_slot(&row.key);
-            self.standing.hold_back(row.key);
-            return;
+        if !has_lease {
+            self.free_slot(&row.key, queue);
+            return Admission::NoLease;
         }
-        if self.is_unbegun(&row) {
-            return self.give_claim_back(row, "no worker has begun under a claim: it is given back");
+        let is_mine = row.owner.as_deref() == Some(me);
+        let before = self.unstarted.get(&row.key);
+        if is_mine && before.is_some_and(|before| before.was_claimed_since(Visit::of(row))) {
+            return Admission::Unstarted;
         }
-        if let Some(owner) = row.owner.as_ref().filter(|owner| **owner != self.me.owner) {
-            if row.attempt >= self.limits(&row).attempts {
-                let error = WorkError::from(Claim::CRASH);
-                return self.give_up(row, error);
+        if let Some(owner) = row.owner.as_ref().filter(|_| !is_mine) {
+            if row.attempt >= self.limits(row).attempts {
+                return Admission::Exhausted;
             }
-            tracing::warn!(
-                machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
-                attempt = row.attempt, %owner, "taken over from a process that is gone"
-            );
+            log_row!(warn, row, %owner, "taken over from a process that is gone");
             metrics::taken_over(&row.key.machine, &row.state);
         }
-        let claim = Claim {
-            key: row.key.clone(),
-            incarnation: row.incarnation,
-            version: row.version,
-            fence: row.fence,
-            owner: self.me.owner.clone(),
-        };
-        self.unbegun.insert(row.key.clone(), Stay::of(&row));
-        let (engine, due, key, tenure) = (self.engine.clone(), row.retry_at, row.key.clone(), self.tenure);
-        self.step(row.key, async move {
-            // Not announced as a change: nobody but this controller acts on it.
-            let claims = vec![Change::Claim(claim).into()];
-            let verdicts = engine.asked("commit", engine.store.commit(claims, engine.clock.now())).await;
-            let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
-                Some(Verdict::Committed { mut rows }) => {
-                    // One key for all who hold it as long as the worker runs.
-                    let row = Row { key, ..rows.pop()? };
-                    metrics::claimed(&row.key.machine, &row.state, due, engine.clock.now());
-                    Some(Box::new(row))
-                }
-                _ => None,
-            });
-            Step::Claimed(tenure, claimed)
-        });
+        self.unstarted.insert(row.key.clone(), Visit::of(row));
+        Admission::Claim
     }
 
-    /// Whether `row` is claimed by this process, and no worker has begun: the answer was lost, or the loop fell before it was acted on.
-    fn is_unbegun(&self, row: &Row) -> bool {
-        let before = self.unbegun.get(&row.key);
-        row.owner.as_ref() == Some(&self.me.owner) && before.is_some_and(|it| it.was_claimed_since(Stay::of(row)))
+    /// Forgets a claim of `key` that has no worker, and frees its slot.
+    pub(super) fn forget_claim(&mut self, key: &Key, queue: &mut WorkQueue) {
+        self.unstarted.remove(key);
+        self.free_slot(key, queue);
     }
 
-    /// Gives back a claim that came to nothing, and its attempt; `why` is told.
-    pub(in crate::controller) fn give_claim_back(&mut self, row: Row, why: &str) {
-        tracing::warn!(
-            machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
-            attempt = row.attempt, "{why}"
-        );
-        self.free_slot(&row.key);
-        let free = release(&row, Duration::ZERO, Attempts::GiveBack, None);
-        self.store_change(row.key, Change::Release(free));
+    /// The change that gives back the claim of `row`, and its attempt; logs `why`.
+    pub(super) fn return_claim(&mut self, row: &Row, why: &str, queue: &mut WorkQueue) -> Change {
+        log_row!(warn, row, "{why}");
+        self.free_slot(&row.key, queue);
+        Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None))
     }
 
-    pub(in crate::controller) fn start_worker(&mut self, row: Row) {
-        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else {
-            return;
-        };
+    /// Starts the worker of the claimed `row`. Returns its attempt; `None` while the process shuts down.
+    pub(super) fn start(&mut self, row: Row) -> Option<Arc<Attempt>> {
+        let driver = self.driver(&row.key)?.clone();
         if self.draining.is_cancelled() {
             self.unused.push(row);
-            return;
+            return None;
         }
         let signals = Signals::new(self.engine.clock.clone(), self.draining.clone());
         let span = tracing::info_span!(
-            "work", machine = %row.key.machine, id = %row.key.id.escape_debug(), state = %row.state, version = row.version,
+            "work", machine = %row.key.machine, id = %Escaped(&row.key.id), state = %row.state, version = row.version,
             attempt = row.attempt
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
-        let (key, limits) = (row.key.clone(), self.limits(&row));
+        let limits = self.limits(&row);
         let attempt = Arc::new(Attempt { row, limits, signals });
         let work = run::work(self.engine.clone(), driver, attempt.clone(), self.giving_up.clone());
-        let abort = self.workers.spawn(work.instrument(span));
-        self.unbegun.remove(&key);
-        // At once, so that no panic of what follows leaves a worker that nobody knows.
-        self.working.insert(abort.id(), key.clone());
-        self.running.insert(key.clone(), Running { attempt: attempt.clone(), abort, lost: false, passed: false });
-        self.board.runs(&attempt);
-        // Whoever has moved it since the claim has told of it, or will.
-        self.go_on(&attempt.row, Some(Stay::of(&attempt.row)));
-        self.watch(&key);
+        self.running.spawn(attempt.clone(), work.instrument(span));
+        self.unstarted.remove(&attempt.row.key);
+        self.registry.set_running(&attempt);
+        self.watch(&attempt.row.key);
+        Some(attempt)
     }
 
-    pub(in crate::controller) fn cancel(&mut self, key: &Key) {
-        let first = self.tell_to_end(key);
-        let Some(running) = self.running.get_mut(key) else { return };
-        running.passed = true;
-        if first {
-            let Row { state, version, attempt, .. } = &running.attempt.row;
-            tracing::info!(
-                machine = %key.machine, id = %key.id.escape_debug(), %state, version, attempt,
-                "the instance has moved on: its worker is told to end"
-            );
+    /// Cancels the worker of `key`, whose instance has moved on.
+    pub(super) fn cancel_outdated(&mut self, key: &Key) {
+        let first = self.cancel(key);
+        self.running.set_outdated(key);
+        if let Some(worker) = self.running.get(key).filter(|_| first) {
+            log_row!(info, worker.attempt.row, "cancelling the worker: the instance has moved on");
         }
     }
 
-    pub(in crate::controller) fn worker_ended(&mut self, ended: Result<(Id, Option<Box<Row>>), JoinError>) {
-        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(key) = self.working.remove(&id) else { return };
-        let Some(Running { attempt, lost, passed, .. }) = self.running.remove(&key) else {
-            return;
-        };
+    /// Cancels all workers, whose attempts will be given back: the lease cannot be renewed.
+    pub(super) fn cancel_all_without_lease(&mut self) {
+        for key in self.running.keys() {
+            self.cancel(&key);
+        }
+        self.running.set_lease_lost();
+    }
+
+    /// Aborts all workers.
+    pub(super) fn abort_all(&mut self) {
+        for key in self.running.keys() {
+            self.abort(&key);
+        }
+    }
+
+    /// The next worker that has ended; `None` where none runs. Cancel safe.
+    pub(super) async fn next_ended(&mut self) -> Option<EndedWorker> {
+        self.running.next_ended().await
+    }
+
+    /// Frees the slot of a worker that has ended, and decides what follows.
+    pub(super) fn on_ended(&mut self, ended: EndedWorker, queue: &mut WorkQueue) -> WorkerEnd {
+        let EndedWorker { key, worker, result } = ended;
+        let attempt = worker.attempt;
         let Attempt { row, signals, .. } = &*attempt;
         self.checks.remove(&key);
-        self.free_slot(&key);
+        self.free_slot(&key, queue);
         let stage = signals.stage();
         if stage == Stage::Leaked {
             metrics::workers(&key.machine, "leaked", -1.0);
-            tracing::warn!(
-                machine = %key.machine, id = %key.id.escape_debug(), state = %row.state, version = row.version, attempt = row.attempt,
-                "the worker that had leaked has ended"
-            );
+            log_row!(warn, row, "the leaked worker has ended");
         }
-        // What it returned in time was stored, and counted, as it was or as a failure.
+        // The result of a worker that returned in time is stored and counted.
         let returned = stage == Stage::Returned;
-        let outcome = match (signals.overdue(), ended) {
+        let (next, outcome) = match (signals.overdue(), result) {
             (Some(overdue), _) if !returned => {
-                self.give_up(row.clone(), WorkError::from(overdue.to_string()));
-                overdue.name()
+                (AfterWorker::StoreFailure(WorkError::from(overdue.to_string())), overdue.name())
             }
             (None, Err(failed)) if failed.is_panic() && !signals.is_cancelled() => {
-                self.give_up(row.clone(), WorkError::from(panic_text(failed)));
-                "panic"
+                (AfterWorker::StoreFailure(WorkError::from(panic_text(failed))), "panic")
             }
-            (None, _) if lost && !returned => {
-                self.give_attempt_back(&attempt);
-                "lost"
+            (None, _) if worker.lease_lost && !returned => (AfterWorker::GiveBack, "lost"),
+            // A look in flight, or the one that found the worker outdated, sees a newer row.
+            (_, Ok(Some(left))) if !worker.outdated && !queue.is_in_flight(&key) => {
+                (AfterWorker::Continue(left), "returned")
             }
-            // A look that has seen something newer, or is about to, has left it for now.
-            (_, Ok((_, Some(left)))) if !passed && !self.busy.is(&key) => {
-                self.go_on(&left, None);
-                "returned"
-            }
-            _ => {
-                self.look_now(key);
-                "aborted"
-            }
+            _ => (AfterWorker::Look, "aborted"),
         };
-        if !returned {
-            metrics::worked(&row.key.machine, &row.state, outcome, signals.at_work());
+        WorkerEnd { next, outcome: (!returned).then_some(outcome), attempt }
+    }
+
+    /// The step that stores the failure of a worker that could not store it itself.
+    pub(super) fn store_failure(
+        &self,
+        row: Row,
+        error: WorkError,
+    ) -> Option<impl Future<Output = StepResult> + Send + use<>> {
+        let driver = self.driver(&row.key)?.clone();
+        let (engine, limits, giving_up) = (self.engine.clone(), self.limits(&row), self.giving_up.clone());
+        Some(async move {
+            let change = failure(&*driver, &engine.migrations, &row, &error, limits);
+            store_result(&engine, &row, change, &giving_up).await;
+            StepResult::Stored(Ok(()))
+        })
+    }
+
+    /// The step that gives back an attempt that was aborted because the lease was lost.
+    pub(super) fn give_attempt_back(&self, attempt: Arc<Attempt>) -> impl Future<Output = StepResult> + Send + use<> {
+        let (engine, giving_up) = (self.engine.clone(), self.giving_up.clone());
+        async move {
+            let row = &attempt.row;
+            let change = Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None));
+            store_result(&engine, row, change, &giving_up).await;
+            StepResult::Stored(Ok(()))
         }
     }
 
-    /// What was aborted because the lease was running out counts as no attempt.
-    fn give_attempt_back(&mut self, attempt: &Arc<Attempt>) {
-        let (engine, giving_up, attempt) = (self.engine.clone(), self.giving_up.clone(), attempt.clone());
-        self.step(attempt.row.key.clone(), async move {
-            let row = &attempt.row;
-            let change = Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None));
-            persist(&engine, row, change, &giving_up).await;
-            Step::Stored(Ok(()))
-        });
+    /// Begins a shutdown: no more claims, and workers learn that the process drains.
+    pub(super) fn drain(&self) {
+        self.draining.cancel();
     }
 
-    /// Stores a failure that the worker could not store itself. The user's code may be asked, so it runs beside the loop.
-    fn give_up(&mut self, row: Row, error: WorkError) {
-        let Some(driver) = self.drivers.get(&*row.key.machine).cloned() else { return };
-        let (engine, limits, giving_up) = (self.engine.clone(), self.limits(&row), self.giving_up.clone());
-        self.step(row.key.clone(), async move {
-            let change = failure(&*driver, &engine.migrations, &row, &error, limits);
-            persist(&engine, &row, change, &giving_up).await;
-            Step::Stored(Ok(()))
-        });
+    /// The attempts of the running workers.
+    pub(super) fn attempts(&self) -> Vec<Arc<Attempt>> {
+        self.running.attempts()
     }
 
-    /// What an attempt at the state that `row` stands in goes by.
-    pub(in crate::controller) fn limits(&self, row: &Row) -> Limits {
-        let graph = self.drivers.get(&*row.key.machine).map(|driver| driver.graph());
-        graph.map_or(self.settings.limits, |graph| self.settings.policies.limits(self.settings.limits, graph, row))
+    /// Cancels all workers, and stops retrying results. Returns the longest grace period.
+    pub(super) fn cancel_all_for_shutdown(&mut self) -> Duration {
+        self.giving_up.cancel();
+        let attempts = self.running.attempts();
+        for attempt in &attempts {
+            self.cancel(&attempt.row.key);
+        }
+        attempts.iter().map(|attempt| attempt.limits.grace).max().unwrap_or(self.machines.defaults().grace)
+    }
+
+    /// Whether a worker of `key` runs.
+    pub(super) fn is_running(&self, key: &Key) -> bool {
+        self.running.contains(key)
+    }
+
+    /// Gives the attempt of `row` back at the end of the shutdown.
+    pub(super) fn add_unused(&mut self, row: Row) {
+        self.unused.push(row);
+    }
+
+    /// Gives back the claims that came to nothing, within `timeout`. Best effort: without the store, other processes take them over.
+    pub(super) async fn release_unused(&mut self, timeout: Duration) {
+        let rows = mem::take(&mut self.unused);
+        if rows.is_empty() {
+            return;
+        }
+        let release = |row: &Row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into();
+        let Engine { store, clock, .. } = &*self.engine;
+        let commit = store.commit(rows.iter().map(release).collect(), clock.now());
+        let error = match clock.timeout(timeout, self.engine.asked("commit", commit)).await {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "no answer".to_owned(),
+        };
+        tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
+    }
+
+    /// Rebuilds the tables from the tasks, which survive a panic of the loop, and schedules a look at each running instance. Rows
+    /// claimed without a worker are found by the scan, which restarts with the loop.
+    pub(super) fn recover(&mut self, queue: &mut WorkQueue) {
+        let Self { slots, running, registry, .. } = self;
+        slots.retain(|key| running.contains(key) || queue.is_in_flight(key));
+        registry.retain(|key| running.contains(key) || slots.is_waiting(key));
+        for attempt in self.running.attempts() {
+            self.registry.set_running(&attempt);
+        }
+        for key in self.running.keys() {
+            self.watch_again(&key);
+            queue.notify(key);
+        }
+        for machine in self.slots.machines() {
+            self.grant_slots(machine, queue);
+        }
     }
 
     /// Whether there is a slot for work on `row`; if not, it has a place in the queue.
-    fn take_slot(&mut self, row: &Row) -> bool {
-        let Some(driver) = self.drivers.get(&*row.key.machine) else { return false };
+    fn take_slot(&mut self, row: &Row, queue: &mut WorkQueue) -> bool {
+        let Some(driver) = self.machines.driver(&row.key) else { return false };
         let Some(state) = driver.graph().state_was(&row.state) else { return false };
-        let has_one = self.slots.get_mut(&*row.key.machine).is_some_and(|slots| slots.take(&row.key, state.name));
-        if !has_one {
-            self.board.waits(row, self.engine.clock.elapsed());
+        let has_slot = self.slots.take(&row.key, state.name);
+        if !has_slot {
+            self.registry.set_waiting(row, self.engine.clock.elapsed());
         }
-        self.admit(&row.key.machine);
-        has_one
+        self.grant_slots(&row.key.machine, queue);
+        has_slot
     }
 
-    /// The slot of `key`, or its place in the queue, goes to the next in it, unless a worker runs in it.
-    pub(in crate::controller) fn free_slot(&mut self, key: &Key) {
-        if self.running.contains_key(key) {
+    /// Frees the slot of `key`, or its place in the queue, unless a worker runs in it.
+    pub(super) fn free_slot(&mut self, key: &Key, queue: &mut WorkQueue) {
+        if self.running.contains(key) {
             return;
         }
-        if let Some(slots) = self.slots.get_mut(&*key.machine) {
-            slots.leave(key);
-        }
-        self.board.gone(key);
-        self.admit(&key.machine);
+        self.slots.free(key);
+        self.registry.remove(key);
+        self.grant_slots(&key.machine, queue);
     }
 
-    /// Has those looked at that get a slot now.
-    pub(in crate::controller) fn admit(&mut self, machine: &str) {
-        while let Some(next) = self.slots.get_mut(machine).and_then(Slots::admit) {
-            self.look_now(next);
+    /// Gives free slots to waiting instances, which are looked at then.
+    fn grant_slots(&mut self, machine: &str, queue: &mut WorkQueue) {
+        while let Some(next) = self.slots.grant_next(machine) {
+            queue.notify(next);
         }
     }
 }
 
-/// What a panic said.
-pub(in crate::controller) fn panic_text(failed: JoinError) -> String {
+/// The message of a panic, or why the task did not end by itself.
+pub(super) fn panic_text(failed: JoinError) -> String {
     match failed.try_into_panic() {
         Ok(payload) => format!("panicked: {}", panics::text(&*payload)),
         Err(failed) => failed.to_string(),

@@ -1,23 +1,22 @@
-//! Owns how the work of a state is looked after: beats, deadlines, retries and limits; the defaults, and what a state has
-//! of its own.
+//! The limits of work on a state: heartbeats, timeouts, retries and concurrency.
 
 use crate::{backoff::Backoff, store::Row, worker::Limits};
 use fsm_core::Graph;
 use std::{collections::HashMap, time::Duration};
 
-/// How the work of one state is looked after, where that differs from the builder's own settings.
+/// The limits of work on one state, where they differ from the builder's settings.
 ///
-/// Given to [`Builder::policy`](crate::Builder::policy). What is not set here is as the builder says for all states, and
-/// what is not set there either has its default:
+/// Passed to [`Builder::policy`](crate::Builder::policy). A setting that is absent here falls back to the builder's setting for all
+/// states, and then to the default:
 ///
 /// | | default | for all states |
 /// | --- | --- | --- |
-/// | [`heartbeat`](Self::heartbeat) | off: a worker may be silent | nowhere: only a worker that is written to beat can miss one |
-/// | [`deadline`](Self::deadline) | off: an attempt may take as long as it likes | nowhere: how long is long depends on the work |
-/// | [`grace`](Self::grace) | 5 s | [`Builder::grace`](crate::Builder::grace) |
+/// | [`heartbeat`](Self::heartbeat) | off | – |
+/// | [`attempt_timeout`](Self::attempt_timeout) | off | – |
+/// | [`grace_period`](Self::grace_period) | 5 s | [`Builder::grace_period`](crate::Builder::grace_period) |
 /// | [`backoff`](Self::backoff) | up to 1 s, doubling to 5 min | [`Builder::backoff`](crate::Builder::backoff) |
-/// | [`attempts`](Self::attempts) | 10 | [`Builder::attempts`](crate::Builder::attempts) |
-/// | [`max_concurrency`](Self::max_concurrency) | no limit but the machine's | [`Builder::max_concurrency`](crate::Builder::max_concurrency): 256 for each machine |
+/// | [`max_attempts`](Self::max_attempts) | 10 | [`Builder::max_attempts`](crate::Builder::max_attempts) |
+/// | [`max_concurrency`](Self::max_concurrency) | that of the machine | [`Builder::max_concurrency`](crate::Builder::max_concurrency): 256 for each machine |
 ///
 /// ```
 /// # use fsm_runtime::{Builder, Policy, prelude::*};
@@ -26,11 +25,11 @@ use std::{collections::HashMap, time::Duration};
 /// #[derive(StateMachine)]
 /// #[fsm(initial = Uploading, durable, derive(Serialize, Deserialize))]
 /// enum Video {
-///     /// A worker sends it.
+///     /// A worker uploads the file.
 ///     #[state(work)]
 ///     #[on(uploaded => Online)]
 ///     Uploading { path: String },
-///     /// It can be seen.
+///     /// The video can be watched.
 ///     #[state(end)]
 ///     Online,
 /// }
@@ -38,19 +37,19 @@ use std::{collections::HashMap, time::Duration};
 /// # fn example(builder: Builder) -> Builder {
 /// builder.policy::<video::Uploading>(
 ///     Policy::new()
-///         .heartbeat(Duration::from_secs(30)) // it beats after each part
+///         .heartbeat(Duration::from_secs(30)) // it sends one after each part
 ///         .attempt_timeout(Duration::from_secs(3600))
 ///         .max_attempts(3)
-///         .max_concurrency(4),                // more would only share the line
+///         .max_concurrency(4),                // more would only share the bandwidth
 /// )
 /// # }
 /// # fn main() {}
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "give it to `Builder::policy`"]
+#[must_use = "pass it to `Builder::policy`"]
 pub struct Policy {
     heartbeat: Option<Duration>,
-    deadline: Option<Duration>,
+    attempt_timeout: Option<Duration>,
     grace: Option<Duration>,
     backoff: Option<Backoff>,
     attempts: Option<u32>,
@@ -58,68 +57,73 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Nothing of its own: all as the builder says.
+    /// A policy without settings of its own.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long a worker may be silent. One that does not call [`heartbeat`](crate::RawTask::heartbeat) for so long has
-    /// failed with `missed heartbeat`: it is cancelled, given its grace, aborted and waited for; the attempt counts, and the
-    /// next one starts after its backoff. Counted from its start.
+    /// Sets the longest time between two heartbeats of a worker.
+    ///
+    /// A worker that does not call [`heartbeat`](crate::RawTask::heartbeat) within this time, counted from its start, fails with
+    /// `missed heartbeat`. It is cancelled, and aborted after its grace period. The attempt counts, and the next one starts after
+    /// its backoff once the worker has ended.
     pub fn heartbeat(mut self, within: Duration) -> Self {
         self.heartbeat = Some(within);
         self
     }
 
-    /// How long one attempt may take, beats or not. One that takes longer has failed with `deadline exceeded`, and is treated
-    /// as one that missed a heartbeat. For all attempts at one stay in the state together there is `#[after(…)]`.
-    pub fn attempt_timeout(mut self, within: Duration) -> Self {
-        self.deadline = Some(within);
+    /// Sets the longest time that one attempt may take.
+    ///
+    /// A worker that takes longer fails with `attempt timed out`, and is stopped like one that missed a heartbeat. To limit all
+    /// attempts of a visit to the state together, declare `#[after(…)]` on the state.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// How long a worker that was told to end may take before it is aborted.
+    /// Sets the time between the cancellation of a worker and its abort.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// The wait before another attempt: up to `first` after the first failure, twice as much after each further one,
-    /// `longest` at most. Each wait is anything between nothing and that (full jitter).
+    /// Sets the delay before the next attempt: up to `first` after the first failure, doubling with each further failure up to
+    /// `longest`. The delay is random between zero and that limit (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.backoff = Some(Backoff { first, longest });
         self
     }
 
-    /// After how many failed attempts at one stay in the state its `exhausted` event is fired, or else the instance is parked.
+    /// Sets the number of failed attempts after which the work is given up: the state's `exhausted` event is fired, or the instance
+    /// is parked where the state has none.
     pub fn max_attempts(mut self, limit: u32) -> Self {
         self.attempts = Some(limit);
         self
     }
 
-    /// How many workers of this state run at once, within what the machine may have. Others wait in order; they do not hold up
-    /// other states of the machine.
+    /// Sets how many workers of this state run at once, within the limit of the machine. Other instances wait in order, without
+    /// holding up other states.
     pub fn max_concurrency(mut self, limit: usize) -> Self {
         self.max_concurrency = Some(limit);
         self
     }
 
-    /// What is wrong with it, if anything is.
+    /// The first invalid setting, and why it is invalid.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
         if self.heartbeat.is_some_and(|within| within.is_zero()) {
-            return Some("`heartbeat`: no worker beats without any time between");
+            return Some("`heartbeat`: must be longer than zero");
         }
-        if self.deadline.is_some_and(|within| within.is_zero()) {
-            return Some("`attempt_timeout`: no work is done in no time");
+        if self.attempt_timeout.is_some_and(|within| within.is_zero()) {
+            return Some("`attempt_timeout`: must be longer than zero");
         }
         if self.backoff.is_some_and(|backoff| backoff.first > backoff.longest) {
-            return Some("`backoff`: the first wait cannot be longer than the longest");
+            return Some("`backoff`: the first delay must not be longer than the longest");
         }
         if self.attempts == Some(0) {
-            return Some("`max_attempts`: without an attempt no work would ever be done");
+            return Some("`max_attempts`: must be at least 1");
         }
         if self.max_concurrency == Some(0) {
-            return Some("`max_concurrency`: without a slot no work would ever be done");
+            return Some("`max_concurrency`: must be at least 1");
         }
         None
     }
@@ -130,12 +134,12 @@ impl Policy {
 pub(crate) struct Policies(HashMap<(&'static str, &'static str), Policy>);
 
 impl Policies {
-    /// Whether the state had none before.
+    /// Adds a policy. Returns whether the state had none before.
     pub(crate) fn insert(&mut self, machine: &'static str, state: &'static str, policy: Policy) -> bool {
         self.0.insert((machine, state), policy).is_none()
     }
 
-    /// What an attempt at the state that `row` stands in goes by.
+    /// The limits of an attempt in the state of `row`.
     pub(crate) fn limits(&self, defaults: Limits, graph: &'static Graph, row: &Row) -> Limits {
         let state = graph.state_was(&row.state).map(|state| state.name);
         let Some(policy) = state.and_then(|state| self.0.get(&(graph.machine, state))) else {
@@ -143,21 +147,21 @@ impl Policies {
         };
         Limits {
             heartbeat: policy.heartbeat,
-            deadline: policy.deadline,
+            attempt_timeout: policy.attempt_timeout,
             grace: policy.grace.unwrap_or(defaults.grace),
             backoff: policy.backoff.unwrap_or(defaults.backoff),
             attempts: policy.attempts.unwrap_or(defaults.attempts),
         }
     }
 
-    /// How many workers of each state of `machine` may run at once, where that is limited.
+    /// The limits of concurrent workers of the states of `machine`.
     pub(crate) fn slots(&self, machine: &'static str) -> HashMap<&'static str, usize> {
         let of_machine = self.0.iter().filter(|((of, _), _)| *of == machine);
         of_machine.filter_map(|((_, state), policy)| Some((*state, policy.max_concurrency?))).collect()
     }
 
-    /// One whose machine is not among `known`.
-    pub(crate) fn stranger(&self, known: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+    /// A policy whose machine is not `known`.
+    pub(crate) fn unregistered(&self, known: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
         self.0.keys().find(|(machine, _)| !known(machine)).copied()
     }
 }
@@ -169,7 +173,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_cannot_be_is_said() {
+    fn invalid_settings_are_found() {
         assert_eq!(
             Policy::new().heartbeat(SECOND).attempt_timeout(SECOND).max_attempts(1).max_concurrency(1).wrong(),
             None

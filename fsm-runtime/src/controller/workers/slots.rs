@@ -1,17 +1,58 @@
-//! Owns the limits on running workers of one machine, and the order in which waiting instances get their turn. Pure.
+//! The slots for workers: limits for each machine and state, and the order in which waiting instances get a slot. Pure.
 
 use crate::store::Key;
 use std::collections::{BTreeMap, HashMap};
 
-/// A limit for the machine and one for each state. Who waits is served in order, but for those whose own state is full: they
-/// are passed over until it has room again, so that they hold up nobody but themselves.
-pub(crate) struct Slots {
+/// The slots of all machines.
+pub(super) struct SlotTable(HashMap<&'static str, Slots>);
+
+impl SlotTable {
+    /// The slots of machines, each given by its name, its limit, and the limits of its states.
+    pub(super) fn new(machines: impl Iterator<Item = (&'static str, usize, HashMap<&'static str, usize>)>) -> Self {
+        Self(machines.map(|(machine, limit, limits)| (machine, Slots::new(limit, limits))).collect())
+    }
+
+    /// As [`Slots::take`].
+    pub(super) fn take(&mut self, key: &Key, state: &'static str) -> bool {
+        self.0.get_mut(&*key.machine).is_some_and(|slots| slots.take(key, state))
+    }
+
+    /// As [`Slots::free`].
+    pub(super) fn free(&mut self, key: &Key) {
+        if let Some(slots) = self.0.get_mut(&*key.machine) {
+            slots.free(key);
+        }
+    }
+
+    /// As [`Slots::grant_next`].
+    pub(super) fn grant_next(&mut self, machine: &str) -> Option<Key> {
+        self.0.get_mut(machine)?.grant_next()
+    }
+
+    /// As [`Slots::is_waiting`].
+    pub(super) fn is_waiting(&self, key: &Key) -> bool {
+        self.0.get(&*key.machine).is_some_and(|slots| slots.is_waiting(key))
+    }
+
+    /// As [`Slots::retain`], for all machines.
+    pub(super) fn retain(&mut self, at_work: impl Fn(&Key) -> bool) {
+        self.0.values_mut().for_each(|slots| slots.retain(&at_work));
+    }
+
+    pub(super) fn machines(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+}
+
+/// The slots of one machine: a limit for the machine, and one for each state. Waiting instances get a slot in order. Those whose
+/// state is full are skipped until it has room, so that they hold up no other state.
+struct Slots {
     limit: usize,
-    /// One for each state; those without a limit of their own have the machine's.
+    /// The slots and the queue of each state.
     lanes: HashMap<&'static str, Lane>,
     limits: HashMap<&'static str, usize>,
     taken: HashMap<Key, &'static str>,
-    /// In which lane each waits, and its place in the whole queue.
+    /// The state for which each instance waits, and its place in the whole queue.
     queued: HashMap<Key, (&'static str, u64)>,
     next_place: u64,
 }
@@ -23,22 +64,22 @@ struct Lane {
 }
 
 impl Slots {
-    pub(crate) fn new(limit: usize, limits: HashMap<&'static str, usize>) -> Self {
+    fn new(limit: usize, limits: HashMap<&'static str, usize>) -> Self {
         let (taken, queued) = (HashMap::new(), HashMap::new());
         Self { limit, lanes: HashMap::new(), limits, taken, queued, next_place: 0 }
     }
 
-    /// Whether `key`, which stands in `state`, has a slot now; if not, it has a place in the queue.
+    /// Takes a slot for `key` in `state`, or a place in the queue. Returns whether `key` has a slot.
     ///
-    /// One that had a slot or a place for another state gives that back; so call [`admit`](Self::admit) afterwards.
-    pub(crate) fn take(&mut self, key: &Key, state: &'static str) -> bool {
+    /// Frees its slot or place for another state; call [`grant_next`](Self::grant_next) afterwards.
+    fn take(&mut self, key: &Key, state: &'static str) -> bool {
         match (self.taken.get(key), self.queued.get(key)) {
             (Some(taken), _) if *taken == state => return true,
             (_, Some((queued, _))) if *queued == state => return false,
-            _ => self.leave(key),
+            _ => self.free(key),
         }
-        let nobody_waits = self.lanes.get(state).is_none_or(|lane| lane.waiting.is_empty());
-        if nobody_waits && self.has_room(state) {
+        let queue_is_empty = self.lanes.get(state).is_none_or(|lane| lane.waiting.is_empty());
+        if queue_is_empty && self.has_room(state) {
             self.grant(key.clone(), state);
             return true;
         }
@@ -48,8 +89,8 @@ impl Slots {
         false
     }
 
-    /// Gives back the slot of `key`, or its place in the queue.
-    pub(crate) fn leave(&mut self, key: &Key) {
+    /// Frees the slot of `key`, or its place in the queue.
+    fn free(&mut self, key: &Key) {
         if let Some(state) = self.taken.remove(key) {
             self.lanes.entry(state).or_default().taken -= 1;
         } else if let Some((state, place)) = self.queued.remove(key) {
@@ -57,16 +98,16 @@ impl Slots {
         }
     }
 
-    /// Gives back the slots of those that are not `at_work`; who waits keeps its place.
-    pub(crate) fn keep(&mut self, at_work: impl Fn(&Key) -> bool) {
+    /// Frees the slots of instances that are not `at_work`. Waiting instances keep their places.
+    fn retain(&mut self, at_work: impl Fn(&Key) -> bool) {
         let idle: Vec<Key> = self.taken.keys().filter(|key| !at_work(key)).cloned().collect();
         for key in idle {
-            self.leave(&key);
+            self.free(&key);
         }
     }
 
-    /// Gives a free slot to the one that has waited longest of those whose state has room, which is returned to be looked at.
-    pub(crate) fn admit(&mut self) -> Option<Key> {
+    /// Gives a free slot to the instance that has waited longest, of those whose state has room. Returns it.
+    fn grant_next(&mut self) -> Option<Key> {
         let first = |(state, lane): (&&'static str, &Lane)| Some((*lane.waiting.first_key_value()?.0, *state));
         let (place, state) = self.lanes.iter().filter_map(first).filter(|(_, state)| self.has_room(state)).min()?;
         let key = self.lanes.get_mut(state)?.waiting.remove(&place)?;
@@ -75,7 +116,7 @@ impl Slots {
         Some(key)
     }
 
-    pub(crate) fn is_waiting(&self, key: &Key) -> bool {
+    fn is_waiting(&self, key: &Key) -> bool {
         self.queued.contains_key(key)
     }
 
@@ -107,15 +148,15 @@ mod tests {
         for (n, key) in keys.iter().enumerate().skip(1) {
             let state = if n % 2 == 0 { "A" } else { "B" };
             assert!(!slots.take(key, state));
-            assert!(!slots.take(key, state), "asking twice is one place in the queue");
+            assert!(!slots.take(key, state), "two requests have one place in the queue");
         }
         for (n, pair) in keys.windows(2).enumerate() {
-            assert_eq!(slots.admit(), None);
-            slots.leave(&pair[0]);
-            assert_eq!(slots.admit().as_ref(), Some(&pair[1]));
+            assert_eq!(slots.grant_next(), None);
+            slots.free(&pair[0]);
+            assert_eq!(slots.grant_next().as_ref(), Some(&pair[1]));
             assert!(slots.take(&pair[1], if n % 2 == 1 { "A" } else { "B" }), "the slot is kept for it");
-            assert!(!slots.take(&key(900 + n), "A"), "nobody overtakes");
-            slots.leave(&key(900 + n));
+            assert!(!slots.take(&key(900 + n), "A"), "the queue is kept");
+            slots.free(&key(900 + n));
         }
     }
 
@@ -124,13 +165,13 @@ mod tests {
         let mut slots = Slots::new(3, HashMap::from([("A", 1)]));
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
-        assert!(slots.take(&key(2), "B"), "it overtakes one that could not run anyway");
+        assert!(slots.take(&key(2), "B"), "it overtakes one whose state is full");
         assert!(slots.take(&key(3), "B"));
         assert!(!slots.take(&key(4), "B"), "the machine's limit");
-        slots.leave(&key(2));
-        assert_eq!(slots.admit(), Some(key(4)));
-        slots.leave(&key(0));
-        assert_eq!(slots.admit(), Some(key(1)));
+        slots.free(&key(2));
+        assert_eq!(slots.grant_next(), Some(key(4)));
+        slots.free(&key(0));
+        assert_eq!(slots.grant_next(), Some(key(1)));
     }
 
     #[test]
@@ -139,14 +180,14 @@ mod tests {
         assert!(slots.take(&key(0), "A"));
         assert!(!slots.take(&key(1), "A"));
         assert!(slots.take(&key(0), "B"), "it has moved on");
-        assert_eq!(slots.admit(), Some(key(1)), "and what it had is free");
+        assert_eq!(slots.grant_next(), Some(key(1)), "and its former slot is free");
     }
 
     const STATES: [&str; 3] = ["A", "B", "C"];
 
     proptest! {
-        /// Against a queue that is searched from its front: no limit is ever exceeded, nobody who could run waits, and those
-        /// of one state are served in the order in which they came.
+        /// Compared with a queue that is searched from its front: no limit is exceeded, no instance waits that could run, and the
+        /// instances of one state keep their order.
         #[test]
         fn c6_limits_fairness_and_order_hold(
             limit in 1_usize..5,
@@ -170,7 +211,7 @@ mod tests {
                             queue.push((key.clone(), state));
                         }
                     }
-                    // What has a slot at once is what the queue's own order gives.
+                    // A slot at once is what the order of the queue gives.
                     if has && running.get(&key) != Some(&state) {
                         let place = queue.iter().position(|(queued, _)| *queued == key).unwrap();
                         prop_assert!(queue[..place].iter().all(|(_, of)| *of != state), "it overtook its own state");
@@ -179,17 +220,17 @@ mod tests {
                         running.insert(key, state);
                     }
                 } else {
-                    slots.leave(&key);
+                    slots.free(&key);
                     running.remove(&key);
                     queue.retain(|(queued, _)| *queued != key);
                 }
-                while let Some(next) = slots.admit() {
+                while let Some(next) = slots.grant_next() {
                     let place = queue.iter().position(|(_, state)| room(&running, state));
-                    let (expected, state) = queue.remove(place.expect("nobody who could run waits"));
+                    let (expected, state) = queue.remove(place.expect("no instance waits that could run"));
                     prop_assert_eq!(&next, &expected);
                     running.insert(next, state);
                 }
-                prop_assert!(queue.iter().all(|(_, state)| !room(&running, state)), "somebody waits who could run");
+                prop_assert!(queue.iter().all(|(_, state)| !room(&running, state)), "an instance waits that could run");
                 for (queued, _) in &queue {
                     prop_assert!(slots.is_waiting(queued));
                 }

@@ -1,81 +1,83 @@
-//! Owns what is shown of running work: who is at what, since when, and how it goes; readable from any thread, whatever the
-//! controller's loop is at.
+//! The status of a runtime: its workers, its background tasks and its store calls. Readable from any thread, even while the
+//! controller's loop is blocked.
 
-use crate::worker::Attempt;
 use crate::{
     clock::Clock,
     engine::{
         background::TaskStatus,
         store_health::{SLOW, StoreCall},
     },
+    log::Escaped,
     metrics,
     store::{Key, Row},
-    worker::signals::{Signals, Stage},
+    sync::Mutex,
+    worker::{
+        Attempt,
+        signals::{Signals, Stage},
+    },
 };
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, MutexGuard},
     time::Duration,
 };
 
-/// What a runtime's own process is at: its workers, the instances that wait for one, and the parts of the runtime itself.
-/// From [`Runtime::status`](crate::Runtime::status).
+/// A snapshot of what a runtime does in this process, returned by [`Runtime::status`](crate::Runtime::status).
 ///
-/// Its `Display` is a table for operators.
+/// `Display` prints a table for operators.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// The machines whose instances this process works on, by name; none for a plain client.
+    /// The names of the registered machines; empty for a client.
     pub machines: Vec<&'static str>,
-    /// Ordered by key.
+    /// The running workers, and the instances that wait for a slot, ordered by key.
     pub workers: Vec<WorkerStatus>,
-    /// How the runtime's own parts fare, by name.
+    /// The runtime's background tasks, ordered by name.
     pub parts: Vec<TaskStatus>,
-    /// What the store has been asked and has not answered yet: changes by anybody, and what the runtime's own parts read; the longest
-    /// first.
+    /// The store calls that are not answered yet, the longest first.
     pub calls: Vec<StoreCall>,
 }
 
-/// One worker, or one instance that waits for its worker's turn.
+/// A running worker, or an instance that waits for a slot.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerStatus {
     /// The instance.
     pub key: Key,
-    /// The state that the work is for.
+    /// The state whose work it is.
     pub state: String,
-    /// The instance's version.
+    /// The version of the instance.
     pub version: u64,
-    /// Which attempt it is; for one that waits, how many there were.
+    /// The number of the attempt; while waiting, the number of attempts so far.
     pub attempt: u32,
-    /// The fence of its claim; for one that waits, of the one before.
+    /// The fencing token of the claim; while waiting, that of the last claim.
     pub fence: u64,
-    /// How far it is.
+    /// The phase of the worker.
     pub phase: WorkerPhase,
-    /// How long it has run, or waited.
+    /// The time since the worker started, or since the instance waits.
     pub age: Duration,
-    /// How long ago it beat, or began where it never did; `None` for one that waits.
+    /// The time since the last heartbeat, or since the start without one; `None` while waiting.
     pub last_beat: Option<Duration>,
-    /// What the attempt before failed with, if one did.
+    /// The error of the last failed attempt.
     pub last_error: Option<String>,
 }
 
-/// How far a worker is.
+/// The phase of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkerPhase {
-    /// Its work is due, and all slots are taken.
+    /// The work is due, and all slots are taken.
     Waiting,
-    /// It is at work.
+    /// The worker runs.
     Running,
-    /// It was told to end, and has its grace.
+    /// The worker is cancelled, and has its grace period to return.
     Cancelling,
-    /// It was aborted, and is not gone yet.
+    /// The worker is aborted, and has not ended yet.
     Aborting,
-    /// It was aborted and still runs, because it blocks its thread. Such work belongs in `spawn_blocking`.
+    /// The worker is aborted and still runs, because it blocks its thread. Move blocking code to `spawn_blocking`.
     Leaked,
-    /// It has returned, and its result is being stored.
+    /// The worker has returned, and its result is being stored.
     Storing,
 }
 
@@ -93,7 +95,7 @@ impl fmt::Display for WorkerPhase {
 }
 
 impl Status {
-    /// How many workers are in `phase`.
+    /// The number of workers in `phase`.
     #[must_use]
     pub fn count(&self, phase: WorkerPhase) -> usize {
         self.workers.iter().filter(|worker| worker.phase == phase).count()
@@ -103,32 +105,24 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (waiting, leaked) = (self.count(WorkerPhase::Waiting), self.count(WorkerPhase::Leaked));
-        write!(f, "{} at work, {waiting} waiting, {leaked} leaked; ", self.workers.len() - waiting)?;
+        write!(f, "{} running, {waiting} waiting, {leaked} leaked; ", self.workers.len() - waiting)?;
         if self.machines.is_empty() {
-            writeln!(f, "a client: no machine is registered, and nothing is worked on here")?;
+            writeln!(f, "client: no machine is registered, no work is done here")?;
         } else {
             writeln!(f, "machines: {}", self.machines.join(", "))?;
         }
         if let Some(StoreCall { call, age }) = self.calls.first().filter(|call| call.age >= SLOW) {
-            writeln!(
-                f,
-                "the store has not answered `{call}` for {age:.1?}; calls that wait for it: {}",
-                self.calls.len()
-            )?;
+            writeln!(f, "the store has not answered `{call}` for {age:.1?}; open calls: {}", self.calls.len())?;
         }
-        // Of those that never failed there is nothing to say.
         for TaskStatus { name, phase, restarts, last_error, trouble, round } in &self.parts {
             if let Some(trouble) = trouble {
-                writeln!(f, "part `{name}`: {trouble}")?;
+                writeln!(f, "task `{name}`: {trouble}")?;
             }
             if let Some(round) = round.filter(|round| *round >= SLOW) {
-                writeln!(
-                    f,
-                    "part `{name}`: it has not come round for {round:.1?}: something that it calls blocks its thread"
-                )?;
+                writeln!(f, "task `{name}`: blocked for {round:.1?}: something that it calls blocks its thread")?;
             }
             if let Some(error) = last_error {
-                writeln!(f, "part `{name}`: {phase}, restarted {restarts} times, the last failure: {error}")?;
+                writeln!(f, "task `{name}`: {phase}, restarts: {restarts}, last error: {error}")?;
             }
         }
         if self.workers.is_empty() {
@@ -141,7 +135,7 @@ impl fmt::Display for Status {
         )?;
         for worker in &self.workers {
             let WorkerStatus { key, state, version, attempt, phase, age, last_beat, last_error, .. } = worker;
-            let instance = format!("{}/{}", key.machine, key.id);
+            let instance = format!("{}/{}", key.machine, Escaped(&key.id));
             let beat = last_beat.map(|beat| format!("{beat:.1?}")).unwrap_or_default();
             let age = format!("{age:.1?}");
             let line = format!("{phase:<10} {instance:<24} {state:<16} {version:>7} {attempt:>7} {age:>8} {beat:>8}");
@@ -151,18 +145,18 @@ impl fmt::Display for Status {
     }
 }
 
-/// Who works and who waits, as the loop last said.
+/// The running workers and waiting instances, as the loop last recorded them.
 #[derive(Default)]
-pub(crate) struct Board(Mutex<HashMap<Key, Post>>);
+pub(crate) struct WorkerRegistry(Mutex<HashMap<Key, Entry>>);
 
-/// What is shown of one.
+/// One worker or waiting instance.
 #[derive(Clone)]
-enum Post {
-    Waits(Arc<Waiting>),
-    Runs(Arc<Attempt>),
+enum Entry {
+    Waiting(Arc<Waiting>),
+    Running(Arc<Attempt>),
 }
 
-/// Without the row's data: many may wait.
+/// A waiting instance, without its data: many may wait.
 struct Waiting {
     state: String,
     version: u64,
@@ -172,69 +166,70 @@ struct Waiting {
     since: Duration,
 }
 
-impl Board {
-    /// Work on `row` waits for a slot; what waited before has done so since then.
-    pub(crate) fn waits(&self, row: &Row, now: Duration) {
-        let since = match self.posts().get(&row.key) {
-            Some(Post::Waits(waiting)) => waiting.since,
-            Some(Post::Runs(_)) | None => now,
+impl WorkerRegistry {
+    /// Records that work on `row` waits for a slot. The time of an earlier wait is kept.
+    pub(crate) fn set_waiting(&self, row: &Row, now: Duration) {
+        let since = match self.entries().get(&row.key) {
+            Some(Entry::Waiting(waiting)) => waiting.since,
+            Some(Entry::Running(_)) | None => now,
         };
         let Row { state, version, attempt, fence, error, .. } = row;
         let (state, error) = (state.clone(), error.clone());
         let waiting = Waiting { state, version: *version, attempt: *attempt, fence: *fence, error, since };
-        self.put(&row.key, Post::Waits(Arc::new(waiting)));
+        self.put(&row.key, Entry::Waiting(Arc::new(waiting)));
     }
 
-    /// A worker runs.
-    pub(crate) fn runs(&self, attempt: &Arc<Attempt>) {
-        self.put(&attempt.row.key, Post::Runs(attempt.clone()));
+    /// Records that a worker runs.
+    pub(crate) fn set_running(&self, attempt: &Arc<Attempt>) {
+        self.put(&attempt.row.key, Entry::Running(attempt.clone()));
     }
 
-    /// Nobody works for `key`, or waits for that.
-    pub(crate) fn gone(&self, key: &Key) {
-        if let Some(post) = self.posts().remove(key) {
-            post.count(&key.machine, -1.0);
+    /// Removes the entry of `key`.
+    pub(crate) fn remove(&self, key: &Key) {
+        if let Some(entry) = self.entries().remove(key) {
+            entry.count(&key.machine, -1.0);
         }
     }
 
-    /// Of those that are not among `known` nothing is known any more.
-    pub(crate) fn keep(&self, known: impl Fn(&Key) -> bool) {
-        let strangers: Vec<(Key, Post)> = self.posts().extract_if(|key, _| !known(key)).collect();
-        // Only then is a recorder of metrics told, which may panic.
-        for (key, post) in strangers {
-            post.count(&key.machine, -1.0);
+    /// Drops entries that are not `known`.
+    pub(crate) fn retain(&self, known: impl Fn(&Key) -> bool) {
+        let dropped: Vec<(Key, Entry)> = self.entries().extract_if(|key, _| !known(key)).collect();
+        // Outside the lock, because a metrics recorder may panic.
+        for (key, entry) in dropped {
+            entry.count(&key.machine, -1.0);
         }
     }
 
     pub(crate) fn read(&self, clock: &Clock) -> Vec<WorkerStatus> {
-        // The lock is held for as long as it takes to copy the keys.
-        let posts: Vec<(Key, Post)> = self.posts().iter().map(|(key, post)| (key.clone(), post.clone())).collect();
+        // The lock is held only while the entries are copied.
+        let entries: Vec<(Key, Entry)> =
+            self.entries().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect();
         let now = clock.elapsed();
-        let mut workers: Vec<WorkerStatus> = posts.into_iter().map(|(key, post)| post.show(key, now)).collect();
+        let mut workers: Vec<WorkerStatus> = entries.into_iter().map(|(key, entry)| entry.show(key, now)).collect();
         workers.sort_by(|a, b| a.key.cmp(&b.key));
         workers
     }
 
-    fn put(&self, key: &Key, post: Post) {
-        post.count(&key.machine, 1.0);
-        if let Some(before) = self.posts().insert(key.clone(), post) {
+    fn put(&self, key: &Key, entry: Entry) {
+        entry.count(&key.machine, 1.0);
+        if let Some(before) = self.entries().insert(key.clone(), entry) {
             before.count(&key.machine, -1.0);
         }
     }
 
-    fn posts(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Post>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        self.0.lock()
     }
 }
 
-impl Post {
+impl Entry {
     fn count(&self, machine: &str, change: f64) {
-        metrics::workers(machine, if matches!(self, Self::Runs(_)) { "running" } else { "waiting" }, change);
+        metrics::workers(machine, if matches!(self, Self::Running(_)) { "running" } else { "waiting" }, change);
     }
 
     fn show(&self, key: Key, now: Duration) -> WorkerStatus {
         match self {
-            Self::Waits(waiting) => WorkerStatus {
+            Self::Waiting(waiting) => WorkerStatus {
                 key,
                 state: waiting.state.clone(),
                 version: waiting.version,
@@ -245,7 +240,7 @@ impl Post {
                 last_beat: None,
                 last_error: waiting.error.clone(),
             },
-            Self::Runs(attempt) => {
+            Self::Running(attempt) => {
                 let Attempt { row, signals, .. } = &**attempt;
                 WorkerStatus {
                     key,

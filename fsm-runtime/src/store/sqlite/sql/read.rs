@@ -9,8 +9,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// As far as times are kept: some 100,000 years after 1970.
-pub(in crate::store::sqlite) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
+pub(in crate::store::sqlite) use crate::clock::FOREVER;
 
 pub(in crate::store::sqlite) const COLUMNS: &str = "machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at, \
                        owner, fence, attempt, checkpoint, parked, error, shard, created, updated, parked_at, desired, desired_at";

@@ -1,0 +1,50 @@
+//! The `tracing` fields of an instance, the same in every log line.
+
+use std::fmt::{self, Write};
+
+/// An id as it is printed: on one line, whatever it holds.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.0.chars() {
+            match char {
+                '\'' | '"' => f.write_char(char)?,
+                _ => write!(f, "{}", char.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Logs about an instance: `log_key!(warn, key, …)` takes what `tracing::warn!` takes after its first fields.
+macro_rules! log_key {
+    ($level:ident, $key:expr, $($rest:tt)+) => {{
+        let key = &$key;
+        tracing::$level!(machine = %key.machine, id = %$crate::log::Escaped(&key.id), $($rest)+);
+    }};
+}
+
+/// Logs about a row: [`log_key`] with the row's state, version and attempt.
+macro_rules! log_row {
+    ($level:ident, $row:expr, $($rest:tt)+) => {{
+        let row = &$row;
+        tracing::$level!(
+            machine = %row.key.machine, id = %$crate::log::Escaped(&row.key.id), state = %row.state, version = row.version,
+            attempt = row.attempt, $($rest)+
+        );
+    }};
+}
+
+pub(crate) use {log_key, log_row};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_printed_on_one_line() {
+        assert_eq!(Escaped("a\nb\t\u{1b}\\\u{202e}").to_string(), "a\\nb\\t\\u{1b}\\\\\\u{202e}");
+        assert_eq!(Escaped("it's 1/2 ü").to_string(), "it's 1/2 ü");
+    }
+}
