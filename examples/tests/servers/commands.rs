@@ -30,7 +30,7 @@ fn commands_work_beside_a_manager() {
 
     let printed = fixture.ok(&["down", "one"]);
     assert!(
-        printed.contains("Running --stop--> Stopping") && printed.contains("Stopping --gone--> Stopped"),
+        printed.contains("Running --stop--> Stopping") && printed.contains("Stopping --exited--> Stopped"),
         "{printed}"
     );
     assert!(fixture.serving("one").is_empty());

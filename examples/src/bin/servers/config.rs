@@ -302,7 +302,7 @@ mod tests {
              [[server]]\nid = \"good\"\nport = 0\nroot = \"here\"\n\
              [[server]]\nid = \"\"\nport = 0\nroot = \"here\"\n\
              [[server]]\nid = \"a/b\"\nport = 0\nroot = \"here\"\n\
-             [[server]]\nid = \"lost\"\nport = 0\nroot = \"gone\"\n\
+             [[server]]\nid = \"lost\"\nport = 0\nroot = \"missing\"\n\
              [[server]]\nid = \"file\"\nport = 0\nroot = \"s.toml\"\n\
              [[server]]\nid = \"big\"\nport = 70000\nroot = \"here\"\n\
              [[server]]\nport = 0\nroot = \"here\"\n\
@@ -319,7 +319,7 @@ mod tests {
                 "s.toml:11: server `good`: the id is already used on line 3",
                 "s.toml:15: a server without an id: the id is empty",
                 "s.toml:19: server `a/b`: the id is not a valid name",
-                "s.toml:25: server `lost`: folder gone does not exist",
+                "s.toml:25: server `lost`: folder missing does not exist",
                 "s.toml:29: server `file`: s.toml is not a folder",
                 "s.toml:32: server `big`: invalid value: integer `70000`, expected u16",
                 "s.toml:34: a server without an id: missing field `id`",

@@ -38,7 +38,7 @@ pub(crate) enum Server {
 
     /// A worker terminates the process and waits for its exit.
     #[state(work)]
-    #[on(gone => Stopped)]
+    #[on(exited => Stopped)]
     Stopping { spec: Spec },
 
     /// No process is running.

@@ -65,7 +65,7 @@ impl server::Workers for ServerWorkers {
 
     async fn stopping(&self, task: Task<Stopping>) -> Outcome<Stopping> {
         self.processes.terminate(task.id()).await?;
-        task.gone()
+        task.exited()
     }
 }
 
