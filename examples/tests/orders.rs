@@ -1,4 +1,4 @@
-//! The `orders` example, run as a program.
+//! A test that runs the `orders` example.
 
 use std::process::Command;
 
@@ -11,14 +11,14 @@ fn it_prints_the_history_of_each_order() {
     assert_eq!(
         lines.lines().collect::<Vec<_>>(),
         [
-            "typed: an order ends as Delivered",
+            "typed: the order is Delivered",
             "order 1: Placed --pay--> Paid",
             "order 2: Paid --cancel--> Cancelled",
-            "order 3: stays Shipped, `cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts \
+            "order 3: remains Shipped: `cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts \
              `deliver`",
-            "order 4: stays Lost, unknown state of `OrderStatus`: `Lost`; expected `Placed`, `Paid`, `Shipped`, \
+            "order 4: remains Lost: unknown state of `OrderStatus`: `Lost`; expected `Placed`, `Paid`, `Shipped`, \
              `Delivered` or `Cancelled`",
-            "refund: Ada has 1250 cents to her credit",
+            "refund: Ada has a credit of 1250 cents",
         ]
     );
     assert!(diagram.starts_with("stateDiagram-v2\n"));

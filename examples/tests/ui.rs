@@ -1,4 +1,4 @@
-//! Illegal transitions of this program that must not compile.
+//! Illegal transitions that must not compile.
 
 #[test]
 fn illegal_transitions_do_not_compile() {

@@ -1,9 +1,9 @@
-//! Durable, supervised state machines: each instance is a versioned compare-and-swap row with its history, and each
-//! instance in a `work` state has exactly one worker.
+//! Durable state machines with supervised workers: each instance is a versioned row with a history, and each instance in a
+//! `work` state has exactly one worker.
 //!
-//! The machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`core`] for the
-//! declaration. This crate keeps its instances in a [store](store::sqlite::Sqlite), hands them out as typed records
-//! whose methods are the legal transitions, and runs their workers:
+//! A state machine is an enum with `#[derive(StateMachine)]` and `#[fsm(durable)]`; see [`core`] for the declaration. This
+//! crate stores the instances in a [store](store::sqlite::Sqlite), returns them as typed records whose methods are the legal
+//! transitions, and runs their workers:
 //!
 #![cfg_attr(feature = "sqlite", doc = "```")]
 #![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -11,18 +11,18 @@
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
 //!
-//! /// A report, from the request to its text.
+//! /// The life cycle of a report.
 //! #[derive(StateMachine)]
 //! #[fsm(initial = Requested, durable, derive(Serialize, Deserialize))]
 //! enum Report {
-//!     /// It was requested.
+//!     /// The report is requested.
 //!     #[on(begin => Writing)]
 //!     Requested { title: String },
-//!     /// A worker writes it.
+//!     /// A worker writes the text.
 //!     #[state(work)]
 //!     #[on(finish { text: String } => Written)]
 //!     Writing { title: String },
-//!     /// It can be read.
+//!     /// The text is available.
 //!     #[state(end)]
 //!     Written { title: String, text: String },
 //! }
@@ -37,15 +37,15 @@
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! # let dir = tempfile::tempdir()?; let path = dir.path().join("jobs.db");
+//! # let dir = tempfile::tempdir()?; let path = dir.path().join("reports.db");
 //! let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Report, _>(Writer).start().await?;
 //! let reports = runtime.machines::<Report>();
 //!
 //! let requested = reports.create("r-1", report::Requested { title: "rows".into() }).await?;
-//! requested.begin().await?; // one compare-and-swap; its worker starts
+//! requested.begin().await?; // a compare-and-swap of the row; its worker starts
 //!
 //! reports.wait_for("r-1", report::State::Written, Duration::from_secs(10)).await?;
-//! let report::AnyRecord::Written(written) = reports.get("r-1").await? else { panic!("it was written") };
+//! let report::AnyRecord::Written(written) = reports.get("r-1").await? else { panic!("it is written") };
 //! assert_eq!(written.text, "All about rows.");
 //! runtime.shutdown(Duration::from_secs(5)).await;
 //! # Ok(()) }
@@ -53,23 +53,25 @@
 //!
 //! # Guarantees
 //!
-//! - **No lost updates.** A transition is made from the version that was read, or returns [`TransitionError::Conflict`] with the
-//!   record as it is now.
-//! - **Durable.** A transition whose future has completed is on the disk, with its history entry in the same transaction.
-//! - **Work at least once, its result exactly once.** A worker that fails, panics, or ends with its process is run again. A late
-//!   result is refused by version and fence. Use [`key`](RawTask::key) as the idempotency key of calls to other systems.
-//! - **One worker for each instance.** If an instance leaves its state while a worker runs, the worker is cancelled and waited for
-//!   before the next one starts.
+//! - **No lost updates.** A transition applies to the version that was read, or fails with [`TransitionError::Conflict`], which
+//!   contains the current record.
+//! - **Durability.** When the future of a transition completes, the row and its history entry are on the disk, committed in one
+//!   transaction.
+//! - **Work runs at least once, and its result is stored exactly once.** If a worker fails or panics, or its process ends, the
+//!   work runs again. The version and the fence refuse a late result. Use [`key`](RawTask::key) as the idempotency key of calls
+//!   to other systems.
+//! - **One worker for each instance.** If an instance leaves its state while a worker runs, the runtime cancels the worker and
+//!   waits for its end before the next worker starts.
 //!
 //! # Errors
 //!
-//! Each error has a [kind](ErrorKind) and `is_retryable()`, so that a service maps errors to a status in one place.
+//! Each error has a [kind](ErrorKind) and `is_retryable()`, so a service can map errors to a status in one place.
 //!
 //! # Several processes
 //!
-//! Any number of processes share a store, each with its own runtime. A runtime with registered machines does its part of the work: it
-//! has a lease, claims instances under it, and takes over the claims of a process that has ended. A runtime without registered
-//! machines is a client. All see each other's changes within milliseconds.
+//! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
+//! claims instances under it. If a process ends, the others take over its claims, on the same machine at once. A runtime without
+//! registered machines is a client. Each process sees the changes of the others within milliseconds.
 #![deny(missing_docs)]
 
 mod backoff;

@@ -395,7 +395,7 @@ async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
 }
 
 #[tokio::test]
-async fn an_unreadable_desired_state_is_a_typed_error_and_left_as_it_is() {
+async fn an_unreadable_desired_state_is_a_typed_error() {
     let mine = Mine::new().await;
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;

@@ -1,11 +1,11 @@
-//! `orders`: a plain enum without data, its transitions checked by the compiler where the state is known, and checked at
-//! run time where it came out of a table; and a machine whose states share a context. Nothing but `fsm-core`: no run time,
-//! no database of ours.
+//! `orders`: an enum without data, whose transitions are checked at compile time where the state is known, and at run time
+//! where it comes from a table; and a machine with a context that its states share. It depends on `fsm-core` only, without the
+//! runtime and its store.
 
 use fsm_core::StateMachine;
 use std::error::Error;
 
-/// What has become of an order.
+/// The status of an order.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq, Eq)]
 #[fsm(initial = Placed, derive(Clone, Copy, Debug, PartialEq, Eq))]
 pub(crate) enum OrderStatus {
@@ -19,7 +19,7 @@ pub(crate) enum OrderStatus {
     #[on(cancel => Cancelled)]
     Paid,
 
-    /// It is on its way.
+    /// The carrier has it.
     #[on(deliver => Delivered)]
     Shipped,
 
@@ -27,51 +27,51 @@ pub(crate) enum OrderStatus {
     #[state(end)]
     Delivered,
 
-    /// Nobody will have it.
+    /// The order was cancelled.
     #[state(end)]
     Cancelled,
 }
 
-/// Whom a refund is for: the same in each of its states.
+/// The customer of a refund, shared by all its states.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Customer {
     name: String,
     credit: u32,
 }
 
-/// What becomes of an order that comes back.
+/// The refund of a returned order.
 #[derive(StateMachine)]
 #[fsm(initial = Announced, context = Customer)]
 pub(crate) enum Refund {
-    /// The customer sends it back.
+    /// The customer has announced the return.
     #[on(receive { cents: u32 } => Received)]
     Announced,
 
-    /// It is here, and looked at.
+    /// The warehouse inspects the return.
     #[on(accept => Settled, with = credit)]
     #[on(refuse => Settled)]
     Received { cents: u32 },
 
-    /// It is done with.
+    /// The refund is accepted or refused.
     #[state(end)]
     Settled,
 }
 
-/// What it cost goes to the customer's credit.
-#[allow(clippy::needless_pass_by_value, reason = "a `with` takes the state")]
+/// Adds the price to the customer's credit.
+#[allow(clippy::needless_pass_by_value, reason = "`with` functions take the state by value")]
 fn credit(received: refund::Received, _: refund::event::Accept, customer: &mut Customer) -> refund::Settled {
     customer.credit += received.cents;
     refund::Settled
 }
 
-/// A row of your own table, which knows nothing of state machines.
+/// A row of the application's own table.
 struct Order {
     id: u32,
     status: String,
 }
 
 impl Order {
-    /// Moves the order on; the row stays as it is when that is not legal.
+    /// Applies an event. If the transition is illegal, the row does not change.
     fn advance(&mut self, event: impl Into<order_status::Event>) -> Result<(), Box<dyn Error>> {
         let now = OrderStatus::from(self.status.parse::<order_status::State>()?);
         let next = now.apply(event)?;
@@ -87,17 +87,17 @@ fn main() {
     println!("\n{}", OrderStatus::GRAPH.mermaid());
 }
 
-/// Where the code itself knows the state, an illegal transition does not compile.
+/// The state is known at compile time: an illegal transition does not compile.
 fn typed() {
     let placed = order_status::Machine::new(order_status::Placed);
     let paid = placed.pay();
     let shipped = paid.ship();
     // shipped.cancel(); // error[E0599]: no method named `cancel` found for struct `Machine<Shipped>`
     let delivered = shipped.deliver();
-    println!("typed: an order ends as {}", delivered.state());
+    println!("typed: the order is {}", delivered.state());
 }
 
-/// Where the state comes out of a table, it is checked when the program runs, and the row is only changed if it is legal.
+/// The state comes from a table: an illegal transition is an error, and the row does not change.
 fn plain() {
     use order_status::{Event, event};
     let table = ["Placed", "Paid", "Shipped", "Lost"];
@@ -107,17 +107,17 @@ fn plain() {
         let kind = event.kind();
         match order.advance(event) {
             Ok(()) => println!("order {}: {status} --{kind}--> {}", order.id, order.status),
-            Err(error) => println!("order {}: stays {}, {error}", order.id, order.status),
+            Err(error) => println!("order {}: remains {}: {error}", order.id, order.status),
         }
     }
 }
 
-/// What every state shares is the machine's context: no state declares it, and no transition copies it.
+/// All states share the context: no state declares it, and no transition copies it.
 fn shared() {
     let customer = Customer { name: "Ada".into(), credit: 0 };
     let settled = refund::Machine::new(refund::Announced, customer).receive(1_250).accept();
     let (refund::Settled, customer) = settled.into_parts();
-    println!("refund: {} has {} cents to her credit", customer.name, customer.credit);
+    println!("refund: {} has a credit of {} cents", customer.name, customer.credit);
 }
 
 #[cfg(test)]
@@ -131,20 +131,20 @@ mod tests {
     fsm_core::diagram!(OrderStatus in "README.md");
 
     #[test]
-    fn a_row_moves_only_as_declared() {
+    fn a_row_changes_by_declared_transitions_only() {
         let mut order = Order { id: 1, status: "Paid".into() };
         order.advance(order_status::event::Ship).expect("it is paid");
         assert_eq!(order.status, "Shipped");
-        let error = order.advance(order_status::event::Cancel).expect_err("it is on its way");
+        let error = order.advance(order_status::event::Cancel).expect_err("it is shipped");
         assert_eq!(
             error.to_string(),
             "`cancel` is not accepted in state `Shipped` of `OrderStatus`, which accepts `deliver`"
         );
-        assert_eq!(order.status, "Shipped", "the row stays as it is");
+        assert_eq!(order.status, "Shipped", "the row is unchanged");
     }
 
     #[test]
-    fn only_some_states_may_be_cancelled() {
+    fn only_unshipped_orders_can_be_cancelled() {
         assert_transitions! {
             (OrderStatus::Placed, Cancel) => OrderStatus::Cancelled,
             (OrderStatus::Paid, Cancel) => OrderStatus::Cancelled,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_has_its_value() {
+    fn every_state_converts_to_its_variant() {
         for name in order_status::State::ALL {
             assert_eq!(OrderStatus::from(*name).state(), *name);
         }

@@ -1,7 +1,7 @@
 //! Invalid configuration files, and servers that fail to start.
 
 use crate::{
-    fixture::{Place, kill},
+    fixture::{Fixture, kill},
     history,
 };
 use rustix::process::Signal;
@@ -9,83 +9,84 @@ use std::{fs, net::TcpListener};
 
 #[test]
 fn an_invalid_entry_is_reported_and_the_others_run() {
-    let place = Place::with(&["one"]);
+    let fixture = Fixture::with(&["one"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port();
-    let (good, late) = (place.entry("one", 0), place.entry("late", port));
-    place.write(&format!(
+    let (good, late) = (fixture.entry("one", 0), fixture.entry("late", port));
+    fixture.write(&format!(
         "{good}{late}{good}[[server]]\nid = \"lost\"\nport = 0\nroot = \"nowhere\"\n{}",
-        place.entry("two", 0)
+        fixture.entry("two", 0)
     ));
 
-    let printed = place.refused(&["up"]);
+    let printed = fixture.refused(&["up"]);
     for expected in [
-        &format!("servers.toml:7: server `late`: port {port} is taken by another program\n  remedy: stop that program"),
-        "servers.toml:10: server `one`: line 2 has this id already\n  remedy: give one of them another id",
-        "servers.toml:16: server `lost`: there is no folder ",
-        "  remedy: create the folder, or correct `root`",
+        &format!("servers.toml:7: server `late`: port {port} is in use by another process\n  help: stop that process"),
+        "servers.toml:10: server `one`: the id is already used on line 2\n  help: choose another id",
+        "servers.toml:16: server `lost`: folder ",
+        "  help: create the folder, or correct `root`",
     ] {
         assert!(printed.contains(expected), "`{expected}` is not in\n{printed}");
     }
     for id in ["one", "two"] {
-        assert!(place.ls(id).contains("Running"), "the others run");
+        assert!(fixture.ls(id).contains("Running"), "the others run");
     }
-    assert_eq!(place.ok(&["ls"]).lines().count(), 3, "and nothing was created for the invalid entries");
-    place.ok(&["down", "one", "two"]);
+    assert_eq!(fixture.ok(&["ls"]).lines().count(), 3, "no rows for the invalid entries");
+    fixture.ok(&["down", "one", "two"]);
 }
 
 #[test]
 fn a_missing_or_invalid_file_leaves_servers_running() {
-    let place = Place::with(&["one"]);
-    let _manager = place.manage();
-    place.reaches("one", "Running");
-    let file = place.path("servers.toml");
+    let fixture = Fixture::with(&["one"]);
+    let _manager = fixture.manage();
+    fixture.reaches("one", "Running");
+    let file = fixture.path("servers.toml");
     let text = fs::read_to_string(&file).expect("the file");
 
     fs::remove_file(&file).expect("it was there");
-    let printed = place.refused(&["up"]);
+    let printed = fixture.refused(&["up"]);
     assert!(
-        printed.contains("servers.toml: it cannot be read: No such file") && printed.contains("remedy: create it"),
+        printed.contains("servers.toml: cannot read the file: No such file") && printed.contains("help: create it"),
         "{printed}"
     );
 
-    place.write(&format!("{text}[[server]\n"));
-    let printed = place.refused(&["up"]);
-    assert!(
-        printed.contains("servers.toml:5: broken TOML: ") && printed.contains("remedy: mend this line"),
-        "{printed}"
-    );
+    fixture.write(&format!("{text}[[server]\n"));
+    let printed = fixture.refused(&["up"]);
+    assert!(printed.contains("servers.toml:5: invalid TOML: ") && printed.contains("help: fix this line"), "{printed}");
 
-    assert!(place.ls("one").contains("Running"));
-    place.ok(&["down", "one"]);
+    assert!(fixture.ls("one").contains("Running"));
+    fixture.ok(&["down", "one"]);
 }
 
 #[test]
 fn a_folder_with_other_data_is_left_untouched() {
-    let place = Place::with(&["one"]);
-    fs::create_dir(place.path("data")).expect("a folder");
+    let fixture = Fixture::with(&["one"]);
+    fs::create_dir(fixture.path("data")).expect("a folder");
     let note = "this is not a database";
-    fs::write(place.path("data/servers.db"), note).expect("a file");
-    let printed = place.refused(&["up"]);
+    fs::write(fixture.path("data/servers.db"), note).expect("a file");
+    let printed = fixture.refused(&["up"]);
     assert!(printed.contains("servers.db is not an SQLite database"), "{printed}");
-    assert_eq!(fs::read_to_string(place.path("data/servers.db")).expect("the file"), note);
+    assert_eq!(fs::read_to_string(fixture.path("data/servers.db")).expect("the file"), note);
 }
 
 #[test]
 fn a_server_that_fails_to_start_can_be_requested_again() {
-    let place = Place::with(&["one"]);
-    let manager = place.manage();
-    place.reaches("one", "Running");
-    let (pid, _) = place.alive("one").expect("it runs");
-    fs::rename(place.path("one"), place.path("away")).expect("a folder");
+    let fixture = Fixture::with(&["one"]);
+    let manager = fixture.manage();
+    fixture.reaches("one", "Running");
+    let (pid, _) = fixture.alive("one").expect("it runs");
+    fs::rename(fixture.path("one"), fixture.path("away")).expect("a folder");
     kill(pid, Signal::KILL);
-    let line = place.reaches("one", "GivenUp");
-    assert!(line.contains("the folder ") && line.contains("No such file or directory"), "{line}");
+    let line = fixture.reaches("one", "GivenUp");
+    assert!(line.contains("opening the folder ") && line.contains("No such file or directory"), "{line}");
 
-    fs::rename(place.path("away"), place.path("one")).expect("a folder");
-    place.ok(&["up", "one"]);
-    place.ok(&["down", "one"]);
+    fs::rename(fixture.path("away"), fixture.path("one")).expect("a folder");
+    fixture.ok(&["up", "one"]);
+    fixture.ok(&["down", "one"]);
     drop(manager);
-    let passed = history::check(&place);
-    assert_eq!(passed["one"].iter().filter(|state| *state == "Failed").count(), 4, "and the fifth failure ended it");
+    let passed = history::check(&fixture);
+    assert_eq!(
+        passed["one"].iter().filter(|state| *state == "Failed").count(),
+        4,
+        "the fifth failure leads to `GivenUp`"
+    );
 }

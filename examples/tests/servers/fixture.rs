@@ -1,4 +1,4 @@
-//! The fixture of a test: a configuration file, a data folder, and the program run on them. Dropping it ends every process
+//! The fixture of a test: a configuration file, a data folder, and commands that use them. Dropping it kills the processes
 //! that it started.
 
 use rusqlite::{Connection, OpenFlags};
@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The limit for every wait, on a slow machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The timeout of each wait.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-pub(crate) struct Place {
+pub(crate) struct Fixture {
     folder: tempfile::TempDir,
 }
 
@@ -28,16 +28,16 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-impl Place {
-    /// Configures these servers, each of which serves a page with its id.
+impl Fixture {
+    /// Creates a fixture with these servers. Each serves a page with its id.
     pub(crate) fn with(ids: &[&str]) -> Self {
-        let place = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        let entries: Vec<_> = ids.iter().map(|id| place.entry(id, 0)).collect();
-        place.write(&entries.concat());
-        place
+        let fixture = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let entries: Vec<_> = ids.iter().map(|id| fixture.entry(id, 0)).collect();
+        fixture.write(&entries.concat());
+        fixture
     }
 
-    /// Creates a server's folder, and its entry.
+    /// Creates a server's folder, and returns its entry for the configuration file.
     pub(crate) fn entry(&self, id: &str, port: u16) -> String {
         let root = self.path(id);
         fs::create_dir_all(&root).expect("a folder to serve");
@@ -45,48 +45,48 @@ impl Place {
         format!("[[server]]\nid = \"{id}\"\nport = {port}\nroot = \"{id}\"\n")
     }
 
-    /// Writes the file of servers.
+    /// Writes the configuration file.
     pub(crate) fn write(&self, text: &str) {
-        fs::write(self.path("servers.toml"), text).expect("a file of servers");
+        fs::write(self.path("servers.toml"), text).expect("a configuration file");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_servers"));
-        command.args(words).arg("--file").arg(self.path("servers.toml")).arg("--data").arg(self.path("data"));
+        command.args(args).arg("--file").arg(self.path("servers.toml")).arg("--data").arg(self.path("data"));
         command.stdin(Stdio::null());
         command
     }
 
     /// Runs a command to its end.
-    pub(crate) fn run(&self, words: &[&str]) -> Ended {
-        self.start(words).ended()
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        self.start(args).ended()
     }
 
     /// Runs a command that must succeed, and returns its output.
-    pub(crate) fn ok(&self, words: &[&str]) -> String {
-        let ended = self.run(words);
-        assert!(ended.status.success(), "servers {words:?}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert!(ended.status.success(), "servers {args:?}: {}\n{}{}", ended.status, ended.stdout, ended.stderr);
         ended.stdout
     }
 
     /// Runs a command that must fail with exit code 1, and returns its error output.
-    pub(crate) fn refused(&self, words: &[&str]) -> String {
-        let ended = self.run(words);
-        assert_eq!(ended.status.code(), Some(1), "servers {words:?}: {}{}", ended.stdout, ended.stderr);
+    pub(crate) fn refused(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.status.code(), Some(1), "servers {args:?}: {}{}", ended.stdout, ended.stderr);
         ended.stderr
     }
 
-    /// Starts a command, whose output goes to files.
-    pub(crate) fn start(&self, words: &[&str]) -> Started {
+    /// Starts a command. Its output goes to files.
+    pub(crate) fn start(&self, args: &[&str]) -> Started {
         let output = tempfile::tempdir_in(self.folder.path()).expect("a folder for the output").keep();
         let (stdout, stderr) = (output.join("stdout"), output.join("stderr"));
         let file = |path| File::create(path).expect("a file for the output");
-        let child = self.command(words).stdout(file(&stdout)).stderr(file(&stderr)).spawn();
-        Started { child: child.expect("the program starts"), words: format!("{words:?}"), stdout, stderr }
+        let child = self.command(args).stdout(file(&stdout)).stderr(file(&stderr)).spawn();
+        Started { child: child.expect("the program starts"), args: format!("{args:?}"), stdout, stderr }
     }
 
     /// Starts a manager, and waits until it is ready.
@@ -98,7 +98,7 @@ impl Place {
 
     /// The pid and port in a server's lock file, if it is held.
     pub(crate) fn alive(&self, id: &str) -> Option<(i32, u16)> {
-        claim(&self.path("data/run").join(format!("{id}.lock"))).and_then(|(pid, port)| Some((pid, port?)))
+        process_info(&self.path("data/run").join(format!("{id}.lock"))).and_then(|(pid, port)| Some((pid, port?)))
     }
 
     /// Waits until a server is alive with a pid other than `than`.
@@ -118,7 +118,7 @@ impl Place {
         wait_for(&format!("{id} in {state}"), || Some(self.ls(id)).filter(|line| line.contains(state)))
     }
 
-    /// The processes of the operating system that serve an id of this fixture.
+    /// The pids of the processes that serve an id of this fixture, from `/proc`.
     pub(crate) fn serving(&self, id: &str) -> Vec<i32> {
         let (root, mut pids) = (self.path(id), Vec::new());
         for process in fs::read_dir("/proc").expect("/proc").flatten() {
@@ -126,31 +126,31 @@ impl Place {
                 continue;
             };
             let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            let words: Vec<_> = line.split(|byte| *byte == 0).collect();
-            if words.get(1) == Some(&b"serve".as_slice()) && words.contains(&root.as_os_str().as_encoded_bytes()) {
+            let args: Vec<_> = line.split(|byte| *byte == 0).collect();
+            if args.get(1) == Some(&b"serve".as_slice()) && args.contains(&root.as_os_str().as_encoded_bytes()) {
                 pids.push(pid);
             }
         }
         pids
     }
 
-    /// The store, read by SQL alone.
+    /// Opens the store's file for SQL queries.
     pub(crate) fn store(&self) -> Connection {
         Connection::open_with_flags(self.path("data/servers.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the store")
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let locks = fs::read_dir(self.path("data/run")).into_iter().flatten().flatten();
-        for (pid, _) in locks.filter_map(|lock| claim(&lock.path())) {
+        for (pid, _) in locks.filter_map(|lock| process_info(&lock.path())) {
             kill(pid, Signal::KILL);
         }
     }
 }
 
 /// The pid, and the port if it is known, in a lock file that is held.
-fn claim(lock: &Path) -> Option<(i32, Option<u16>)> {
+fn process_info(lock: &Path) -> Option<(i32, Option<u16>)> {
     if lock.extension()? != "lock" {
         return None;
     }
@@ -167,7 +167,7 @@ fn claim(lock: &Path) -> Option<(i32, Option<u16>)> {
 /// A running command, killed if the test ends before it.
 pub(crate) struct Started {
     child: Child,
-    words: String,
+    args: String,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -186,33 +186,37 @@ impl Started {
     }
 
     pub(crate) fn wait_for_output(&mut self, text: &str) {
-        wait_for(&format!("`{text}` from servers {}", self.words), || {
+        wait_for(&format!("`{text}` from servers {}", self.args), || {
             let found = read(&self.stdout).contains(text);
-            assert!(found || !self.has_ended(), "servers {} ended: {}", self.words, read(&self.stderr));
+            assert!(found || !self.has_ended(), "servers {} ended: {}", self.args, read(&self.stderr));
             found.then_some(())
         });
     }
 
-    /// Waits for the end.
+    /// Waits for the command to end.
     pub(crate) fn ended(mut self) -> Ended {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().expect("its status") {
                 let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
-                assert!(!stderr.contains("panicked"), "servers {}: {stderr}", self.words);
+                assert!(!stderr.contains("panicked"), "servers {}: {stderr}", self.args);
                 return Ended { status, stdout, stderr };
             }
             let (stdout, stderr) = (&self.stdout, &self.stderr);
-            assert!(Instant::now() < until, "servers {} hangs: {}{}", self.words, read(stdout), read(stderr));
+            assert!(Instant::now() < until, "servers {} timed out: {}{}", self.args, read(stdout), read(stderr));
             sleep(Duration::from_millis(5));
         }
     }
 
-    /// Kills it with SIGKILL, and waits for the end.
+    /// Kills the command with SIGKILL, and waits for its end.
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
         let ended = self.ended();
-        assert!(ended.status.success() || ended.status.signal() == Some(9), "it ended by itself: {}", ended.stderr);
+        assert!(
+            ended.status.success() || ended.status.signal() == Some(9),
+            "it ended before the kill: {}",
+            ended.stderr
+        );
     }
 }
 
@@ -232,23 +236,23 @@ pub(crate) fn kill(pid: i32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid).expect("a pid"), signal);
 }
 
-/// Polls until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+/// Calls `poll` until it returns a value.
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + TIMEOUT;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
-        assert!(Instant::now() < until, "waited in vain for {what}");
+        assert!(Instant::now() < until, "timed out waiting for {what}");
         sleep(Duration::from_millis(10));
     }
 }
 
-/// What a server answers, head and body.
+/// The response of a server, head and body.
 pub(crate) fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    response
 }

@@ -1,6 +1,6 @@
 //! Invariants of every history in a store, read from its tables.
 
-use crate::fixture::Place;
+use crate::fixture::Fixture;
 use std::collections::{BTreeMap, HashSet};
 
 /// One entry of the history table.
@@ -15,11 +15,11 @@ struct Change {
     data: Option<String>,
 }
 
-/// Each server's history is an unbroken chain of versions 1, 2, 3… of declared transitions, each of which starts in the
-/// state where the previous one ended; fences never decrease; and the row equals the last entry. Notes are skipped.
-/// Returns the states that each passed through.
-pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
-    let store = place.store();
+/// Checks the history of each server: its versions are 1, 2, 3…, each transition is declared and starts in the state in which
+/// the previous one ended, fences never decrease, and the row equals the last entry. Notes are skipped. Returns the states
+/// of each server in order.
+pub(crate) fn check(fixture: &Fixture) -> BTreeMap<String, Vec<String>> {
+    let store = fixture.store();
     let graph: String = store
         .query_row("SELECT graph FROM fsm_machines WHERE name = 'Server'", [], |row| row.get(0))
         .expect("the graph in the store");
@@ -49,7 +49,7 @@ pub(crate) fn check(place: &Place) -> BTreeMap<String, Vec<String>> {
     }
     for (id, chain) in &chains {
         for (i, change) in chain.iter().enumerate() {
-            assert_eq!(change.version, i as u64 + 1, "{id}: a version is missing, or there twice");
+            assert_eq!(change.version, i as u64 + 1, "{id}: a version is missing or duplicated");
             let Some(before) = i.checked_sub(1).map(|before| &chain[before]) else {
                 assert_eq!((change.from.as_deref(), change.to.as_str()), (None, "Requested"), "{id}: its creation");
                 continue;

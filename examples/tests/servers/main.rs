@@ -1,8 +1,8 @@
-//! The `servers` example, run as a program with real processes, and the store that it leaves.
+//! Tests that run the `servers` example with its processes, and check its store.
 
+mod commands;
 mod config;
 mod crash;
+mod demo;
 mod fixture;
 mod history;
-mod steps;
-mod tour;

@@ -1,4 +1,4 @@
-//! What is on its way cannot be cancelled.
+//! A shipped order does not accept `cancel`.
 #[allow(dead_code)]
 #[path = "../../src/bin/orders.rs"]
 mod orders;

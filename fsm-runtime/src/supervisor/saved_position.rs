@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn h5_what_a_run_dies_of_is_passed_what_it_is_stopped_in_is_met_again() {
+    fn h5_failed_items_are_skipped_and_stopped_ones_repeated() {
         let position = SavedPosition::default();
         for (by_itself, expected) in [(false, 1), (true, 2)] {
             position.open(1);

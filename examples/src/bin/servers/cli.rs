@@ -1,77 +1,77 @@
-//! Owns the command line: what can be asked for, and where files are looked for by default.
+//! The command line.
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Keeps web servers running: each is a real process, and its life is a durable state machine.
+/// Keeps web servers running. Each is a process, and its life cycle is a durable state machine.
 ///
-/// With no command: a guided run of some ten seconds, which ends by itself.
+/// Without a command, runs a demo of about ten seconds.
 #[derive(Debug, Parser)]
 #[command(name = "servers", max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) places: Places,
+    pub(crate) paths: Paths,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// Where things are.
+/// The paths of the configuration and the data.
 #[derive(Debug, Args)]
-pub(crate) struct Places {
-    /// The servers to keep
+pub(crate) struct Paths {
+    /// The configuration file
     #[arg(long, global = true, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/servers.toml"))]
     pub(crate) file: PathBuf,
-    /// The folder of the store, and of the lock files of the running servers
+    /// The folder of the store and of the servers' lock files
     #[arg(long, global = true, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/servers-data"))]
     pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Bring servers up, and wait until they run
+    /// Start servers, and wait until they run
     Up {
-        /// Which of the file's servers; all of them if none is named
+        /// Ids from the configuration file; all servers if empty
         ids: Vec<String>,
     },
-    /// Take servers down, and wait until they are gone
+    /// Stop servers, and wait until their processes have ended
     Down {
-        /// Which servers
+        /// The ids of the servers
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Have parked work begin anew
-    Release {
-        /// Which server
+    /// Give parked work new attempts
+    Unpark {
+        /// The id of the server
         id: String,
     },
-    /// List the servers of the store
+    /// List the servers in the store
     Ls,
-    /// Show which processes work on the store, and on which servers
+    /// Show the processes that work on the store, and the servers that each works on
     Status,
     /// Print the history of a server
     Log {
-        /// Which server
+        /// The id of the server
         id: String,
     },
-    /// Print the diagram of the machine; with an id, its present state stands out
+    /// Print the diagram of the state machine; with an id, the server's current state is highlighted
     Graph {
-        /// Which server's state to point out
+        /// The id of the server whose state to highlight
         id: Option<String>,
     },
-    /// Bring the file's servers up, and keep them so until Ctrl-C or SIGTERM
+    /// Keep all configured servers running until Ctrl-C or SIGTERM
     Manage,
-    /// Be one of the servers; its lock file is standard input
+    /// Run as one of the servers, with its lock file as standard input
     #[command(hide = true)]
     Serve(Serve),
 }
 
-/// What a serving process is told by the manager.
+/// The arguments of a serving process.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The id of the server
     #[arg(long)]
     pub(crate) id: String,
-    /// The port to listen on; 0 takes any free one
+    /// The port to listen on; 0 for any free port
     #[arg(long)]
     pub(crate) port: u16,
     /// The folder to serve
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn paths_can_follow_the_command() {
         let cli = Cli::try_parse_from(["servers", "up", "hello", "--data", "/d"]).expect("it parses");
-        assert_eq!(cli.places.data, PathBuf::from("/d"));
+        assert_eq!(cli.paths.data, PathBuf::from("/d"));
         assert!(matches!(cli.command, Some(Command::Up { ids }) if ids == ["hello"]));
     }
 }

@@ -1,4 +1,4 @@
-//! Owns `servers.toml`: reads it, checks each entry by itself, and says what is wrong with which.
+//! Reads `servers.toml`, and validates each entry separately.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,71 +14,71 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-/// What one server is to do.
+/// The configuration of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    /// Where it listens on 127.0.0.1; 0 takes any free port.
+    /// The port on 127.0.0.1; 0 for any free port.
     pub(crate) port: u16,
-    /// The folder that it serves, absolute.
+    /// The absolute path of the folder that it serves.
     pub(crate) root: PathBuf,
 }
 
-/// The entries that can be used, and what is wrong with the others.
+/// The valid entries, and the problems of the others.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) entries: Vec<Entry>,
     pub(crate) problems: Vec<Problem>,
 }
 
-/// One server of the file.
+/// A valid entry of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) spec: Spec,
 }
 
-/// Something wrong with the file or one of its entries; the other entries can be used.
+/// A problem of the file or of one entry. The other entries remain valid.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    place: String,
+    location: String,
     entry: Option<String>,
-    what: String,
-    remedy: String,
+    message: String,
+    help: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", self.location)?;
         if let Some(entry) = &self.entry {
             write!(f, "{entry}: ")?;
         }
-        write!(f, "{}\n  remedy: {}", self.what, self.remedy)
+        write!(f, "{}\n  help: {}", self.message, self.help)
     }
 }
 
-/// An entry as it is written.
+/// An entry before validation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct RawEntry {
     id: Spanned<String>,
     port: Spanned<u16>,
     root: Spanned<PathBuf>,
 }
 
-const EXAMPLE: &str = "[[server]] with id = \"web\", port = 0 and root = \"folder\"";
+const EXAMPLE: &str = "`[[server]]` with `id = \"web\"`, `port = 0` and `root = \"folder\"`";
 
 impl Config {
-    /// Reads the file. `is_ours` tells whether a port is taken by the very server that wants it.
+    /// Reads the file. `is_ours` returns whether the process of the given server listens on the port.
     pub(crate) fn load(file: &Path, is_ours: impl Fn(&str, u16) -> bool) -> Self {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => {
-                let remedy = match error.kind() {
-                    ErrorKind::NotFound => format!("create it with {EXAMPLE}, or name another with --file"),
-                    _ => "make it a readable text file, or name another with --file".into(),
+                let help = match error.kind() {
+                    ErrorKind::NotFound => format!("create it with {EXAMPLE}, or name another file with --file"),
+                    _ => "make it a readable text file, or name another file with --file".into(),
                 };
-                let what = format!("it cannot be read: {error}");
-                let problem = Problem { place: shown(file), entry: None, what, remedy };
+                let message = format!("cannot read the file: {error}");
+                let problem = Problem { location: display_path(file), entry: None, message, help };
                 return Self { entries: Vec::new(), problems: vec![problem] };
             }
         };
@@ -88,12 +88,13 @@ impl Config {
     }
 }
 
-/// Walks through the file and gathers what is wrong.
+/// Reads the entries, and collects problems.
 struct Reader<'t> {
     file: &'t Path,
     text: &'t str,
-    /// The line on which an id, and a port, was first seen.
+    /// The line of the first occurrence of each id.
     ids: HashMap<String, usize>,
+    /// The line of the first occurrence of each port.
     ports: HashMap<u16, usize>,
     problems: Vec<Problem>,
 }
@@ -103,13 +104,8 @@ impl Reader<'_> {
         let document = match DeTable::parse(self.text) {
             Ok(document) => document.into_inner(),
             Err(error) => {
-                let what = format!("broken TOML: {}", error.message());
-                self.report(
-                    error.span(),
-                    None,
-                    what,
-                    "mend this line; until then none of the file's servers is looked at",
-                );
+                let message = format!("invalid TOML: {}", error.message());
+                self.report(error.span(), None, message, "fix this line; no server of the file is read until then");
                 return Vec::new();
             }
         };
@@ -124,18 +120,18 @@ impl Reader<'_> {
                     self.report(
                         Some(span),
                         None,
-                        "`server` is not a list".into(),
-                        "write [[server]], with two brackets",
+                        "`server` is not a list of tables".into(),
+                        "write `[[server]]`, with double brackets",
                     );
                 }
                 _ => {
-                    let what = format!("unknown key `{}`", key.get_ref());
-                    self.report(Some(at), None, what, &format!("remove it; the file holds {EXAMPLE}"));
+                    let message = format!("unknown key `{}`", key.get_ref());
+                    self.report(Some(at), None, message, &format!("remove it; the file contains {EXAMPLE}"));
                 }
             }
         }
         if found.is_empty() && self.problems.is_empty() {
-            self.report(None, None, "it names no server".into(), &format!("write {EXAMPLE}"));
+            self.report(None, None, "the file has no servers".into(), &format!("add {EXAMPLE}"));
         }
         found
     }
@@ -143,12 +139,12 @@ impl Reader<'_> {
     fn entry(&mut self, server: Spanned<DeValue<'_>>, is_ours: impl Fn(&str, u16) -> bool) -> Option<Entry> {
         let span = server.span();
         let name = server.get_ref().get("id").and_then(|id| id.get_ref().as_str()).filter(|id| !id.is_empty());
-        let name = Some(name.map_or_else(|| "a server without a name".into(), |id| format!("server `{id}`")));
-        let Written { id, port, root } = match Written::deserialize(ValueDeserializer::from(server)) {
+        let name = Some(name.map_or_else(|| "a server without an id".into(), |id| format!("server `{id}`")));
+        let RawEntry { id, port, root } = match RawEntry::deserialize(ValueDeserializer::from(server)) {
             Ok(written) => written,
             Err(error) => {
-                let remedy = format!("an entry is {EXAMPLE}");
-                self.report(error.span().or(Some(span)), name, error.message().into(), &remedy);
+                let help = format!("write {EXAMPLE}");
+                self.report(error.span().or(Some(span)), name, error.message().into(), &help);
                 return None;
             }
         };
@@ -156,26 +152,26 @@ impl Reader<'_> {
         self.check_id(&id, name.clone());
         self.check_port(&port, id.get_ref(), name.clone(), is_ours);
         let root = self.check_root(&root, name)?;
-        let right = self.problems.len() == before;
-        right.then(|| Entry { id: id.into_inner(), spec: Spec { port: port.into_inner(), root } })
+        let valid = self.problems.len() == before;
+        valid.then(|| Entry { id: id.into_inner(), spec: Spec { port: port.into_inner(), root } })
     }
 
     fn check_id(&mut self, id: &Spanned<String>, name: Option<String>) {
         let line = self.line(id.span());
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if id.get_ref().is_empty() {
+            self.report(Some(id.span()), name, "the id is empty".into(), "use letters, digits, `-` and `_`");
+        } else if !id.get_ref().chars().all(is_valid) || id.get_ref().len() > 64 {
+            let message = "the id is not a valid name".into();
             self.report(
                 Some(id.span()),
                 name,
-                "its id is empty".into(),
-                "give it a name of letters, digits, `-` and `_`",
+                message,
+                "use up to 64 letters, digits, `-` and `_`; file names contain the id",
             );
-        } else if !id.get_ref().chars().all(is_plain) || id.get_ref().len() > 64 {
-            let what = "its id is not a plain name".into();
-            self.report(Some(id.span()), name, what, "use up to 64 letters, digits, `-` and `_`: it names files too");
         } else if let Some(first) = self.ids.get(id.get_ref()) {
-            let what = format!("line {first} has this id already");
-            self.report(Some(id.span()), name, what, "give one of them another id; the first one is used meanwhile");
+            let message = format!("the id is already used on line {first}");
+            self.report(Some(id.span()), name, message, "choose another id; the first entry remains valid");
         } else {
             self.ids.insert(id.get_ref().clone(), line);
         }
@@ -187,8 +183,8 @@ impl Reader<'_> {
             return;
         }
         if let Some(first) = self.ports.get(&number) {
-            let what = format!("line {first} has port {number} already");
-            self.report(Some(port.span()), name, what, "give one of them another port, or 0 for any free one");
+            let message = format!("port {number} is already used on line {first}");
+            self.report(Some(port.span()), name, message, "choose another port, or 0 for any free port");
             return;
         }
         self.ports.insert(number, line);
@@ -196,36 +192,38 @@ impl Reader<'_> {
             return;
         }
         if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
-            let (what, remedy) = match error.kind() {
+            let (message, help) = match error.kind() {
                 ErrorKind::AddrInUse => (
-                    format!("port {number} is taken by another program"),
-                    "stop that program, or choose another port, or 0 for any free one",
+                    format!("port {number} is in use by another process"),
+                    "stop that process, or choose another port, or 0 for any free port",
                 ),
                 ErrorKind::PermissionDenied => {
-                    (format!("port {number} needs privileges"), "choose a port above 1023, or 0 for any free one")
+                    (format!("port {number} requires privileges"), "choose a port above 1023, or 0 for any free port")
                 }
-                _ => (format!("port {number} cannot be used: {error}"), "choose another port, or 0 for any free one"),
+                _ => (format!("port {number} cannot be used: {error}"), "choose another port, or 0 for any free port"),
             };
-            self.report(Some(port.span()), name, what, remedy);
+            self.report(Some(port.span()), name, message, help);
         }
     }
 
     fn check_root(&mut self, root: &Spanned<PathBuf>, name: Option<String>) -> Option<PathBuf> {
         let folder = self.file.parent().unwrap_or(Path::new("")).join(root.get_ref());
-        let wrong = match folder.canonicalize() {
+        let message = match folder.canonicalize() {
             Ok(folder) if folder.is_dir() => return Some(folder),
-            Ok(_) => format!("{} is not a folder", shown(&folder)),
-            Err(error) if error.kind() == ErrorKind::NotFound => format!("there is no folder {}", shown(&folder)),
-            Err(error) => format!("the folder {} cannot be used: {error}", shown(&folder)),
+            Ok(_) => format!("{} is not a folder", display_path(&folder)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                format!("folder {} does not exist", display_path(&folder))
+            }
+            Err(error) => format!("cannot open the folder {}: {error}", display_path(&folder)),
         };
-        self.report(Some(root.span()), name, wrong, "create the folder, or correct `root`");
+        self.report(Some(root.span()), name, message, "create the folder, or correct `root`");
         None
     }
 
-    fn report(&mut self, span: Option<Range<usize>>, entry: Option<String>, what: String, remedy: &str) {
-        let file = shown(self.file);
-        let place = span.map_or_else(|| file.clone(), |span| format!("{file}:{}", self.line(span)));
-        self.problems.push(Problem { place, entry, what, remedy: remedy.into() });
+    fn report(&mut self, span: Option<Range<usize>>, entry: Option<String>, message: String, help: &str) {
+        let file = display_path(self.file);
+        let location = span.map_or_else(|| file.clone(), |span| format!("{file}:{}", self.line(span)));
+        self.problems.push(Problem { location, entry, message, help: help.into() });
     }
 
     fn line(&self, span: Range<usize>) -> usize {
@@ -233,8 +231,8 @@ impl Reader<'_> {
     }
 }
 
-/// A path as the user would write it: from where he stands, if it is below.
-pub(crate) fn shown(path: &Path) -> String {
+/// A path relative to the working directory if it is below it, and absolute otherwise.
+pub(crate) fn display_path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
     below.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| path.to_path_buf()).display().to_string()
@@ -244,7 +242,7 @@ pub(crate) fn shown(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Loads a file with a folder `here` beside it; problems as text, with the path cut off.
+    /// Loads a file with a folder `here` beside it; problems as text, without the path of the folder.
     fn load(text: &str, is_ours: bool) -> (Vec<Entry>, String) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("here")).expect("a folder");
@@ -272,8 +270,8 @@ mod tests {
         let config = Config::load(Path::new("/nowhere/s.toml"), |_, _| false);
         assert_eq!(
             config.problems[0].to_string(),
-            "/nowhere/s.toml: it cannot be read: No such file or directory (os error 2)\n  remedy: create it with \
-             [[server]] with id = \"web\", port = 0 and root = \"folder\", or name another with --file"
+            "/nowhere/s.toml: cannot read the file: No such file or directory (os error 2)\n  help: create it with \
+             `[[server]]` with `id = \"web\"`, `port = 0` and `root = \"folder\"`, or name another file with --file"
         );
     }
 
@@ -283,17 +281,17 @@ mod tests {
         assert_eq!(entries, []);
         assert_eq!(
             problems,
-            "s.toml:6: broken TOML: invalid basic string, expected `\"`\n  remedy: mend this line; until then none of \
-             the file's servers is looked at"
+            "s.toml:6: invalid TOML: invalid basic string, expected `\"`\n  help: fix this line; no server of the \
+             file is read until then"
         );
     }
 
     #[test]
     fn a_file_without_servers_is_an_error() {
         let (_, problems) = load("# nothing\n", false);
-        assert!(problems.starts_with("s.toml: it names no server\n  remedy: write [[server]]"), "{problems}");
+        assert!(problems.starts_with("s.toml: the file has no servers\n  help: add `[[server]]`"), "{problems}");
         let (_, problems) = load("[server]\nid = \"x\"\n", false);
-        assert!(problems.contains("s.toml:1: `server` is not a list"), "{problems}");
+        assert!(problems.contains("s.toml:1: `server` is not a list of tables"), "{problems}");
     }
 
     #[test]
@@ -304,7 +302,7 @@ mod tests {
              [[server]]\nid = \"good\"\nport = 0\nroot = \"here\"\n\
              [[server]]\nid = \"\"\nport = 0\nroot = \"here\"\n\
              [[server]]\nid = \"a/b\"\nport = 0\nroot = \"here\"\n\
-             [[server]]\nid = \"lost\"\nport = 0\nroot = \"gone\"\n\
+             [[server]]\nid = \"lost\"\nport = 0\nroot = \"missing\"\n\
              [[server]]\nid = \"file\"\nport = 0\nroot = \"s.toml\"\n\
              [[server]]\nid = \"big\"\nport = 70000\nroot = \"here\"\n\
              [[server]]\nport = 0\nroot = \"here\"\n\
@@ -318,16 +316,16 @@ mod tests {
             [
                 "s.toml:1: unknown key `colour`",
                 "s.toml:9: server `typo`: unknown field `rot`, expected one of `id`, `port`, `root`",
-                "s.toml:11: server `good`: line 3 has this id already",
-                "s.toml:15: a server without a name: its id is empty",
-                "s.toml:19: server `a/b`: its id is not a plain name",
-                "s.toml:25: server `lost`: there is no folder gone",
+                "s.toml:11: server `good`: the id is already used on line 3",
+                "s.toml:15: a server without an id: the id is empty",
+                "s.toml:19: server `a/b`: the id is not a valid name",
+                "s.toml:25: server `lost`: folder missing does not exist",
                 "s.toml:29: server `file`: s.toml is not a folder",
                 "s.toml:32: server `big`: invalid value: integer `70000`, expected u16",
-                "s.toml:34: a server without a name: missing field `id`",
+                "s.toml:34: a server without an id: missing field `id`",
             ]
         );
-        assert_eq!(problems.lines().filter(|line| line.starts_with("  remedy: ")).count(), heads.len());
+        assert_eq!(problems.lines().filter(|line| line.starts_with("  help: ")).count(), heads.len());
     }
 
     #[test]
@@ -340,14 +338,14 @@ mod tests {
         assert_eq!(
             problems,
             format!(
-                "s.toml:7: server `late`: port {port} is taken by another program\n  remedy: stop that program, or \
-                 choose another port, or 0 for any free one"
+                "s.toml:7: server `late`: port {port} is in use by another process\n  help: stop that process, or \
+                 choose another port, or 0 for any free port"
             )
         );
         let (entries, problems) = load(&text, true);
         assert_eq!((ids(&entries), problems.as_str()), (vec!["good", "late"], ""));
         let (entries, problems) = load(&format!("{text}{}", text.replace("late", "twin").replace("good", "g2")), true);
         assert_eq!(ids(&entries), ["good", "late", "g2"]);
-        assert!(problems.contains(&format!("server `twin`: line 7 has port {port} already")), "{problems}");
+        assert!(problems.contains(&format!("server `twin`: port {port} is already used on line 7")), "{problems}");
     }
 }

@@ -1,53 +1,53 @@
-//! Owns the machine: the states of a server, and what leads from one to the next.
+//! The state machine of a server: its states and transitions.
 
 use crate::config::Spec;
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
-/// A web server, from the wish for it to its end; it can be wished for again.
+/// The life cycle of a web server. A stopped server can be requested again.
 #[derive(StateMachine, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[fsm(initial = Requested, durable, derive(Clone, Debug, PartialEq, Serialize, Deserialize))]
 #[on(stop => Stopping, except(Stopping, Stopped))]
 pub(crate) enum Server {
-    /// Somebody wants it, and nothing is started yet.
-    #[on(start => Starting, with = first_try)]
+    /// The server is requested. No process is started yet.
+    #[on(start => Starting, with = reset_failures)]
     Requested { spec: Spec },
 
-    /// A process is started, or found alive, and asked until it answers.
+    /// A worker starts a process, or finds a live one, and waits until it responds.
     #[state(work)]
     #[on(ready { pid: u32, port: u16, since: SystemTime } => Running)]
     #[on(fail { reason: String, failures: u32 } => Failed)]
     #[on(give_up { reason: String } => GivenUp)]
     Starting { spec: Spec, failures: u32 },
 
-    /// It answers, and is asked again and again.
+    /// The process responds. A worker checks its health periodically.
     #[state(work)]
     #[on(fail => Failed)]
     #[on(give_up => GivenUp)]
     Running { spec: Spec, failures: u32, pid: u32, port: u16, since: SystemTime },
 
-    /// It broke, and is tried again after a pause.
+    /// The process failed. It is restarted after a delay.
     #[on(retry => Starting)]
     #[after("1s", retry)]
     Failed { spec: Spec, failures: u32, reason: String },
 
-    /// It broke too often in a row: somebody has to look after it.
+    /// The process failed too often in a row. It is not restarted until it is requested again.
     #[on(request { spec: Spec } => Requested)]
     GivenUp { spec: Spec, reason: String },
 
-    /// Its process is told to end, and awaited.
+    /// A worker terminates the process and waits for its exit.
     #[state(work)]
-    #[on(gone => Stopped)]
+    #[on(exited => Stopped)]
     Stopping { spec: Spec },
 
-    /// No process is left.
+    /// No process is running.
     #[on(request => Requested)]
     Stopped { spec: Spec },
 }
 
-/// A server that is started on request has not failed yet.
-fn first_try(requested: server::Requested, _: server::event::Start) -> server::Starting {
+/// Starts with a failure count of zero.
+fn reset_failures(requested: server::Requested, _: server::event::Start) -> server::Starting {
     server::Starting { spec: requested.spec, failures: 0 }
 }
 
@@ -66,8 +66,8 @@ mod tests {
             Server::Requested { spec: spec.clone() },
             Server::Starting { spec: spec.clone(), failures },
             Server::Running { spec: spec.clone(), failures, pid, port, since },
-            Server::Failed { spec: spec.clone(), failures, reason: "it does not answer".into() },
-            Server::GivenUp { spec: spec.clone(), reason: "it broke five times".into() },
+            Server::Failed { spec: spec.clone(), failures, reason: "no response".into() },
+            Server::GivenUp { spec: spec.clone(), reason: "five failures in a row".into() },
             Server::Stopping { spec: spec.clone() },
             Server::Stopped { spec },
         );

@@ -1,7 +1,10 @@
-//! `servers`: keeps web servers running, each a real process whose life is a durable state machine.
+//! `servers`: keeps web servers running. Each server is a process, and its life cycle is a durable state machine.
 
 mod cli;
+mod commands;
 mod config;
+mod demo;
+mod goal;
 mod health;
 mod lock;
 mod machine;
@@ -9,10 +12,7 @@ mod process;
 mod render;
 mod serve;
 mod session;
-mod steps;
 mod tail;
-mod tour;
-mod wish;
 mod workers;
 
 use clap::Parser as _;
@@ -20,7 +20,7 @@ use cli::{Cli, Command};
 use std::{io, process::ExitCode};
 use tracing_subscriber::filter::LevelFilter;
 
-// One thread is enough: whatever is done here is waiting.
+// The program mostly waits, so one thread is enough.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(io::stderr).init();
@@ -33,17 +33,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Cli { places, command }: Cli) -> anyhow::Result<()> {
+async fn run(Cli { paths, command }: Cli) -> anyhow::Result<()> {
     match command {
-        None => tour::run(&places).await,
-        Some(Command::Up { ids }) => steps::up(&places, &ids).await,
-        Some(Command::Down { ids }) => steps::down(&places, &ids).await,
-        Some(Command::Manage) => steps::manage(&places).await,
-        Some(Command::Release { id }) => steps::release(&places, &id).await,
-        Some(Command::Ls) => steps::ls(&places).await,
-        Some(Command::Status) => steps::status(&places).await,
-        Some(Command::Log { id }) => steps::log(&places, &id).await,
-        Some(Command::Graph { id }) => steps::graph(&places, id.as_deref()).await,
+        None => demo::run(&paths).await,
+        Some(Command::Up { ids }) => commands::up(&paths, &ids).await,
+        Some(Command::Down { ids }) => commands::down(&paths, &ids).await,
+        Some(Command::Manage) => commands::manage(&paths).await,
+        Some(Command::Unpark { id }) => commands::unpark(&paths, &id).await,
+        Some(Command::Ls) => commands::ls(&paths).await,
+        Some(Command::Status) => commands::status(&paths).await,
+        Some(Command::Log { id }) => commands::log(&paths, &id).await,
+        Some(Command::Graph { id }) => commands::graph(&paths, id.as_deref()).await,
         Some(Command::Serve(serve)) => serve::run(serve).await,
     }
 }

@@ -1,8 +1,8 @@
-//! Owns the life of a serving process: starts it, finds it again, and ends it.
+//! Starts, finds and terminates serving processes.
 
 use crate::{
-    config::{Spec, shown},
-    lock::{Claim, RunDir, Sighting},
+    config::{Spec, display_path},
+    lock::{ProcessInfo, ProcessState, RunDir},
 };
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,13 +18,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How long a process has to end by itself, after which it is killed, and how long it has then.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The time within which a process has to exit after SIGTERM, and again after SIGKILL.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often a lock is looked at while something is awaited.
-pub(crate) const GLANCE: Duration = Duration::from_millis(10);
+/// The interval at which a lock is polled.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The processes of one run folder.
+/// The processes of one run directory.
 #[derive(Debug)]
 pub(crate) struct Processes {
     run: RunDir,
@@ -32,64 +32,68 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// Those whose locks are in `run`; new ones run this same program.
+    /// The processes whose locks are in `run`. New processes run this program.
     pub(crate) fn new(run: RunDir) -> io::Result<Self> {
         Ok(Self { run, program: std::env::current_exe()? })
     }
 
-    /// Starts a process, which lives on when this one dies; `None` if there is one already.
+    /// Starts a process, which outlives this one. Returns `None` if the server already has a process.
     pub(crate) fn spawn(&self, id: &str, spec: &Spec) -> anyhow::Result<Option<Child>> {
         let Some(lock) = self.run.take(id).with_context(|| format!("the lock file of `{id}`"))? else {
             return Ok(None);
         };
         let mut command = Command::new(&self.program);
         command.args(["serve", "--id", id, "--port", &spec.port.to_string(), "--root"]).arg(&spec.root);
-        // Nothing of ours is left to it but the lock: not the terminal and its Ctrl-C, not our output, not our folder.
+        // The process inherits the lock only: not the terminal with its Ctrl-C, the output or the working directory.
         command.stdin(lock).stdout(Stdio::null()).stderr(File::create(self.run.stderr_path(id))?);
         command.process_group(0).current_dir("/");
         Ok(Some(command.spawn().with_context(|| format!("starting {}", self.program.display()))?))
     }
 
-    /// Whether a server's process is alive, and what it says of itself.
-    pub(crate) fn look(&self, id: &str) -> anyhow::Result<Sighting> {
-        self.run.look(id).with_context(|| format!("the lock file of `{id}`"))
+    /// Reads the state of a server's process.
+    pub(crate) fn state(&self, id: &str) -> anyhow::Result<ProcessState> {
+        self.run.state(id).with_context(|| format!("the lock file of `{id}`"))
     }
 
-    /// Why a process ended, as far as it said so.
-    pub(crate) fn last_words(&self, id: &str) -> String {
+    /// The last line that a process wrote to standard error.
+    pub(crate) fn last_error(&self, id: &str) -> String {
         let path = self.run.stderr_path(id);
-        let said = fs::read_to_string(&path).unwrap_or_default();
-        let said = said.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
-        said.unwrap_or_else(|| format!("it said nothing in {}", shown(&path)))
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let last = text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
+        last.unwrap_or_else(|| format!("the process exited without an error in {}", display_path(&path)))
     }
 
-    /// Ends a server's process, and returns once it is gone: with SIGTERM, and with SIGKILL when that does not help.
-    /// Dropping the future leaves the process told, or not told; calling it again goes on.
+    /// Terminates a server's process and waits for its exit. Sends SIGTERM, and after a timeout SIGKILL.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the signal may or may not have been sent. Calling it again is safe.
     pub(crate) async fn terminate(&self, id: &str) -> anyhow::Result<()> {
         for signal in [Signal::TERM, Signal::KILL] {
-            let (mut told, until) = (false, Instant::now() + PATIENCE);
+            let (mut signalled, until) = (false, Instant::now() + EXIT_TIMEOUT);
             while Instant::now() < until {
-                match self.look(id)? {
-                    Sighting::Gone => return Ok(()),
-                    Sighting::Alive(Claim { pid: Some(pid), .. }) if !told => {
+                match self.state(id)? {
+                    ProcessState::Exited => return Ok(()),
+                    ProcessState::Alive(ProcessInfo { pid: Some(pid), .. }) if !signalled => {
                         send(pid, signal)?;
-                        told = true;
+                        signalled = true;
                     }
-                    Sighting::Alive(_) => {}
+                    ProcessState::Alive(_) => {}
                 }
-                sleep(GLANCE).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
-        match self.look(id)? {
-            Sighting::Gone => Ok(()),
-            Sighting::Alive(Claim { pid: Some(pid), .. }) => bail!("process {pid} of `{id}` survived SIGKILL"),
-            Sighting::Alive(_) => bail!("the lock file of `{id}` is held by somebody who does not say who"),
+        match self.state(id)? {
+            ProcessState::Exited => Ok(()),
+            ProcessState::Alive(ProcessInfo { pid: Some(pid), .. }) => {
+                bail!("process {pid} of `{id}` survived SIGKILL")
+            }
+            ProcessState::Alive(_) => bail!("the lock file of `{id}` is held by an unknown process"),
         }
     }
 
-    /// Kills a server's process as an accident would; tells its pid, if there was one.
+    /// Kills a server's process without a change of its state, for the demo. Returns its pid, if it was alive.
     pub(crate) fn kill(&self, id: &str) -> anyhow::Result<Option<u32>> {
-        let Sighting::Alive(Claim { pid: Some(pid), .. }) = self.look(id)? else {
+        let ProcessState::Alive(ProcessInfo { pid: Some(pid), .. }) = self.state(id)? else {
             return Ok(None);
         };
         send(pid, Signal::KILL)?;
@@ -97,11 +101,12 @@ impl Processes {
     }
 }
 
-/// Only to be called with a pid whose lock was just seen held: a held lock's process is alive, so its pid is its own.
+/// Sends a signal. Call it only with a pid from a held lock: its process is alive, so the pid is not reused.
 fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
-    let target = i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(|| format!("{pid} is no pid"))?;
+    let target =
+        i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(|| format!("{pid} is not a valid pid"))?;
     match kill_process(target, signal) {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("a signal to process {pid}")),
+        Err(error) => Err(error).with_context(|| format!("sending a signal to process {pid}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Owns what people read: a line for each change, and a line for each server.
+//! Formats history entries, servers and processes as lines of text.
 
 use crate::machine::server::{AnyRecord, event};
 use fsm_runtime::{
@@ -8,46 +8,46 @@ use fsm_runtime::{
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
-/// An id as it is printed: one with a newline breaks no table.
-fn shown(id: &str) -> String {
+/// Escapes an id, so that control characters do not break a line.
+fn escape(id: &str) -> String {
     id.escape_debug().to_string()
 }
 
-/// A change of a server: when, which, what, and by whom.
+/// A history entry: its time, server, version, transition and cause.
 pub(crate) fn entry(entry: &HistoryEntry) -> String {
     let HistoryEntry { version, at, cause, .. } = entry;
-    let (time, id) = (humantime::format_rfc3339_millis(*at), shown(&entry.key.id));
+    let (time, id) = (humantime::format_rfc3339_millis(*at), escape(&entry.key.id));
     let event = entry.event.as_deref().unwrap_or("created");
-    let what = match (&entry.kind, &entry.from) {
+    let change = match (&entry.kind, &entry.from) {
         (HistoryKind::Note, _) => format!("{event}: {}", entry.payload.as_deref().unwrap_or_default()),
         (_, None) => format!("{event} --> {}", entry.to),
         (_, Some(from)) => format!("{from} --{event}--> {}", entry.to),
     };
     let by = if cause == "caller" { String::new() } else { format!(" ({cause})") };
     let detail = detail(entry).map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("{time}  {id:<8} v{version:<3} {what}{by}{detail}")
+    format!("{time}  {id:<8} v{version:<3} {change}{by}{detail}")
 }
 
-/// What an event brought along.
+/// The payload of an event, as text.
 fn detail(entry: &HistoryEntry) -> Option<String> {
     let payload = entry.payload.as_deref()?;
     match entry.event.as_deref()? {
-        "ready" => read(payload).map(|event::Ready { pid, port, .. }| place(port, pid)),
+        "ready" => read(payload).map(|event::Ready { pid, port, .. }| address(port, pid)),
         "fail" => read(payload).map(|event::Fail { reason, failures }| format!("failure {failures}: {reason}")),
         "give_up" => read(payload).map(|event::GiveUp { reason }| reason),
         _ => None,
     }
 }
 
-/// An entry of an older layout is shown without its details.
+/// Returns `None` for a payload of an older layout.
 fn read<E: DeserializeOwned>(payload: &str) -> Option<E> {
     serde_json::from_str(payload).ok()
 }
 
-/// A server as it stands.
+/// The current state of a server.
 pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
     let detail = match record {
-        AnyRecord::Running(running) => place(running.port, running.pid),
+        AnyRecord::Running(running) => address(running.port, running.pid),
         AnyRecord::Failed(failed) => format!("failure {}: {}", failed.failures, failed.reason),
         AnyRecord::GivenUp(given_up) => given_up.reason.clone(),
         _ => String::new(),
@@ -57,38 +57,38 @@ pub(crate) fn server(record: &AnyRecord, row: &Row) -> String {
     let parked = row.parked.as_ref().map(|why| format!("  parked: {why}")).unwrap_or_default();
     let line = format!(
         "{:<16} {:<10} v{:<6} {since:<16} {detail}{parked}",
-        shown(record.id()),
+        escape(record.id()),
         record.state(),
         record.version()
     );
     line.trim_end().to_owned()
 }
 
-/// The head of the list of servers.
+/// The header of the list of servers.
 pub(crate) fn head() -> String {
     format!("{:<16} {:<10} {:<7} {:<16} ", "SERVER", "STATE", "VERSION", "SINCE").trim_end().to_owned()
 }
 
-/// A process that works on the store, or did.
+/// A process that works, or worked, on the store.
 pub(crate) fn process(lease: &Lease) -> String {
-    let (since, what) = if lease.live { (lease.since, "works since") } else { (lease.until, "gone since") };
-    format!("{}: {what} {}", lease.holder, humantime::format_rfc3339_seconds(since))
+    let (since, status) = if lease.live { (lease.since, "running since") } else { (lease.until, "ended at") };
+    format!("{}: {status} {}", lease.holder, humantime::format_rfc3339_seconds(since))
 }
 
-/// The head of the list of work.
+/// The header of the list of claims.
 pub(crate) fn work_head() -> String {
     format!("{:<16} {:<10} {:<7} {:<7} WORK", "SERVER", "STATE", "VERSION", "ATTEMPT")
 }
 
-/// The work on a server: whose it is, or since when it is nobody's.
+/// The claim on a server: its process, or the time since which it is orphaned.
 pub(crate) fn work(held: &ClaimedInstance) -> String {
     let row = &held.row;
     let since = held.by.as_ref().filter(|_| held.is_orphaned()).map(|lease| lease.until);
     let since = since.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default();
-    format!("{:<16} {:<10} v{:<6} {:<7} {held}{since}", shown(&row.key.id), row.state, row.version, row.attempt)
+    format!("{:<16} {:<10} v{:<6} {:<7} {held}{since}", escape(&row.key.id), row.state, row.version, row.attempt)
 }
 
-fn place(port: u16, pid: u32) -> String {
+fn address(port: u16, pid: u32) -> String {
     format!("http://127.0.0.1:{port}/ pid {pid}")
 }
 
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn creations_and_notes_are_shown_differently() {
-        let born = change(HistoryKind::Transition, None, None, "Requested", "null");
-        assert!(born.ends_with("v3   created --> Requested"), "{born}");
+        let created = change(HistoryKind::Transition, None, None, "Requested", "null");
+        assert!(created.ends_with("v3   created --> Requested"), "{created}");
         let note = change(HistoryKind::Note, None, Some("parked"), "Stopping", "10 attempts failed");
         assert!(note.ends_with("v3   parked: 10 attempts failed (worker)"), "{note}");
     }

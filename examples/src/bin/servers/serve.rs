@@ -1,9 +1,9 @@
-//! Owns the serving mode: a small HTTP/1.1 server of one folder, which lives on when the manager dies.
+//! The serving process: a small HTTP/1.1 server for one folder, which outlives the manager.
 
 use crate::{
     cli::Serve,
     health::{self, Health},
-    lock::Held,
+    lock::ServerLock,
 };
 use anyhow::Context as _;
 use std::{
@@ -21,29 +21,30 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long one request may take, the answer included.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time within which a request has to complete, response included.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest head of a request that is read.
-const LONGEST_HEAD: usize = 8 * 1024;
+/// The maximum length of a request's head.
+const MAX_HEAD: usize = 8 * 1024;
 
-/// Serves until SIGTERM. The lock is held until the process is gone.
+/// Serves until SIGTERM. Holds the lock until the process exits.
 pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
-    let mut told_to_end = signal(SignalKind::terminate())?;
-    let mut lock = Held::inherited().context("standard input is not this server's lock file")?;
-    let root = serve.root.canonicalize().with_context(|| format!("the folder {}", serve.root.display()))?;
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port)).await.with_context(|| format!("port {}", serve.port))?;
-    lock.name_port(listener.local_addr()?.port())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut lock = ServerLock::inherited().context("standard input is not a lock file of a server")?;
+    let root = serve.root.canonicalize().with_context(|| format!("opening the folder {}", serve.root.display()))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, serve.port))
+        .await
+        .with_context(|| format!("listening on port {}", serve.port))?;
+    lock.write_port(listener.local_addr()?.port())?;
     let site = Arc::new(Site { id: serve.id, root });
     loop {
         tokio::select! {
-            _ = told_to_end.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(tokio::spawn(answer(stream, Arc::clone(&site)))),
+                Ok((stream, _)) => drop(tokio::spawn(handle(stream, Arc::clone(&site)))),
                 Err(error) => {
-                    // Out of file descriptors, most likely: it passes when connections end.
-                    eprintln!("accept: {error}");
+                    // Most likely out of file descriptors, which other connections free when they end.
+                    eprintln!("accepting a connection: {error}");
                     sleep(Duration::from_millis(50)).await;
                 }
             },
@@ -51,15 +52,15 @@ pub(crate) async fn run(serve: Serve) -> anyhow::Result<()> {
     }
 }
 
-/// What is served.
+/// The folder of a server.
 struct Site {
     id: String,
     root: PathBuf,
 }
 
-/// One connection, one request. The caller may have gone away, which is no concern of ours.
-async fn answer(mut stream: TcpStream, site: Arc<Site>) {
-    let _ = timeout(PATIENCE, async {
+/// Handles one connection with one request. Errors of the connection are ignored.
+async fn handle(mut stream: TcpStream, site: Arc<Site>) {
+    let _ = timeout(TIMEOUT, async {
         let head = read_head(&mut stream).await?;
         let (reply, with_body) = site.reply(&head).await;
         reply.send(&mut stream, with_body).await
@@ -69,7 +70,7 @@ async fn answer(mut stream: TcpStream, site: Arc<Site>) {
 
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < LONGEST_HEAD {
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < MAX_HEAD {
         if stream.read_buf(&mut head).await? == 0 {
             break;
         }
@@ -116,16 +117,16 @@ impl Reply {
 }
 
 impl Site {
-    // By hand, because one kind of request is answered, one to a connection; a web framework is a tree of crates.
+    // Written by hand: one kind of request, one per connection, does not justify a web framework.
     async fn reply(&self, head: &str) -> (Reply, bool) {
         let mut line = head.lines().next().unwrap_or_default().split(' ');
         let (method, target, version) = (line.next(), line.next(), line.next());
         let (Some(method), Some(target), Some("HTTP/1.1" | "HTTP/1.0"), None) = (method, target, version, line.next())
         else {
-            return (Reply::text("400 Bad Request", "this is not an HTTP/1.1 request"), true);
+            return (Reply::text("400 Bad Request", "not an HTTP/1.1 request"), true);
         };
         if !matches!(method, "GET" | "HEAD") {
-            return (Reply::text("405 Method Not Allowed", "only GET and HEAD"), true);
+            return (Reply::text("405 Method Not Allowed", "only GET and HEAD are supported"), true);
         }
         let path = target.split(['?', '#']).next().unwrap_or_default();
         let reply = if path == health::PATH { self.health() } else { self.file(path).await };
@@ -141,7 +142,7 @@ impl Site {
     }
 
     async fn file(&self, path: &str) -> Reply {
-        let opened = match inside(path) {
+        let opened = match relative(path) {
             Some(path) => self.open(&path).await,
             None => Err(io::ErrorKind::NotFound.into()),
         };
@@ -150,11 +151,11 @@ impl Site {
                 Reply { status: "200 OK", kind: content_type(&path), body: Body::File(file, length) }
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Reply::text("403 Forbidden", "forbidden"),
-            Err(_) => Reply::text("404 Not Found", "there is no such page"),
+            Err(_) => Reply::text("404 Not Found", "not found"),
         }
     }
 
-    /// Opens a file below the root, also when symbolic links are followed.
+    /// Opens a file below the root. A symbolic link that leads out of the root is not found.
     async fn open(&self, path: &Path) -> io::Result<(PathBuf, File, u64)> {
         let mut path = tokio::fs::canonicalize(self.root.join(path)).await?;
         if tokio::fs::metadata(&path).await?.is_dir() {
@@ -169,13 +170,13 @@ impl Site {
     }
 }
 
-/// The path of a request, relative to the root; `None` if it leads out of it.
-fn inside(path: &str) -> Option<PathBuf> {
+/// The path of a request relative to the root, or `None` if it leads out of the root.
+fn relative(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(decode(path.strip_prefix('/')?)?);
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(path)
 }
 
-/// Undoes `%20` and the like.
+/// Decodes percent-encoding.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -183,7 +184,7 @@ fn decode(text: &str) -> Option<String> {
         decoded.push(match byte {
             b'%' => {
                 let digits = [bytes.next()?, bytes.next()?];
-                // `from_str_radix` alone would take `+5`.
+                // `from_str_radix` accepts a sign, such as `+5`.
                 if !digits.iter().all(u8::is_ascii_hexdigit) {
                     return None;
                 }
@@ -213,7 +214,7 @@ fn content_type(path: &Path) -> &'static str {
 mod tests {
     use super::*;
 
-    /// What a site with `index.html`, `a b.txt`, `sub/index.html` and a link out of it answers.
+    /// The response of a site with `index.html`, `a b.txt`, `sub/index.html` and a symbolic link out of the root.
     async fn get(request: &str) -> (&'static str, String) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().join("root");

@@ -1,14 +1,14 @@
-//! Owns one run's connection to the store: with workers, which share the work with those of other runs, or as a plain client.
+//! A connection to the store, with workers or as a client.
 
 use crate::{
-    cli::Places,
-    config::shown,
+    cli::Paths,
+    config::display_path,
+    goal::{Goal, Progress},
     lock::RunDir,
     machine::Server,
     process::Processes,
     tail::Tail,
-    wish::{Progress, Wish},
-    workers::Keeper,
+    workers::ServerWorkers,
 };
 use anyhow::{Context as _, ensure};
 use fsm_runtime::{
@@ -18,13 +18,13 @@ use fsm_runtime::{
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// How often the store is looked at while something is awaited.
-const GLANCE: Duration = Duration::from_millis(25);
+/// The interval at which the store is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// How long workers have to come to an end when the run does.
-const CLOSE: Duration = Duration::from_secs(5);
+/// The time within which workers have to finish at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection to the store, and what was last seen there.
+/// A connection to the store.
 pub(crate) struct Session {
     processes: Arc<Processes>,
     runtime: Runtime,
@@ -32,20 +32,24 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Shares in the work, with all others that do.
-    pub(crate) async fn work(places: &Places) -> anyhow::Result<Self> {
-        let (store, processes) = (store(places), processes(places)?);
-        let keeper = Keeper { processes: Arc::clone(&processes) };
-        let runtime = Runtime::builder(Sqlite::open(&store).await?).machine::<Server, _>(keeper).start().await?;
+    /// Opens the store with workers. Any number of processes share the work.
+    pub(crate) async fn work(paths: &Paths) -> anyhow::Result<Self> {
+        let (store, processes) = (store(paths), processes(paths)?);
+        let workers = ServerWorkers { processes: Arc::clone(&processes) };
+        let runtime = Runtime::builder(Sqlite::open(&store).await?).machine::<Server, _>(workers).start().await?;
         Self::new(processes, runtime).await
     }
 
-    /// Leaves the work to others; an error if there is nothing yet to work on.
-    pub(crate) async fn read(places: &Places) -> anyhow::Result<Self> {
-        let store = store(places);
-        let is_there = store.try_exists().with_context(|| shown(&store))?;
-        ensure!(is_there, "there is no store {} yet; `servers up` makes it, --data names another", shown(&store));
-        let processes = processes(places)?;
+    /// Opens the store as a client, without workers. Fails if there is no store.
+    pub(crate) async fn read(paths: &Paths) -> anyhow::Result<Self> {
+        let store = store(paths);
+        let exists = store.try_exists().with_context(|| display_path(&store))?;
+        ensure!(
+            exists,
+            "there is no store {}; run `servers up` to create it, or name another with --data",
+            display_path(&store)
+        );
+        let processes = processes(paths)?;
         let runtime = Runtime::builder(Sqlite::open(&store).await?).start().await?;
         Self::new(processes, runtime).await
     }
@@ -63,7 +67,7 @@ impl Session {
         self.runtime.clone()
     }
 
-    /// The processes that work on the store, or did and still hold servers.
+    /// The processes that work on the store, and those that have ended and still have claims.
     pub(crate) async fn all_processes(&self) -> Result<Vec<Lease>, StoreError> {
         self.runtime.processes().await
     }
@@ -72,41 +76,41 @@ impl Session {
         &self.processes
     }
 
-    /// Works towards all wishes, printing what happens, until each is fulfilled or has failed; tells those that failed.
-    pub(crate) async fn settle(&mut self, mut wishes: Vec<Wish>) -> anyhow::Result<Vec<Unfulfilled>> {
-        let mut unfulfilled = Vec::new();
-        while !wishes.is_empty() {
+    /// Runs until each goal is reached or has failed, and prints the changes meanwhile. Returns the goals that failed.
+    pub(crate) async fn reach(&mut self, mut goals: Vec<Goal>) -> anyhow::Result<Vec<Failure>> {
+        let mut failures = Vec::new();
+        while !goals.is_empty() {
             let mut waiting = Vec::new();
-            for mut wish in wishes {
-                match wish.step(&self.servers()).await? {
-                    Progress::Waiting => waiting.push(wish),
-                    Progress::Fulfilled => {}
-                    Progress::Failed(why) => unfulfilled.push(Unfulfilled { id: wish.id, why }),
+            for mut goal in goals {
+                match goal.step(&self.servers()).await? {
+                    Progress::Waiting => waiting.push(goal),
+                    Progress::Reached => {}
+                    Progress::Failed(reason) => failures.push(Failure { id: goal.id, reason }),
                 }
             }
-            wishes = waiting;
+            goals = waiting;
             self.tail.print(&self.servers()).await?;
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
-        Ok(unfulfilled)
+        Ok(failures)
     }
 
-    /// Prints what happens for a while.
+    /// Prints changes for `time`.
     pub(crate) async fn watch(&mut self, time: Duration) -> anyhow::Result<()> {
         timeout(time, self.follow()).await.unwrap_or(Ok(()))
     }
 
-    /// Prints what happens, without end.
+    /// Prints changes until the future is dropped.
     pub(crate) async fn follow(&mut self) -> anyhow::Result<()> {
         loop {
             self.tail.print(&self.servers()).await?;
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Ends the work, not the servers: their processes live on, and the next manager finds them.
+    /// Stops the workers. The servers' processes keep running, and the next manager finds them.
     pub(crate) async fn close(self) {
-        let report = self.runtime.shutdown(CLOSE).await;
+        let report = self.runtime.shutdown(SHUTDOWN_TIMEOUT).await;
         for worker in &report.stopped {
             let (key, state, how) = (&worker.key, &worker.state, worker.how);
             eprintln!("stopped: the work on {key} in {state} ({how:?}); the next manager continues it");
@@ -114,24 +118,24 @@ impl Session {
     }
 }
 
-/// A wish that did not come true.
-pub(crate) struct Unfulfilled {
+/// A goal that was not reached.
+pub(crate) struct Failure {
     pub(crate) id: String,
-    pub(crate) why: String,
+    pub(crate) reason: String,
 }
 
-fn store(places: &Places) -> PathBuf {
-    places.data.join("servers.db")
+fn store(paths: &Paths) -> PathBuf {
+    paths.data.join("servers.db")
 }
 
-/// Where the processes' lock files are.
-pub(crate) fn run_folder(places: &Places) -> PathBuf {
-    places.data.join("run")
+/// The directory of the processes' lock files.
+pub(crate) fn run_dir(paths: &Paths) -> PathBuf {
+    paths.data.join("run")
 }
 
 /// The processes whose lock files are in the data folder.
-fn processes(places: &Places) -> anyhow::Result<Arc<Processes>> {
-    let folder = run_folder(places);
-    let run = RunDir::open(&folder).with_context(|| format!("the folder {}", shown(&folder)))?;
+fn processes(paths: &Paths) -> anyhow::Result<Arc<Processes>> {
+    let folder = run_dir(paths);
+    let run = RunDir::open(&folder).with_context(|| format!("opening the folder {}", display_path(&folder)))?;
     Ok(Arc::new(Processes::new(run)?))
 }

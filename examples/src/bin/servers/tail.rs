@@ -1,4 +1,4 @@
-//! Owns what was already printed: follows the histories in the store, and prints what is new.
+//! Follows the histories in the store and prints new entries.
 
 use crate::{machine::Server, render};
 use fsm_runtime::{
@@ -7,28 +7,28 @@ use fsm_runtime::{
 };
 use std::collections::HashMap;
 
-/// How many rows or entries are read at once.
+/// The number of rows or entries in a page.
 const PAGE: usize = 256;
 
-/// Up to where the history of each server has been printed.
+/// The position in the history of each server.
 pub(crate) struct Tail {
     seen: HashMap<String, u64>,
 }
 
 impl Tail {
-    /// Begins with what happens from now on.
+    /// Starts after the entries that are in the store now.
     pub(crate) async fn from_now(servers: &Machines<Server>) -> Result<Self, StoreError> {
         let mut tail = Self { seen: HashMap::new() };
         tail.advance(servers, |_| {}).await?;
         Ok(tail)
     }
 
-    /// Prints what has happened since the last time.
+    /// Prints the entries since the last call.
     pub(crate) async fn print(&mut self, servers: &Machines<Server>) -> Result<(), StoreError> {
         self.advance(servers, |line| println!("{line}")).await
     }
 
-    // All of them each time: there are a handful.
+    // There are few servers, so each call reads all of them.
     async fn advance(&mut self, servers: &Machines<Server>, mut line: impl FnMut(String)) -> Result<(), StoreError> {
         let mut new = Vec::new();
         for row in rows(servers).await? {
@@ -43,7 +43,7 @@ impl Tail {
     }
 }
 
-/// All servers of the store, by id.
+/// All servers in the store, ordered by id.
 pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreError> {
     let (mut rows, mut listing) = (Vec::new(), ListQuery::all().limit(PAGE));
     loop {
@@ -56,8 +56,8 @@ pub(crate) async fn rows(servers: &Machines<Server>) -> Result<Vec<Row>, StoreEr
     }
 }
 
-/// The servers that some process works on, or did when it ended, by id.
-pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
+/// The servers that a process has claimed, ordered by id.
+pub(crate) async fn claimed(servers: &Machines<Server>) -> Result<Vec<ClaimedInstance>, StoreError> {
     let (mut all, mut query) = (Vec::new(), ClaimsQuery::all());
     loop {
         let page = servers.claims(&query).await?;
@@ -69,7 +69,7 @@ pub(crate) async fn held(servers: &Machines<Server>) -> Result<Vec<ClaimedInstan
     }
 }
 
-/// What happened to a server after sequence `after`.
+/// The history entries of a server after sequence `after`.
 pub(crate) async fn history(servers: &Machines<Server>, id: &str, after: u64) -> Result<Vec<HistoryEntry>, StoreError> {
     let (mut entries, mut query) = (Vec::new(), HistoryQuery::new().after(after).limit(PAGE));
     loop {

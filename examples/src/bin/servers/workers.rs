@@ -1,11 +1,11 @@
-//! Owns the work: what is done in `Starting`, `Running` and `Stopping`.
+//! The workers of the states `Starting`, `Running` and `Stopping`.
 
 use crate::{
     config::Spec,
     health::{self, Health},
-    lock::{Claim, Sighting},
+    lock::{ProcessInfo, ProcessState},
     machine::server::{self, Running, Starting, Stopping, Task},
-    process::{GLANCE, Processes},
+    process::{POLL_INTERVAL, Processes},
 };
 use fsm_runtime::prelude::*;
 use std::{
@@ -14,39 +14,39 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How long a process has until it answers.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+/// The time within which a new process has to respond.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a running server is asked for its health.
-const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// The interval between the health checks of a running server.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How many answers in a row may be missing from a process that is alive.
-const STRIKES: u32 = 3;
+/// The number of consecutive health checks that fail before a live process is replaced.
+const MAX_FAILED_CHECKS: u32 = 3;
 
-/// How many failures in a row end in `GivenUp`.
-const FAILURES: u32 = 5;
+/// The number of consecutive failures that lead to `GivenUp`.
+const MAX_FAILURES: u32 = 5;
 
-/// How long a worker watches before it hands back and is run again, so that an attempt ends well now and then.
-const SHIFT: Duration = Duration::from_secs(30);
+/// The length of one attempt in `Running`, after which the worker requeues.
+const ATTEMPT_LENGTH: Duration = Duration::from_secs(30);
 
-/// Who has run for so long starts to count failures from one again.
-const RECOVERED: Duration = Duration::from_secs(30);
+/// The uptime after which earlier failures no longer count.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
 
-/// Does the work of every server of one run folder.
-pub(crate) struct Keeper {
+/// The workers for the servers of one run directory.
+pub(crate) struct ServerWorkers {
     pub(crate) processes: Arc<Processes>,
 }
 
-impl server::Workers for Keeper {
+impl server::Workers for ServerWorkers {
     async fn starting(&self, task: Task<Starting>) -> Outcome<Starting> {
         let failures = task.failures + 1;
         let up = tokio::select! {
-            up = self.bring_up(task.id(), &task.spec) => up?,
+            up = self.ensure_running(task.id(), &task.spec) => up?,
             () = task.cancelled() => return task.requeue_after(Duration::ZERO),
         };
         match up {
             Ok((pid, port)) => task.ready(pid, port, SystemTime::now()),
-            Err(reason) if failures < FAILURES => task.fail(reason, failures),
+            Err(reason) if failures < MAX_FAILURES => task.fail(reason, failures),
             Err(reason) => task.give_up(reason),
         }
     }
@@ -56,70 +56,72 @@ impl server::Workers for Keeper {
             reason = self.watch(task.id(), &task.spec, task.pid, task.port) => reason?,
             () = task.cancelled() => return task.requeue_after(Duration::ZERO),
             () = task.draining() => return task.requeue_after(Duration::ZERO),
-            () = task.sleep(SHIFT) => return task.requeue_after(Duration::ZERO),
+            () = task.sleep(ATTEMPT_LENGTH) => return task.requeue_after(Duration::ZERO),
         };
-        let ran = task.since.elapsed().unwrap_or_default();
-        let failures = if ran < RECOVERED { task.failures + 1 } else { 1 };
-        if failures < FAILURES { task.fail(reason, failures) } else { task.give_up(reason) }
+        let uptime = task.since.elapsed().unwrap_or_default();
+        let failures = if uptime < STABLE_AFTER { task.failures + 1 } else { 1 };
+        if failures < MAX_FAILURES { task.fail(reason, failures) } else { task.give_up(reason) }
     }
 
     async fn stopping(&self, task: Task<Stopping>) -> Outcome<Stopping> {
         self.processes.terminate(task.id()).await?;
-        task.gone()
+        task.exited()
     }
 }
 
-impl Keeper {
-    /// Has a process serve, one that is alive or a new one: its pid and port, or why it does not.
-    async fn bring_up(&self, id: &str, spec: &Spec) -> anyhow::Result<Result<(u32, u16), String>> {
-        let until = Instant::now() + START_PATIENCE;
+impl ServerWorkers {
+    /// Starts a process if none is alive, and waits until it responds. Returns its pid and port, or the reason of the failure.
+    async fn ensure_running(&self, id: &str, spec: &Spec) -> anyhow::Result<Result<(u32, u16), String>> {
+        let until = Instant::now() + START_TIMEOUT;
         let mut child = None;
-        let mut last = "it did not say where it listens".to_owned();
+        let mut last = "it did not report its port".to_owned();
         while Instant::now() < until {
-            match self.processes.look(id)? {
-                Sighting::Gone if child.is_some() => return Ok(Err(self.processes.last_words(id))),
-                Sighting::Gone => child = self.processes.spawn(id, spec)?,
-                Sighting::Alive(Claim { pid: Some(pid), port: Some(port) }) => match health::ask(port).await {
-                    Ok(health) if fits(&health, id, spec, pid, port) => return Ok(Ok((pid, port))),
-                    // Left over from another wish: it makes room for one that does what is wanted now.
-                    Ok(_) => self.processes.terminate(id).await?,
-                    Err(error) => last = format!("{error:#}"),
-                },
-                Sighting::Alive(_) => {}
+            match self.processes.state(id)? {
+                ProcessState::Exited if child.is_some() => return Ok(Err(self.processes.last_error(id))),
+                ProcessState::Exited => child = self.processes.spawn(id, spec)?,
+                ProcessState::Alive(ProcessInfo { pid: Some(pid), port: Some(port) }) => {
+                    match health::check(port).await {
+                        Ok(health) if is_expected(&health, id, spec, pid, port) => return Ok(Ok((pid, port))),
+                        // The process was started with another configuration: replace it.
+                        Ok(_) => self.processes.terminate(id).await?,
+                        Err(error) => last = format!("{error:#}"),
+                    }
+                }
+                ProcessState::Alive(_) => {}
             }
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
         self.processes.terminate(id).await?;
-        Ok(Err(format!("it did not answer within {START_PATIENCE:?}: {last}")))
+        Ok(Err(format!("no response within {START_TIMEOUT:?}: {last}")))
     }
 
-    /// Asks a server for its health until it is not well any more, ends what is left of it, and says what was wrong.
+    /// Checks a server's health until the server fails. Terminates its process, and returns the reason of the failure.
     async fn watch(&self, id: &str, spec: &Spec, pid: u32, port: u16) -> anyhow::Result<String> {
-        let mut strikes = 0;
+        let mut failed = 0;
         loop {
-            let wrong = match health::ask(port).await {
-                Ok(health) if fits(&health, id, spec, pid, port) => {
-                    strikes = 0;
-                    sleep(WATCH_EVERY).await;
+            let error = match health::check(port).await {
+                Ok(health) if is_expected(&health, id, spec, pid, port) => {
+                    failed = 0;
+                    sleep(HEALTH_INTERVAL).await;
                     continue;
                 }
-                Ok(health) => format!("port {port} is answered by server `{}`, pid {}", health.id, health.pid),
+                Ok(health) => format!("port {port} belongs to server `{}`, pid {}", health.id, health.pid),
                 Err(error) => format!("{error:#}"),
             };
-            if self.processes.look(id)? == Sighting::Gone {
-                return Ok("its process is gone".into());
+            if self.processes.state(id)? == ProcessState::Exited {
+                return Ok("the process has exited".into());
             }
-            strikes += 1;
-            if strikes == STRIKES {
+            failed += 1;
+            if failed == MAX_FAILED_CHECKS {
                 self.processes.terminate(id).await?;
-                return Ok(format!("{STRIKES} answers in a row were missing: {wrong}"));
+                return Ok(format!("{MAX_FAILED_CHECKS} consecutive health checks failed: {error}"));
             }
-            sleep(WATCH_EVERY).await;
+            sleep(HEALTH_INTERVAL).await;
         }
     }
 }
 
-/// Whether it is this server's own process that answers, and it does what is wanted.
-fn fits(health: &Health, id: &str, spec: &Spec, pid: u32, port: u16) -> bool {
+/// Whether the response comes from this server's process, with the configuration that is wanted.
+fn is_expected(health: &Health, id: &str, spec: &Spec, pid: u32, port: u16) -> bool {
     health.id == id && health.pid == pid && health.root == spec.root && (spec.port == 0 || spec.port == port)
 }
