@@ -1,4 +1,4 @@
-//! Owns the parts that a runtime is made of, as long as it lives: each runs under a supervisor, and how it fares is seen.
+//! The runtime's supervised background tasks and their health.
 
 use crate::{
     clock::Clock,
@@ -16,42 +16,41 @@ use std::{
     time::Duration,
 };
 
-/// A part that panics at once on every start is tried again at this pace at last.
+/// The upper bound of the restart delay.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// How one part of a runtime fares. From [`Status::parts`](crate::Status::parts).
+/// The status of a background task of a runtime. From [`Status::parts`](crate::Status::parts).
 ///
-/// `controller` decides who works on what, and looks after it; `scan` finds what is due, `peers` looks after other processes, `follow`
-/// reads what they change, `watchdog` renews the lease, `retention` forgets.
+/// `controller` runs the workers; `scan` finds due work; `peers` watches other processes; `follow` reads their changes; `watchdog`
+/// renews the lease; `retention` prunes old data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskStatus {
-    /// Its name.
+    /// The name of the task.
     pub name: &'static str,
-    /// What it is doing.
+    /// Its phase.
     pub phase: TaskPhase,
-    /// How often it was begun again after a failure.
+    /// How often it was restarted after a failure.
     pub restarts: u64,
-    /// What it failed with last, if it did.
+    /// Its last failure, if any.
     pub last_error: Option<String>,
-    /// What keeps it from its task at present, if anything does.
+    /// Why it cannot do its work at the moment, if it cannot.
     pub trouble: Option<String>,
-    /// How long its present round has taken; `None` while it waits. A round is short: one that takes seconds is held up by something
-    /// that blocks its thread.
+    /// The duration of its current poll; `None` while it waits. A poll is short: if it takes seconds, something blocks its thread.
     pub round: Option<Duration>,
 }
 
-/// What a part of a runtime is doing.
+/// The phase of a background task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskPhase {
-    /// It runs.
+    /// It is running.
     Running,
-    /// It has failed, and is about to be begun again.
+    /// It has failed and is about to be restarted.
     Restarting,
-    /// It has nothing more to do.
+    /// It has completed.
     Done,
-    /// It failed too often, and is not begun again.
+    /// It failed too often and is not restarted.
     GivenUp,
 }
 
@@ -66,11 +65,11 @@ impl fmt::Display for TaskPhase {
     }
 }
 
-/// How all parts fare, as they last said; readable from any thread.
+/// The health of all background tasks, readable from any thread.
 pub(crate) struct HealthRegistry {
     clock: Clock,
     parts: Mutex<BTreeMap<&'static str, TaskStatus>>,
-    /// Since when those are in a round that are in one.
+    /// The start of the current poll of each task that is in one.
     rounds: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
@@ -85,7 +84,7 @@ impl HealthRegistry {
         self.parts().values().map(|part| TaskStatus { round: round(part), ..part.clone() }).collect()
     }
 
-    /// The part that has been in its round for longest, and how long that is.
+    /// The task with the longest current poll, and its duration.
     pub(crate) fn longest_round(&self) -> Option<(&'static str, Duration)> {
         let now = self.clock.elapsed();
         let (name, since) =
@@ -93,7 +92,7 @@ impl HealthRegistry {
         Some((name, now.saturating_sub(since)))
     }
 
-    /// What `future` gives, each poll of which is a round of `name`.
+    /// Wraps `future` so that each poll is recorded under `name`.
     async fn in_rounds<F: Future>(&self, name: &'static str, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
@@ -105,7 +104,7 @@ impl HealthRegistry {
         .await
     }
 
-    /// Something keeps this one from its task, until it says otherwise.
+    /// Marks the task as degraded until it recovers.
     pub(crate) fn troubled(&self, name: &'static str, trouble: String) {
         if let Some(part) = self.parts().get_mut(name) {
             part.trouble = Some(trouble);
@@ -138,7 +137,7 @@ impl HealthRegistry {
         self.ends(name, TaskPhase::GivenUp, None);
     }
 
-    /// The work is over: no part of it runs any more.
+    /// Marks the work as over.
     pub(crate) fn end(&self, names: &[&'static str]) {
         for part in self.parts().values_mut().filter(|part| names.contains(&part.name)) {
             if part.phase != TaskPhase::GivenUp {
@@ -163,7 +162,7 @@ impl HealthRegistry {
     }
 }
 
-/// A part as a child of a supervisor. It ends when it has nothing more to do; a panic alone is a failure.
+/// A background task as a child of a supervisor. Only a panic is a failure.
 pub(crate) fn part<F>(
     health: &Arc<HealthRegistry>,
     name: &'static str,
@@ -189,7 +188,7 @@ where
     child.transient()
 }
 
-/// The supervisor of the parts that can be begun again for ever, with growing delays; dropping its handle ends them.
+/// The supervisor of the tasks that are restarted without limit, with growing delays. Dropping its handle stops them.
 pub(crate) struct Parts(SupervisorBuilder, Arc<HealthRegistry>);
 
 impl Parts {
@@ -197,14 +196,14 @@ impl Parts {
         let restarts = Restarts::Backoff {
             first: Duration::from_secs(1),
             longest: LONGEST,
-            // Without one, instances would wait without end for what it does: there is no use in giving up.
+            // Never give up: without such a task, instances would wait forever.
             limit: u32::MAX,
             reset_after: LONGEST,
         };
         Self(Supervisor::builder().clock(clock.clone()).restarts(restarts), health.clone())
     }
 
-    /// Adds one.
+    /// Adds a task.
     pub(crate) fn with<F>(self, name: &'static str, run: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -213,7 +212,7 @@ impl Parts {
         Self(builder.child(part(&health, name, run).abort_on_shutdown()), health)
     }
 
-    /// Starts them all.
+    /// Starts all tasks.
     pub(crate) async fn start(self) -> Result<Supervisor, SupervisorStartError> {
         self.0.start().await
     }
@@ -261,7 +260,7 @@ mod tests {
         parts.shutdown(Duration::ZERO).await;
     }
 
-    /// A part that waits is in no round, however long it does.
+    /// A waiting task is not in a poll.
     #[tokio::test]
     async fn a_task_that_blocks_its_thread_is_shown_as_busy() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);

@@ -1,18 +1,18 @@
-//! Owns the word that something has changed: who wants to know of it, and who waits until nothing is left to do.
+//! Change notification for the controller and for waiting callers, and the wait until the controller is idle.
 
 use crate::{store::Key, sync::Mutex};
 use std::{collections::HashSet, mem, sync::MutexGuard};
 use tokio::sync::{Notify, broadcast, oneshot};
 
-/// Who wants to know which instances have changed.
+/// Notifies of changed instances.
 ///
-/// The controller's set loses nothing and holds each key once; waiting callers get a broadcast, and look for themselves
-/// when they have missed some.
+/// The controller has a set that loses nothing and holds each key once. Waiting callers have a broadcast, and read the
+/// instance when they have missed a message.
 pub(crate) struct Notifier {
     waiting: broadcast::Sender<Key>,
-    /// None until a controller listens.
+    /// `None` until a controller listens.
     pending: Mutex<Option<HashSet<Key>>>,
-    /// Who waits for the controller to have nothing to do.
+    /// Callers that wait until the controller is idle.
     asking: Mutex<Asking>,
     wake: Notify,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Notifier {
 #[derive(Default)]
 struct Asking {
     waiting: Vec<oneshot::Sender<()>>,
-    /// The controller has not looked since.
+    /// Whether a caller was added since the controller checked.
     new: bool,
 }
 
@@ -34,7 +34,7 @@ impl Notifier {
         }
     }
 
-    /// Tells the controller that `keys` have changed.
+    /// Notifies the controller that `keys` have changed.
     pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.extend(keys);
@@ -42,39 +42,39 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// Tells callers that wait.
+    /// Notifies waiting callers.
     pub(crate) fn notify_waiters(&self, keys: impl Iterator<Item = Key>) {
         for key in keys {
-            // Nobody may be waiting.
+            // There may be no receiver.
             let _ = self.waiting.send(key);
         }
     }
 
-    /// Whether anybody, controller or caller, wants to know of changes.
+    /// Whether a controller or a caller listens.
     pub(crate) fn has_listeners(&self) -> bool {
         self.waiting.receiver_count() > 0 || self.pending.lock().is_some()
     }
 
-    /// For a caller that waits for one instance.
+    /// Subscribes a caller that waits for one instance.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Key> {
         self.waiting.subscribe()
     }
 
-    /// From now on changes are kept for the controller.
+    /// Starts to collect changes for the controller.
     pub(crate) fn listen(&self) {
         self.pending.lock().get_or_insert_default();
     }
 
-    /// Nobody listens any more: what changes from now on is not kept.
+    /// Stops collecting changes for the controller.
     pub(crate) fn detach(&self) {
         *self.pending.lock() = None;
         self.asking().waiting.clear();
     }
 
-    /// Ends when the controller has nothing to do; at once where none listens.
+    /// Completes when the controller is idle; at once if no controller listens.
     pub(crate) async fn idle(&self) {
         let told = {
-            // ClaimedInstance throughout, so that a controller that ends meanwhile does not miss it.
+            // The lock is held, so that a controller that ends in the meantime does not miss this caller.
             let pending = self.pending.lock();
             if pending.is_none() {
                 return;
@@ -86,20 +86,20 @@ impl Notifier {
             told
         };
         self.wake.notify_one();
-        // An error is a controller that has ended.
+        // An error means that the controller has ended.
         let _ = told.await;
     }
 
-    /// Whether somebody waits for the controller to have nothing to do, and nothing has changed that it does not know.
+    /// Whether a caller waits until the controller is idle, and no change is pending.
     pub(crate) fn is_asked(&self) -> bool {
         let pending = self.pending.lock();
         pending.as_ref().is_some_and(HashSet::is_empty) && !self.asking().waiting.is_empty()
     }
 
-    /// Tells those who wait that there is nothing to do.
+    /// Notifies the callers that the controller is idle.
     pub(crate) fn answer(&self) {
         for waiting in mem::take(&mut self.asking().waiting) {
-            // It may have gone.
+            // The receiver may be gone.
             let _ = waiting.send(());
         }
     }
@@ -108,7 +108,8 @@ impl Notifier {
         self.asking.lock()
     }
 
-    /// What has changed since the last call, nothing where somebody has asked; waits until something has. Cancel safe: nothing is taken before it returns.
+    /// Waits for changes and takes them; empty if a caller waits until the controller is idle. Cancel safe: nothing is taken before
+    /// it completes.
     pub(crate) async fn next(&self) -> HashSet<Key> {
         loop {
             {

@@ -1,5 +1,4 @@
-//! Owns what is said of a store that is away, or does not answer: of results that wait for it, once when the first of them does and once
-//! when none does any more; of calls that take long, when they do, and again when they go on.
+//! Logs outages of the store and slow calls: an outage once at its beginning and once at its end, a slow call at each doubling.
 
 use crate::{
     log::log_key,
@@ -8,25 +7,25 @@ use crate::{
 };
 use std::{collections::BTreeMap, future::Future, mem, sync::MutexGuard, time::Duration};
 
-/// What takes longer than this, a call of the store or one round of a part, is told of.
+/// A call of the store or a poll of a background task that takes longer than this is logged.
 pub(crate) const SLOW: Duration = Duration::from_secs(10);
 
-/// The results that cannot be stored at present.
+/// The results that cannot be stored at the moment.
 #[derive(Default)]
 pub(crate) struct Outage(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
     waiting: usize,
-    /// How many of this outage have been stored.
+    /// The number of results of this outage that have been stored.
     stored: usize,
 }
 
-/// One result that is tried again; counted until it is dropped.
+/// A result that is retried; counted until it is dropped.
 pub(crate) struct Waiting<'a>(&'a Outage);
 
 impl Outage {
-    /// `what` of this instance could not be stored, and is tried again.
+    /// Records that `what` of this instance could not be stored and is retried.
     pub(crate) fn wait(&self, what: &'static str, key: &Key, error: &StoreError) -> Waiting<'_> {
         let first = {
             let mut tally = self.tally();
@@ -50,7 +49,7 @@ impl Outage {
 }
 
 impl Waiting<'_> {
-    /// The store has answered.
+    /// Records that the store has answered.
     pub(crate) fn answered(self) {
         self.0.tally().stored += 1;
     }
@@ -69,17 +68,17 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A call of the store that is not answered yet.
+/// A call of the store that has not completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreCall {
     /// The method of [`Store`](crate::store::Store).
     pub call: &'static str,
-    /// How long it has taken so far.
+    /// Its duration so far.
     pub age: Duration,
 }
 
-/// The calls that are not answered yet, in the order in which they were made.
+/// The calls that have not completed, in the order of their start.
 #[derive(Default)]
 pub(crate) struct Calls(Mutex<Open>);
 
@@ -89,11 +88,11 @@ struct Open {
     since: BTreeMap<u64, (&'static str, Duration)>,
 }
 
-/// One call; under way until it is dropped.
+/// A call in progress; removed on drop.
 struct UnderWay<'a>(&'a Calls, u64);
 
 impl Calls {
-    /// What `answer` gives. It is under way from `now` on, until it is answered or dropped.
+    /// Awaits `answer`, and lists the call as in progress from `now` until it completes or is dropped.
     pub(crate) async fn until<T>(&self, call: &'static str, now: Duration, answer: impl Future<Output = T>) -> T {
         let _under_way = {
             let mut open = self.open();
@@ -105,7 +104,7 @@ impl Calls {
         answer.await
     }
 
-    /// The longest first.
+    /// The calls in progress, the longest first.
     pub(crate) fn read(&self, now: Duration) -> Vec<StoreCall> {
         let open = self.open();
         open.since.values().map(|(call, since)| StoreCall { call, age: now.saturating_sub(*since) }).collect()
@@ -122,8 +121,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// When to speak of something that takes long: when it has taken [`SLOW`], each time that it has taken twice as long as when it was spoken of
-/// last, and when it is over. Pure.
+/// Decides when to log a slow operation: at [`SLOW`], at each doubling, and when it completes. Pure.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     said: Duration,
@@ -136,7 +134,7 @@ pub(crate) enum Word {
 }
 
 impl Patience {
-    /// What to say now, when the longest has taken `longest`.
+    /// The report for now, if the longest operation has taken `longest`.
     pub(crate) fn ends(&mut self, longest: Duration) -> Option<Word> {
         if longest < SLOW {
             let said = mem::take(&mut self.said);

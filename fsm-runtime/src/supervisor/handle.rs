@@ -77,7 +77,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::AlreadyStarted`] or [`AlreadyPresent`](ChildError::AlreadyPresent) if the id is known,
-    /// [`SupervisorConfigError`](ChildError::SupervisorConfigError), [`Failed`](ChildError::Failed) with the cause,
+    /// [`Invalid`](ChildError::Invalid), [`Failed`](ChildError::Failed) with the cause,
     /// [`Stopping`](ChildError::Stopping) if it was terminated before it had started, or [`Ended`](ChildError::Ended).
     pub async fn start_child(&self, child: Child) -> Result<(), ChildError> {
         self.ask(|answer| Command::Start(child, answer)).await

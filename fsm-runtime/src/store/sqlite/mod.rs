@@ -276,7 +276,7 @@ impl Sqlite {
     /// all of it or nothing.
     ///
     /// What was changed since the backup is lost, and others may know of it. So the fences and the history's sequences of the
-    /// restored store go on far beyond those of the backup: a system that checks [`Task::fence`](crate::Task::fence) accepts the new
+    /// restored store go on far beyond those of the backup: a system that checks [`RawTask::fence`](crate::RawTask::fence) accepts the new
     /// workers, and a subscriber does not take new entries for those that it has seen. All leases are ended.
     ///
     /// ```

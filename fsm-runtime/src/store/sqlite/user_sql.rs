@@ -1,19 +1,19 @@
-//! Owns the caller's own SQL in a change's transaction; rusqlite's types stay out of sight.
+//! The caller's own SQL in the transaction of a group, without types of rusqlite.
 
 use rusqlite::{Connection, params_from_iter, types::Value};
 use std::marker::PhantomData;
 
-/// The transaction in which a group's changes are made, for the caller's own statements.
+/// The transaction of a group, for the caller's own statements.
 pub struct Sql<'a> {
     connection: &'a Connection,
-    /// Stays on the writer's thread.
+    /// Must stay on the writer's thread.
     thread: PhantomData<*const ()>,
 }
 
-/// A value of SQLite.
+/// A SQLite value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
-    /// Nothing.
+    /// NULL.
     Null,
     /// A signed integer.
     Integer(i64),
@@ -29,13 +29,13 @@ pub enum SqlValue {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// It would end or change the transaction, which is the store's.
+    /// The statement would end or change the transaction, which the store controls.
     #[error("`{statement}` is the store's to say: the group's transaction begins and ends by itself")]
     NotYours {
-        /// Its first word.
+        /// The keyword of the statement.
         statement: String,
     },
-    /// SQLite refused it.
+    /// SQLite returned an error.
     #[error("{0}")]
     Refused(String),
 }
@@ -45,7 +45,7 @@ impl<'a> Sql<'a> {
         Self { connection, thread: PhantomData }
     }
 
-    /// Refuses what is not the caller's to say, and everything once the transaction is over (`INSERT OR ROLLBACK`).
+    /// Refuses statements that control the transaction, and all statements after the transaction has ended (`INSERT OR ROLLBACK`).
     fn check(&self, statement: &str) -> Result<(), SqlError> {
         if self.connection.is_autocommit() {
             return Err(SqlError::Refused("the transaction was rolled back by an earlier statement".to_owned()));
@@ -53,20 +53,20 @@ impl<'a> Sql<'a> {
         check(statement)
     }
 
-    /// Runs one statement, and says how many rows it changed.
+    /// Runs one statement and returns the number of changed rows.
     ///
     /// # Errors
-    /// [`SqlError`]; when it is passed on, the whole group is undone.
+    /// [`SqlError`]. If the closure returns it, the whole group is rolled back.
     pub fn execute(&self, statement: &str, values: &[SqlValue]) -> Result<usize, SqlError> {
         self.check(statement)?;
         let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
         prepared.execute(params_from_iter(values.iter().map(to_sqlite))).map_err(|e| refused(&e))
     }
 
-    /// Runs one query, and gives all of its rows.
+    /// Runs one query and returns all rows.
     ///
     /// # Errors
-    /// [`SqlError`]; when it is passed on, the whole group is undone.
+    /// [`SqlError`]. If the closure returns it, the whole group is rolled back.
     pub fn query(&self, statement: &str, values: &[SqlValue]) -> Result<Vec<Vec<SqlValue>>, SqlError> {
         self.check(statement)?;
         let mut prepared = self.connection.prepare_cached(statement).map_err(|e| refused(&e))?;
@@ -86,7 +86,7 @@ impl std::fmt::Debug for Sql<'_> {
     }
 }
 
-/// What would end the transaction, or the connection's settings that everybody's changes depend on.
+/// Statements that would end the transaction or change settings of the connection.
 fn check(statement: &str) -> Result<(), SqlError> {
     const STORES: [&str; 9] =
         ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "ATTACH", "DETACH"];
@@ -94,7 +94,7 @@ fn check(statement: &str) -> Result<(), SqlError> {
     if STORES.contains(&word.as_str()) { Err(SqlError::NotYours { statement: word }) } else { Ok(()) }
 }
 
-/// The first word behind white space, semicolons and comments.
+/// The first keyword after white space, semicolons and comments.
 fn first_word(mut statement: &str) -> &str {
     loop {
         statement = statement.trim_start_matches(|c: char| c.is_whitespace() || c == ';');

@@ -1,4 +1,4 @@
-//! Owns how the writer waits for its next job: awake for a moment while that pays off, asleep otherwise.
+//! How the writer waits for its next job: it spins for a moment while that pays off, and sleeps otherwise.
 
 use crate::clock::Stopwatch;
 use std::{
@@ -6,20 +6,20 @@ use std::{
     time::Duration,
 };
 
-/// How long it stays awake at most. A caller who goes on with what he was answered is back within 20 to 60 µs, most of which it takes
-/// to wake its thread; to put ours to sleep and to wake it takes as long again, and a lone caller would wait for both.
+/// How long the writer spins at most. A caller that reacts to its result usually submits again within 20 to 60 µs, most of it
+/// wake-up latency. Sleeping and waking the writer would take as long again.
 const AWAKE: Duration = Duration::from_micros(100);
-/// What comes within this to a thread asleep, its waking included, would have found it awake.
+/// A job that reaches a sleeping thread within this time, including its wake-up, would have reached a spinning one.
 const SOON: Duration = Duration::from_micros(150);
-/// How many jobs in a row have to come soon before it stays awake for the next one.
+/// The number of consecutive prompt jobs after which the writer spins.
 const RUN: u32 = 8;
 
-/// Whether jobs come one soon after the other.
+/// Whether jobs arrive promptly after each other.
 ///
-/// What it costs: nothing while the store is idle, since the first job that does not come in time ends it, and at most every ninth
-/// wait is one awake in vain. While a lone caller commits as fast as he can, it takes some 30 µs of a processor for each commit.
+/// The cost: none while the store is idle, because the first late job ends the spinning, and at most every ninth wait spins in vain.
+/// While a single caller commits as fast as possible, it takes about 30 µs of a processor for each commit.
 pub(super) struct Waiting {
-    /// How many in a row have come soon; `None` where there is one processor, on which nobody else can run while this thread is awake.
+    /// The number of consecutive prompt jobs; `None` with a single processor, where spinning would block the callers.
     prompt: Option<u32>,
 }
 
@@ -29,7 +29,7 @@ impl Waiting {
         Self { prompt: several.then_some(0) }
     }
 
-    /// The next job, or none that came within `most`.
+    /// The next job; none if `most` elapses first.
     pub(super) fn next<T>(&mut self, queue: &Receiver<T>, most: Duration) -> Result<T, RecvTimeoutError> {
         let watch = Stopwatch::start();
         let (next, soon) = match self.awake(queue, &watch) {

@@ -1,5 +1,4 @@
-//! Owns the connection that writes, and what whoever commits with it has to know of the file: transactions, the length of the log, what
-//! others have committed.
+//! The write connection: transactions, the length of the write-ahead log, and the detection of foreign commits.
 
 use super::{Asked, CommitWith};
 use crate::{
@@ -32,20 +31,20 @@ use std::{
 };
 use tokio::sync::broadcast;
 
-/// How long the writer leaves the file alone after a batch while another process writes to it too: longer than a nap of the one that
-/// waits, which therefore comes next. SQLite gives its lock to whoever asks first, and that is the one who has just let go of it.
+/// The pause after a batch while another process writes too. It is longer than the retry interval of a waiting process, which therefore
+/// gets the lock next: SQLite's lock is not fair and favours the process that has just released it.
 const PAUSE: Duration = Duration::from_micros(250);
-/// For how many batches after another's commit that one is taken to be still writing.
+/// The number of batches after a foreign commit for which the other process counts as still writing.
 const SHARED: u32 = 64;
 
-/// How large the write-ahead log may grow. SQLite's own checkpoints, every 1,000 pages, start it over only when no reader is
-/// in the way, and under load there always is one: past this the writer waits for them and empties it.
+/// The maximum length of the write-ahead log. SQLite's own checkpoints, every 1,000 pages, reset it only if no reader uses it, and under
+/// load there always is one. Past this length the writer waits for the readers and truncates the log.
 const LOG_LIMIT: u64 = 128 << 20;
-/// How long it waits for them; nobody can write meanwhile.
+/// How long the writer waits for readers. No process can write in the meantime.
 const LOG_PATIENCE: Duration = Duration::from_millis(250);
-/// How much more is written after a reader was in the way for longer (a backup is, for one), before the next wait.
+/// How much more is written before the next wait, after a reader (a backup, say) has blocked it for longer.
 const LOG_STEP: u64 = LOG_LIMIT / 4;
-/// After how many batches, without a pause between them, it is looked at how far the history is our own.
+/// The number of batches, without a pause between them, after which the own sequence is recorded.
 pub(super) const UPKEEP: u32 = 64;
 
 pub(super) struct Committer {
@@ -54,18 +53,18 @@ pub(super) struct Committer {
     opened: Opened,
     log: PathBuf,
     max_value_bytes: usize,
-    /// How large the log may be before it is emptied by force; more than [`LOG_LIMIT`] after that has failed.
+    /// The length at which the log is truncated; more than [`LOG_LIMIT`] after an attempt has failed.
     log_limit: u64,
-    /// Since the last upkeep.
+    /// Batches since the last maintenance.
     batches: u32,
     foreign: broadcast::Sender<u64>,
-    /// SQLite's `data_version` as last read: it moves when, and only when, another connection has committed.
+    /// SQLite's `data_version` as last read. It changes exactly when another connection commits.
     seen: Option<i64>,
-    /// For how many more batches others are taken to be writing as well.
+    /// The number of batches for which other processes still count as writing.
     engine: u32,
-    /// All history entries up to this sequence are our own, or were told of.
+    /// All history entries up to this sequence are own entries, or were notified.
     own: u64,
-    /// What the last batch failed with, if it did.
+    /// The error of the last batch, if it failed.
     failing: Option<String>,
 }
 
@@ -90,12 +89,12 @@ impl Committer {
             own: 0,
             failing: None,
         };
-        // Before anybody has the store: what others commit from now on is told.
+        // Before the store is used: foreign commits from now on are notified.
         committer.seen = committer.data_version();
         committer
     }
 
-    /// A transaction for one call, at once: given back is one that would have to wait for another process.
+    /// Commits one call without waiting. Returns the call if it would have to wait for another process.
     pub(super) fn commit_now(&mut self, asked: Asked) -> Result<Result<Vec<Verdict>, StoreError>, Asked> {
         let watch = Stopwatch::start();
         let batch = [asked];
@@ -111,7 +110,7 @@ impl Committer {
         Ok(answer.map(|verdicts| verdicts.into_iter().flatten().collect()))
     }
 
-    /// One transaction for the whole batch; nobody is to get an answer before it is durable, which it is when this returns.
+    /// Commits the whole batch in one transaction. It is durable when this returns; no reply may be sent before.
     pub(super) fn commit(&mut self, batch: &[Asked]) -> Result<Vec<Vec<Verdict>>, StoreError> {
         let watch = Stopwatch::start();
         let answer = self.decide(batch);
@@ -120,7 +119,7 @@ impl Committer {
 
     fn decide(&self, batch: &[Asked]) -> Result<Vec<Vec<Verdict>>, StoreError> {
         let decided = match self.attempt(batch, Savepoints::WhereNeeded)? {
-            // Rare: SQLite refused a change, half of which may be made.
+            // Rare: SQLite refused a change, which may be half applied.
             None => self.attempt(batch, Savepoints::Everywhere)?,
             decided => decided,
         };
@@ -130,7 +129,7 @@ impl Committer {
         })
     }
 
-    /// What is known of a batch when it is over.
+    /// Updates the state after a batch.
     fn note<T>(&mut self, batch: &[Asked], watch: &Stopwatch, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         let answer = answer.map_err(|e| error::with_holder(&self.file, e));
         self.batches += 1;
@@ -147,7 +146,7 @@ impl Committer {
         answer
     }
 
-    /// Once for as long as it fails alike, however many batches do.
+    /// Logs an error once while it repeats.
     fn say_failed(&mut self, error: &StoreError, changes: usize) {
         let (store, said) = (self.file.display(), error.to_string());
         if self.failing.as_ref() == Some(&said) {
@@ -158,7 +157,7 @@ impl Committer {
         }
     }
 
-    /// `None` where it was rolled back because a change was left half made.
+    /// `None` if it was rolled back because a change was half applied.
     fn attempt(&self, batch: &[Asked], savepoints: Savepoints) -> Result<Option<Vec<Vec<Verdict>>>, StoreError> {
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
         self.opened.check()?;
@@ -178,7 +177,7 @@ impl Committer {
         Ok(Some(verdicts))
     }
 
-    /// A transaction of its own: foreign code runs in it, which may take its time, or fail.
+    /// Commits one group with the caller's statements, in a transaction of its own: they may be slow or fail.
     pub(super) fn commit_with(&mut self, commit: CommitWith) {
         let CommitWith { group, statements, now, reply } = commit;
         let failed = |e: rusqlite::Error| error::running(&self.file, &e);
@@ -196,7 +195,7 @@ impl Committer {
             let answer = group::group_with(&transaction, &group, now, statements).map_err(failed)?;
             match transaction.commit() {
                 Ok(()) => Ok(answer),
-                // A constraint that is checked at the end is one of the caller's own tables.
+                // Only the caller's own tables have deferred constraints.
                 Err(CommitError::RolledBack(refused))
                     if refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
                 {
@@ -205,7 +204,7 @@ impl Committer {
                 Err(error) => Err(error::committing(&self.file, &error)),
             }
         })();
-        // A caller that has gone does not want the answer.
+        // The receiver may be gone.
         let _ = reply.send(answer.map_err(|e| error::with_holder(&self.file, e)));
     }
 
@@ -214,7 +213,7 @@ impl Committer {
         job(&self.connection);
     }
 
-    /// Whether the next commit can do without what the thread does besides: it waits for others, and looks after the file.
+    /// Whether the next commit needs neither a wait for other processes nor maintenance, which are the thread's work.
     pub(super) fn needs_no_thread(&self) -> bool {
         self.engine == 0 && self.batches < UPKEEP
     }
@@ -226,8 +225,7 @@ impl Committer {
         }
     }
 
-    /// What is done for the file after each batch, and whenever nobody has asked for anything for a while (`idle`).
-    /// Whether another connection has committed.
+    /// Maintains the file after each batch, and when the store is idle. Returns whether another connection has committed.
     pub(super) fn look_after_the_file(&mut self, idle: bool) -> bool {
         if self.batches > 0 {
             self.keep_the_log_short();
@@ -241,7 +239,7 @@ impl Committer {
     }
 
     fn keep_the_log_short(&mut self) {
-        // Without a log there is nothing in it.
+        // A missing log is empty.
         let length = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         if length <= LOG_LIMIT {
             self.log_limit = LOG_LIMIT;
@@ -265,7 +263,7 @@ impl Committer {
         }
     }
 
-    /// `false` where somebody was in the way for too long.
+    /// Truncates the log; `false` if a reader blocked it for too long.
     fn empty_the_log(&mut self) -> rusqlite::Result<bool> {
         self.with_patience(LOG_PATIENCE, |committer| {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -273,39 +271,39 @@ impl Committer {
         })?
     }
 
-    /// `work` on a connection that waits for others this long, instead of the store's busy timeout.
+    /// Runs `work` with another busy timeout.
     fn with_patience<T>(&mut self, patience: Duration, work: impl FnOnce(&Self) -> T) -> rusqlite::Result<T> {
         self.connection.busy_handler(Some(schema::naps(patience)))?;
         let done = work(self);
         if let Err(error) = self.connection.busy_handler(Some(schema::naps(self.file.busy_timeout))) {
-            // What was done is done.
+            // The result stands even if the timeout cannot be reset.
             tracing::error!(store = %self.file.display(), %error, "the store waits for other processes no longer than {patience:?}");
         }
         Ok(done)
     }
 
     fn data_version(&self) -> Option<i64> {
-        // What cannot be read now is read at the next look.
+        // On an error, the next check reads it.
         self.connection.prepare_cached("PRAGMA data_version").ok()?.query_row([], |row| row.get(0)).ok()
     }
 
-    /// So that who follows foreign changes need not read ours.
+    /// Records the newest own sequence, so that followers of foreign changes skip own entries.
     fn note_what_is_own(&mut self) {
-        // Before `data_version`: when that has not moved, nobody else had committed by the time of the first.
+        // Read before `data_version`: if that has not changed, no other connection had committed by then.
         let Ok(last) = read::last_sequence(&self.connection) else { return };
         if self.seen.is_some() && self.data_version() == self.seen {
             self.own = last;
         }
     }
 
-    /// Whether there are any since the last look.
+    /// Whether another connection has committed since the last check.
     pub(super) fn look_for_foreign_changes(&mut self) -> bool {
         let now = self.data_version();
         let changed = now.is_some() && now != self.seen;
         if changed {
             self.seen = now;
             self.engine = SHARED;
-            // Nobody may be following.
+            // There may be no receiver.
             let _ = self.foreign.send(self.own);
         }
         changed

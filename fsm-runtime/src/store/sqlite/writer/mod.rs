@@ -1,5 +1,5 @@
-//! Owns the writer: one connection, and one thread that commits together what is waiting (group commit). Here are its callers'
-//! side and the queue between.
+//! Group commit: one connection, and one thread that commits waiting groups in one transaction. This module has the callers' side
+//! and the queue.
 
 mod adaptive_wait;
 mod committer;
@@ -31,28 +31,28 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
-/// Jobs that may wait before callers are held back.
+/// The capacity of the queue; callers wait when it is full.
 const QUEUE: usize = 4_096;
-/// Foreign changes that a slow follower may leave unheard before it has to read our own entries too.
+/// The capacity of the channel of foreign changes. A follower that falls behind reads own entries too.
 const UNHEARD: usize = 64;
 
-/// A job, and its place in the queue; urgent ones need none.
+/// A job and its permit of the queue. Urgent jobs need none.
 type Queued = (Job, Option<OwnedSemaphorePermit>);
-/// Jobs that do not queue behind the others.
+/// Jobs that are served before the others.
 type Urgent = Arc<Mutex<VecDeque<Job>>>;
 
 enum Job {
     Commit(Commit),
     CommitWith(CommitWith),
-    /// Anything else that needs the writer's connection; it answers its caller itself.
+    /// Other work on the writer's connection. It sends its own reply.
     Run(Box<dyn FnOnce(&Connection) + Send>),
-    /// Nothing itself: there is something urgent.
+    /// A signal that there is an urgent job.
     Look,
-    /// Nothing itself: the log was written, by this process or by another one.
+    /// A signal that the log was written, by this process or another one.
     Written,
 }
 
-/// Groups of one call.
+/// The groups of one call.
 struct Asked {
     groups: Vec<Group>,
     now: SystemTime,
@@ -76,13 +76,13 @@ pub(super) struct Writer {
     file: Arc<StoreFile>,
     opened: Opened,
     turns: Arc<Turns>,
-    /// None once the writer is told to end.
+    /// `None` once the writer is closed.
     jobs: Option<mpsc::Sender<Queued>>,
     urgent: Urgent,
     places: Arc<Semaphore>,
     foreign: broadcast::Sender<u64>,
     thread: Option<JoinHandle<()>>,
-    /// None where the file cannot be watched.
+    /// `None` if the file cannot be watched.
     watch: Option<FileWatch>,
 }
 
@@ -96,7 +96,7 @@ impl Writer {
         let in_memory = &**file == Path::new(":memory:");
         let hint = jobs.clone();
         let watch = FileWatch::start(&file.beside("-wal"), move || {
-            // The writer has ended: nobody wants to know.
+            // The writer has ended.
             let _ = hint.send((Job::Written, None));
         });
         let watch = watch.inspect_err(|error| {
@@ -117,8 +117,7 @@ impl Writer {
         })
     }
 
-    /// Cancel safe: dropped before its place in the queue is taken, nothing happens; after it, the groups are decided
-    /// as if the caller still listened.
+    /// Cancel safe: dropped before the groups are queued, nothing happens; after that, they are committed all the same.
     pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
         let mut asked = Asked { groups, now };
         let caller = self.turns.enter();
@@ -151,7 +150,7 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
-    /// Runs `job`, which changes nothing, on the writer's connection.
+    /// Runs `job`, which only reads, on the writer's connection.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection, &StoreFile) -> Result<T, StoreError> + Send + 'static,
@@ -171,7 +170,7 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(error::indeterminate(&self.file, &"the writer ended")))
     }
 
-    /// The same, before everything that waits.
+    /// Like [`write`](Self::write), but before all waiting jobs.
     pub(super) async fn write_first<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -189,7 +188,7 @@ impl Writer {
         let (file, opened) = (self.file.clone(), self.opened.clone());
         let job = move |connection: &Connection| {
             let answer = opened.check().and_then(|()| job(connection, &file)).map_err(|e| error::with_holder(&file, e));
-            // A caller that has gone does not want the answer.
+            // The receiver may be gone.
             let _ = reply.send(answer);
         };
         (Job::Run(Box::new(job)), answer)
@@ -202,7 +201,7 @@ impl Writer {
 
     fn enqueue_first(&self, job: Job) -> Result<(), StoreError> {
         self.urgent.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
-        // Wakes the writer, should it be idle.
+        // Wakes the writer if it is idle.
         self.send((Job::Look, None))
     }
 
@@ -217,10 +216,10 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the thread, so that the file is closed when the last handle is gone.
+    /// Waits for the thread, so that the file is closed when the last handle is dropped.
     fn drop(&mut self) {
         self.jobs = None;
-        // It has a sender of jobs, too.
+        // It holds a sender of jobs.
         self.watch = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

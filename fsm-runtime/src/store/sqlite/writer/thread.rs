@@ -1,4 +1,4 @@
-//! The writer's thread: what it serves in which order, and what shares a transaction.
+//! The writer's thread: the order of jobs, and which groups share a transaction.
 
 use super::{
     Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
@@ -12,12 +12,12 @@ use std::{
     thread::JoinHandle,
 };
 
-/// Groups that share one transaction at most: past this, latency grows and throughput does not.
+/// The maximum number of groups in a transaction. Past this, latency grows and throughput does not.
 const BATCH: usize = 256;
-/// Other jobs that are served before a batch is committed.
+/// The maximum number of other jobs that are served before a batch is committed.
 pub(super) const OTHERS: usize = 8;
 
-/// Starts the thread; it ends when all that give it jobs are gone.
+/// Starts the thread. It ends when all senders of jobs are dropped.
 pub(super) fn start(
     turns: Arc<Turns>,
     queue: Receiver<Queued>,
@@ -41,7 +41,7 @@ impl Thread {
             match waiting.next(&self.queue, pace.next()) {
                 Ok((Job::Written, _)) => {
                     pace.hinted();
-                    // A caller that commits in place at this moment is not held up: the next look comes soon.
+                    // Do not wait for an inline commit; the next check comes soon.
                     if let Some(mut committer) = self.turns.idle() {
                         committer.look_for_foreign_changes();
                     }
@@ -64,11 +64,11 @@ impl Thread {
         }
     }
 
-    /// Serves `first` and what waits behind it, commits together.
+    /// Serves `first` and the waiting jobs; commits are batched.
     fn serve(&self, first: Queued, committer: &mut Committer) {
         let (mut batch, mut replies) = (Vec::new(), Vec::new());
         let mut groups = 0;
-        // Other jobs may sync the disk each: they must not keep the batch waiting for long.
+        // Each of the other jobs may sync the disk; they must not delay the batch for long.
         let mut others = 0;
         let mut first = Some(first);
         loop {
@@ -96,7 +96,7 @@ impl Thread {
         if batch.is_empty() {
             return;
         }
-        // A caller that has gone does not want the answer; the change stands.
+        // The receiver may be gone; the change stands.
         match committer.commit(&batch) {
             Ok(verdicts) => {
                 for (reply, verdicts) in replies.into_iter().zip(verdicts) {
@@ -111,7 +111,7 @@ impl Thread {
         }
     }
 
-    /// Looked for before each job, since the word of it may have come with one that was taken before.
+    /// Checked before each job, because its signal may have been taken with an earlier one.
     fn urgent(&self) -> Option<Queued> {
         self.urgent.lock().unwrap_or_else(PoisonError::into_inner).pop_front().map(|job| (job, None))
     }
