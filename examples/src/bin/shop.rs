@@ -1,0 +1,214 @@
+//! An order service over HTTP: handlers change orders, a worker charges them, and a page can follow one order.
+//!
+//! ```console
+//! $ cargo run --bin shop -- orders.db
+//! listening on 127.0.0.1:8080
+//! $ curl -X POST localhost:8080/orders/1 -d '{"item":"book","cents":1250}' -H 'content-type: application/json'
+//! $ curl -X POST localhost:8080/orders/1/pay -H 'idempotency-key: pay-1'
+//! $ curl -N localhost:8080/orders/1/events
+//! ```
+//!
+//! SIGTERM and Ctrl-C stop it. Open event streams do not delay the stop, because they end when the runtime shuts down.
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::{get, post},
+};
+use fsm_runtime::{
+    ChangesQuery, ErrorKind, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
+};
+use futures_util::stream::{self, Stream};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{env, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// An order, from the basket to the door.
+#[derive(StateMachine)]
+#[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+enum Order {
+    /// The customer can still change it.
+    #[on(pay => Paying)]
+    #[on(cancel { reason: String } => Cancelled)]
+    Open { item: String, cents: u64 },
+    /// The worker charges the customer.
+    #[state(work)]
+    #[on(paid { receipt: String } => Paid)]
+    Paying { item: String, cents: u64 },
+    /// The money is there.
+    #[on(ship => Shipped)]
+    Paid { item: String, receipt: String },
+    /// The parcel is on its way.
+    #[state(end)]
+    Shipped { item: String, receipt: String },
+    /// The customer does not want it.
+    #[state(end)]
+    Cancelled { item: String, reason: String },
+}
+
+/// Stands for a payment provider.
+struct Payments;
+
+impl order::Workers for Payments {
+    async fn paying(&self, task: order::Task<order::Paying>) -> Outcome<order::Paying> {
+        // `key` is the same for every attempt, so that a repeated call charges only once.
+        let receipt = format!("{} cents, {}", task.cents, task.key());
+        task.paid(receipt)
+    }
+}
+
+/// An error of a handler: its status and its text.
+struct ApiError(StatusCode, String);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+/// The status of each kind of error, as `docs/http.md` lists them.
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::NotAccepted => StatusCode::CONFLICT,
+        ErrorKind::Refused | ErrorKind::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<TransitionError<Order>> for ApiError {
+    fn from(error: TransitionError<Order>) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
+impl From<SubscribeError> for ApiError {
+    fn from(error: SubscribeError) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
+type Orders = State<Machines<Order>>;
+type Answer = Result<Json<Value>, ApiError>;
+
+/// The body of a response about one order.
+fn view(record: order::AnyRecord) -> Json<Value> {
+    let (order, meta): (Order, RecordMeta<Order>) = fsm_runtime::Durable::unwrap_any(record);
+    Json(json!({ "id": meta.id(), "version": meta.version(), "state": order.state().as_str() }))
+}
+
+#[derive(Deserialize)]
+struct NewOrder {
+    item: String,
+    cents: u64,
+}
+
+async fn create(State(orders): Orders, Path(id): Path<String>, Json(new): Json<NewOrder>) -> Answer {
+    let order = orders.create(&id, order::Open { item: new.item, cents: new.cents }).await?;
+    Ok(view(order.into()))
+}
+
+async fn show(State(orders): Orders, Path(id): Path<String>) -> Answer {
+    Ok(view(orders.get(&id).await?))
+}
+
+async fn list(State(orders): Orders) -> Answer {
+    let page = orders.list(&ListQuery::all().limit(50)).await?;
+    let ids: Vec<Json<Value>> = page.items.into_iter().map(view).collect();
+    Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
+}
+
+async fn pay(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
+    fire(state, id, headers, order::event::Pay).await
+}
+
+async fn ship(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
+    fire(state, id, headers, order::event::Ship).await
+}
+
+async fn cancel(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
+    fire(state, id, headers, order::event::Cancel { reason: "by the customer".to_owned() }).await
+}
+
+/// Fires `event`. A request that is repeated with the same `Idempotency-Key` gets the result of the first one.
+async fn fire(
+    State(orders): Orders,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    event: impl Into<order::Event>,
+) -> Answer {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let record = match key {
+        Some(key) => orders.fire_with_key(&id, event, key).await?,
+        None => orders.fire(&id, event).await?,
+    };
+    Ok(view(record))
+}
+
+/// Follows one order with server-sent events.
+async fn follow(
+    State(orders): Orders,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, SubscribeError>>>, ApiError> {
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()?.parse().ok());
+    let query = last.into_iter().fold(ChangesQuery::of(id), ChangesQuery::after);
+    let changes = orders.changes(&query).await?;
+    let events = stream::try_unfold(changes, async |mut changes| {
+        let Some(change) = changes.next().await? else { return Ok(None) };
+        let state = change.state().map_or("unknown", |state| state.as_str());
+        let event = Event::default().id(change.sequence().to_string()).data(state);
+        Ok(Some((event, changes)))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let path = env::args().nth(1).unwrap_or_else(|| "orders.db".to_owned());
+    let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
+    let app = Router::new()
+        .route("/orders", get(list))
+        .route("/orders/{id}", get(show).post(create))
+        .route("/orders/{id}/pay", post(pay))
+        .route("/orders/{id}/ship", post(ship))
+        .route("/orders/{id}/cancel", post(cancel))
+        .route("/orders/{id}/events", get(follow))
+        .with_state(runtime.machines::<Order>());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let stopping = runtime.clone();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // Ends the event streams, which the server waits for.
+        tokio::spawn(async move { stopping.shutdown(Duration::from_secs(5)).await });
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    runtime.shutdown(Duration::from_secs(5)).await;
+    println!("stopped");
+    Ok(())
+}

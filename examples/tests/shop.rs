@@ -1,0 +1,121 @@
+//! The example `shop`: real requests to a real process.
+
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+struct Shop {
+    process: Child,
+    output: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Shop {
+    fn start(file: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
+            .args([file.to_str().unwrap(), "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, output, address }
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        stream
+    }
+
+    /// The status and the body of the response.
+    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
+        let mut response = String::new();
+        self.send(method, path, headers, body).read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    fn post(&self, path: &str, headers: &str) -> (u16, Value) {
+        self.request("POST", path, headers, "")
+    }
+
+    fn terminate(&self) {
+        let id = i32::try_from(self.process.id()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM)
+            .unwrap();
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const BOOK: &str = r#"{"item":"book","cents":1250}"#;
+
+#[test]
+fn errors_have_the_documented_statuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = Shop::start(&dir.path().join("orders.db"));
+    assert_eq!(shop.request("GET", "/orders/1", "", "").0, 404);
+    let (status, order) = shop.request("POST", "/orders/1", "", BOOK);
+    assert_eq!((status, &order["state"], &order["version"]), (200, &Value::from("Open"), &Value::from(1)));
+    assert_eq!(shop.request("POST", "/orders/1", "", BOOK).0, 409, "it exists");
+    assert_eq!(shop.post("/orders/1/ship", "").0, 409, "it is not paid");
+    assert_eq!(shop.request("POST", &format!("/orders/{}", "x".repeat(2_000)), "", BOOK).0, 400, "the id is too long");
+    let (status, page) = shop.request("GET", "/orders", "", "");
+    assert_eq!((status, page["orders"].as_array().unwrap().len()), (200, 1));
+}
+
+#[test]
+fn a_repeated_request_gets_the_first_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = Shop::start(&dir.path().join("orders.db"));
+    shop.request("POST", "/orders/1", "", BOOK);
+    let key = "Idempotency-Key: k-1\r\n";
+    let first = shop.post("/orders/1/pay", key);
+    assert_eq!((first.0, &first.1["state"]), (200, &Value::from("Paying")));
+    assert_eq!(shop.post("/orders/1/pay", key), first);
+    assert_eq!(shop.post("/orders/1/cancel", key).0, 422, "the key was used for another event");
+}
+
+#[test]
+fn an_open_event_stream_does_not_delay_the_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::start(&dir.path().join("orders.db"));
+    shop.request("POST", "/orders/1", "", BOOK);
+    let mut events = BufReader::new(shop.send("GET", "/orders/1/events", "Last-Event-ID: 0\r\n", ""));
+    shop.post("/orders/1/pay", "");
+    let mut states = Vec::new();
+    while states.last().is_none_or(|state| state != "Paid") {
+        let mut line = String::new();
+        assert!(events.read_line(&mut line).unwrap() > 0, "the stream ended after {states:?}");
+        states.extend(line.strip_prefix("data: ").map(|state| state.trim().to_owned()));
+    }
+    assert_eq!(states, ["Open", "Paying", "Paid"]);
+    let began = Instant::now();
+    shop.terminate();
+    assert!(shop.process.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    let mut rest = String::new();
+    shop.output.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "stopped\n");
+}
