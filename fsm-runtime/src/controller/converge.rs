@@ -32,7 +32,7 @@ pub(super) async fn converge(
         Err(error) => return set_aside(engine, row, &error.to_string()).await,
     };
     let history = history_since(engine, row, desired.seen).await?;
-    let convergence = ConvergenceLimits { max_setbacks: limits.attempts, reset_after: limits.backoff.longest };
+    let convergence = ConvergenceLimits { max_setbacks: limits.max_attempts, reset_after: limits.backoff.longest };
     let (desired, decision) = decide(driver.graph(), row, desired, &history, convergence);
     let decision = match decision {
         Decision::Fire(event) => match fire(engine, driver, row, event).await? {

@@ -3,7 +3,7 @@
 use super::lease::peers;
 use crate::{
     clock::FOREVER,
-    engine::{Engine, background::Parts},
+    engine::{Engine, background::BackgroundTasks},
     store::{Due, HistoryQuery, Key, Scope, StoreError},
     supervisor::Supervisor,
 };
@@ -43,7 +43,7 @@ pub(super) async fn start(
         let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
         move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
     };
-    let parts = Parts::new(&engine.clock, &engine.health);
+    let parts = BackgroundTasks::new(&engine.clock, &engine.health);
     let engine = engine.clone();
     let scan = move |_| scan(engine.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
     let started = parts.with(SCAN, scan).with(PEERS, watch).start().await;
@@ -81,13 +81,13 @@ async fn scan(
         match outcome {
             Ok(()) if away => {
                 away = false;
-                engine.health.untroubled(SCAN);
+                engine.health.recover(SCAN);
                 tracing::info!("the store answers again");
             }
             Err(error) if !away => {
                 away = true;
                 tracing::error!(%error, "the store cannot be scanned for due work; retrying every {interval:?}");
-                engine.health.troubled(SCAN, format!("the store cannot be scanned for due work: {error}"));
+                engine.health.degrade(SCAN, format!("the store cannot be scanned for due work: {error}"));
             }
             Ok(()) | Err(_) => {}
         }

@@ -78,8 +78,8 @@ impl EventLoop {
     ) -> Self {
         Self {
             queue: WorkQueue::new(engine.clock.clone()),
-            lease: LeaseKeeper::new(engine.clone(), me, renewed, settings.limits.grace),
-            poll_interval: settings.scan,
+            lease: LeaseKeeper::new(engine.clone(), me, renewed, settings.limits.grace_period),
+            poll_interval: settings.poll_interval,
             shards: settings.shards.clone(),
             workers: Workers::new(engine.clone(), drivers, settings, registry),
             unreadable: HashSet::new(),

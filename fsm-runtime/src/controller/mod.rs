@@ -53,14 +53,14 @@ use workers::status::WorkerRegistry;
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// The interval of the scan for due work.
-    pub(crate) scan: Duration,
+    pub(crate) poll_interval: Duration,
     /// The most concurrent workers of one machine.
-    pub(crate) concurrency: usize,
+    pub(crate) max_concurrency: usize,
     /// The limits of states without a policy.
     pub(crate) limits: Limits,
     pub(crate) policies: Policies,
     /// The TTL of the lease.
-    pub(crate) lease: Duration,
+    pub(crate) lease_ttl: Duration,
     /// The shards whose instances are worked on here.
     pub(crate) shards: RangeInclusive<u16>,
 }
@@ -68,11 +68,11 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            scan: Duration::from_secs(5),
-            concurrency: 256,
+            poll_interval: Duration::from_secs(5),
+            max_concurrency: 256,
             limits: Limits::default(),
             policies: Policies::default(),
-            lease: Duration::from_secs(15),
+            lease_ttl: Duration::from_secs(15),
             shards: 0..=u16::MAX,
         }
     }

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The upper bound of the restart delay.
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_RESTART_DELAY: Duration = Duration::from_mins(1);
 
 /// The status of a background task of a runtime. From [`Status::parts`](crate::Status::parts).
 ///
@@ -35,9 +35,9 @@ pub struct TaskStatus {
     /// Its last failure, if any.
     pub last_error: Option<String>,
     /// Why it cannot do its work at the moment, if it cannot.
-    pub trouble: Option<String>,
+    pub degraded: Option<String>,
     /// The duration of its current poll; `None` while it waits. A poll is short: if it takes seconds, something blocks its thread.
-    pub round: Option<Duration>,
+    pub poll_time: Option<Duration>,
 }
 
 /// The phase of a background task.
@@ -70,63 +70,63 @@ pub(crate) struct HealthRegistry {
     clock: Clock,
     parts: Mutex<BTreeMap<&'static str, TaskStatus>>,
     /// The start of the current poll of each task that is in one.
-    rounds: Mutex<BTreeMap<&'static str, Duration>>,
+    polls: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
 impl HealthRegistry {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, parts: Mutex::default(), rounds: Mutex::default() }
+        Self { clock, parts: Mutex::default(), polls: Mutex::default() }
     }
 
     pub(crate) fn read(&self) -> Vec<TaskStatus> {
-        let (rounds, now) = (self.rounds().clone(), self.clock.elapsed());
-        let round = |part: &TaskStatus| rounds.get(part.name).map(|since| now.saturating_sub(*since));
-        self.parts().values().map(|part| TaskStatus { round: round(part), ..part.clone() }).collect()
+        let (polls, now) = (self.polls().clone(), self.clock.elapsed());
+        let poll_time = |part: &TaskStatus| polls.get(part.name).map(|since| now.saturating_sub(*since));
+        self.parts().values().map(|part| TaskStatus { poll_time: poll_time(part), ..part.clone() }).collect()
     }
 
     /// The task with the longest current poll, and its duration.
-    pub(crate) fn longest_round(&self) -> Option<(&'static str, Duration)> {
+    pub(crate) fn longest_poll(&self) -> Option<(&'static str, Duration)> {
         let now = self.clock.elapsed();
         let (name, since) =
-            self.rounds().iter().min_by_key(|(_, since)| **since).map(|(name, since)| (*name, *since))?;
+            self.polls().iter().min_by_key(|(_, since)| **since).map(|(name, since)| (*name, *since))?;
         Some((name, now.saturating_sub(since)))
     }
 
     /// Wraps `future` so that each poll is recorded under `name`.
-    async fn in_rounds<F: Future>(&self, name: &'static str, future: F) -> F::Output {
+    async fn timed_polls<F: Future>(&self, name: &'static str, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            self.rounds().insert(name, self.clock.elapsed());
+            self.polls().insert(name, self.clock.elapsed());
             let polled = future.as_mut().poll(cx);
-            self.rounds().remove(name);
+            self.polls().remove(name);
             polled
         })
         .await
     }
 
     /// Marks the task as degraded until it recovers.
-    pub(crate) fn troubled(&self, name: &'static str, trouble: String) {
+    pub(crate) fn degrade(&self, name: &'static str, reason: String) {
         if let Some(part) = self.parts().get_mut(name) {
-            part.trouble = Some(trouble);
+            part.degraded = Some(reason);
         }
     }
 
-    pub(crate) fn untroubled(&self, name: &'static str) {
+    pub(crate) fn recover(&self, name: &'static str) {
         if let Some(part) = self.parts().get_mut(name) {
-            part.trouble = None;
+            part.degraded = None;
         }
     }
 
     pub(crate) fn runs(&self, name: &'static str) {
         let mut parts = self.parts();
         let phase = TaskPhase::Running;
-        let anew = TaskStatus { name, phase, restarts: 0, last_error: None, trouble: None, round: None };
-        let part = parts.entry(name).or_insert(anew);
+        let initial = TaskStatus { name, phase, restarts: 0, last_error: None, degraded: None, poll_time: None };
+        let part = parts.entry(name).or_insert(initial);
         if part.phase == TaskPhase::Restarting {
             part.restarts += 1;
         }
         part.phase = TaskPhase::Running;
-        part.trouble = None;
+        part.degraded = None;
     }
 
     pub(crate) fn failed(&self, name: &'static str, error: String) {
@@ -157,8 +157,8 @@ impl HealthRegistry {
         self.parts.lock()
     }
 
-    fn rounds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
-        self.rounds.lock()
+    fn polls(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
+        self.polls.lock()
     }
 }
 
@@ -176,8 +176,8 @@ where
         let (run, health) = (run.clone(), health.clone());
         async move {
             health.runs(name);
-            let round = panics::caught(async { run(context).await });
-            if let Err(panic) = health.in_rounds(name, round).await {
+            let run = panics::caught(async { run(context).await });
+            if let Err(panic) = health.timed_polls(name, run).await {
                 health.failed(name, format!("panicked: {}", panics::text(&*panic)));
                 resume_unwind(panic);
             }
@@ -189,16 +189,16 @@ where
 }
 
 /// The supervisor of the tasks that are restarted without limit, with growing delays. Dropping its handle stops them.
-pub(crate) struct Parts(SupervisorBuilder, Arc<HealthRegistry>);
+pub(crate) struct BackgroundTasks(SupervisorBuilder, Arc<HealthRegistry>);
 
-impl Parts {
+impl BackgroundTasks {
     pub(crate) fn new(clock: &Clock, health: &Arc<HealthRegistry>) -> Self {
         let restarts = Restarts::Backoff {
             first: Duration::from_secs(1),
-            longest: LONGEST,
+            longest: MAX_RESTART_DELAY,
             // Never give up: without such a task, instances would wait forever.
             limit: u32::MAX,
-            reset_after: LONGEST,
+            reset_after: MAX_RESTART_DELAY,
         };
         Self(Supervisor::builder().clock(clock.clone()).restarts(restarts), health.clone())
     }
@@ -233,30 +233,34 @@ mod tests {
     #[tokio::test]
     async fn s3_a_task_is_restarted_after_a_panic_not_after_its_end() {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let (falls, ends) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
-        let counts = (falls.clone(), ends.clone());
-        let falling = move |_| {
+        let (panics, ends) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let counts = (panics.clone(), ends.clone());
+        let panicking = move |_| {
             let run = counts.0.fetch_add(1, Ordering::Relaxed);
-            async move { assert!(run >= 20, "it falls twenty times") }
+            async move { assert!(run >= 20, "it panics twenty times") }
         };
         let ending = move |_| {
             counts.1.fetch_add(1, Ordering::Relaxed);
             async {}
         };
         let health = Arc::new(HealthRegistry::new(manual.clock()));
-        let parts =
-            Parts::new(&manual.clock(), &health).with("falling", falling).with("ending", ending).start().await.unwrap();
+        let parts = BackgroundTasks::new(&manual.clock(), &health)
+            .with("panicking", panicking)
+            .with("ending", ending)
+            .start()
+            .await
+            .unwrap();
         let restarted = async {
-            while falls.load(Ordering::Relaxed) < 21 {
+            while panics.load(Ordering::Relaxed) < 21 {
                 manual.advance(Duration::from_secs(1));
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), restarted).await.expect("it is started again, however often");
+        tokio::time::timeout(Duration::from_secs(20), restarted).await.expect("it is restarted without limit");
         assert_eq!(ends.load(Ordering::Relaxed), 1);
         let seen: Vec<_> = health.read().into_iter().map(|part| (part.name, part.restarts, part.last_error)).collect();
-        let said = Some("panicked: it falls twenty times".to_owned());
-        assert_eq!(seen, [("ending", 0, None), ("falling", 20, said)]);
+        let last_error = Some("panicked: it panics twenty times".to_owned());
+        assert_eq!(seen, [("ending", 0, None), ("panicking", 20, last_error)]);
         parts.shutdown(Duration::ZERO).await;
     }
 
@@ -266,18 +270,18 @@ mod tests {
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
         let health = Arc::new(HealthRegistry::new(manual.clock()));
         let seen = (health.clone(), manual.clone());
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let part = health.in_rounds("slow", async move {
-            told.await.unwrap();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let part = health.timed_polls("slow", async move {
+            receiver.await.unwrap();
             seen.1.advance(Duration::from_secs(7));
-            seen.0.longest_round()
+            seen.0.longest_poll()
         });
         tokio::pin!(part);
         tokio::select! { biased; _ = &mut part => unreachable!(), () = std::future::ready(()) => {} }
         manual.advance(Duration::from_secs(3));
-        assert_eq!(health.longest_round(), None, "it waits");
-        tell.send(()).unwrap();
+        assert_eq!(health.longest_poll(), None, "it waits");
+        sender.send(()).unwrap();
         assert_eq!(part.await, Some(("slow", Duration::from_secs(7))));
-        assert_eq!(health.longest_round(), None);
+        assert_eq!(health.longest_poll(), None);
     }
 }

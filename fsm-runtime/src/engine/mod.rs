@@ -14,7 +14,7 @@ use self::background::HealthRegistry;
 use self::definitions::Definitions;
 use self::detached::Detached;
 use self::notify::Notifier;
-use self::store_health::{Calls, Outage};
+use self::store_health::{OpenCalls, StoreHealth};
 use crate::{
     clock::Clock,
     log::{log_key, log_row},
@@ -35,8 +35,8 @@ pub(crate) struct Engine {
     pub(crate) unknown: Unknown,
     pub(crate) definitions: Definitions,
     pub(crate) health: Arc<HealthRegistry>,
-    pub(crate) outage: Outage,
-    pub(crate) calls: Calls,
+    pub(crate) store_health: StoreHealth,
+    pub(crate) calls: OpenCalls,
     /// Cancelled when the runtime shuts down: streams of changes end then.
     pub(crate) closing: CancellationToken,
 }

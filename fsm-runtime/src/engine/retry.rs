@@ -36,7 +36,7 @@ pub(crate) async fn store_until(
         };
         tries += 1;
         if waiting.is_none() {
-            waiting = Some(engine.outage.wait(what, change.key(), &error));
+            waiting = Some(engine.store_health.wait(what, change.key(), &error));
         }
         if stop.is_cancelled() {
             return Err(error);

@@ -12,7 +12,7 @@ pub(crate) const SLOW: Duration = Duration::from_secs(10);
 
 /// The results that cannot be stored at the moment.
 #[derive(Default)]
-pub(crate) struct Outage(Mutex<Tally>);
+pub(crate) struct StoreHealth(Mutex<Tally>);
 
 #[derive(Default)]
 struct Tally {
@@ -22,9 +22,9 @@ struct Tally {
 }
 
 /// A result that is retried; counted until it is dropped.
-pub(crate) struct Waiting<'a>(&'a Outage);
+pub(crate) struct Waiting<'a>(&'a StoreHealth);
 
-impl Outage {
+impl StoreHealth {
     /// Records that `what` of this instance could not be stored and is retried.
     pub(crate) fn wait(&self, what: &'static str, key: &Key, error: &StoreError) -> Waiting<'_> {
         let first = {
@@ -80,7 +80,7 @@ pub struct StoreCall {
 
 /// The calls that have not completed, in the order of their start.
 #[derive(Default)]
-pub(crate) struct Calls(Mutex<Open>);
+pub(crate) struct OpenCalls(Mutex<Open>);
 
 #[derive(Default)]
 struct Open {
@@ -89,9 +89,9 @@ struct Open {
 }
 
 /// A call in progress; removed on drop.
-struct UnderWay<'a>(&'a Calls, u64);
+struct UnderWay<'a>(&'a OpenCalls, u64);
 
-impl Calls {
+impl OpenCalls {
     /// Awaits `answer`, and lists the call as in progress from `now` until it completes or is dropped.
     pub(crate) async fn until<T>(&self, call: &'static str, now: Duration, answer: impl Future<Output = T>) -> T {
         let _under_way = {
@@ -123,28 +123,28 @@ impl Drop for UnderWay<'_> {
 
 /// Decides when to log a slow operation: at [`SLOW`], at each doubling, and when it completes. Pure.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
-    said: Duration,
+pub(crate) struct SlowReporter {
+    last: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Report {
     Slow,
-    Over,
+    Recovered,
 }
 
-impl Patience {
+impl SlowReporter {
     /// The report for now, if the longest operation has taken `longest`.
-    pub(crate) fn ends(&mut self, longest: Duration) -> Option<Word> {
+    pub(crate) fn report(&mut self, longest: Duration) -> Option<Report> {
         if longest < SLOW {
-            let said = mem::take(&mut self.said);
-            return (!said.is_zero()).then_some(Word::Over);
+            let last = mem::take(&mut self.last);
+            return (!last.is_zero()).then_some(Report::Recovered);
         }
-        if longest < self.said.saturating_mul(2) {
+        if longest < self.last.saturating_mul(2) {
             return None;
         }
-        self.said = longest;
-        Some(Word::Slow)
+        self.last = longest;
+        Some(Report::Slow)
     }
 }
 
@@ -154,17 +154,17 @@ mod tests {
 
     #[test]
     fn long_calls_are_reported_at_start_repeatedly_and_at_end() {
-        let mut patience = Patience::default();
+        let mut reporter = SlowReporter::default();
         let at = [0, 9, 10, 15, 19, 20, 35, 40, 79, 85, 3, 0, 12, 0];
-        let said: Vec<(u64, Word)> =
-            at.into_iter().filter_map(|at| Some((at, patience.ends(Duration::from_secs(at))?))).collect();
-        let (slow, over) = (Word::Slow, Word::Over);
-        assert_eq!(said, [(10, slow), (20, slow), (40, slow), (85, slow), (3, over), (12, slow), (0, over)]);
+        let reports: Vec<(u64, Report)> =
+            at.into_iter().filter_map(|at| Some((at, reporter.report(Duration::from_secs(at))?))).collect();
+        let (slow, over) = (Report::Slow, Report::Recovered);
+        assert_eq!(reports, [(10, slow), (20, slow), (40, slow), (85, slow), (3, over), (12, slow), (0, over)]);
     }
 
     #[tokio::test]
     async fn a_call_is_pending_until_answered_or_dropped() {
-        let calls = Calls::default();
+        let calls = OpenCalls::default();
         let seconds = Duration::from_secs;
         let mut first = Box::pin(calls.until("due", seconds(1), std::future::pending::<()>()));
         let mut second = Box::pin(calls.until("get", seconds(3), std::future::ready(7)));

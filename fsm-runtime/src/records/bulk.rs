@@ -27,8 +27,8 @@ impl<M: Durable> Machines<M> {
     {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
-        for (id, birth) in instances {
-            match self.make(&id, birth, None).into_pending() {
+        for (id, input) in instances {
+            match self.make(&id, input, None).into_pending() {
                 Pending::Ready(ready) => {
                     prepared.push((results.len(), ready.change, ready.completion));
                     results.push(None);

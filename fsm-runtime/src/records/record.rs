@@ -9,6 +9,7 @@ use crate::machine::convert;
 use crate::{
     codec::{same_json, to_json},
     engine::Engine,
+    log::log_key,
     machine::DurableState,
     store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
 };
@@ -287,8 +288,7 @@ pub(super) fn refuse<M: Durable>(
     reason: Reason,
 ) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
-    let (name, id) = (&key.machine, key.id.escape_debug());
-    tracing::debug!(machine = %name, %id, %state, version = meta.version, %event, %reason, "refused by a guard");
+    log_key!(debug, key, %state, version = meta.version, %event, %reason, "refused by a guard");
     TransitionError::Refused { record: Box::new(machine.wrap_any(meta)), key, state, event, reason }
 }
 
@@ -300,9 +300,8 @@ pub(super) fn not_accepted<M: Durable>(
     accepts: &'static [M::EventKind],
 ) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
-    let (name, id) = (&key.machine, key.id.escape_debug());
-    tracing::debug!(
-        machine = %name, %id, %state, version = meta.version, %event,
+    log_key!(
+        debug, key, %state, version = meta.version, %event,
         "refused: the state does not declare the event"
     );
     TransitionError::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }

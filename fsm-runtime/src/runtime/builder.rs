@@ -7,10 +7,10 @@ use crate::{
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     engine::{
         Engine,
-        background::{HealthRegistry, Parts},
+        background::{BackgroundTasks, HealthRegistry},
         definitions::Definitions,
         notify::Notifier,
-        store_health::{Calls, Outage},
+        store_health::{OpenCalls, StoreHealth},
     },
     machine::{Migrations, OldState, Unknown, WorkState},
     records::Durable,
@@ -80,7 +80,7 @@ impl Builder {
     /// How often the store is scanned for due work, besides change notifications: every 5 s by default.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
-        self.settings.scan = interval;
+        self.settings.poll_interval = interval;
         self
     }
 
@@ -89,7 +89,7 @@ impl Builder {
     /// after two thirds of it and aborted before it ends. On the same machine, a process that has ended is noticed at once.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
-        self.settings.lease = ttl;
+        self.settings.lease_ttl = ttl;
         self
     }
 
@@ -105,7 +105,7 @@ impl Builder {
 
     /// How long a cancelled worker may take before it is aborted: 5 s by default.
     pub fn grace_period(mut self, grace: Duration) -> Self {
-        self.settings.limits.grace = grace;
+        self.settings.limits.grace_period = grace;
         self
     }
 
@@ -122,14 +122,14 @@ impl Builder {
     /// default.
     pub fn max_attempts(mut self, limit: u32) -> Self {
         self.check("max_attempts", limit > 0, "without an attempt no work would ever be done");
-        self.settings.limits.attempts = limit;
+        self.settings.limits.max_attempts = limit;
         self
     }
 
     /// How many workers of one machine run at once: 256 by default. Other instances wait in order.
     pub fn max_concurrency(mut self, limit: usize) -> Self {
         self.check("max_concurrency", limit > 0, "without a slot no work would ever be done");
-        self.settings.concurrency = limit;
+        self.settings.max_concurrency = limit;
         self
     }
 
@@ -235,8 +235,8 @@ impl Builder {
             unknown,
             definitions: Definitions::default(),
             health,
-            outage: Outage::default(),
-            calls: Calls::default(),
+            store_health: StoreHealth::default(),
+            calls: OpenCalls::default(),
             closing: CancellationToken::new(),
         });
         let store = &engine.store;
@@ -263,7 +263,7 @@ impl Builder {
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.announce(&owner)?;
-            let me = Renewal { owner, holder: holder(), ttl: settings.lease };
+            let me = Renewal { owner, holder: holder(), ttl: settings.lease_ttl };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
         let beside = beside(&engine, foreign, newest, retention, &graphs).await?;
@@ -293,8 +293,8 @@ async fn beside(
         // The first run uses the receiver from before `newest` was read.
         let foreign = Mutex::new(Some(foreign));
         move |_| {
-            let heard = foreign.lock().take();
-            let foreign = heard.unwrap_or_else(|| engine.store.foreign_changes());
+            let receiver = foreign.lock().take();
+            let foreign = receiver.unwrap_or_else(|| engine.store.foreign_changes());
             follow(engine.clone(), foreign, position.clone())
         }
     };
@@ -302,7 +302,7 @@ async fn beside(
         let (engine, graphs) = (engine.clone(), graphs.to_vec());
         move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
-    let parts = Parts::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let parts = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
     let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }

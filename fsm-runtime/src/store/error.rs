@@ -33,7 +33,7 @@ pub enum OpenError {
         file: PathBuf,
         /// How long it was waited for.
         waited: Duration,
-        /// The process that held it and what ends it, where the system tells.
+        /// The process that held it and how to end it, if known.
         holder: Option<String>,
     },
     /// What is in the file is not what was written there.
@@ -64,16 +64,16 @@ pub enum OpenError {
     Unusable {
         /// The file.
         file: PathBuf,
-        /// The cause, in the words of SQLite or of the operating system.
+        /// The error text of SQLite or of the operating system.
         cause: String,
     },
 }
 
-/// Why a backup was not put in the place of a store's file. Nothing was changed.
+/// The error of a restore. Nothing was changed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// There is a file in the place, or the log of one.
+    /// The target or its log exists.
     #[error(
         "{} exists, and a restore overwrites nothing; stop the processes that use the store, and move its file with its `-wal` and \
          `-shm` to another folder",
@@ -94,16 +94,16 @@ pub enum RestoreError {
     Failed {
         /// The file.
         file: PathBuf,
-        /// The cause, in the words of SQLite or of the operating system.
+        /// The error text of SQLite or of the operating system.
         cause: String,
     },
 }
 
-/// Why a store could not do what it was asked. Unless it says otherwise, nothing was changed.
+/// The error of a store operation. Nothing was changed, unless the variant states otherwise.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Whether it was done is not known: the commit itself failed.
+    /// The commit failed, and its outcome is unknown.
     #[error("{store}: it is not known whether the change was made ({cause}); read the instance before trying again")]
     Indeterminate {
         /// Which store.
@@ -111,17 +111,17 @@ pub enum StoreError {
         /// The cause.
         cause: String,
     },
-    /// Somebody else held the store's lock for too long.
+    /// Another process or connection held the store's lock for longer than the busy timeout.
     #[error("{store} was locked for {waited:?} by {}", holder_or_unknown(holder.as_deref()))]
     Busy {
         /// Which store.
         store: String,
         /// How long it was waited for.
         waited: Duration,
-        /// The process that held it and what ends it, where the system tells.
+        /// The process that held it and how to end it, if known.
         holder: Option<String>,
     },
-    /// There is no room left.
+    /// The disk is full.
     #[error("{store}: the disk is full; make room, it goes on by itself")]
     Full {
         /// Which store.

@@ -62,9 +62,9 @@ fn sizes(change: &Change) -> Vec<Sized> {
         ],
         Change::Rewrite(it) => vec![value("data", &it.data), context(&it.context)],
         Change::Checkpoint(it) => vec![value("checkpoint", &it.checkpoint)],
-        Change::Release(Release { error, parked, note: said, .. }) => {
+        Change::Release(Release { error, parked, note: text_note, .. }) => {
             let texts = [text("error", error), text("reason", parked)];
-            texts.into_iter().chain(note(said).into_iter().flatten()).collect()
+            texts.into_iter().chain(note(text_note).into_iter().flatten()).collect()
         }
         Change::SetDesiredState(it) => {
             [text("desired state", &it.desired)].into_iter().chain(note(&it.note).into_iter().flatten()).collect()

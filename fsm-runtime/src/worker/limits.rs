@@ -11,10 +11,10 @@ pub(crate) struct Limits {
     /// The longest time that an attempt may take.
     pub(crate) attempt_timeout: Option<Duration>,
     /// The time between cancellation and abort.
-    pub(crate) grace: Duration,
+    pub(crate) grace_period: Duration,
     pub(crate) backoff: Backoff,
     /// The number of attempts before the work is given up.
-    pub(crate) attempts: u32,
+    pub(crate) max_attempts: u32,
 }
 
 impl Default for Limits {
@@ -22,9 +22,9 @@ impl Default for Limits {
         Self {
             heartbeat: None,
             attempt_timeout: None,
-            grace: Duration::from_secs(5),
+            grace_period: Duration::from_secs(5),
             backoff: Backoff { first: Duration::from_secs(1), longest: Duration::from_mins(5) },
-            attempts: 10,
+            max_attempts: 10,
         }
     }
 }

@@ -74,7 +74,7 @@ mod tests {
             background::HealthRegistry,
             definitions::Definitions,
             notify::Notifier,
-            store_health::{Calls, Outage},
+            store_health::{OpenCalls, StoreHealth},
         },
         machine::Unknown,
         store::sqlite::Sqlite,
@@ -91,8 +91,8 @@ mod tests {
             unknown: Unknown::new(false),
             definitions: Definitions::default(),
             health: Arc::new(HealthRegistry::new(clock.clock())),
-            outage: Outage::default(),
-            calls: Calls::default(),
+            store_health: StoreHealth::default(),
+            calls: OpenCalls::default(),
             closing: CancellationToken::default(),
         })
     }

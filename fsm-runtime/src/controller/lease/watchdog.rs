@@ -10,7 +10,7 @@ use crate::{
     engine::{
         Engine,
         background::HealthRegistry,
-        store_health::{Calls, Patience, SLOW, StoreCall, Word},
+        store_health::{OpenCalls, Report, SLOW, SlowReporter, StoreCall},
     },
     panics,
     store::{Lease, Renewal, StoreError},
@@ -133,7 +133,7 @@ async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewe
         match renewal_result {
             Ok(_) => {
                 if std::mem::take(&mut lost) {
-                    engine.health.untroubled(WATCHDOG);
+                    engine.health.recover(WATCHDOG);
                     tracing::info!(owner = %renewal.owner, "the lease is renewed again");
                 }
                 // The controller may have ended.
@@ -142,7 +142,7 @@ async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewe
             Err(error) if !lost => {
                 lost = true;
                 tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; retrying");
-                engine.health.troubled(WATCHDOG, format!("the lease cannot be renewed: {error}"));
+                engine.health.degrade(WATCHDOG, format!("the lease cannot be renewed: {error}"));
             }
             Err(_) => {}
         }
@@ -155,39 +155,39 @@ async fn renew(engine: &Engine, renewal: &Renewal) -> Result<Vec<Lease>, StoreEr
 }
 
 /// Logs store calls that are not answered, and background tasks that block. Never returns.
-async fn report_slow(clock: &Clock, open: &Calls, health: &HealthRegistry) {
-    let (mut calls, mut rounds) = (Patience::default(), Patience::default());
+async fn report_slow(clock: &Clock, open: &OpenCalls, health: &HealthRegistry) {
+    let (mut calls, mut polls) = (SlowReporter::default(), SlowReporter::default());
     loop {
         clock.sleep(SLOW / 2).await;
         report_calls(&mut calls, &open.read(clock.elapsed()));
-        report_rounds(&mut rounds, health.longest_round());
+        report_polls(&mut polls, health.longest_poll());
     }
 }
 
-fn report_calls(patience: &mut Patience, open: &[StoreCall]) {
+fn report_calls(reporter: &mut SlowReporter, open: &[StoreCall]) {
     let (call, age) = open.first().map_or(("", Duration::ZERO), |first| (first.call, first.age));
-    match patience.ends(age) {
-        Some(Word::Slow) => tracing::warn!(
+    match reporter.report(age) {
+        Some(Report::Slow) => tracing::warn!(
             call,
             ?age,
             calls = open.len(),
             "the store does not answer; `Runtime::status` shows the open calls"
         ),
-        Some(Word::Over) => tracing::info!("the store answers again"),
+        Some(Report::Recovered) => tracing::info!("the store answers again"),
         None => {}
     }
 }
 
-fn report_rounds(patience: &mut Patience, longest: Option<(&'static str, Duration)>) {
+fn report_polls(reporter: &mut SlowReporter, longest: Option<(&'static str, Duration)>) {
     let (task, age) = longest.unwrap_or_default();
-    match patience.ends(age) {
-        Some(Word::Slow) => tracing::error!(
+    match reporter.report(age) {
+        Some(Report::Slow) => tracing::error!(
             task,
             ?age,
             "a background task is blocked: something that it calls blocks its thread, such as a `tracing` layer, a `metrics` recorder \
              or the store"
         ),
-        Some(Word::Over) => tracing::info!("background tasks are responsive again"),
+        Some(Report::Recovered) => tracing::info!("background tasks are responsive again"),
         None => {}
     }
 }
@@ -205,21 +205,21 @@ mod tests {
         let _another = tracing::Dispatch::new(Lines::default());
         let _logged = tracing::subscriber::set_default(lines.clone());
         let manual = ManualClock::new(SystemTime::UNIX_EPOCH);
-        let (clock, calls) = (manual.clock(), Calls::default());
+        let (clock, calls) = (manual.clock(), OpenCalls::default());
         let health = HealthRegistry::new(clock.clone());
         let mut reporting = Box::pin(report_slow(&clock, &calls, &health));
         let mut hangs = Box::pin(calls.until("due", clock.elapsed(), std::future::pending::<()>()));
-        let mut said = Vec::new();
+        let mut logged = Vec::new();
         for second in 0..=45_u64 {
             // Everything that is ready runs before time advances.
             tokio::select! { biased; () = &mut reporting => {}, () = &mut hangs => {}, () = ready(()) => {} }
-            said.extend(lines.take().into_iter().map(|line| (second, line)));
+            logged.extend(lines.take().into_iter().map(|line| (second, line)));
             manual.advance(Duration::from_secs(1));
         }
-        let seconds: Vec<u64> = said.iter().map(|(second, _)| *second).collect();
-        assert_eq!(seconds, [10, 20, 40], "{said:?}");
+        let seconds: Vec<u64> = logged.iter().map(|(second, _)| *second).collect();
+        assert_eq!(seconds, [10, 20, 40], "{logged:?}");
         let line = "WARN message=the store does not answer; `Runtime::status` shows the open calls \
                     call=\"due\" age=10s calls=1";
-        assert_eq!(said[0].1, line);
+        assert_eq!(logged[0].1, line);
     }
 }

@@ -104,7 +104,7 @@ impl Workers {
         let machines = RegisteredMachines::new(drivers, settings.policies, settings.limits);
         Self {
             engine,
-            slots: machines.slots(settings.concurrency),
+            slots: machines.slots(settings.max_concurrency),
             machines,
             running: RunningWorkers::default(),
             checks: DelayQueue::default(),
@@ -168,7 +168,7 @@ impl Workers {
             return Admission::Unstarted;
         }
         if let Some(owner) = row.owner.as_ref().filter(|_| !is_mine) {
-            if row.attempt >= self.limits(row).attempts {
+            if row.attempt >= self.limits(row).max_attempts {
                 return Admission::Exhausted;
             }
             log_row!(warn, row, %owner, "taken over from a process that is gone");
@@ -317,7 +317,11 @@ impl Workers {
         for attempt in &attempts {
             self.cancel(&attempt.row.key);
         }
-        attempts.iter().map(|attempt| attempt.limits.grace).max().unwrap_or(self.machines.defaults().grace)
+        attempts
+            .iter()
+            .map(|attempt| attempt.limits.grace_period)
+            .max()
+            .unwrap_or(self.machines.defaults().grace_period)
     }
 
     /// Whether a worker of `key` runs.

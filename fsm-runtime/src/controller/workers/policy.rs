@@ -50,9 +50,9 @@ use std::{collections::HashMap, time::Duration};
 pub struct Policy {
     heartbeat: Option<Duration>,
     attempt_timeout: Option<Duration>,
-    grace: Option<Duration>,
+    grace_period: Option<Duration>,
     backoff: Option<Backoff>,
-    attempts: Option<u32>,
+    max_attempts: Option<u32>,
     max_concurrency: Option<usize>,
 }
 
@@ -83,7 +83,7 @@ impl Policy {
 
     /// Sets the time between the cancellation of a worker and its abort.
     pub fn grace_period(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+        self.grace_period = Some(grace);
         self
     }
 
@@ -97,7 +97,7 @@ impl Policy {
     /// Sets the number of failed attempts after which the work is given up: the state's `exhausted` event is fired, or the instance
     /// is parked where the state has none.
     pub fn max_attempts(mut self, limit: u32) -> Self {
-        self.attempts = Some(limit);
+        self.max_attempts = Some(limit);
         self
     }
 
@@ -119,7 +119,7 @@ impl Policy {
         if self.backoff.is_some_and(|backoff| backoff.first > backoff.longest) {
             return Some("`backoff`: the first delay must not be longer than the longest");
         }
-        if self.attempts == Some(0) {
+        if self.max_attempts == Some(0) {
             return Some("`max_attempts`: must be at least 1");
         }
         if self.max_concurrency == Some(0) {
@@ -148,9 +148,9 @@ impl Policies {
         Limits {
             heartbeat: policy.heartbeat,
             attempt_timeout: policy.attempt_timeout,
-            grace: policy.grace.unwrap_or(defaults.grace),
+            grace_period: policy.grace_period.unwrap_or(defaults.grace_period),
             backoff: policy.backoff.unwrap_or(defaults.backoff),
-            attempts: policy.attempts.unwrap_or(defaults.attempts),
+            max_attempts: policy.max_attempts.unwrap_or(defaults.max_attempts),
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) fn failure(
     let text = error.to_string();
     let mut why = if error.is_permanent() {
         format!("permanent error: {text}")
-    } else if row.attempt >= limits.attempts {
+    } else if row.attempt >= limits.max_attempts {
         format!("{} attempts failed, the last with: {text}", row.attempt)
     } else {
         let retry = error.delay().unwrap_or_else(|| limits.backoff.delay(row.attempt));

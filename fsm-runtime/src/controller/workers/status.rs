@@ -114,12 +114,12 @@ impl fmt::Display for Status {
         if let Some(StoreCall { call, age }) = self.calls.first().filter(|call| call.age >= SLOW) {
             writeln!(f, "the store has not answered `{call}` for {age:.1?}; open calls: {}", self.calls.len())?;
         }
-        for TaskStatus { name, phase, restarts, last_error, trouble, round } in &self.parts {
-            if let Some(trouble) = trouble {
-                writeln!(f, "task `{name}`: {trouble}")?;
+        for TaskStatus { name, phase, restarts, last_error, degraded, poll_time } in &self.parts {
+            if let Some(reason) = degraded {
+                writeln!(f, "task `{name}`: {reason}")?;
             }
-            if let Some(round) = round.filter(|round| *round >= SLOW) {
-                writeln!(f, "task `{name}`: blocked for {round:.1?}: something that it calls blocks its thread")?;
+            if let Some(poll_time) = poll_time.filter(|time| *time >= SLOW) {
+                writeln!(f, "task `{name}`: blocked for {poll_time:.1?}: something that it calls blocks its thread")?;
             }
             if let Some(error) = last_error {
                 writeln!(f, "task `{name}`: {phase}, restarts: {restarts}, last error: {error}")?;

@@ -33,7 +33,7 @@ impl Workers {
     pub(super) fn watch_again(&mut self, key: &Key) {
         let Some(worker) = self.running.get(key).filter(|_| self.checks.get(key).is_none()) else { return };
         let Attempt { signals, limits, .. } = &*worker.attempt;
-        let grace = if signals.is_cancelled() { limits.grace } else { Duration::ZERO };
+        let grace = if signals.is_cancelled() { limits.grace_period } else { Duration::ZERO };
         let at = self.engine.clock.elapsed().saturating_add(grace);
         self.check_at(key, at);
     }
@@ -44,7 +44,7 @@ impl Workers {
         let Attempt { signals, limits, .. } = &*worker.attempt;
         let cancelled = signals.is_cancelled();
         signals.cancel();
-        let at = self.engine.clock.elapsed().saturating_add(limits.grace);
+        let at = self.engine.clock.elapsed().saturating_add(limits.grace_period);
         // A cancelled worker has its check; that of a worker that has returned may have been made too early.
         if !cancelled || signals.stage() == Stage::Returned {
             self.check_at(key, at);
@@ -61,9 +61,9 @@ impl Workers {
                 Ok(Some(next)) => self.check_at(key, next),
                 Ok(None) => {}
                 Err(overdue) => {
-                    log_row!(warn, row, %overdue, grace = ?limits.grace, "cancelling the worker: it is overdue");
+                    log_row!(warn, row, %overdue, grace = ?limits.grace_period, "cancelling the worker: it is overdue");
                     signals.fail(overdue);
-                    let at = now.saturating_add(limits.grace);
+                    let at = now.saturating_add(limits.grace_period);
                     self.check_at(key, at);
                 }
             },
@@ -91,7 +91,7 @@ impl Workers {
             return;
         }
         worker.abort.abort();
-        let grace = limits.grace;
+        let grace = limits.grace_period;
         log_row!(warn, row, ?grace, "the worker did not end within its grace period: aborted");
         let at = self.engine.clock.elapsed().saturating_add(grace);
         self.check_at(key, at);

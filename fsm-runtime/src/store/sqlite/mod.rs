@@ -77,9 +77,9 @@ impl SqliteOptions {
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
     /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
     ///
-    /// It is the file's, not the process's: a new file has it, and a process that does not call this leaves the file as it is. Where
-    /// processes say different things, the one that opened the file last is right, for the others at once. Switched on again, it
-    /// is built at open, while nobody can write: some seconds for a million rows.
+    /// The index is a property of the file: a new file has it, and a process that does not call this leaves the file unchanged. If
+    /// processes set different values, the last one to open the file wins, at once and for all. Enabling it again builds the index
+    /// at open and blocks writers: some seconds for a million rows.
     pub fn state_index(mut self, on: bool) -> Self {
         self.state_index = Some(on);
         self
@@ -117,8 +117,8 @@ impl SqliteOptions {
     /// Whether the file is opened for reading only: nothing is made or changed in it, and no lock of a writer is waited for. Off, if not set.
     ///
     /// The file has to be there, with its tables. It may be one that this user cannot write, and a copy without its log on a disk that
-    /// is mounted for reading only. A file in WAL mode whose log is not there, in a folder that this user cannot write, is taken for one
-    /// that nobody writes: what another process changes in it later may be seen only after it is opened again.
+    /// is mounted for reading only. A file in WAL mode whose log is not there, in a folder that this user cannot write, is treated
+    /// as immutable: later changes by another process may be seen only after it is opened again.
     ///
     /// Every call that writes is [`StoreError::ReadOnly`]. A [`Runtime`](crate::Runtime) without machines to work on can be started
     /// on it, to read.
@@ -132,7 +132,7 @@ impl SqliteOptions {
     /// either. What is stored already can be read whatever the limit is.
     ///
     /// Each transition writes the data twice, into the row and into the history, and every read of the row reads it: a store of
-    /// large values is slow for all who share it. Keep files elsewhere, and store where they are.
+    /// large values is slow for all its users. Keep files elsewhere, and store their location.
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.max_value_bytes = bytes;
         self
@@ -187,7 +187,7 @@ impl Sqlite {
     /// The tables' names begin with `fsm_`; others in the same file are left alone.
     ///
     /// # Errors
-    /// [`OpenError`] says what is wrong with the file; nothing was changed then.
+    /// [`OpenError`] if the file cannot be used. Nothing was changed then.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::options().open(path).await
     }
@@ -439,7 +439,7 @@ impl Store for Sqlite {
                 sql::leases::all(connection, now)
             });
             let live = ended.await?.into_iter().filter(|lease| lease.live).map(|lease| lease.owner).collect();
-            // Not before the leases are ended: a free file is the proof by which somebody else can end them.
+            // After the leases have ended: a free file is the proof by which another process can end them.
             self.0.presence.tidy_up(&live);
             Ok(())
         })

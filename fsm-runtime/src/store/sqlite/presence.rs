@@ -1,17 +1,17 @@
-//! How processes of one machine see each other's end at once: each holds an operating-system lock on a file of its own,
-//! which is free again when the process is gone, however it went.
+//! Detects processes of the same machine that have ended: each process locks a file of its own, and the operating system releases
+//! the lock when the process ends for any reason.
 
 use super::connection::lock_holder;
-use crate::store::PresenceError;
+use crate::{store::PresenceError, sync::Mutex};
 use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-/// Where the processes show themselves: in a folder beside the database, or, for one in memory, in this process.
+/// The location of the presence locks: a folder beside the database, or this process for a database in memory.
 pub(super) enum Presence {
     Files { folder: PathBuf },
     Memory(Arc<Mutex<HashSet<String>>>),
@@ -28,7 +28,7 @@ impl Presence {
         Self::Memory(Arc::default())
     }
 
-    /// The lock is held before anybody can read of `owner` in the database.
+    /// Takes the lock of `owner`. Call it before `owner` is written to the database.
     pub(super) fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
         match self {
             Self::Files { folder } => {
@@ -41,23 +41,24 @@ impl Presence {
                 loop {
                     let lock = OpenOptions::new().write(true).create_new(true).open(&file).map_err(unusable)?;
                     lock.lock().map_err(unusable)?;
-                    // Somebody who tidied up may have found it free before it was locked.
+                    // `tidy_up` of another process may have removed the file before it was locked.
                     if file.exists() {
-                        // For people, and for errors about a lock. Best effort.
+                        // Shown in errors about a lock. Best effort.
                         let _ = (&lock).write_all(lock_holder::shown_as().as_bytes());
-                        // It stays when its holder ends: a free lock says more than no file.
+                        // The file is kept when its process ends: a free lock proves the end, a missing file does not.
                         return Ok(Box::new(lock));
                     }
                 }
             }
             Self::Memory(here) => {
-                here.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.to_owned());
+                here.lock().insert(owner.to_owned());
                 Ok(Box::new(Here { owner: owner.to_owned(), all: here.clone() }))
             }
         }
     }
 
-    /// A file that is not there says nothing: somebody may have tidied up. Its lease will lapse.
+    /// Whether the process of `owner` has ended. `false` if its file is missing, because another process may have removed it; the
+    /// lease then lapses.
     pub(super) fn is_gone(&self, owner: &str) -> bool {
         match self {
             Self::Files { folder } => {
@@ -68,19 +69,19 @@ impl Presence {
                 let Ok(lock) = OpenOptions::new().write(true).open(&file) else { return false };
                 matches!(lock.try_lock(), Ok(()))
             }
-            Self::Memory(here) => !here.lock().unwrap_or_else(PoisonError::into_inner).contains(owner),
+            Self::Memory(here) => !here.lock().contains(owner),
         }
     }
 
-    /// Removes the files of processes that are gone, but for those of `live` leases, which they are still to end. Best effort: one that
-    /// stays is in nobody's way, and an owner never comes back, since ids are new at every start.
+    /// Removes the files of ended processes, except those of `live` leases. Best effort: a file that is left does no harm, because
+    /// every start has a new owner id.
     pub(super) fn tidy_up(&self, live: &HashSet<String>) {
         let Self::Files { folder } = self else { return };
         for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-            // What cannot be an owner's is not ours.
+            // Other files are left alone.
             let left = file.file_name().to_str().is_some_and(|owner| is_file_name(owner) && !live.contains(owner));
             if left && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
-                // Removed while it is locked, so that nobody who locks it just now believes that it is there.
+                // Removed under the lock, so that a process that is about to lock it notices.
                 if lock.try_lock().is_ok() {
                     let _ = fs::remove_file(file.path());
                 }
@@ -89,7 +90,7 @@ impl Presence {
     }
 }
 
-/// Owners' ids come from the database, and must not lead out of the folder.
+/// Owner ids come from the database and must not name a path outside the folder.
 fn is_file_name(owner: &str) -> bool {
     !owner.is_empty() && owner.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
@@ -101,6 +102,6 @@ struct Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.owner);
+        self.all.lock().remove(&self.owner);
     }
 }

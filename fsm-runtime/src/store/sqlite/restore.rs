@@ -1,4 +1,4 @@
-//! Puts a backup in the place of a lost file, so that fences and sequences go on beyond those that were given out since.
+//! Restores a backup, and raises fences and sequences above those that were assigned after it was made.
 
 use super::{
     BUSY_TIMEOUT,
@@ -13,8 +13,8 @@ use crate::store::{OpenError, RestoreError};
 use rusqlite::{Connection, params};
 use std::{io, path::Path, sync::Arc};
 
-/// By how much fences and sequences are raised: more than a store gives out in a year at 30,000 a second. Nine thousand restores
-/// stay below 2^53, up to which a JSON reader that keeps numbers as floats is exact.
+/// The amount by which fences and sequences are raised: more than a store assigns in a year at 30,000 a second. Nine thousand restores
+/// remain below 2^53, the limit of exact integers in JSON readers that use floats.
 const RAISE: i64 = 1_000_000_000_000;
 
 pub(super) fn restore(from: &Path, to: &Path) -> Result<(), RestoreError> {
@@ -61,7 +61,7 @@ fn failed(target: &Arc<StoreFile>, cause: RestoreCause) -> RestoreError {
     }
 }
 
-/// The leases end too: the processes that held them are not those that open the restored file.
+/// Raises fences and sequences, and ends all leases, because their holders do not use the restored file.
 fn raise(copy: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(copy)?;
     let transaction = connection.transaction()?;

@@ -1,4 +1,4 @@
-//! Files that are whole under their name, or not there: written beside it under a temporary name, synced, and renamed.
+//! Writes files atomically: under a temporary name in the same folder, synced, then renamed.
 
 use super::connection::store_file::beside;
 use std::{
@@ -8,24 +8,24 @@ use std::{
 };
 use uuid::Uuid;
 
-/// The end of a temporary name. The file is locked while it is written, so that one which is free was left by a process that is gone.
+/// The suffix of a temporary file. It is locked while it is written; an unlocked one was left by a process that ended.
 const PARTIAL: &str = ".fsm-partial";
 
-/// Has `write` fill the file of a temporary name, and gives it the name `to`. The folder is cleared of what dead processes have left.
+/// Lets `write` fill a temporary file, and renames it to `to`. Removes temporary files that ended processes have left.
 ///
 /// # Errors
-/// Those of `write`, and those of the operating system; `to` is not there then.
+/// The errors of `write` and of the operating system. `to` does not exist then.
 pub(super) fn write_whole<E: From<io::Error>>(to: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let folder = folder(to);
     remove_leftovers(folder);
     refuse_existing(to)?;
     let partial = Partial::create(beside(to, &format!(".{}{PARTIAL}", Uuid::now_v7())))?;
     write(&partial.path)?;
-    // SQLite leaves it to the operating system when a new file gets to the disk.
+    // SQLite does not sync a new file.
     File::open(&partial.path)?.sync_all()?;
     refuse_existing(to)?;
     fs::rename(&partial.path, to)?;
-    // The name is the folder's. Elsewhere than on Unix a folder cannot be synced.
+    // The rename is durable once the folder is synced, which only Unix supports.
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }

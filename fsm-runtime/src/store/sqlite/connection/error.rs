@@ -73,8 +73,8 @@ pub(in crate::store::sqlite) fn running(file: &StoreFile, error: &Error) -> Stor
     }
 }
 
-/// `error` with the process that holds the lock, where it is about one. Not asked for in `running`: a commit in place meets a lock
-/// often, and waits for nobody.
+/// Adds the process that holds the lock to a [`StoreError::Busy`]. `running` does not, because an inline commit often finds the file
+/// locked and does not wait.
 pub(in crate::store::sqlite) fn with_holder(file: &StoreFile, error: StoreError) -> StoreError {
     match error {
         StoreError::Busy { store, waited, holder: None } => {

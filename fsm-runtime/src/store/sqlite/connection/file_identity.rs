@@ -1,5 +1,5 @@
-//! Whether the file that was opened is still the one under its name: SQLite goes on writing to one that was deleted, and all of that
-//! is lost with the process.
+//! Checks that the path still names the file that was opened. SQLite keeps writing to a deleted file, and those writes are lost when
+//! the process ends.
 
 use super::store_file::StoreFile;
 use crate::store::StoreError;
@@ -9,7 +9,7 @@ use std::{io, path::Path, sync::Arc};
 #[derive(Clone)]
 pub(in crate::store::sqlite) struct Opened {
     file: Arc<StoreFile>,
-    /// `None` where there is no file, or none that could be taken away.
+    /// `None` if there is no file, or the platform does not let an open file be removed.
     identity: Option<Identity>,
 }
 
@@ -21,16 +21,16 @@ impl Opened {
         Self { identity: identity(&file).ok().flatten(), file }
     }
 
-    /// One look at the folder, some microseconds.
+    /// Compares the file with the one that was opened. Takes some microseconds.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] where the file is not there any more, or another one is.
+    /// [`StoreError::Moved`] if the file was removed or replaced.
     pub(in crate::store::sqlite) fn check(&self) -> Result<(), StoreError> {
         let Some(opened) = self.identity else { return Ok(()) };
         match identity(&self.file) {
             Ok(Some(now)) if now != opened => Err(self.moved()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.moved()),
-            // What cannot be looked at is for SQLite to judge.
+            // Other errors are left to SQLite.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -47,7 +47,7 @@ fn identity(file: &Path) -> io::Result<Option<Identity>> {
     Ok(Some((found.dev(), found.ino())))
 }
 
-/// Elsewhere a file that is open cannot be taken away.
+/// On other platforms an open file cannot be removed.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "on a Unix it can fail")]
 fn identity(_: &Path) -> io::Result<Option<Identity>> {

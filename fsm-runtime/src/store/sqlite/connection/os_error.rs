@@ -1,10 +1,10 @@
-//! What the operating system says of a file that SQLite could not open or write, and what helps. The file itself is never opened
-//! for this: to close it again would free the locks that this process holds on it.
+//! Diagnoses why a file cannot be opened or written, with a remedy. The file itself is not opened for this, because closing it would
+//! release the locks that this process holds on it.
 
 use super::store_file::beside;
 use std::{fs::File, io, path::Path};
 
-/// The error, and what helps; `None` where the operating system finds nothing wrong now.
+/// The error and its remedy; `None` if the operating system reports none.
 pub(super) fn of(file: &Path) -> Option<String> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Err(error) = folder.metadata() {
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn a_missing_folder_and_a_folder_are_named() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(of(&dir.path().join("none/a.db")).is_some_and(|said| said.starts_with("its folder: No such file")));
-        assert!(of(dir.path()).is_some_and(|said| said.starts_with("it is a folder")));
+        assert!(of(&dir.path().join("none/a.db")).is_some_and(|text| text.starts_with("its folder: No such file")));
+        assert!(of(dir.path()).is_some_and(|text| text.starts_with("it is a folder")));
         assert_eq!(of(&dir.path().join("new.db")), None);
     }
 }

@@ -1,10 +1,11 @@
-//! The readers: connections that only query, each used by one call at a time, on tokio's blocking threads.
+//! A pool of read-only connections. Queries run on tokio's blocking threads.
 
 use super::{error, file_identity::Opened, schema, store_file::StoreFile};
 use crate::store::sqlite::Synchronous;
 use crate::store::{OpenError, StoreError};
+use crate::sync::Mutex;
 use rusqlite::Connection;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// More readers than this would only queue for the disk.
@@ -22,7 +23,7 @@ impl Readers {
         Self { opened: Opened::of(file.clone()), file, idle: Arc::default(), free: Arc::new(Semaphore::new(READERS)) }
     }
 
-    /// Runs `query` on an idle connection, or on a new one. A future dropped half-way lets the query finish unheard.
+    /// Runs `query` on an idle connection, or on a new one. If the future is dropped, the query completes and its result is discarded.
     pub(in crate::store::sqlite) async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -31,13 +32,13 @@ impl Readers {
         let (file, opened, idle) = (self.file.clone(), self.opened.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let taken = idle.lock().pop();
             let connection = match taken {
                 Some(connection) => connection,
                 None => open(&file, &opened)?,
             };
             let answer = query(&connection).map_err(|e| error::with_holder(&file, error::running(&file, &e)));
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock().push(connection);
             answer
         });
         reading.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
@@ -58,7 +59,7 @@ impl Readers {
 }
 
 fn connect(file: &StoreFile, opened: &Opened) -> Result<Connection, StoreError> {
-    // Where it is gone, SQLite would make another one.
+    // If the file is gone, SQLite would create a new one.
     opened.check()?;
     let store = || file.display().to_string();
     let connected =

@@ -17,8 +17,8 @@ const LAYOUT: i64 = 1;
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// How a connection waits for others' transactions: SQLite's own naps grow to 100 ms, and sleep through the pauses between those of
-/// a process that writes without end.
+/// The retry interval while another connection holds the lock. SQLite's own interval grows to 100 ms and misses the pauses between the
+/// transactions of a process that writes continuously.
 const NAP: Duration = Duration::from_micros(100);
 
 const TABLES: &str = "
@@ -123,8 +123,8 @@ CREATE TABLE fsm_subscribers (
 const STATE_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS fsm_instances_state ON fsm_instances (machine, state, schema, updated, id)";
 
-/// What SQLite asks while somebody else has its lock, with how often it has asked before; `false` ends the waiting. By the clock, not by
-/// the number of naps: each takes far longer than it says where many share a processor.
+/// A busy handler that gives up after `patience`. It measures time and does not count naps, because a nap takes much longer than
+/// [`NAP`] on a loaded machine.
 pub(in crate::store::sqlite) fn naps(patience: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut began = Instant::now();
     move |times| {
@@ -143,7 +143,7 @@ pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchrono
     }
     let mut connection = Connection::open(&**file).map_err(|e| error::opening(file, &e))?;
     connection.busy_handler(Some(naps(file.busy_timeout))).map_err(|e| error::opening(file, &e))?;
-    // Two processes that switch a new file to WAL at once: SQLite answers one of them at once, without its busy timeout.
+    // If two processes switch a new file to WAL at the same time, one fails at once, without the busy timeout.
     let deadline = Instant::now() + file.busy_timeout;
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
@@ -170,7 +170,7 @@ pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchrono
     Ok(connection)
 }
 
-/// Opens the file for reading only. It has to be there, and may be one that this user cannot write, in a folder that it cannot write.
+/// Opens an existing file read-only. Neither the file nor its folder has to be writable.
 pub(in crate::store::sqlite) fn connect_read_only(file: &StoreFile) -> Result<Connection, OpenError> {
     let unusable = |cause: String| OpenError::Unusable { file: file.to_path_buf(), cause };
     if let Err(error) = file.metadata() {
@@ -181,12 +181,12 @@ pub(in crate::store::sqlite) fn connect_read_only(file: &StoreFile) -> Result<Co
         let mut connection = Connection::open_with_flags(name, flags)?;
         connection.busy_handler(Some(naps(file.busy_timeout)))?;
         connection.set_prepared_statement_cache_capacity(64);
-        // The file and its log are opened now, not before.
+        // SQLite opens the file and its log on the first read.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
     match open(file, OpenFlags::empty()) {
-        // A file in WAL mode whose log and index are not there, in a folder where they cannot be made: nobody writes it.
+        // A WAL file without log and index, in a folder where they cannot be created, has no writer.
         Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) => {
             let log = file.beside("-wal");
             if log.metadata().is_ok_and(|log| log.len() > 0) {
@@ -201,7 +201,7 @@ pub(in crate::store::sqlite) fn connect_read_only(file: &StoreFile) -> Result<Co
     }
 }
 
-/// The name under which SQLite takes the file for one that nobody changes.
+/// The URI that makes SQLite treat the file as immutable.
 fn immutable(file: &Path) -> PathBuf {
     let mut name = b"file:".to_vec();
     for byte in file.as_os_str().as_encoded_bytes() {
@@ -211,7 +211,7 @@ fn immutable(file: &Path) -> PathBuf {
         }
     }
     name.extend(b"?immutable=1");
-    // A path that is not text cannot be said so.
+    // A path that is not UTF-8 has no such URI.
     String::from_utf8(name).map_or_else(|_| file.to_owned(), PathBuf::from)
 }
 
@@ -236,10 +236,10 @@ pub(in crate::store::sqlite) fn has_tables(connection: &Connection, file: &Store
     Ok(true)
 }
 
-/// Makes the tables where there are none, and refuses those of a newer release. Safe when several processes do it at once. Where the
-/// file has all that is asked for, no lock is waited for: one process that is stopped in a transaction does not keep others out.
+/// Creates missing tables and rejects those of a newer release. Several processes may call it at once. It does not wait for a lock if
+/// nothing is missing, so that a process stopped within a transaction does not block others.
 ///
-/// Whether there is an index of states is the file's: without a setting it stays as it is, and is there in a new file.
+/// The state index is a property of the file: without a setting it is unchanged, and a new file has it.
 pub(in crate::store::sqlite) fn prepare(
     connection: &mut Connection,
     file: &StoreFile,
@@ -268,7 +268,7 @@ pub(in crate::store::sqlite) fn prepare(
     transaction.commit().map_err(failed)
 }
 
-/// What a killed process had written to the log and not synced is in force again, and answers are given by it: it is synced first.
+/// Syncs the log before its first use: a killed process may have written transactions to it that are visible but not yet durable.
 fn sync_log(connection: &mut Connection, file: &StoreFile) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| error::opening(file, &e);
     connection.busy_handler(None::<fn(i32) -> bool>).map_err(failed)?;
@@ -276,7 +276,8 @@ fn sync_log(connection: &mut Connection, file: &StoreFile) -> Result<(), OpenErr
         .and_then(|transaction| note_opening(&transaction).and_then(|()| transaction.commit()));
     connection.busy_handler(Some(naps(file.busy_timeout))).map_err(failed)?;
     match synced {
-        // Another process writes, or is stopped in the midst of it. The log is no file that SQLite locks: it can be opened and closed.
+        // Another process is writing, or is stopped within a transaction. SQLite holds no lock on the log, so it is safe to open and
+        // close it.
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
             let log = OpenOptions::new().write(true).open(file.beside("-wal")).and_then(|log| log.sync_all());
             log.map_err(|e| OpenError::Unusable {
@@ -288,7 +289,7 @@ fn sync_log(connection: &mut Connection, file: &StoreFile) -> Result<(), OpenErr
     }
 }
 
-/// With something to write (what stays the same is not written), the commit syncs the log, all that stands in it.
+/// Writes a value that differs, so that the commit syncs the whole log.
 fn note_opening(connection: &Connection) -> rusqlite::Result<()> {
     let opened = "INSERT INTO fsm_meta VALUES ('opened', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1";
     connection.execute(opened, []).map(drop)

@@ -1,4 +1,4 @@
-//! What is done to the file as a whole: deletes old entries, checks, copies, measures.
+//! Maintenance of the whole file: pruning, integrity check, backup, size.
 
 use super::{columns::micros, list, read};
 use crate::store::sqlite::{
@@ -12,7 +12,7 @@ use rusqlite::{
 };
 use std::{io, path::Path};
 
-/// Forgets one batch of each kind, and says how much that was.
+/// Deletes one batch of each kind. Returns the number of deleted entries.
 pub(in crate::store::sqlite) fn prune(connection: &Connection, prune: &Prune) -> rusqlite::Result<u64> {
     let limit = u32::try_from(prune.limit).unwrap_or(u32::MAX);
     let mut forgotten = 0;
@@ -38,7 +38,7 @@ pub(in crate::store::sqlite) fn prune(connection: &Connection, prune: &Prune) ->
     Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
 }
 
-/// From the oldest on, so that what is left has no holes; an entry that an idempotency key answers with ends the batch.
+/// Deletes from the oldest entry on, so that the rest has no gaps. Stops at the first entry that an idempotency key refers to.
 fn prune_history(connection: &Connection, before: i64, limit: u32) -> rusqlite::Result<usize> {
     let last: Option<u64> = connection
         .prepare_cached(
@@ -56,7 +56,7 @@ fn prune_history(connection: &Connection, before: i64, limit: u32) -> rusqlite::
     Ok(forgotten)
 }
 
-/// What is left of an id without a row. Keys first, since an entry that one answers with stays as long as the key.
+/// Deletes the keys and history of an id without a row. Keys first, because an entry is kept while a key refers to it.
 fn forget_gone(connection: &Connection, key: &Key, limit: u32) -> rusqlite::Result<usize> {
     if read::row(connection, key)?.is_some() {
         return Ok(0);
@@ -92,14 +92,14 @@ pub(in crate::store::sqlite) fn save_position(
     Ok(())
 }
 
-/// What SQLite finds wrong with the file; nothing where all is well.
+/// The errors that SQLite finds in the file; empty if there are none.
 pub(in crate::store::sqlite) fn integrity_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let found: Vec<String> =
         connection.prepare("PRAGMA integrity_check")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// A copy of the file as it is at this moment, durable when this returns, while others read and write; `to` must not exist.
+/// Writes a consistent copy of the file to `to`, which must not exist. Readers and writers go on. The copy is durable on return.
 pub(in crate::store::sqlite) fn backup(connection: &Connection, file: &StoreFile, to: &Path) -> Result<(), StoreError> {
     write_whole(to, |partial| copy(connection, partial).map_err(CopyError::Sqlite)).map_err(|error| match error {
         CopyError::Sqlite(error) if concerns_the_store(&error) => error::running(file, &error),
@@ -125,7 +125,7 @@ impl From<io::Error> for CopyError {
     }
 }
 
-/// Every other error is that of the copy: its disk is full, not the store's.
+/// Whether the error is of the store. Others are of the copy, such as a full disk.
 fn concerns_the_store(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),

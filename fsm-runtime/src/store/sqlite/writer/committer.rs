@@ -61,7 +61,7 @@ pub(super) struct Committer {
     /// SQLite's `data_version` as last read. It changes exactly when another connection commits.
     seen: Option<i64>,
     /// The number of batches for which other processes still count as writing.
-    engine: u32,
+    shared: u32,
     /// All history entries up to this sequence are own entries, or were notified.
     own: u64,
     /// The error of the last batch, if it failed.
@@ -85,7 +85,7 @@ impl Committer {
             batches: 0,
             foreign,
             seen: None,
-            engine: 0,
+            shared: 0,
             own: 0,
             failing: None,
         };
@@ -148,12 +148,12 @@ impl Committer {
 
     /// Logs an error once while it repeats.
     fn say_failed(&mut self, error: &StoreError, changes: usize) {
-        let (store, said) = (self.file.display(), error.to_string());
-        if self.failing.as_ref() == Some(&said) {
+        let (store, text) = (self.file.display(), error.to_string());
+        if self.failing.as_ref() == Some(&text) {
             tracing::debug!(%store, %error, changes, "commit failed again");
         } else {
             tracing::error!(%store, %error, changes, "commit failed (identical failures are not logged)");
-            self.failing = Some(said);
+            self.failing = Some(text);
         }
     }
 
@@ -215,12 +215,12 @@ impl Committer {
 
     /// Whether the next commit needs neither a wait for other processes nor maintenance, which are the thread's work.
     pub(super) fn needs_no_thread(&self) -> bool {
-        self.engine == 0 && self.batches < UPKEEP
+        self.shared == 0 && self.batches < UPKEEP
     }
 
     pub(super) fn let_others_write(&mut self) {
-        if self.engine > 0 {
-            self.engine -= 1;
+        if self.shared > 0 {
+            self.shared -= 1;
             std::thread::sleep(PAUSE);
         }
     }
@@ -277,7 +277,7 @@ impl Committer {
         let done = work(self);
         if let Err(error) = self.connection.busy_handler(Some(schema::naps(self.file.busy_timeout))) {
             // The result stands even if the timeout cannot be reset.
-            tracing::error!(store = %self.file.display(), %error, "the store waits for other processes no longer than {patience:?}");
+            tracing::error!(store = %self.file.display(), %error, "the busy timeout could not be reset; the store now waits at most {patience:?} for other processes");
         }
         Ok(done)
     }
@@ -302,7 +302,7 @@ impl Committer {
         let changed = now.is_some() && now != self.seen;
         if changed {
             self.seen = now;
-            self.engine = SHARED;
+            self.shared = SHARED;
             // There may be no receiver.
             let _ = self.foreign.send(self.own);
         }

@@ -15,6 +15,7 @@ use super::{
     connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
 use crate::store::{Change, Group, Statements, StoreError, Verdict};
+use crate::sync::Mutex;
 use committer::Committer;
 use file_watch::FileWatch;
 use inline_commit::Turns;
@@ -25,7 +26,7 @@ use std::{
     error::Error,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::SystemTime,
 };
@@ -200,7 +201,7 @@ impl Writer {
     }
 
     fn enqueue_first(&self, job: Job) -> Result<(), StoreError> {
-        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
+        self.urgent.lock().push_back(job);
         // Wakes the writer if it is idle.
         self.send((Job::Look, None))
     }

@@ -1,4 +1,4 @@
-//! What the writer serves when: how long a batch is kept waiting, what goes before everything, and who commits in its own thread.
+//! Tests of the writer: the order of jobs, the delay of a batch, urgent jobs, and inline commits.
 
 use super::*;
 use crate::{
@@ -29,7 +29,7 @@ fn writer() -> Writer {
 /// The thread does nothing until the returned sender is dropped.
 fn hold(writer: &Writer) -> mpsc::Sender<()> {
     let (go, held) = mpsc::channel::<()>();
-    // An error is that it is dropped: the word to go.
+    // An error means that the sender was dropped, which is the signal to go on.
     let wait = move |_: &Connection| while held.recv().is_ok() {};
     writer.send((Job::Run(Box::new(wait)), None)).unwrap();
     go
@@ -42,15 +42,15 @@ fn as_write(note: impl FnOnce() + Send + 'static) -> impl FnOnce(&Connection) ->
     }
 }
 
-fn nobody() -> Key {
-    Key::new("Door", "nobody")
+fn missing() -> Key {
+    Key::new("Door", "missing")
 }
 
 #[tokio::test]
 async fn a_batch_waits_for_a_bounded_number_of_jobs() {
     let writer = writer();
     let go = hold(&writer);
-    let purge = Purge { key: nobody(), incarnation: Uuid::nil(), version: 1 };
+    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1 };
     let (reply, answer) = oneshot::channel();
     let asked = Asked { groups: vec![Change::Purge(purge).into()], now: SystemTime::now() };
     let commit = Commit { asked, reply };
@@ -61,14 +61,14 @@ async fn a_batch_waits_for_a_bounded_number_of_jobs() {
     for _ in 0..100 {
         let (answer, answered) = (answer.clone(), answered.clone());
         let look = move |_: &Connection| {
-            let answer = answer.lock().unwrap().try_recv().is_ok();
-            answered.lock().unwrap().push(answer);
+            let answer = answer.lock().try_recv().is_ok();
+            answered.lock().push(answer);
         };
         writer.send((Job::Run(Box::new(look)), None)).unwrap();
     }
     drop(go);
     writer.run(|_, _| Ok(())).await.unwrap();
-    let waited = answered.lock().unwrap().iter().position(|answered| *answered).expect("it is answered among them");
+    let waited = answered.lock().iter().position(|answered| *answered).expect("it is answered among them");
     assert!((1..=thread::OTHERS).contains(&waited), "{waited} of 100 were before it");
 }
 
@@ -79,7 +79,7 @@ async fn urgent_jobs_bypass_a_full_queue() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let note = |what: &'static str| {
         let order = order.clone();
-        move || order.lock().unwrap().push(what)
+        move || order.lock().push(what)
     };
     let mut ordinary = tokio::task::JoinSet::new();
     for _ in 0..QUEUE + 10 {
@@ -90,7 +90,7 @@ async fn urgent_jobs_bypass_a_full_queue() {
         tokio::task::yield_now().await;
     }
     let release = Release {
-        key: nobody(),
+        key: missing(),
         incarnation: Uuid::nil(),
         version: 1,
         fence: 1,
@@ -107,7 +107,7 @@ async fn urgent_jobs_bypass_a_full_queue() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(renewed.as_mut().poll(&mut cx), Poll::Pending));
     assert!(matches!(given_back.as_mut().poll(&mut cx), Poll::Pending));
-    assert_eq!(writer.urgent.lock().unwrap().len(), 2, "both are on their way");
+    assert_eq!(writer.urgent.lock().len(), 2, "both are on their way");
     drop(go);
     renewed.await.unwrap();
     let verdicts = given_back.await.unwrap();
@@ -115,11 +115,11 @@ async fn urgent_jobs_bypass_a_full_queue() {
     for done in ordinary.join_all().await {
         done.unwrap();
     }
-    let order = order.lock().unwrap();
+    let order = order.lock();
     assert_eq!((order[0], order.len()), ("urgent", QUEUE + 11));
 }
 
-/// One whose queue nobody serves: a caller commits in place, or stays where he is.
+/// A writer without a thread that serves its queue: a call either commits inline or waits forever.
 fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queued>) {
     let mut connection = Connection::open(file).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
@@ -145,16 +145,16 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
 }
 
 async fn commit(writer: &Writer) -> Result<Vec<Verdict>, StoreError> {
-    let purge = Purge { key: nobody(), incarnation: Uuid::nil(), version: 1 };
+    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1 };
     writer.commit(vec![Change::Purge(purge).into()], SystemTime::now()).await
 }
 
-/// Whether a commit of each of `N` callers, who come at once, is made in its own thread.
+/// Whether the commit of each of `N` concurrent callers runs inline.
 fn in_place<const N: usize>(writer: &Writer) -> [bool; N] {
     let mut callers = std::array::from_fn::<_, N, _>(|_| Box::pin(commit(writer)));
     let mut cx = Context::from_waker(Waker::noop());
     let mut made = [false; N];
-    // Twice: one who looks about for others goes on after that.
+    // Polled twice: a caller that yields to other tasks continues after that.
     for _ in 0..2 {
         for (caller, made) in callers.iter_mut().zip(&mut made).filter(|(_, made)| !**made) {
             if let Poll::Ready(answer) = caller.as_mut().poll(&mut cx) {
@@ -169,7 +169,7 @@ fn in_place<const N: usize>(writer: &Writer) -> [bool; N] {
 fn a_lone_caller_commits_in_its_own_thread() {
     let dir = tempfile::tempdir().unwrap();
     let (writer, queue) = without_a_thread(&dir.path().join("a.db"), true);
-    // A caller who goes before its turn comes has done nothing, and is in nobody's way.
+    // A caller that is dropped before its turn has no effect and does not block others.
     let mut left = Box::pin(commit(&writer));
     assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(left);
@@ -184,7 +184,7 @@ fn simultaneous_callers_queue() {
     assert_eq!(in_place(&writer), [false; 3]);
     assert_eq!(queue.try_iter().count(), 3, "they share a transaction");
     assert_eq!(in_place(&writer), [true]);
-    // One who has been alone for a while does not look each time; of those who come then, some pay for that, and no more.
+    // A caller without contention does not yield each time; when contention begins, only some calls are affected.
     let made = in_place::<20>(&writer);
     assert_eq!((made, queue.try_iter().count()), (std::array::from_fn(|n| n < 7), 13));
 }
@@ -265,8 +265,8 @@ async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
         caller.join()
     });
     assert!(panicked.is_err());
-    let told = commit(&writer).await.unwrap_err();
-    assert!(matches!(told, StoreError::Indeterminate { .. } | StoreError::Closed { .. }), "{told:?}");
-    let told = writer.run(|_, _| Ok(())).await.unwrap_err();
-    assert!(matches!(told, StoreError::Closed { .. }), "{told:?}");
+    let error = commit(&writer).await.unwrap_err();
+    assert!(matches!(error, StoreError::Indeterminate { .. } | StoreError::Closed { .. }), "{error:?}");
+    let error = writer.run(|_, _| Ok(())).await.unwrap_err();
+    assert!(matches!(error, StoreError::Closed { .. }), "{error:?}");
 }

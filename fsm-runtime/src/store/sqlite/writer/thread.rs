@@ -6,7 +6,7 @@ use super::{
 use std::{
     io,
     sync::{
-        Arc, PoisonError,
+        Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
     thread::JoinHandle,
@@ -113,6 +113,6 @@ impl Thread {
 
     /// Checked before each job, because its signal may have been taken with an earlier one.
     fn urgent(&self) -> Option<Queued> {
-        self.urgent.lock().unwrap_or_else(PoisonError::into_inner).pop_front().map(|job| (job, None))
+        self.urgent.lock().pop_front().map(|job| (job, None))
     }
 }
