@@ -1,11 +1,11 @@
-//! Metrics of commits: what became of each group, and which transitions were made.
+//! Metrics of commits: the outcome of each group, and its transitions.
 #![cfg_attr(not(feature = "metrics"), allow(unused_variables, reason = "the bodies are gone"))]
 
 #[cfg(feature = "metrics")]
 use crate::store::Change;
 use crate::store::{Group, Verdict};
 
-/// Groups on their way to the store.
+/// Groups that are being committed.
 pub(crate) struct Committing {
     #[cfg(feature = "metrics")]
     groups: Vec<(Option<String>, Vec<metrics::Key>)>,
@@ -48,7 +48,7 @@ impl Committing {
 static METADATA: metrics::Metadata<'static> =
     metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
 
-/// The machine of what it changes, and the counter of each transition.
+/// The machine that a group changes, and the counter of each transition.
 #[cfg(feature = "metrics")]
 fn of_group(group: &Group) -> (Option<String>, Vec<metrics::Key>) {
     let machine = group.changes.first().map(|change| change.key().machine.to_string());

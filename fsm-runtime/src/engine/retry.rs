@@ -1,4 +1,4 @@
-//! Retrying a change while the store is away.
+//! Retries a change while the store is unavailable.
 
 use super::{Engine, store_health::Waiting};
 use crate::{
@@ -8,15 +8,15 @@ use crate::{
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The backoff between two tries.
+/// The backoff between two attempts.
 const STORE_RETRY: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
 
 /// Commits a worker's `change`, retrying while the store fails, until `stop` is cancelled.
 ///
-/// A retry after an indeterminate commit is safe: the change is a compare-and-swap, or writes the same again.
+/// A retry after an indeterminate commit is safe: the change is a compare-and-swap, or writes the same value again.
 ///
 /// # Errors
-/// The store's last error, once `stop` is cancelled. The first try is made in any case.
+/// The store's last error, once `stop` is cancelled. At least one attempt is made.
 pub(crate) async fn store_until(
     engine: &Engine,
     change: Change,

@@ -36,7 +36,7 @@ pub enum RowError {
     /// It was written by older code and could not be migrated.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// Its data cannot be decoded as that of its state.
+    /// Its data cannot be decoded as the data of its state.
     #[error("{}", undecodable(key, state, *migrated_from, cause))]
     Undecodable {
         /// Which instance.
@@ -69,7 +69,7 @@ pub enum RowError {
     DesiredState {
         /// Which instance.
         key: Key,
-        /// What serde says.
+        /// The error of serde.
         cause: CodecError,
     },
 }

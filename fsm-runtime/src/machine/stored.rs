@@ -11,7 +11,7 @@ use fsm_core::{StateMachine, StateOf};
     note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
 )]
 pub trait StoredMachine: StateMachine<Event: Send, Context: Send + Sync + 'static> + Send + Sync + 'static {
-    /// A value with what it shares: the enum itself; where the machine has a context, the pair, `(value, context)`.
+    /// A value with its context: the enum itself, or the pair `(value, context)` if the machine has a context.
     type Value;
 
     #[doc(hidden)]

@@ -8,12 +8,12 @@ use crate::{
 use fsm_core::Graph;
 use std::collections::HashSet;
 
-/// Whether code with this graph knows what stands in `state` under schema version `schema`.
+/// Whether code with this graph can read a row in `state` under schema version `schema`.
 pub(crate) fn knows(graph: &Graph, state: &str, schema: u32) -> bool {
     schema <= graph.version && graph.state_was(state).is_some()
 }
 
-/// What was met that this code does not know, each state and schema version reported once.
+/// The rows that this code cannot read; each state and schema version is reported once.
 pub(crate) struct Unknown {
     tolerant: bool,
     reported: Mutex<HashSet<(String, String, u32)>>,
@@ -24,7 +24,7 @@ impl Unknown {
         Self { tolerant, reported: Mutex::default() }
     }
 
-    /// Whether lists leave out what this code does not know.
+    /// Whether lists omit rows that this code cannot read.
     pub(crate) fn is_tolerated(&self) -> bool {
         self.tolerant
     }

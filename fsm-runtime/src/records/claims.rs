@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt};
 pub struct ClaimedInstance {
     /// The instance's row, with the attempt and the fence of the claim.
     pub row: Row,
-    /// The lease of the process that claimed it; `None` if the store has none any more.
+    /// The lease of the process that claimed it; `None` if the store has removed it.
     pub by: Option<Lease>,
 }
 

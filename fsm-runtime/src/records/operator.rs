@@ -53,7 +53,7 @@ impl<M: Durable> Machines<M> {
     /// [actor](Self::with_actor), and `why` must not be empty.
     ///
     /// The instance enters the state as by a transition: the worker of the old state is cancelled and waited for, timers start,
-    /// attempts and checkpoints are reset, and it is not parked any more. The context is kept. The history has an `override`
+    /// attempts and checkpoints are reset, and it is unparked. The context is kept. The history has an `override`
     /// entry with actor and reason, and the version increases, so that records from before conflict.
     ///
     /// ```

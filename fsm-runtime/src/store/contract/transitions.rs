@@ -164,22 +164,22 @@ pub async fn a_desired_state_changes_its_own_columns_only(store: &Arc<dyn Store>
         due,
         note: None,
     };
-    let wished =
+    let desiring =
         committed(store, Change::SetDesiredState(desired(&created, Some("Shut"), Some(Duration::from_secs(3))))).await;
     assert_eq!(
-        (wished.desired.as_deref(), wished.desired_at, wished.wake_at()),
+        (desiring.desired.as_deref(), desiring.desired_at, desiring.wake_at()),
         (Some("Shut"), Some(later(3)), Some(later(3)))
     );
-    assert_eq!(Row { desired: None, desired_at: None, ..wished.clone() }, created, "no other column changes");
+    assert_eq!(Row { desired: None, desired_at: None, ..desiring.clone() }, created, "no other column changes");
     let due = store.due(vec!["Door".into()].into(), later(3), None, 10).await.unwrap();
     assert_eq!(due.len(), 1, "a desired state is due work");
     // A change that has not read the present one does not replace it.
     let stale = verdict(store, vec![Change::SetDesiredState(desired(&created, Some("Locked"), None))]).await;
     assert!(matches!(stale, Verdict::Conflict { .. }), "{stale:?}");
     // Each transition keeps it and makes it due.
-    let asleep = committed(store, Change::SetDesiredState(desired(&wished, Some("Shut"), None))).await;
-    assert_eq!(asleep.wake_at(), None);
-    let moved = committed(store, Change::Transition(fire(&asleep, "push", "Ajar"))).await;
+    let waiting = committed(store, Change::SetDesiredState(desired(&desiring, Some("Shut"), None))).await;
+    assert_eq!(waiting.wake_at(), None);
+    let moved = committed(store, Change::Transition(fire(&waiting, "push", "Ajar"))).await;
     assert_eq!((moved.desired.as_deref(), moved.desired_at), (Some("Shut"), Some(now())));
     let none = committed(store, Change::SetDesiredState(desired(&moved, None, None))).await;
     assert_eq!((none.desired.as_deref(), none.wake_at(), none.version), (None, None, 2));

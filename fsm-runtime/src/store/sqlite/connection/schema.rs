@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The layout of the tables that this release writes. Kept in a table of ours and not in SQLite's `user_version`,
+/// The layout of the tables that this release writes. Kept in a table of the store and not in SQLite's `user_version`,
 /// because the file may be the application's own, whose migrations use that.
 const LAYOUT: i64 = 1;
 

@@ -28,13 +28,13 @@ impl<'c> Transaction<'c> {
         Ok(Self(connection))
     }
 
-    /// Durable when this returns, as far as the connection's `synchronous` says.
+    /// Commits. The commit is durable on return if the connection's `synchronous` is `FULL`.
     pub(in crate::store::sqlite) fn commit(self) -> Result<(), CommitError> {
         let Err(error) = self.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) else { return Ok(()) };
-        // SQLite keeps the transaction open where it did not begin to write it (busy, a deferred constraint); `drop` rolls it back.
-        // Otherwise it is rolled back by now. The last write to the log is that of the commit frame, whose checksum does not hold
-        // before it is whole; the sync comes after it. So a disk that has no room for a write has no commit frame. After an error of the
-        // device nothing is known: what was written may be there, and is found by the next recovery.
+        // If SQLite has not begun to write (busy, a deferred constraint), the transaction is still open and `drop` rolls it back.
+        // Otherwise SQLite has rolled it back. The commit frame is the last write to the log, its checksum is valid only once it is
+        // complete, and the sync follows it. A full disk therefore has no commit frame. After an I/O error the outcome is unknown: the
+        // next recovery may find the frame.
         let open = !self.0.is_autocommit();
         if open || error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             Err(CommitError::RolledBack(error))

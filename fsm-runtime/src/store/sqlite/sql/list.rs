@@ -7,7 +7,7 @@ use super::columns::{COLUMNS, micros, to_key, to_row};
 use crate::store::{Count, Filter, InUse, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// All rows are ordered by id; rows of states or an age, and parked rows, by when they entered their state.
+/// All rows are ordered by id; rows by state or age, and parked rows, by the time they entered their state.
 pub(in crate::store::sqlite) fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
     let states = filter.states.as_deref();
     if filter.parked {
@@ -19,7 +19,7 @@ pub(in crate::store::sqlite) fn page(connection: &Connection, filter: &Filter) -
     }
 }
 
-/// The index of states, which can be switched off: without it the query fails instead of walking through the table.
+/// The state index, which is optional: without it the query fails instead of scanning the table.
 const STATES: &str = "fsm_instances INDEXED BY fsm_instances_state WHERE";
 const PARKED: &str = "fsm_instances INDEXED BY fsm_instances_parked WHERE parked IS NOT NULL AND";
 
@@ -76,13 +76,13 @@ fn cut(mut items: Vec<Row>, filter: &Filter, cursor: impl Fn(&Row) -> String) ->
 /// Where a page by age ended.
 fn cursor(cursor: &str) -> rusqlite::Result<(i64, &str)> {
     let parts = cursor.split_once('/').and_then(|(updated, id)| Some((updated.parse().ok()?, id)));
-    // The one error of rusqlite's that is a caller's text; `error::running` knows it.
+    // The only rusqlite error that carries a custom text; `error::running` recognizes it.
     parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
 }
 
 /// The ranges of an index: two look-ups for each state and schema version, not one for each row.
 ///
-/// Two, because SQLite seeks to the beginning of `(state, schema) > (?, ?)` as if it were `>=`, and walks on from there.
+/// Two, because SQLite seeks to the beginning of `(state, schema) > (?, ?)` as if it were `>=`, and scans from there.
 fn ranges(connection: &Connection, index: &str, machine: &str) -> rusqlite::Result<Vec<InUse>> {
     const FOUND: &str = "SELECT state, schema, machine, id FROM";
     let mut version = connection.prepare_cached(&format!(
@@ -114,7 +114,7 @@ pub(in crate::store::sqlite) fn has_state_index(connection: &Connection) -> rusq
         .query_row([], |row| row.get(0))
 }
 
-/// Without the index, one pass over the machine's rows: once at a start, not at each change.
+/// Without the index this scans the machine's rows, once at start-up.
 pub(in crate::store::sqlite) fn states_in_use(connection: &Connection, machine: &str) -> rusqlite::Result<Vec<InUse>> {
     if has_state_index(connection)? {
         return ranges(connection, STATES, machine);
@@ -137,7 +137,7 @@ pub(in crate::store::sqlite) fn count(connection: &Connection, machine: &str) ->
         .collect()
 }
 
-/// Removes rows of a state that were entered before `before`: `limit` of them at most.
+/// Removes at most `limit` rows that entered the state before `before`.
 pub(in crate::store::sqlite) fn prune(
     connection: &Connection,
     machine: &str,

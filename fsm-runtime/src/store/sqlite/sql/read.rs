@@ -20,8 +20,8 @@ fn entry(connection: &Connection, sequence: u64) -> rusqlite::Result<Option<Hist
         .optional()
 }
 
-/// What was made first under an idempotency key, in this life of `key`; or in the present one, or in the last one where there is
-/// no row any more.
+/// The first entry under an idempotency key in this incarnation of `key`; without one, in the current incarnation, or in the last
+/// one if the row was deleted.
 pub(in crate::store::sqlite) fn find_by_idempotency_key(
     connection: &Connection,
     key: &Key,
@@ -47,7 +47,7 @@ pub(in crate::store::sqlite) fn history(
     query: &HistoryQuery,
 ) -> rusqlite::Result<Vec<HistoryEntry>> {
     let limit = u32::try_from(query.limit).unwrap_or(u32::MAX);
-    // SQLite's integers are signed, and nothing comes beyond the greatest.
+    // SQLite's integers are signed; no sequence exceeds the maximum.
     let after = i64::try_from(query.after).unwrap_or(i64::MAX);
     let (beyond, order) = if query.newest_first { ("<", "DESC") } else { (">", "ASC") };
     match &query.key {
@@ -78,7 +78,7 @@ pub(in crate::store::sqlite) fn subscriber_position(
         .optional()
 }
 
-/// What SQLite keeps for `AUTOINCREMENT`: it stays when the entry itself is pruned or purged.
+/// SQLite's `AUTOINCREMENT` counter, which is kept when the entry itself is pruned or purged.
 pub(in crate::store::sqlite) fn last_sequence(connection: &Connection) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'fsm_history'")?
@@ -101,7 +101,7 @@ pub(in crate::store::sqlite) fn due(
                AND shard BETWEEN ?6 AND ?7
              ORDER BY wake_at, id LIMIT ?5",
         )?;
-        // At one moment the machines come by name: those before the last one were read up to the end of it.
+        // Rows due at the same time are ordered by machine: the machines before the last one have been read for that time.
         let (from, last_id) = match after {
             None => (i64::MIN, ""),
             Some(Due { at, key }) => match machine.as_str().cmp(&key.machine) {
