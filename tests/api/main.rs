@@ -53,9 +53,9 @@ fn listing(json: &Path) -> String {
 }
 
 /// The lines of one listing that the other does not have.
-fn only_in(one: &str, other: &str, mark: char) -> String {
+fn only_in(one: &str, other: &str, mark: char) -> Vec<String> {
     let other: HashSet<_> = other.lines().collect();
-    one.lines().filter(|line| !other.contains(line)).map(|line| format!("{mark} {line}\n")).collect()
+    one.lines().filter(|line| !other.contains(line)).map(|line| format!("{mark} {line}")).collect()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn public_api_is_listed() {
         .parent()
         .expect("the folder for temporary files is in the target directory");
     document(folder, target);
-    let mut changes = String::new();
+    let mut changes = Vec::new();
     for name in CRATES {
         let found = listing(&target.join("doc").join(format!("{}.json", name.replace('-', "_"))));
         let path = folder.join("../docs/api").join(format!("{name}.txt"));
@@ -75,12 +75,14 @@ fn public_api_is_listed() {
         }
         let listed = fs::read_to_string(&path).unwrap_or_default();
         if found != listed {
-            changes +=
-                &format!("docs/api/{name}.txt\n{}{}", only_in(&listed, &found, '-'), only_in(&found, &listed, '+'));
+            changes.push(format!("docs/api/{name}.txt"));
+            changes.extend(only_in(&listed, &found, '-'));
+            changes.extend(only_in(&found, &listed, '+'));
         }
     }
     assert!(
         changes.is_empty(),
-        "the public API differs from its listing; to accept the changes, run `FSM_UPDATE=1 cargo test -p tests --test api`\n{changes}"
+        "the public API differs from its listing; to accept the changes, run `FSM_UPDATE=1 cargo test -p tests --test api`\n{}",
+        changes.join("\n")
     );
 }
