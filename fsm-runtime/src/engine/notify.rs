@@ -73,21 +73,21 @@ impl Notifier {
 
     /// Completes when the controller is idle; at once if no controller listens.
     pub(crate) async fn idle(&self) {
-        let told = {
+        let idle = {
             // The lock is held, so that a controller that ends in the meantime does not miss this caller.
             let pending = self.pending.lock();
             if pending.is_none() {
                 return;
             }
-            let (tell, told) = oneshot::channel();
+            let (sender, idle) = oneshot::channel();
             let mut asking = self.asking();
-            asking.waiting.push(tell);
+            asking.waiting.push(sender);
             asking.new = true;
-            told
+            idle
         };
         self.wake.notify_one();
         // An error means that the controller has ended.
-        let _ = told.await;
+        let _ = idle.await;
     }
 
     /// Whether a caller waits until the controller is idle, and no change is pending.

@@ -69,7 +69,7 @@ pub enum StartError {
         states: Vec<&'static str>,
     },
     /// Two machines of one name.
-    #[error("a machine called `{machine}` is registered twice; rows are told apart by that name")]
+    #[error("a machine called `{machine}` is registered twice; rows are identified by that name")]
     MachineTwice {
         /// Its name.
         machine: &'static str,

@@ -121,7 +121,7 @@ impl SupervisorTask {
                     orphaned = true;
                     self.end(Goal::Shutdown, None);
                 },
-                () = told(above.as_ref()), if self.ending.is_none() => self.end(Goal::Shutdown, None),
+                () = cancelled(above.as_ref()), if self.ending.is_none() => self.end(Goal::Shutdown, None),
                 () = until(&self.clock, wake) => {}
             }
             self.on_time();
@@ -228,7 +228,7 @@ fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
     }
 }
 
-async fn told(above: Option<&Context>) {
+async fn cancelled(above: Option<&Context>) {
     match above {
         Some(above) => above.cancelled().await,
         None => pending().await,

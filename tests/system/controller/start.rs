@@ -83,7 +83,7 @@ async fn invalid_settings_are_refused() {
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),
-            "a machine called `Job` is registered twice; rows are told apart by that name",
+            "a machine called `Job` is registered twice; rows are identified by that name",
         ),
     ] {
         assert_eq!(builder.start().await.unwrap_err().to_string(), expected);

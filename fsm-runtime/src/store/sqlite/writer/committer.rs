@@ -152,7 +152,7 @@ impl Committer {
         if self.failing.as_ref() == Some(&said) {
             tracing::debug!(%store, %error, changes, "commit failed again");
         } else {
-            tracing::error!(%store, %error, changes, "commit failed; not said again while it fails alike");
+            tracing::error!(%store, %error, changes, "commit failed (identical failures are not logged)");
             self.failing = Some(said);
         }
     }
