@@ -97,8 +97,6 @@ impl fmt::Display for Drift {
     }
 }
 
-impl Error for Drift {}
-
 /// A text has no place for the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingBlockError {

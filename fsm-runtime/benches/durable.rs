@@ -300,7 +300,7 @@ async fn measure_bare(path: &Path, synchronous: Synchronous, batch: usize, rows:
         let connection = Connection::open(path)?;
         connection.execute_batch(match synchronous {
             Synchronous::Full => "PRAGMA synchronous = FULL",
-            Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+            _ => "PRAGMA synchronous = NORMAL",
         })?;
         let mut all: Vec<(String, Vec<u8>, u64)> = connection
             .prepare("SELECT id, incarnation, version FROM fsm_instances")?

@@ -81,6 +81,9 @@ impl Clock {
     }
 
     /// Returns the output of `future`, or `None` if it does not complete within `duration`.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, `future` is dropped too.
     pub async fn timeout<T>(&self, duration: Duration, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -285,7 +285,7 @@ async fn a_blocked_convergence_is_typed() {
 
     // No path leads to a state that only a caller's event reaches.
     let wish = mine.pumps.converge("a", State::Scrapped).await.unwrap();
-    let stuck = Blocked::NoWay { from: State::Off, to: State::Scrapped };
+    let stuck = Blocked::NoPath { from: State::Off, to: State::Scrapped };
     assert_eq!(
         stuck.to_string(),
         "no path of `auto` transitions, work and timers leads from `Off` to `Scrapped`; fire an event that leads on, or \

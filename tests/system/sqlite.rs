@@ -635,7 +635,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
         assert_eq!(store.list(filter.clone()).await.unwrap().items.len(), 1);
         assert_eq!(store.list(Filter { parked: true, ..in_state.clone() }).await.unwrap().items.len(), 0);
         let in_use = store.states_in_use("Door".into()).await.unwrap();
-        assert_eq!(in_use, [InUse { state: "Open".into(), schema: 1, example: Key::new("Door", "a") }]);
+        assert_eq!(in_use, [InUse::new("Open".into(), 1, Key::new("Door", "a"))]);
     }
     commit(&off, create("b")).await.unwrap();
     let refused = fsm_runtime::Runtime::builder(off.clone())

@@ -1,7 +1,7 @@
 //! `pool`: five weather stations under one supervisor. Each fails in a different way, and the stream of their readings
 //! continues. It uses `fsm_runtime::supervisor` only, without a state machine or a store.
 
-use fsm_runtime::supervisor::{BoxError, Child, ChildInfo, Context, Restarts, State, Supervisor};
+use fsm_runtime::supervisor::{BoxError, Child, ChildInfo, ChildState, Context, Restarts, Supervisor};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -122,7 +122,7 @@ async fn main() -> Result<ExitCode, BoxError> {
 /// Prints readings and state changes.
 struct Printer {
     since: Instant,
-    before: BTreeMap<String, (State, u64)>,
+    before: BTreeMap<String, (ChildState, u64)>,
 }
 
 impl Printer {
@@ -138,7 +138,7 @@ impl Printer {
     fn changes(&mut self, children: &[ChildInfo]) {
         for child in children {
             let now = (child.state, child.runs);
-            let first = (State::Running, 1);
+            let first = (ChildState::Running, 1);
             if self.before.insert(child.id.clone(), now).unwrap_or(first) != now {
                 let error = child.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
                 self.line(&child.id, &format!("    -- {:?}, run {}{error}", child.state, child.runs));

@@ -19,7 +19,7 @@ use std::{
 /// The upper bound of the restart delay.
 const MAX_RESTART_DELAY: Duration = Duration::from_mins(1);
 
-/// The status of a background task of a runtime. From [`Status::parts`](crate::Status::parts).
+/// The status of a background task of a runtime. From [`Status::tasks`](crate::Status::tasks).
 ///
 /// `controller` runs the workers; `scan` finds due work; `peers` watches other processes; `follow` reads their changes; `watchdog`
 /// renews the lease; `retention` prunes old data.

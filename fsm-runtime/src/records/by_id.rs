@@ -40,6 +40,10 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`fire`](Self::fire); [`TransitionError::KeyReused`] if the key was used for another event or payload.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the event is fired or not. A second call with the same key returns
+    /// the result.
     pub fn fire_with_key<E: Into<M::Event>, K: Into<String>>(
         &self,
         id: &str,
@@ -151,6 +155,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`wait_for`](Self::wait_for).
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn wait_until(
         &self,
         id: &str,

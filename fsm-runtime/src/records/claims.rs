@@ -42,6 +42,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn claims(&self, query: &ClaimsQuery) -> Result<Page<ClaimedInstance>, StoreError> {
         let (machine, store) = (M::GRAPH.machine, &self.engine.store);
         let after = query.after.as_deref().map(|id| Key::new(machine, id));

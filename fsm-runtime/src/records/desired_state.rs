@@ -76,7 +76,7 @@ pub enum Convergence<S, E> {
 #[non_exhaustive]
 pub enum Blocked<S, E> {
     /// No path of `auto` transitions, work and timers leads there.
-    NoWay {
+    NoPath {
         /// From this state.
         from: S,
         /// To this one.
@@ -131,7 +131,7 @@ impl<S, E> DesiredState<S, E> {
 impl<S: Name, E: Name> fmt::Display for Blocked<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoWay { from, to } => {
+            Self::NoPath { from, to } => {
                 let why = convergence::no_path(from, to);
                 write!(f, "{why}; fire an event that leads on, or mark transitions `auto`")
             }
@@ -215,6 +215,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`converge`](Self::converge).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the desired state is cleared or not. Calling it again is safe.
     pub fn clear_desired_state(
         &self,
         id: &str,
@@ -232,6 +235,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`ReadError::NotFound`]; [`ReadError::Row`] if a state is not declared; [`ReadError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn desired_state(&self, id: &str) -> Result<Option<DesiredStateOf<M>>, ReadError> {
         read::<M>(&self.row(id).await?)
     }
@@ -318,7 +324,7 @@ fn progress<M: Durable>(
     if desired.seen < row.version {
         return Convergence::Pending;
     }
-    let no_way = Convergence::Blocked(Blocked::NoWay { from: state, to: target });
+    let no_path = Convergence::Blocked(Blocked::NoPath { from: state, to: target });
     match next {
         NextStep::Arrived => Convergence::Fulfilled,
         NextStep::Work => match &row.parked {
@@ -326,15 +332,15 @@ fn progress<M: Durable>(
             None => Convergence::Working,
         },
         // A timer that was dropped does not fire.
-        NextStep::Timer(_) => row.timer_at.map_or(no_way, |until| Convergence::Waiting { until }),
-        NextStep::Blocked(Blocker::Payload(it)) => named(it.from, it.event, no_way, |state, event| {
+        NextStep::Timer(_) => row.timer_at.map_or(no_path, |until| Convergence::Waiting { until }),
+        NextStep::Blocked(Blocker::Payload(it)) => named(it.from, it.event, no_path, |state, event| {
             Convergence::Blocked(Blocked::NeedsPayload { state, event })
         }),
         NextStep::Blocked(Blocker::Branch(it)) => {
-            named(it.from, it.event, no_way, |state, event| Convergence::Blocked(Blocked::Branches { state, event }))
+            named(it.from, it.event, no_path, |state, event| Convergence::Blocked(Blocked::Branches { state, event }))
         }
         NextStep::Fire(it) => {
-            named(it.from, it.event, no_way, |_: M::State, event| match (&desired.interruption, row.desired_at) {
+            named(it.from, it.event, no_path, |_: M::State, event| match (&desired.interruption, row.desired_at) {
                 (None, _) => Convergence::Pending,
                 (Some(why), Some(at)) => Convergence::Retrying { event, at, why: why.to_string() },
                 (Some(Interruption::Refused { reason, .. }), None) => {
@@ -343,7 +349,7 @@ fn progress<M: Durable>(
                 (Some(why), None) => Convergence::Blocked(Blocked::FallsBack { why: why.to_string() }),
             })
         }
-        _ => no_way,
+        _ => no_path,
     }
 }
 

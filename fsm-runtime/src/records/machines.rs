@@ -137,6 +137,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`ReadError::NotFound`]; [`ReadError::Row`] if the row does not fit the declared machine; [`ReadError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn get(&self, id: &str) -> Result<M::AnyRecord, ReadError> {
         let (row, (machine, context)) = self.load(id).await?;
         Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)))
@@ -146,6 +149,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn get_in<S: DurableState<Machine = M>>(&self, id: &str) -> Result<Option<M::Record<S>>, ReadError> {
         let (row, (machine, context)) = self.load(id).await?;
         Ok(in_state(machine, RecordMeta::of(&self.engine, &self.origin, &row, context)))
@@ -155,6 +161,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`ReadError::NotFound`] and [`ReadError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn row(&self, id: &str) -> Result<Row, ReadError> {
         let key = Self::key(id);
         self.engine.store.get(key.clone()).await?.ok_or(ReadError::NotFound { key })
@@ -173,6 +182,9 @@ impl<M: Durable> Machines<M> {
     /// page; [`StoreError::NoStateIndex`] for a list by state or age if the store has no index of states.
     ///
     /// With [`tolerate_unknown`](crate::Builder::tolerate_unknown), rows that this code does not know are left out.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn list(&self, query: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(query).await?;
         let tolerant = self.engine.unknown.is_tolerated();
@@ -188,6 +200,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`StoreError::Cursor`] and [`StoreError::NoStateIndex`] as [`list`](Self::list); otherwise [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn rows(&self, query: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
         self.engine.store.list(query.filter(M::GRAPH)).await
     }
@@ -197,6 +212,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`StoreError::NoStateIndex`] if the store has no index of states; otherwise [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn count(&self) -> Result<Vec<StateCount<M::State>>, StoreError> {
         let mut counts: Vec<StateCount<M::State>> = Vec::new();
         for Count { state, rows, .. } in self.engine.store.count(M::GRAPH.machine.to_owned()).await? {
@@ -214,6 +232,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn history(&self, id: &str, query: &HistoryQuery) -> Result<Page<HistoryEntry, u64>, StoreError> {
         let query = HistoryQuery { key: Some(Self::key(id)), ..query.clone() };
         let limit = query.limit;

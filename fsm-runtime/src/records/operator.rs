@@ -23,6 +23,9 @@ impl<M: Durable> Machines<M> {
     ///
     /// # Errors
     /// [`TransitionError::Conflict`] if another caller changed it meanwhile; [`TransitionError::NotFound`]; [`TransitionError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the instance is unparked or not. Calling it again is safe.
     pub async fn unpark(&self, id: &str) -> Result<(), TransitionError<M>> {
         let row = self.row(id).await?;
         if row.parked.is_none() {

@@ -73,6 +73,10 @@ impl Runtime {
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the start position of a new name is stored or not. Calling it again returns a
+    /// subscription in both cases.
     pub async fn subscribe(&self, name: &str, start: StartPosition) -> Result<Subscription, SubscribeError> {
         Subscription::new(self.0.engine.clone(), name, start).await
     }
@@ -82,6 +86,9 @@ impl Runtime {
     ///
     /// # Errors
     /// [`StoreError::NoStateIndex`] if the store has no index of states; otherwise [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn unknown_rows(&self) -> Result<Vec<UnknownRows>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {
@@ -101,7 +108,7 @@ impl Runtime {
         let workers = controller.as_ref().map(|controller| controller.workers(&engine.clock)).unwrap_or_default();
         let mut machines: Vec<&'static str> = graphs.iter().map(|graph| graph.machine).collect();
         machines.sort_unstable();
-        Status { machines, workers, parts: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
+        Status { machines, workers, tasks: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
     }
 
     /// The processes that work on the store, this one included, and those that are gone and still have claims. The claims of a process
@@ -109,6 +116,9 @@ impl Runtime {
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
         self.0.engine.store.leases(self.0.engine.clock.now()).await
     }

@@ -98,6 +98,7 @@ impl Default for HistoryQuery {
 
 /// A state and schema version that rows have.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InUse {
     /// The state's stored name.
     pub state: String,
@@ -107,8 +108,17 @@ pub struct InUse {
     pub example: Key,
 }
 
+impl InUse {
+    /// `example` is one of the rows in `state` with version `schema`.
+    #[must_use]
+    pub fn new(state: String, schema: u32, example: Key) -> Self {
+        Self { state, schema, example }
+    }
+}
+
 /// The number of rows with a state and schema version.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Count {
     /// The state's stored name.
     pub state: String,
@@ -118,13 +128,30 @@ pub struct Count {
     pub rows: u64,
 }
 
+impl Count {
+    /// `rows` rows are in `state` with version `schema`.
+    #[must_use]
+    pub fn new(state: String, schema: u32, rows: u64) -> Self {
+        Self { state, schema, rows }
+    }
+}
+
 /// An instance that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Due {
     /// The instance.
     pub key: Key,
     /// When it is due.
     pub at: SystemTime,
+}
+
+impl Due {
+    /// Instance `key` is due at `at`.
+    #[must_use]
+    pub fn new(key: Key, at: SystemTime) -> Self {
+        Self { key, at }
+    }
 }
 
 /// The rows that a process works on.
@@ -165,6 +192,7 @@ pub struct Prune {
 
 /// The size of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Size {
     /// Bytes of the database, without its write-ahead log.
     pub bytes: u64,

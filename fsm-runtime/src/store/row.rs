@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 /// Identifies an instance: the name of its machine, and its id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Key {
     /// The name of the machine.
     pub machine: Arc<str>,

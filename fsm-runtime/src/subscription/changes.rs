@@ -122,6 +122,9 @@ impl<M: Durable> ChangeStream<M> {
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the position is unchanged.
     pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
         Ok(self.follower.skip_gap().await?)
     }

@@ -66,6 +66,9 @@ impl Subscription {
     ///
     /// # Errors
     /// [`SubscribeError::Ahead`] for a sequence that no entry has yet; [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the position is stored or not. Calling it again is safe.
     pub async fn ack(&mut self, sequence: u64) -> Result<(), SubscribeError> {
         let store = &self.follower.engine.store;
         // An entry that this subscriber got before a restart can be acknowledged too.
@@ -82,6 +85,9 @@ impl Subscription {
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the position is unchanged.
     pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
         Ok(self.follower.skip_gap().await?)
     }

@@ -19,6 +19,7 @@ const COMMANDS: usize = 64;
 
 /// Which children are restarted when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Only the failed child. On shutdown, children added later stop in parallel; then the children of the builder stop in
     /// reverse order.

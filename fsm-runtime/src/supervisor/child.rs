@@ -53,6 +53,7 @@ pub struct Child {
 
 /// When a child is restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RestartPolicy {
     /// Whenever it ends.
     Permanent,

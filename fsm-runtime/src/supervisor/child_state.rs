@@ -5,7 +5,7 @@ use super::{
     context::Run,
     error::{ChildError, ChildFailure},
     handle::Answer,
-    report::{ChildInfo, State},
+    report::{ChildInfo, ChildState},
     saved_position::SavedPosition,
 };
 use std::{sync::Arc, time::Duration};
@@ -138,16 +138,16 @@ impl ChildEntry {
         }
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> ChildState {
         match self.phase {
-            Phase::Idle(Rest::Fresh) => State::Waiting,
-            Phase::Idle(Rest::Finished) => State::Finished,
-            Phase::Idle(Rest::Terminated) => State::Stopped,
-            Phase::Waiting => State::Restarting,
-            Phase::Starting => State::Starting,
-            Phase::Running => State::Running,
-            Phase::Leaving(Stage::Leaked, _) => State::Leaked,
-            Phase::Leaving(..) => State::Stopping,
+            Phase::Idle(Rest::Fresh) => ChildState::Waiting,
+            Phase::Idle(Rest::Finished) => ChildState::Finished,
+            Phase::Idle(Rest::Terminated) => ChildState::Stopped,
+            Phase::Waiting => ChildState::Restarting,
+            Phase::Starting => ChildState::Starting,
+            Phase::Running => ChildState::Running,
+            Phase::Leaving(Stage::Leaked, _) => ChildState::Leaked,
+            Phase::Leaving(..) => ChildState::Stopping,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     child_state::{ChildEntry, Phase, Rest, Stage, Starter, Then},
     error::ChildError,
     handle::{Answer, Command, Supervisor},
-    report::{Counts, State},
+    report::{ChildState, Counts},
     task::{Goal, SupervisorTask},
 };
 
@@ -131,7 +131,7 @@ impl SupervisorTask {
         let handle =
             running.and_then(|live| live.run.descendants.as_ref()).and_then(|descendants| descendants.handle.get());
         handle.cloned().ok_or_else(|| match entry.state() {
-            State::Starting | State::Running | State::Restarting => ChildError::Restarting(id),
+            ChildState::Starting | ChildState::Running | ChildState::Restarting => ChildError::Restarting(id),
             _ => ChildError::Stopping(id),
         })
     }
@@ -150,8 +150,8 @@ impl SupervisorTask {
         for entry in self.entries.values() {
             counts.active += usize::from(entry.live.is_some());
             counts.supervisors += usize::from(entry.spec.is_supervisor);
-            counts.restarting += usize::from(entry.state() == State::Restarting);
-            counts.leaked += usize::from(entry.state() == State::Leaked);
+            counts.restarting += usize::from(entry.state() == ChildState::Restarting);
+            counts.leaked += usize::from(entry.state() == ChildState::Leaked);
         }
         counts.workers = counts.specs - counts.supervisors;
         counts

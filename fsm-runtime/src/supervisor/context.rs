@@ -86,7 +86,10 @@ impl Context {
     }
 
     /// Completes when the child should stop. The child then has its [shutdown timeout](super::Child::shutdown_timeout) to
-    /// return; after that it is aborted. Cancel safe.
+    /// return; after that it is aborted.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn cancelled(&self) {
         self.0.cancelled.cancelled().await;
     }

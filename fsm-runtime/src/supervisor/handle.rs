@@ -79,6 +79,9 @@ impl Supervisor {
     /// [`ChildError::AlreadyStarted`] or [`AlreadyPresent`](ChildError::AlreadyPresent) if the id is known,
     /// [`Invalid`](ChildError::Invalid), [`Failed`](ChildError::Failed) with the cause,
     /// [`Stopping`](ChildError::Stopping) if it was terminated before it had started, or [`Ended`](ChildError::Ended).
+    ///
+    /// # Cancel safety
+    /// As described for [`Supervisor`].
     pub async fn start_child(&self, child: Child) -> Result<(), ChildError> {
         self.ask(|answer| Command::Start(child, answer)).await
     }
@@ -89,6 +92,9 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::NotFound`], [`Leaked`](ChildError::Leaked) if it cannot be stopped, or [`Ended`](ChildError::Ended).
+    ///
+    /// # Cancel safety
+    /// As described for [`Supervisor`].
     pub async fn terminate(&self, id: impl Into<String>) -> Result<(), ChildError> {
         self.ask(|answer| Command::Terminate(id.into(), answer)).await
     }
@@ -101,6 +107,9 @@ impl Supervisor {
     /// [`ChildError::NotFound`], [`Running`](ChildError::Running), [`Restarting`](ChildError::Restarting),
     /// [`Stopping`](ChildError::Stopping), [`Leaked`](ChildError::Leaked), [`Failed`](ChildError::Failed) with the cause,
     /// or [`Ended`](ChildError::Ended).
+    ///
+    /// # Cancel safety
+    /// As described for [`Supervisor`].
     pub async fn restart(&self, id: impl Into<String>) -> Result<(), ChildError> {
         self.ask(|answer| Command::Restart(id.into(), answer)).await
     }
@@ -111,6 +120,9 @@ impl Supervisor {
     ///
     /// [`ChildError::NotFound`], [`Running`](ChildError::Running), [`Restarting`](ChildError::Restarting),
     /// [`Stopping`](ChildError::Stopping), [`Leaked`](ChildError::Leaked) or [`Ended`](ChildError::Ended).
+    ///
+    /// # Cancel safety
+    /// As described for [`Supervisor`].
     pub async fn remove(&self, id: impl Into<String>) -> Result<(), ChildError> {
         self.ask(|answer| Command::Remove(id.into(), answer)).await
     }
@@ -120,6 +132,9 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::Ended`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn children(&self) -> Result<Vec<ChildInfo>, ChildError> {
         self.ask(Command::Children).await
     }
@@ -129,6 +144,9 @@ impl Supervisor {
     /// # Errors
     ///
     /// [`ChildError::Ended`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn counts(&self) -> Result<Counts, ChildError> {
         self.ask(Command::Counts).await
     }
@@ -139,6 +157,9 @@ impl Supervisor {
     ///
     /// [`ChildError::NotFound`], [`NotASupervisor`](ChildError::NotASupervisor), [`Restarting`](ChildError::Restarting) or
     /// [`Stopping`](ChildError::Stopping) if it does not run, or [`Ended`](ChildError::Ended).
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn supervisor(&self, id: impl Into<String>) -> Result<Self, ChildError> {
         self.ask(|answer| Command::Supervisor(id.into(), answer)).await
     }
@@ -148,17 +169,24 @@ impl Supervisor {
     /// themselves. A second call can shorten the timeout; after the end, each call returns the same report.
     ///
     /// For a child supervisor, this is a normal return, to which its restart policy applies.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before the request was sent, nothing happens. If it is dropped later, the shutdown goes
+    /// on.
     pub async fn shutdown(&self, timeout: Duration) -> SupervisorShutdown {
         // The supervisor may have ended.
         let _ = self.commands.send(Command::Shutdown(timeout)).await;
         self.end().await.report
     }
 
-    /// Completes when the supervisor has ended, by a shutdown or because it gave up. Cancel safe.
+    /// Completes when the supervisor has ended, by a shutdown or because it gave up.
     ///
     /// # Errors
     ///
     /// [`SupervisorError`] if it did not end by a shutdown.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn ended(&self) -> Result<(), SupervisorError> {
         self.end().await.result
     }

@@ -32,5 +32,5 @@ pub use error::{
     SupervisorStartError,
 };
 pub use handle::Supervisor;
-pub use report::{ChildInfo, Counts, ForcedStop, State, StoppedChild, SupervisorShutdown};
+pub use report::{ChildInfo, ChildState, Counts, ForcedStop, StoppedChild, SupervisorShutdown};
 pub use restarts::Restarts;

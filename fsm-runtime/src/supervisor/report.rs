@@ -14,7 +14,7 @@ pub struct ChildInfo {
     /// Whether it is a supervisor.
     pub is_supervisor: bool,
     /// Its state.
-    pub state: State,
+    pub state: ChildState,
     /// The number of runs so far, including the current one.
     pub runs: u64,
     /// How many of the runs were restarts by the supervisor, after a failure of the child or of a sibling.
@@ -28,7 +28,7 @@ pub struct ChildInfo {
 /// The state of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum State {
+pub enum ChildState {
     /// Not started yet.
     Waiting,
     /// Spawned, but has not reported its start yet.
@@ -85,6 +85,7 @@ pub struct StoppedChild {
 
 /// How a child was stopped by force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ForcedStop {
     /// It was aborted.
     Aborted,

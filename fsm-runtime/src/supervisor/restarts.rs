@@ -9,6 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 ///
 /// The default is OTP's: one restart in five seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Restarts {
     /// Restarts immediately. The supervisor gives up when there would be more than `max` restarts of all its children
     /// within `window`. With `max: 0` it gives up at the first failure.

@@ -160,6 +160,9 @@ impl<S: DurableState> RawTask<S> {
     }
 
     /// Completes after `duration` by the runtime's clock, which tests can control.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         self.claim.signals().clock().sleep(duration)
     }

@@ -67,7 +67,7 @@ impl Subscriber for Tripwire {
 }
 
 fn the_loop(runtime: &Runtime) -> TaskStatus {
-    runtime.status().parts.into_iter().find(|part| part.name == "controller").unwrap()
+    runtime.status().tasks.into_iter().find(|part| part.name == "controller").unwrap()
 }
 
 #[tokio::test]

@@ -431,7 +431,7 @@ impl Model {
     pub(super) fn due(&self, machines: &[String], until: SystemTime) -> Vec<Due> {
         let rows = self.rows.values().filter(|row| machines.iter().any(|machine| **machine == *row.key.machine));
         let mut due: Vec<Due> = rows
-            .filter_map(|row| Some(Due { key: row.key.clone(), at: row.wake_at()? }))
+            .filter_map(|row| Some(Due::new(row.key.clone(), row.wake_at()?)))
             .filter(|due| due.at <= until)
             .collect();
         due.sort_by_key(|due| (due.at, due.key.clone()));

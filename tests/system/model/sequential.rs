@@ -186,8 +186,8 @@ async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseErro
             let older = model.by_age(machine, |row| row.state == state && row.updated < middle);
             prop_assert_eq!(listed(store, machine, Some(&[&state]), false, Some(middle)).await, older);
             let those = model.by_age(machine, |row| (&row.state, row.schema) == (&state, schema));
-            in_use.push(InUse { state: state.clone(), schema, example: those[0].key.clone() });
-            counts.push(Count { state, schema, rows: those.len() as u64 });
+            in_use.push(InUse::new(state.clone(), schema, those[0].key.clone()));
+            counts.push(Count::new(state, schema, those.len() as u64));
         }
         let both = model.by_age(machine, |row| STATES[..2].contains(&&*row.state));
         prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), false, None).await, both);

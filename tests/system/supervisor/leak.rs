@@ -37,7 +37,7 @@ fn stuck(id: &str) -> Stuck {
 async fn leaked(world: &World, supervisor: &Supervisor, id: &str) {
     until(async || {
         world.manual.advance(secs(1));
-        (info(supervisor, id).await.state == State::Leaked).then_some(())
+        (info(supervisor, id).await.state == ChildState::Leaked).then_some(())
     })
     .await;
 }
@@ -55,7 +55,7 @@ async fn h3_a_blocking_child_is_listed_and_never_overlapped() {
     assert!(matches!(supervisor.restart("stuck").await, Err(ChildError::Leaked(_))));
     drop(hold);
     assert_eq!(refused.recv().await, Some(Err(PositionError::Fenced)), "the value comes too late");
-    until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
+    until(async || (info(&supervisor, "stuck").await.state == ChildState::Stopped).then_some(())).await;
     supervisor.restart("stuck").await.unwrap();
     assert_eq!(stream.recv().await, Some(2), "and no value of the leaked run");
     supervisor.shutdown(secs(1)).await;
@@ -78,7 +78,7 @@ async fn h3_terminating_a_blocking_child_returns_an_error() {
     .await;
     assert!(matches!(stop.await.unwrap(), Err(ChildError::Leaked(_))));
     drop(hold);
-    until(async || (info(&supervisor, "stuck").await.state == State::Stopped).then_some(())).await;
+    until(async || (info(&supervisor, "stuck").await.state == ChildState::Stopped).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -14,7 +14,7 @@ mod tree;
 
 use fsm_runtime::{
     clock::ManualClock,
-    supervisor::{BoxError, Child, ChildInfo, Context, Restarts, State, Supervisor, SupervisorBuilder},
+    supervisor::{BoxError, Child, ChildInfo, ChildState, Context, Restarts, Supervisor, SupervisorBuilder},
 };
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 const LATER: Duration = Duration::from_hours(1);
-const RUNNING: State = State::Running;
+const RUNNING: ChildState = ChildState::Running;
 /// No stopped child.
 const NONE: [&str; 0] = [];
 

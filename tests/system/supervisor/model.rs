@@ -91,7 +91,7 @@ async fn live(seed: u64, strategy: Strategy) {
             3 => {
                 let id = format!("c{}", dice.throw(known));
                 let supervisor = supervisor.clone();
-                if children.iter().any(|child| child.id == id && child.state != State::Stopping) {
+                if children.iter().any(|child| child.id == id && child.state != ChildState::Stopping) {
                     at_rest.insert(id.clone());
                     tokio::spawn(async move { supervisor.terminate(id).await });
                 }
@@ -123,7 +123,8 @@ async fn live(seed: u64, strategy: Strategy) {
         alive.read(&world.log());
         check(&supervisor, &alive, &at_rest).await;
         let children = supervisor.children().await.unwrap();
-        let stays = |child: &ChildInfo| matches!(child.state, State::Finished | State::Stopped | State::Running);
+        let stays =
+            |child: &ChildInfo| matches!(child.state, ChildState::Finished | ChildState::Stopped | ChildState::Running);
         if children.iter().all(stays) {
             break;
         }
@@ -150,17 +151,20 @@ async fn check(supervisor: &Supervisor, alive: &Alive, at_rest: &BTreeSet<String
     let counts = supervisor.counts().await.unwrap();
     assert_eq!((counts.specs, counts.active), (children.len(), listed.len()));
     for child in &children {
-        let of_active = matches!(child.state, State::Running | State::Stopping);
+        let of_active = matches!(child.state, ChildState::Running | ChildState::Stopping);
         assert_eq!(of_active, child.last_beat.is_some(), "{child:?}");
         assert!(child.restarts == 0 || child.restarts < child.runs, "{child:?}");
         if at_rest.contains(&child.id) {
             assert!(
-                matches!(child.state, State::Stopping | State::Stopped),
+                matches!(child.state, ChildState::Stopping | ChildState::Stopped),
                 "S6: a terminated child stays stopped: {child:?}"
             );
         }
         if child.policy == RestartPolicy::Temporary {
-            assert!(child.runs <= 1 && !matches!(child.state, State::Stopped | State::Finished), "S3: {child:?}");
+            assert!(
+                child.runs <= 1 && !matches!(child.state, ChildState::Stopped | ChildState::Finished),
+                "S3: {child:?}"
+            );
         }
     }
 }

@@ -121,7 +121,7 @@ async fn s8_a_failed_restart_counts_as_a_consecutive_failure() {
     world.tell("a", Do::Fail("once")).await;
     for log in ["+a -a", "x2", "x3"] {
         assert_eq!(world.log(), log);
-        assert_eq!(info(&supervisor, "a").await.state, State::Restarting);
+        assert_eq!(info(&supervisor, "a").await.state, ChildState::Restarting);
         world.advance(secs(1)).await;
     }
     assert_eq!(world.log(), "x4");

@@ -34,7 +34,7 @@ pub struct Status {
     /// The running workers, and the instances that wait for a slot, ordered by key.
     pub workers: Vec<WorkerStatus>,
     /// The runtime's background tasks, ordered by name.
-    pub parts: Vec<TaskStatus>,
+    pub tasks: Vec<TaskStatus>,
     /// The store calls that are not answered yet, the longest first.
     pub calls: Vec<StoreCall>,
 }
@@ -114,7 +114,7 @@ impl fmt::Display for Status {
         if let Some(StoreCall { call, age }) = self.calls.first().filter(|call| call.age >= SLOW) {
             writeln!(f, "the store has not answered `{call}` for {age:.1?}; open calls: {}", self.calls.len())?;
         }
-        for TaskStatus { name, phase, restarts, last_error, degraded, poll_time } in &self.parts {
+        for TaskStatus { name, phase, restarts, last_error, degraded, poll_time } in &self.tasks {
             if let Some(reason) = degraded {
                 writeln!(f, "task `{name}`: {reason}")?;
             }

@@ -32,6 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an acknowledged transition survives; SQLite's own names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Synchronous {
     /// A power cut: every commit waits for the disk. The default.
     #[default]
@@ -142,6 +143,9 @@ impl SqliteOptions {
     ///
     /// # Errors
     /// As [`Sqlite::open`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the file and its tables may exist. Opening it again is safe.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
         let path = path.as_ref().to_owned();
         let shown = path.clone();
@@ -188,6 +192,9 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be used. Nothing was changed then.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the file and its tables may exist. Opening it again is safe.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::options().open(path).await
     }
@@ -245,6 +252,9 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be read at all.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn integrity_check(&self) -> Result<Vec<String>, StoreError> {
         self.read(sql::maintenance::integrity_check).await
     }
@@ -307,6 +317,9 @@ impl Sqlite {
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
     pub async fn size(&self) -> Result<Size, StoreError> {
         // Without a log there is nothing in it.
         let log = std::fs::metadata(self.0.file.beside("-wal")).map_or(0, |file| file.len());
