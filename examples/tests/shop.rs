@@ -95,6 +95,14 @@ fn a_repeated_request_gets_the_first_result() {
     assert_eq!((first.0, &first.1["state"]), (200, &Value::from("Paying")));
     assert_eq!(shop.post("/orders/1/pay", key), first);
     assert_eq!(shop.post("/orders/1/cancel", key).0, 422, "the key was used for another event");
+
+    let create = |body| shop.request("POST", "/orders/2", "Idempotency-Key: k-2\r\n", body);
+    let first = create(BOOK);
+    assert_eq!((first.0, &first.1["state"]), (200, &Value::from("Open")));
+    assert_eq!(create(BOOK), first);
+    assert_eq!(create(r#"{"item":"pen","cents":1}"#).0, 422, "the key was used for another order");
+    assert_eq!(shop.post("/orders/2/pay", "Idempotency-Key: \u{e9}\r\n").0, 400, "the key is not ASCII");
+    assert_eq!(shop.request("GET", "/orders/2", "", "").1["state"], "Open", "nothing was changed without a key");
 }
 
 #[test]
@@ -118,4 +126,20 @@ fn an_open_event_stream_does_not_delay_the_stop() {
     let mut rest = String::new();
     shop.output.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "stopped\n");
+}
+
+#[test]
+fn an_unfinished_request_does_not_hold_up_the_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shop = Shop::start(&dir.path().join("orders.db"));
+    let mut unfinished = TcpStream::connect(&shop.address).unwrap();
+    unfinished.write_all(b"GET /orders HTTP/1.1\r\nHo").unwrap();
+    // Connections are accepted in order: after this response, the unfinished one is accepted too.
+    shop.request("GET", "/orders", "", "");
+    shop.terminate();
+    let end = Instant::now() + Duration::from_secs(20);
+    while shop.process.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -8,7 +8,8 @@
 //! $ curl -N localhost:8080/orders/1/events
 //! ```
 //!
-//! SIGTERM and Ctrl-C stop it. Open event streams do not delay the stop, because they end when the runtime shuts down.
+//! SIGTERM and Ctrl-C stop it. Open event streams do not delay the stop, because they end when the runtime shuts down. The
+//! service waits at most five seconds for a client that does not finish its request.
 
 use axum::{
     Json, Router,
@@ -30,6 +31,7 @@ use std::{env, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::oneshot,
 };
 
 /// An order, from the basket to the door.
@@ -121,8 +123,17 @@ struct NewOrder {
     cents: u64,
 }
 
-async fn create(State(orders): Orders, Path(id): Path<String>, Json(new): Json<NewOrder>) -> Answer {
-    let order = orders.create(&id, order::Open { item: new.item, cents: new.cents }).await?;
+async fn create(
+    State(orders): Orders,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(new): Json<NewOrder>,
+) -> Answer {
+    let open = order::Open { item: new.item, cents: new.cents };
+    let order = match idempotency_key(&headers)? {
+        Some(key) => orders.create_with_key(&id, open, key).await?,
+        None => orders.create(&id, open).await?,
+    };
     Ok(view(order.into()))
 }
 
@@ -148,6 +159,15 @@ async fn cancel(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
     fire(state, id, headers, order::event::Cancel { reason: "by the customer".to_owned() }).await
 }
 
+/// A key that cannot be read is an error: without its key, a repeated request would be another request.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() => Ok(Some(key)),
+        _ => Err(ApiError(StatusCode::BAD_REQUEST, "`Idempotency-Key` must be visible ASCII".to_owned())),
+    }
+}
+
 /// Fires `event`. A request that is repeated with the same `Idempotency-Key` gets the result of the first one.
 async fn fire(
     State(orders): Orders,
@@ -155,8 +175,7 @@ async fn fire(
     headers: HeaderMap,
     event: impl Into<order::Event>,
 ) -> Answer {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    let record = match key {
+    let record = match idempotency_key(&headers)? {
         Some(key) => orders.fire_with_key(&id, event, key).await?,
         None => orders.fire(&id, event).await?,
     };
@@ -197,18 +216,22 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
 
-    let stopping = runtime.clone();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        // Ends the event streams, which the server waits for.
-        tokio::spawn(async move { stopping.shutdown(Duration::from_secs(5)).await });
-    };
-    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-    runtime.shutdown(Duration::from_secs(5)).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serve = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
+    let server = tokio::spawn(serve.into_future());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    drop(stop);
+    // The shutdown ends the event streams, which the server waits for. The timeout limits the wait for other requests.
+    let timeout = Duration::from_secs(5);
+    let (result, _) = tokio::join!(tokio::time::timeout(timeout, server), runtime.shutdown(timeout));
+    match result {
+        Ok(ended) => ended??,
+        Err(_) => eprintln!("some requests were not finished"),
+    }
     println!("stopped");
     Ok(())
 }
