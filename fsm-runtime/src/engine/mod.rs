@@ -7,6 +7,7 @@ mod detached;
 pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;
+pub(crate) mod turns;
 
 pub(crate) use retry::store_until;
 
@@ -15,6 +16,7 @@ use self::definitions::Definitions;
 use self::detached::Detached;
 use self::notify::Notifier;
 use self::store_health::{OpenCalls, StoreHealth};
+use self::turns::Turns;
 use crate::{
     clock::Clock,
     log::{log_key, log_row},
@@ -37,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) health: Arc<HealthRegistry>,
     pub(crate) store_health: StoreHealth,
     pub(crate) calls: OpenCalls,
+    /// The callers that change an instance by its id.
+    pub(crate) turns: Turns,
     /// Cancelled when the runtime shuts down: streams of changes end then.
     pub(crate) closing: CancellationToken,
 }
@@ -88,9 +92,14 @@ impl Engine {
         })
     }
 
+    /// Commits one group.
+    pub(crate) async fn commit_group(self: &Arc<Self>, group: Group) -> Result<Verdict, StoreError> {
+        self.commit_groups(vec![group]).await?.pop().ok_or_else(no_verdict)
+    }
+
     /// Commits one change.
     pub(crate) async fn commit(self: &Arc<Self>, change: Change) -> Result<Verdict, StoreError> {
-        self.commit_groups(vec![Group::from(change)]).await?.pop().ok_or_else(no_verdict)
+        self.commit_group(Group::from(change)).await
     }
 
     /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. Waiting callers

@@ -1,7 +1,7 @@
 //! Bulk operations: creating many instances, and rewriting older rows under the present schema.
 
 use super::{CreateFrom, Durable};
-use super::{error::TransitionError, machines::Machines, query::ListQuery, transition::Pending};
+use super::{error::TransitionError, machines::Machines, query::ListQuery};
 use crate::machine::{Migrated, RowError, convert};
 use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
 
@@ -28,14 +28,12 @@ impl<M: Durable> Machines<M> {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
         for (id, input) in instances {
-            match self.make(&id, input, None).into_pending() {
-                Pending::Ready(ready) => {
+            match self.creation(&id, input, None) {
+                Ok(ready) => {
                     prepared.push((results.len(), ready.change, ready.completion));
                     results.push(None);
                 }
-                // Without an idempotency key there is nothing to look up.
-                Pending::Refused(_) => results.push(Some(Err(TransitionError::NotFound { key: Self::key(&id) }))),
-                Pending::Failed(error) => results.push(Some(Err(*error))),
+                Err(error) => results.push(Some(Err(error))),
             }
         }
         while !prepared.is_empty() {

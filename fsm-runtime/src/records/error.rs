@@ -113,6 +113,14 @@ impl WaitError {
 pub enum TransitionError<M: Durable> {
     /// Another caller changed the instance first. Has the record as it is now.
     Conflict(Conflict<M>),
+    /// An event that was fired by id was not made, because other callers changed the instance first each time, or its turn did not
+    /// come in time.
+    Contended {
+        /// Which instance.
+        key: Key,
+        /// The event.
+        event: M::EventKind,
+    },
     /// An instance with this id exists. Has its record.
     Exists(Conflict<M>),
     /// There is no such instance.
@@ -198,7 +206,7 @@ impl<M: Durable> TransitionError<M> {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Conflict(_) | Self::Contended { .. } => ErrorKind::Conflict,
             Self::Exists(_) => ErrorKind::AlreadyExists,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Refused { .. } => ErrorKind::Refused,
@@ -244,6 +252,10 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                     now.key, now.state, now.version
                 )?;
                 write!(f, "; match on `Conflict::current` and decide again")
+            }
+            Self::Contended { key, event } => {
+                write!(f, "`{event}` was not fired on {key}: too many callers change it at the same time; ")?;
+                write!(f, "fire it again later, with fewer callers at a time")
             }
             Self::Exists(now) => {
                 write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)?;

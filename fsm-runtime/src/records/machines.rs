@@ -3,6 +3,7 @@
 use super::{CreateFrom, Durable};
 use super::{
     error::{ReadError, TransitionError},
+    idempotency_key::IntoIdempotencyKey,
     query::{ListQuery, StateCount},
     record::{RawRecord, RecordMeta},
     transition::{self, Completion, PendingTransition, Prepared},
@@ -80,20 +81,22 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// As [`create`](Self::create); [`TransitionError::KeyReused`] if the key was used for another creation. Creations are compared by
     /// the stored name of the state and its JSON, so a release that renames the state or its fields sends another request.
+    ///
+    /// `key` can be an `Option`. With `None`, it is [`create`](Self::create).
     pub fn create_with_key<B>(
         &self,
         id: &str,
         initial: B,
-        key: impl Into<String>,
+        key: impl IntoIdempotencyKey,
     ) -> PendingTransition<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
         M: CreateFrom<B>,
     {
-        self.make(id, initial, Some(key.into()))
+        self.make(id, initial, key.into_idempotency_key())
     }
 
     // Not an `async fn`: rustc reports a bound that fails on one three times.
-    pub(super) fn make<B>(
+    fn make<B>(
         &self,
         id: &str,
         initial: B,
@@ -108,7 +111,7 @@ impl<M: Durable> Machines<M> {
         }
     }
 
-    fn creation<B>(
+    pub(super) fn creation<B>(
         &self,
         id: &str,
         initial: B,
@@ -226,6 +229,24 @@ impl<M: Durable> Machines<M> {
         }
         counts.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(counts)
+    }
+
+    /// What was made under an idempotency key: the record of instance `id` as it was after the change with this `key`. `None` if the key
+    /// was not used. A transition of a record that is not the newest is a [`Conflict`](TransitionError::Conflict).
+    ///
+    /// The key of a former instance with this id does not count, unless the id has not been created again.
+    ///
+    /// # Errors
+    /// [`ReadError::Row`] if the entry does not fit the declared machine; [`ReadError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn find_by_key(&self, id: &str, key: &str) -> Result<Option<M::AnyRecord>, ReadError> {
+        let Some(first) = self.engine.store.find_by_idempotency_key(Self::key(id), key.to_owned()).await? else {
+            return Ok(None);
+        };
+        let (machine, context) = convert::decode_entry::<M>(&self.engine.migrations, &first)?;
+        Ok(Some(machine.wrap_any(RecordMeta::of_entry(&self.engine, &self.origin, &first, context))))
     }
 
     /// One page of the history of instance `id`. The history of a removed instance stays readable until it is pruned.

@@ -11,6 +11,7 @@ use crate::{
         definitions::Definitions,
         notify::Notifier,
         store_health::{OpenCalls, StoreHealth},
+        turns::Turns,
     },
     machine::{Migrations, OldState, Unknown, WorkState},
     records::Durable,
@@ -237,6 +238,7 @@ impl Builder {
             health,
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
+            turns: Turns::default(),
             closing: CancellationToken::new(),
         });
         let store = &engine.store;

@@ -17,6 +17,7 @@ mod history;
 mod lease;
 mod limits;
 mod query;
+mod request;
 mod row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -33,6 +34,7 @@ pub use lease::{Lease, PresenceError, Renewal};
 pub(crate) use limits::shortened;
 pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
+pub(crate) use request::Request;
 pub use row::{Key, Row};
 pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;

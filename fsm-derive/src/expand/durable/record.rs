@@ -35,9 +35,10 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn into_data(self) -> #s {
                 self.raw.into_data()
             }
-            /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
+            /// Makes the next transition idempotent: repeated with the same key, it returns the first result. With `None`, the
+            /// transition has no key.
             #[must_use]
-            #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
+            #vis fn with_key(self, key: impl #runtime::IntoIdempotencyKey) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
             /// Fires an event that its state declares: nothing is stored until it is awaited.

@@ -93,6 +93,7 @@ mod tests {
             health: Arc::new(HealthRegistry::new(clock.clock())),
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
+            turns: crate::engine::turns::Turns::default(),
             closing: CancellationToken::default(),
         })
     }

@@ -2,10 +2,7 @@
 
 use super::{change, read};
 use crate::store::sqlite::Sql;
-use crate::{
-    codec::same_json,
-    store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict},
-};
+use crate::store::{Change, Create, Group, HistoryEntry, Key, Request, Row, Transition, Verdict};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
@@ -192,21 +189,6 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
     else {
         return Ok(None);
     };
-    let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {
-        (Some(now), Some(then)) => same_json(now, then),
-        (now, then) => now == then,
-    };
-    let same = match change {
-        Change::Create(Create { into, .. }) => {
-            first.event.is_none()
-                && first.to == into.state
-                && equal(Some(&into.data), first.data.as_ref())
-                && equal(into.context.as_ref(), first.context.as_ref())
-        }
-        Change::Transition(Transition { event, payload, .. }) => {
-            first.event.as_ref() == Some(event) && equal(Some(payload), first.payload.as_ref())
-        }
-        _ => false,
-    };
+    let same = Request::of(change).is_some_and(|request| request.wrote(&first));
     Ok(Some(Missed::Known { first, same }))
 }
