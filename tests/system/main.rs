@@ -8,6 +8,8 @@ mod controller;
 mod desired_state;
 mod disk;
 mod error_kinds;
+mod fire_by_id;
+mod group_requests;
 mod groups;
 mod history;
 mod hostile;

@@ -207,7 +207,7 @@ impl Group {
         }
         each_instance_once(&members)?;
         let has_key = share_key(&mut members);
-        let _turns = match turns(&engine, &members).await {
+        let _turns = match turns(&engine, by_id(&members)).await {
             Ok(turns) => turns,
             Err(late) => return Err(failed(late, members.swap_remove(late).contended())),
         };
@@ -291,12 +291,15 @@ fn share_key(members: &mut [Box<dyn Member>]) -> bool {
     true
 }
 
-/// The turns of all changes by id, in the order of their instances, so that two groups do not wait for each other. An error is the
-/// place of a change whose turn did not come.
-async fn turns<'a>(engine: &'a Engine, members: &[Box<dyn Member>]) -> Result<Vec<Turn<'a>>, usize> {
+/// The instances that are changed by id, with the places of the changes.
+fn by_id(members: &[Box<dyn Member>]) -> BTreeSet<(Key, usize)> {
     let by_id = members.iter().enumerate().filter(|(_, member)| member.is_by_id());
-    let keys: BTreeSet<(Key, usize)> =
-        by_id.filter_map(|(place, member)| Some((member.key()?.clone(), place))).collect();
+    by_id.filter_map(|(place, member)| Some((member.key()?.clone(), place))).collect()
+}
+
+/// The turns on these instances, in their order, so that two groups do not wait for each other. An error is the place of a change
+/// whose turn did not come.
+async fn turns(engine: &Engine, keys: BTreeSet<(Key, usize)>) -> Result<Vec<Turn<'_>>, usize> {
     let mut turns = Vec::with_capacity(keys.len());
     for (key, place) in keys {
         turns.push(engine.turns.take(&key, &engine.clock).await.ok_or(place)?);
