@@ -27,7 +27,7 @@ use std::fmt;
 pub enum ErrorKind {
     /// There is no such instance, or what was asked for is not kept any more.
     NotFound,
-    /// An instance with this id exists already, or the request was made before.
+    /// An instance with this id exists already.
     AlreadyExists,
     /// Another caller changed the instance first. Read it and decide again.
     Conflict,
