@@ -838,12 +838,10 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub fn into_data(self) -> S {
             self.raw.into_data()
         }
-        /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
+        /// Makes the next transition idempotent: repeated with the same key, it returns the first result. With `None`, the
+        /// transition has no key.
         #[must_use]
-        pub fn with_key(
-            self,
-            key: impl ::core::convert::Into<::std::string::String>,
-        ) -> Self {
+        pub fn with_key(self, key: impl ::fsm_runtime::IntoIdempotencyKey) -> Self {
             Self {
                 raw: self.raw.with_key(key),
             }
