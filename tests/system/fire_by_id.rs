@@ -20,8 +20,8 @@ enum List {
     Closed,
 }
 
-fn push(mut list: list::List, event: list::event::Push) -> list::List {
-    list.numbers.push(event.number);
+fn push(mut list: list::List, list::event::Push { number }: list::event::Push) -> list::List {
+    list.numbers.push(number);
     list
 }
 
@@ -113,7 +113,9 @@ async fn every_change_takes_an_optional_key() {
     let b = jobs.create_with_key("b", queued(), Some("c")).await.unwrap();
     assert_eq!(jobs.create_with_key("b", queued(), Some(Cow::from("c"))).await.unwrap().version(), 1);
     assert_eq!(b.with_key(Some(String::from("s"))).start().await.unwrap().version(), 2);
-    assert_eq!(jobs.fire_with_key("b", job::event::Start, &String::from("s")).await.unwrap().version(), 2);
+    let text = String::from("s");
+    assert_eq!(jobs.fire_with_key("b", job::event::Start, &text).await.unwrap().version(), 2);
+    assert_eq!(jobs.fire_with_key("b", job::event::Start, Some(text)).await.unwrap().version(), 2);
     for version in [3, 4] {
         assert_eq!(jobs.fire_with_key("b", job::event::Restart, none).await.unwrap().version(), version);
     }

@@ -27,8 +27,8 @@ fn has_enough(stock: &stock::Stock, event: &stock::event::Take) -> Result<(), &'
     if stock.left >= event.items { Ok(()) } else { Err("too few are left") }
 }
 
-fn take(stock: stock::Stock, event: stock::event::Take) -> stock::Stock {
-    stock::Stock { left: stock.left - event.items }
+fn take(stock::Stock { left }: stock::Stock, stock::event::Take { items }: stock::event::Take) -> stock::Stock {
+    stock::Stock { left: left - items }
 }
 
 struct World {

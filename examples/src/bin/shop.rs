@@ -250,7 +250,7 @@ async fn main() -> anyhow::Result<()> {
     let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
     let (orders, coupons) = (runtime.machines(), runtime.machines());
-    let shop = Shop { runtime: runtime.clone(), orders, coupons };
+    let state = Shop { runtime: runtime.clone(), orders, coupons };
     let app = Router::new()
         .route("/orders", get(list))
         .route("/orders/{id}", get(show).post(create))
@@ -260,7 +260,7 @@ async fn main() -> anyhow::Result<()> {
         .route("/orders/{id}/cancel", post(cancel))
         .route("/orders/{id}/events", get(follow))
         .route("/coupons/{code}", post(create_coupon))
-        .with_state(shop);
+        .with_state(state);
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
 

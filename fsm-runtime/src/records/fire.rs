@@ -134,7 +134,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
     }
 
     /// The result of the first request with the same key.
-    pub(super) fn replay(self: Box<Self>, first: &HistoryEntry) -> Result<R, TransitionError<M>> {
+    pub(super) fn replay(&self, first: &HistoryEntry) -> Result<R, TransitionError<M>> {
         replayed(&self.machines.engine, &self.machines.origin, first, self.wrap)
     }
 

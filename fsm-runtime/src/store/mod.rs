@@ -14,6 +14,7 @@ mod change;
 pub mod contract;
 mod error;
 mod history;
+mod key_text;
 mod lease;
 mod limits;
 mod query;
@@ -30,6 +31,7 @@ pub use change::{
 };
 pub use error::{OpenError, RestoreError, StoreError};
 pub use history::{HistoryEntry, HistoryKind};
+pub use key_text::KeyText;
 pub use lease::{Lease, PresenceError, Renewal};
 pub(crate) use limits::shortened;
 pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
