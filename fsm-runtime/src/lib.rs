@@ -103,6 +103,9 @@ pub use engine::{
     store_health::StoreCall,
 };
 pub use error_kind::ErrorKind;
+/// The same under its own name, in which rustc suggests imports.
+#[doc(hidden)]
+pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
@@ -120,13 +123,14 @@ pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkCl
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
-    pub use crate::{Machines, Outcome, Runtime, WorkError};
-    pub use fsm_core::StateMachine;
+    pub use crate::{Durable, Machines, Outcome, Runtime, WorkError};
+    pub use fsm_core::{Name as _, StateMachine};
 }
 
 /// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::machine::Seal;
+    pub use crate::records::FireOnAnyRecord;
     pub use serde;
 }
