@@ -216,10 +216,7 @@ impl<S: DurableState> RawTask<S> {
     ///
     /// # Cancel safety
     /// When the future is dropped, the checkpoint is stored as a whole or not at all.
-    pub fn checkpoint(
-        &self,
-        checkpoint: &S::Checkpoint,
-    ) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
+    pub fn checkpoint(&self, checkpoint: &S::Checkpoint) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
     where
         S: Checkpointed,
     {

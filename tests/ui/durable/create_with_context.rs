@@ -16,11 +16,8 @@ enum Order {
 
 async fn run(orders: Machines<Order>) {
     let _ = orders.create("swapped", (Shop, order::Cart)).await;
-    let _ = orders.create("alone", order::Cart).await;
-    let _ = orders.create("not initial", (order::Paid, Shop)).await;
     let _ = orders.create("enum", (Order::Cart, Shop)).await;
     let _ = orders.create("enum alone", Order::Cart).await;
-    let _ = orders.create("other context", (order::Cart, 1)).await;
 }
 
 fn main() {}
