@@ -119,7 +119,7 @@ pub use store::{HistoryQuery, Page};
 pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
-/// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
+/// The items that a program with durable machines needs, and code that is generic over machines: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
