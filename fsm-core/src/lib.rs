@@ -100,6 +100,7 @@ mod graph;
 mod json;
 mod machine;
 mod mermaid;
+mod misuse;
 mod names;
 mod path;
 mod table;
@@ -110,6 +111,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::diff::diff;
+    pub use crate::misuse::FireOnAny;
     pub use alloc::boxed::Box;
 
     /// An expression of the declaration. The derive does not parse it; a syntax error appears once, at the user's tokens.

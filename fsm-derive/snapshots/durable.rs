@@ -351,11 +351,11 @@ pub mod report {
     ///An initial state of `Report`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Report`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Report` is `Requested`"
+        label = "expected `report::Requested`",
+        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
     )]
     #[doc(hidden)]
-    pub trait __Initial: ::fsm_runtime::DurableState<Machine = Report> {
+    pub trait __Initial {
         #[doc(hidden)]
         fn __seal(&self) -> __Seal;
     }
@@ -363,13 +363,6 @@ pub mod report {
     impl __Initial for Requested {
         fn __seal(&self) -> __Seal {
             __Seal
-        }
-    }
-    #[automatically_derived]
-    impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
-        type Initial = S;
-        fn parts(birth: S, _: ::fsm_runtime::__private::Seal) -> (S, ()) {
-            (birth, ())
         }
     }
     ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
@@ -385,7 +378,7 @@ pub mod report {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
@@ -453,7 +446,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -541,6 +534,14 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Written(_) => State::Written,
             }
         }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_runtime::core::__private::FireOnAny>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<Report> for Any {
@@ -598,7 +599,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Requested> for event::Begin {
         type Next = Machine<Writing>;
         #[inline]
-        fn fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
             let Requested { title } = machine.state;
             Machine {
                 state: Writing { title },
@@ -635,7 +636,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Writing> for event::Finish {
         type Next = Machine<Written>;
         #[inline]
-        fn fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
             let Writing { title } = machine.state;
             let Self { text } = self;
             Machine {
@@ -826,6 +827,33 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.kind()
         }
     }
+    ///From what a `Report` is created.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not an initial state of `Report`",
+        label = "expected `report::Requested`",
+        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
+    )]
+    #[doc(hidden)]
+    pub trait __CreateFrom {
+        #[doc(hidden)]
+        type Initial: ::fsm_runtime::DurableState<Machine = Report>;
+        #[doc(hidden)]
+        fn __parts(self, seal: __Seal) -> (Self::Initial, ());
+    }
+    #[automatically_derived]
+    impl __CreateFrom for Requested {
+        type Initial = Requested;
+        fn __parts(self, _: __Seal) -> (Requested, ()) {
+            (self, ())
+        }
+    }
+    #[automatically_derived]
+    impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
+        type Initial = S::Initial;
+        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
+            initial.__parts(__Seal)
+        }
+    }
     /**A stored `Report` whose state `S` is known at compile time.
 
 Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
@@ -951,6 +979,14 @@ Each transition is one compare-and-swap from the version that was read. Through 
         #[must_use]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_runtime::__private::FireOnAnyRecord>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]

@@ -256,8 +256,8 @@ pub mod switch {
     ///An initial state of `Switch`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Switch`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Switch` is `Off`"
+        label = "expected `switch::Off`",
+        note = "the initial state of `Switch` is `Off`; a state is written as its struct in the module `switch`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub trait __Initial {
@@ -281,7 +281,7 @@ pub mod switch {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
     }
     /**A `Switch` whose state `S` is known at compile time.
 
@@ -314,7 +314,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
@@ -398,6 +398,11 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::On(_) => State::On,
             }
         }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_core::__private::FireOnAny>(self, event: E) -> E::Next {
+            event.__next()
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<Switch> for Any {
@@ -435,7 +440,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Off> for event::Flip {
         type Next = Machine<On>;
         #[inline]
-        fn fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
             Machine { state: On }
         }
     }
@@ -443,7 +448,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<On> for event::Flip {
         type Next = Machine<Off>;
         #[inline]
-        fn fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
             Machine { state: Off }
         }
     }

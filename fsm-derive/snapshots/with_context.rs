@@ -364,8 +364,8 @@ pub mod order {
     ///An initial state of `Order`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Order`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Order` is `Cart`"
+        label = "expected `order::Cart`",
+        note = "the initial state of `Order` is `Cart`; a state is written as its struct in the module `order`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub trait __Initial {
@@ -389,7 +389,7 @@ pub mod order {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
@@ -434,7 +434,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
         /// The context, which all states share.
         #[must_use]
@@ -566,6 +566,11 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Shipped(machine) => &mut machine.context,
             }
         }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_core::__private::FireOnAny>(self, event: E) -> E::Next {
+            event.__next()
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<(Order, Shop)> for Any {
@@ -640,7 +645,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Cart> for event::Add {
         type Next = Machine<Cart>;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
             let target = __user_code::with_Cart_Add(state, self, &mut context);
             Machine { state: target, context }
@@ -663,7 +668,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
             match <Self as __EventOf<
                 Cart,
@@ -707,7 +712,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Paid> for event::Ship {
         type Next = Machine<Shipped>;
         #[inline]
-        fn fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
             let Machine { state, context } = machine;
             let target = Shipped;
             Machine { state: target, context }

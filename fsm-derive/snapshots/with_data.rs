@@ -443,8 +443,8 @@ pub(crate) mod text {
     ///An initial state of `Text`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Text`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Text` is `Draft`"
+        label = "expected `text::Draft`",
+        note = "the initial state of `Text` is `Draft`; a state is written as its struct in the module `text`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub(crate) trait __Initial<'a, T: Clone> {
@@ -468,7 +468,7 @@ pub(crate) mod text {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
@@ -514,7 +514,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -618,6 +618,14 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Withdrawn(_) => State::Withdrawn,
             }
         }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub(crate) fn fire<E: ::fsm_core::__private::FireOnAny>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
+        }
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
@@ -708,7 +716,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
             match <Self as __EventOf<
                 'a,
                 Draft<T>,
@@ -766,7 +774,11 @@ It starts in an initial state, is moved by the events that its state declares, a
             Machine<'a, Draft<T>, T>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(
+            self,
+            machine: Machine<'a, Review<'a, T>, T>,
+            _: __Seal,
+        ) -> Self::Next {
             match __user_code::with_Review_Decide(machine.state, self) {
                 choice::ReviewDecide::Published(state) => {
                     choice::ReviewDecide::Published(Machine {
@@ -799,7 +811,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -822,7 +834,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,

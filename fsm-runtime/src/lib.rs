@@ -103,6 +103,9 @@ pub use engine::{
     store_health::StoreCall,
 };
 pub use error_kind::ErrorKind;
+/// The same under its own name, in which rustc suggests imports.
+#[doc(hidden)]
+pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
@@ -116,17 +119,18 @@ pub use store::{HistoryQuery, Page};
 pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
-/// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
+/// The items that a program with durable machines needs, and code that is generic over machines: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
-    pub use crate::{Machines, Outcome, Runtime, WorkError};
-    pub use fsm_core::StateMachine;
+    pub use crate::{Durable, Machines, Outcome, Runtime, WorkError};
+    pub use fsm_core::{Name as _, StateMachine};
 }
 
 /// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::machine::Seal;
+    pub use crate::records::FireOnAnyRecord;
     pub use serde;
 }

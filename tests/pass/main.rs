@@ -16,6 +16,7 @@ mod locals;
 mod macros;
 mod names;
 mod nested;
+mod prelude;
 mod private;
 mod superstates;
 mod timers;

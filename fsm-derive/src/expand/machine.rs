@@ -7,7 +7,6 @@ use super::{docs, states::pattern};
 use crate::{
     model::{State, plain},
     normalize::{Cx, local},
-    suggest,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -32,44 +31,16 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn initial(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
-    let born: Vec<_> = (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].initial).collect();
-    let names = born.iter().map(|state| &cx.machine.states[*state].name);
     let message = format!("`{{Self}}` is not an initial state of `{name}`");
-    let note = match &born[..] {
-        [_] => format!("the initial state of `{name}` is {}", suggest::list(names)),
-        _ => format!("the initial states of `{name}` are {}", suggest::list(names)),
-    }
-    .replace('{', "{{")
-    .replace('}', "}}");
+    let (label, note) = (docs::initial_label(cx, None), docs::initial_note(cx.machine));
     let doc = format!("An initial state of `{name}`.");
-    let types = born.iter().map(|state| cx.state_ty(*state));
+    let types = cx.initial_states().map(|state| cx.state_ty(state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
-    let supertrait = cx.durable().then(|| {
-        let (runtime, enum_ty) = (&cx.runtime, &cx.enum_ty);
-        quote!(: #runtime::DurableState<Machine = #enum_ty>)
-    });
-    let bridge = cx.durable().then(|| {
-        let (runtime, s, enum_ty) = (&cx.runtime, &cx.s, &cx.enum_ty);
-        let (birth, parts) = match &cx.context {
-            None => (quote!(#s), quote!((birth, ()))),
-            Some(context) => (quote!((#s, #context)), quote!(birth)),
-        };
-        let context = cx.context_or_unit();
-        quote! {
-            #[automatically_derived]
-            impl<#s: __Initial> #runtime::CreateFrom<#birth> for #enum_ty {
-                type Initial = #s;
-                fn parts(birth: #birth, _: #runtime::__private::Seal) -> (#s, #context) {
-                    #parts
-                }
-            }
-        }
-    });
     quote! {
         #[doc = #doc]
-        #[diagnostic::on_unimplemented(message = #message, label = "a machine cannot start in this state", note = #note)]
+        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
         #[doc(hidden)]
-        #vis trait __Initial #params #supertrait #clause {
+        #vis trait __Initial #params #clause {
             #[doc(hidden)]
             fn __seal(&self) -> __Seal;
         }
@@ -81,7 +52,6 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
                 }
             }
         )*
-        #bridge
     }
 }
 
@@ -153,7 +123,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// What [`Machine::fire`] returns.
             type Next;
             #[doc(hidden)]
-            fn fire(self, machine: #machine, seal: __Seal) -> Self::Next;
+            fn __fire(self, machine: #machine, seal: __Seal) -> Self::Next;
             #transition
             #record
         }
@@ -209,7 +179,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             /// Fires an event that its state declares.
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
-                event.fire(self, __Seal)
+                event.__fire(self, __Seal)
             }
             #methods
         }
@@ -354,7 +324,7 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {
-    let (core, vis) = (&cx.core, cx.vis(1));
+    let (core, e, vis) = (&cx.core, &cx.e, cx.vis(1));
     // A context need not implement the others.
     let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
     let derives = cx.derives(1, |name| of_both.contains(&name));
@@ -416,6 +386,11 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                 }
             }
             #context
+            /// Explains why it does not compile.
+            #[doc(hidden)]
+            #vis fn fire<#e: #core::__private::FireOnAny>(self, event: #e) -> #e::Next {
+                event.__next()
+            }
         }
         #[automatically_derived]
         impl #params ::core::convert::From<#whole> for Any #args #clause {

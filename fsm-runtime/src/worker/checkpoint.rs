@@ -8,7 +8,7 @@ use crate::{
     store::{Change, Checkpoint, Key, Row, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{any::type_name, future::Future, sync::Arc};
+use std::{any::type_name, future::Future, pin::Pin, sync::Arc};
 
 /// A `work` state with checkpoints.
 ///
@@ -53,7 +53,7 @@ pub(crate) fn keep<P: Serialize>(
     engine: Arc<Engine>,
     attempt: &Attempt,
     checkpoint: &P,
-) -> impl Future<Output = Result<(), WorkError>> + Send + 'static + use<P> {
+) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>> {
     let Row { key, incarnation, version, fence, .. } = &attempt.row;
     let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
     let change = to_json(checkpoint).map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });

@@ -8,8 +8,8 @@ use crate::{
     store::Row,
 };
 use fsm_core::{Accepts, StateMachine, Target};
-use serde::Serialize;
-use std::{fmt, future::Future, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
 /// The return type of a worker's method: an event of the state, [`requeue_after`](RawTask::requeue_after), or an error.
 pub type Outcome<S> = Result<Done<S>, WorkError>;
@@ -195,8 +195,9 @@ impl<S: DurableState> RawTask<S> {
     }
 }
 
-// A block of its own: with a bound on the method, a misuse would be reported twice.
-impl<S: Checkpointed> RawTask<S> {
+// The bounds are on the methods, and neither returns a projection or an `impl Future` of `S`: so a state without checkpoints is one
+// error, with the text of `Checkpointed`.
+impl<S: DurableState> RawTask<S> {
     /// Stores a checkpoint for the next attempt in this state: after a failure, after the end of the process, or after
     /// [`requeue_after`](Self::requeue_after).
     ///
@@ -215,10 +216,10 @@ impl<S: Checkpointed> RawTask<S> {
     ///
     /// # Cancel safety
     /// When the future is dropped, the checkpoint is stored as a whole or not at all.
-    pub fn checkpoint(
-        &self,
-        checkpoint: &S::Checkpoint,
-    ) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+    pub fn checkpoint(&self, checkpoint: &S::Checkpoint) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
+    where
+        S: Checkpointed,
+    {
         checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, checkpoint)
     }
 
@@ -227,7 +228,10 @@ impl<S: Checkpointed> RawTask<S> {
     ///
     /// # Errors
     /// A permanent error when the stored checkpoint is not of the declared type.
-    pub fn last_checkpoint(&self) -> Result<Option<S::Checkpoint>, WorkError> {
+    pub fn last_checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, WorkError>
+    where
+        S: Checkpointed<Checkpoint = C>,
+    {
         checkpoint::read(self.claim.row())
     }
 }

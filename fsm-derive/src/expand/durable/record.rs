@@ -62,7 +62,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {
-    let vis = cx.vis(1);
+    let (runtime, e, vis) = (&cx.runtime, &cx.e, cx.vis(1));
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
@@ -118,6 +118,11 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #[must_use]
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
+            }
+            /// Explains why it does not compile.
+            #[doc(hidden)]
+            #vis fn fire<#e: #runtime::__private::FireOnAnyRecord>(self, event: #e) -> #e::Next {
+                event.__next()
             }
         }
         #(
