@@ -4,7 +4,7 @@ use super::lease::peers;
 use crate::{
     clock::FOREVER,
     engine::{Engine, background::BackgroundTasks},
-    store::{Due, HistoryQuery, Key, Scope, StoreError},
+    store::{ChangeListener as _, Due, HistoryQuery, Key, Scope, StoreError},
     supervisor::Supervisor,
 };
 use std::{
@@ -219,8 +219,8 @@ async fn catch_up(engine: &Engine, newest: &mut u64) -> Result<(), StoreError> {
         let entries = engine.asked("history", engine.store.history(query)).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         *newest = last.sequence;
-        engine.notifier.notify_waiters(entries.iter().map(|entry| entry.key.clone()));
-        engine.notifier.publish(entries.into_iter().map(|entry| entry.key));
+        let changed: Vec<Key> = entries.into_iter().map(|entry| entry.key).collect();
+        engine.notifier.changed(&changed);
     }
 }
 

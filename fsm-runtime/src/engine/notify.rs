@@ -1,15 +1,24 @@
 //! Change notification for the controller and for waiting callers, and the wait until the controller is idle.
 
-use crate::{store::Key, sync::Mutex};
-use std::{collections::HashSet, mem, sync::MutexGuard};
+use crate::{
+    store::{ChangeListener, Key, LocalChanges},
+    sync::Mutex,
+};
+use std::{
+    collections::HashSet,
+    mem,
+    sync::{Arc, MutexGuard, Weak},
+};
 use tokio::sync::{Notify, broadcast, oneshot};
 
-/// Notifies of changed instances.
+/// Notifies of changed instances: within this runtime, and the other runtimes on the same store object.
 ///
 /// The controller has a set that loses nothing and holds each key once. Waiting callers have a broadcast, and read the
 /// instance when they have missed a message.
 pub(crate) struct Notifier {
     waiting: broadcast::Sender<Key>,
+    /// The other runtimes on the store object.
+    local: LocalChanges,
     /// `None` until a controller listens.
     pending: Mutex<Option<HashSet<Key>>>,
     /// Callers that wait until the controller is idle.
@@ -25,16 +34,33 @@ struct Asking {
 }
 
 impl Notifier {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// A notifier that is linked with those of the other runtimes on a store object.
+    pub(crate) fn linked(local: &LocalChanges) -> Arc<Self> {
+        let notifier = Arc::new(Self {
             waiting: broadcast::Sender::new(1_024),
+            local: local.clone(),
             pending: Mutex::default(),
             asking: Mutex::default(),
             wake: Notify::new(),
-        }
+        });
+        let listener: Weak<Self> = Arc::downgrade(&notifier);
+        local.join(listener);
+        notifier
     }
 
-    /// Notifies the controller that `keys` have changed.
+    /// Notifies everyone that this runtime has changed `keys`.
+    pub(crate) fn committed(&self, keys: Vec<Key>) {
+        self.committed_by_worker(&keys);
+        self.publish(keys.into_iter());
+    }
+
+    /// Notifies everyone but the controller of this runtime, which reads the row when the worker has ended.
+    pub(crate) fn committed_by_worker(&self, keys: &[Key]) {
+        self.notify_waiters(keys);
+        self.local.announce(self, keys);
+    }
+
+    /// Notifies only the controller of this runtime that `keys` have changed.
     pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.extend(keys);
@@ -42,11 +68,10 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// Notifies waiting callers.
-    pub(crate) fn notify_waiters(&self, keys: impl Iterator<Item = Key>) {
+    fn notify_waiters(&self, keys: &[Key]) {
         for key in keys {
             // There may be no receiver.
-            let _ = self.waiting.send(key);
+            let _ = self.waiting.send(key.clone());
         }
     }
 
@@ -123,5 +148,13 @@ impl Notifier {
             }
             self.wake.notified().await;
         }
+    }
+}
+
+/// For what others have committed: another runtime on the store object, or another process.
+impl ChangeListener for Notifier {
+    fn changed(&self, keys: &[Key]) {
+        self.notify_waiters(keys);
+        self.publish(keys.iter().cloned());
     }
 }

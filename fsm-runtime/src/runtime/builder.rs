@@ -228,9 +228,9 @@ impl Builder {
         let unknown = Unknown::new(tolerant);
         let health = Arc::new(HealthRegistry::new(clock.clone()));
         let engine = Arc::new(Engine {
+            notifier: Notifier::linked(store.local_changes()),
             store,
             clock,
-            notifier: Notifier::new(),
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),

@@ -17,7 +17,7 @@ use crate::{
     engine::Engine,
     records::{Durable, Group, Machines},
     store::{Lease, Origin, Store, StoreError},
-    subscription::{StartPosition, SubscribeError, Subscription},
+    subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
 };
 use fsm_core::Graph;
@@ -79,6 +79,30 @@ impl Runtime {
     /// subscription in both cases.
     pub async fn subscribe(&self, name: &str, start: StartPosition) -> Result<Subscription, SubscribeError> {
         Subscription::new(self.0.engine.clone(), name, start).await
+    }
+
+    /// Removes the stored position of subscriber `name`. Returns whether there was one. Stop its [`Subscription`] first: an
+    /// acknowledgement stores a position again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the position is removed or not. Calling it again is safe.
+    pub async fn unsubscribe(&self, name: &str) -> Result<bool, StoreError> {
+        self.0.engine.store.remove_position(name.to_owned()).await
+    }
+
+    /// Follows all changes of the store from `start`, without a name and without a stored position. For one machine or instance, and
+    /// typed changes, use [`Machines::changes`].
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn changes(&self, start: StartPosition) -> Result<EntryStream, SubscribeError> {
+        EntryStream::new(self.0.engine.clone(), start).await
     }
 
     /// The rows of the registered machines that this code does not know and leaves unchanged, counted by state and schema version.
@@ -192,6 +216,26 @@ impl Runtime {
 }
 
 impl Runtime {
+    /// Completes when the shutdown begins, or when the last handle of the runtime is dropped. The future does not hold the
+    /// runtime. Streams of changes end at the same time.
+    ///
+    /// A server that is given it as its shutdown signal stops together with the runtime; `docs/http.md` shows that for axum.
+    ///
+    /// ```
+    /// # use fsm_runtime::prelude::*;
+    /// # async fn serve(_shutdown: impl Future<Output = ()> + Send + 'static) {}
+    /// # async fn example(runtime: Runtime) {
+    /// let server = tokio::spawn(serve(runtime.stopping()));
+    /// runtime.shutdown(std::time::Duration::from_secs(10)).await;
+    /// # drop(server); }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.0.engine.closing.clone().cancelled_owned()
+    }
+
     /// Waits until the work has ended: after a [`shutdown`](Self::shutdown), or because the runtime itself failed too often, for example
     /// by a `tracing` layer that panics; [`failed`](Shutdown::failed) says which. Before that, the runtime restarts by itself, and
     /// [`status`](Self::status) has the number of restarts. A program that is useless without its workers waits for this and exits, so
