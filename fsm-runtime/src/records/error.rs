@@ -89,7 +89,9 @@ pub enum WaitError {
         version: u64,
     },
     /// The instance was removed before it reached the state that was waited for.
-    #[error("{key} was removed in `{state}`, version {version}, and did not reach `{wanted}`; its history has the reason")]
+    #[error(
+        "{key} was removed in `{state}`, version {version}, and did not reach `{wanted}`; its history has the reason"
+    )]
     Removed {
         /// Which instance.
         key: Key,

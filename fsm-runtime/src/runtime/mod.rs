@@ -1,5 +1,6 @@
 //! The started runtime: its handles, its status, its shutdown.
 
+mod auto_clock;
 mod builder;
 pub(crate) mod compatibility;
 mod error;
@@ -13,6 +14,7 @@ pub use retention::Retention;
 
 use self::compatibility::unknown_rows;
 use crate::{
+    clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
     engine::Engine,
     records::{Durable, Group, Machines},
@@ -195,6 +197,64 @@ impl Runtime {
         match controller.failed() {
             Some(why) => Err(IdleError::Failed(why.to_owned())),
             None => Ok(next),
+        }
+    }
+
+    /// For tests: lets `duration` of the clock's time pass, and does the work of the registered machines that falls due in it. The clock
+    /// stops at each due time until nothing is due or running, as with [`run_until_idle`](Self::run_until_idle), so a test need not
+    /// compute due times. Returns the time of the next due work or timer after that, if there is any.
+    ///
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+    /// # use fsm_runtime::{clock::ManualClock, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Trial, durable, derive(Serialize, Deserialize))]
+    /// enum Account {
+    ///     #[on(expire => Warned)]
+    ///     #[after("14d", expire)]
+    ///     Trial,
+    ///     #[on(expire => Closed)]
+    ///     #[after("14d", expire)]
+    ///     Warned,
+    ///     #[state(end)]
+    ///     Closed,
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    /// let runtime = Runtime::builder(Sqlite::in_memory()?).clock(clock.clock()).machine::<Account, _>(()).start().await?;
+    /// let accounts = runtime.machines::<Account>();
+    /// accounts.create("ada", account::Trial).await?;
+    /// runtime.run_for(&clock, 20 * day).await?;
+    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Warned);
+    /// runtime.run_for(&clock, 365 * day).await?;
+    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Closed);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`IdleError`]; [`IdleError::OtherClock`] if the runtime does not use `clock`.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, only a part of the time has passed.
+    pub async fn run_for(&self, clock: &ManualClock, duration: Duration) -> Result<Option<SystemTime>, IdleError> {
+        let now = &self.0.engine.clock;
+        if !clock.moves(now) {
+            return Err(IdleError::OtherClock);
+        }
+        let begin = now.elapsed();
+        let end = begin.saturating_add(duration);
+        loop {
+            let next = self.run_until_idle().await?;
+            let left = end.saturating_sub(now.elapsed());
+            let until_next = next.map(|next| next.duration_since(now.now()).unwrap_or_default());
+            match until_next.filter(|until_next| *until_next <= left) {
+                Some(until_next) => clock.advance(until_next),
+                None if left.is_zero() => return Ok(next),
+                None => clock.advance(left),
+            }
         }
     }
 

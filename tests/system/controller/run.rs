@@ -7,8 +7,9 @@ use fsm_runtime::{
     Machines, Runtime,
     clock::ManualClock,
     store::{
-        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges, Page,
-        PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
+        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease,
+        LocalChanges, Page, PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict,
+        sqlite::Sqlite,
     },
 };
 use std::{

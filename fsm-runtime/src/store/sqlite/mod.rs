@@ -9,9 +9,9 @@ mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges, MAX_VALUE_BYTES,
-    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
-    StoreFuture, TransactionalSql, Verdict,
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
+    MAX_VALUE_BYTES, OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
@@ -216,7 +216,13 @@ impl Sqlite {
         schema::prepare(&mut connection, &file, None)?;
         let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())
             .map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory(), local_changes: LocalChanges::new() })))
+        Ok(Self(Arc::new(Inner {
+            file,
+            writer,
+            readers: None,
+            presence: Presence::in_memory(),
+            local_changes: LocalChanges::new(),
+        })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
