@@ -264,7 +264,7 @@ impl EventLoop {
             Ok(
                 StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
             ) => {
-                // The scan logs once that the store is away.
+                // The scan logs once that the store is unavailable.
                 log_key!(debug, key, %error, "the store failed; the instance is looked at again");
                 self.workers.free_slot(&key, &mut self.queue);
                 self.queue.notify_after(key, RETRY_LOOK);

@@ -190,11 +190,11 @@ impl<M: Durable> Latest<M> {
         Err(WaitError::Unreachable { key, wanted: what, state, version })
     }
 
-    fn timeout(&self, wanted: &'static str, waited: Duration, now: SystemTime) -> WaitError {
+    fn timeout(&self, what: &'static str, waited: Duration, now: SystemTime) -> WaitError {
         let state = self.state().as_str();
         let why = self.row.as_ref().and_then(|row| work_status(M::GRAPH, state, row, now));
         let (key, version) = (self.meta.key().clone(), self.meta.version());
-        WaitError::Timeout { key, wanted, waited, state, version, why }
+        WaitError::Timeout { key, wanted: what, waited, state, version, why }
     }
 }
 

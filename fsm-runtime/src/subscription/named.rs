@@ -41,12 +41,11 @@ impl Subscription {
     pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
         let mut follower = Follower::new(engine.clone(), Some(name.to_owned()), None);
         let stored = engine.store.subscriber_position(name.to_owned()).await?;
-        match stored {
-            Some(position) => follower.start_at(position),
-            None => {
-                follower.start_from(start).await?;
-                engine.store.save_position(name.to_owned(), follower.position()).await?;
-            }
+        if let Some(position) = stored {
+            follower.start_at(position);
+        } else {
+            follower.start_from(start).await?;
+            engine.store.save_position(name.to_owned(), follower.position()).await?;
         }
         Ok(Self { follower, name: name.to_owned() })
     }

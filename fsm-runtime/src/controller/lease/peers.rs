@@ -30,7 +30,7 @@ pub(in crate::controller) async fn watch(
 ) {
     let mut foreign = engine.store.foreign_changes();
     loop {
-        // The scan reports a store that is away.
+        // The scan reports a store that is unavailable.
         if let Ok(now) = alive(&engine, &me).await {
             if !known.is_subset(&now) {
                 left.notify_one();
