@@ -197,8 +197,11 @@ mod first {
         Sent { euros: u32 },
     }
 
-    fn post(draft: letter::Draft, event: letter::event::Post) -> letter::Sent {
-        letter::Sent { euros: draft.euros + event.stamp }
+    fn post(
+        letter::Draft { euros }: letter::Draft,
+        letter::event::Post { stamp }: letter::event::Post,
+    ) -> letter::Sent {
+        letter::Sent { euros: euros + stamp }
     }
 }
 
@@ -214,8 +217,11 @@ mod second {
         Posted { cents: u32 },
     }
 
-    fn post(draft: letter::Draft, event: letter::event::Post) -> letter::Posted {
-        letter::Posted { cents: draft.cents + event.stamp * 100 }
+    fn post(
+        letter::Draft { cents }: letter::Draft,
+        letter::event::Post { stamp }: letter::event::Post,
+    ) -> letter::Posted {
+        letter::Posted { cents: cents + stamp * 100 }
     }
 }
 

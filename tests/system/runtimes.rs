@@ -113,7 +113,7 @@ async fn x6_a_runtime_takes_over_what_another_gives_back() {
 }
 
 #[tokio::test]
-async fn stopping_completes_when_the_shutdown_begins() {
+async fn c12_streams_and_servers_stop_when_the_shutdown_begins() {
     let store = Sqlite::in_memory().unwrap();
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH + HOUR);
     let (workers, mut calls) = puppets();

@@ -82,8 +82,8 @@ async fn a_wait_ends_when_no_transition_leads_there() {
     );
     assert!(matches!(error, WaitError::Unreachable { .. }));
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotAccepted, false));
-    let wanted = |state| matches!(state, parcel::State::Packed | parcel::State::Travelling);
-    let error = soon(parcels.wait_until("a", HOUR, "a parcel on its way", wanted)).await.map(drop).unwrap_err();
+    let on_its_way = |state| matches!(state, parcel::State::Packed | parcel::State::Travelling);
+    let error = soon(parcels.wait_until("a", HOUR, "a parcel on its way", on_its_way)).await.map(drop).unwrap_err();
     assert!(matches!(error, WaitError::Unreachable { wanted: "a parcel on its way", .. }), "{error}");
     let error = soon(parcels.wait_until_passed("a", parcel::State::Lost, HOUR)).await.map(drop).unwrap_err();
     assert!(matches!(error, WaitError::Unreachable { wanted: "Lost", .. }), "{error}");

@@ -186,8 +186,9 @@ impl EventLoop {
     /// Answers callers that wait until there is nothing to do.
     fn answer_idle(&mut self) {
         // Without the lease, claims are held back.
-        if self.engine.notifier.is_asked() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim() {
-            self.engine.notifier.answer();
+        if self.engine.notifier.has_idle_waiters() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim()
+        {
+            self.engine.notifier.notify_idle();
         }
     }
 

@@ -22,12 +22,12 @@ pub(crate) struct Notifier {
     /// `None` until a controller listens.
     pending: Mutex<Option<HashSet<Key>>>,
     /// Callers that wait until the controller is idle.
-    asking: Mutex<Asking>,
+    idle_waiters: Mutex<IdleWaiters>,
     wake: Notify,
 }
 
 #[derive(Default)]
-struct Asking {
+struct IdleWaiters {
     waiting: Vec<oneshot::Sender<()>>,
     /// Whether a caller was added since the controller checked.
     new: bool,
@@ -40,7 +40,7 @@ impl Notifier {
             waiting: broadcast::Sender::new(1_024),
             local: local.clone(),
             pending: Mutex::default(),
-            asking: Mutex::default(),
+            idle_waiters: Mutex::default(),
             wake: Notify::new(),
         });
         let listener: Weak<Self> = Arc::downgrade(&notifier);
@@ -93,7 +93,7 @@ impl Notifier {
     /// Stops collecting changes for the controller.
     pub(crate) fn detach(&self) {
         *self.pending.lock() = None;
-        self.asking().waiting.clear();
+        self.idle_waiters().waiting.clear();
     }
 
     /// Completes when the controller is idle; at once if no controller listens.
@@ -105,9 +105,9 @@ impl Notifier {
                 return;
             }
             let (sender, idle) = oneshot::channel();
-            let mut asking = self.asking();
-            asking.waiting.push(sender);
-            asking.new = true;
+            let mut idle_waiters = self.idle_waiters();
+            idle_waiters.waiting.push(sender);
+            idle_waiters.new = true;
             idle
         };
         self.wake.notify_one();
@@ -116,21 +116,21 @@ impl Notifier {
     }
 
     /// Whether a caller waits until the controller is idle, and no change is pending.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn has_idle_waiters(&self) -> bool {
         let pending = self.pending.lock();
-        pending.as_ref().is_some_and(HashSet::is_empty) && !self.asking().waiting.is_empty()
+        pending.as_ref().is_some_and(HashSet::is_empty) && !self.idle_waiters().waiting.is_empty()
     }
 
     /// Notifies the callers that the controller is idle.
-    pub(crate) fn answer(&self) {
-        for waiting in mem::take(&mut self.asking().waiting) {
+    pub(crate) fn notify_idle(&self) {
+        for waiting in mem::take(&mut self.idle_waiters().waiting) {
             // The receiver may be gone.
             let _ = waiting.send(());
         }
     }
 
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.asking.lock()
+    fn idle_waiters(&self) -> MutexGuard<'_, IdleWaiters> {
+        self.idle_waiters.lock()
     }
 
     /// Waits for changes and takes them; empty if a caller waits until the controller is idle. Cancel safe: nothing is taken before
@@ -143,7 +143,7 @@ impl Notifier {
                     return mem::take(pending);
                 }
             }
-            if mem::take(&mut self.asking().new) {
+            if mem::take(&mut self.idle_waiters().new) {
                 return HashSet::new();
             }
             self.wake.notified().await;

@@ -43,7 +43,7 @@ struct Inner {
     controller: Option<Controller>,
     /// Of the registered machines.
     graphs: Vec<&'static Graph>,
-    /// What follows other processes' changes, and what forgets what is old. Ends when it is dropped.
+    /// The background tasks beside the controller. They end when it is dropped.
     _beside: Supervisor,
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 /// Connects the runtimes that use one store object, so that each is notified of what the others commit.
 ///
-/// A store keeps one, and returns it from [`Store::local_changes`](super::Store::local_changes). The runtimes do the rest.
+/// A store keeps one, and returns it from [`Store::local_changes`](super::Store::local_changes). The runtimes do the rest. What a program
+/// commits with [`Store::commit`](super::Store::commit) itself, without a runtime, is not announced; the next scan finds it.
 #[derive(Clone, Default)]
 pub struct LocalChanges(Arc<Mutex<Vec<Weak<dyn ChangeListener>>>>);
 
