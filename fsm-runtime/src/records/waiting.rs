@@ -106,8 +106,12 @@ impl<M: Durable> Machines<M> {
             let now = self.latest(&key).await?;
             // Read after the row, so that it has every visit before it.
             visits.read::<M>(&self.engine, &key, state).await?;
-            if now.state() == state || visits.found {
+            if now.state() == state {
                 return Ok(now.record());
+            }
+            if visits.found {
+                // The visit may be later than the row that was read.
+                return Ok(self.latest(&key).await?.record());
             }
             now.can_reach(state.as_str(), |other| other == state)?;
             if !wait.next().await {
