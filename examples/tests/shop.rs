@@ -162,3 +162,18 @@ fn an_unfinished_request_does_not_hold_up_the_stop() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn the_documentation_shows_the_code_of_the_shop() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lines = |file: &str| {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    let (shop, page) = (lines("src/bin/shop.rs"), lines("../docs/http.md"));
+    let parts: Vec<&str> = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        assert!(shop.contains(part), "this is not in the shop:\n{part}");
+    }
+}

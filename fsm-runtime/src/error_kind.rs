@@ -31,7 +31,7 @@ pub enum ErrorKind {
     AlreadyExists,
     /// Another caller changed the instance first. Read it and decide again.
     Conflict,
-    /// The instance's state does not declare the event.
+    /// The instance's state does not declare the event, or does not lead to the state that was waited for.
     NotAccepted,
     /// A guard refused the event.
     Refused,

@@ -116,7 +116,7 @@ pub use records::{
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};
-pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
+pub use subscription::{ChangeStream, Changed, ChangesQuery, EntryStream, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
 /// The items that a program with durable machines needs, and code that is generic over machines: `use fsm_runtime::prelude::*;`.

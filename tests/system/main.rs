@@ -19,6 +19,7 @@ mod machines;
 mod metrics;
 mod model;
 mod records;
+mod runtimes;
 mod schema;
 mod shared_file;
 mod sqlite;
@@ -26,6 +27,7 @@ mod statements;
 mod supervisor;
 mod trace;
 mod unknown_rows;
+mod waits;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

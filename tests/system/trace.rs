@@ -231,14 +231,14 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.state.as_str(), row.version), ("Running", 2), "no part of it is stored");
     }
-    assert_eq!(count("the store is back"), 0);
+    assert_eq!(count("the store is available again"), 0);
     other.execute_batch("ROLLBACK").unwrap();
     let stored = async {
         for id in ["a", "b", "d"] {
             world.row(id, |row| row.state == "Finished").await;
         }
         world.row("c", |row| row.error.is_some()).await;
-        until_count("the store is back", 1).await;
+        until_count("the store is available again", 1).await;
     };
     let advancing = async {
         loop {
@@ -254,9 +254,9 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
         assert_eq!(world.history(id).await.len(), 3);
     }
     let all = lines.0.lock().unwrap().clone();
-    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is away")).collect();
+    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is unavailable")).collect();
     assert_eq!(of_results.len(), 1, "one for the outage: {of_results:#?}");
     assert!(of_results[0].starts_with("ERROR") && of_results[0].contains(" machine=Job id="), "{of_results:?}");
-    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is back")).collect();
+    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is available again")).collect();
     assert!(back.len() == 1 && back[0].contains(&format!("results={}", ids.len())), "{back:?}");
 }

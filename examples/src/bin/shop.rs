@@ -25,14 +25,13 @@ use axum::{
 use fsm_runtime::{
     ChangesQuery, ErrorKind, GroupError, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
 };
-use futures_util::stream::{self, Stream};
+use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{env, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
 };
 
 /// An order, from the basket to the door.
@@ -234,12 +233,9 @@ async fn follow(
 ) -> Result<Sse<impl Stream<Item = Result<Event, SubscribeError>>>, ApiError> {
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()?.parse().ok());
     let query = last.into_iter().fold(ChangesQuery::of(id), ChangesQuery::after);
-    let changes = orders.changes(&query).await?;
-    let events = stream::try_unfold(changes, async |mut changes| {
-        let Some(change) = changes.next().await? else { return Ok(None) };
+    let events = orders.changes(&query).await?.into_stream().map_ok(|change| {
         let state = change.state().map_or("unknown", |state| state.as_str());
-        let event = Event::default().id(change.sequence().to_string()).data(state);
-        Ok(Some((event, changes)))
+        Event::default().id(change.sequence().to_string()).data(state)
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
@@ -265,15 +261,13 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serve = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
+    let serve = axum::serve(listener, app).with_graceful_shutdown(runtime.stopping());
     let server = tokio::spawn(serve.into_future());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    drop(stop);
-    // The shutdown ends the event streams, which the server waits for. The timeout limits the wait for other requests.
+    // The shutdown stops the server too, and ends the event streams, which it waits for. The timeout limits other requests.
     let timeout = Duration::from_secs(5);
     let (result, _) = tokio::join!(tokio::time::timeout(timeout, server), runtime.shutdown(timeout));
     match result {

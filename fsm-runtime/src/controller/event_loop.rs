@@ -186,8 +186,9 @@ impl EventLoop {
     /// Answers callers that wait until there is nothing to do.
     fn answer_idle(&mut self) {
         // Without the lease, claims are held back.
-        if self.engine.notifier.is_asked() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim() {
-            self.engine.notifier.answer();
+        if self.engine.notifier.has_idle_waiters() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim()
+        {
+            self.engine.notifier.notify_idle();
         }
     }
 
@@ -264,7 +265,7 @@ impl EventLoop {
             Ok(
                 StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
             ) => {
-                // The scan logs once that the store is away.
+                // The scan logs once that the store is unavailable.
                 log_key!(debug, key, %error, "the store failed; the instance is looked at again");
                 self.workers.free_slot(&key, &mut self.queue);
                 self.queue.notify_after(key, RETRY_LOOK);

@@ -32,7 +32,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
-    pub(crate) notifier: Notifier,
+    pub(crate) notifier: Arc<Notifier>,
     pub(crate) migrations: Arc<Migrations>,
     pub(crate) unknown: Unknown,
     pub(crate) definitions: Definitions,
@@ -102,31 +102,23 @@ impl Engine {
         self.commit_group(Group::from(change)).await
     }
 
-    /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. Waiting callers
-    /// are, except for a checkpoint, which is not a transition.
+    /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. All others are,
+    /// except for a checkpoint, which is not a transition.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
         let notifies = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
-        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await?;
-        sent.answered(&verdicts);
-        let verdict = verdicts.into_iter().next().ok_or_else(no_verdict)?;
-        if let (true, Verdict::Committed { rows }) = (notifies, &verdict) {
-            self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
+        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await;
+        let changed = sent.changed(verdicts.as_deref().ok());
+        if notifies {
+            self.notifier.committed_by_worker(&changed);
         }
-        Ok(verdict)
+        verdicts?.pop().ok_or_else(no_verdict)
     }
 
-    /// Counts, logs and notifies. Without verdicts, every change may have been committed: the controller reads the rows.
+    /// Counts, logs and notifies.
     fn notify(&self, sent: Sent, verdicts: Option<&[Verdict]>) {
-        let Some(verdicts) = verdicts else { return self.notifier.publish(sent.keys.into_iter().flatten()) };
-        sent.answered(verdicts);
-        for verdict in verdicts {
-            if let Verdict::Committed { rows } = verdict {
-                self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
-                self.notifier.publish(rows.iter().map(|row| row.key.clone()));
-            }
-        }
+        self.notifier.committed(sent.changed(verdicts));
     }
 
     /// Commits one change, and returns its row.
@@ -150,12 +142,18 @@ impl Sent {
         Self { keys: groups.iter().map(keys).collect(), committing: Committing::of(groups) }
     }
 
-    /// Counts and logs the verdicts.
-    fn answered(self, verdicts: &[Verdict]) {
+    /// Counts and logs the verdicts. Returns the instances that were changed; without verdicts, those that may have been.
+    fn changed(self, verdicts: Option<&[Verdict]>) -> Vec<Key> {
+        let Some(verdicts) = verdicts else { return self.keys.into_iter().flatten().collect() };
         self.committing.ended(verdicts);
+        let mut changed = Vec::new();
         for (keys, verdict) in self.keys.iter().zip(verdicts) {
             log(keys, verdict);
+            if let Verdict::Committed { rows } = verdict {
+                changed.extend(rows.iter().map(|row| row.key.clone()));
+            }
         }
+        changed
     }
 }
 

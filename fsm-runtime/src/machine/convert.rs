@@ -27,6 +27,23 @@ pub(crate) fn decode_entry<M: StoredMachine>(
     Stored { schema: *schema, state: to, data, context: context.as_deref() }.decode(migrations, &entry.key)
 }
 
+/// The state after `entry`, as it is called now; `None` if it is not declared.
+pub(crate) fn state_after<M: StoredMachine>(migrations: &Migrations, entry: &HistoryEntry) -> Option<M::State> {
+    // A migration can give an old name to another state.
+    if entry.schema < M::GRAPH.version
+        && entry.data.is_some()
+        && let Ok((machine, _)) = decode_entry::<M>(migrations, entry)
+    {
+        return Some(machine.state());
+    }
+    declared_state::<M>(&entry.to)
+}
+
+/// The state that is stored under a present or former name.
+pub(crate) fn declared_state<M: StoredMachine>(stored: &str) -> Option<M::State> {
+    M::GRAPH.state_was(stored)?.name.parse().ok()
+}
+
 /// The context of the machine that `row` describes, whatever its state is.
 pub(crate) fn context<M: StoredMachine>(migrations: &Migrations, row: &Row) -> Result<Box<M::Context>, RowError> {
     let (known, stored) = (M::GRAPH.version, row.context.as_deref().unwrap_or("null"));
@@ -69,8 +86,7 @@ fn decode_known<M: StoredMachine>(
     data: &str,
     context: &str,
 ) -> Result<Whole<M>, RowError> {
-    let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
-    let state = known.ok_or_else(|| RowError::UnknownState {
+    let state = declared_state::<M>(state).ok_or_else(|| RowError::UnknownState {
         key: key.clone(),
         state: state.to_owned(),
         known: M::State::ALL.iter().map(|state| state.as_str()).collect(),

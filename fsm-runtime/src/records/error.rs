@@ -73,6 +73,35 @@ pub enum WaitError {
         /// How its work stands, if it is in a `work` state.
         why: Option<String>,
     },
+    /// No path of transitions leads from the instance's state to the state that was waited for.
+    #[error(
+        "{key} cannot reach `{wanted}`: it is in `{state}`, version {version}, and no transitions lead from there to `{wanted}`; \
+         use `wait_until_passed` to count a state that it has left"
+    )]
+    Unreachable {
+        /// Which instance.
+        key: Key,
+        /// The state that was waited for.
+        wanted: &'static str,
+        /// The state in which it is.
+        state: &'static str,
+        /// Its version.
+        version: u64,
+    },
+    /// The instance was removed before it reached the state that was waited for.
+    #[error(
+        "{key} was removed in `{state}`, version {version}, and did not reach `{wanted}`; its history has the reason"
+    )]
+    Removed {
+        /// Which instance.
+        key: Key,
+        /// The state that was waited for.
+        wanted: &'static str,
+        /// The state in which it was.
+        state: &'static str,
+        /// Its last version.
+        version: u64,
+    },
     /// The instance has no desired state.
     #[error("no desired state is set for {key}; call `converge` to set one")]
     NoDesiredState {
@@ -90,7 +119,8 @@ impl WaitError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::NoDesiredState { .. } => ErrorKind::NotFound,
+            Self::Unreachable { .. } => ErrorKind::NotAccepted,
+            Self::Removed { .. } | Self::NoDesiredState { .. } => ErrorKind::NotFound,
             Self::Read(error) => error.kind(),
         }
     }

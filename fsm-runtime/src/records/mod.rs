@@ -17,6 +17,7 @@ mod operator;
 mod query;
 mod record;
 mod transition;
+mod waiting;
 
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};

@@ -1,7 +1,7 @@
 //! The builder of a runtime: settings, the checks before the start, and the start.
 
 use super::{Inner, Runtime, StartError};
-use super::{Retention, compatibility::check, rearm::arm, retention::prune_loop};
+use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::Clock,
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
@@ -15,7 +15,7 @@ use crate::{
     },
     machine::{Migrations, OldState, Unknown, WorkState},
     records::Durable,
-    store::{Renewal, Store, StoreError},
+    store::{Renewal, Scope, Store, StoreError},
     supervisor::Supervisor,
     sync::Mutex,
     worker::WorkedBy,
@@ -229,9 +229,9 @@ impl Builder {
         let unknown = Unknown::new(tolerant);
         let health = Arc::new(HealthRegistry::new(clock.clone()));
         let engine = Arc::new(Engine {
+            notifier: Notifier::linked(store.local_changes()),
             store,
             clock,
-            notifier: Notifier::new(),
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
@@ -268,7 +268,8 @@ impl Builder {
             let me = Renewal { owner, holder: holder(), ttl: settings.lease_ttl };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
-        let beside = beside(&engine, foreign, newest, retention, &graphs).await?;
+        let scope = controller.as_ref().map(Controller::scope);
+        let beside = beside(&engine, foreign, newest, retention, &graphs, scope).await?;
         Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
     }
 }
@@ -282,13 +283,14 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Starts the tasks beside the controller: following the changes of other processes, and pruning.
+/// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.
 async fn beside(
     engine: &Arc<Engine>,
     foreign: broadcast::Receiver<u64>,
     newest: u64,
     retention: Retention,
     graphs: &[&'static Graph],
+    scope: Option<Scope>,
 ) -> Result<Supervisor, StoreError> {
     let follow = {
         let (engine, position) = (engine.clone(), Arc::new(AtomicU64::new(newest)));
@@ -305,6 +307,13 @@ async fn beside(
         move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
     let parts = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let parts = match (engine.clock.automatic(), scope) {
+        (Some(clock), Some(scope)) => {
+            let engine = engine.clone();
+            parts.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
+        }
+        _ => parts,
+    };
     let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }

@@ -207,11 +207,11 @@ impl<S: DurableState> RawTask<S> {
     /// Work is done at least once: what happens between the last checkpoint and the end of an attempt is repeated. Store the
     /// checkpoint *before* a step that must not be tried twice.
     ///
-    /// While the store is away, the checkpoint is retried with backoff until the worker is cancelled.
+    /// While the store is unavailable, the checkpoint is retried with backoff until the worker is cancelled.
     ///
     /// # Errors
     /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
-    /// - when the worker is cancelled while the store is away;
+    /// - when the worker is cancelled while the store is unavailable;
     /// - permanently, when `checkpoint` cannot be written as JSON, or the store can never accept it.
     ///
     /// # Cancel safety

@@ -9,9 +9,9 @@ mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, MAX_VALUE_BYTES,
-    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
-    StoreFuture, TransactionalSql, Verdict,
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
+    MAX_VALUE_BYTES, OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
@@ -162,7 +162,8 @@ impl SqliteOptions {
 /// and never wait for the writer. Several processes can open one file; each sees the others' changes within
 /// milliseconds. Keep the file on a local disk: SQLite's locks do not hold on network file systems.
 ///
-/// A clone is another handle of the same store. The writer thread ends, and the file is closed, with the last handle.
+/// A clone is another handle of the same store. Several runtimes can use the clones of one store: each sees the others' changes
+/// at once. The writer thread ends, and the file is closed, with the last handle.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -183,6 +184,7 @@ struct Inner {
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
     presence: Presence,
+    local_changes: LocalChanges,
 }
 
 impl Sqlite {
@@ -214,7 +216,13 @@ impl Sqlite {
         schema::prepare(&mut connection, &file, None)?;
         let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())
             .map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
+        Ok(Self(Arc::new(Inner {
+            file,
+            writer,
+            readers: None,
+            presence: Presence::in_memory(),
+            local_changes: LocalChanges::new(),
+        })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
@@ -244,7 +252,8 @@ impl Sqlite {
         let file = named(path);
         let writer = Writer::start(connection, file.clone(), options).map_err(|e| error::starting(&file, &e))?;
         let presence = Presence::beside(&file);
-        Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
+        let readers = Some(Readers::new(file.clone()));
+        Ok(Self(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
     }
 
     /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
@@ -409,6 +418,10 @@ impl Store for Sqlite {
         )
     }
 
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
+        Box::pin(self.0.writer.write(move |connection| sql::maintenance::remove_position(connection, &subscriber)))
+    }
+
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
         Box::pin(self.0.writer.write(move |connection| sql::maintenance::prune(connection, &prune)))
     }
@@ -439,6 +452,10 @@ impl Store for Sqlite {
 
     fn foreign_changes(&self) -> broadcast::Receiver<u64> {
         self.0.writer.foreign_changes()
+    }
+
+    fn local_changes(&self) -> &LocalChanges {
+        &self.0.local_changes
     }
 
     fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {

@@ -141,13 +141,13 @@ impl Committer {
                     tracing::info!(store = %self.file.display(), "commits succeed again");
                 }
             }
-            Err(error) => self.say_failed(error, groups),
+            Err(error) => self.log_failure(error, groups),
         }
         answer
     }
 
     /// Logs an error once while it repeats.
-    fn say_failed(&mut self, error: &StoreError, changes: usize) {
+    fn log_failure(&mut self, error: &StoreError, changes: usize) {
         let (store, text) = (self.file.display(), error.to_string());
         if self.failing.as_ref() == Some(&text) {
             tracing::debug!(%store, %error, changes, "commit failed again");
@@ -233,7 +233,7 @@ impl Committer {
         let changed = self.look_for_foreign_changes();
         if self.batches >= UPKEEP || idle && self.batches > 0 {
             self.batches = 0;
-            self.note_what_is_own();
+            self.record_own_sequence();
         }
         changed
     }
@@ -288,7 +288,7 @@ impl Committer {
     }
 
     /// Records the newest own sequence, so that followers of foreign changes skip own entries.
-    fn note_what_is_own(&mut self) {
+    fn record_own_sequence(&mut self) {
         // Read before `data_version`: if that has not changed, no other connection had committed by then.
         let Ok(last) = read::last_sequence(&self.connection) else { return };
         if self.seen.is_some() && self.data_version() == self.seen {
