@@ -181,6 +181,9 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
+    let marks: Vec<_> = graph.transitions.iter().map(|on| (on.internal, on.overrides)).collect();
+    let expected = naive.transitions.iter().map(|on| (on.internal, on.overrides.as_deref()));
+    same("internal transitions and overrides", &marks, &expected.collect())?;
     let names: Vec<_> = (0..graph.states.len()).map(|state| name(state).to_string()).collect();
     let events: Vec<_> = naive.transitions.iter().map(|on| event_name(on.event).to_string()).collect();
     let expected = naive.transitions.iter().zip(&events).map(|(on, event)| {
