@@ -17,6 +17,7 @@ mod macros;
 mod names;
 mod nested;
 mod private;
+mod scope;
 mod statecharts;
 mod superstates;
 mod timers;
