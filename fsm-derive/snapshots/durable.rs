@@ -41,6 +41,16 @@ pub mod report {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Report;
+    #[allow(unused_imports)]
+    use ::fsm_runtime::core::__private::{
+        variable as after, variable as birth, variable as context, variable as data,
+        variable as error, variable as event, variable as f, variable as key,
+        variable as kind, variable as lease, variable as machine, variable as meta,
+        variable as name, variable as next, variable as other, variable as payload,
+        variable as raw, variable as reason, variable as record, variable as refused,
+        variable as seal, variable as state, variable as target, variable as task,
+        variable as text, variable as title, variable as value, variable as workers,
+    };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
@@ -113,18 +123,18 @@ pub mod report {
         const ALL: &'static [Self] = &[Self::Requested, Self::Writing, Self::Written];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -134,14 +144,7 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = <Self as ::fsm_runtime::core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
-                    Self,
-                >("state of `Report`", name))
+            ::fsm_runtime::core::__private::from_name("state of `Report`", name)
         }
     }
     impl State {
@@ -310,18 +313,18 @@ pub mod report {
         const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -331,14 +334,7 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = <Self as ::fsm_runtime::core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
-                    Self,
-                >("event of `Report`", name))
+            ::fsm_runtime::core::__private::from_name("event of `Report`", name)
         }
     }
     /// Seals the traits of this module.
@@ -468,7 +464,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_tuple("Machine").field(&self.state).finish()
+            ::fsm_runtime::core::__private::debug_machine(f, &self.state)
         }
     }
     #[automatically_derived]
@@ -476,7 +472,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn clone(&self) -> Self {
             Machine {
-                state: self.state.clone(),
+                state: ::core::clone::Clone::clone(&self.state),
             }
         }
     }
@@ -511,7 +507,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     for Report {
         #[inline]
         fn from(machine: Machine<S>) -> Self {
-            machine.state.into_enum()
+            ::fsm_runtime::core::Target::into_enum(machine.state)
         }
     }
     /// A [`Machine`] in any state, to match on after it was restored.
@@ -747,13 +743,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[must_use]
         #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
-            self.state().accepts()
+            State::accepts(Self::state(self))
         }
         /// Whether its state declares `event`.
         #[must_use]
         #[inline]
         pub fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+            ::fsm_runtime::core::__private::names_contain(Self::accepts(self), event)
         }
         /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
@@ -772,7 +768,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
-            let event = event.into();
+            let event = ::core::convert::Into::into(event);
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
                     ::core::result::Result::Ok(Self::Writing { title })
@@ -792,7 +788,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub fn timer_event(&self) -> ::core::option::Option<Event> {
-            match self.state() {
+            match Self::state(self) {
                 State::Writing => {
                     ::core::option::Option::Some(__user_code::timer_Writing())
                 }
@@ -809,11 +805,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
-            self.state()
+            Self::state(self)
         }
         #[inline]
         fn accepts(&self) -> &'static [EventKind] {
-            self.accepts()
+            Self::accepts(self)
         }
         fn apply(
             self,
@@ -824,7 +820,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         #[inline]
         fn kind_of(event: &Event) -> EventKind {
-            event.kind()
+            Event::kind(event)
         }
     }
     ///From what a `Report` is created.

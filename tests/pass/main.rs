@@ -18,6 +18,8 @@ mod names;
 mod nested;
 mod prelude;
 mod private;
+mod scope;
+mod statecharts;
 mod superstates;
 mod timers;
 mod tuples;

@@ -7,7 +7,7 @@ use quote::quote;
 
 use crate::{
     diagram::diagram,
-    model::{Machine, Transition, plain},
+    model::{Machine, Origin, Transition, plain},
     normalize::Cx,
     suggest, text,
 };
@@ -36,7 +36,15 @@ fn table(machine: &Machine) -> String {
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
-        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to(machine, transition).join(" or ")));
+        match transition.overrides {
+            Some(Origin::Group(group)) => {
+                let _ = write!(event, ", overrides `{}`", plain(&machine.groups[group].ident));
+            }
+            Some(Origin::Enum | Origin::State) => event.push_str(", overrides the enum"),
+            None => {}
+        }
+        let to = if transition.internal { "stays".to_owned() } else { to(machine, transition).join(" or ") };
+        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to));
         let _ = writeln!(table, "| {from} | {event} | {to} |");
     }
     table
@@ -64,6 +72,9 @@ pub(super) fn event(machine: &Machine, event: usize) -> String {
 
 /// The docs of a transition: `` `Creating` → `Running` ``.
 pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
+    if transition.internal {
+        return format!("Stays in `{}`.", machine.states[transition.from].name);
+    }
     format!("`{}` → {}.", machine.states[transition.from].name, to(machine, transition).join(" or "))
 }
 

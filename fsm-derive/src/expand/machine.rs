@@ -247,18 +247,19 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     let (debug, clone, eq) =
         (with(quote!(::core::fmt::Debug)), with(quote!(::core::clone::Clone)), with(quote!(::core::cmp::PartialEq)));
     let ty = cx.machine_ty(s);
-    let (value, cloned) = (cx.machine_value(quote!(state)), cx.machine_value(quote!(self.state.clone())));
+    let (value, cloned) =
+        (cx.machine_value(quote!(state)), cx.machine_value(quote!(::core::clone::Clone::clone(&self.state))));
     let boxed = cx.boxed();
     let (parts, bind, context, back) = match &cx.context {
-        None => (quote!(machine), None, quote!(()), quote!(machine.state.into_enum())),
+        None => (quote!(machine), None, quote!(()), quote!(#core::Target::into_enum(machine.state))),
         Some(_) => (
             quote!((machine, context)),
             Some(quote!(let context = #boxed::new(context);)),
             quote!(context),
-            quote!((machine.state.into_enum(), *machine.context)),
+            quote!((#core::Target::into_enum(machine.state), *machine.context)),
         ),
     };
-    let clone_context = cx.context.as_ref().map(|_| quote!(let context = self.context.clone();));
+    let clone_context = cx.context.as_ref().map(|_| quote!(let context = ::core::clone::Clone::clone(&self.context);));
     let eq_context = cx.context.as_ref().map(|_| quote!(&&self.context == other.context));
     // rustc rejects a bound on a concrete type that does not hold, unless it is quantified over a lifetime. So a machine can be cloned
     // exactly if its context can.
@@ -280,7 +281,7 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
         #[automatically_derived]
         impl #debug ::core::fmt::Debug for #ty #clause {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.debug_tuple("Machine").field(&self.state).finish()
+                #core::__private::debug_machine(f, &self.state)
             }
         }
         #[automatically_derived]
