@@ -54,7 +54,11 @@ pub enum OpenError {
         file: PathBuf,
     },
     /// The SQLite that was linked has known defects.
-    #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
+    #[error(
+        "SQLite {found} is linked, which can damage a file in WAL mode; needed is 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
+         the same fix): build without `LIBSQLITE3_SYS_USE_PKG_CONFIG` and `SQLITE3_LIB_DIR`, so that the bundled SQLite is linked, or \
+         install a newer SQLite where they point"
+    )]
     SqliteTooOld {
         /// The version that was linked.
         found: &'static str,

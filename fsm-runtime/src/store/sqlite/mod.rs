@@ -4,6 +4,7 @@ mod connection;
 mod presence;
 mod restore;
 mod sql;
+mod sql_guard;
 mod user_sql;
 mod whole_file;
 mod writer;
@@ -13,7 +14,7 @@ use super::{
     OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
     StoreFuture, TransactionalSql, Verdict,
 };
-use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
+use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
 use rusqlite::Connection;
 use std::{
@@ -210,14 +211,17 @@ impl Sqlite {
     /// [`OpenError`] when SQLite cannot be used at all.
     pub fn in_memory() -> Result<Self, OpenError> {
         let file = StoreFile::new(PathBuf::from(":memory:"), BUSY_TIMEOUT);
-        let mut connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
-        schema::prepare(&mut connection, &file, None)?;
-        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())
-            .map_err(|e| error::starting(&file, &e))?;
+        let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
+        schema::prepare(&connection, &file, None)?;
+        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
         Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        patience::wait(options.busy_timeout, || Self::open_waiting(path, options))
+    }
+
+    fn open_waiting(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
         let named = |path: PathBuf| {
             if options.read_only {
                 StoreFile::read_only(path, options.busy_timeout)
@@ -233,8 +237,8 @@ impl Sqlite {
             }
             connection
         } else {
-            let mut connection = schema::connect(&file, options.synchronous)?;
-            schema::prepare(&mut connection, &file, options.state_index)?;
+            let connection = schema::connect(&file, options.synchronous)?;
+            schema::prepare(&connection, &file, options.state_index)?;
             connection
         };
         // One name for one file, however it was spelled: the controller's lock depends on it.
@@ -242,7 +246,7 @@ impl Sqlite {
             .canonicalize()
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
         let file = named(path);
-        let writer = Writer::start(connection, file.clone(), options).map_err(|e| error::starting(&file, &e))?;
+        let writer = Writer::start(connection, file.clone(), options)?;
         let presence = Presence::beside(&file);
         Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
     }
