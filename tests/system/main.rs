@@ -16,6 +16,7 @@ mod leases;
 mod machines;
 mod metrics;
 mod model;
+mod own_statements;
 mod records;
 mod schema;
 mod shared_file;
