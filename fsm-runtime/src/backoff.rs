@@ -4,6 +4,7 @@
 //! part of the supervisor's sequence, so only the formula is needed. Source: M. Brooker, "Exponential Backoff And Jitter",
 //! AWS Architecture Blog, 2015.
 
+use crate::clock::FOREVER;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,13 @@ impl Backoff {
 
     /// A random delay between zero and the ceiling, so that simultaneous failures are not retried simultaneously.
     pub(crate) fn delay(self, failure: u32) -> Duration {
-        self.ceiling(failure).mul_f64(fastrand::f64())
+        self.jittered(failure, fastrand::f64())
+    }
+
+    /// The ceiling times `jitter`, which is in 0..=1.
+    pub(crate) fn jittered(self, failure: u32, jitter: f64) -> Duration {
+        // Near its maximum, a duration times 1 can be rounded to more.
+        self.ceiling(failure).min(FOREVER).mul_f64(jitter)
     }
 }
 
@@ -40,5 +47,7 @@ mod tests {
         for attempt in 0..100 {
             assert!(backoff.delay(attempt) <= backoff.ceiling(attempt));
         }
+        let longest = Backoff { first: Duration::MAX, longest: Duration::MAX };
+        assert_eq!(longest.jittered(1, 1.0), FOREVER);
     }
 }

@@ -63,6 +63,14 @@ pub enum OpenError {
         /// The version that was linked.
         found: &'static str,
     },
+    /// An option is out of range.
+    #[error("`Sqlite::options().{option}(…)`: {why}")]
+    Option {
+        /// The method of [`SqliteOptions`](crate::store::sqlite::SqliteOptions).
+        option: &'static str,
+        /// What is wrong with the value.
+        why: &'static str,
+    },
     /// The file or its folder could not be used.
     #[error("{} cannot be opened: {cause}", file.display())]
     Unusable {
@@ -156,8 +164,11 @@ pub enum StoreError {
         /// The cause.
         cause: String,
     },
-    /// What was given as the beginning of a page is where no page ended.
-    #[error("`{cursor}` is where no page of this list ended; give back what `Page::next` held")]
+    /// The beginning of a page is not the end of a page of the same list.
+    #[error(
+        "`{cursor}` is not a cursor of this list; pass `Page::next` of the page before, which must be of the same machine with the \
+         same filter"
+    )]
     Cursor {
         /// What was given.
         cursor: String,
@@ -210,7 +221,7 @@ impl OpenError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Busy { .. } => ErrorKind::Unavailable,
-            Self::NotADatabase { .. } | Self::NotAStore { .. } => ErrorKind::Invalid,
+            Self::NotADatabase { .. } | Self::NotAStore { .. } | Self::Option { .. } => ErrorKind::Invalid,
             Self::Newer { .. } | Self::Damaged { .. } | Self::SqliteTooOld { .. } | Self::Unusable { .. } => {
                 ErrorKind::Internal
             }

@@ -14,6 +14,7 @@ use super::{
     OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
     StoreFuture, TransactionalSql, Verdict,
 };
+use crate::clock::{FOREVER, TOO_LONG};
 use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
 use rusqlite::Connection;
@@ -30,6 +31,9 @@ use writer::Writer;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A history entry has three values, and SQLite's limit of a row is 1,000,000,000 bytes.
+const LARGEST_VALUE: usize = 256 << 20;
 
 /// What an acknowledged transition survives; SQLite's own names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -140,14 +144,31 @@ impl SqliteOptions {
         self
     }
 
+    /// The first option that is out of range, and why.
+    fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        if self.busy_timeout > FOREVER {
+            return Some(("busy_timeout", TOO_LONG));
+        }
+        if self.max_value_bytes == 0 {
+            return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
+        }
+        if self.max_value_bytes > LARGEST_VALUE {
+            return Some(("max_value_bytes", "more than 256 MiB, and SQLite stores rows of up to 1 GB, with several values in each"));
+        }
+        None
+    }
+
     /// Opens the store in `path`, and makes the file and its tables where there are none.
     ///
     /// # Errors
-    /// As [`Sqlite::open`].
+    /// As [`Sqlite::open`]; [`OpenError::Option`] if an option is out of range.
     ///
     /// # Cancel safety
     /// If the future is dropped, the file and its tables may exist. Opening it again is safe.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+        if let Some((option, why)) = self.out_of_range() {
+            return Err(OpenError::Option { option, why });
+        }
         let path = path.as_ref().to_owned();
         let shown = path.clone();
         tokio::task::spawn_blocking(move || Sqlite::open_file(&path, &self)).await.unwrap_or_else(|ended| {

@@ -122,7 +122,7 @@ pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchrono
     let mut connection = Connection::open(&**file).map_err(|e| error::opening(file, &e))?;
     patience::install(&mut connection).map_err(|e| error::opening(file, &e))?;
     // If two processes switch a new file to WAL at the same time, one fails at once, without the busy timeout.
-    let deadline = Instant::now() + file.busy_timeout;
+    let began = Instant::now();
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => break,
@@ -133,7 +133,7 @@ pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchrono
                 );
                 return Err(OpenError::Unusable { file: file.to_path_buf(), cause });
             }
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < file.busy_timeout => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(e) => return Err(error::opening(file, &e)),
