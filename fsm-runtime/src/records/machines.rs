@@ -13,7 +13,8 @@ use crate::{
     engine::Engine,
     machine::{DurableState, Seal, knows},
     store::{
-        Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
+        Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row,
+        StoreError,
     },
 };
 use fsm_core::{StateMachine, Target};

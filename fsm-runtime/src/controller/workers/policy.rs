@@ -119,8 +119,14 @@ impl Policy {
         for (setting, why) in [
             (self.heartbeat, "`heartbeat`: longer than 100,000 years; leave it out"),
             (self.attempt_timeout, "`attempt_timeout`: longer than 100,000 years; leave it out"),
-            (self.grace_period, "`grace_period`: longer than 100,000 years; workers that ignore a cancellation would never end"),
-            (self.backoff.map(|backoff| backoff.longest), "`backoff`: longer than 100,000 years; limit the attempts instead"),
+            (
+                self.grace_period,
+                "`grace_period`: longer than 100,000 years; workers that ignore a cancellation would never end",
+            ),
+            (
+                self.backoff.map(|backoff| backoff.longest),
+                "`backoff`: longer than 100,000 years; limit the attempts instead",
+            ),
         ] {
             if setting.is_some_and(|duration| duration > FOREVER) {
                 return Some(why);

@@ -153,7 +153,10 @@ impl SqliteOptions {
             return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
         }
         if self.max_value_bytes > LARGEST_VALUE {
-            return Some(("max_value_bytes", "more than 256 MiB, and SQLite stores rows of up to 1 GB, with several values in each"));
+            return Some((
+                "max_value_bytes",
+                "more than 256 MiB, and SQLite stores rows of up to 1 GB, with several values in each",
+            ));
         }
         None
     }

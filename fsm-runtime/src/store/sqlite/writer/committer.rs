@@ -15,11 +15,11 @@ use crate::{
                 store_file::StoreFile,
                 transaction::{CommitError, Transaction},
             },
-            sql_guard::Guard,
             sql::{
                 group::{self, Savepoints},
                 read,
             },
+            sql_guard::Guard,
         },
     },
 };

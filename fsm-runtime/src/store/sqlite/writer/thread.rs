@@ -1,9 +1,9 @@
 //! The writer's thread: the order of jobs, and which groups share a transaction.
 
-use crate::store::sqlite::connection::patience;
 use super::{
     Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
 };
+use crate::store::sqlite::connection::patience;
 use std::{
     io,
     sync::{
