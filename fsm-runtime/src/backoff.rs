@@ -4,8 +4,10 @@
 //! part of the supervisor's sequence, so only the formula is needed. Source: M. Brooker, "Exponential Backoff And Jitter",
 //! AWS Architecture Blog, 2015.
 
-use crate::clock::FOREVER;
 use std::time::Duration;
+
+/// Near its maximum, a duration times 1 can be rounded to more, which panics.
+const LONGEST: Duration = Duration::from_secs(1 << 62);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
@@ -27,8 +29,7 @@ impl Backoff {
 
     /// The ceiling times `jitter`, which is in 0..=1.
     pub(crate) fn jittered(self, failure: u32, jitter: f64) -> Duration {
-        // Near its maximum, a duration times 1 can be rounded to more.
-        self.ceiling(failure).min(FOREVER).mul_f64(jitter)
+        self.ceiling(failure).min(LONGEST).mul_f64(jitter)
     }
 }
 
@@ -48,6 +49,6 @@ mod tests {
             assert!(backoff.delay(attempt) <= backoff.ceiling(attempt));
         }
         let longest = Backoff { first: Duration::MAX, longest: Duration::MAX };
-        assert_eq!(longest.jittered(1, 1.0), FOREVER);
+        assert_eq!(longest.jittered(1, 1.0), LONGEST);
     }
 }

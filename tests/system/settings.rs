@@ -12,7 +12,7 @@ use fsm_runtime::{
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+const YEAR: Duration = Duration::from_hours(366 * 24);
 
 type Set = fn(Builder, Duration) -> Builder;
 

@@ -114,7 +114,8 @@ impl SqliteOptions {
         self
     }
 
-    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set.
+    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set,
+    /// and 100,000 years at most.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
@@ -133,7 +134,8 @@ impl SqliteOptions {
         self
     }
 
-    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set. A change with a
+    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set,
+    /// and 1 byte to 256 MiB. A change with a
     /// larger one is [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and nothing of it is stored, in the history
     /// either. What is stored already can be read whatever the limit is.
     ///

@@ -9,7 +9,7 @@ use crate::store::OpenError;
 const FIXED: [i32; 2] = [3_044_006, 3_050_007];
 const FIXED_SINCE: i32 = 3_051_003;
 
-/// The version as a number, 3_051_003 for 3.51.3, and as text.
+/// The version as a number, `3_051_003` for 3.51.3, and as text.
 pub(super) fn check(version: i32, found: &'static str) -> Result<(), OpenError> {
     let fixed_by = |first: &i32| version / 1_000 == first / 1_000 && version >= *first;
     if version >= FIXED_SINCE || FIXED.iter().any(fixed_by) { Ok(()) } else { Err(OpenError::SqliteTooOld { found }) }
