@@ -5,7 +5,7 @@ use crate::{
     clock::Stopwatch,
     store::{
         Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
-        sqlite::{BUSY_TIMEOUT, Sqlite, connection::schema},
+        sqlite::{BUSY_TIMEOUT, Sqlite, connection::{patience, schema}},
     },
 };
 use std::{
@@ -121,7 +121,8 @@ async fn urgent_jobs_bypass_a_full_queue() {
 
 /// A writer without a thread that serves its queue: a call either commits inline or waits forever.
 fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queued>) {
-    let connection = Connection::open(file).unwrap();
+    let mut connection = Connection::open(file).unwrap();
+    patience::install(&mut connection).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     let file = StoreFile::new(file.to_owned(), BUSY_TIMEOUT);
     schema::prepare(&connection, &file, None).unwrap();
