@@ -3,8 +3,13 @@
 use super::job::{Job, job, queued};
 use fsm_runtime::{
     GroupError, Machines, Runtime,
-    store::sqlite::{SqlError, Sqlite},
+    store::{
+        StoreError,
+        sqlite::{SqlError, Sqlite},
+    },
 };
+use tempfile::TempDir;
+use tests_disk::{Disk, Fault, Operation};
 
 async fn world() -> (Sqlite, Runtime, Machines<Job>) {
     let store = Sqlite::in_memory().unwrap();
@@ -198,4 +203,20 @@ async fn x10_a_rollback_by_a_statement_is_its_own_error() {
         }
     }
     jobs.create("b", queued()).await.unwrap();
+}
+
+/// The disk is the store's, whoever writes to it.
+#[tokio::test]
+async fn x10_a_full_disk_is_no_error_of_a_statement() {
+    let dir = TempDir::new().unwrap();
+    let disk = Disk::under(dir.path());
+    let store = Sqlite::open(dir.path().join("jobs.db")).await.unwrap();
+    let runtime = Runtime::builder(store.clone()).start().await.unwrap();
+    run(&store, &runtime, &["CREATE TABLE blobs (bytes BLOB)"]).await.unwrap();
+    disk.fail(Operation::Write, 0, Fault::Full);
+    // More than SQLite's cache, so that the statement writes to the disk, and not only the commit.
+    let large = run(&store, &runtime, &["INSERT INTO blobs VALUES (zeroblob(40000000))"]).await.unwrap_err();
+    assert!(matches!(large, GroupError::Store(StoreError::Full { .. })), "{large:?}");
+    disk.heal();
+    assert_eq!(run(&store, &runtime, &["INSERT INTO blobs VALUES (1)"]).await.unwrap(), [1]);
 }

@@ -5,7 +5,10 @@ use crate::{
     clock::Stopwatch,
     store::{
         Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
-        sqlite::{BUSY_TIMEOUT, Sqlite, connection::{patience, schema}},
+        sqlite::{
+            BUSY_TIMEOUT, Sqlite,
+            connection::{patience, schema},
+        },
     },
 };
 use std::{
