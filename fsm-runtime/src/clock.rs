@@ -11,6 +11,9 @@ use tokio::sync::watch;
 /// Longer than any delay, and short enough to be added to any time that a store holds.
 pub(crate) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
+/// Why a setting longer than [`FOREVER`] is not valid.
+pub(crate) const TOO_LONG: &str = "longer than 100,000 years; leave out a limit that is never reached";
+
 /// Where a runtime takes its time from.
 ///
 /// [`Clock::system`] uses the operating system's clocks and tokio's timers. The clock of a [`ManualClock`] advances only when

@@ -130,8 +130,8 @@ async fn statements_can_neither_commit_nor_stop_the_writer() {
     let failure = runtime.group().commit_with(&store, |sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "the statements of the group failed, and so nothing was changed: `COMMIT` is the store's to say: the group's \
-         transaction begins and ends by itself"
+        "the statements of the group failed, and so nothing was changed: `COMMIT` is not allowed in the statements of a \
+         group: the store begins and ends the transaction, and owns the connection and its settings"
     );
     let failure = runtime.group().commit_with(&store, |_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();
     assert!(failure.to_string().contains("the statements panicked: oops"), "{failure}");

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    log::{log_key, log_row},
+    log::{log_key, log_row, unnamed},
     metrics,
     store::{Attempts, Change, Claim, Due, Key, Release, Renewal, Row, Scope},
     worker::WorkError,
@@ -258,6 +258,7 @@ impl EventLoop {
             Ok(StepResult::Unreadable(row, error)) => {
                 self.workers.free_slot(&key, &mut self.queue);
                 if self.unreadable.insert((key, row.version)) {
+                    let error = unnamed(&row.key, &row.state, &error);
                     log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left as it is");
                 }
             }

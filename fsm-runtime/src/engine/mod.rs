@@ -157,7 +157,7 @@ impl Sent {
     }
 }
 
-/// Logs each group that was not committed: a lost race at `DEBUG`, a reused key at `WARN`, a refusal of the store at `ERROR`.
+/// Logs each group that was not committed: a lost race and a reused key at `DEBUG`, a refusal of the store at `ERROR`.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
     match verdict {
@@ -170,7 +170,7 @@ fn log(keys: &[Key], verdict: &Verdict) {
             log_row!(debug, row, fence = row.fence, "conflict: another worker holds the claim");
         }
         Verdict::KeyReused { first, .. } => log_key!(
-            warn, key, state = %first.to, version = first.version,
+            debug, key, state = %first.to, version = first.version,
             "refused: the idempotency key was used for another request"
         ),
         Verdict::Refused { reason, .. } => log_key!(error, key, %reason, "refused by the store"),

@@ -156,7 +156,7 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`;
+    /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`, also if a statement ended the transaction;
     /// [`GroupError::OtherStore`] if `store` is not the runtime's.
     ///
     /// # Cancel safety

@@ -2,6 +2,7 @@
 
 use super::{CreateFrom, Durable};
 use super::{
+    cursor::List,
     error::{ReadError, TransitionError},
     idempotency_key::IntoIdempotencyKey,
     query::{ListQuery, StateCount},
@@ -13,7 +14,8 @@ use crate::{
     engine::Engine,
     machine::{DurableState, Seal, knows},
     store::{
-        Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
+        Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row,
+        StoreError,
     },
 };
 use fsm_core::{StateMachine, Target};
@@ -207,7 +209,10 @@ impl<M: Durable> Machines<M> {
     /// # Cancel safety
     /// Has no effects.
     pub async fn rows(&self, query: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
-        self.engine.store.list(query.filter(M::GRAPH)).await
+        let filter = query.filter(M::GRAPH);
+        let list = List::of(&filter);
+        let after = list.open(filter.after.as_deref())?;
+        Ok(list.close(self.engine.store.list(Filter { after, ..filter }).await?))
     }
 
     /// How many instances are in each state. States without instances are left out. Reads the index of states, an entry for each

@@ -3,6 +3,7 @@
 mod bulk;
 mod by_id;
 mod claims;
+mod cursor;
 mod desired_state;
 mod durable;
 mod error;

@@ -59,7 +59,9 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
-    /// Begins at [`Page::next`](crate::store::Page::next) of the page before.
+    /// Begins at [`Page::next`](crate::store::Page::next) of the page before. That page must be of the same machine, state and kind of
+    /// list; only the time of [`entered_before`](Self::entered_before) may differ. Any other text is
+    /// [`StoreError::Cursor`](crate::store::StoreError::Cursor).
     pub fn after(mut self, next: impl Into<String>) -> Self {
         self.after = Some(next.into());
         self

@@ -3,7 +3,7 @@
 use super::{Inner, Runtime, StartError};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
-    clock::Clock,
+    clock::{Clock, FOREVER, TOO_LONG},
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     engine::{
         Engine,
@@ -81,6 +81,7 @@ impl Builder {
     /// How often the store is scanned for due work, besides change notifications: every 5 s by default.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
+        self.check("poll_interval", interval <= FOREVER, TOO_LONG);
         self.settings.poll_interval = interval;
         self
     }
@@ -90,6 +91,7 @@ impl Builder {
     /// after two thirds of it and aborted before it ends. On the same machine, a process that has ended is noticed at once.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
+        self.check("lease_ttl", ttl <= FOREVER, TOO_LONG);
         self.settings.lease_ttl = ttl;
         self
     }
@@ -106,6 +108,7 @@ impl Builder {
 
     /// How long a cancelled worker may take before it is aborted: 5 s by default.
     pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.check("grace_period", grace <= FOREVER, TOO_LONG);
         self.settings.limits.grace_period = grace;
         self
     }
@@ -114,6 +117,7 @@ impl Builder {
     /// 1 s and 5 min by default. Each wait is a random part of that (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.check("backoff", first <= longest, "the first wait cannot be longer than the longest");
+        self.check("backoff", longest <= FOREVER, TOO_LONG);
         self.settings.limits.backoff.first = first;
         self.settings.limits.backoff.longest = longest;
         self

@@ -60,6 +60,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The name in logs and metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Committed { .. } => "committed",
+            Self::Conflict { .. } => "conflict",
+            Self::Fenced { .. } => "fenced",
+            Self::Duplicate { .. } => "duplicate",
+            Self::KeyReused { .. } => "key_reused",
+            Self::Refused { .. } => "refused",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
     /// Why the store can never take the change; `None` where that is not the verdict.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {

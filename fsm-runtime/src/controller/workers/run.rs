@@ -3,7 +3,7 @@
 use crate::{
     controller::driver::{Driver, WorkResult},
     engine::{Engine, store_until},
-    log::log_row,
+    log::{log_attempt, unnamed},
     machine::Migrations,
     metrics,
     store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict, shortened},
@@ -86,14 +86,15 @@ pub(crate) fn failure(
         format!("{} attempts failed, the last with: {text}", row.attempt)
     } else {
         let retry = error.delay().unwrap_or_else(|| limits.backoff.delay(row.attempt));
-        log_row!(warn, row, error = %text, retry_in = ?retry, "work failed");
+        log_attempt!(warn, row, error = %unnamed(&row.key, &row.state, &text), retry_in = ?retry, "work failed");
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
     };
     // User code may panic; the work must still stop at its limit.
     let answer = catch_unwind(AssertUnwindSafe(|| driver.exhausted(migrations, row, error)));
     match answer.unwrap_or_else(|_| Some(Err("it panicked".to_owned()))) {
         Some(Ok(transition)) => {
-            log_row!(error, row, reason = %why, event = %transition.event, "work is given up: firing the `exhausted` event");
+            let reason = unnamed(&row.key, &row.state, &why);
+            log_attempt!(error, row, %reason, event = %transition.event, "work is given up: firing the `exhausted` event");
             return Change::Transition(transition);
         }
         Some(Err(wrong)) => why = format!("{why}; the state's `exhausted` event could not be fired: {wrong}"),
@@ -104,7 +105,7 @@ pub(crate) fn failure(
 
 /// Parks the instance: no more work until it moves or is unparked.
 fn park(row: &Row, why: String, error: String) -> Change {
-    log_row!(error, row, reason = %why, "parked: no more work until an event or `unpark`");
+    log_attempt!(error, row, reason = %unnamed(&row.key, &row.state, &why), "parked: no more work until an event or `unpark`");
     metrics::parked(&row.key.machine, &row.state);
     Change::Release(Release {
         retry: None,
@@ -148,15 +149,16 @@ pub(crate) async fn store_result(
             }
             // The instance has moved on, or another worker has claimed it.
             Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
-                tracing::debug!(?change, ?verdict, "the result is outdated and dropped");
+                tracing::debug!(verdict = verdict.name(), "the result is outdated and dropped");
                 return None;
             }
             Ok(verdict) => {
-                tracing::error!(?change, ?verdict, "the store refused a result");
+                let reason = verdict.refusal().map(|reason| unnamed(&row.key, &row.state, &reason));
+                tracing::error!(verdict = verdict.name(), reason, "the store refused a result");
                 return None;
             }
             Err(error) => {
-                tracing::error!(?change, %error, "a result is given up: the work will be repeated");
+                tracing::error!(%error, "a result is given up: the work will be repeated");
                 return None;
             }
         }

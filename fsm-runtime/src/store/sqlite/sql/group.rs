@@ -1,7 +1,6 @@
 //! Applies a group as a whole, or returns the verdict of the change that was not applied.
 
 use super::{change, read};
-use crate::store::sqlite::Sql;
 use crate::store::{Change, Create, Group, HistoryEntry, Key, Request, Row, Transition, Verdict};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
@@ -58,7 +57,7 @@ pub(in crate::store::sqlite) fn group_with<E>(
     connection: &Connection,
     group: &Group,
     now: SystemTime,
-    statements: impl FnOnce(&Sql<'_>) -> Result<(), E>,
+    statements: impl FnOnce(&Connection) -> Result<(), E>,
 ) -> rusqlite::Result<Result<Verdict, E>> {
     connection.prepare_cached("SAVEPOINT fsm_group")?.execute([])?;
     let mut rows = Vec::with_capacity(group.changes.len());
@@ -81,9 +80,12 @@ pub(in crate::store::sqlite) fn group_with<E>(
         release(connection)?;
         return judge(connection, place, change, missed).map(Ok);
     }
-    if let Err(error) = statements(&Sql::new(connection)) {
-        rewind(connection)?;
-        release(connection)?;
+    if let Err(error) = statements(connection) {
+        // `INSERT OR ROLLBACK`, and `RAISE(ROLLBACK)` in a trigger, have ended the transaction.
+        if !connection.is_autocommit() {
+            rewind(connection)?;
+            release(connection)?;
+        }
         return Ok(Err(error));
     }
     release(connection)?;
