@@ -16,6 +16,7 @@ mod operator;
 mod query;
 mod record;
 mod transition;
+mod worker_group;
 
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
