@@ -34,6 +34,8 @@ pub(crate) type WorkFuture = Pin<Box<dyn Future<Output = Result<WorkResult, Work
 /// One machine's code, without its types.
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
+    /// Why the row cannot be read, if it cannot.
+    fn unreadable(&self, migrations: &Migrations, row: &Row) -> Option<String>;
     /// Runs the worker of the attempt's state.
     fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture;
     /// The transition of the `exhausted` event of the row's state; `None` where the state declares none, an error where the event
@@ -60,6 +62,10 @@ impl<M, W> Machine<M, W> {
 impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
     fn graph(&self) -> &'static Graph {
         M::GRAPH
+    }
+
+    fn unreadable(&self, migrations: &Migrations, row: &Row) -> Option<String> {
+        convert::decode::<M>(migrations, row).err().map(|error| error.to_string())
     }
 
     fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture {
@@ -124,7 +130,7 @@ fn fire<M: StoredMachine>(
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let (state, kind) = (machine.state(), M::kind_of(&event));
-    let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
+    let payload = convert::payload::<M>(&event).map_err(|error| error.to_string())?;
     let target = machine.apply(event, &mut context).map_err(|ApplyError { reason, .. }| match reason {
         Some(reason) => format!("a guard refused `{kind}`: {reason}"),
         None => format!("`{kind}` is not accepted in `{state}`"),

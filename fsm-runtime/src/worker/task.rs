@@ -4,7 +4,7 @@ use super::{Attempt, Beside, Checkpointed, CommitBeside, WorkError, checkpoint, 
 use crate::{
     codec::to_json,
     engine::Engine,
-    machine::{DurableState, StoredMachine},
+    machine::{DurableState, StoredMachine, convert},
     store::Row,
 };
 use fsm_core::{Accepts, StateMachine, Target};
@@ -190,12 +190,13 @@ impl<S: DurableState> RawTask<S> {
         S::Machine: Accepts<S, E>,
         E: Serialize,
     {
+        let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
+        convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
         let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
             .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
-        let event = <S::Machine as Accepts<S, E>>::EVENT;
         let (machine, context) = (target.into_enum(), self.claim.context);
-        Ok(Done::new(End::Fired { machine, context, event, payload }))
+        Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
     }
 }
 
