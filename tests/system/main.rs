@@ -18,6 +18,7 @@ mod leases;
 mod machines;
 mod metrics;
 mod model;
+mod moved_states;
 mod records;
 mod schema;
 mod shared_file;
@@ -26,6 +27,8 @@ mod statements;
 mod supervisor;
 mod trace;
 mod unknown_rows;
+mod unreadable_values;
+mod worker_groups;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

@@ -181,7 +181,7 @@ impl ser::SerializeMap for Entries<'_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
         // A key that is not text or a number was an error already.
         let key = serde_json::to_string(key)?;
-        self.key = key.trim_matches('"').to_owned();
+        key.trim_matches('"').clone_into(&mut self.key);
         Ok(())
     }
 

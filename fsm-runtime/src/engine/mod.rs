@@ -134,12 +134,11 @@ impl Engine {
             let sent = Sent::new(slice::from_ref(&group));
             let others: Vec<Key> = group.changes.iter().skip(1).map(|change| change.key().clone()).collect();
             let now = this.clock.now();
-            let verdict = match statements {
-                Some(commit) => this.asked("commit", commit(group, now)).await,
-                None => {
-                    let verdicts = this.asked("commit", this.store.commit(vec![group], now)).await;
-                    verdicts.and_then(|mut verdicts| verdicts.pop().ok_or_else(no_verdict)).map(Ok)
-                }
+            let verdict = if let Some(commit) = statements {
+                this.asked("commit", commit(group, now)).await
+            } else {
+                let verdicts = this.asked("commit", this.store.commit(vec![group], now)).await;
+                verdicts.and_then(|mut verdicts| verdicts.pop().ok_or_else(no_verdict)).map(Ok)
             };
             match &verdict {
                 Ok(Ok(verdict)) => {

@@ -99,11 +99,11 @@ pub(crate) async fn list(
     mut filter: Filter,
     wanted: &str,
 ) -> Result<Page<Row>, StoreError> {
-    let in_use = match migrations.are_declared(graph.machine) {
-        true if filter.parked || store.lists_by_state().await? => store.states_in_use(filter.machine.clone()).await?,
-        _ => Vec::new(),
-    };
-    let older: Vec<InUse> = in_use.into_iter().filter(|it| it.schema < graph.version).collect();
+    let mut older: Vec<InUse> = Vec::new();
+    if migrations.are_declared(graph.machine) && (filter.parked || store.lists_by_state().await?) {
+        older = store.states_in_use(filter.machine.clone()).await?;
+        older.retain(|it| it.schema < graph.version);
+    }
     if older.is_empty() {
         return store.list(filter).await;
     }
