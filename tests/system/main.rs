@@ -18,6 +18,7 @@ mod leases;
 mod machines;
 mod metrics;
 mod model;
+mod moved_states;
 mod own_statements;
 mod own_tables;
 mod records;
@@ -31,7 +32,9 @@ mod statements;
 mod supervisor;
 mod trace;
 mod unknown_rows;
+mod unreadable_values;
 mod waits;
+mod worker_groups;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

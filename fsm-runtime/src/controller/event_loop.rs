@@ -35,6 +35,7 @@ use super::{
 use crate::{
     engine::Engine,
     log::{log_key, log_row, unnamed},
+    machine::older,
     metrics,
     store::{Attempts, Change, Claim, Due, Key, Release, Renewal, Row, Scope},
     worker::WorkError,
@@ -314,8 +315,9 @@ impl EventLoop {
         let me = self.lease.owner();
         match self.workers.admit(&row, me, self.lease.can_claim(), &mut self.queue) {
             Admission::Claim => {
-                let (engine, me, timeline) = (self.engine.clone(), me.to_owned(), self.lease.timeline());
-                self.queue.start(row.key.clone(), step::claim(engine, row, me, timeline));
+                let Some(driver) = self.workers.driver(&row.key) else { return };
+                let (engine, graph, timeline) = (self.engine.clone(), driver.graph(), self.lease.timeline());
+                self.queue.start(row.key.clone(), step::claim(engine, graph, row, me.to_owned(), timeline));
             }
             Admission::NoSlot => {
                 // Its timer and its desired state do not wait for a slot.
@@ -374,6 +376,7 @@ impl EventLoop {
     /// Acts on `row`, as a change of this process has just left it; looks at it only where something is due now.
     fn follow_up(&mut self, row: &Row, running: Option<Visit>) {
         let Some(driver) = self.workers.driver(&row.key) else { return };
+        let row = &older::present(&self.engine.migrations, driver.graph(), row.clone());
         // The owner is this process, or there is none.
         match decide(row, step::kind(driver.graph(), row), running, false, self.engine.clock.now()) {
             Action::Rest => {}

@@ -9,7 +9,7 @@ mod retry;
 pub(crate) mod store_health;
 pub(crate) mod turns;
 
-pub(crate) use retry::store_until;
+pub(crate) use retry::{store_until, until_stored};
 
 use self::background::HealthRegistry;
 use self::definitions::Definitions;
@@ -21,13 +21,17 @@ use crate::{
     clock::Clock,
     log::{log_key, log_row},
     machine::{Migrations, Unknown},
-    store::{Change, Group, Key, Row, Statements, Store, StoreError, TransactionalSql, Verdict},
+    store::{Change, Group, Key, Row, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict},
 };
 use commit_metrics::Committing;
-use std::{any::Any, error::Error, future::Future, slice, sync::Arc};
+use std::{any::Any, error::Error, future::Future, slice, sync::Arc, time::SystemTime};
 use tokio_util::sync::CancellationToken;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Commits a group in a store that runs the caller's own statements, with these.
+pub(crate) type BoundStatements =
+    Arc<dyn Fn(Group, SystemTime) -> StoreFuture<'static, Result<Verdict, BoxError>> + Send + Sync>;
 
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
@@ -116,7 +120,37 @@ impl Engine {
         verdicts?.pop().ok_or_else(no_verdict)
     }
 
-    /// Counts, logs and notifies.
+    /// Commits `group`, whose first change is a worker's own: of that row, the controller is not notified. `statements` run after the
+    /// changes.
+    pub(crate) fn commit_beside(
+        self: &Arc<Self>,
+        group: Group,
+        statements: Option<BoundStatements>,
+    ) -> Detached<Result<Result<Verdict, BoxError>, StoreError>> {
+        let this = self.clone();
+        Detached::new(async move {
+            this.definitions.before(slice::from_ref(&group), &this).await?;
+            let sent = Sent::new(slice::from_ref(&group));
+            let others: Vec<Key> = group.changes.iter().skip(1).map(|change| change.key().clone()).collect();
+            let now = this.clock.now();
+            let verdict = if let Some(commit) = statements {
+                this.asked("commit", commit(group, now)).await
+            } else {
+                let verdicts = this.asked("commit", this.store.commit(vec![group], now)).await;
+                verdicts.and_then(|mut verdicts| verdicts.pop().ok_or_else(no_verdict)).map(Ok)
+            };
+            let changed = match &verdict {
+                Ok(Ok(verdict)) => sent.changed(Some(slice::from_ref(verdict))),
+                Ok(Err(_)) => Vec::new(),
+                Err(_) => sent.changed(None),
+            };
+            this.notifier.committed_by_worker(&changed);
+            this.notifier.publish(changed.into_iter().filter(|key| others.contains(key)));
+            verdict
+        })
+    }
+
+    /// Counts, logs and notifies. Without verdicts, every change may have been committed: the controller reads the rows.
     fn notify(&self, sent: Sent, verdicts: Option<&[Verdict]>) {
         self.notifier.committed(sent.changed(verdicts));
     }

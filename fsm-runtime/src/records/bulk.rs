@@ -2,8 +2,9 @@
 
 use super::{CreateFrom, Durable};
 use super::{error::TransitionError, machines::Machines, query::ListQuery};
-use crate::machine::{Migrated, RowError, convert};
-use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
+use crate::machine::{Migrated, RowError, convert, older};
+use crate::store::{Arm, Change, Entering, Group, Rewrite, Row, StoreError, Verdict};
+use std::iter;
 
 /// How many instances share a transaction when many are made or rewritten.
 const BATCH: usize = 256;
@@ -81,7 +82,10 @@ impl<M: Durable> Machines<M> {
                 done.seen += 1;
                 if row.schema < M::GRAPH.version {
                     match self.rewrite(row) {
-                        Ok(rewrite) => groups.push(Change::Rewrite(rewrite).into()),
+                        Ok(rewrite) => {
+                            let armed = self.arming(row).map(Change::Arm);
+                            groups.push(Group { changes: iter::once(Change::Rewrite(rewrite)).chain(armed).collect() });
+                        }
                         Err(why) => left.push(why),
                     }
                 }
@@ -99,6 +103,13 @@ impl<M: Durable> Machines<M> {
         }
         self.engine.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
         Ok(done)
+    }
+
+    /// Makes the work and the timer due that a row has got because a step changed its state.
+    fn arming(&self, row: &Row) -> Option<Arm> {
+        let now = older::present(&self.engine.migrations, M::GRAPH, row.clone());
+        let state = |stored| M::GRAPH.state_was(stored).map(|info| info.name);
+        if state(&row.state) == state(&now.state) { None } else { older::arming(M::GRAPH, row, &now, true) }
     }
 
     /// The change that stores `row` under the present schema version.

@@ -223,7 +223,7 @@ pub enum TransitionError<M: Durable> {
         /// The bytes that it may have.
         limit: usize,
     },
-    /// Data or payload could not be serialized as JSON.
+    /// Data or payload could not be serialized as JSON, or could not be read back from it. Nothing was stored.
     Codec(CodecError),
     /// The row does not fit the declared machine.
     Row(RowError),
@@ -321,7 +321,7 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 "the {what} of {key} has {size} bytes, and the store takes up to {limit}; keep it elsewhere and store where it is, or \
                  raise the limit of the store (`max_value_bytes`)"
             ),
-            Self::Codec(error) => write!(f, "the data cannot be serialized as JSON: {error}"),
+            Self::Codec(error) => write!(f, "the data cannot be stored as JSON: {error}"),
             Self::Row(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
         }

@@ -8,7 +8,10 @@ use super::{
     record::{self, RecordMeta},
     transition::{PendingTransition, Prepared, Wrap, replayed},
 };
-use crate::store::{HistoryEntry, Key, Request};
+use crate::{
+    machine::convert,
+    store::{HistoryEntry, Key, Request},
+};
 use fsm_core::{ApplyError, Name};
 
 /// How often an event that is fired by id is tried again after a conflict with a change that did not wait for its turn: one of another
@@ -62,7 +65,7 @@ impl<M: Durable> Machines<M> {
         idempotency_key: Option<String>,
     ) -> PendingTransition<M::AnyRecord, M> {
         let kind = M::kind_of(&event);
-        match M::encode_event(&event) {
+        match convert::payload::<M>(&event) {
             Ok(payload) => PendingTransition::by_id(ById {
                 machines: self.clone(),
                 key: Self::key(id),

@@ -100,6 +100,10 @@ impl Group {
         Self { engine, members: Vec::new() }
     }
 
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Adds a change: a record's transition, an event that is fired by id, or a creation. The ticket exchanges for its result after
     /// the commit.
     pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {
@@ -197,7 +201,7 @@ impl Group {
     }
 
     /// Commits the changes with `submit`, again after a conflict of an event that is fired by id.
-    async fn run<F>(self, submit: impl Fn(Vec<Change>) -> F + Send) -> Result<GroupOutput, GroupError>
+    pub(super) async fn run<F>(self, submit: impl Fn(Vec<Change>) -> F + Send) -> Result<GroupOutput, GroupError>
     where
         F: Future<Output = Result<Verdict, GroupError>> + Send,
     {

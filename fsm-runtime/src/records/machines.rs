@@ -12,13 +12,13 @@ use super::{
 use crate::machine::convert;
 use crate::{
     engine::Engine,
-    machine::{DurableState, Seal, knows},
+    machine::{DurableState, Seal, older},
     store::{
         Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row,
         StoreError,
     },
 };
-use fsm_core::{StateMachine, Target};
+use fsm_core::{Name, StateMachine, Target};
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// The longest id, in bytes.
@@ -193,7 +193,7 @@ impl<M: Durable> Machines<M> {
     pub async fn list(&self, query: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
         let page = self.rows(query).await?;
         let tolerant = self.engine.unknown.is_tolerated();
-        let left_out = |row: &Row| tolerant && !knows(M::GRAPH, &row.state, row.schema);
+        let left_out = |row: &Row| tolerant && older::state(&self.engine.migrations, M::GRAPH, row).is_none();
         let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
             let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
             Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, row, context)))
@@ -212,7 +212,12 @@ impl<M: Durable> Machines<M> {
         let filter = query.filter(M::GRAPH);
         let list = List::of(&filter);
         let after = list.open(filter.after.as_deref())?;
-        Ok(list.close(self.engine.store.list(Filter { after, ..filter }).await?))
+        let (store, filter) = (&*self.engine.store, Filter { after, ..filter });
+        let page = match query.state() {
+            Some(state) => older::list(store, &self.engine.migrations, M::GRAPH, filter, state.as_str()).await?,
+            None => store.list(filter).await?,
+        };
+        Ok(list.close(page))
     }
 
     /// How many instances are in each state. States without instances are left out. Reads the index of states, an entry for each
@@ -225,8 +230,11 @@ impl<M: Durable> Machines<M> {
     /// Has no effects.
     pub async fn count(&self) -> Result<Vec<StateCount<M::State>>, StoreError> {
         let mut counts: Vec<StateCount<M::State>> = Vec::new();
-        for Count { state, rows, .. } in self.engine.store.count(M::GRAPH.machine.to_owned()).await? {
-            let name = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
+        for (known, Count { state, rows, .. }) in
+            older::counts(&*self.engine.store, &self.engine.migrations, M::GRAPH).await?
+        {
+            let known = known.or_else(|| M::GRAPH.state_was(&state).map(|info| info.name));
+            let name = known.map_or(state, str::to_owned);
             match counts.iter_mut().find(|count| count.name == name) {
                 Some(count) => count.instances += rows,
                 None => counts.push(StateCount { state: name.parse().ok(), name, instances: rows }),

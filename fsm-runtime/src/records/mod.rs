@@ -19,6 +19,7 @@ mod query;
 mod record;
 mod transition;
 mod waiting;
+mod worker_group;
 
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};

@@ -42,7 +42,9 @@ impl<S: Name> ListQuery<S> {
         Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
     }
 
-    /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of the state.
+    /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of
+    /// the state, and rows of older schema versions that a [migration](crate::Builder::migrate) brings there from a state that is not
+    /// declared any more.
     pub fn in_state(state: S) -> Self {
         Self { state: Some(state), ..Self::all() }
     }
@@ -71,6 +73,10 @@ impl<S: Name> ListQuery<S> {
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
         self
+    }
+
+    pub(super) fn state(&self) -> Option<S> {
+        self.state
     }
 
     pub(super) fn filter(&self, graph: &Graph) -> Filter {

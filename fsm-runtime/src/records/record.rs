@@ -240,7 +240,9 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     {
         let Self { state, mut meta } = self;
         let kind = <S::Machine as Accepts<S, E>>::EVENT;
-        let payload = match to_json(&event) {
+        let payload = to_json(&event);
+        let payload = payload.and_then(|it| convert::readable_payload::<S::Machine>(kind, &it).map(|()| it));
+        let payload = match payload {
             Ok(payload) => payload,
             Err(error) => return PendingTransition::failed(error.into()),
         };

@@ -259,7 +259,7 @@ impl Builder {
             None
         } else {
             for driver in drivers.values() {
-                check(&**store, &engine.migrations, driver.graph(), &engine.unknown).await?;
+                check(&**store, &engine.migrations, &**driver, &engine.unknown).await?;
             }
             for driver in drivers.values() {
                 arm(&engine, driver.graph()).await?;

@@ -118,7 +118,7 @@ impl Runtime {
     pub async fn unknown_rows(&self) -> Result<Vec<UnknownRows>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {
-            found.extend(unknown_rows(&*self.0.engine.store, graph).await?);
+            found.extend(unknown_rows(&*self.0.engine.store, &self.0.engine.migrations, graph).await?);
         }
         Ok(found)
     }

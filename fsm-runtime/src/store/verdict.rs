@@ -85,6 +85,20 @@ impl Verdict {
         }
     }
 
+    /// The same verdict, on the change at `place`.
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        match &mut self {
+            Self::Committed { .. } => {}
+            Self::Conflict { change, .. }
+            | Self::Fenced { change, .. }
+            | Self::Duplicate { change, .. }
+            | Self::KeyReused { change, .. }
+            | Self::Refused { change, .. }
+            | Self::TooLarge { change, .. } => *change = place,
+        }
+        self
+    }
+
     /// The position of the change that was not applied; `None` if the group was committed.
     #[must_use]
     pub fn change(&self) -> Option<usize> {

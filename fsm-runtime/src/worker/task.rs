@@ -1,10 +1,10 @@
 //! The task of a worker, and the outcomes with which it ends.
 
-use super::{Attempt, Checkpointed, WorkError, checkpoint, signals::Signals};
+use super::{Attempt, Beside, Checkpointed, CommitBeside, WorkError, checkpoint, signals::Signals};
 use crate::{
     codec::to_json,
     engine::Engine,
-    machine::{DurableState, StoredMachine},
+    machine::{DurableState, StoredMachine, convert},
     store::Row,
 };
 use fsm_core::{Accepts, StateMachine, Target};
@@ -57,6 +57,10 @@ impl<S: DurableState> RawTask<S> {
     #[doc(hidden)]
     pub fn __new(state: S, claim: WorkClaim<S::Machine>) -> Self {
         Self { state, claim }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.claim.engine
     }
 
     /// The name of the state.
@@ -174,7 +178,7 @@ impl<S: DurableState> RawTask<S> {
     /// # Errors
     /// Never; the return type is that of the worker's method.
     pub fn requeue_after(self, after: Duration) -> Outcome<S> {
-        Ok(Done(Finished(End::Requeue(after)), PhantomData))
+        Ok(Done::new(End::Requeue(after)))
     }
 
     /// Ends the work with an event of the state.
@@ -186,12 +190,13 @@ impl<S: DurableState> RawTask<S> {
         S::Machine: Accepts<S, E>,
         E: Serialize,
     {
+        let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
+        convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
         let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
             .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
-        let event = <S::Machine as Accepts<S, E>>::EVENT;
         let (machine, context) = (target.into_enum(), self.claim.context);
-        Ok(Done(Finished(End::Fired { machine, context, event, payload }), PhantomData))
+        Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
     }
 }
 
@@ -257,6 +262,18 @@ impl<S: DurableState> fmt::Debug for RawTask<S> {
 pub struct Done<S: DurableState>(Finished<S::Machine>, PhantomData<fn() -> S>);
 
 impl<S: DurableState> Done<S> {
+    fn new(end: End<S::Machine>) -> Self {
+        Self(Finished(end, Beside::default()), PhantomData)
+    }
+
+    /// Lets `commit` store the result, with more.
+    pub(crate) fn beside(mut self, commit: CommitBeside) -> Outcome<S> {
+        if self.0.1.0.replace(commit).is_some() {
+            return Err(WorkError::permanent("the result has a group already; add all changes to one group"));
+        }
+        Ok(self)
+    }
+
     #[doc(hidden)]
     pub fn into_finished(self) -> Finished<S::Machine> {
         self.0
@@ -271,7 +288,7 @@ impl<S: DurableState> fmt::Debug for Done<S> {
 
 /// A [`Done`] of any state of machine `M`.
 #[doc(hidden)]
-pub struct Finished<M: StoredMachine>(pub(crate) End<M>);
+pub struct Finished<M: StoredMachine>(pub(crate) End<M>, pub(crate) Beside);
 
 impl<M: StoredMachine> fmt::Debug for Finished<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
