@@ -110,7 +110,8 @@ impl fmt::Display for Optional<'_> {
     }
 }
 
-struct Text<'a>(&'a str);
+/// A JSON string.
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -103,9 +103,11 @@ mod mermaid;
 mod misuse;
 mod names;
 mod path;
+mod scxml;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod xstate;
 
 /// Items for generated code and for `fsm-runtime`, outside the compatibility promise.
 #[doc(hidden)]
@@ -151,4 +153,6 @@ pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
 pub use path::PathStep;
+pub use scxml::Scxml;
 pub use table::Table;
+pub use xstate::XstateJson;

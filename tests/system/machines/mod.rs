@@ -1,6 +1,7 @@
 //! Real machines from public specifications, compared with `tests/machines`.
 
 mod check;
+mod exchange;
 mod mermaid;
 mod spec;
 mod typed;

@@ -131,6 +131,7 @@ macro_rules! hold {
         #[test]
         fn the_diagram_matches_the_graph() {
             super::mermaid::check(&spec(), &$machine::GRAPH.mermaid().to_string());
+            super::exchange::check($machine::GRAPH);
         }
 
         #[test]

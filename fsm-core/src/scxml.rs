@@ -1,0 +1,156 @@
+//! The graph as SCXML.
+
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use core::fmt;
+
+use crate::graph::{Graph, StateInfo, StateKind, TransitionInfo};
+
+/// A graph as an [SCXML](https://www.w3.org/TR/scxml/) document, written by [`Display`](fmt::Display).
+///
+/// - States are nested in their superstates. Each transition is at the state that it leaves, also if a superstate declares it.
+/// - A branch is one transition for each target, in the order of the declaration.
+/// - An internal transition has no `target`.
+/// - A timer is a delayed `send` on entry, which is cancelled on exit.
+/// - End states are `final`. Only the first initial state is the document's.
+/// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `guarded`, `branch`, `auto`, and `name`, the name of
+///   a state that is not a valid id.
+///
+/// The data model is `null`: guards and functions are code, which the document does not contain.
+///
+/// ```
+/// # use fsm_core::{Graph, StateInfo};
+/// const DOOR: Graph = Graph::new("Door").with_states(&[StateInfo::new("Open").with_initial(true)]);
+/// assert!(DOOR.scxml().to_string().ends_with("  <state id=\"Open\"/>\n</scxml>\n"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the text is written by `Display`"]
+pub struct Scxml(Graph);
+
+impl Graph {
+    /// The graph as SCXML.
+    pub const fn scxml(&self) -> Scxml {
+        Scxml(*self)
+    }
+}
+
+impl fmt::Display for Scxml {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let graph = &self.0;
+        let document = Document { graph, ids: ids(graph) };
+        f.write_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")?;
+        f.write_str("<scxml xmlns=\"http://www.w3.org/2005/07/scxml\" xmlns:fsm=\"urn:fsm-core\" version=\"1.0\"")?;
+        write!(f, " datamodel=\"null\" name=\"{}\"", Escaped(graph.machine))?;
+        if let Some(initial) = graph.initial().next() {
+            write!(f, " initial=\"{}\"", document.id(initial.name))?;
+        }
+        f.write_str(">\n")?;
+        document.members(f, None, 1)?;
+        f.write_str("</scxml>\n")
+    }
+}
+
+/// A graph with an XML id for each name.
+struct Document<'g> {
+    graph: &'g Graph,
+    ids: BTreeMap<&'static str, String>,
+}
+
+impl Document<'_> {
+    fn id<'n>(&'n self, name: &'n str) -> &'n str {
+        self.ids.get(name).map_or(name, String::as_str)
+    }
+
+    /// The states and superstates directly in a superstate, or at the top.
+    fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
+        let (graph, indent) = (self.graph, "  ".repeat(depth));
+        for state in graph.states.iter().filter(|state| state.group == group) {
+            self.state(f, state, &indent)?;
+        }
+        // A graph built by hand can have a cycle.
+        for inner in graph.groups.iter().filter(|inner| inner.parent == group && depth <= graph.groups.len()) {
+            writeln!(f, "{indent}<state id=\"{}\"{}>", self.id(inner.name), self.name(inner.name))?;
+            self.members(f, Some(inner.name), depth + 1)?;
+            writeln!(f, "{indent}</state>")?;
+        }
+        Ok(())
+    }
+
+    /// The attribute for a name that is not its id.
+    fn name(&self, name: &str) -> String {
+        if self.id(name) == name { String::new() } else { format!(" fsm:name=\"{}\"", Escaped(name)) }
+    }
+
+    fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
+        let element = if state.kind == StateKind::End { "final" } else { "state" };
+        let work = if state.kind == StateKind::Work { " fsm:work=\"true\"" } else { "" };
+        write!(f, "{indent}<{element} id=\"{}\"{}{work}", self.id(state.name), self.name(state.name))?;
+        let transitions: Vec<_> = self.graph.transitions_from(state.name).collect();
+        // A final state has no transitions. A graph built by hand can give it some.
+        if transitions.is_empty() || state.kind == StateKind::End {
+            return writeln!(f, "/>");
+        }
+        writeln!(f, ">")?;
+        if let Some(timer) = state.timer {
+            let (id, event, delay) = (self.id(state.name), Escaped(timer.event), timer.after.as_millis());
+            writeln!(
+                f,
+                "{indent}  <onentry><send id=\"{id}.timer\" event=\"{event}\" delay=\"{delay}ms\"/></onentry>"
+            )?;
+            writeln!(f, "{indent}  <onexit><cancel sendid=\"{id}.timer\"/></onexit>")?;
+        }
+        for transition in transitions {
+            self.transition(f, transition, indent)?;
+        }
+        writeln!(f, "{indent}</{element}>")
+    }
+
+    fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo, indent: &str) -> fmt::Result {
+        let TransitionInfo { event, to, internal, guarded, auto, .. } = *transition;
+        for target in to {
+            write!(f, "{indent}  <transition event=\"{}\"", Escaped(event))?;
+            if !internal {
+                write!(f, " target=\"{}\"", self.id(target))?;
+            }
+            let marks = [(guarded, "guarded"), (to.len() > 1, "branch"), (auto, "auto")];
+            for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
+                write!(f, " fsm:{mark}=\"true\"")?;
+            }
+            writeln!(f, "/>")?;
+        }
+        Ok(())
+    }
+}
+
+/// A distinct XML id for each name of a state or superstate.
+fn ids(graph: &Graph) -> BTreeMap<&'static str, String> {
+    let mut ids: BTreeMap<&'static str, String> = BTreeMap::new();
+    let names = graph.states.iter().map(|state| state.name);
+    for name in names.chain(graph.groups.iter().map(|group| group.name)) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
+        let mut id: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+        if !id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            id.insert(0, '_');
+        }
+        while ids.values().any(|taken| *taken == id) {
+            id.push('_');
+        }
+        ids.insert(name, id);
+    }
+    ids
+}
+
+/// Text within an attribute's quotes.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            c if c.is_control() => f.write_str(" "),
+            c => write!(f, "{c}"),
+        })
+    }
+}

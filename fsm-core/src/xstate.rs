@@ -1,0 +1,173 @@
+//! The graph as the configuration of an `XState` machine.
+
+use alloc::{format, string::String, vec::Vec};
+use core::fmt;
+
+use crate::{
+    graph::{Graph, StateInfo, StateKind, TransitionInfo},
+    json::Text,
+};
+
+/// A graph as the JSON configuration of an `XState` v5 machine, written by [`Display`](fmt::Display).
+///
+/// `createMachine(config)` takes it, and so do the visual tools of that ecosystem. What they show:
+///
+/// - States are nested in their superstates. A superstate has an `initial` state because `XState` requires one; no transition uses it.
+/// - Each transition is at the state that it leaves, also if a superstate declares it. A guard is named after its event.
+/// - A branch is a list of transitions, each with a guard that is named after event and target: only code decides which is taken.
+/// - An internal transition has no target. A transition of a state to itself has `reenter`.
+/// - A timer is an `after` beside the transition of its event.
+/// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
+///   doc comments.
+///
+/// ```
+/// # use fsm_core::{Graph, StateInfo};
+/// const DOOR: Graph = Graph::new("Door").with_states(&[StateInfo::new("Open").with_initial(true)]);
+/// assert_eq!(DOOR.xstate_json().to_string(), r#"{"id":"Door","initial":"Open","states":{"Open":{}}}"#);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the text is written by `Display`"]
+pub struct XstateJson(Graph);
+
+impl Graph {
+    /// The graph as the configuration of an `XState` v5 machine.
+    pub const fn xstate_json(&self) -> XstateJson {
+        XstateJson(*self)
+    }
+}
+
+impl fmt::Display for XstateJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let graph = &self.0;
+        write!(f, "{{\"id\":{}", Text(graph.machine))?;
+        description(f, graph.doc)?;
+        if let Some(initial) = graph.initial().next() {
+            write!(f, ",\"initial\":{}", Text(outermost(graph, initial.name, None)))?;
+        }
+        f.write_str(",\"states\":")?;
+        self.members(f, None, 0)?;
+        f.write_str("}")
+    }
+}
+
+impl XstateJson {
+    /// The states and superstates directly in a superstate, or at the top.
+    fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
+        let graph = &self.0;
+        let mut separator = "{";
+        for state in graph.states.iter().filter(|state| state.group == group) {
+            write!(f, "{separator}{}:", Text(state.name))?;
+            self.state(f, state)?;
+            separator = ",";
+        }
+        // A graph built by hand can have a cycle.
+        for inner in graph.groups.iter().filter(|inner| inner.parent == group && depth < graph.groups.len()) {
+            write!(f, "{separator}{}:{{", Text(inner.name))?;
+            let first =
+                graph.states.iter().find(|state| graph.groups_of(state.name).any(|group| group.name == inner.name));
+            if let Some(first) = first {
+                write!(f, "\"initial\":{},", Text(outermost(graph, first.name, Some(inner.name))))?;
+            }
+            f.write_str("\"states\":")?;
+            self.members(f, Some(inner.name), depth + 1)?;
+            f.write_str("}")?;
+            separator = ",";
+        }
+        f.write_str(if separator == "{" { "{}" } else { "}" })
+    }
+
+    fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
+        let graph = &self.0;
+        let mut item = Separated("{");
+        if state.kind == StateKind::End {
+            write!(f, "{}\"type\":\"final\"", item.next())?;
+        }
+        let further = state.initial && graph.initial().next().is_some_and(|first| first.name != state.name);
+        let tags: Vec<_> = [(state.kind == StateKind::Work, "\"work\""), (further, "\"initial\"")]
+            .into_iter()
+            .filter_map(|(holds, tag)| holds.then_some(tag))
+            .collect();
+        if !tags.is_empty() {
+            write!(f, "{}\"tags\":[{}]", item.next(), tags.join(","))?;
+        }
+        if !state.doc.is_empty() {
+            write!(f, "{}\"description\":{}", item.next(), Text(state.doc))?;
+        }
+        let mut on = Separated("\"on\":{");
+        for transition in graph.transitions_from(state.name) {
+            let separator = if on.0 == "," {
+                on.next()
+            } else {
+                write!(f, "{}", item.next())?;
+                on.next()
+            };
+            write!(f, "{separator}{}:", Text(transition.event))?;
+            self.transition(f, transition)?;
+        }
+        if on.0 == "," {
+            f.write_str("}")?;
+        }
+        let timer = state.timer.and_then(|timer| Some((timer, graph.transition(state.name, timer.event)?)));
+        if let Some((timer, transition)) = timer {
+            write!(f, "{}\"after\":{{\"{}\":", item.next(), timer.after.as_millis())?;
+            self.transition(f, transition)?;
+            f.write_str("}")?;
+        }
+        f.write_str(if item.0 == "{" { "{}" } else { "}" })
+    }
+
+    fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
+        let TransitionInfo { from, event, to, internal, guarded, .. } = *transition;
+        if internal {
+            let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
+            return write!(f, "{{{guard}\"actions\":[{}]}}", Text(event));
+        }
+        let one = |f: &mut fmt::Formatter<'_>, target: &str, guard: Option<&str>| {
+            write!(f, "{{\"target\":{}", Text(&self.path(target)))?;
+            if target == from {
+                f.write_str(",\"reenter\":true")?;
+            }
+            match guard {
+                Some(guard) => write!(f, ",\"guard\":{}}}", Text(guard)),
+                None => f.write_str("}"),
+            }
+        };
+        if let [target] = to {
+            return one(f, target, guarded.then_some(event));
+        }
+        f.write_str("[")?;
+        for (i, target) in to.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { "," })?;
+            one(f, target, Some(&format!("{event}: {target}")))?;
+        }
+        f.write_str("]")
+    }
+
+    /// The path of a state from the root: `#Order.Active.Paid`. A dot in a name is escaped.
+    fn path(&self, state: &str) -> String {
+        let graph = &self.0;
+        let mut names: Vec<&str> = graph.groups_of(state).map(|group| group.name).collect();
+        names.reverse();
+        names.push(state);
+        names.iter().fold(format!("#{}", graph.machine), |path, name| format!("{path}.{}", name.replace('.', "\\.")))
+    }
+}
+
+/// What is between two items: first the beginning, then a comma.
+struct Separated(&'static str);
+
+impl Separated {
+    fn next(&mut self) -> &'static str {
+        core::mem::replace(&mut self.0, ",")
+    }
+}
+
+fn description(f: &mut fmt::Formatter<'_>, doc: &str) -> fmt::Result {
+    if doc.is_empty() { Ok(()) } else { write!(f, ",\"description\":{}", Text(doc)) }
+}
+
+/// The name, among the direct members of `group`, of the state or of the superstate that contains it.
+fn outermost(graph: &Graph, state: &'static str, group: Option<&str>) -> &'static str {
+    let groups: Vec<_> = graph.groups_of(state).collect();
+    groups.iter().find(|inner| inner.parent == group).map_or(state, |inner| inner.name)
+}

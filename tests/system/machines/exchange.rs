@@ -1,0 +1,167 @@
+//! Reads the formats of other tools back: the configuration for `XState`, and SCXML.
+
+use fsm_core::{Graph, StateMachine};
+use roxmltree::{Document, Node};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Source, event and target. An internal transition has no target.
+type Edge = (String, String, Option<String>);
+
+/// What both formats hold of a graph.
+#[derive(Debug, Default, PartialEq)]
+struct Read {
+    /// Each state with the superstates around it, from the outermost.
+    states: BTreeSet<Vec<String>>,
+    ends: BTreeSet<String>,
+    edges: BTreeSet<Edge>,
+    timers: BTreeSet<(String, String)>,
+}
+
+pub(crate) fn check(graph: &Graph) {
+    let expected = of_graph(graph);
+    let config = graph.xstate_json().to_string();
+    // Shown to the npm package `xstate` by `.ci/run`.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("xstate");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join(format!("{}.json", graph.machine)), &config).expect("a file");
+    let config: Value = serde_json::from_str(&config).unwrap_or_else(|error| panic!("{error} in {config}"));
+    let mut read = Read::default();
+    members(&config, &config["id"], &mut Vec::new(), &mut read);
+    assert_eq!(read, expected, "XState: {}", graph.machine);
+    let text = graph.scxml().to_string();
+    let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    let mut read = Read::default();
+    elements(document.root_element(), &mut Vec::new(), &mut read);
+    assert_eq!(read, expected, "SCXML: {}", graph.machine);
+}
+
+fn of_graph(graph: &Graph) -> Read {
+    let path = |name: &str| {
+        let mut path: Vec<_> = graph.groups_of(name).map(|group| group.name.to_owned()).collect();
+        path.reverse();
+        path.push(name.to_owned());
+        path
+    };
+    let kind = |state: &&fsm_core::StateInfo| state.kind == fsm_core::StateKind::End;
+    let edges = graph.transitions.iter().flat_map(|on| {
+        on.to.iter().map(|to| (on.from.to_owned(), on.event.to_owned(), (!on.internal).then(|| (*to).to_owned())))
+    });
+    let timers = graph.states.iter().filter_map(|state| Some((state.name, state.timer?)));
+    Read {
+        states: graph.states.iter().map(|state| path(state.name)).collect(),
+        ends: graph.states.iter().filter(kind).map(|state| state.name.to_owned()).collect(),
+        edges: edges.collect(),
+        timers: timers.map(|(state, timer)| (state.to_owned(), timer.after.as_millis().to_string())).collect(),
+    }
+}
+
+/// The states in a node of an `XState` configuration.
+fn members(node: &Value, id: &Value, path: &mut Vec<String>, read: &mut Read) {
+    let states = node["states"].as_object().expect("states");
+    for (name, state) in states {
+        path.push(name.clone());
+        if state.get("states").is_some() {
+            let initial = state["initial"].as_str().expect("a superstate has an initial state");
+            assert!(state["states"].get(initial).is_some(), "{initial} is not in {name}");
+            members(state, id, path, read);
+        } else {
+            read.states.insert(path.clone());
+            if state["type"] == "final" {
+                read.ends.insert(name.clone());
+            }
+            for (event, transitions) in state["on"].as_object().into_iter().flatten() {
+                let all = transitions.as_array().cloned().unwrap_or_else(|| vec![transitions.clone()]);
+                for transition in all {
+                    let target = transition["target"].as_str().map(|target| {
+                        let root = format!("#{}.", id.as_str().expect("an id"));
+                        let path = target.strip_prefix(&root).expect("a path from the root").replace("\\.", "\u{1}");
+                        path.rsplit('.').next().expect("a name").replace('\u{1}', ".")
+                    });
+                    read.edges.insert((name.clone(), event.clone(), target));
+                }
+            }
+            let after = state["after"].as_object().into_iter().flatten();
+            read.timers.extend(after.map(|(millis, _)| (name.clone(), millis.clone())));
+        }
+        path.pop();
+    }
+}
+
+/// The states in an element of an SCXML document.
+fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
+    let document = node.document();
+    let named = |node: Node<'_, '_>| {
+        let name = node.attribute(("urn:fsm-core", "name")).or(node.attribute("id"));
+        name.expect("a state has an id").to_owned()
+    };
+    let target = |id: &str| {
+        let found = document.descendants().find(|node| node.attribute("id") == Some(id) && !node.has_tag_name("send"));
+        named(found.unwrap_or_else(|| panic!("no state has the id {id}")))
+    };
+    for state in node.children().filter(|node| node.has_tag_name("state") || node.has_tag_name("final")) {
+        let name = named(state);
+        path.push(name.clone());
+        if state.children().any(|node| node.has_tag_name("state") || node.has_tag_name("final")) {
+            elements(state, path, read);
+        } else {
+            read.states.insert(path.clone());
+            if state.has_tag_name("final") {
+                read.ends.insert(name.clone());
+            }
+            for transition in state.children().filter(|node| node.has_tag_name("transition")) {
+                let event = transition.attribute("event").expect("an event").to_owned();
+                read.edges.insert((name.clone(), event, transition.attribute("target").map(target)));
+            }
+            for send in state.descendants().filter(|node| node.has_tag_name("send")) {
+                let delay = send.attribute("delay").and_then(|delay| delay.strip_suffix("ms")).expect("a delay");
+                read.timers.insert((name.clone(), delay.to_owned()));
+            }
+        }
+        path.pop();
+    }
+}
+
+/// Each construct once.
+#[derive(StateMachine, Debug)]
+#[fsm(initial = Draft | Imported, group(Open, on(cancel => Cancelled), group(InReview, on(reject => Draft))))]
+#[on(note => _)]
+pub(crate) enum Paper {
+    #[state(in = Open)]
+    #[on(submit => Peer)]
+    Draft,
+    #[state(in = InReview, name = "peer.review & more")]
+    #[on(approve => Published | Self, with = approve, guard = may)]
+    #[on(remind => Self)]
+    #[after("14d", reject)]
+    Peer,
+    #[on(submit => Peer)]
+    Imported,
+    #[state(end)]
+    Published,
+    #[state(end)]
+    Cancelled,
+}
+
+#[allow(clippy::unnecessary_wraps, clippy::trivially_copy_pass_by_ref)]
+fn may(_: &paper::Peer, _: &paper::event::Approve) -> Result<(), &'static str> {
+    Ok(())
+}
+
+fn approve(_: paper::Peer, _: paper::event::Approve) -> paper::choice::PeerApprove {
+    paper::Published.into()
+}
+
+#[test]
+fn other_formats_hold_every_construct() {
+    check(Paper::GRAPH);
+    let config = Paper::GRAPH.xstate_json().to_string();
+    assert!(
+        config.contains(r##""remind":{"target":"#Paper.Open.InReview.peer\\.review & more","reenter":true}"##),
+        "{config}"
+    );
+    assert!(config.contains(r##"{"target":"#Paper.Published","guard":"approve: Published"}"##), "{config}");
+    assert!(config.contains(r#""note":{"actions":["note"]}"#), "{config}");
+    let scxml = Paper::GRAPH.scxml().to_string();
+    assert!(scxml.contains("fsm:guarded=\"true\" fsm:branch=\"true\""), "{scxml}");
+}
