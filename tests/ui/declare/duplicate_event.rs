@@ -13,7 +13,7 @@ enum Job {
 }
 
 #[derive(StateMachine)]
-#[fsm(initial = Off, group(Lit, on(flip => Off)))]
+#[fsm(initial = Off, group(Lit, on(flip => Off), on(dim => Off), on(dim => On)))]
 #[on(flip => On)]
 #[on(blink => On)]
 #[on(blink => Off)]

@@ -49,6 +49,7 @@ enum Events {
     #[on(move => A)]
     #[on(self => A)]
     #[on("go" => A)]
+    #[on(& => A)]
     #[on(no_target => )]
     #[on(one_more => A | )]
     #[on(no_comma => A B)]
