@@ -542,10 +542,64 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
     }
+    impl Any {
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
+            <Self as ::fsm_runtime::core::AnyMachine>::why_not(self, __event)
+        }
+        /// Whether [`apply`](Self::apply) would make a transition: its state declares the event, and the guard accepts it.
+        /// Nothing is changed.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub fn check(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
+            <Self as ::fsm_runtime::core::AnyMachine>::check(self, __event)
+        }
+        /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
+        pub fn apply(
+            self,
+            __event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::AnyApplyError<Self>> {
+            <Self as ::fsm_runtime::core::AnyMachine>::apply(self, __event)
+        }
+    }
     #[automatically_derived]
-    impl ::core::convert::From<Report> for Any {
-        fn from(machine: Report) -> Self {
-            match machine {
+    impl ::fsm_runtime::core::AnyMachine for Any {
+        type Machine = Report;
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn context(&self) -> &() {
+            &()
+        }
+        fn __join(
+            __machine: Report,
+            _: ::fsm_runtime::core::__private::Box<()>,
+        ) -> Self {
+            match __machine {
                 Report::Requested { title } => {
                     Self::Requested(Machine {
                         state: Requested { title },
@@ -563,21 +617,83 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        fn __split(self) -> (Report, ::fsm_runtime::core::__private::Box<()>) {
+            match self {
+                Self::Requested(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+                Self::Writing(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+                Self::Written(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::From<Machine<S>>
+    for Any {
+        #[inline]
+        fn from(__given: Machine<S>) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                ::fsm_runtime::core::Target::into_enum(__given.state),
+                ::fsm_runtime::core::__private::Box::new(()),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Any>
+    for Machine<S> {
+        type Error = ::fsm_runtime::core::NotInStateError<Any>;
+        fn try_from(
+            __given: Any,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::NotInStateError<Any>> {
+            let (__machine, __context) = <Any as ::fsm_runtime::core::AnyMachine>::__split(
+                __given,
+            );
+            match <S as ::fsm_runtime::core::Target<Report>>::from_enum(__machine) {
+                ::core::result::Result::Ok(__state) => {
+                    let _ = __context;
+                    ::core::result::Result::Ok(Machine { state: __state })
+                }
+                ::core::result::Result::Err(__machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_runtime::core::NotInStateError::new::<
+                            S,
+                        >(
+                            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                                __machine,
+                                __context,
+                            ),
+                        ),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Report> for Any {
+        fn from(__given: Report) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                __given,
+                ::fsm_runtime::core::__private::Box::new(()),
+            )
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Report {
-        fn from(machine: Any) -> Self {
-            match machine {
-                Any::Requested(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-                Any::Writing(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-                Any::Written(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-            }
+        fn from(__given: Any) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }
     }
     impl Machine<Requested> {

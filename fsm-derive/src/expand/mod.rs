@@ -1,5 +1,6 @@
 //! Prints the code that is generated for a machine: one module beside the enum.
 
+mod any;
 mod apply;
 mod by_name;
 mod carry;
@@ -36,6 +37,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         events::expand(cx),
         choice::expand(cx),
         machine::expand(cx),
+        any::expand(cx),
         transitions::expand(cx),
         graph::expand(cx),
         dynamic::expand(cx),
