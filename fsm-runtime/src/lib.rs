@@ -105,11 +105,11 @@ pub use engine::{
 pub use error_kind::ErrorKind;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
+pub use machine::{DurableState, EventError, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
-    Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable,
-    Group, GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, PendingTransition, RawRecord, ReadError,
-    RecordMeta, StateCount, Ticket, TransitionError, WaitError,
+    AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
+    Durable, Group, GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, PendingTransition, RawRecord,
+    ReadError, RecordMeta, StateCount, Ticket, TransitionError, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};

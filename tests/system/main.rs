@@ -4,6 +4,7 @@
 mod arming;
 mod changes;
 mod context;
+mod conversions;
 mod controller;
 mod desired_state;
 mod disk;

@@ -13,6 +13,7 @@ mod fallback;
 mod graph;
 mod machine;
 mod names;
+mod serde;
 mod states;
 mod transitions;
 mod user_code;
@@ -42,6 +43,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         graph::expand(cx),
         dynamic::expand(cx),
         by_name::expand(cx),
+        serde::expand(cx),
         durable::expand(cx),
     ];
     quote! {

@@ -15,6 +15,8 @@ pub(super) struct Names {
     pub(super) non_exhaustive: bool,
     /// Identifier, name, docs.
     pub(super) variants: Vec<(Ident, String, TokenStream)>,
+    /// Former names that are still read.
+    pub(super) was: Vec<(String, Ident)>,
 }
 
 impl Names {
@@ -30,6 +32,15 @@ impl Names {
         } else {
             (quote!(match self { #(Self::#idents => #names,)* }), quote!(self as usize))
         };
+        let (was, now): (Vec<_>, Vec<_>) = self.was.iter().map(|(was, now)| (was, now)).unzip();
+        let former = (!was.is_empty()).then(|| {
+            quote! {
+                let found = found.or_else(|| match name {
+                    #(#was => ::core::option::Option::Some(Self::#now),)*
+                    _ => ::core::option::Option::None,
+                });
+            }
+        });
         quote! {
             #[doc = #doc]
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +77,13 @@ impl Names {
                 }
             }
             #[automatically_derived]
+            impl ::core::convert::AsRef<str> for #ident {
+                #[inline]
+                fn as_ref(&self) -> &str {
+                    self.as_str()
+                }
+            }
+            #[automatically_derived]
             impl ::core::fmt::Display for #ident {
                 #[inline]
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -78,6 +96,7 @@ impl Names {
                 #[inline]
                 fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownNameError> {
                     let found = <Self as #core::Name>::ALL.iter().copied().find(|known| known.as_str() == name);
+                    #former
                     found.ok_or_else(|| #core::UnknownNameError::new::<Self>(#of, name))
                 }
             }

@@ -2,11 +2,13 @@
 
 pub(crate) mod convert;
 mod error;
+mod event;
 mod migrations;
 mod stored;
 mod unknown;
 
 pub use error::RowError;
+pub use event::EventError;
 pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
 pub use stored::{DurableState, Seal, StoredMachine, WorkState};

@@ -1,5 +1,6 @@
 //! Typed records: reading instances, and their transitions as compare-and-swaps.
 
+mod any_record;
 mod bulk;
 mod by_id;
 mod claims;
@@ -7,12 +8,14 @@ mod desired_state;
 mod durable;
 mod error;
 mod group;
+mod json;
 mod machines;
 mod operator;
 mod query;
 mod record;
 mod transition;
 
+pub use any_record::AnyRecord;
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
 pub use durable::{CreateFrom, Durable};

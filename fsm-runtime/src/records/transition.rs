@@ -127,8 +127,9 @@ impl<R, M: Durable> Completion<R, M> {
     pub(super) fn complete(self, verdict: Result<Row, Verdict>) -> Result<R, TransitionError<M>> {
         let Self { meta, target, creates, wrap } = self;
         match verdict {
-            Ok(row) => wrap(target, meta.moved_to(row.incarnation, row.version)).ok_or_else(|| {
-                TransitionError::Unstorable { key: row.key, reason: "the target is in another state".to_owned() }
+            Ok(row) => wrap(target, meta.moved_to(&row)).ok_or_else(|| TransitionError::Unstorable {
+                key: row.key,
+                reason: "the target is in another state".to_owned(),
             }),
             Err(Verdict::Duplicate { first, .. }) => replayed(meta, &first, wrap),
             Err(verdict) => {
@@ -197,7 +198,7 @@ fn replayed<R, M: Durable>(
         idempotency_key: first.idempotency_key.clone().unwrap_or_default(),
         first: first.event.clone(),
     };
-    wrap(machine, meta.moved_to(first.incarnation, first.version).with_context(context)).ok_or(reused)
+    wrap(machine, meta.at_entry(first, context)).ok_or(reused)
 }
 
 /// The error that a verdict other than `Committed` means for the caller.

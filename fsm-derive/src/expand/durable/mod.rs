@@ -1,5 +1,6 @@
 //! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
+mod convert;
 mod handle;
 mod record;
 mod work;
