@@ -120,7 +120,7 @@ pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkCl
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
-    pub use crate::{Machines, Outcome, Runtime, WorkError};
+    pub use crate::{AnyRecord as _, Machines, Outcome, Runtime, WorkError};
     pub use fsm_core::StateMachine;
 }
 

@@ -2,8 +2,8 @@
 
 use fsm_core::Name as _;
 use fsm_runtime::{
-    AnyRecord as _, ChangesQuery, Durable, ErrorKind, EventError, ListQuery, Machines, ReadError, TransitionError,
-    clock::ManualClock, prelude::*,
+    ChangesQuery, Durable, ErrorKind, EventError, ListQuery, Machines, ReadError, TransitionError, clock::ManualClock,
+    prelude::*,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -64,14 +64,10 @@ struct World {
 
 async fn world() -> Result<World, Failure> {
     let dir = tempfile::tempdir()?;
-    let clock = ManualClock::new();
+    let clock = ManualClock::new(UNIX_EPOCH + Duration::from_hours(24_000));
     let store = Sqlite::open(dir.path().join("orders.db")).await?;
-    let runtime = Runtime::builder(store)
-        .clock(clock.clone())
-        .machine::<Order, _>(())
-        .machine::<Ticket, _>(())
-        .start()
-        .await?;
+    let runtime =
+        Runtime::builder(store).clock(clock.clock()).machine::<Order, _>(()).machine::<Ticket, _>(()).start().await?;
     Ok(World { runtime, clock, _dir: dir })
 }
 
@@ -115,7 +111,7 @@ async fn records_know_when_they_were_created_and_entered() -> Result<(), Failure
     let cart = orders.create_with_key("a", order::Cart { cents: 5 }, "c").await?;
     let created = cart.created().ok_or("a new record knows it")?;
     assert_eq!(cart.entered(), created);
-    clock.advance(Duration::from_secs(60)).await;
+    clock.advance(Duration::from_secs(60));
     let paid = cart.pay(9).await?;
     let later = created + Duration::from_secs(60);
     assert_eq!((paid.created(), paid.entered()), (Some(created), later));
@@ -153,7 +149,10 @@ async fn a_record_as_json() -> Result<(), Failure> {
     let open = tickets.create("t", (ticket::Open, Owner { name: "Ada".into() })).await?;
     assert_eq!(serde_json::to_value(&open)?["context"], json!({ "name": "Ada" }));
     let text = serde_json::to_string(&tickets.get("t").await?)?;
-    assert!(text.starts_with(r#"{"id":"t","version":1,"state":"Open","data":null,"context":{"name":"Ada"},"#), "{text}");
+    assert!(
+        text.starts_with(r#"{"id":"t","version":1,"state":"Open","data":null,"context":{"name":"Ada"},"#),
+        "{text}"
+    );
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 mod arming;
 mod changes;
 mod context;
-mod conversions;
 mod controller;
+mod conversions;
 mod desired_state;
 mod disk;
 mod error_kinds;

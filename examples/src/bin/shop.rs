@@ -22,7 +22,7 @@ use axum::{
     routing::{get, post},
 };
 use fsm_runtime::{
-    ChangesQuery, ErrorKind, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
+    ChangesQuery, Durable, ErrorKind, ListQuery, ReadError, SubscribeError, TransitionError, prelude::*,
 };
 use futures_util::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
@@ -111,10 +111,11 @@ impl From<SubscribeError> for ApiError {
 type Orders = State<Machines<Order>>;
 type Answer = Result<Json<Value>, ApiError>;
 
-/// The body of a response about one order.
-fn view(record: order::AnyRecord) -> Json<Value> {
-    let (order, meta): (Order, RecordMeta<Order>) = fsm_runtime::Durable::unwrap_any(record);
-    Json(json!({ "id": meta.id(), "version": meta.version(), "state": order.state().as_str() }))
+/// The body of a response about one instance, of any machine.
+fn view<M: Durable>(record: &M::AnyRecord) -> Json<Value> {
+    Json(
+        json!({ "id": record.id(), "version": record.version(), "state": record.state(), "accepts": record.accepts() }),
+    )
 }
 
 #[derive(Deserialize)]
@@ -134,16 +135,17 @@ async fn create(
         Some(key) => orders.create_with_key(&id, open, key).await?,
         None => orders.create(&id, open).await?,
     };
-    Ok(view(order.into()))
+    Ok(view::<Order>(&order.into()))
 }
 
-async fn show(State(orders): Orders, Path(id): Path<String>) -> Answer {
-    Ok(view(orders.get(&id).await?))
+/// The same handler serves each machine of a service.
+async fn show<M: Durable>(State(machines): State<Machines<M>>, Path(id): Path<String>) -> Answer {
+    Ok(view::<M>(&machines.get(&id).await?))
 }
 
 async fn list(State(orders): Orders) -> Answer {
     let page = orders.list(&ListQuery::all().limit(50)).await?;
-    let ids: Vec<Json<Value>> = page.items.into_iter().map(view).collect();
+    let ids: Vec<Json<Value>> = page.items.iter().map(view::<Order>).collect();
     Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
 }
 
@@ -179,7 +181,7 @@ async fn fire(
         Some(key) => orders.fire_with_key(&id, event, key).await?,
         None => orders.fire(&id, event).await?,
     };
-    Ok(view(record))
+    Ok(view::<Order>(&record))
 }
 
 /// Follows one order with server-sent events.
@@ -207,7 +209,7 @@ async fn main() -> anyhow::Result<()> {
     let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
     let app = Router::new()
         .route("/orders", get(list))
-        .route("/orders/{id}", get(show).post(create))
+        .route("/orders/{id}", get(show::<Order>).post(create))
         .route("/orders/{id}/pay", post(pay))
         .route("/orders/{id}/ship", post(ship))
         .route("/orders/{id}/cancel", post(cancel))
