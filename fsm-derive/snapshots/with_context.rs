@@ -136,6 +136,13 @@ pub mod order {
         }
     }
     #[automatically_derived]
+    impl ::core::convert::AsRef<str> for State {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
+        }
+    }
+    #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -328,6 +335,13 @@ pub mod order {
         #[inline]
         fn index(self) -> usize {
             self.index()
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::AsRef<str> for EventKind {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
         }
     }
     #[automatically_derived]
