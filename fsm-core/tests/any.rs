@@ -1,5 +1,7 @@
 //! `Any`: its conversions, what it can be asked, and a machine that is moved in place.
 
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]
+
 use fsm_core::{AnyMachine, NotInStateError, Slot, SlotError, StateMachine, StateOf};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -93,7 +95,7 @@ fn a_machine_in_a_struct_is_moved_in_place() {
     }
     let mut house = House { door: Slot::new(open(4)) };
     let SlotError::Refused { refusal, event } = house.lock(1).unwrap_err() else { panic!("the code is wrong") };
-    assert_eq!(refusal.reason.as_ref().map(|reason| reason.as_str()), Some("wrong code"));
+    assert_eq!(refusal.reason.as_ref().map(fsm_core::Reason::as_str), Some("wrong code"));
     assert_eq!(event, door::event::Lock { code: 1 }.into());
     assert_eq!(house.door.get(), Some(&any(open(4))), "a refusal leaves it unchanged");
     assert_eq!(house.lock(4).unwrap(), door::State::Locked);

@@ -131,7 +131,7 @@ impl Serde {
             }
         });
         let params = cx.events_scope.params(&[]);
-        let clause = cx.events_scope.clause(&self.bounds(cx, &quote!(#serde::Serialize)));
+        let clause = cx.events_scope.clause(&bounds(cx, &quote!(#serde::Serialize)));
         quote! {
             #[automatically_derived]
             impl #params #serde::Serialize for #ty #clause {
@@ -145,17 +145,6 @@ impl Serde {
                 }
             }
         }
-    }
-
-    /// The payloads with generics, which need a bound.
-    fn bounds(&self, cx: &Cx<'_>, bound: &TokenStream) -> Vec<TokenStream> {
-        let generic = (0..cx.machine.events.len()).filter(|event| !cx.event_scope(*event).is_empty());
-        generic
-            .map(|event| {
-                let ty = cx.event_ty(event);
-                quote!(#ty: #bound)
-            })
-            .collect()
     }
 
     fn read_event(&self, cx: &Cx<'_>) -> TokenStream {
@@ -180,7 +169,7 @@ impl Serde {
         });
         let de = Lifetime::new("'__de", Span::call_site());
         let params = with_lifetime(&de, scope.params(&[]));
-        let clause = scope.clause(&self.bounds(cx, &quote!(#serde::Deserialize<#de>)));
+        let clause = scope.clause(&bounds(cx, &quote!(#serde::Deserialize<#de>)));
         let (declared, args, own_clause) = (scope.declared(&[]), scope.args(&[]), scope.clause(&[]));
         quote! {
             /// The name of an event: of the variant, or as it is stored.
@@ -254,6 +243,17 @@ impl Serde {
             }
         }
     }
+}
+
+/// The payloads with generics, which need a bound.
+fn bounds(cx: &Cx<'_>, bound: &TokenStream) -> Vec<TokenStream> {
+    let generic = (0..cx.machine.events.len()).filter(|event| !cx.event_scope(*event).is_empty());
+    generic
+        .map(|event| {
+            let ty = cx.event_ty(event);
+            quote!(#ty: #bound)
+        })
+        .collect()
 }
 
 /// `<'de, …>`

@@ -147,9 +147,10 @@ fn serialize(cx: &Cx<'_>) -> TokenStream {
     let idents = cx.machine.states.iter().map(|state| &state.ident);
     let (record, serializer) = (local("__record"), local("__serializer"));
     let serde = quote!(#runtime::__private::serde);
-    let context = match &cx.context {
-        None => quote!(::core::option::Option::None::<&()>),
-        Some(_) => quote!(::core::option::Option::Some(self.raw.context())),
+    let context = if cx.context.is_some() {
+        quote!(::core::option::Option::Some(self.raw.context()))
+    } else {
+        quote!(::core::option::Option::None::<&()>)
     };
     quote! {
         #[automatically_derived]
