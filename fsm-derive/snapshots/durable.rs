@@ -987,8 +987,8 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
         #[automatically_derived]
-        impl<'__de> ::fsm_runtime::__private::serde::Deserialize<'__de> for State {
-            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'__de>>(
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for State {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
                 ::fsm_runtime::__private::serde::Deserializer::deserialize_str(
@@ -1028,8 +1028,8 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
         #[automatically_derived]
-        impl<'__de> ::fsm_runtime::__private::serde::Deserialize<'__de> for EventKind {
-            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'__de>>(
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for EventKind {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
                 ::fsm_runtime::__private::serde::Deserializer::deserialize_str(
@@ -1116,8 +1116,8 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
         #[automatically_derived]
-        impl<'__de> ::fsm_runtime::__private::serde::Deserialize<'__de> for __EventName {
-            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'__de>>(
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for __EventName {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
                 ::fsm_runtime::__private::serde::Deserializer::deserialize_identifier(
@@ -1128,8 +1128,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         struct __VisitEvent(::core::marker::PhantomData<fn() -> Event>);
         #[automatically_derived]
-        impl<'__de> ::fsm_runtime::__private::serde::de::Visitor<'__de>
-        for __VisitEvent {
+        impl<'de> ::fsm_runtime::__private::serde::de::Visitor<'de> for __VisitEvent {
             type Value = Event;
             fn expecting(
                 &self,
@@ -1137,7 +1136,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ) -> ::core::fmt::Result {
                 ::core::fmt::Formatter::write_str(f, "an event of `Report`")
             }
-            fn visit_enum<__A: ::fsm_runtime::__private::serde::de::EnumAccess<'__de>>(
+            fn visit_enum<__A: ::fsm_runtime::__private::serde::de::EnumAccess<'de>>(
                 self,
                 __given: __A,
             ) -> ::core::result::Result<Event, __A::Error> {
@@ -1161,8 +1160,8 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
         #[automatically_derived]
-        impl<'__de> ::fsm_runtime::__private::serde::Deserialize<'__de> for Event {
-            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'__de>>(
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for Event {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
                 ::fsm_runtime::__private::serde::Deserializer::deserialize_enum(
@@ -1389,11 +1388,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
             &self,
             __serializer: __Z,
         ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
-            ::fsm_runtime::RawRecord::__serialize(
-                &self.raw,
-                ::core::option::Option::None::<&()>,
-                __serializer,
-            )
+            ::fsm_runtime::RawRecord::__serialize(&self.raw, __serializer)
         }
     }
     #[automatically_derived]
@@ -1671,13 +1666,11 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
                 }
             }
         }
-        fn encode_context(
+        fn serialize_context<__Z: ::fsm_runtime::__private::serde::Serializer>(
             (): &(),
-        ) -> ::core::result::Result<
-            ::core::option::Option<::std::string::String>,
-            ::fsm_runtime::CodecError,
-        > {
-            ::core::result::Result::Ok(::core::option::Option::None)
+            __serializer: __Z,
+        ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+            ::fsm_runtime::__private::serde::Serializer::serialize_unit(__serializer)
         }
         fn decode_context(
             _: &str,

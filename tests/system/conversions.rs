@@ -1,5 +1,7 @@
 //! Records as values, as JSON, and in code that is generic over machines.
 
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes state and event, though it only reads them")]
+
 use fsm_core::Name as _;
 use fsm_runtime::{
     ChangesQuery, Durable, ErrorKind, EventError, ListQuery, Machines, ReadError, TransitionError, clock::ManualClock,
@@ -111,9 +113,9 @@ async fn records_know_when_they_were_created_and_entered() -> Result<(), Failure
     let cart = orders.create_with_key("a", order::Cart { cents: 5 }, "c").await?;
     let created = cart.created().ok_or("a new record knows it")?;
     assert_eq!(cart.entered(), created);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let paid = cart.pay(9).await?;
-    let later = created + Duration::from_secs(60);
+    let later = created + Duration::from_mins(1);
     assert_eq!((paid.created(), paid.entered()), (Some(created), later));
     let any = orders.get("a").await?;
     assert_eq!((any.created(), any.entered()), (Some(created), later));

@@ -106,8 +106,8 @@ impl Serde {
                 }
             }
             #[automatically_derived]
-            impl<'__de> #serde::Deserialize<'__de> for #ident {
-                fn deserialize<__D: #serde::Deserializer<'__de>>(
+            impl<'de> #serde::Deserialize<'de> for #ident {
+                fn deserialize<__D: #serde::Deserializer<'de>>(
                     #deserializer: __D,
                 ) -> ::core::result::Result<Self, __D::Error> {
                     #serde::Deserializer::deserialize_str(#deserializer, #visitor)
@@ -167,7 +167,8 @@ impl Serde {
                 })
             }
         });
-        let de = Lifetime::new("'__de", Span::call_site());
+        let taken = cx.machine.generics.lifetimes().any(|param| param.lifetime.ident == "de");
+        let de = Lifetime::new(if taken { "'__de" } else { "'de" }, Span::call_site());
         let params = with_lifetime(&de, scope.params(&[]));
         let clause = scope.clause(&bounds(cx, &quote!(#serde::Deserialize<#de>)));
         let (declared, args, own_clause) = (scope.declared(&[]), scope.args(&[]), scope.clause(&[]));

@@ -11,5 +11,6 @@ pub use error::RowError;
 pub use event::EventError;
 pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
+pub(crate) use stored::ContextOf;
 pub use stored::{DurableState, Seal, StoredMachine, WorkState};
 pub(crate) use unknown::{Unknown, knows};

@@ -1,9 +1,9 @@
 //! The traits of a machine as stored data.
 
 use super::EventError;
-use crate::codec::CodecError;
+use crate::codec::{CodecError, to_json};
 use fsm_core::{Name, StateMachine, StateOf};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 /// The part of [`Durable`](crate::Durable) that knows how the machine is stored. Implemented by `#[derive(StateMachine)]` with
 /// `#[fsm(durable)]`, never by hand.
@@ -52,14 +52,35 @@ pub trait StoredMachine:
     fn encode_event(event: &Self::Event) -> Result<String, CodecError>;
     #[doc(hidden)]
     fn decode_event(kind: Self::EventKind, payload: &str) -> Result<Self::Event, CodecError>;
+    /// Serializes the context, `()` where the machine has none.
+    #[doc(hidden)]
+    fn serialize_context<Z: Serializer>(context: &Self::Context, serializer: Z) -> Result<Z::Ok, Z::Error>;
     /// The context as JSON; `None` where the machine has none.
     #[doc(hidden)]
-    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError>;
+    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError> {
+        ContextOf::<Self>::new(context).map(|context| to_json(&context)).transpose()
+    }
     #[doc(hidden)]
     fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;
+}
+
+/// A machine's context, to be serialized.
+pub(crate) struct ContextOf<'a, M: StoredMachine>(&'a M::Context);
+
+impl<'a, M: StoredMachine> ContextOf<'a, M> {
+    /// `None` where the machine has no context.
+    pub(crate) fn new(context: &'a M::Context) -> Option<Self> {
+        M::GRAPH.context.map(|_| Self(context))
+    }
+}
+
+impl<M: StoredMachine> Serialize for ContextOf<'_, M> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        M::serialize_context(self.0, serializer)
+    }
 }
 
 /// A state of a durable machine. Implemented by the derive for each generated state struct.

@@ -1,7 +1,7 @@
 //! The JSON form of records, which [`AnyRecord`](super::AnyRecord) documents.
 
 use super::{Durable, record::RawRecord};
-use crate::machine::DurableState;
+use crate::machine::{ContextOf, DurableState};
 use fsm_core::Name;
 use serde::{Serialize, Serializer};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ struct Json<'a, D, C> {
     state: &'static str,
     data: &'a D,
     #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'a C>,
+    context: Option<C>,
     created: Option<u64>,
     entered: u64,
 }
@@ -25,17 +25,13 @@ impl<S: DurableState<Machine: Durable> + Serialize> RawRecord<S> {
     /// # Errors
     /// Those of the serializer, and of the `Serialize` of data and context.
     #[doc(hidden)]
-    pub fn __serialize<C: Serialize, Z: Serializer>(
-        &self,
-        context: Option<&C>,
-        serializer: Z,
-    ) -> Result<Z::Ok, Z::Error> {
+    pub fn __serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let json = Json {
             id: self.id(),
             version: self.version(),
             state: S::STATE.as_str(),
             data: self.data(),
-            context,
+            context: ContextOf::<S::Machine>::new(self.context()),
             created: self.created().map(millis),
             entered: millis(self.entered()),
         };

@@ -147,11 +147,6 @@ fn serialize(cx: &Cx<'_>) -> TokenStream {
     let idents = cx.machine.states.iter().map(|state| &state.ident);
     let (record, serializer) = (local("__record"), local("__serializer"));
     let serde = quote!(#runtime::__private::serde);
-    let context = if cx.context.is_some() {
-        quote!(::core::option::Option::Some(self.raw.context()))
-    } else {
-        quote!(::core::option::Option::None::<&()>)
-    };
     quote! {
         #[automatically_derived]
         impl<#s: #runtime::DurableState<Machine = #enum_ty> + #serde::Serialize> #serde::Serialize for Record<#s> {
@@ -159,7 +154,7 @@ fn serialize(cx: &Cx<'_>) -> TokenStream {
                 &self,
                 #serializer: __Z,
             ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
-                #runtime::RawRecord::__serialize(&self.raw, #context, #serializer)
+                #runtime::RawRecord::__serialize(&self.raw, #serializer)
             }
         }
         #[automatically_derived]
