@@ -5,6 +5,7 @@
 use alloc::{borrow::Cow, boxed::Box, string::String};
 use core::{error::Error, fmt};
 
+use crate::any::refused;
 use crate::machine::{StateMachine, StateOf};
 use crate::names::Name;
 
@@ -107,12 +108,7 @@ impl<M: StateMachine> fmt::Debug for ApplyError<M> {
 
 impl<M: StateMachine> fmt::Display for ApplyError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (machine, state, event) = (M::GRAPH.machine, self.machine.state(), M::kind_of(&self.event));
-        if let Some(reason) = &self.reason {
-            return write!(f, "`{event}` was refused in state `{state}` of `{machine}`: {reason}");
-        }
-        write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
-        list(f, "and", self.accepts().iter().map(|event| event.as_str()))
+        refused::<M>(f, self.machine.state(), M::kind_of(&self.event), self.reason.as_ref())
     }
 }
 

@@ -17,8 +17,13 @@ pub struct WhyNot {
 impl WhyNot {
     /// Why `machine` does not accept `event`; `None` if its state declares the event. A guard can still refuse it then.
     pub fn of<M: StateMachine>(machine: &M, event: M::EventKind) -> Option<Self> {
-        let why = Self { graph: M::GRAPH, state: machine.state().as_str(), event: event.as_str() };
-        (!machine.can(event)).then_some(why)
+        Self::in_state::<M>(machine.state(), event)
+    }
+
+    /// Why a machine `M` in `state` does not accept `event`; `None` if the state declares the event.
+    pub fn in_state<M: StateMachine>(state: M::State, event: M::EventKind) -> Option<Self> {
+        let why = Self { graph: M::GRAPH, state: state.as_str(), event: event.as_str() };
+        why.accepts().all(|accepted| accepted != why.event).then_some(why)
     }
 
     /// The events that the state accepts.

@@ -70,6 +70,7 @@
 //! - [`Graph`]: the machine as `const` data, with lookups, [paths](Graph::path), and output as [Mermaid](Graph::mermaid),
 //!   [DOT](Graph::dot), [table](Graph::table) or [JSON](Graph::json).
 //! - [`WhyNot`]: why an event is not accepted, and which events would help.
+//! - [`AnyMachine`]: the generated `Any`, a machine in any state. [`Slot`]: a machine that is moved in place, behind `&mut`.
 //! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file up to date.
 //! - `testing` (feature `testing`): paths through the graph and tables of transitions for your own tests. The feature
 //!   `proptest` adds strategies.
@@ -88,6 +89,7 @@
 
 extern crate alloc;
 
+mod any;
 mod arrows;
 mod convergence;
 pub mod diagram;
@@ -104,6 +106,7 @@ mod misuse;
 mod names;
 mod path;
 mod scxml;
+mod slot;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -141,6 +144,7 @@ pub mod __private {
     pub use __code as code;
 }
 
+pub use any::{AnyApplyError, AnyMachine, NotInStateError, Refusal};
 pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
 pub use error::{ApplyError, GuardError, Reason, UnknownNameError, WrongStateError};
@@ -154,5 +158,6 @@ pub use mermaid::Mermaid;
 pub use names::Name;
 pub use path::PathStep;
 pub use scxml::Scxml;
+pub use slot::{Slot, SlotError};
 pub use table::Table;
 pub use xstate::XstateJson;

@@ -131,6 +131,13 @@ pub mod report {
         }
     }
     #[automatically_derived]
+    impl ::core::convert::AsRef<str> for State {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
+        }
+    }
+    #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -249,7 +256,6 @@ pub mod report {
         }
     }
     ///Any event of `Report`, with its payload.
-    #[derive(Serialize, Deserialize)]
     pub enum Event {
         ///`begin`: `Requested` → `Writing`.
         Begin(event::Begin),
@@ -318,6 +324,13 @@ pub mod report {
         #[inline]
         fn index(self) -> usize {
             Self::index(self)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::AsRef<str> for EventKind {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
         }
     }
     #[automatically_derived]
@@ -539,10 +552,64 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.__next()
         }
     }
+    impl Any {
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_runtime::core::AnyMachine>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
+            <Self as ::fsm_runtime::core::AnyMachine>::why_not(self, __event)
+        }
+        /// Whether [`apply`](Self::apply) would make a transition: its state declares the event, and the guard accepts it.
+        /// Nothing is changed.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub fn check(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
+            <Self as ::fsm_runtime::core::AnyMachine>::check(self, __event)
+        }
+        /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
+        pub fn apply(
+            self,
+            __event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::AnyApplyError<Self>> {
+            <Self as ::fsm_runtime::core::AnyMachine>::apply(self, __event)
+        }
+    }
     #[automatically_derived]
-    impl ::core::convert::From<Report> for Any {
-        fn from(machine: Report) -> Self {
-            match machine {
+    impl ::fsm_runtime::core::AnyMachine for Any {
+        type Machine = Report;
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn context(&self) -> &() {
+            &()
+        }
+        fn __join(
+            __machine: Report,
+            _: ::fsm_runtime::core::__private::Box<()>,
+        ) -> Self {
+            match __machine {
                 Report::Requested { title } => {
                     Self::Requested(Machine {
                         state: Requested { title },
@@ -560,21 +627,83 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        fn __split(self) -> (Report, ::fsm_runtime::core::__private::Box<()>) {
+            match self {
+                Self::Requested(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+                Self::Writing(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+                Self::Written(__machine) => {
+                    (
+                        ::fsm_runtime::core::Target::into_enum(__machine.state),
+                        ::fsm_runtime::core::__private::Box::new(()),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::From<Machine<S>>
+    for Any {
+        #[inline]
+        fn from(__given: Machine<S>) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                ::fsm_runtime::core::Target::into_enum(__given.state),
+                ::fsm_runtime::core::__private::Box::new(()),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::core::StateOf<Report>> ::core::convert::TryFrom<Any>
+    for Machine<S> {
+        type Error = ::fsm_runtime::core::NotInStateError<Any>;
+        fn try_from(
+            __given: Any,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::core::NotInStateError<Any>> {
+            let (__machine, __context) = <Any as ::fsm_runtime::core::AnyMachine>::__split(
+                __given,
+            );
+            match <S as ::fsm_runtime::core::Target<Report>>::from_enum(__machine) {
+                ::core::result::Result::Ok(__state) => {
+                    let _ = __context;
+                    ::core::result::Result::Ok(Machine { state: __state })
+                }
+                ::core::result::Result::Err(__machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_runtime::core::NotInStateError::new::<
+                            S,
+                        >(
+                            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                                __machine,
+                                __context,
+                            ),
+                        ),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Report> for Any {
+        fn from(__given: Report) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__join(
+                __given,
+                ::fsm_runtime::core::__private::Box::new(()),
+            )
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Report {
-        fn from(machine: Any) -> Self {
-            match machine {
-                Any::Requested(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-                Any::Writing(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-                Any::Written(machine) => {
-                    ::fsm_runtime::core::Target::into_enum(machine.state)
-                }
-            }
+        fn from(__given: Any) -> Self {
+            <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }
     }
     impl Machine<Requested> {
@@ -850,6 +979,224 @@ It starts in an initial state, is moved by the events that its state declares, a
             initial.__parts(__Seal)
         }
     }
+    const _: () = {
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::Serialize for State {
+            fn serialize<__Z: ::fsm_runtime::__private::serde::Serializer>(
+                &self,
+                __serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                ::fsm_runtime::__private::serde::Serializer::serialize_str(
+                    __serializer,
+                    State::as_str(*self),
+                )
+            }
+        }
+        struct __VisitState;
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::de::Visitor<'_> for __VisitState {
+            type Value = State;
+            fn expecting(
+                &self,
+                f: &mut ::core::fmt::Formatter<'_>,
+            ) -> ::core::fmt::Result {
+                ::core::fmt::Formatter::write_str(f, "a state of `Report`")
+            }
+            fn visit_str<__E: ::fsm_runtime::__private::serde::de::Error>(
+                self,
+                __name: &str,
+            ) -> ::core::result::Result<State, __E> {
+                <State as ::core::str::FromStr>::from_str(__name)
+                    .map_err(::fsm_runtime::__private::serde::de::Error::custom)
+            }
+        }
+        #[automatically_derived]
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for State {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                ::fsm_runtime::__private::serde::Deserializer::deserialize_str(
+                    __deserializer,
+                    __VisitState,
+                )
+            }
+        }
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::Serialize for EventKind {
+            fn serialize<__Z: ::fsm_runtime::__private::serde::Serializer>(
+                &self,
+                __serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                ::fsm_runtime::__private::serde::Serializer::serialize_str(
+                    __serializer,
+                    EventKind::as_str(*self),
+                )
+            }
+        }
+        struct __VisitEventKind;
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::de::Visitor<'_> for __VisitEventKind {
+            type Value = EventKind;
+            fn expecting(
+                &self,
+                f: &mut ::core::fmt::Formatter<'_>,
+            ) -> ::core::fmt::Result {
+                ::core::fmt::Formatter::write_str(f, "an event of `Report`")
+            }
+            fn visit_str<__E: ::fsm_runtime::__private::serde::de::Error>(
+                self,
+                __name: &str,
+            ) -> ::core::result::Result<EventKind, __E> {
+                <EventKind as ::core::str::FromStr>::from_str(__name)
+                    .map_err(::fsm_runtime::__private::serde::de::Error::custom)
+            }
+        }
+        #[automatically_derived]
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for EventKind {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                ::fsm_runtime::__private::serde::Deserializer::deserialize_str(
+                    __deserializer,
+                    __VisitEventKind,
+                )
+            }
+        }
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::Serialize for Event {
+            fn serialize<__Z: ::fsm_runtime::__private::serde::Serializer>(
+                &self,
+                __serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                match self {
+                    Event::Begin(_) => {
+                        ::fsm_runtime::__private::serde::Serializer::serialize_unit_variant(
+                            __serializer,
+                            "Event",
+                            0u32,
+                            "Begin",
+                        )
+                    }
+                    Event::Finish(__event) => {
+                        ::fsm_runtime::__private::serde::Serializer::serialize_newtype_variant(
+                            __serializer,
+                            "Event",
+                            1u32,
+                            "Finish",
+                            __event,
+                        )
+                    }
+                }
+            }
+        }
+        /// The name of an event: of the variant, or as it is stored.
+        struct __EventName(EventKind);
+        struct __VisitEventName;
+        #[automatically_derived]
+        impl ::fsm_runtime::__private::serde::de::Visitor<'_> for __VisitEventName {
+            type Value = __EventName;
+            fn expecting(
+                &self,
+                f: &mut ::core::fmt::Formatter<'_>,
+            ) -> ::core::fmt::Result {
+                ::core::fmt::Formatter::write_str(f, "an event of `Report`")
+            }
+            fn visit_u64<__E: ::fsm_runtime::__private::serde::de::Error>(
+                self,
+                __given: u64,
+            ) -> ::core::result::Result<__EventName, __E> {
+                let __kind = <usize as ::core::convert::TryFrom<u64>>::try_from(__given)
+                    .ok();
+                let __kind = __kind
+                    .and_then(|__kind| {
+                        <[EventKind]>::get(EventKind::ALL, __kind).copied()
+                    });
+                __kind
+                    .map(__EventName)
+                    .ok_or_else(|| {
+                        ::fsm_runtime::__private::serde::de::Error::invalid_value(
+                            ::fsm_runtime::__private::serde::de::Unexpected::Unsigned(
+                                __given,
+                            ),
+                            &self,
+                        )
+                    })
+            }
+            fn visit_str<__E: ::fsm_runtime::__private::serde::de::Error>(
+                self,
+                __given: &str,
+            ) -> ::core::result::Result<__EventName, __E> {
+                match __given {
+                    "Begin" => ::core::result::Result::Ok(__EventName(EventKind::Begin)),
+                    "Finish" => {
+                        ::core::result::Result::Ok(__EventName(EventKind::Finish))
+                    }
+                    _ => {
+                        <EventKind as ::core::str::FromStr>::from_str(__given)
+                            .map(__EventName)
+                            .map_err(::fsm_runtime::__private::serde::de::Error::custom)
+                    }
+                }
+            }
+        }
+        #[automatically_derived]
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for __EventName {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                ::fsm_runtime::__private::serde::Deserializer::deserialize_identifier(
+                    __deserializer,
+                    __VisitEventName,
+                )
+            }
+        }
+        struct __VisitEvent(::core::marker::PhantomData<fn() -> Event>);
+        #[automatically_derived]
+        impl<'de> ::fsm_runtime::__private::serde::de::Visitor<'de> for __VisitEvent {
+            type Value = Event;
+            fn expecting(
+                &self,
+                f: &mut ::core::fmt::Formatter<'_>,
+            ) -> ::core::fmt::Result {
+                ::core::fmt::Formatter::write_str(f, "an event of `Report`")
+            }
+            fn visit_enum<__A: ::fsm_runtime::__private::serde::de::EnumAccess<'de>>(
+                self,
+                __given: __A,
+            ) -> ::core::result::Result<Event, __A::Error> {
+                let (__EventName(__kind), __payload) = ::fsm_runtime::__private::serde::de::EnumAccess::variant(
+                    __given,
+                )?;
+                match __kind {
+                    EventKind::Begin => {
+                        ::fsm_runtime::__private::serde::de::VariantAccess::unit_variant(
+                            __payload,
+                        )?;
+                        ::core::result::Result::Ok(Event::Begin(event::Begin))
+                    }
+                    EventKind::Finish => {
+                        ::fsm_runtime::__private::serde::de::VariantAccess::newtype_variant::<
+                            event::Finish,
+                        >(__payload)
+                            .map(Event::Finish)
+                    }
+                }
+            }
+        }
+        #[automatically_derived]
+        impl<'de> ::fsm_runtime::__private::serde::Deserialize<'de> for Event {
+            fn deserialize<__D: ::fsm_runtime::__private::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                ::fsm_runtime::__private::serde::Deserializer::deserialize_enum(
+                    __deserializer,
+                    "Event",
+                    &["Begin", "Finish"],
+                    __VisitEvent(::core::marker::PhantomData),
+                )
+            }
+        }
+    };
     /**A stored `Report` whose state `S` is known at compile time.
 
 Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
@@ -939,24 +1286,6 @@ Each transition is one compare-and-swap from the version that was read. Through 
         Written(Record<Written>),
     }
     impl AnyRecord {
-        /// The id of the instance.
-        #[must_use]
-        pub fn id(&self) -> &str {
-            match self {
-                Self::Requested(record) => record.raw.id(),
-                Self::Writing(record) => record.raw.id(),
-                Self::Written(record) => record.raw.id(),
-            }
-        }
-        /// The version of the instance, which changes with each transition and only then.
-        #[must_use]
-        pub fn version(&self) -> u64 {
-            match self {
-                Self::Requested(record) => record.raw.version(),
-                Self::Writing(record) => record.raw.version(),
-                Self::Written(record) => record.raw.version(),
-            }
-        }
         /// The name of its state.
         #[must_use]
         pub const fn state(&self) -> State {
@@ -971,10 +1300,55 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
-        /// Whether its state declares `event`.
+    }
+    impl AnyRecord {
+        /// The id of the instance.
         #[must_use]
-        pub fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+        pub fn id(&self) -> &str {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::id(self)
+        }
+        /// The version of the instance, which changes with each transition and only then.
+        #[must_use]
+        pub fn version(&self) -> u64 {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::version(self)
+        }
+        /// When the instance was created; `None` for a record of a past change.
+        #[must_use]
+        pub fn created(&self) -> ::core::option::Option<::std::time::SystemTime> {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::created(self)
+        }
+        /// When the instance entered its state.
+        #[must_use]
+        pub fn entered(&self) -> ::std::time::SystemTime {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::entered(self)
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_runtime::core::WhyNot> {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::why_not(self, __event)
+        }
+        /// Whether the event would be accepted: its state declares it, and the guard accepts it. Nothing is changed or stored.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub fn check(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::check(self, __event)
+        }
+        /// The enum's value and the context, without the record; `()` if there is no context.
+        #[must_use]
+        pub fn into_parts(self) -> (Report, ()) {
+            <Self as ::fsm_runtime::AnyRecord<Report>>::into_parts(self)
         }
         /// Explains why it does not compile.
         #[doc(hidden)]
@@ -986,21 +1360,109 @@ Each transition is one compare-and-swap from the version that was read. Through 
         }
     }
     #[automatically_derived]
-    impl ::core::convert::From<Record<Requested>> for AnyRecord {
-        fn from(record: Record<Requested>) -> Self {
-            Self::Requested(record)
+    impl ::fsm_runtime::AnyRecord<Report> for AnyRecord {
+        fn meta(&self) -> &::fsm_runtime::RecordMeta<Report> {
+            match self {
+                Self::Requested(__record) => {
+                    ::fsm_runtime::RawRecord::meta(&__record.raw)
+                }
+                Self::Writing(__record) => ::fsm_runtime::RawRecord::meta(&__record.raw),
+                Self::Written(__record) => ::fsm_runtime::RawRecord::meta(&__record.raw),
+            }
+        }
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn into_parts(self) -> (Report, ()) {
+            let (__machine, __meta) = <Report as ::fsm_runtime::Durable>::unwrap_any(
+                self,
+            );
+            (__machine, ::fsm_runtime::RecordMeta::__into_context(__meta))
         }
     }
     #[automatically_derived]
-    impl ::core::convert::From<Record<Writing>> for AnyRecord {
-        fn from(record: Record<Writing>) -> Self {
-            Self::Writing(record)
+    impl<
+        S: ::fsm_runtime::DurableState<Machine = Report>,
+    > ::core::convert::From<Record<S>> for AnyRecord {
+        fn from(__record: Record<S>) -> Self {
+            let (__state, __meta) = __record.raw.__into_parts();
+            <Report as ::fsm_runtime::Durable>::wrap_any(
+                ::fsm_runtime::core::Target::into_enum(__state),
+                __meta,
+            )
         }
     }
     #[automatically_derived]
-    impl ::core::convert::From<Record<Written>> for AnyRecord {
-        fn from(record: Record<Written>) -> Self {
-            Self::Written(record)
+    impl<
+        S: ::fsm_runtime::DurableState<Machine = Report>,
+    > ::core::convert::From<Record<S>> for Report {
+        fn from(__record: Record<S>) -> Self {
+            ::fsm_runtime::core::Target::into_enum(__record.raw.into_data())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<AnyRecord> for Report {
+        fn from(__record: AnyRecord) -> Self {
+            <Report as ::fsm_runtime::Durable>::unwrap_any(__record).0
+        }
+    }
+    #[automatically_derived]
+    impl<
+        S: ::fsm_runtime::DurableState<Machine = Report>
+            + ::fsm_runtime::__private::serde::Serialize,
+    > ::fsm_runtime::__private::serde::Serialize for Record<S> {
+        fn serialize<__Z: ::fsm_runtime::__private::serde::Serializer>(
+            &self,
+            __serializer: __Z,
+        ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+            ::fsm_runtime::RawRecord::__serialize(&self.raw, __serializer)
+        }
+    }
+    #[automatically_derived]
+    impl ::fsm_runtime::__private::serde::Serialize for AnyRecord {
+        fn serialize<__Z: ::fsm_runtime::__private::serde::Serializer>(
+            &self,
+            __serializer: __Z,
+        ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+            match self {
+                Self::Requested(__record) => {
+                    ::fsm_runtime::__private::serde::Serialize::serialize(
+                        __record,
+                        __serializer,
+                    )
+                }
+                Self::Writing(__record) => {
+                    ::fsm_runtime::__private::serde::Serialize::serialize(
+                        __record,
+                        __serializer,
+                    )
+                }
+                Self::Written(__record) => {
+                    ::fsm_runtime::__private::serde::Serialize::serialize(
+                        __record,
+                        __serializer,
+                    )
+                }
+            }
+        }
+    }
+    impl Event {
+        /// An event from its name and its payload as JSON, as a client sends them. An empty payload, `null` and `{}` are the same
+        /// for an event without fields.
+        ///
+        /// # Errors
+        /// If there is no event of this name, or the payload does not fit it.
+        pub fn from_parts(
+            __name: impl ::core::convert::AsRef<str>,
+            __payload: &str,
+        ) -> ::core::result::Result<Self, ::fsm_runtime::EventError> {
+            <Report as ::fsm_runtime::StoredMachine>::event_from_parts(
+                ::core::convert::AsRef::<str>::as_ref(&__name),
+                __payload,
+            )
         }
     }
     /**One piece of work on a `Report` in state `S`.
@@ -1234,13 +1696,11 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
                 }
             }
         }
-        fn encode_context(
+        fn serialize_context<__Z: ::fsm_runtime::__private::serde::Serializer>(
             (): &(),
-        ) -> ::core::result::Result<
-            ::core::option::Option<::std::string::String>,
-            ::fsm_runtime::CodecError,
-        > {
-            ::core::result::Result::Ok(::core::option::Option::None)
+            __serializer: __Z,
+        ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+            ::fsm_runtime::__private::serde::Serializer::serialize_unit(__serializer)
         }
         fn decode_context(
             _: &str,

@@ -95,6 +95,13 @@ pub mod switch {
         }
     }
     #[automatically_derived]
+    impl ::core::convert::AsRef<str> for State {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
+        }
+    }
+    #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -223,6 +230,13 @@ pub mod switch {
         #[inline]
         fn index(self) -> usize {
             Self::index(self)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::AsRef<str> for EventKind {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
         }
     }
     #[automatically_derived]
@@ -400,22 +414,129 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.__next()
         }
     }
+    impl Any {
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_core::AnyMachine>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            <Self as ::fsm_core::AnyMachine>::why_not(self, __event)
+        }
+        /// Whether [`apply`](Self::apply) would make a transition: its state declares the event, and the guard accepts it.
+        /// Nothing is changed.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub fn check(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Switch>> {
+            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+        }
+        /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
+        pub fn apply(
+            self,
+            __event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Self, ::fsm_core::AnyApplyError<Self>> {
+            <Self as ::fsm_core::AnyMachine>::apply(self, __event)
+        }
+    }
     #[automatically_derived]
-    impl ::core::convert::From<Switch> for Any {
-        fn from(machine: Switch) -> Self {
-            match machine {
+    impl ::fsm_core::AnyMachine for Any {
+        type Machine = Switch;
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn context(&self) -> &() {
+            &()
+        }
+        fn __join(__machine: Switch, _: ::fsm_core::__private::Box<()>) -> Self {
+            match __machine {
                 Switch::Off => Self::Off(Machine { state: Off }),
                 Switch::On => Self::On(Machine { state: On }),
             }
         }
+        fn __split(self) -> (Switch, ::fsm_core::__private::Box<()>) {
+            match self {
+                Self::Off(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+                Self::On(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::From<Machine<S>> for Any {
+        #[inline]
+        fn from(__given: Machine<S>) -> Self {
+            <Any as ::fsm_core::AnyMachine>::__join(
+                ::fsm_core::Target::into_enum(__given.state),
+                ::fsm_core::__private::Box::new(()),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::TryFrom<Any> for Machine<S> {
+        type Error = ::fsm_core::NotInStateError<Any>;
+        fn try_from(
+            __given: Any,
+        ) -> ::core::result::Result<Self, ::fsm_core::NotInStateError<Any>> {
+            let (__machine, __context) = <Any as ::fsm_core::AnyMachine>::__split(
+                __given,
+            );
+            match <S as ::fsm_core::Target<Switch>>::from_enum(__machine) {
+                ::core::result::Result::Ok(__state) => {
+                    let _ = __context;
+                    ::core::result::Result::Ok(Machine { state: __state })
+                }
+                ::core::result::Result::Err(__machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::NotInStateError::new::<
+                            S,
+                        >(<Any as ::fsm_core::AnyMachine>::__join(__machine, __context)),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Switch> for Any {
+        fn from(__given: Switch) -> Self {
+            <Any as ::fsm_core::AnyMachine>::__join(
+                __given,
+                ::fsm_core::__private::Box::new(()),
+            )
+        }
     }
     #[automatically_derived]
     impl ::core::convert::From<Any> for Switch {
-        fn from(machine: Any) -> Self {
-            match machine {
-                Any::Off(machine) => ::fsm_core::Target::into_enum(machine.state),
-                Any::On(machine) => ::fsm_core::Target::into_enum(machine.state),
-            }
+        fn from(__given: Any) -> Self {
+            <Any as ::fsm_core::AnyMachine>::__split(__given).0
         }
     }
     impl Machine<Off> {

@@ -146,6 +146,13 @@ pub mod order {
         }
     }
     #[automatically_derived]
+    impl ::core::convert::AsRef<str> for State {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
+        }
+    }
+    #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -331,6 +338,13 @@ pub mod order {
         #[inline]
         fn index(self) -> usize {
             Self::index(self)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::AsRef<str> for EventKind {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
         }
     }
     #[automatically_derived]
@@ -568,46 +582,164 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.__next()
         }
     }
+    impl Any {
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_core::AnyMachine>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            <Self as ::fsm_core::AnyMachine>::why_not(self, __event)
+        }
+        /// Whether [`apply`](Self::apply) would make a transition: its state declares the event, and the guard accepts it.
+        /// Nothing is changed.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub fn check(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Order>> {
+            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+        }
+        /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
+        pub fn apply(
+            self,
+            __event: impl ::core::convert::Into<Event>,
+        ) -> ::core::result::Result<Self, ::fsm_core::AnyApplyError<Self>> {
+            <Self as ::fsm_core::AnyMachine>::apply(self, __event)
+        }
+    }
     #[automatically_derived]
-    impl ::core::convert::From<(Order, Shop)> for Any {
-        fn from((machine, context): (Order, Shop)) -> Self {
-            let context = ::fsm_core::__private::Box::new(context);
-            match machine {
+    impl ::fsm_core::AnyMachine for Any {
+        type Machine = Order;
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn context(&self) -> &Shop {
+            Self::context(self)
+        }
+        fn __guard(
+            &self,
+            __event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            match (self, __event) {
+                (Self::Cart(__machine), Event::Pay(__event)) => {
+                    __user_code::guard_Cart_Pay(
+                        &__machine.state,
+                        __event,
+                        &__machine.context,
+                    )
+                }
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn __join(
+            __machine: Order,
+            __context: ::fsm_core::__private::Box<Shop>,
+        ) -> Self {
+            match __machine {
                 Order::Cart { cents } => {
                     Self::Cart(Machine {
                         state: Cart { cents },
-                        context: context,
+                        context: __context,
                     })
                 }
                 Order::Paid { cents } => {
                     Self::Paid(Machine {
                         state: Paid { cents },
-                        context: context,
+                        context: __context,
                     })
                 }
                 Order::Shipped => {
                     Self::Shipped(Machine {
                         state: Shipped,
-                        context: context,
+                        context: __context,
                     })
+                }
+            }
+        }
+        fn __split(self) -> (Order, ::fsm_core::__private::Box<Shop>) {
+            match self {
+                Self::Cart(__machine) => {
+                    (::fsm_core::Target::into_enum(__machine.state), __machine.context)
+                }
+                Self::Paid(__machine) => {
+                    (::fsm_core::Target::into_enum(__machine.state), __machine.context)
+                }
+                Self::Shipped(__machine) => {
+                    (::fsm_core::Target::into_enum(__machine.state), __machine.context)
                 }
             }
         }
     }
     #[automatically_derived]
-    impl ::core::convert::From<Any> for (Order, Shop) {
-        fn from(machine: Any) -> Self {
-            match machine {
-                Any::Cart(machine) => {
-                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
+    impl<S: ::fsm_core::StateOf<Order>> ::core::convert::From<Machine<S>> for Any {
+        #[inline]
+        fn from(__given: Machine<S>) -> Self {
+            <Any as ::fsm_core::AnyMachine>::__join(
+                ::fsm_core::Target::into_enum(__given.state),
+                __given.context,
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<S: ::fsm_core::StateOf<Order>> ::core::convert::TryFrom<Any> for Machine<S> {
+        type Error = ::fsm_core::NotInStateError<Any>;
+        fn try_from(
+            __given: Any,
+        ) -> ::core::result::Result<Self, ::fsm_core::NotInStateError<Any>> {
+            let (__machine, __context) = <Any as ::fsm_core::AnyMachine>::__split(
+                __given,
+            );
+            match <S as ::fsm_core::Target<Order>>::from_enum(__machine) {
+                ::core::result::Result::Ok(__state) => {
+                    let __context = __context;
+                    ::core::result::Result::Ok(Machine {
+                        state: __state,
+                        context: __context,
+                    })
                 }
-                Any::Paid(machine) => {
-                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
-                }
-                Any::Shipped(machine) => {
-                    (::fsm_core::Target::into_enum(machine.state), *machine.context)
+                ::core::result::Result::Err(__machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::NotInStateError::new::<
+                            S,
+                        >(<Any as ::fsm_core::AnyMachine>::__join(__machine, __context)),
+                    )
                 }
             }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<(Order, Shop)> for Any {
+        fn from(__given: (Order, Shop)) -> Self {
+            let (__machine, __context) = __given;
+            <Any as ::fsm_core::AnyMachine>::__join(
+                __machine,
+                ::fsm_core::__private::Box::new(__context),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<Any> for (Order, Shop) {
+        fn from(__given: Any) -> Self {
+            <Any as ::fsm_core::AnyMachine>::into_parts(__given)
         }
     }
     impl Machine<Cart> {

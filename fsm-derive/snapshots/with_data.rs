@@ -167,6 +167,13 @@ pub(crate) mod text {
         }
     }
     #[automatically_derived]
+    impl ::core::convert::AsRef<str> for State {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
+        }
+    }
+    #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -379,6 +386,13 @@ pub(crate) mod text {
         #[inline]
         fn index(self) -> usize {
             Self::index(self)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::AsRef<str> for EventKind {
+        #[inline]
+        fn as_ref(&self) -> &str {
+            self.as_str()
         }
     }
     #[automatically_derived]
@@ -624,10 +638,72 @@ It starts in an initial state, is moved by the events that its state declares, a
             event.__next()
         }
     }
+    impl<'a, T: Clone> Any<'a, T> {
+        /// The events that its state declares. A guard can still refuse one.
+        #[must_use]
+        pub(crate) const fn accepts(&self) -> &'static [EventKind] {
+            self.state().accepts()
+        }
+        /// Whether its state declares the event.
+        #[must_use]
+        pub(crate) fn can(&self, __event: EventKind) -> bool {
+            <Self as ::fsm_core::AnyMachine>::can(self, __event)
+        }
+        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        #[must_use]
+        pub(crate) fn why_not(
+            &self,
+            __event: EventKind,
+        ) -> ::core::option::Option<::fsm_core::WhyNot> {
+            <Self as ::fsm_core::AnyMachine>::why_not(self, __event)
+        }
+        /// Whether [`apply`](Self::apply) would make a transition: its state declares the event, and the guard accepts it.
+        /// Nothing is changed.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it.
+        pub(crate) fn check(
+            &self,
+            __event: &Event<'a>,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Text<'a, T>>> {
+            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+        }
+        /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
+        pub(crate) fn apply(
+            self,
+            __event: impl ::core::convert::Into<Event<'a>>,
+        ) -> ::core::result::Result<Self, ::fsm_core::AnyApplyError<Self>> {
+            <Self as ::fsm_core::AnyMachine>::apply(self, __event)
+        }
+    }
     #[automatically_derived]
-    impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
-        fn from(machine: Text<'a, T>) -> Self {
-            match machine {
+    impl<'a, T: Clone> ::fsm_core::AnyMachine for Any<'a, T> {
+        type Machine = Text<'a, T>;
+        fn state(&self) -> State {
+            Self::state(self)
+        }
+        fn accepts(&self) -> &'static [EventKind] {
+            Self::accepts(self)
+        }
+        fn context(&self) -> &() {
+            &()
+        }
+        fn __guard(
+            &self,
+            __event: &Event<'a>,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            match (self, __event) {
+                (Self::Draft(__machine), Event::Submit(__event)) => {
+                    __user_code::guard_Draft_Submit(&__machine.state, __event)
+                }
+                _ => ::core::result::Result::Ok(()),
+            }
+        }
+        fn __join(__machine: Text<'a, T>, _: ::fsm_core::__private::Box<()>) -> Self {
+            match __machine {
                 Text::Draft { title } => {
                     Self::Draft(Machine {
                         state: Draft { title },
@@ -654,16 +730,152 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
             }
         }
+        fn __split(self) -> (Text<'a, T>, ::fsm_core::__private::Box<()>) {
+            match self {
+                Self::Draft(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+                Self::Review(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+                Self::Published(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+                Self::Withdrawn(__machine) => {
+                    (
+                        ::fsm_core::Target::into_enum(__machine.state),
+                        ::fsm_core::__private::Box::new(()),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        S: ::fsm_core::StateOf<Text<'a, T>>,
+        T: Clone,
+    > ::core::convert::From<Machine<'a, S, T>> for Any<'a, T> {
+        #[inline]
+        fn from(__given: Machine<'a, S, T>) -> Self {
+            <Any<
+                'a,
+                T,
+            > as ::fsm_core::AnyMachine>::__join(
+                ::fsm_core::Target::into_enum(__given.state),
+                ::fsm_core::__private::Box::new(()),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        S: ::fsm_core::StateOf<Text<'a, T>>,
+        T: Clone,
+    > ::core::convert::TryFrom<Any<'a, T>> for Machine<'a, S, T> {
+        type Error = ::fsm_core::NotInStateError<Any<'a, T>>;
+        fn try_from(
+            __given: Any<'a, T>,
+        ) -> ::core::result::Result<Self, ::fsm_core::NotInStateError<Any<'a, T>>> {
+            let (__machine, __context) = <Any<
+                'a,
+                T,
+            > as ::fsm_core::AnyMachine>::__split(__given);
+            match <S as ::fsm_core::Target<Text<'a, T>>>::from_enum(__machine) {
+                ::core::result::Result::Ok(__state) => {
+                    let _ = __context;
+                    ::core::result::Result::Ok(Machine {
+                        state: __state,
+                        of: ::core::marker::PhantomData,
+                    })
+                }
+                ::core::result::Result::Err(__machine) => {
+                    ::core::result::Result::Err(
+                        ::fsm_core::NotInStateError::new::<
+                            S,
+                        >(
+                            <Any<
+                                'a,
+                                T,
+                            > as ::fsm_core::AnyMachine>::__join(__machine, __context),
+                        ),
+                    )
+                }
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<'a, T: Clone> ::core::convert::From<Text<'a, T>> for Any<'a, T> {
+        fn from(__given: Text<'a, T>) -> Self {
+            <Any<
+                'a,
+                T,
+            > as ::fsm_core::AnyMachine>::__join(
+                __given,
+                ::fsm_core::__private::Box::new(()),
+            )
+        }
     }
     #[automatically_derived]
     impl<'a, T: Clone> ::core::convert::From<Any<'a, T>> for Text<'a, T> {
-        fn from(machine: Any<'a, T>) -> Self {
-            match machine {
-                Any::Draft(machine) => ::fsm_core::Target::into_enum(machine.state),
-                Any::Review(machine) => ::fsm_core::Target::into_enum(machine.state),
-                Any::Published(machine) => ::fsm_core::Target::into_enum(machine.state),
-                Any::Withdrawn(machine) => ::fsm_core::Target::into_enum(machine.state),
+        fn from(__given: Any<'a, T>) -> Self {
+            <Any<'a, T> as ::fsm_core::AnyMachine>::__split(__given).0
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        T: Clone,
+    > ::core::convert::From<
+        choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
+    > for Any<'a, T> {
+        fn from(
+            __given: choice::ReviewDecide<
+                Machine<'a, Published<T>, T>,
+                Machine<'a, Draft<T>, T>,
+            >,
+        ) -> Self {
+            match __given {
+                choice::ReviewDecide::Published(__machine) => Self::Published(__machine),
+                choice::ReviewDecide::Draft(__machine) => Self::Draft(__machine),
             }
+        }
+    }
+    #[automatically_derived]
+    impl<
+        'a,
+        T: Clone,
+    > ::core::convert::From<
+        choice::ReviewDecide<Machine<'a, Published<T>, T>, Machine<'a, Draft<T>, T>>,
+    > for Text<'a, T> {
+        fn from(
+            __given: choice::ReviewDecide<
+                Machine<'a, Published<T>, T>,
+                Machine<'a, Draft<T>, T>,
+            >,
+        ) -> Self {
+            <Self as ::core::convert::From<
+                Any<'a, T>,
+            >>::from(
+                <Any<
+                    'a,
+                    T,
+                > as ::core::convert::From<
+                    choice::ReviewDecide<
+                        Machine<'a, Published<T>, T>,
+                        Machine<'a, Draft<T>, T>,
+                    >,
+                >>::from(__given),
+            )
         }
     }
     impl<'a, T: Clone> Machine<'a, Draft<T>, T> {

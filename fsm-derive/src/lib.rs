@@ -139,13 +139,16 @@ use parse::Declaration;
 ///   `fire(event)`. It is created in an initial state (`new`), by a transition, or from a stored `Server` (`TryFrom`). It derefs
 ///   to the state's data; `state()` returns the name of the state. With a context, it is created by `new(state, context)` or from
 ///   the pair `(value, context)`; `context()` and `context_mut()` return the context.
-/// - `server::Any`: an enum of `Machine<S>`, to match on after a restore.
+/// - `server::Any`: an enum of `Machine<S>`, to match on after a restore. Every machine and every choice converts into it. Keep it in
+///   a `Slot` of `fsm-core` to move it in place.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
 /// - `server::choice::ReviewDecide`…: for each transition with several targets, an enum of them.
 /// - On `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` if a
 ///   state has a timer. `Server` cannot have other inherent methods of these names.
 /// - Conversions from a name: `From<server::State> for Server` if no state has data, `From<server::EventKind> for server::Event`
 ///   if no event has a payload.
+/// - `Serialize` and `Deserialize` of `State` and `EventKind`, if `derive(…)` lists them, and always with `durable`. In JSON, an event
+///   without a payload is its name, `"Ready"`, and one with a payload is `{"Ready": {…}}`.
 /// - With `durable`: `server::Record<S>`, `server::AnyRecord`, `server::Task<S>`, `server::Workers`. Records and tasks deref to
 ///   `RawRecord` and `RawTask` of `fsm-runtime`, which have the methods that read an instance. These deref to the state's data.
 ///

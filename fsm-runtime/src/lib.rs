@@ -108,10 +108,10 @@ pub use error_kind::ErrorKind;
 pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
+pub use machine::{DurableState, EventError, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
-    Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable,
-    Group, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
+    AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
+    Durable, Group, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
     RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
@@ -123,7 +123,7 @@ pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkCl
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
-    pub use crate::{Durable, Machines, Outcome, Runtime, WorkError};
+    pub use crate::{AnyRecord as _, Durable, Machines, Outcome, Runtime, WorkError};
     pub use fsm_core::{Name as _, StateMachine};
 }
 

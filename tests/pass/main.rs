@@ -12,6 +12,7 @@ mod durable;
 mod fieldless;
 mod generics;
 mod guards;
+mod json;
 mod locals;
 mod macros;
 mod names;

@@ -5,6 +5,7 @@ mod arming;
 mod changes;
 mod context;
 mod controller;
+mod conversions;
 mod desired_state;
 mod disk;
 mod error_kinds;

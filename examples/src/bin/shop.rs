@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use fsm_runtime::{
-    ChangesQuery, ErrorKind, GroupError, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
+    ChangesQuery, Durable, ErrorKind, GroupError, ListQuery, ReadError, SubscribeError, TransitionError, prelude::*,
 };
 use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -143,10 +143,11 @@ impl FromRef<Shop> for Machines<Order> {
 type Orders = State<Machines<Order>>;
 type Answer = Result<Json<Value>, ApiError>;
 
-/// The body of a response about one order.
-fn view(record: order::AnyRecord) -> Json<Value> {
-    let (order, meta): (Order, RecordMeta<Order>) = fsm_runtime::Durable::unwrap_any(record);
-    Json(json!({ "id": meta.id(), "version": meta.version(), "state": order.state().as_str() }))
+/// The body of a response about one instance, of any machine.
+fn view<M: Durable>(record: &M::AnyRecord) -> Json<Value> {
+    Json(
+        json!({ "id": record.id(), "version": record.version(), "state": record.state(), "accepts": record.accepts() }),
+    )
 }
 
 #[derive(Deserialize)]
@@ -162,16 +163,17 @@ async fn create(
     Json(new): Json<NewOrder>,
 ) -> Answer {
     let open = order::Open { item: new.item, cents: new.cents };
-    Ok(view(orders.create_with_key(&id, open, idempotency_key(&headers)?).await?.into()))
+    Ok(view::<Order>(&orders.create_with_key(&id, open, idempotency_key(&headers)?).await?.into()))
 }
 
-async fn show(State(orders): Orders, Path(id): Path<String>) -> Answer {
-    Ok(view(orders.get(&id).await?))
+/// The same handler serves each machine of a service.
+async fn show<M: Durable>(State(machines): State<Machines<M>>, Path(id): Path<String>) -> Answer {
+    Ok(view::<M>(&machines.get(&id).await?))
 }
 
 async fn list(State(orders): Orders) -> Answer {
     let page = orders.list(&ListQuery::all().limit(50)).await?;
-    let ids: Vec<Json<Value>> = page.items.into_iter().map(view).collect();
+    let ids: Vec<Json<Value>> = page.items.iter().map(view::<Order>).collect();
     Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
 }
 
@@ -222,7 +224,7 @@ async fn fire(
     headers: HeaderMap,
     event: impl Into<order::Event>,
 ) -> Answer {
-    Ok(view(orders.fire_with_key(&id, event, idempotency_key(&headers)?).await?))
+    Ok(view::<Order>(&orders.fire_with_key(&id, event, idempotency_key(&headers)?).await?))
 }
 
 /// Follows one order with server-sent events.
@@ -249,7 +251,7 @@ async fn main() -> anyhow::Result<()> {
     let state = Shop { runtime: runtime.clone(), orders, coupons };
     let app = Router::new()
         .route("/orders", get(list))
-        .route("/orders/{id}", get(show).post(create))
+        .route("/orders/{id}", get(show::<Order>).post(create))
         .route("/orders/{id}/pay", post(pay))
         .route("/orders/{id}/pay/{coupon}", post(pay_with_coupon))
         .route("/orders/{id}/ship", post(ship))

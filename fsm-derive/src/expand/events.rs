@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{docs, names::Names};
+use super::{docs, names::Names, serde};
 use crate::{model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -22,6 +22,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         doc: format!("The names of the events of `{name}`."),
         non_exhaustive: machine.non_exhaustive,
         variants: variants.collect(),
+        was: Vec::new(),
     };
     let names = names.expand(cx);
     quote! {
@@ -70,7 +71,11 @@ fn all(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = machine.events.iter().map(|event| &event.ty).collect();
     let types: Vec<_> = (0..machine.events.len()).map(|event| cx.event_ty(event)).collect();
     let docs = (0..machine.events.len()).map(|event| docs::event(machine, event));
-    let derives = cx.derives(1, |name| name != "Default" && !(idents.is_empty() && name.contains("Ord")));
+    let kept = |name: &str| name != "Default" && !(idents.is_empty() && name.contains("Ord"));
+    let derives = cx.derives_of(1, |path| {
+        let last = path.segments.last().is_some_and(|last| kept(&last.ident.to_string()));
+        last && !(serde::replaces_event(cx) && serde::is_serde(path))
+    });
     let doc = format!("Any event of `{}`, with its payload.", machine.name());
     let (declared, params, clause) = (scope.declared(&[]), scope.params(&[]), scope.clause(&[]));
     let kind = if idents.is_empty() {

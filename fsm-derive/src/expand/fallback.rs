@@ -30,7 +30,6 @@ const STORED_MACHINE: &[Method] = &[
     ("decode", false, 2),
     ("encode_event", false, 1),
     ("decode_event", false, 2),
-    ("encode_context", false, 1),
     ("decode_context", false, 1),
     ("timer_event", false, 1),
 ];
@@ -70,6 +69,9 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
             #[allow(deprecated)]
             impl #params #runtime::StoredMachine for #ident #args #clause {
                 type Value = #ty;
+                fn serialize_context<Z: #runtime::__private::serde::Serializer>(context: #ty, serializer: Z) -> #ty {
+                    loop {}
+                }
                 #(#stored)*
             }
             #[allow(deprecated)]

@@ -14,9 +14,9 @@ use crate::{model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
 const VARIABLES: [&str; 27] = [
-    "after", "birth", "context", "data", "error", "event", "f", "initial", "key", "kind", "lease", "machine", "meta", "name",
-    "next", "other", "payload", "raw", "reason", "record", "refused", "seal", "state", "target", "task", "value",
-    "workers",
+    "after", "birth", "context", "data", "error", "event", "f", "initial", "key", "kind", "lease", "machine", "meta",
+    "name", "next", "other", "payload", "raw", "reason", "record", "refused", "seal", "state", "target", "task",
+    "value", "workers",
 ];
 
 /// The imports.

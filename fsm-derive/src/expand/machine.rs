@@ -3,11 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{docs, states::pattern};
-use crate::{
-    model::{State, plain},
-    normalize::{Cx, local},
-};
+use super::docs;
+use crate::{model::plain, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let (initial, event_of) = (initial(cx), event_of(cx));
@@ -336,23 +333,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let machines = (0..states.len()).map(|state| cx.machine_ty(cx.state_ty(state)));
     let (declared, params, args, clause) =
         (cx.all.declared(&[]), cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
-    let (enum_path, patterns) = (&cx.enum_path, states.iter().map(pattern));
-    // Hygienic, so that no field of the user's shadows it.
-    let shared = local("context");
-    let values = states.iter().map(|state: &State| {
-        let (ty, pattern) = (&state.ty, pattern(state));
-        cx.machine_with(quote!(#ty #pattern), &quote!(context: #shared))
-    });
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
-    let (whole, boxed) = (cx.whole_ty(), cx.boxed());
-    let (parts, bind, into_enum) = match &cx.context {
-        None => (quote!(machine), None, quote!(#core::Target::into_enum(machine.state))),
-        Some(_) => (
-            quote!((machine, context)),
-            Some(quote!(let #shared = #boxed::new(context);)),
-            quote!((#core::Target::into_enum(machine.state), *machine.context)),
-        ),
-    };
     let context = cx.context.as_ref().map(|context| {
         quote! {
             /// The context, which all states share.
@@ -391,23 +372,6 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #[doc(hidden)]
             #vis fn fire<#e: #core::__private::FireOnAny>(self, event: #e) -> #e::Next {
                 event.__next()
-            }
-        }
-        #[automatically_derived]
-        impl #params ::core::convert::From<#whole> for Any #args #clause {
-            fn from(#parts: #whole) -> Self {
-                #bind
-                match machine {
-                    #(#enum_path::#idents #patterns => Self::#idents(#values),)*
-                }
-            }
-        }
-        #[automatically_derived]
-        impl #params ::core::convert::From<Any #args> for #whole #clause {
-            fn from(machine: Any #args) -> Self {
-                match machine {
-                    #(Any::#idents(machine) => #into_enum,)*
-                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Prints the code that is generated for a machine: one module beside the enum.
 
+mod any;
 mod apply;
 mod by_name;
 mod carry;
@@ -13,6 +14,7 @@ mod graph;
 mod hygiene;
 mod machine;
 mod names;
+mod serde;
 mod states;
 mod transitions;
 mod user_code;
@@ -37,10 +39,12 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         events::expand(cx),
         choice::expand(cx),
         machine::expand(cx),
+        any::expand(cx),
         transitions::expand(cx),
         graph::expand(cx),
         dynamic::expand(cx),
         by_name::expand(cx),
+        serde::expand(cx),
         durable::expand(cx),
     ];
     quote! {

@@ -15,6 +15,8 @@ pub(super) struct Names {
     pub(super) non_exhaustive: bool,
     /// Identifier, name, docs.
     pub(super) variants: Vec<(Ident, String, TokenStream)>,
+    /// Former names that are still read.
+    pub(super) was: Vec<(String, Ident)>,
 }
 
 impl Names {
@@ -29,6 +31,18 @@ impl Names {
             (quote!(match self {}), quote!(match self {}))
         } else {
             (quote!(match self { #(Self::#idents => #names,)* }), quote!(self as usize))
+        };
+        let (was, now): (Vec<_>, Vec<_>) = self.was.iter().map(|(was, now)| (was, now)).unzip();
+        let found = quote!(#core::__private::from_name(#of, name));
+        let from_name = if was.is_empty() {
+            found
+        } else {
+            quote! {
+                match name {
+                    #(#was => ::core::result::Result::Ok(Self::#now),)*
+                    _ => #found,
+                }
+            }
         };
         quote! {
             #[doc = #doc]
@@ -66,6 +80,13 @@ impl Names {
                 }
             }
             #[automatically_derived]
+            impl ::core::convert::AsRef<str> for #ident {
+                #[inline]
+                fn as_ref(&self) -> &str {
+                    Self::as_str(*self)
+                }
+            }
+            #[automatically_derived]
             impl ::core::fmt::Display for #ident {
                 #[inline]
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -77,7 +98,7 @@ impl Names {
                 type Err = #core::UnknownNameError;
                 #[inline]
                 fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownNameError> {
-                    #core::__private::from_name(#of, name)
+                    #from_name
                 }
             }
         }

@@ -132,6 +132,12 @@ fn names(cx: &Cx<'_>) -> TokenStream {
         doc: format!("The names of the states of `{}`.", machine.name()),
         non_exhaustive: machine.non_exhaustive,
         variants: variants.collect(),
+        was: machine
+            .states
+            .iter()
+            .flat_map(|state| state.was.iter().map(|was| (was.clone(), state.ident.clone())))
+            .filter(|(was, _)| machine.states.iter().all(|state| state.name != *was))
+            .collect(),
     };
     let names = names.expand(cx);
     let vis = cx.vis(1);

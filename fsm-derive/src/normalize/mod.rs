@@ -9,7 +9,7 @@ mod taken;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Generics, Ident};
+use syn::{Attribute, Generics, Ident, Path};
 
 use crate::model::{Event, Field, Kind, Machine, Member, Transition, plain};
 use rewrite::Move;
@@ -276,11 +276,12 @@ impl<'m> Cx<'m> {
 
     /// `#[derive(…)]` as the user asked for it, `depth` modules further in.
     pub(crate) fn derives(&self, depth: usize, keep: impl Fn(&str) -> bool) -> Option<TokenStream> {
-        let wanted = self
-            .machine
-            .derives
-            .iter()
-            .filter(|path| path.segments.last().is_some_and(|last| keep(&last.ident.to_string())));
+        self.derives_of(depth, |path| path.segments.last().is_some_and(|last| keep(&last.ident.to_string())))
+    }
+
+    /// The same, where the whole path decides.
+    pub(crate) fn derives_of(&self, depth: usize, keep: impl Fn(&Path) -> bool) -> Option<TokenStream> {
+        let wanted = self.machine.derives.iter().filter(|path| keep(path));
         let derives: Vec<_> = wanted.map(|path| self.moved(depth, path)).collect();
         (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]))
     }

@@ -2,13 +2,16 @@
 
 pub(crate) mod convert;
 mod error;
+mod event;
 mod migrations;
 pub(crate) mod older;
 mod stored;
 mod unknown;
 
 pub use error::RowError;
+pub use event::EventError;
 pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
+pub(crate) use stored::ContextOf;
 pub use stored::{DurableState, Seal, StoredMachine, WorkState};
 pub(crate) use unknown::{Unknown, knows};

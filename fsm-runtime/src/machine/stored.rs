@@ -1,7 +1,9 @@
 //! The traits of a machine as stored data.
 
-use crate::codec::CodecError;
-use fsm_core::{StateMachine, StateOf};
+use super::EventError;
+use crate::codec::{CodecError, to_json};
+use fsm_core::{Name, StateMachine, StateOf};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 /// The part of [`Durable`](crate::Durable) that knows how the machine is stored. Implemented by `#[derive(StateMachine)]` with
 /// `#[fsm(durable)]`, never by hand.
@@ -10,9 +12,34 @@ use fsm_core::{StateMachine, StateOf};
     label = "its instances cannot be stored",
     note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
 )]
-pub trait StoredMachine: StateMachine<Event: Send, Context: Send + Sync + 'static> + Send + Sync + 'static {
+pub trait StoredMachine:
+    StateMachine<
+        State: Serialize + DeserializeOwned,
+        EventKind: Serialize + DeserializeOwned,
+        Event: Send,
+        Context: Send + Sync + 'static,
+    > + Send
+    + Sync
+    + 'static
+{
     /// A value with its context: the enum itself, or the pair `(value, context)` if the machine has a context.
     type Value;
+
+    /// An event from its name and its payload as JSON, as a client sends them. An empty payload, `null` and `{}` are the same for an
+    /// event without fields. The generated `Event::from_parts` calls this.
+    ///
+    /// # Errors
+    /// [`EventError::UnknownName`] with the names of all events; [`EventError::Payload`] with the error of serde.
+    fn event_from_parts(name: &str, payload: &str) -> Result<Self::Event, EventError> {
+        let kind: Self::EventKind = name.parse()?;
+        let plain = Self::GRAPH.event(kind.as_str()).is_some_and(|event| event.fields.is_empty());
+        let payload = match payload.trim() {
+            "" => "null",
+            "{}" if plain => "null",
+            payload => payload,
+        };
+        Self::decode_event(kind, payload).map_err(|cause| EventError::Payload { event: kind.as_str(), cause })
+    }
 
     #[doc(hidden)]
     fn split(value: Self::Value) -> (Self, Self::Context);
@@ -25,14 +52,35 @@ pub trait StoredMachine: StateMachine<Event: Send, Context: Send + Sync + 'stati
     fn encode_event(event: &Self::Event) -> Result<String, CodecError>;
     #[doc(hidden)]
     fn decode_event(kind: Self::EventKind, payload: &str) -> Result<Self::Event, CodecError>;
+    /// Serializes the context, `()` where the machine has none.
+    #[doc(hidden)]
+    fn serialize_context<Z: Serializer>(context: &Self::Context, serializer: Z) -> Result<Z::Ok, Z::Error>;
     /// The context as JSON; `None` where the machine has none.
     #[doc(hidden)]
-    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError>;
+    fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError> {
+        ContextOf::<Self>::new(context).map(|context| to_json(&context)).transpose()
+    }
     #[doc(hidden)]
     fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;
+}
+
+/// A machine's context, to be serialized.
+pub(crate) struct ContextOf<'a, M: StoredMachine>(&'a M::Context);
+
+impl<'a, M: StoredMachine> ContextOf<'a, M> {
+    /// `None` where the machine has no context.
+    pub(crate) fn new(context: &'a M::Context) -> Option<Self> {
+        M::GRAPH.context.map(|_| Self(context))
+    }
+}
+
+impl<M: StoredMachine> Serialize for ContextOf<'_, M> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        M::serialize_context(self.0, serializer)
+    }
 }
 
 /// A state of a durable machine. Implemented by the derive for each generated state struct.

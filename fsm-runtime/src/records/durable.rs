@@ -1,8 +1,10 @@
 //! The traits of a machine whose instances are stored.
 
-use super::record::{RawRecord, RecordMeta};
+use super::{
+    AnyRecord,
+    record::{RawRecord, RecordMeta},
+};
 use crate::machine::{DurableState, Seal, StoredMachine};
-use std::fmt;
 
 /// A machine whose instances can be stored. Implemented by `#[derive(StateMachine)]` with `#[fsm(durable)]`, never by hand.
 #[diagnostic::on_unimplemented(
@@ -12,9 +14,9 @@ use std::fmt;
 )]
 pub trait Durable: StoredMachine {
     /// A stored instance whose state is known to the compiler: the generated `Record<S>`.
-    type Record<S: DurableState<Machine = Self>>: Send + 'static;
+    type Record<S: DurableState<Machine = Self>>: Into<Self::AnyRecord> + Send + 'static;
     /// A stored instance in any state, to match on: the generated `AnyRecord`.
-    type AnyRecord: fmt::Debug + Send + Sync + 'static;
+    type AnyRecord: AnyRecord<Self>;
 
     #[doc(hidden)]
     fn wrap<S: DurableState<Machine = Self>>(raw: RawRecord<S>) -> Self::Record<S>;

@@ -1,5 +1,6 @@
 //! Typed records: reading instances, and their transitions as compare-and-swaps.
 
+mod any_record;
 mod bulk;
 mod by_id;
 mod claims;
@@ -11,6 +12,7 @@ mod fire;
 mod group;
 mod group_error;
 mod idempotency_key;
+mod json;
 mod machines;
 mod member;
 mod misuse;
@@ -21,6 +23,7 @@ mod transition;
 mod waiting;
 mod worker_group;
 
+pub use any_record::AnyRecord;
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
 pub use durable::{CreateFrom, Durable};

@@ -16,7 +16,7 @@ use crate::{
 };
 use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
 use serde::Serialize;
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 /// A record without its state: the instance's key and version, and the machine's context. Only a runtime makes one.
@@ -27,6 +27,9 @@ pub struct RecordMeta<M: Durable> {
     version: u64,
     idempotency_key: Option<String>,
     origin: Origin,
+    /// `None` if a history entry does not say it.
+    created: Option<SystemTime>,
+    entered: SystemTime,
     context: Box<M::Context>,
 }
 
@@ -40,6 +43,8 @@ impl<M: Durable> RecordMeta<M> {
             version: row.version,
             idempotency_key: None,
             origin: origin.clone(),
+            created: Some(row.created),
+            entered: row.updated,
             context,
         }
     }
@@ -58,6 +63,8 @@ impl<M: Durable> RecordMeta<M> {
             version: entry.version,
             idempotency_key: None,
             origin: origin.clone(),
+            created: created_by(entry),
+            entered: entry.at,
             context,
         }
     }
@@ -74,6 +81,32 @@ impl<M: Durable> RecordMeta<M> {
         self.version
     }
 
+    /// When the instance was created. `None` for a record of a past change, as one from a stream of changes has it, or the repeated
+    /// result of a request with an idempotency key: history entries do not have the time of the creation.
+    #[must_use]
+    pub fn created(&self) -> Option<SystemTime> {
+        self.created
+    }
+
+    /// When the instance entered its state.
+    #[must_use]
+    pub fn entered(&self) -> SystemTime {
+        self.entered
+    }
+
+    /// The context, which all states share; `()` if there is none.
+    #[must_use]
+    pub fn context(&self) -> &M::Context {
+        &self.context
+    }
+
+    /// The context, without the record.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __into_context(self) -> M::Context {
+        *self.context
+    }
+
     /// Of an instance that is about to be created.
     pub(super) fn new(
         engine: Arc<Engine>,
@@ -82,7 +115,8 @@ impl<M: Durable> RecordMeta<M> {
         idempotency_key: Option<String>,
         context: Box<M::Context>,
     ) -> Self {
-        Self { engine, key, incarnation: Uuid::now_v7(), version: 0, idempotency_key, origin, context }
+        let (incarnation, created, entered) = (Uuid::now_v7(), None, SystemTime::UNIX_EPOCH);
+        Self { engine, key, incarnation, version: 0, idempotency_key, origin, created, entered, context }
     }
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
@@ -101,9 +135,11 @@ impl<M: Durable> RecordMeta<M> {
         self.incarnation
     }
 
-    /// The same instance at another version. An idempotency key is good for one transition.
-    pub(super) fn moved_to(self, incarnation: Uuid, version: u64) -> Self {
-        Self { incarnation, version, idempotency_key: None, ..self }
+    /// The same instance as `row` has it. An idempotency key is good for one transition.
+    pub(super) fn moved_to(self, row: &Row) -> Self {
+        let (incarnation, version) = (row.incarnation, row.version);
+        let (created, entered) = (Some(row.created), row.updated);
+        Self { incarnation, version, created, entered, idempotency_key: None, ..self }
     }
 
     pub(super) fn into_origin(self) -> (Arc<Engine>, Origin, Key, Option<String>) {
@@ -151,6 +187,11 @@ impl<M: Durable> fmt::Debug for RecordMeta<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordMeta").field("key", &self.key).field("version", &self.version).finish_non_exhaustive()
     }
+}
+
+/// When the instance was created, if `entry` is its creation.
+fn created_by(entry: &HistoryEntry) -> Option<SystemTime> {
+    entry.from.is_none().then_some(entry.at)
 }
 
 /// What the generated `Record<S>` of every machine derefs to: the instance and its state, to read. Only a runtime makes one.
@@ -213,6 +254,18 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.meta.version()
+    }
+
+    /// When the instance was created; see [`RecordMeta::created`].
+    #[must_use]
+    pub fn created(&self) -> Option<SystemTime> {
+        self.meta.created()
+    }
+
+    /// When the instance entered its state.
+    #[must_use]
+    pub fn entered(&self) -> SystemTime {
+        self.meta.entered()
     }
 
     /// Makes the next transition idempotent. With the same key it is made once; a second call, also after a crash, returns

@@ -178,8 +178,9 @@ impl<R, M: Durable> Completion<R, M> {
     pub(super) fn complete(self, verdict: Result<Row, Verdict>) -> Result<R, TransitionError<M>> {
         let Self { meta, target, creates, wrap } = self;
         match verdict {
-            Ok(row) => wrap(target, meta.moved_to(row.incarnation, row.version)).ok_or_else(|| {
-                TransitionError::Unstorable { key: row.key, reason: "the target is in another state".to_owned() }
+            Ok(row) => wrap(target, meta.moved_to(&row)).ok_or_else(|| TransitionError::Unstorable {
+                key: row.key,
+                reason: "the target is in another state".to_owned(),
             }),
             Err(Verdict::Duplicate { first, .. }) => {
                 let (engine, origin, ..) = meta.into_origin();

@@ -1,5 +1,6 @@
 //! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
+mod convert;
 mod create;
 mod handle;
 mod record;
@@ -127,11 +128,21 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
 /// The conversions of the context to and from its column, at the user's tokens, so that rustc reports missing impls there.
 fn codec(cx: &Cx<'_>) -> TokenStream {
     let runtime = &cx.runtime;
-    let text = quote!(::core::option::Option<::std::string::String>);
+    let serde = quote!(#runtime::__private::serde);
+    let serializer = local("__serializer");
+    let header = |given: TokenStream, context: &TokenStream| {
+        quote! {
+            fn serialize_context<__Z: #serde::Serializer>(
+                #given: &#context,
+                #serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error>
+        }
+    };
     let Some(context) = &cx.context else {
+        let header = header(quote!(()), &quote!(()));
         return quote! {
-            fn encode_context((): &()) -> ::core::result::Result<#text, #runtime::CodecError> {
-                ::core::result::Result::Ok(::core::option::Option::None)
+            #header {
+                #serde::Serializer::serialize_unit(#serializer)
             }
             fn decode_context(_: &str) -> ::core::result::Result<(), #runtime::CodecError> {
                 ::core::result::Result::Ok(())
@@ -139,11 +150,12 @@ fn codec(cx: &Cx<'_>) -> TokenStream {
         };
     };
     let span = cx.machine.context.as_ref().map_or_else(Span::call_site, Spanned::span);
-    let encoded = quote_spanned!(span=> #runtime::codec::to_json::<#context>(context));
+    let header = header(quote!(context), context);
+    let encoded = quote_spanned!(span=> <#context as #serde::Serialize>::serialize(context, #serializer));
     let decoded = quote_spanned!(span=> #runtime::codec::from_json::<#context>(stored));
     quote! {
-        fn encode_context(context: &#context) -> ::core::result::Result<#text, #runtime::CodecError> {
-            #encoded.map(::core::option::Option::Some)
+        #header {
+            #encoded
         }
         fn decode_context(stored: &str) -> ::core::result::Result<#context, #runtime::CodecError> {
             #decoded

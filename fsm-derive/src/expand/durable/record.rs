@@ -5,14 +5,15 @@ use quote::quote;
 
 use super::{
     super::states::docs,
+    convert,
     handle::{self, Handle},
 };
 use crate::{model::plain, normalize::Cx, text};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let (record, any) = (record(cx), any(cx));
+    let (record, any, convert) = (record(cx), any(cx), convert::expand(cx));
     let methods = (0..cx.machine.states.len()).map(|state| methods(cx, state));
-    quote!(#record #(#methods)* #any)
+    quote!(#record #(#methods)* #any #convert)
 }
 
 fn record(cx: &Cx<'_>) -> TokenStream {
@@ -25,6 +26,16 @@ fn record(cx: &Cx<'_>) -> TokenStream {
          [`RawRecord`]({path}::RawRecord), as `id()` and `version()`, and \
          the fields of its state."
     );
+    let into_parts = cx.context.as_ref().map(|context| {
+        quote! {
+            /// Takes the data of its state and the context out of the record.
+            #[must_use]
+            #vis fn into_parts(self) -> (#s, #context) {
+                let (__state, __meta) = self.raw.__into_parts();
+                (__state, #runtime::RecordMeta::__into_context(__meta))
+            }
+        }
+    });
     let handle = Handle {
         name: "Record",
         raw: quote!(#runtime::RawRecord),
@@ -35,6 +46,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn into_data(self) -> #s {
                 self.raw.into_data()
             }
+            #into_parts
             /// Makes the next transition idempotent: repeated with the same key, it returns the first result. With `None`, the
             /// transition has no key.
             #[must_use]
@@ -68,17 +80,6 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
-    let context = cx.context.as_ref().map(|context| {
-        quote! {
-            /// The context, which all states share.
-            #[must_use]
-            #vis fn context(&self) -> &#context {
-                match self {
-                    #(Self::#idents(record) => record.raw.context(),)*
-                }
-            }
-        }
-    });
     quote! {
         /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
         #[derive(Debug)]
@@ -87,20 +88,6 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #(#docs #idents(Record<#types>),)*
         }
         impl AnyRecord {
-            /// The id of the instance.
-            #[must_use]
-            #vis fn id(&self) -> &str {
-                match self {
-                    #(Self::#idents(record) => record.raw.id(),)*
-                }
-            }
-            /// The version of the instance, which changes with each transition and only then.
-            #[must_use]
-            #vis fn version(&self) -> u64 {
-                match self {
-                    #(Self::#idents(record) => record.raw.version(),)*
-                }
-            }
             /// The name of its state.
             #[must_use]
             #vis const fn state(&self) -> State {
@@ -108,16 +95,10 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                     #(Self::#idents(_) => State::#idents,)*
                 }
             }
-            #context
             /// The events that its state declares. A guard can still refuse one.
             #[must_use]
             #vis const fn accepts(&self) -> &'static [EventKind] {
                 self.state().accepts()
-            }
-            /// Whether its state declares `event`.
-            #[must_use]
-            #vis fn can(&self, event: EventKind) -> bool {
-                self.accepts().contains(&event)
             }
             /// Explains why it does not compile.
             #[doc(hidden)]
@@ -125,13 +106,5 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                 event.__next()
             }
         }
-        #(
-            #[automatically_derived]
-            impl ::core::convert::From<Record<#types>> for AnyRecord {
-                fn from(record: Record<#types>) -> Self {
-                    Self::#idents(record)
-                }
-            }
-        )*
     }
 }

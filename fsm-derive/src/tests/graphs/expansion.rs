@@ -109,7 +109,9 @@ impl Module {
 
     /// The arms of the `match` in `apply`, if there is one: the state, the event and the target.
     pub(super) fn arms(&self) -> BTreeSet<Pair> {
-        let apply = self.impls().flat_map(|item| &item.items).find_map(|item| match item {
+        // That of the enum, not that of `Any`, which calls it.
+        let enums = self.impls().filter(|item| !text(&item.self_ty).starts_with("Any"));
+        let apply = enums.flat_map(|item| &item.items).find_map(|item| match item {
             ImplItem::Fn(item) if item.sig.ident == "apply" => item.block.stmts.last(),
             _ => None,
         });
