@@ -106,6 +106,25 @@ fn a_repeated_request_gets_the_first_result() {
 }
 
 #[test]
+fn a_repeated_payment_redeems_its_coupon_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let shop = Shop::start(&dir.path().join("orders.db"));
+    for order in ["1", "2"] {
+        shop.request("POST", &format!("/orders/{order}"), "", BOOK);
+    }
+    let key = "Idempotency-Key: 1\r\n";
+    assert_eq!(shop.post("/orders/1/pay/SPRING", key).0, 404, "there is no such coupon");
+    assert_eq!(shop.request("GET", "/orders/1", "", "").1["state"], "Open", "neither was changed");
+    assert_eq!(shop.post("/coupons/SPRING", "").0, 200);
+    let first = shop.post("/orders/1/pay/SPRING", key);
+    assert_eq!((first.0, &first.1["state"]), (200, &Value::from("Paying")));
+    assert_eq!(shop.post("/orders/1/pay/SPRING", key), first);
+    assert_eq!(shop.post("/orders/1/pay/OTHER", key).0, 422, "the key was used with another coupon");
+    assert_eq!(shop.post("/orders/2/pay/SPRING", key).0, 409, "the coupon was redeemed");
+    assert_eq!(shop.request("GET", "/orders/2", "", "").1["state"], "Open");
+}
+
+#[test]
 fn an_open_event_stream_does_not_delay_the_stop() {
     let dir = tempfile::tempdir().unwrap();
     let mut shop = Shop::start(&dir.path().join("orders.db"));
@@ -141,5 +160,20 @@ fn an_unfinished_request_does_not_hold_up_the_stop() {
     while shop.process.try_wait().unwrap().is_none() {
         assert!(Instant::now() < end, "it still runs");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_documentation_shows_the_code_of_the_shop() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lines = |file: &str| {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    let (shop, page) = (lines("src/bin/shop.rs"), lines("../docs/http.md"));
+    let parts: Vec<&str> = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        assert!(shop.contains(part), "this is not in the shop:\n{part}");
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 
-use crate::graph::{Graph, StateKind, TransitionInfo};
+use crate::graph::{Graph, GroupInfo, StateKind, TransitionInfo};
 
 /// A transition shared by more states than this is drawn once, from a box that lists the states.
 const MANY_SOURCES: usize = 8;
@@ -46,16 +46,22 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
     if sources.len() > MANY_SOURCES && others.len() <= MAX_EXCEPTIONS {
         return Tail::AllBut(others);
     }
-    let Some(group) = graph.state(transition.from).and_then(|state| state.group) else { return from };
-    let is_member = |state: &str| graph.state(state).is_some_and(|state| state.group == Some(group));
-    let members: Vec<_> = graph.states.iter().map(|state| state.name).filter(|state| is_member(state)).collect();
-    let leaves = !transition.to.iter().any(|to| is_member(to));
-    let all = members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member));
-    if all && leaves { Tail::Group(group) } else { from }
+    let stands_for_all = |group: &&GroupInfo| {
+        let is_member = |state: &&str| graph.groups_of(state).any(|other| other.name == group.name);
+        let members: Vec<_> = graph.states.iter().map(|state| state.name).filter(is_member).collect();
+        let leaves = !transition.to.iter().any(is_member);
+        leaves && members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member))
+    };
+    // The outermost superstate for which one arrow stands.
+    graph.groups_of(transition.from).filter(stands_for_all).last().map_or(from, |group| Tail::Group(group.name))
 }
 
 fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
-    (one.event, one.to, one.guarded) == (other.event, other.to, other.guarded)
+    let shown = |transition: &TransitionInfo| {
+        let TransitionInfo { event, to, guarded, internal, overrides, .. } = *transition;
+        (event, to, guarded, internal, overrides)
+    };
+    shown(one) == shown(other)
 }
 
 /// A timed transition has its own arrow, because the label gives the time.

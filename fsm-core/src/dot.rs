@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::{
     arrows::{Tail, arrows, every_except},
-    graph::{Graph, StateInfo, StateKind},
+    graph::{Graph, GroupInfo, StateInfo, StateKind},
     mermaid::Span,
 };
 
@@ -31,6 +31,22 @@ impl Dot<'_> {
     /// Highlights a state, such as the current state of an instance. An unknown name is ignored.
     pub const fn highlight(self, state: &str) -> Dot<'_> {
         Dot { graph: self.graph, highlight: Some(state) }
+    }
+
+    /// The states and superstates directly in a superstate, or at the top.
+    fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
+        let (graph, indent) = (&self.graph, "    ".repeat(depth));
+        for state in graph.states.iter().filter(|state| state.group == group) {
+            self.state(f, state, &indent)?;
+        }
+        // A graph built by hand can have a cycle.
+        let inner = |inner: &(usize, &GroupInfo)| inner.1.parent == group && depth <= graph.groups.len();
+        for (i, inner) in graph.groups.iter().enumerate().filter(inner) {
+            writeln!(f, "{indent}subgraph cluster_{i} {{\n{indent}    label={};", Quoted(inner.name))?;
+            self.members(f, Some(inner.name), depth + 1)?;
+            writeln!(f, "{indent}}}")?;
+        }
+        Ok(())
     }
 
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
@@ -59,16 +75,7 @@ impl fmt::Display for Dot<'_> {
             writeln!(f, "    compound=true;")?;
         }
         writeln!(f, "    \"\" [shape=point];")?;
-        for state in graph.states.iter().filter(|state| state.group.is_none()) {
-            self.state(f, state, "    ")?;
-        }
-        for (i, group) in graph.groups.iter().enumerate() {
-            writeln!(f, "    subgraph cluster_{i} {{\n        label={};", Quoted(group.name))?;
-            for state in graph.states.iter().filter(|state| state.group == Some(group.name)) {
-                self.state(f, state, "        ")?;
-            }
-            writeln!(f, "    }}")?;
-        }
+        self.members(f, None, 1)?;
         for state in graph.initial() {
             writeln!(f, "    \"\" -> {};", Quoted(state.name))?;
         }
@@ -100,9 +107,15 @@ impl fmt::Display for Dot<'_> {
                 if transition.guarded {
                     f.write_str(" [guarded]")?;
                 }
+                if transition.internal {
+                    f.write_str(" (stays)")?;
+                }
                 let timer = graph.state(transition.from).and_then(|state| state.timer);
                 if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
                     write!(f, " (after {})", Span(timer.after))?;
+                }
+                if let Some(outer) = transition.overrides {
+                    write!(f, " (overrides {})", Escaped(outer))?;
                 }
                 f.write_str("\"")?;
                 if let Some(cluster) = cluster {

@@ -65,7 +65,7 @@ pub struct StateInfo {
     pub remove: bool,
     /// Former names, still accepted from stored rows, `#[state(was = "Old")]`.
     pub was: &'static [&'static str],
-    /// The superstate that contains the state.
+    /// The innermost superstate that contains the state.
     pub group: Option<&'static str>,
     /// The fields.
     pub fields: &'static [FieldInfo],
@@ -113,8 +113,12 @@ pub struct TransitionInfo {
     pub from: &'static str,
     /// The event that triggers it.
     pub event: &'static str,
-    /// The possible target states; more than one if the transition branches.
+    /// The possible target states; more than one if the transition branches. Of an internal transition, the source state.
     pub to: &'static [&'static str],
+    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: timers and work go on.
+    pub internal: bool,
+    /// The superstate, or the machine, whose declaration for the same event this one overrides.
+    pub overrides: Option<&'static str>,
     /// Whether a guard can refuse it.
     pub guarded: bool,
     /// Whether the runtime may fire it to reach a desired state.
@@ -129,6 +133,8 @@ pub struct TransitionInfo {
 pub struct GroupInfo {
     /// The name.
     pub name: &'static str,
+    /// The superstate that contains it.
+    pub parent: Option<&'static str>,
     /// The description in the declaration.
     pub doc: &'static str,
 }
@@ -226,6 +232,20 @@ impl Graph {
     /// The transitions out of `from`.
     pub fn transitions_from<'n>(&self, from: &'n str) -> impl Iterator<Item = &'static TransitionInfo> + use<'n> {
         self.transitions.iter().filter(move |transition| transition.from == from)
+    }
+
+    /// The superstate `name`.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&'static GroupInfo> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The superstates that contain the state `name`, from the innermost to the outermost.
+    pub fn groups_of(&self, name: &str) -> impl Iterator<Item = &'static GroupInfo> + use<'_> {
+        let innermost = self.state(name).and_then(|state| state.group).and_then(|group| self.group(group));
+        core::iter::successors(innermost, |group| group.parent.and_then(|parent| self.group(parent)))
+            // A graph built by hand can have a cycle.
+            .take(self.groups.len())
     }
 
     /// The states in which a machine can be created.
@@ -363,7 +383,21 @@ impl TransitionInfo {
     /// A transition from `from` on `event` to one of `to`, without a guard.
     #[must_use]
     pub const fn new(from: &'static str, event: &'static str, to: &'static [&'static str]) -> Self {
-        Self { from, event, to, guarded: false, auto: false, doc: "" }
+        Self { from, event, to, internal: false, overrides: None, guarded: false, auto: false, doc: "" }
+    }
+
+    /// Sets whether it stays in its state.
+    #[must_use]
+    pub const fn with_internal(mut self, internal: bool) -> Self {
+        self.internal = internal;
+        self
+    }
+
+    /// Sets the superstate, or the machine, whose declaration it overrides.
+    #[must_use]
+    pub const fn with_overrides(mut self, outer: &'static str) -> Self {
+        self.overrides = Some(outer);
+        self
     }
 
     /// Sets whether a guard can refuse it.
@@ -392,7 +426,14 @@ impl GroupInfo {
     /// A superstate `name`.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, doc: "" }
+        Self { name, parent: None, doc: "" }
+    }
+
+    /// Sets the superstate that contains it.
+    #[must_use]
+    pub const fn with_parent(mut self, group: &'static str) -> Self {
+        self.parent = Some(group);
+        self
     }
 
     /// Sets the description.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::graph::{EventInfo, FieldInfo, Graph, StateInfo, TransitionInfo};
+use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TransitionInfo};
 
 /// A graph as JSON on one line, written by [`Display`](fmt::Display).
 ///
@@ -47,13 +47,16 @@ impl fmt::Display for Json {
             f.write_str("}")
         })?;
         f.write_str(",\"transitions\":")?;
-        array(f, transitions, |f, TransitionInfo { from, event, to, guarded, auto, doc }| {
+        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, auto, doc }| {
             write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
             array(f, to, |f, to| write!(f, "{}", Text(to)))?;
+            write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
             write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
         })?;
         f.write_str(",\"groups\":")?;
-        array(f, groups, |f, group| write!(f, "{{\"name\":{},\"doc\":{}}}", Text(group.name), Text(group.doc)))?;
+        array(f, groups, |f, GroupInfo { name, parent, doc }| {
+            write!(f, "{{\"name\":{},\"parent\":{},\"doc\":{}}}", Text(name), Optional(*parent), Text(doc))
+        })?;
         f.write_str("}")
     }
 }

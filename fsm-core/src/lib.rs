@@ -100,6 +100,7 @@ mod graph;
 mod json;
 mod machine;
 mod mermaid;
+mod misuse;
 mod names;
 mod path;
 mod table;
@@ -110,7 +111,22 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::diff::diff;
+    pub use crate::misuse::FireOnAny;
+    pub use crate::names::{from_name, names_contain};
     pub use alloc::boxed::Box;
+    use core::fmt;
+
+    /// Generated modules import it under the names of their variables, so that a constant or a unit struct with such a name in the
+    /// user's scope is not read as a pattern.
+    pub const fn variable() {}
+
+    /// `Debug` of a machine: `Machine(state)`.
+    ///
+    /// # Errors
+    /// Those of the formatter.
+    pub fn debug_machine(f: &mut fmt::Formatter<'_>, state: &dyn fmt::Debug) -> fmt::Result {
+        f.debug_tuple("Machine").field(state).finish()
+    }
 
     /// An expression of the declaration. The derive does not parse it; a syntax error appears once, at the user's tokens.
     #[doc(hidden)]

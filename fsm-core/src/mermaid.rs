@@ -63,16 +63,7 @@ impl fmt::Display for Mermaid<'_> {
         let Self { graph, highlight, docs } = self;
         let drawing = Drawing { graph, ids: ids(graph), docs: *docs };
         writeln!(f, "stateDiagram-v2")?;
-        for state in graph.states.iter().filter(|state| state.group.is_none()) {
-            drawing.state(f, state, "    ")?;
-        }
-        for group in graph.groups {
-            writeln!(f, "    state \"{}\" as {} {{", text(group.name), drawing.id(group.name))?;
-            for state in graph.states.iter().filter(|state| state.group == Some(group.name)) {
-                drawing.state(f, state, "        ")?;
-            }
-            writeln!(f, "    }}")?;
-        }
+        drawing.members(f, None, 1)?;
         for state in graph.initial() {
             writeln!(f, "    [*] --> {}", drawing.id(state.name))?;
         }
@@ -120,6 +111,22 @@ impl Drawing<'_> {
         self.ids.get(name).map_or(name, String::as_str)
     }
 
+    /// The states and superstates directly in a superstate, or at the top.
+    fn members(&self, f: &mut fmt::Formatter<'_>, group: Option<&str>, depth: usize) -> fmt::Result {
+        let indent = "    ".repeat(depth);
+        for state in self.graph.states.iter().filter(|state| state.group == group) {
+            self.state(f, state, &indent)?;
+        }
+        // A graph built by hand can have a cycle.
+        let inner = self.graph.groups.iter().filter(|inner| inner.parent == group && depth <= self.graph.groups.len());
+        for inner in inner {
+            writeln!(f, "{indent}state \"{}\" as {} {{", text(inner.name), self.id(inner.name))?;
+            self.members(f, Some(inner.name), depth + 1)?;
+            writeln!(f, "{indent}}}")?;
+        }
+        Ok(())
+    }
+
     fn state(&self, f: &mut fmt::Formatter<'_>, state: &StateInfo, indent: &str) -> fmt::Result {
         let id = self.id(state.name);
         writeln!(f, "{indent}state \"{}\" as {id}", text(state.name))?;
@@ -141,13 +148,19 @@ impl Drawing<'_> {
 
     fn transition(&self, f: &mut fmt::Formatter<'_>, from: &str, transition: &TransitionInfo) -> fmt::Result {
         let guard = if transition.guarded { " [guarded]" } else { "" };
+        let internal = if transition.internal { " (stays)" } else { "" };
+        let overrides = match transition.overrides {
+            Some(outer) => format!(" (overrides {})", text(outer)),
+            None => String::new(),
+        };
         let timer = self.graph.state(transition.from).and_then(|state| state.timer);
         let timer = match timer {
             Some(timer) if timer.event == transition.event => format!(" (after {})", Span(timer.after)),
             _ => String::new(),
         };
         for to in transition.to {
-            writeln!(f, "    {from} --> {} : {}{guard}{timer}", self.id(to), text(transition.event))?;
+            let (to, event) = (self.id(to), text(transition.event));
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{overrides}")?;
         }
         Ok(())
     }

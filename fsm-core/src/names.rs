@@ -20,3 +20,18 @@ pub trait Name:
     /// The position in [`ALL`](Self::ALL).
     fn index(self) -> usize;
 }
+
+/// The value whose name is `name`; `of` says what the names are of. Generated code calls it, so that it calls no method of a type whose
+/// traits it does not know.
+///
+/// # Errors
+/// If there is none.
+pub fn from_name<N: Name>(of: &'static str, name: &str) -> Result<N, UnknownNameError> {
+    N::ALL.iter().copied().find(|known| known.as_str() == name).ok_or_else(|| UnknownNameError::new::<N>(of, name))
+}
+
+/// Whether `name` is one of `names`.
+#[must_use]
+pub fn names_contain<N: Name>(names: &[N], name: N) -> bool {
+    names.contains(&name)
+}

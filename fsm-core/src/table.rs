@@ -25,7 +25,10 @@ impl fmt::Display for Table {
         for transition in self.0.transitions {
             let state = self.0.state(transition.from);
             write!(f, "| {} | {} | ", code(transition.from), code(transition.event))?;
-            for (i, to) in transition.to.iter().enumerate() {
+            if transition.internal {
+                f.write_str("stays")?;
+            }
+            for (i, to) in transition.to.iter().enumerate().filter(|_| !transition.internal) {
                 let separator = if i == 0 { "" } else { " or " };
                 write!(f, "{separator}{}", code(to))?;
             }
@@ -46,6 +49,10 @@ impl fmt::Display for Table {
             }
             if let Some(timer) = timer {
                 write!(f, "{separator}after {}", crate::mermaid::Span(timer.after))?;
+                separator = ", ";
+            }
+            if let Some(outer) = transition.overrides {
+                write!(f, "{separator}overrides {}", code(outer))?;
             }
             f.write_str(" |\n")?;
         }

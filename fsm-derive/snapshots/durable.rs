@@ -41,6 +41,16 @@ pub mod report {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Report;
+    #[allow(unused_imports)]
+    use ::fsm_runtime::core::__private::{
+        variable as after, variable as birth, variable as context, variable as data,
+        variable as error, variable as event, variable as f, variable as key,
+        variable as kind, variable as lease, variable as machine, variable as meta,
+        variable as name, variable as next, variable as other, variable as payload,
+        variable as raw, variable as reason, variable as record, variable as refused,
+        variable as seal, variable as state, variable as target, variable as task,
+        variable as text, variable as title, variable as value, variable as workers,
+    };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
@@ -113,18 +123,18 @@ pub mod report {
         const ALL: &'static [Self] = &[Self::Requested, Self::Writing, Self::Written];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -134,14 +144,7 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = <Self as ::fsm_runtime::core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
-                    Self,
-                >("state of `Report`", name))
+            ::fsm_runtime::core::__private::from_name("state of `Report`", name)
         }
     }
     impl State {
@@ -310,18 +313,18 @@ pub mod report {
         const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -331,14 +334,7 @@ pub mod report {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_runtime::core::UnknownNameError> {
-            let found = <Self as ::fsm_runtime::core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_runtime::core::UnknownNameError::new::<
-                    Self,
-                >("event of `Report`", name))
+            ::fsm_runtime::core::__private::from_name("event of `Report`", name)
         }
     }
     /// Seals the traits of this module.
@@ -351,11 +347,11 @@ pub mod report {
     ///An initial state of `Report`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Report`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Report` is `Requested`"
+        label = "expected `report::Requested`",
+        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
     )]
     #[doc(hidden)]
-    pub trait __Initial: ::fsm_runtime::DurableState<Machine = Report> {
+    pub trait __Initial {
         #[doc(hidden)]
         fn __seal(&self) -> __Seal;
     }
@@ -363,13 +359,6 @@ pub mod report {
     impl __Initial for Requested {
         fn __seal(&self) -> __Seal {
             __Seal
-        }
-    }
-    #[automatically_derived]
-    impl<S: __Initial> ::fsm_runtime::CreateFrom<S> for Report {
-        type Initial = S;
-        fn parts(birth: S, _: ::fsm_runtime::__private::Seal) -> (S, ()) {
-            (birth, ())
         }
     }
     ///An event that a `Report` accepts in state `S`: implemented for exactly the declared pairs.
@@ -385,7 +374,7 @@ pub mod report {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
@@ -453,7 +442,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -475,7 +464,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_tuple("Machine").field(&self.state).finish()
+            ::fsm_runtime::core::__private::debug_machine(f, &self.state)
         }
     }
     #[automatically_derived]
@@ -483,7 +472,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn clone(&self) -> Self {
             Machine {
-                state: self.state.clone(),
+                state: ::core::clone::Clone::clone(&self.state),
             }
         }
     }
@@ -518,7 +507,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     for Report {
         #[inline]
         fn from(machine: Machine<S>) -> Self {
-            machine.state.into_enum()
+            ::fsm_runtime::core::Target::into_enum(machine.state)
         }
     }
     /// A [`Machine`] in any state, to match on after it was restored.
@@ -540,6 +529,14 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Writing(_) => State::Writing,
                 Self::Written(_) => State::Written,
             }
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_runtime::core::__private::FireOnAny>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]
@@ -598,7 +595,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Requested> for event::Begin {
         type Next = Machine<Writing>;
         #[inline]
-        fn fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Requested>, _: __Seal) -> Self::Next {
             let Requested { title } = machine.state;
             Machine {
                 state: Writing { title },
@@ -635,7 +632,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Writing> for event::Finish {
         type Next = Machine<Written>;
         #[inline]
-        fn fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Writing>, _: __Seal) -> Self::Next {
             let Writing { title } = machine.state;
             let Self { text } = self;
             Machine {
@@ -746,13 +743,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[must_use]
         #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
-            self.state().accepts()
+            State::accepts(Self::state(self))
         }
         /// Whether its state declares `event`.
         #[must_use]
         #[inline]
         pub fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+            ::fsm_runtime::core::__private::names_contain(Self::accepts(self), event)
         }
         /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
@@ -771,7 +768,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Report, ::fsm_runtime::core::ApplyError<Report>> {
-            let event = event.into();
+            let event = ::core::convert::Into::into(event);
             match (self, event) {
                 (Self::Requested { title }, Event::Begin(_)) => {
                     ::core::result::Result::Ok(Self::Writing { title })
@@ -791,7 +788,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub fn timer_event(&self) -> ::core::option::Option<Event> {
-            match self.state() {
+            match Self::state(self) {
                 State::Writing => {
                     ::core::option::Option::Some(__user_code::timer_Writing())
                 }
@@ -808,11 +805,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         const GRAPH: &'static ::fsm_runtime::core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
-            self.state()
+            Self::state(self)
         }
         #[inline]
         fn accepts(&self) -> &'static [EventKind] {
-            self.accepts()
+            Self::accepts(self)
         }
         fn apply(
             self,
@@ -823,7 +820,34 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         #[inline]
         fn kind_of(event: &Event) -> EventKind {
-            event.kind()
+            Event::kind(event)
+        }
+    }
+    ///From what a `Report` is created.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not an initial state of `Report`",
+        label = "expected `report::Requested`",
+        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
+    )]
+    #[doc(hidden)]
+    pub trait __CreateFrom {
+        #[doc(hidden)]
+        type Initial: ::fsm_runtime::DurableState<Machine = Report>;
+        #[doc(hidden)]
+        fn __parts(self, seal: __Seal) -> (Self::Initial, ());
+    }
+    #[automatically_derived]
+    impl __CreateFrom for Requested {
+        type Initial = Requested;
+        fn __parts(self, _: __Seal) -> (Requested, ()) {
+            (self, ())
+        }
+    }
+    #[automatically_derived]
+    impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
+        type Initial = S::Initial;
+        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
+            initial.__parts(__Seal)
         }
     }
     /**A stored `Report` whose state `S` is known at compile time.
@@ -838,12 +862,10 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub fn into_data(self) -> S {
             self.raw.into_data()
         }
-        /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
+        /// Makes the next transition idempotent: repeated with the same key, it returns the first result. With `None`, the
+        /// transition has no key.
         #[must_use]
-        pub fn with_key(
-            self,
-            key: impl ::core::convert::Into<::std::string::String>,
-        ) -> Self {
+        pub fn with_key(self, key: impl ::fsm_runtime::IntoIdempotencyKey) -> Self {
             Self {
                 raw: self.raw.with_key(key),
             }
@@ -953,6 +975,14 @@ Each transition is one compare-and-swap from the version that was read. Through 
         #[must_use]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_runtime::__private::FireOnAnyRecord>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]

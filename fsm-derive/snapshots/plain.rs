@@ -41,6 +41,16 @@ pub mod switch {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Switch;
+    #[allow(unused_imports)]
+    use ::fsm_core::__private::{
+        variable as after, variable as birth, variable as context, variable as data,
+        variable as error, variable as event, variable as f, variable as key,
+        variable as kind, variable as lease, variable as machine, variable as meta,
+        variable as name, variable as next, variable as other, variable as payload,
+        variable as raw, variable as reason, variable as record, variable as refused,
+        variable as seal, variable as state, variable as target, variable as task,
+        variable as value, variable as workers,
+    };
     /// Dark.
     pub struct Off;
     /// Lit.
@@ -77,18 +87,18 @@ pub mod switch {
         const ALL: &'static [Self] = &[Self::Off, Self::On];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -98,14 +108,7 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("state of `Switch`", name))
+            ::fsm_core::__private::from_name("state of `Switch`", name)
         }
     }
     impl State {
@@ -215,18 +218,18 @@ pub mod switch {
         const ALL: &'static [Self] = &[Self::Flip];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -236,14 +239,7 @@ pub mod switch {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("event of `Switch`", name))
+            ::fsm_core::__private::from_name("event of `Switch`", name)
         }
     }
     /// Seals the traits of this module.
@@ -256,8 +252,8 @@ pub mod switch {
     ///An initial state of `Switch`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Switch`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Switch` is `Off`"
+        label = "expected `switch::Off`",
+        note = "the initial state of `Switch` is `Off`; a state is written as its struct in the module `switch`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub trait __Initial {
@@ -281,7 +277,7 @@ pub mod switch {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
     }
     /**A `Switch` whose state `S` is known at compile time.
 
@@ -314,7 +310,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
@@ -336,7 +332,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_tuple("Machine").field(&self.state).finish()
+            ::fsm_core::__private::debug_machine(f, &self.state)
         }
     }
     #[automatically_derived]
@@ -344,7 +340,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn clone(&self) -> Self {
             Machine {
-                state: self.state.clone(),
+                state: ::core::clone::Clone::clone(&self.state),
             }
         }
     }
@@ -378,7 +374,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<S: ::fsm_core::StateOf<Switch>> ::core::convert::From<Machine<S>> for Switch {
         #[inline]
         fn from(machine: Machine<S>) -> Self {
-            machine.state.into_enum()
+            ::fsm_core::Target::into_enum(machine.state)
         }
     }
     /// A [`Machine`] in any state, to match on after it was restored.
@@ -397,6 +393,11 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Off(_) => State::Off,
                 Self::On(_) => State::On,
             }
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_core::__private::FireOnAny>(self, event: E) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]
@@ -435,7 +436,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Off> for event::Flip {
         type Next = Machine<On>;
         #[inline]
-        fn fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<Off>, _: __Seal) -> Self::Next {
             Machine { state: On }
         }
     }
@@ -443,7 +444,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<On> for event::Flip {
         type Next = Machine<Off>;
         #[inline]
-        fn fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<On>, _: __Seal) -> Self::Next {
             Machine { state: Off }
         }
     }
@@ -478,13 +479,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[must_use]
         #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
-            self.state().accepts()
+            State::accepts(Self::state(self))
         }
         /// Whether its state declares `event`.
         #[must_use]
         #[inline]
         pub fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+            ::fsm_core::__private::names_contain(Self::accepts(self), event)
         }
         /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
@@ -503,10 +504,10 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: impl ::core::convert::Into<Event>,
         ) -> ::core::result::Result<Switch, ::fsm_core::ApplyError<Switch>> {
-            let event = event.into();
-            let ::core::option::Option::Some(next) = __NEXT[self
-                .state()
-                .index()][event.kind().index()] else {
+            let event = ::core::convert::Into::into(event);
+            let ::core::option::Option::Some(next) = __NEXT[State::index(
+                Self::state(&self),
+            )][EventKind::index(Event::kind(&event))] else {
                 return ::core::result::Result::Err(::fsm_core::ApplyError {
                     machine: self,
                     event: event,
@@ -524,10 +525,10 @@ It starts in an initial state, is moved by the events that its state declares, a
     /// The state that follows each state on each event.
     static __NEXT: [[::core::option::Option<State>; 1usize]; 2usize] = {
         let mut next = [[::core::option::Option::None; 1usize]; 2usize];
-        next[State::Off.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
+        next[State::index(State::Off)][EventKind::index(EventKind::Flip)] = ::core::option::Option::Some(
             State::On,
         );
-        next[State::On.index()][EventKind::Flip.index()] = ::core::option::Option::Some(
+        next[State::index(State::On)][EventKind::index(EventKind::Flip)] = ::core::option::Option::Some(
             State::Off,
         );
         next
@@ -541,11 +542,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
-            self.state()
+            Self::state(self)
         }
         #[inline]
         fn accepts(&self) -> &'static [EventKind] {
-            self.accepts()
+            Self::accepts(self)
         }
         fn apply(
             self,
@@ -556,7 +557,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         #[inline]
         fn kind_of(event: &Event) -> EventKind {
-            event.kind()
+            Event::kind(event)
         }
     }
     #[automatically_derived]

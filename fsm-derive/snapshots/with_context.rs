@@ -42,6 +42,16 @@ pub mod order {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Order;
+    #[allow(unused_imports)]
+    use ::fsm_core::__private::{
+        variable as after, variable as birth, variable as cents, variable as context,
+        variable as data, variable as error, variable as event, variable as f,
+        variable as key, variable as kind, variable as lease, variable as machine,
+        variable as meta, variable as name, variable as next, variable as other,
+        variable as payload, variable as raw, variable as reason, variable as record,
+        variable as refused, variable as seal, variable as state, variable as target,
+        variable as task, variable as value, variable as workers,
+    };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
@@ -53,29 +63,29 @@ pub mod order {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Cart_Pay(
-            state: &super::Cart,
-            event: &super::event::Pay,
-            context: &Shop,
+            __state: &super::Cart,
+            __event: &super::event::Pay,
+            __context: &Shop,
         ) -> ::core::result::Result<(), ::fsm_core::Reason> {
-            let guard: fn(
+            let __guard: fn(
                 &super::Cart,
                 &super::event::Pay,
                 &Shop,
             ) -> ::core::result::Result<(), _> = is_open;
-            match guard(state, event, context) {
+            match __guard(__state, __event, __context) {
                 ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(reason))
+                ::core::result::Result::Err(__reason) => {
+                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
                 }
             }
         }
         pub(super) fn with_Cart_Add(
-            state: super::Cart,
-            event: super::event::Add,
-            context: &mut Shop,
+            __state: super::Cart,
+            __event: super::event::Add,
+            __context: &mut Shop,
         ) -> super::Cart {
-            let with: fn(super::Cart, super::event::Add, &mut Shop) -> super::Cart = add;
-            with(state, event, context)
+            let __with: fn(super::Cart, super::event::Add, &mut Shop) -> super::Cart = add;
+            __with(__state, __event, __context)
         }
     }
     /// Being filled.
@@ -128,18 +138,18 @@ pub mod order {
         const ALL: &'static [Self] = &[Self::Cart, Self::Paid, Self::Shipped];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -149,14 +159,7 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("state of `Order`", name))
+            ::fsm_core::__private::from_name("state of `Order`", name)
         }
     }
     impl State {
@@ -323,18 +326,18 @@ pub mod order {
         const ALL: &'static [Self] = &[Self::Add, Self::Pay, Self::Ship];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -344,14 +347,7 @@ pub mod order {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("event of `Order`", name))
+            ::fsm_core::__private::from_name("event of `Order`", name)
         }
     }
     /// Seals the traits of this module.
@@ -364,8 +360,8 @@ pub mod order {
     ///An initial state of `Order`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Order`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Order` is `Cart`"
+        label = "expected `order::Cart`",
+        note = "the initial state of `Order` is `Cart`; a state is written as its struct in the module `order`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub trait __Initial {
@@ -389,7 +385,7 @@ pub mod order {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
@@ -434,7 +430,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
         /// The context, which all states share.
         #[must_use]
@@ -473,7 +469,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: ::core::fmt::Debug> ::core::fmt::Debug for Machine<S> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_tuple("Machine").field(&self.state).finish()
+            ::fsm_core::__private::debug_machine(f, &self.state)
         }
     }
     #[automatically_derived]
@@ -483,9 +479,9 @@ It starts in an initial state, is moved by the events that its state declares, a
     {
         #[inline]
         fn clone(&self) -> Self {
-            let context = self.context.clone();
+            let context = ::core::clone::Clone::clone(&self.context);
             Machine {
-                state: self.state.clone(),
+                state: ::core::clone::Clone::clone(&self.state),
                 context,
             }
         }
@@ -525,7 +521,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     for (Order, Shop) {
         #[inline]
         fn from(machine: Machine<S>) -> Self {
-            (machine.state.into_enum(), *machine.context)
+            (::fsm_core::Target::into_enum(machine.state), *machine.context)
         }
     }
     /// A [`Machine`] in any state, to match on after it was restored.
@@ -565,6 +561,11 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Paid(machine) => &mut machine.context,
                 Self::Shipped(machine) => &mut machine.context,
             }
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_core::__private::FireOnAny>(self, event: E) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]
@@ -640,7 +641,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Cart> for event::Add {
         type Next = Machine<Cart>;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
             let target = __user_code::with_Cart_Add(state, self, &mut context);
             Machine { state: target, context }
@@ -663,7 +664,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Cart>, seal: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
             match <Self as __EventOf<
                 Cart,
@@ -707,7 +708,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl __EventOf<Paid> for event::Ship {
         type Next = Machine<Shipped>;
         #[inline]
-        fn fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<Paid>, _: __Seal) -> Self::Next {
             let Machine { state, context } = machine;
             let target = Shipped;
             Machine { state: target, context }
@@ -773,13 +774,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[must_use]
         #[inline]
         pub const fn accepts(&self) -> &'static [EventKind] {
-            self.state().accepts()
+            State::accepts(Self::state(self))
         }
         /// Whether its state declares `event`.
         #[must_use]
         #[inline]
         pub fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+            ::fsm_core::__private::names_contain(Self::accepts(self), event)
         }
         /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
@@ -801,7 +802,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             event: impl ::core::convert::Into<Event>,
             context: &mut Shop,
         ) -> ::core::result::Result<Order, ::fsm_core::ApplyError<Order>> {
-            let event = event.into();
+            let event = ::core::convert::Into::into(event);
             match (self, event) {
                 (Self::Cart { cents }, Event::Add(event)) => {
                     __step(Cart { cents }, event, context)
@@ -839,8 +840,8 @@ It starts in an initial state, is moved by the events that its state declares, a
                 ::fsm_core::GuardError { machine, event, reason },
             ) => {
                 ::core::result::Result::Err(::fsm_core::ApplyError {
-                    machine: machine.into_enum(),
-                    event: event.into(),
+                    machine: ::fsm_core::Target::into_enum(machine),
+                    event: ::core::convert::Into::into(event),
                     reason: ::core::option::Option::Some(reason),
                 })
             }
@@ -855,11 +856,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
-            self.state()
+            Self::state(self)
         }
         #[inline]
         fn accepts(&self) -> &'static [EventKind] {
-            self.accepts()
+            Self::accepts(self)
         }
         fn apply(
             self,
@@ -870,7 +871,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         #[inline]
         fn kind_of(event: &Event) -> EventKind {
-            event.kind()
+            Event::kind(event)
         }
     }
 }

@@ -43,6 +43,17 @@ pub(crate) mod text {
     #[allow(unused_imports, clippy::wildcard_imports)]
     use super::*;
     use super::Text;
+    #[allow(unused_imports)]
+    use ::fsm_core::__private::{
+        variable as after, variable as birth, variable as by, variable as context,
+        variable as data, variable as error, variable as event, variable as f,
+        variable as field_0, variable as key, variable as kind, variable as lease,
+        variable as machine, variable as meta, variable as name, variable as next,
+        variable as other, variable as payload, variable as raw, variable as reason,
+        variable as record, variable as refused, variable as score, variable as seal,
+        variable as state, variable as target, variable as task, variable as title,
+        variable as value, variable as workers,
+    };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
         non_camel_case_types,
@@ -54,29 +65,29 @@ pub(crate) mod text {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) fn guard_Draft_Submit<'a, T: Clone>(
-            state: &super::Draft<T>,
-            event: &super::event::Submit<'a>,
+            __state: &super::Draft<T>,
+            __event: &super::event::Submit<'a>,
         ) -> ::core::result::Result<(), ::fsm_core::Reason> {
-            let guard: fn(
+            let __guard: fn(
                 &super::Draft<T>,
                 &super::event::Submit<'a>,
             ) -> ::core::result::Result<(), _> = has_title;
-            match guard(state, event) {
+            match __guard(__state, __event) {
                 ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(reason))
+                ::core::result::Result::Err(__reason) => {
+                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
                 }
             }
         }
         pub(super) fn with_Review_Decide<'a, T: Clone>(
-            state: super::Review<'a, T>,
-            event: super::event::Decide,
+            __state: super::Review<'a, T>,
+            __event: super::event::Decide,
         ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> {
-            let with: fn(
+            let __with: fn(
                 super::Review<'a, T>,
                 super::event::Decide,
             ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> = decide;
-            with(state, event)
+            __with(__state, __event)
         }
         pub(super) fn timer_Review<'a>() -> super::Event<'a> {
             super::Event::Withdraw(super::event::Withdraw)
@@ -148,18 +159,18 @@ pub(crate) mod text {
         ];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for State {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -169,14 +180,7 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("state of `Text`", name))
+            ::fsm_core::__private::from_name("state of `Text`", name)
         }
     }
     impl State {
@@ -370,18 +374,18 @@ pub(crate) mod text {
         const ALL: &'static [Self] = &[Self::Submit, Self::Decide, Self::Withdraw];
         #[inline]
         fn as_str(self) -> &'static str {
-            self.as_str()
+            Self::as_str(self)
         }
         #[inline]
         fn index(self) -> usize {
-            self.index()
+            Self::index(self)
         }
     }
     #[automatically_derived]
     impl ::core::fmt::Display for EventKind {
         #[inline]
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.pad(self.as_str())
+            f.pad(Self::as_str(*self))
         }
     }
     #[automatically_derived]
@@ -391,14 +395,7 @@ pub(crate) mod text {
         fn from_str(
             name: &str,
         ) -> ::core::result::Result<Self, ::fsm_core::UnknownNameError> {
-            let found = <Self as ::fsm_core::Name>::ALL
-                .iter()
-                .copied()
-                .find(|known| known.as_str() == name);
-            found
-                .ok_or_else(|| ::fsm_core::UnknownNameError::new::<
-                    Self,
-                >("event of `Text`", name))
+            ::fsm_core::__private::from_name("event of `Text`", name)
         }
     }
     /// The targets of each branching transition: states, which `with` returns, or machines, or records.
@@ -443,8 +440,8 @@ pub(crate) mod text {
     ///An initial state of `Text`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is not an initial state of `Text`",
-        label = "a machine cannot start in this state",
-        note = "the initial state of `Text` is `Draft`"
+        label = "expected `text::Draft`",
+        note = "the initial state of `Text` is `Draft`; a state is written as its struct in the module `text`, not as a value of the enum"
     )]
     #[doc(hidden)]
     pub(crate) trait __Initial<'a, T: Clone> {
@@ -468,7 +465,7 @@ pub(crate) mod text {
         /// What [`Machine::fire`] returns.
         type Next;
         #[doc(hidden)]
-        fn fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
+        fn __fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
@@ -514,7 +511,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// Fires an event that its state declares.
         #[inline]
         pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
-            event.fire(self, __Seal)
+            event.__fire(self, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -536,7 +533,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<'a, S: ::core::fmt::Debug, T: Clone> ::core::fmt::Debug for Machine<'a, S, T> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-            f.debug_tuple("Machine").field(&self.state).finish()
+            ::fsm_core::__private::debug_machine(f, &self.state)
         }
     }
     #[automatically_derived]
@@ -545,7 +542,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn clone(&self) -> Self {
             Machine {
-                state: self.state.clone(),
+                state: ::core::clone::Clone::clone(&self.state),
                 of: ::core::marker::PhantomData,
             }
         }
@@ -591,7 +588,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     > ::core::convert::From<Machine<'a, S, T>> for Text<'a, T> {
         #[inline]
         fn from(machine: Machine<'a, S, T>) -> Self {
-            machine.state.into_enum()
+            ::fsm_core::Target::into_enum(machine.state)
         }
     }
     /// A [`Machine`] in any state, to match on after it was restored.
@@ -617,6 +614,14 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Published(_) => State::Published,
                 Self::Withdrawn(_) => State::Withdrawn,
             }
+        }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub(crate) fn fire<E: ::fsm_core::__private::FireOnAny>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
         }
     }
     #[automatically_derived]
@@ -708,7 +713,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
+        fn __fire(self, machine: Machine<'a, Draft<T>, T>, seal: __Seal) -> Self::Next {
             match <Self as __EventOf<
                 'a,
                 Draft<T>,
@@ -766,7 +771,11 @@ It starts in an initial state, is moved by the events that its state declares, a
             Machine<'a, Draft<T>, T>,
         >;
         #[inline]
-        fn fire(self, machine: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(
+            self,
+            machine: Machine<'a, Review<'a, T>, T>,
+            _: __Seal,
+        ) -> Self::Next {
             match __user_code::with_Review_Decide(machine.state, self) {
                 choice::ReviewDecide::Published(state) => {
                     choice::ReviewDecide::Published(Machine {
@@ -799,7 +808,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<'a, Draft<T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -822,7 +831,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, T: Clone> __EventOf<'a, Review<'a, T>, T> for event::Withdraw {
         type Next = Machine<'a, Withdrawn, T>;
         #[inline]
-        fn fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
+        fn __fire(self, _: Machine<'a, Review<'a, T>, T>, _: __Seal) -> Self::Next {
             Machine {
                 state: Withdrawn,
                 of: ::core::marker::PhantomData,
@@ -914,13 +923,13 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[must_use]
         #[inline]
         pub(crate) const fn accepts(&self) -> &'static [EventKind] {
-            self.state().accepts()
+            State::accepts(Self::state(self))
         }
         /// Whether its state declares `event`.
         #[must_use]
         #[inline]
         pub(crate) fn can(&self, event: EventKind) -> bool {
-            self.accepts().contains(&event)
+            ::fsm_core::__private::names_contain(Self::accepts(self), event)
         }
         /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
         #[must_use]
@@ -939,7 +948,7 @@ It starts in an initial state, is moved by the events that its state declares, a
             self,
             event: impl ::core::convert::Into<Event<'a>>,
         ) -> ::core::result::Result<Text<'a, T>, ::fsm_core::ApplyError<Text<'a, T>>> {
-            let event = event.into();
+            let event = ::core::convert::Into::into(event);
             match (self, event) {
                 (Self::Draft { title }, Event::Submit(event)) => {
                     __step(Draft { title }, event)
@@ -965,7 +974,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
         #[must_use]
         pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
-            match self.state() {
+            match Self::state(self) {
                 State::Review => {
                     ::core::option::Option::Some(__user_code::timer_Review())
                 }
@@ -991,8 +1000,8 @@ It starts in an initial state, is moved by the events that its state declares, a
                 ::fsm_core::GuardError { machine, event, reason },
             ) => {
                 ::core::result::Result::Err(::fsm_core::ApplyError {
-                    machine: machine.into_enum(),
-                    event: event.into(),
+                    machine: ::fsm_core::Target::into_enum(machine),
+                    event: ::core::convert::Into::into(event),
                     reason: ::core::option::Option::Some(reason),
                 })
             }
@@ -1007,11 +1016,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         const GRAPH: &'static ::fsm_core::Graph = __GRAPH;
         #[inline]
         fn state(&self) -> State {
-            self.state()
+            Self::state(self)
         }
         #[inline]
         fn accepts(&self) -> &'static [EventKind] {
-            self.accepts()
+            Self::accepts(self)
         }
         fn apply(
             self,
@@ -1022,7 +1031,7 @@ It starts in an initial state, is moved by the events that its state declares, a
         }
         #[inline]
         fn kind_of(event: &Event<'a>) -> EventKind {
-            event.kind()
+            Event::kind(event)
         }
     }
 }

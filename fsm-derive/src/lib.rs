@@ -14,6 +14,7 @@ mod errors;
 mod expand;
 mod idents;
 mod model;
+mod names;
 mod normalize;
 mod panics;
 mod parse;

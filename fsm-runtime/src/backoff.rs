@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+/// Near its maximum, a duration times 1 can be rounded to more, which panics.
+const LONGEST: Duration = Duration::from_secs(1 << 62);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
     pub(crate) first: Duration,
@@ -21,7 +24,12 @@ impl Backoff {
 
     /// A random delay between zero and the ceiling, so that simultaneous failures are not retried simultaneously.
     pub(crate) fn delay(self, failure: u32) -> Duration {
-        self.ceiling(failure).mul_f64(fastrand::f64())
+        self.jittered(failure, fastrand::f64())
+    }
+
+    /// The ceiling times `jitter`, which is in 0..=1.
+    pub(crate) fn jittered(self, failure: u32, jitter: f64) -> Duration {
+        self.ceiling(failure).min(LONGEST).mul_f64(jitter)
     }
 }
 
@@ -40,5 +48,7 @@ mod tests {
         for attempt in 0..100 {
             assert!(backoff.delay(attempt) <= backoff.ceiling(attempt));
         }
+        let longest = Backoff { first: Duration::MAX, longest: Duration::MAX };
+        assert_eq!(longest.jittered(1, 1.0), LONGEST);
     }
 }

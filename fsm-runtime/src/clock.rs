@@ -11,6 +11,9 @@ use tokio::sync::watch;
 /// Longer than any delay, and short enough to be added to any time that a store holds.
 pub(crate) const FOREVER: Duration = Duration::from_hours(100_000 * 366 * 24);
 
+/// Why a setting longer than [`FOREVER`] is not valid.
+pub(crate) const TOO_LONG: &str = "longer than 100,000 years; leave out a limit that is never reached";
+
 /// Where a runtime takes its time from.
 ///
 /// [`Clock::system`] uses the operating system's clocks and tokio's timers. The clock of a [`ManualClock`] advances only when
@@ -30,6 +33,8 @@ enum Kind {
 struct Times {
     wall: SystemTime,
     elapsed: Duration,
+    /// Whether a runtime advances the clock when it is idle.
+    automatic: bool,
 }
 
 impl Clock {
@@ -80,6 +85,14 @@ impl Clock {
         }
     }
 
+    /// The manual clock behind this one, if it advances by itself.
+    pub(crate) fn automatic(&self) -> Option<ManualClock> {
+        match &self.0 {
+            Kind::Manual(times) if times.borrow().automatic => Some(ManualClock(times.clone())),
+            _ => None,
+        }
+    }
+
     /// Returns the output of `future`, or `None` if it does not complete within `duration`.
     ///
     /// # Cancel safety
@@ -125,6 +138,8 @@ impl fmt::Debug for Clock {
 
 /// A clock that a test advances. All clones, and each [`Clock`] that it returns, show the same time.
 ///
+/// [`Runtime::run_for`](crate::Runtime::run_for) advances it from one due time to the next, so that a test need not compute them.
+///
 /// ```
 /// use fsm_runtime::clock::ManualClock;
 /// use std::time::{Duration, SystemTime};
@@ -141,13 +156,53 @@ impl ManualClock {
     /// Creates a clock whose wall clock shows `start`.
     #[must_use]
     pub fn new(start: SystemTime) -> Self {
-        Self(Arc::new(watch::Sender::new(Times { wall: start, elapsed: Duration::ZERO })))
+        Self(Arc::new(watch::Sender::new(Times { wall: start, elapsed: Duration::ZERO, automatic: false })))
+    }
+
+    /// Makes the clock advance by itself: whenever nothing of the runtime's registered machines is due or running, to the time of the
+    /// next due work or timer, until nothing is scheduled any more. So a test only waits for a result, and days pass at once.
+    ///
+    /// Timeouts are measured by the clock, also that of [`wait_for`](crate::Machines::wait_for): pass one that is longer than the
+    /// time until the result. Time passes as soon as something is scheduled, so use [`Runtime::run_for`](crate::Runtime::run_for) if a
+    /// test also looks at what happens in between, and for machines whose timers never end.
+    ///
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+    /// # use fsm_runtime::{clock::ManualClock, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// enum Invoice {
+    ///     #[on(overdue => Overdue)]
+    ///     #[after("14d", overdue)]
+    ///     Open,
+    ///     #[state(end)]
+    ///     Overdue,
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH).automatic();
+    /// let runtime = Runtime::builder(Sqlite::in_memory()?).clock(clock.clock()).machine::<Invoice, _>(()).start().await?;
+    /// let invoices = runtime.machines::<Invoice>();
+    /// invoices.create("2026-1", invoice::Open).await?;
+    /// invoices.wait_for("2026-1", invoice::State::Overdue, Duration::MAX).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn automatic(self) -> Self {
+        self.0.send_modify(|times| times.automatic = true);
+        self
     }
 
     /// Returns the clock to pass to [`Builder::clock`](crate::Builder::clock).
     #[must_use]
     pub fn clock(&self) -> Clock {
         Clock(Kind::Manual(self.0.clone()))
+    }
+
+    /// Whether this clock moves `clock`.
+    pub(crate) fn moves(&self, clock: &Clock) -> bool {
+        matches!(&clock.0, Kind::Manual(times) if Arc::ptr_eq(times, &self.0))
     }
 
     /// Advances the clock to `time`, as [`advance`](Self::advance) does. Has no effect if `time` is in the past.

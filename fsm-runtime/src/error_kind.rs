@@ -27,11 +27,11 @@ use std::fmt;
 pub enum ErrorKind {
     /// There is no such instance, or what was asked for is not kept any more.
     NotFound,
-    /// An instance with this id exists already, or the request was made before.
+    /// An instance with this id exists already.
     AlreadyExists,
     /// Another caller changed the instance first. Read it and decide again.
     Conflict,
-    /// The instance's state does not declare the event.
+    /// The instance's state does not declare the event, or does not lead to the state that was waited for.
     NotAccepted,
     /// A guard refused the event.
     Refused,

@@ -103,30 +103,34 @@ pub use engine::{
     store_health::StoreCall,
 };
 pub use error_kind::ErrorKind;
+/// The same under its own name, in which rustc suggests imports.
+#[doc(hidden)]
+pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{DurableState, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
     Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf, Durable,
-    Group, GroupError, GroupOutput, ListQuery, MAX_ID_BYTES, Machines, PendingTransition, RawRecord, ReadError,
-    RecordMeta, StateCount, Ticket, TransitionError, WaitError,
+    Group, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
+    RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};
-pub use subscription::{ChangeStream, Changed, ChangesQuery, StartPosition, SubscribeError, Subscription};
+pub use subscription::{ChangeStream, Changed, ChangesQuery, EntryStream, StartPosition, SubscribeError, Subscription};
 pub use worker::{Checkpointed, Done, Finished, Outcome, RawTask, Signals, WorkClaim, WorkError, WorkedBy};
 
-/// The items that a program with durable machines needs: `use fsm_runtime::prelude::*;`.
+/// The items that a program with durable machines needs, and code that is generic over machines: `use fsm_runtime::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::sqlite::Sqlite;
-    pub use crate::{Machines, Outcome, Runtime, WorkError};
-    pub use fsm_core::StateMachine;
+    pub use crate::{Durable, Machines, Outcome, Runtime, WorkError};
+    pub use fsm_core::{Name as _, StateMachine};
 }
 
 /// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::machine::Seal;
+    pub use crate::records::FireOnAnyRecord;
     pub use serde;
 }

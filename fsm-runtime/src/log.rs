@@ -17,6 +17,11 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// `text` for an event with the fields of `key` and `state`, without naming them once more.
+pub(crate) fn unnamed(key: &impl fmt::Display, state: &str, text: &str) -> String {
+    text.replace(&key.to_string(), "the instance").replace(&format!("state `{state}`"), "this state")
+}
+
 /// Logs about an instance: `log_key!(warn, key, …)` takes what `tracing::warn!` takes after its first fields.
 macro_rules! log_key {
     ($level:ident, $key:expr, $($rest:tt)+) => {{
@@ -36,11 +41,32 @@ macro_rules! log_row {
     }};
 }
 
-pub(crate) use {log_key, log_row};
+/// Logs about an attempt: [`log_row`] outside the span of the attempt, which has the same fields.
+macro_rules! log_attempt {
+    ($level:ident, $row:expr, $($rest:tt)+) => {{
+        let row = &$row;
+        tracing::$level!(
+            parent: None,
+            machine = %row.key.machine, id = %$crate::log::Escaped(&row.key.id), state = %row.state, version = row.version,
+            attempt = row.attempt, $($rest)+
+        );
+    }};
+}
+
+pub(crate) use {log_attempt, log_key, log_row};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_does_not_name_the_instance_again() {
+        let text = "the stored data of Job `a` cannot be read as state `Running` (missing field `x`)";
+        assert_eq!(
+            unnamed(&"Job `a`", "Running", text),
+            "the stored data of the instance cannot be read as this state (missing field `x`)"
+        );
+    }
 
     #[test]
     fn an_id_is_printed_on_one_line() {

@@ -27,3 +27,6 @@ pub mod operations {}
 
 #[doc = include_str!("../../docs/http.md")]
 pub mod http {}
+
+#[doc = include_str!("../../docs/sqlite.md")]
+pub mod sqlite {}

@@ -1,11 +1,12 @@
-//! Unnamed, typed streams of changes.
+//! Streams of changes: unnamed and named, typed and untyped.
 
 use super::job::{Job, job, queued};
 use fsm_runtime::{
-    ChangeStream, Changed, ChangesQuery, ErrorKind, Machines, Runtime, SubscribeError,
+    ChangeStream, Changed, ChangesQuery, ErrorKind, Machines, Runtime, StartPosition, SubscribeError,
     prelude::*,
     store::{Prune, Store as _},
 };
+use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
@@ -116,4 +117,145 @@ async fn pruning_other_instances_is_not_a_gap() {
     assert_eq!((gap.kind(), gap.is_retryable()), (ErrorKind::NotFound, false));
     behind.skip_gap().await.unwrap();
     assert_eq!(next(&mut behind).await.version(), 2);
+}
+
+#[tokio::test]
+async fn changes_are_streams_of_the_futures_crates() {
+    let store = Sqlite::in_memory().unwrap();
+    let (runtime, jobs) = client::<Job>(&store).await;
+    jobs.create("a", queued()).await.unwrap();
+    let all = jobs.changes(&ChangesQuery::all().from_oldest()).await.unwrap().into_stream();
+    let mut states = all.map_ok(|change| change.state().unwrap());
+    let mut entries = runtime.changes(StartPosition::After(1)).await.unwrap().into_stream();
+    runtime.machines::<Order>().create("o", order::Open).await.unwrap();
+    jobs.fire("a", job::event::Start).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(states.next().await.unwrap().unwrap());
+    }
+    assert_eq!(seen, [job::State::Queued, job::State::Running], "only this machine");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(entries.next().await.unwrap().unwrap().key.to_string());
+    }
+    assert_eq!(seen, ["Order `o`", "Job `a`"], "all machines, after the first change");
+
+    // A waiting stream ends at the shutdown, and stays ended.
+    let streams = tokio::spawn(async move {
+        let ended = (states.next().await.is_none(), entries.next().await.is_none());
+        (ended, states.next().await.is_none())
+    });
+    runtime.shutdown(Duration::ZERO).await;
+    assert_eq!(tokio::time::timeout(TIMEOUT, streams).await.expect("they end").unwrap(), ((true, true), true));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_behind_a_gap() {
+    let store = Sqlite::in_memory().unwrap();
+    let (runtime, jobs) = client::<Job>(&store).await;
+    let mut entries = runtime.changes(StartPosition::Oldest).await.unwrap();
+    jobs.create("a", queued()).await.unwrap();
+    let mut behind = runtime.changes(StartPosition::After(0)).await.unwrap().into_stream();
+    let prune = Prune { history_before: Some(SystemTime::now() + TIMEOUT), limit: 100, ..Prune::default() };
+    assert_eq!(store.prune(prune).await.unwrap(), 1);
+    jobs.fire("a", job::event::Start).await.unwrap();
+    let gap = behind.next().await.unwrap().unwrap_err();
+    assert!(matches!(gap, SubscribeError::Gap { name: None, after: 0, pruned: 1 }), "{gap}");
+    assert_eq!(behind.next().await.unwrap().unwrap().version, 2);
+    assert!(matches!(entries.next().await.unwrap_err(), SubscribeError::Gap { .. }));
+    assert_eq!(entries.skip_gap().await.unwrap(), 1);
+    assert_eq!(entries.next().await.unwrap().unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn an_unsubscribed_name_has_no_position() {
+    let store = Sqlite::in_memory().unwrap();
+    let (runtime, jobs) = client::<Job>(&store).await;
+    jobs.create("a", queued()).await.unwrap();
+    jobs.create("b", queued()).await.unwrap();
+    let mut changes = runtime.subscribe("mail", StartPosition::After(1)).await.unwrap();
+    let entry = changes.next().await.unwrap().unwrap();
+    assert_eq!(&*entry.key.id, "b", "behind the given change");
+    changes.ack(entry.sequence).await.unwrap();
+    drop(changes);
+    assert!(runtime.unsubscribe("mail").await.unwrap());
+    assert!(!runtime.unsubscribe("mail").await.unwrap(), "it is not known any more");
+    let mut again = runtime.subscribe("mail", StartPosition::Oldest).await.unwrap();
+    assert_eq!(&*again.next().await.unwrap().unwrap().key.id, "a", "it begins as a new one");
+}
+
+/// The first release of a machine, and the next one, which renames a state in its migration.
+mod first {
+    use super::{Deserialize, Serialize, StateMachine};
+
+    #[derive(StateMachine)]
+    #[fsm(initial = Draft, durable, derive(Serialize, Deserialize))]
+    pub(super) enum Letter {
+        #[on(post { stamp: u32 } => Sent, with = post)]
+        Draft { euros: u32 },
+        #[state(end)]
+        Sent { euros: u32 },
+    }
+
+    fn post(
+        letter::Draft { euros }: letter::Draft,
+        letter::event::Post { stamp }: letter::event::Post,
+    ) -> letter::Sent {
+        letter::Sent { euros: euros + stamp }
+    }
+}
+
+mod second {
+    use super::{Deserialize, Serialize, StateMachine};
+
+    #[derive(StateMachine)]
+    #[fsm(initial = Draft, version = 2, durable, derive(Serialize, Deserialize))]
+    pub(super) enum Letter {
+        #[on(post { stamp: u32 } => Posted, with = post)]
+        Draft { cents: u32 },
+        #[state(end)]
+        Posted { cents: u32 },
+    }
+
+    fn post(
+        letter::Draft { cents }: letter::Draft,
+        letter::event::Post { stamp }: letter::event::Post,
+    ) -> letter::Posted {
+        letter::Posted { cents: cents + stamp * 100 }
+    }
+}
+
+#[tokio::test]
+async fn entries_are_decoded_through_the_migrations() {
+    use first::letter as old;
+    use second::{Letter, letter};
+    let store = Sqlite::in_memory().unwrap();
+    let (_old, letters) = client::<first::Letter>(&store).await;
+    letters.create("a", old::Draft { euros: 3 }).await.unwrap().post(1).await.unwrap();
+
+    let builder = Runtime::builder(store).migrate::<Letter>(1, |mut old| {
+        if old.state == "Sent" {
+            old.state = "Posted".into();
+        }
+        let euros = old.data["euros"].as_u64().unwrap_or_default();
+        old.data = serde_json::json!({ "cents": euros * 100 });
+        Ok(old)
+    });
+    let runtime = builder.start().await.unwrap();
+    let letters = runtime.machines::<Letter>();
+    let mut changes = runtime.subscribe("mail", StartPosition::Oldest).await.unwrap();
+    let created = letters.change(changes.next().await.unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (created.state(), created.from(), created.payload().unwrap().is_none()),
+        (Some(letter::State::Draft), None, true)
+    );
+    let entry = changes.next().await.unwrap().unwrap();
+    assert!(runtime.machines::<Order>().change(entry.clone()).is_none(), "it is of another machine");
+    let posted = letters.change(entry).unwrap();
+    assert_eq!((posted.from(), posted.state()), (Some(letter::State::Draft), Some(letter::State::Posted)));
+    let Some(letter::Event::Post(event)) = posted.payload().unwrap() else { panic!("the event with its payload") };
+    assert_eq!(event.stamp, 1);
+    let Some(letter::AnyRecord::Posted(record)) = posted.record().unwrap() else { panic!("the record") };
+    assert_eq!(record.cents, 400);
+    assert!(letters.has_passed("a", letter::State::Posted).await.unwrap());
 }

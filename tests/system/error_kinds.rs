@@ -53,7 +53,6 @@ fn errors_without_a_store_error_have_a_kind() {
     assert_eq!(ReadError::Row(row()).kind(), ErrorKind::Internal);
     assert_eq!(WaitError::NoDesiredState { key: key() }.kind(), ErrorKind::NotFound);
     assert_eq!(GroupError::Empty.kind(), ErrorKind::Invalid);
-    assert_eq!(GroupError::MadeBefore { change: 0, sequence: 1 }.kind(), ErrorKind::AlreadyExists);
     let ahead = SubscribeError::Ahead { name: "mail".into(), sequence: 9, newest: 1 };
     assert_eq!(ahead.kind(), ErrorKind::Invalid);
     assert_eq!(StartError::MachineTwice { machine: "Job" }.kind(), ErrorKind::Invalid);
@@ -61,6 +60,12 @@ fn errors_without_a_store_error_have_a_kind() {
     assert_eq!((busy.kind(), busy.is_retryable()), (ErrorKind::Unavailable, true));
     let unstorable = TransitionError::<Job>::Unstorable { key: key(), reason: "a constraint".into() };
     assert_eq!((unstorable.kind(), unstorable.is_retryable()), (ErrorKind::Invalid, false));
+    let contended = TransitionError::<Job>::Contended { key: key(), event: job::EventKind::Start };
+    assert_eq!((contended.kind(), contended.is_retryable()), (ErrorKind::Conflict, true));
+    assert_eq!(
+        contended.to_string(),
+        "`start` was not fired on Job `a`: too many callers change it at the same time; fire it again later, with fewer callers at a time"
+    );
     assert_eq!(TransitionError::<Job>::Row(row()).kind(), ErrorKind::Internal);
     assert_eq!(TransitionError::<Job>::Override { key: key(), why: "no actor" }.kind(), ErrorKind::Invalid);
     assert_eq!(format!("{:>10}", ErrorKind::Refused), "   refused");

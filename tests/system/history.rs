@@ -267,9 +267,13 @@ async fn the_oldest_in_a_state_are_listed_first() {
     assert_eq!(ids(ListQuery::all().entered_before(before)).await.0, "c", "in every state");
     assert_eq!(
         ids(ListQuery::all().limit(0)).await,
-        ("a".into(), Some("id/a".into())),
+        ("a".into(), ids(ListQuery::all().limit(1)).await.1),
         "an empty page continues where it began"
     );
     let error = jobs.list(&ListQuery::in_state(job::State::Queued).after("nonsense")).await.unwrap_err();
-    assert_eq!(error.to_string(), "`nonsense` is where no page of this list ended; give back what `Page::next` held");
+    assert_eq!(
+        error.to_string(),
+        "`nonsense` is not a cursor of this list; pass `Page::next` of the page before, which must be of the same machine with the \
+         same filter"
+    );
 }

@@ -8,6 +8,8 @@ mod controller;
 mod desired_state;
 mod disk;
 mod error_kinds;
+mod fire_by_id;
+mod group_requests;
 mod groups;
 mod history;
 mod hostile;
@@ -16,14 +18,23 @@ mod leases;
 mod machines;
 mod metrics;
 mod model;
+mod moved_states;
+mod own_statements;
+mod own_tables;
 mod records;
+mod resolution;
+mod runtimes;
 mod schema;
+mod settings;
 mod shared_file;
 mod sqlite;
 mod statements;
 mod supervisor;
 mod trace;
 mod unknown_rows;
+mod unreadable_values;
+mod waits;
+mod worker_groups;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

@@ -3,7 +3,11 @@
 use super::job::{Job, job, queued};
 use fsm_runtime::{HistoryQuery, ListQuery, Machines, ReadError, Runtime, TransitionError, WaitError, prelude::*};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 async fn client() -> (Runtime, Machines<Job>) {
     let runtime = Runtime::builder(Sqlite::in_memory().unwrap()).start().await.unwrap();
@@ -256,24 +260,23 @@ async fn a_retry_gives_up_with_the_last_conflict() {
     let (_runtime, jobs) = client().await;
     jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let disturb = async || jobs.fire("a", job::event::Restart).await.map(drop);
-    let mut calls = 0;
+    let calls = AtomicU32::new(0);
     let version = jobs
         .retry("a", 5, async |record| {
-            calls += 1;
             let job::AnyRecord::Running(running) = record else { panic!() };
-            if calls < 3 {
+            if calls.fetch_add(1, Ordering::Relaxed) < 2 {
                 disturb().await?;
             }
             Ok(running.cancel().await?.version())
         })
         .await
         .unwrap();
-    assert_eq!((calls, version), (3, 5));
+    assert_eq!((calls.into_inner(), version), (3, 5));
     jobs.create("b", queued()).await.unwrap();
-    let mut calls = 0;
+    let calls = AtomicU32::new(0);
     let failure = jobs
         .retry("b", 3, async |record| {
-            calls += 1;
+            calls.fetch_add(1, Ordering::Relaxed);
             let job::AnyRecord::Queued(queued) = record else {
                 return Err(jobs.fire("b", job::event::Start).await.unwrap_err());
             };
@@ -284,5 +287,5 @@ async fn a_retry_gives_up_with_the_last_conflict() {
         .await
         .unwrap_err();
     assert!(matches!(failure, TransitionError::Conflict(_)), "{failure:?}");
-    assert_eq!(calls, 3);
+    assert_eq!(calls.into_inner(), 3);
 }

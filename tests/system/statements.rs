@@ -1,7 +1,7 @@
 //! The query plan of every statement: each statement in the sources is run, and none scans a large table or sorts what an
 //! index should return in order.
 
-use fsm_runtime::store::{Renewal, Scope, Store, contract, sqlite::Sqlite};
+use fsm_runtime::store::{Group, Renewal, Scope, Store, TransactionalSql, contract, sqlite::Sqlite};
 use rusqlite::Connection;
 use std::{
     cell::Cell,
@@ -71,6 +71,10 @@ async fn exercised(folder: &Path) {
         store.due(Scope::from(vec!["Door".to_owned()]), now, None, 1).await.unwrap();
         store.save_position("tail".to_owned(), 1).await.unwrap();
         store.subscriber_position("tail".to_owned()).await.unwrap();
+        let own = |sql: &fsm_runtime::store::sqlite::Sql<'_>| {
+            Ok(sql.execute("CREATE TABLE IF NOT EXISTS own (id)", &[]).map(drop)?)
+        };
+        store.commit_with(Group { changes: Vec::new() }, Box::new(own), now).await.unwrap().unwrap();
     }
 }
 

@@ -20,6 +20,9 @@ use tracing::{
 /// A value in data, payloads and keys only.
 const SECRET: &str = "s3cr3t";
 
+/// The end of a line of an event outside of any span.
+const OUTSIDE: &str = " (outside of any span)";
+
 /// One line for each event and span: level, names and values of fields.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
@@ -64,7 +67,12 @@ impl Subscriber for Lines {
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, event: &Event<'_>) {
-        self.keep(event.metadata(), |line| event.record(line));
+        self.keep(event.metadata(), |line| {
+            event.record(line);
+            if event.is_root() {
+                line.0.push_str(OUTSIDE);
+            }
+        });
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -161,7 +169,36 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
     }
     for line in lines.0.lock().unwrap().iter() {
         assert!(!line.contains(SECRET), "users' data in the log: {line}");
+        assert!(!line.contains("Job `") && !line.contains("state `"), "named in a field and in the text: {line}");
     }
+    // The span of the attempt has the same fields.
+    for what in ["work failed", "parked: no more work"] {
+        assert!(lines.line_with(what).ends_with(OUTSIDE), "{}", lines.line_with(what));
+    }
+    // A mistake of the client, and not of this process.
+    assert!(lines.line_with("the idempotency key was used for another request").starts_with("DEBUG"));
+}
+
+/// An error's text names the instance and its state; the event has fields for them.
+#[tokio::test]
+async fn an_error_text_does_not_repeat_the_fields() {
+    let lines = Lines::default();
+    let _another = tracing::Dispatch::new(Lines::default());
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let world = World::new().await;
+    world.jobs.create("a", job::Queued { name: "name".into() }).await.unwrap();
+    let other = rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap();
+    other.execute_batch("UPDATE fsm_instances SET desired = 'nonsense', desired_at = 1").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !lines.0.lock().unwrap().iter().any(|line| line.contains("the desired state is not pursued")) {
+        assert!(Instant::now() < deadline, "{:#?}", lines.0.lock().unwrap());
+        world.clock.advance(SECOND);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let line = lines.line_with("the desired state is not pursued");
+    assert!(line.contains("machine=Job id=a state=Queued"), "{line}");
+    assert!(line.contains("the stored desired state of the instance cannot be read"), "{line}");
+    assert!(!line.contains("Job `"), "{line}");
 }
 
 #[tokio::test]
@@ -231,14 +268,14 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
         let row = world.jobs.row(id).await.unwrap();
         assert_eq!((row.state.as_str(), row.version), ("Running", 2), "no part of it is stored");
     }
-    assert_eq!(count("the store is back"), 0);
+    assert_eq!(count("the store is available again"), 0);
     other.execute_batch("ROLLBACK").unwrap();
     let stored = async {
         for id in ["a", "b", "d"] {
             world.row(id, |row| row.state == "Finished").await;
         }
         world.row("c", |row| row.error.is_some()).await;
-        until_count("the store is back", 1).await;
+        until_count("the store is available again", 1).await;
     };
     let advancing = async {
         loop {
@@ -254,9 +291,9 @@ async fn c17_an_outage_is_reported_once_and_keeps_every_result() {
         assert_eq!(world.history(id).await.len(), 3);
     }
     let all = lines.0.lock().unwrap().clone();
-    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is away")).collect();
+    let of_results: Vec<_> = all.iter().filter(|line| line.contains("the store is unavailable")).collect();
     assert_eq!(of_results.len(), 1, "one for the outage: {of_results:#?}");
     assert!(of_results[0].starts_with("ERROR") && of_results[0].contains(" machine=Job id="), "{of_results:?}");
-    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is back")).collect();
+    let back: Vec<_> = all.iter().filter(|line| line.contains("the store is available again")).collect();
     assert!(back.len() == 1 && back[0].contains(&format!("results={}", ids.len())), "{back:?}");
 }

@@ -4,7 +4,8 @@
 //! $ cargo run --bin shop -- orders.db
 //! listening on 127.0.0.1:8080
 //! $ curl -X POST localhost:8080/orders/1 -d '{"item":"book","cents":1250}' -H 'content-type: application/json'
-//! $ curl -X POST localhost:8080/orders/1/pay -H 'idempotency-key: pay-1'
+//! $ curl -X POST localhost:8080/coupons/SPRING
+//! $ curl -X POST localhost:8080/orders/1/pay/SPRING -H 'idempotency-key: pay-1'
 //! $ curl -N localhost:8080/orders/1/events
 //! ```
 //!
@@ -13,7 +14,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{FromRef, Path, State},
     http::{HeaderMap, StatusCode},
     response::{
         IntoResponse, Response,
@@ -22,16 +23,15 @@ use axum::{
     routing::{get, post},
 };
 use fsm_runtime::{
-    ChangesQuery, ErrorKind, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
+    ChangesQuery, ErrorKind, GroupError, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
 };
-use futures_util::stream::{self, Stream};
+use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{env, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
 };
 
 /// An order, from the basket to the door.
@@ -55,6 +55,18 @@ enum Order {
     /// The customer does not want it.
     #[state(end)]
     Cancelled { item: String, reason: String },
+}
+
+/// A coupon, which is good for one order.
+#[derive(StateMachine)]
+#[fsm(initial = Valid, durable, derive(Serialize, Deserialize))]
+enum Coupon {
+    /// It can be redeemed.
+    #[on(redeem { order: String } => Redeemed)]
+    Valid,
+    /// It was redeemed for an order.
+    #[state(end)]
+    Redeemed { order: String },
 }
 
 /// Stands for a payment provider.
@@ -90,8 +102,8 @@ fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-impl From<TransitionError<Order>> for ApiError {
-    fn from(error: TransitionError<Order>) -> Self {
+impl<M: fsm_runtime::Durable> From<TransitionError<M>> for ApiError {
+    fn from(error: TransitionError<M>) -> Self {
         Self(status(error.kind()), error.to_string())
     }
 }
@@ -105,6 +117,26 @@ impl From<ReadError> for ApiError {
 impl From<SubscribeError> for ApiError {
     fn from(error: SubscribeError) -> Self {
         Self(status(error.kind()), error.to_string())
+    }
+}
+
+impl From<GroupError> for ApiError {
+    fn from(error: GroupError) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct Shop {
+    runtime: Runtime,
+    orders: Machines<Order>,
+    coupons: Machines<Coupon>,
+}
+
+impl FromRef<Shop> for Machines<Order> {
+    fn from_ref(shop: &Shop) -> Self {
+        shop.orders.clone()
     }
 }
 
@@ -130,11 +162,7 @@ async fn create(
     Json(new): Json<NewOrder>,
 ) -> Answer {
     let open = order::Open { item: new.item, cents: new.cents };
-    let order = match idempotency_key(&headers)? {
-        Some(key) => orders.create_with_key(&id, open, key).await?,
-        None => orders.create(&id, open).await?,
-    };
-    Ok(view(order.into()))
+    Ok(view(orders.create_with_key(&id, open, idempotency_key(&headers)?).await?.into()))
 }
 
 async fn show(State(orders): Orders, Path(id): Path<String>) -> Answer {
@@ -147,8 +175,27 @@ async fn list(State(orders): Orders) -> Answer {
     Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
 }
 
+async fn create_coupon(State(shop): State<Shop>, Path(code): Path<String>, headers: HeaderMap) -> Answer {
+    let coupon = shop.coupons.create_with_key(&code, coupon::Valid, idempotency_key(&headers)?).await?;
+    Ok(Json(json!({ "code": coupon.id(), "state": coupon.state().as_str() })))
+}
+
 async fn pay(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
     fire(state, id, headers, order::event::Pay).await
+}
+
+/// Pays an order and redeems a coupon, or does neither. A request that is repeated with the same `Idempotency-Key` gets the result of
+/// the first one, although the order is paid and the coupon is redeemed by then.
+async fn pay_with_coupon(
+    State(shop): State<Shop>,
+    Path((id, code)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut group = shop.runtime.group();
+    let paying = group.add(shop.orders.fire_with_key(&id, order::event::Pay, idempotency_key(&headers)?));
+    group.add(shop.coupons.fire(&code, coupon::event::Redeem { order: id }));
+    let order = group.commit().await?.take(paying);
+    order.map(view).ok_or_else(|| ApiError(StatusCode::INTERNAL_SERVER_ERROR, "the order is missing".to_owned()))
 }
 
 async fn ship(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
@@ -175,11 +222,7 @@ async fn fire(
     headers: HeaderMap,
     event: impl Into<order::Event>,
 ) -> Answer {
-    let record = match idempotency_key(&headers)? {
-        Some(key) => orders.fire_with_key(&id, event, key).await?,
-        None => orders.fire(&id, event).await?,
-    };
-    Ok(view(record))
+    Ok(view(orders.fire_with_key(&id, event, idempotency_key(&headers)?).await?))
 }
 
 /// Follows one order with server-sent events.
@@ -190,12 +233,9 @@ async fn follow(
 ) -> Result<Sse<impl Stream<Item = Result<Event, SubscribeError>>>, ApiError> {
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()?.parse().ok());
     let query = last.into_iter().fold(ChangesQuery::of(id), ChangesQuery::after);
-    let changes = orders.changes(&query).await?;
-    let events = stream::try_unfold(changes, async |mut changes| {
-        let Some(change) = changes.next().await? else { return Ok(None) };
+    let events = orders.changes(&query).await?.into_stream().map_ok(|change| {
         let state = change.state().map_or("unknown", |state| state.as_str());
-        let event = Event::default().id(change.sequence().to_string()).data(state);
-        Ok(Some((event, changes)))
+        Event::default().id(change.sequence().to_string()).data(state)
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
@@ -205,27 +245,29 @@ async fn main() -> anyhow::Result<()> {
     let path = env::args().nth(1).unwrap_or_else(|| "orders.db".to_owned());
     let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
+    let (orders, coupons) = (runtime.machines(), runtime.machines());
+    let state = Shop { runtime: runtime.clone(), orders, coupons };
     let app = Router::new()
         .route("/orders", get(list))
         .route("/orders/{id}", get(show).post(create))
         .route("/orders/{id}/pay", post(pay))
+        .route("/orders/{id}/pay/{coupon}", post(pay_with_coupon))
         .route("/orders/{id}/ship", post(ship))
         .route("/orders/{id}/cancel", post(cancel))
         .route("/orders/{id}/events", get(follow))
-        .with_state(runtime.machines::<Order>());
+        .route("/coupons/{code}", post(create_coupon))
+        .with_state(state);
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serve = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
+    let serve = axum::serve(listener, app).with_graceful_shutdown(runtime.stopping());
     let server = tokio::spawn(serve.into_future());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    drop(stop);
-    // The shutdown ends the event streams, which the server waits for. The timeout limits the wait for other requests.
+    // The shutdown stops the server too, and ends the event streams, which it waits for. The timeout limits other requests.
     let timeout = Duration::from_secs(5);
     let (result, _) = tokio::join!(tokio::time::timeout(timeout, server), runtime.shutdown(timeout));
     match result {

@@ -211,7 +211,7 @@ fn worker_methods(machine: &Machine, errors: &mut Errors) {
 
 fn choices(machine: &Machine, errors: &mut Errors) {
     let mut owners = HashMap::new();
-    for transition in machine.transitions.iter().filter(|transition| transition.to.len() > 1) {
+    for transition in machine.choices() {
         let (state, event) = (&machine.states[transition.from].ident, &machine.events[transition.event]);
         let choice = machine.choice(transition);
         if let Some((other, on)) = owners.insert(choice.to_string(), (state, &event.name)) {

@@ -45,15 +45,18 @@ fn tail(machine: &Machine, transition: &Transition) -> Tail {
     if sources.len() > MAX_SEPARATE && exceptions.len() <= MAX_EXCEPTIONS {
         return Tail::AllExcept(exceptions);
     }
-    let Some(group) = machine.states[transition.from].group else { return from };
-    let members: Vec<_> = machine.members(group).collect();
-    let leaves_group = !transition.to.iter().any(|to| members.contains(to));
-    let all = members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member));
-    if all && leaves_group { Tail::Group(group) } else { from }
+    let stands_for_all = |group: &usize| {
+        let members: Vec<_> = machine.members(*group).collect();
+        let leaves_group = !transition.to.iter().any(|to| members.contains(to));
+        leaves_group && members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member))
+    };
+    // The outermost superstate for which one arrow stands.
+    machine.groups_of(transition.from).filter(stands_for_all).last().map_or(from, Tail::Group)
 }
 
 fn same_arrow(one: &Transition, other: &Transition) -> bool {
-    (one.event, &one.to, one.guard.is_some()) == (other.event, &other.to, other.guard.is_some())
+    let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
+    shown(one) == shown(other) && one.to == other.to && one.overrides == other.overrides
 }
 
 /// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::arrows::{Tail, arrows, is_timed};
 use crate::{
-    model::{Kind, Machine, State, Transition, plain},
+    model::{Kind, Machine, Origin, State, Transition, plain},
     parse::Delay,
     text,
 };
@@ -117,7 +117,10 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
 
 fn state_shape(machine: &Machine, state: &State) -> Shape {
     let mut lines = vec![state.name.clone()];
-    lines.extend(state.group.map(|group| format!("in {}", plain(&machine.groups[group].ident))));
+    let groups: Vec<_> = std::iter::successors(state.group, |group| machine.groups[*group].parent)
+        .map(|group| plain(&machine.groups[group].ident))
+        .collect();
+    lines.extend((!groups.is_empty()).then(|| format!("in {}", groups.join(", "))));
     let (style, kind) = match state.kind {
         Kind::Rest => (Style::Rest, ""),
         Kind::Work => (Style::Work, " (work)"),
@@ -133,6 +136,9 @@ fn label(machine: &Machine, transition: &Transition) -> Label {
     if transition.guard.is_some() {
         text.push_str(" [guarded]");
     }
+    if transition.internal {
+        text.push_str(" (stays)");
+    }
     if let Some(timer) = &machine.states[transition.from].timer
         && is_timed(machine, transition)
     {
@@ -141,6 +147,15 @@ fn label(machine: &Machine, transition: &Transition) -> Label {
             Delay::Const(delay) => text::of(delay),
         };
         let _ = write!(text, " (after {delay})");
+    }
+    match transition.overrides {
+        Some(Origin::Group(group)) => {
+            let _ = write!(text, " (overrides {})", plain(&machine.groups[group].ident));
+        }
+        Some(Origin::Enum | Origin::State) => {
+            let _ = write!(text, " (overrides {})", machine.name());
+        }
+        None => {}
     }
     Label { text, link: format!("event/struct.{}.html", plain(&event.ty)) }
 }

@@ -41,14 +41,14 @@ fn table(cx: &Cx<'_>, event: &Ident) -> (TokenStream, TokenStream) {
         let from = &machine.states[transition.from].ident;
         let event = &machine.events[transition.event].ty;
         let to = transition.to.iter().map(|to| &machine.states[*to].ident);
-        quote!(#(next[State::#from.index()][EventKind::#event.index()] = ::core::option::Option::Some(State::#to);)*)
+        quote!(#(next[State::index(State::#from)][EventKind::index(EventKind::#event)] = ::core::option::Option::Some(State::#to);)*)
     });
     let values = machine.states.iter().map(|state| {
         let (ident, pattern) = (&state.ident, pattern(state));
         quote!(State::#ident => Self::#ident #pattern)
     });
     let body = quote! {
-            let ::core::option::Option::Some(next) = __NEXT[self.state().index()][#event.kind().index()] else {
+            let ::core::option::Option::Some(next) = __NEXT[State::index(Self::state(&self))][EventKind::index(Event::kind(&#event))] else {
                 return ::core::result::Result::Err(#core::ApplyError {
                     machine: self,
                     event: #event,
@@ -110,8 +110,8 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
                 ::core::result::Result::Ok(target) => ::core::result::Result::Ok(#core::Target::into_enum(target)),
                 ::core::result::Result::Err(#core::GuardError { machine, event, reason }) => {
                     ::core::result::Result::Err(#core::ApplyError {
-                        machine: machine.into_enum(),
-                        event: event.into(),
+                        machine: #core::Target::into_enum(machine),
+                        event: ::core::convert::Into::into(event),
                         reason: ::core::option::Option::Some(reason),
                     })
                 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let branching: Vec<_> = cx.machine.transitions.iter().filter(|transition| transition.to.len() > 1).collect();
+    let branching: Vec<_> = cx.machine.choices().collect();
     if branching.is_empty() {
         return TokenStream::new();
     }

@@ -7,7 +7,9 @@ use quote::quote;
 
 use crate::{
     diagram::diagram,
-    model::{Machine, Transition},
+    model::{Machine, Origin, Transition, plain},
+    normalize::Cx,
+    suggest, text,
 };
 
 /// The module's docs: the enum's own, a diagram for rustdoc only (editors would show its source), and the table of transitions.
@@ -34,7 +36,15 @@ fn table(machine: &Machine) -> String {
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
-        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to(machine, transition).join(" or ")));
+        match transition.overrides {
+            Some(Origin::Group(group)) => {
+                let _ = write!(event, ", overrides `{}`", plain(&machine.groups[group].ident));
+            }
+            Some(Origin::Enum | Origin::State) => event.push_str(", overrides the enum"),
+            None => {}
+        }
+        let to = if transition.internal { "stays".to_owned() } else { to(machine, transition).join(" or ") };
+        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to));
         let _ = writeln!(table, "| {from} | {event} | {to} |");
     }
     table
@@ -62,6 +72,9 @@ pub(super) fn event(machine: &Machine, event: usize) -> String {
 
 /// The docs of a transition: `` `Creating` → `Running` ``.
 pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
+    if transition.internal {
+        return format!("Stays in `{}`.", machine.states[transition.from].name);
+    }
     format!("`{}` → {}.", machine.states[transition.from].name, to(machine, transition).join(" or "))
 }
 
@@ -69,7 +82,7 @@ fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
     transition.to.iter().map(|to| format!("`{}`", machine.states[*to].name)).collect()
 }
 
-/// All transitions, for the note of an illegal one. Braces are escaped, since rustc reads them as placeholders.
+/// All transitions, for the note of an illegal one.
 pub(super) fn note(machine: &Machine) -> String {
     const SHOWN: usize = 40;
     let rows: Vec<_> = machine
@@ -91,7 +104,37 @@ pub(super) fn note(machine: &Machine) -> String {
     if rows.len() > SHOWN {
         let _ = write!(out, "\n  and {} more, see the documentation of `{}`", rows.len() - SHOWN, machine.module);
     }
-    out.replace('{', "{{").replace('}', "}}")
+    escaped(&out)
+}
+
+/// What an instance begins with, for the label of an error: the structs of the initial states, or their pairs with `context`.
+pub(super) fn initial_label(cx: &Cx<'_>, context: Option<&TokenStream>) -> String {
+    let types = cx.initial_states().map(|state| {
+        let ty = format!("{}::{}", plain(&cx.machine.module), plain(&cx.machine.states[state].ty));
+        match context {
+            None => ty,
+            Some(context) => format!("({ty}, {})", text::of(context)),
+        }
+    });
+    escaped(&format!("expected {}", suggest::join(types, "or")))
+}
+
+/// The initial states, for the note of an error about another one.
+pub(super) fn initial_note(machine: &Machine) -> String {
+    let (name, initial) = (machine.name(), machine.states.iter().filter(|state| state.initial));
+    let names: Vec<_> = initial.map(|state| &state.name).collect();
+    let are = if names.len() == 1 { "state" } else { "states" };
+    let is = if names.len() == 1 { "is" } else { "are" };
+    escaped(&format!(
+        "the initial {are} of `{name}` {is} {}; a state is written as its struct in the module `{}`, not as a value of the enum",
+        suggest::list(names),
+        plain(&machine.module)
+    ))
+}
+
+/// Braces are escaped, since rustc reads them as placeholders.
+fn escaped(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
 }
 
 #[cfg(test)]

@@ -50,13 +50,13 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             #[must_use]
             #[inline]
             #vis const fn accepts(&self) -> &'static [EventKind] {
-                self.state().accepts()
+                State::accepts(Self::state(self))
             }
             /// Whether its state declares `event`.
             #[must_use]
             #[inline]
             #vis fn can(&self, event: EventKind) -> bool {
-                self.accepts().contains(&event)
+                #core::__private::names_contain(Self::accepts(self), event)
             }
             /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
             #[must_use]
@@ -70,7 +70,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             /// # Errors
             /// If the state does not declare the event, or a guard refuses it. Machine and event are in the error.
             #vis fn apply(self, #given: impl ::core::convert::Into<#event> #param) -> #result {
-                let #given = #given.into();
+                let #given = ::core::convert::Into::into(#given);
                 #body
             }
             #timer
@@ -85,18 +85,18 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             const GRAPH: &'static #core::Graph = __GRAPH;
             #[inline]
             fn state(&self) -> State {
-                self.state()
+                Self::state(self)
             }
             #[inline]
             fn accepts(&self) -> &'static [EventKind] {
-                self.accepts()
+                Self::accepts(self)
             }
             fn apply(self, event: #event, #unused: &mut #context) -> #result {
                 self.apply(event #argument)
             }
             #[inline]
             fn kind_of(event: &#event) -> EventKind {
-                event.kind()
+                Event::kind(event)
             }
         }
     }
@@ -115,7 +115,7 @@ fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
             /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
             #[must_use]
             #vis fn timer_event(&self) -> ::core::option::Option<#event> {
-                match self.state() {
+                match Self::state(self) {
                     #(State::#idents => ::core::option::Option::Some(__user_code::#fns()),)*
                     #otherwise
                 }

@@ -133,7 +133,10 @@ fn ons(declaration: &Declaration) -> impl Iterator<Item = &On> {
 
 /// The types that only attributes name.
 fn types(declaration: &Declaration) -> Vec<&Type> {
-    let payloads = ons(declaration).flat_map(|on| on.payload.iter().flatten()).map(|field| &field.ty);
+    let payloads = ons(declaration)
+        .flat_map(|on| &on.events)
+        .flat_map(|event| event.payload.iter().flatten())
+        .map(|field| &field.ty);
     let checkpoints = declaration.variants.iter().filter_map(|variant| variant.options.checkpoint.as_ref());
     payloads.chain(checkpoints).chain(&declaration.options.context).collect()
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use super::user_code;
 use crate::{
-    model::{Field, Kind, State, plain},
+    model::{Field, Kind, Machine, Origin, State, plain},
     normalize::Cx,
     parse::Delay,
     text,
@@ -30,17 +30,28 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let event = &machine.events[transition.event].name;
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
-        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto)
+        let internal = flag("internal", transition.internal);
+        let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
+        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #overrides)
     });
     let transitions = with_all("transitions", transitions);
     let groups = machine.groups.iter().map(|group| {
         let name = plain(&group.ident);
-        quote!(#core::GroupInfo::new(#name))
+        let parent = with("parent", group.parent.map(|parent| plain(&machine.groups[parent].ident)));
+        quote!(#core::GroupInfo::new(#name) #parent)
     });
     let groups = with_all("groups", groups);
     quote! {
         const __GRAPH: &#core::Graph =
             &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups;
+    }
+}
+
+/// The superstate of an outer declaration, or the machine.
+fn outer_name(machine: &Machine, outer: Origin) -> String {
+    match outer {
+        Origin::Group(group) => plain(&machine.groups[group].ident),
+        Origin::State | Origin::Enum => machine.name(),
     }
 }
 

@@ -7,7 +7,6 @@ use super::{docs, states::pattern};
 use crate::{
     model::{State, plain},
     normalize::{Cx, local},
-    suggest,
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -32,44 +31,16 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn initial(cx: &Cx<'_>) -> TokenStream {
     let (vis, name) = (cx.vis(1), cx.machine.name());
-    let born: Vec<_> = (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].initial).collect();
-    let names = born.iter().map(|state| &cx.machine.states[*state].name);
     let message = format!("`{{Self}}` is not an initial state of `{name}`");
-    let note = match &born[..] {
-        [_] => format!("the initial state of `{name}` is {}", suggest::list(names)),
-        _ => format!("the initial states of `{name}` are {}", suggest::list(names)),
-    }
-    .replace('{', "{{")
-    .replace('}', "}}");
+    let (label, note) = (docs::initial_label(cx, None), docs::initial_note(cx.machine));
     let doc = format!("An initial state of `{name}`.");
-    let types = born.iter().map(|state| cx.state_ty(*state));
+    let types = cx.initial_states().map(|state| cx.state_ty(state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
-    let supertrait = cx.durable().then(|| {
-        let (runtime, enum_ty) = (&cx.runtime, &cx.enum_ty);
-        quote!(: #runtime::DurableState<Machine = #enum_ty>)
-    });
-    let bridge = cx.durable().then(|| {
-        let (runtime, s, enum_ty) = (&cx.runtime, &cx.s, &cx.enum_ty);
-        let (birth, parts) = match &cx.context {
-            None => (quote!(#s), quote!((birth, ()))),
-            Some(context) => (quote!((#s, #context)), quote!(birth)),
-        };
-        let context = cx.context_or_unit();
-        quote! {
-            #[automatically_derived]
-            impl<#s: __Initial> #runtime::CreateFrom<#birth> for #enum_ty {
-                type Initial = #s;
-                fn parts(birth: #birth, _: #runtime::__private::Seal) -> (#s, #context) {
-                    #parts
-                }
-            }
-        }
-    });
     quote! {
         #[doc = #doc]
-        #[diagnostic::on_unimplemented(message = #message, label = "a machine cannot start in this state", note = #note)]
+        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
         #[doc(hidden)]
-        #vis trait __Initial #params #supertrait #clause {
+        #vis trait __Initial #params #clause {
             #[doc(hidden)]
             fn __seal(&self) -> __Seal;
         }
@@ -81,7 +52,6 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
                 }
             }
         )*
-        #bridge
     }
 }
 
@@ -153,7 +123,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             /// What [`Machine::fire`] returns.
             type Next;
             #[doc(hidden)]
-            fn fire(self, machine: #machine, seal: __Seal) -> Self::Next;
+            fn __fire(self, machine: #machine, seal: __Seal) -> Self::Next;
             #transition
             #record
         }
@@ -209,7 +179,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             /// Fires an event that its state declares.
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
-                event.fire(self, __Seal)
+                event.__fire(self, __Seal)
             }
             #methods
         }
@@ -277,18 +247,19 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
     let (debug, clone, eq) =
         (with(quote!(::core::fmt::Debug)), with(quote!(::core::clone::Clone)), with(quote!(::core::cmp::PartialEq)));
     let ty = cx.machine_ty(s);
-    let (value, cloned) = (cx.machine_value(quote!(state)), cx.machine_value(quote!(self.state.clone())));
+    let (value, cloned) =
+        (cx.machine_value(quote!(state)), cx.machine_value(quote!(::core::clone::Clone::clone(&self.state))));
     let boxed = cx.boxed();
     let (parts, bind, context, back) = match &cx.context {
-        None => (quote!(machine), None, quote!(()), quote!(machine.state.into_enum())),
+        None => (quote!(machine), None, quote!(()), quote!(#core::Target::into_enum(machine.state))),
         Some(_) => (
             quote!((machine, context)),
             Some(quote!(let context = #boxed::new(context);)),
             quote!(context),
-            quote!((machine.state.into_enum(), *machine.context)),
+            quote!((#core::Target::into_enum(machine.state), *machine.context)),
         ),
     };
-    let clone_context = cx.context.as_ref().map(|_| quote!(let context = self.context.clone();));
+    let clone_context = cx.context.as_ref().map(|_| quote!(let context = ::core::clone::Clone::clone(&self.context);));
     let eq_context = cx.context.as_ref().map(|_| quote!(&&self.context == other.context));
     // rustc rejects a bound on a concrete type that does not hold, unless it is quantified over a lifetime. So a machine can be cloned
     // exactly if its context can.
@@ -310,7 +281,7 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
         #[automatically_derived]
         impl #debug ::core::fmt::Debug for #ty #clause {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.debug_tuple("Machine").field(&self.state).finish()
+                #core::__private::debug_machine(f, &self.state)
             }
         }
         #[automatically_derived]
@@ -354,7 +325,7 @@ fn machine_traits(cx: &Cx<'_>) -> TokenStream {
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {
-    let (core, vis) = (&cx.core, cx.vis(1));
+    let (core, e, vis) = (&cx.core, &cx.e, cx.vis(1));
     // A context need not implement the others.
     let of_both: &[&str] = if cx.context.is_none() { &["Clone", "Debug", "PartialEq"] } else { &["Debug"] };
     let derives = cx.derives(1, |name| of_both.contains(&name));
@@ -416,6 +387,11 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                 }
             }
             #context
+            /// Explains why it does not compile.
+            #[doc(hidden)]
+            #vis fn fire<#e: #core::__private::FireOnAny>(self, event: #e) -> #e::Next {
+                event.__next()
+            }
         }
         #[automatically_derived]
         impl #params ::core::convert::From<#whole> for Any #args #clause {

@@ -10,6 +10,7 @@ mod dynamic;
 mod events;
 mod fallback;
 mod graph;
+mod hygiene;
 mod machine;
 mod names;
 mod states;
@@ -29,7 +30,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Machine { vis, module, .. } = machine;
     let ident = &machine.ident;
     let import = cx.imports_enum.then(|| quote!(use super::#ident;));
-    let doc = docs::module(machine);
+    let (doc, variables) = (docs::module(machine), hygiene::imports(cx));
     let parts = [
         user_code::expand(cx),
         states::expand(cx),
@@ -70,6 +71,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use super::*;
             #import
+            #variables
 
             #(#parts)*
         }

@@ -58,18 +58,18 @@ impl Names {
                 const ALL: &'static [Self] = &[#(Self::#idents),*];
                 #[inline]
                 fn as_str(self) -> &'static str {
-                    self.as_str()
+                    Self::as_str(self)
                 }
                 #[inline]
                 fn index(self) -> usize {
-                    self.index()
+                    Self::index(self)
                 }
             }
             #[automatically_derived]
             impl ::core::fmt::Display for #ident {
                 #[inline]
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    f.pad(self.as_str())
+                    f.pad(Self::as_str(*self))
                 }
             }
             #[automatically_derived]
@@ -77,8 +77,7 @@ impl Names {
                 type Err = #core::UnknownNameError;
                 #[inline]
                 fn from_str(name: &str) -> ::core::result::Result<Self, #core::UnknownNameError> {
-                    let found = <Self as #core::Name>::ALL.iter().copied().find(|known| known.as_str() == name);
-                    found.ok_or_else(|| #core::UnknownNameError::new::<Self>(#of, name))
+                    #core::__private::from_name(#of, name)
                 }
             }
         }

@@ -129,7 +129,7 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let items = quote_spanned! {span=>
         type Next = #next;
         #[inline]
-        fn fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
+        fn __fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
             #fire
         }
         #by_state

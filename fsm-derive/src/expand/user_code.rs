@@ -34,12 +34,21 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if items.is_empty() {
         return TokenStream::new();
     }
+    // The code of `exhausted` can use the variable `error`.
+    let error = machine.states.iter().any(|state| state.exhausted.is_some()).then(|| {
+        let (core, _) = cx.libraries_at(2);
+        quote! {
+            #[allow(unused_imports)]
+            use #core::__private::variable as error;
+        }
+    });
     quote! {
         /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
         #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, type_alias_bounds)]
         mod __user_code {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use super::super::*;
+            #error
 
             #(#items)*
         }
@@ -126,8 +135,8 @@ impl Context {
                 quote!(#alias #args)
             }
         };
-        let (ty, param) = (quote!(, #borrowed #ty), quote!(context: #borrowed #ty,));
-        Self { scope, ty, param, argument: quote!(, context) }
+        let (ty, param) = (quote!(, #borrowed #ty), quote!(__context: #borrowed #ty,));
+        Self { scope, ty, param, argument: quote!(, __context) }
     }
 }
 
@@ -143,17 +152,17 @@ fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let (args, result) = (respan(args, path.span()), respan(result, path.span()));
     let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
     // rustc reports a reason of a wrong type at the user's path, too.
-    let reason = Ident::new("reason", path.span());
+    let reason = Ident::new("__reason", path.span());
     let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
     let path = cx.moved(2, path);
     Some(quote! {
         pub(super) fn #ident #params(
-            state: &super::#state,
-            event: &super::#event,
+            __state: &super::#state,
+            __event: &super::#event,
             #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
-            let guard: #signature = #path;
-            match guard(state, event #argument) {
+            let __guard: #signature = #path;
+            match __guard(__state, __event #argument) {
                 ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
                 ::core::result::Result::Err(#reason) => ::core::result::Result::Err(#turned),
             }
@@ -180,9 +189,9 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
     let path = cx.moved(2, path);
     Some(quote! {
-        pub(super) fn #ident #params(state: super::#state, event: super::#event, #param) -> #target #clause {
-            let with: #signature = #path;
-            with(state, event #argument)
+        pub(super) fn #ident #params(__state: super::#state, __event: super::#event, #param) -> #target #clause {
+            let __with: #signature = #path;
+            __with(__state, __event #argument)
         }
     })
 }

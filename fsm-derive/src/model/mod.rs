@@ -1,7 +1,6 @@
 //! The machine model: a declaration with names resolved to indices and defaults filled in.
 
 mod carry;
-mod names;
 mod resolve;
 
 use proc_macro2::Span;
@@ -11,8 +10,8 @@ pub(crate) use syn::Member;
 
 use crate::parse::{Delay, Property, Value};
 
+pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
-pub(crate) use names::{pascal, plain, snake, snake_ident};
 pub(crate) use resolve::{machine, module};
 
 /// A machine, ready to be checked and expanded.
@@ -72,7 +71,7 @@ pub(crate) struct State {
     pub(crate) initial: bool,
     pub(crate) remove: bool,
     pub(crate) was: Vec<String>,
-    /// The superstate it is in.
+    /// The innermost superstate that contains it.
     pub(crate) group: Option<usize>,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field>,
@@ -86,6 +85,8 @@ pub(crate) struct State {
 /// A superstate.
 pub(crate) struct Group {
     pub(crate) ident: Ident,
+    /// The superstate that contains it.
+    pub(crate) parent: Option<usize>,
 }
 
 /// A field of a state or of a payload.
@@ -134,6 +135,12 @@ pub(crate) struct Transition {
     pub(crate) from: usize,
     pub(crate) event: usize,
     pub(crate) to: Vec<usize>,
+    /// Whether it stays in its state: no exit, no entry.
+    pub(crate) internal: bool,
+    /// The outer declaration that this one overrides, if there is one.
+    pub(crate) overrides: Option<Origin>,
+    /// The event after which the choice of several targets is named: the first of its `#[on(…)]`.
+    pub(crate) choice: usize,
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
     pub(crate) auto: bool,
@@ -149,7 +156,7 @@ impl Transition {
 }
 
 /// Where a transition is declared.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     State,
     Group(usize),
@@ -172,9 +179,14 @@ impl Machine {
         self.transitions.iter().filter(move |transition| transition.from == state)
     }
 
-    /// The states in a superstate.
+    /// The states in a superstate, directly or in an inner superstate.
     pub(crate) fn members(&self, group: usize) -> impl Iterator<Item = usize> {
-        (0..self.states.len()).filter(move |state| self.states[*state].group == Some(group))
+        (0..self.states.len()).filter(move |state| self.groups_of(*state).any(|other| other == group))
+    }
+
+    /// The superstates that contain a state, from the innermost to the outermost.
+    pub(crate) fn groups_of(&self, state: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.states[state].group, |group| self.groups[*group].parent)
     }
 
     /// The enum's name without `r#`.
@@ -199,10 +211,15 @@ impl Machine {
         self.events[transition.event].method.as_ref().unwrap_or(&transition.ident)
     }
 
+    /// The transitions for which a choice type is generated: one of those that share it.
+    pub(crate) fn choices(&self) -> impl Iterator<Item = &Transition> {
+        self.transitions.iter().filter(|transition| transition.to.len() > 1 && transition.choice == transition.event)
+    }
+
     /// The name of the generated choice type of a transition with several targets: `ReviewDecide`.
     pub(crate) fn choice(&self, transition: &Transition) -> Ident {
         let name =
-            format!("{}{}", plain(&self.states[transition.from].ident), plain(&self.events[transition.event].ty));
+            format!("{}{}", plain(&self.states[transition.from].ident), plain(&self.events[transition.choice].ty));
         Ident::new(&name, transition.ident.span())
     }
 }

@@ -319,6 +319,10 @@ impl<'m> Cx<'m> {
         })
     }
 
+    pub(crate) fn initial_states(&self) -> impl Iterator<Item = usize> {
+        (0..self.machine.states.len()).filter(|state| self.machine.states[*state].initial)
+    }
+
     pub(crate) fn work_states(&self) -> impl Iterator<Item = usize> {
         (0..self.machine.states.len()).filter(|state| self.machine.states[*state].kind == Kind::Work)
     }

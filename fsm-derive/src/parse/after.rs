@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, LitStr, Token, parse::ParseStream};
+use syn::{Attribute, LitInt, LitStr, Token, parse::ParseStream};
 
 use super::{FiredEvent, expr::expr, span, syntax};
 use crate::errors::Errors;
@@ -33,6 +33,15 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         let text: LitStr = input.parse()?;
         Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
     } else {
+        let number = input.fork();
+        if let Ok(number) = number.parse::<LitInt>()
+            && !number.suffix().is_empty()
+            && duration(&number.to_string()).is_ok()
+        {
+            let message = format!("a duration is a string: write `\"{number}\"`");
+            input.parse::<TokenStream>()?;
+            return Err(syn::Error::new(number.span(), message));
+        }
         Delay::Const(expr(input)?)
     };
     if input.is_empty() {

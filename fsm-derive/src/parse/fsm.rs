@@ -38,6 +38,8 @@ impl Options {
 /// A superstate, with the transitions of all its members.
 pub(crate) struct Group {
     pub(crate) ident: Ident,
+    /// The index of the superstate that contains it.
+    pub(crate) parent: Option<usize>,
     pub(crate) ons: Vec<On>,
 }
 
@@ -118,8 +120,7 @@ impl Options {
                 let mut read = Ok(());
                 let ok = errors.none_in(|errors| {
                     read = syntax::inside(input, &key, "Name, on(event => Target)", |input| {
-                        self.groups.push(group(input, &self.groups, errors)?);
-                        Ok(())
+                        group(input, None, &mut self.groups, errors)
                     });
                 });
                 self.incomplete |= !ok || read.is_err();
@@ -139,33 +140,46 @@ impl Options {
     }
 }
 
-/// `Active, on(suspend => Suspended), …`
-fn group(input: ParseStream<'_>, others: &[Group], errors: &mut Errors) -> syn::Result<Group> {
-    let mut group = Group { ident: syntax::state(input)?, ons: Vec::new() };
-    if others.iter().any(|other| other.ident == group.ident) {
-        let message = format!("superstate `{}` is declared twice: merge the two into one `group(…)`", group.ident);
-        return Err(syn::Error::new(group.ident.span(), message));
+/// `Active, on(suspend => Suspended), group(Inner, …), …`
+fn group(
+    input: ParseStream<'_>,
+    parent: Option<usize>,
+    groups: &mut Vec<Group>,
+    errors: &mut Errors,
+) -> syn::Result<()> {
+    let ident = syntax::state(input)?;
+    if groups.iter().any(|other| other.ident == ident) {
+        let message = format!("superstate `{ident}` is declared twice: merge the two into one `group(…)`");
+        return Err(syn::Error::new(ident.span(), message));
     }
+    let index = groups.len();
+    groups.push(Group { ident: ident.clone(), parent, ons: Vec::new() });
     if let Err(error) = syntax::end(input) {
         errors.push(error);
-        return Ok(group);
+        return Ok(());
     }
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     syntax::items(input, errors, |input, errors| {
         let key = syntax::word(input)?;
-        if key != "on" {
-            let message =
-                format!("unknown option `{key}` in `group(…)`: expected `group({}, on(event => Target))`", group.ident);
-            return Err(syn::Error::new(key.span(), message));
+        if key == "on" {
+            let content;
+            let delimiters = parenthesized!(content in input);
+            let on = on::on(&content, delimiters.span.join(), errors)?;
+            groups[index].ons.push(on);
+            return Ok(());
         }
-        let content;
-        let parens = parenthesized!(content in input);
-        group.ons.push(on::on(&content, parens.span.join(), errors)?);
-        Ok(())
-    })?;
-    Ok(group)
+        if key == "group" {
+            return syntax::inside(input, &key, "Inner, on(event => Target)", |input| {
+                group(input, Some(index), groups, errors)
+            });
+        }
+        let message = format!(
+            "unknown option `{key}` in `group(…)`: expected `group({ident}, on(event => Target), group(Inner, …))`"
+        );
+        Err(syn::Error::new(key.span(), message))
+    })
 }
 
 /// `before(A, B)`

@@ -1,6 +1,7 @@
 //! Parses the derive input into a declaration. Names are not resolved yet.
 
 mod after;
+mod dialects;
 mod expr;
 mod fired_event;
 mod fsm;
@@ -16,7 +17,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibili
 pub(crate) use after::{After, Delay};
 pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
-pub(crate) use on::On;
+pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
 
 use crate::errors::Errors;

@@ -1,15 +1,15 @@
-//! `#[on(event { field: Type } => Target, …)]`, on a variant or on the enum.
+//! `#[on(event { field: Type } | other => Target, …)]`, on a variant, in `group(…)`, or on the enum.
 
 use std::collections::HashSet;
 
 use proc_macro2::Span;
 use syn::{
     Attribute, Field, Ident, Path, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream,
-    punctuated::Punctuated, token,
+    punctuated::Punctuated, spanned::Spanned as _, token,
 };
 
 use super::{
-    span,
+    dialects, span,
     syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
@@ -18,9 +18,9 @@ use crate::{errors::Errors, text};
 pub(crate) struct On {
     /// The span of the whole attribute.
     pub(crate) span: Span,
-    pub(crate) event: Ident,
-    pub(crate) payload: Option<Vec<Field>>,
-    pub(crate) targets: Vec<Ident>,
+    /// The events, at least one. All of them lead to the same targets.
+    pub(crate) events: Vec<OnEvent>,
+    pub(crate) targets: Targets,
     pub(crate) guard: Option<Path>,
     pub(crate) with: Option<Path>,
     /// The name of the event's method, if it differs from the event's.
@@ -29,6 +29,27 @@ pub(crate) struct On {
     pub(crate) auto: bool,
     /// Whether every option could be read.
     pub(crate) complete: bool,
+}
+
+/// An event of an `#[on(…)]`, with the payload if it is declared there.
+pub(crate) struct OnEvent {
+    pub(crate) ident: Ident,
+    pub(crate) payload: Option<Vec<Field>>,
+}
+
+/// What follows `=>`.
+pub(crate) enum Targets {
+    /// `_`: an internal transition, which does not leave the state.
+    Internal(Span),
+    /// `A | B`. `Self` stands for the state that is left.
+    States(Vec<Target>),
+}
+
+/// A target state.
+pub(crate) enum Target {
+    Named(Ident),
+    /// `Self`.
+    Source(Span),
 }
 
 const KNOWN: [&str; 5] = ["guard", "with", "method", "except", "auto"];
@@ -40,27 +61,18 @@ pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
 
 /// Reads the arguments of `#[on(…)]`.
 pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn::Result<On> {
-    let event = syntax::event(input)?;
-    let payload = payload(input)?;
+    dialects::on(input)?;
+    let events: Vec<_> =
+        Punctuated::<OnEvent, Token![|]>::parse_separated_nonempty_with(input, event)?.into_iter().collect();
     if !input.peek(Token![=>]) {
-        let at = if input.is_empty() { event.span() } else { input.span() };
-        return Err(syn::Error::new(at, format!("missing target: expected `{event} => Target`")));
+        let at = if input.is_empty() { events.last().map_or(span, |event| event.ident.span()) } else { input.span() };
+        let names: Vec<_> = events.iter().map(|event| event.ident.to_string()).collect();
+        return Err(syn::Error::new(at, format!("missing target: expected `{} => Target`", names.join(" | "))));
     }
     input.parse::<Token![=>]>()?;
-    let targets =
-        Punctuated::<Ident, Token![|]>::parse_separated_nonempty_with(input, syntax::state)?.into_iter().collect();
-    let mut on = On {
-        span,
-        event,
-        payload,
-        targets,
-        guard: None,
-        with: None,
-        method: None,
-        except: None,
-        auto: false,
-        complete: true,
-    };
+    let targets = targets(input)?;
+    let mut on =
+        On { span, events, targets, guard: None, with: None, method: None, except: None, auto: false, complete: true };
     syntax::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
@@ -69,6 +81,32 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     on.complete =
         errors.none_in(|errors| rest = syntax::items(input, errors, |input, errors| on.item(input, &mut seen, errors)));
     rest.map(|()| on)
+}
+
+fn event(input: ParseStream<'_>) -> syn::Result<OnEvent> {
+    Ok(OnEvent { ident: syntax::event(input)?, payload: payload(input)? })
+}
+
+fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
+    if input.peek(Token![_]) {
+        let underscore: Token![_] = input.parse()?;
+        if input.peek(Token![|]) {
+            return Err(input
+                .error("`_` cannot be combined with other targets: write `Self` for a branch back to the same state"));
+        }
+        return Ok(Targets::Internal(underscore.span()));
+    }
+    let targets = Punctuated::<Target, Token![|]>::parse_separated_nonempty_with(input, |input| {
+        if input.peek(Token![Self]) && !input.peek2(Token![::]) {
+            return Ok(Target::Source(input.parse::<Token![Self]>()?.span()));
+        }
+        if input.peek(Token![_]) {
+            return Err(input
+                .error("`_` cannot be combined with other targets: write `Self` for a branch back to the same state"));
+        }
+        syntax::state(input).map(Target::Named)
+    })?;
+    Ok(Targets::States(targets.into_iter().collect()))
 }
 
 fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
@@ -108,6 +146,11 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
 
 impl On {
     fn item(&mut self, input: ParseStream<'_>, seen: &mut SeenOptions, errors: &mut Errors) -> syn::Result<()> {
+        if input.peek(syn::Ident) && input.peek2(Token![=>]) {
+            let event: Ident = input.parse()?;
+            let message = format!("an `#[on(…)]` has one transition: write another `#[on({event} => …)]`");
+            return Err(syn::Error::new(event.span(), message));
+        }
         let (key, option) = seen.option(input, &KNOWN, "`#[on(…)]`", errors)?;
         match option {
             "guard" => self.guard = Some(syntax::function(input, &key)?),

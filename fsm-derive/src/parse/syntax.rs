@@ -6,6 +6,7 @@ use syn::{
     Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
 };
 
+use super::dialects;
 use crate::{errors::Errors, suggest};
 
 /// Reads the arguments of `attr` with `content`. If they cannot be read, reports an error and returns `None`. `example` shows
@@ -98,6 +99,12 @@ impl SeenOptions {
             }
             self.0.push(known);
             return Ok((key, known));
+        }
+        if let Some(advice) = dialects::option(owner, &name) {
+            let error = syn::Error::new(key.span(), format!("unknown option `{name}` in {owner}: {}", advice.help));
+            let Some(option) = advice.option else { return Err(error) };
+            errors.push(error);
+            return Ok((key, option));
         }
         let hint = suggest::nearest(&name, known.iter().copied());
         let error = syn::Error::new(key.span(), format!("unknown option `{name}` in {owner}{hint}"));

@@ -1,5 +1,6 @@
 //! Tests of the whole derive: snapshots, random declarations against a reference model, and random tokens.
 
+mod bindings;
 mod diagrams;
 mod graphs;
 mod imports;

@@ -5,7 +5,7 @@ use super::driver::Driver;
 use crate::{
     convergence::{ConvergenceLimits, Decision, DesiredStateRecord, decide, refused},
     engine::Engine,
-    log::log_row,
+    log::{log_row, unnamed},
     store::{
         Cause, Change, HistoryEntry, HistoryKind, HistoryQuery, Note, Origin, Row, SetDesiredState, StoreError, Verdict,
     },
@@ -55,6 +55,7 @@ pub(super) async fn converge(
 async fn set_aside(engine: &Arc<Engine>, row: &Row, error: &str) -> Result<(), StoreError> {
     let change = SetDesiredState::of(row, row.desired.clone(), None, None);
     if let Verdict::Committed { .. } = engine.commit(Change::SetDesiredState(change)).await? {
+        let error = unnamed(&row.key, &row.state, error);
         log_row!(error, row, %error, "the desired state is not pursued; it is left as it is");
     }
     Ok(())

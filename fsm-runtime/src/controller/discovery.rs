@@ -4,7 +4,7 @@ use super::lease::peers;
 use crate::{
     clock::FOREVER,
     engine::{Engine, background::BackgroundTasks},
-    store::{Due, HistoryQuery, Key, Scope, StoreError},
+    store::{ChangeListener as _, Due, HistoryQuery, Key, Scope, StoreError},
     supervisor::Supervisor,
 };
 use std::{
@@ -53,7 +53,7 @@ pub(super) async fn start(
 /// Sends the rows that are due until the next scan, and those held by dead processes, every `interval` and whenever a process has
 /// `left`.
 ///
-/// An empty page marks the end of a scan. A store that is away is logged once and scanned again at the next interval. Returns when
+/// An empty page marks the end of a scan. An outage of the store is logged once, and the scan is repeated at the next interval. Returns when
 /// the receiver is dropped.
 async fn scan(
     engine: Arc<Engine>,
@@ -64,7 +64,7 @@ async fn scan(
     found: mpsc::Sender<Vec<Due>>,
 ) {
     let mut dead = DeadProcesses::default();
-    let mut away = false;
+    let mut failing = false;
     loop {
         // Counted from the start of the scan, which does not include what falls due while it runs.
         let next = engine.clock.elapsed().saturating_add(interval);
@@ -79,13 +79,13 @@ async fn scan(
         }
         .await;
         match outcome {
-            Ok(()) if away => {
-                away = false;
+            Ok(()) if failing => {
+                failing = false;
                 engine.health.recover(SCAN);
-                tracing::info!("the store answers again");
+                tracing::info!("the store can be scanned again");
             }
-            Err(error) if !away => {
-                away = true;
+            Err(error) if !failing => {
+                failing = true;
                 tracing::error!(%error, "the store cannot be scanned for due work; retrying every {interval:?}");
                 engine.health.degrade(SCAN, format!("the store cannot be scanned for due work: {error}"));
             }
@@ -186,7 +186,7 @@ async fn due(
 /// After a panic it continues from the `position` it had reached.
 pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver<u64>, position: Arc<AtomicU64>) {
     let mut newest = position.load(Ordering::Relaxed);
-    let mut away = false;
+    let mut failing = false;
     loop {
         match foreign.recv().await {
             // Entries up to here are our own and already published.
@@ -196,13 +196,13 @@ pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver
             Err(RecvError::Closed) => return,
         }
         while let Err(error) = catch_up(&engine, &mut newest).await {
-            if !away {
-                away = true;
+            if !failing {
+                failing = true;
                 tracing::error!(%error, "changes of other processes cannot be read; retrying");
             }
             engine.clock.sleep(RETRY_READ).await;
         }
-        away = false;
+        failing = false;
         position.store(newest, Ordering::Relaxed);
     }
 }
@@ -219,8 +219,8 @@ async fn catch_up(engine: &Engine, newest: &mut u64) -> Result<(), StoreError> {
         let entries = engine.asked("history", engine.store.history(query)).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         *newest = last.sequence;
-        engine.notifier.notify_waiters(entries.iter().map(|entry| entry.key.clone()));
-        engine.notifier.publish(entries.into_iter().map(|entry| entry.key));
+        let changed: Vec<Key> = entries.into_iter().map(|entry| entry.key).collect();
+        engine.notifier.changed(&changed);
     }
 }
 

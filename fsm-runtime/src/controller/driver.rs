@@ -7,7 +7,7 @@ use crate::{
         convert::{self, Whole},
     },
     store::{Cause, Change, Disarm, Origin, Row, Transition},
-    worker::{Attempt, End, WorkClaim, WorkError, WorkedBy},
+    worker::{Attempt, Beside, End, Finished, WorkClaim, WorkError, WorkedBy},
 };
 use fsm_core::{ApplyError, Graph, Name, UnknownNameError};
 use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
@@ -15,8 +15,14 @@ use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Durati
 /// The stored payload of an event without fields.
 const NO_PAYLOAD: &str = "null";
 
+/// How a worker ended, without its types, and what is committed with that.
+pub(crate) struct WorkResult {
+    pub(crate) ended: Ended,
+    pub(crate) beside: Beside,
+}
+
 /// How a worker ended, without its types.
-pub(crate) enum WorkResult {
+pub(crate) enum Ended {
     /// With an event, whose transition is to be committed.
     Fired(Box<Transition>),
     /// With a requeue after this delay.
@@ -28,6 +34,8 @@ pub(crate) type WorkFuture = Pin<Box<dyn Future<Output = Result<WorkResult, Work
 /// One machine's code, without its types.
 pub(crate) trait Driver: Send + Sync {
     fn graph(&self) -> &'static Graph;
+    /// Why the row cannot be read, if it cannot.
+    fn unreadable(&self, migrations: &Migrations, row: &Row) -> Option<String>;
     /// Runs the worker of the attempt's state.
     fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture;
     /// The transition of the `exhausted` event of the row's state; `None` where the state declares none, an error where the event
@@ -56,20 +64,26 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::GRAPH
     }
 
+    fn unreadable(&self, migrations: &Migrations, row: &Row) -> Option<String> {
+        convert::decode::<M>(migrations, row).err().map(|error| error.to_string())
+    }
+
     fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture {
         let workers = self.workers.clone();
         Box::pin(async move {
             let row = &attempt.row;
             let (machine, context) = convert::decode::<M>(&engine.migrations, row).map_err(WorkError::permanent)?;
-            let finished = machine.work(&workers, WorkClaim::new(attempt.clone(), context, engine)).await?;
-            match finished.0 {
-                End::Requeue(after) => Ok(WorkResult::Requeue(after)),
+            let claim = WorkClaim::new(attempt.clone(), context, engine);
+            let Finished(end, beside) = machine.work(&workers, claim).await?;
+            let ended = match end {
+                End::Requeue(after) => Ended::Requeue(after),
                 End::Fired { machine, context, event, payload } => {
                     let whole = (machine, context);
                     let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
-                    Ok(WorkResult::Fired(Box::new(transition.map_err(WorkError::permanent)?)))
+                    Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?))
                 }
-            }
+            };
+            Ok(WorkResult { ended, beside })
         })
     }
 
@@ -116,7 +130,7 @@ fn fire<M: StoredMachine>(
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let (state, kind) = (machine.state(), M::kind_of(&event));
-    let payload = M::encode_event(&event).map_err(|error| error.to_string())?;
+    let payload = convert::payload::<M>(&event).map_err(|error| error.to_string())?;
     let target = machine.apply(event, &mut context).map_err(|ApplyError { reason, .. }| match reason {
         Some(reason) => format!("a guard refused `{kind}`: {reason}"),
         None => format!("`{kind}` is not accepted in `{state}`"),

@@ -34,7 +34,8 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    log::{log_key, log_row},
+    log::{log_key, log_row, unnamed},
+    machine::older,
     metrics,
     store::{Attempts, Change, Claim, Due, Key, Release, Renewal, Row, Scope},
     worker::WorkError,
@@ -186,8 +187,9 @@ impl EventLoop {
     /// Answers callers that wait until there is nothing to do.
     fn answer_idle(&mut self) {
         // Without the lease, claims are held back.
-        if self.engine.notifier.is_asked() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim() {
-            self.engine.notifier.answer();
+        if self.engine.notifier.has_idle_waiters() && self.is_quiet() && !self.queue.is_due() && self.lease.can_claim()
+        {
+            self.engine.notifier.notify_idle();
         }
     }
 
@@ -257,6 +259,7 @@ impl EventLoop {
             Ok(StepResult::Unreadable(row, error)) => {
                 self.workers.free_slot(&key, &mut self.queue);
                 if self.unreadable.insert((key, row.version)) {
+                    let error = unnamed(&row.key, &row.state, &error);
                     log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left as it is");
                 }
             }
@@ -264,7 +267,7 @@ impl EventLoop {
             Ok(
                 StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
             ) => {
-                // The scan logs once that the store is away.
+                // The scan logs once that the store is unavailable.
                 log_key!(debug, key, %error, "the store failed; the instance is looked at again");
                 self.workers.free_slot(&key, &mut self.queue);
                 self.queue.notify_after(key, RETRY_LOOK);
@@ -312,8 +315,9 @@ impl EventLoop {
         let me = self.lease.owner();
         match self.workers.admit(&row, me, self.lease.can_claim(), &mut self.queue) {
             Admission::Claim => {
-                let (engine, me, timeline) = (self.engine.clone(), me.to_owned(), self.lease.timeline());
-                self.queue.start(row.key.clone(), step::claim(engine, row, me, timeline));
+                let Some(driver) = self.workers.driver(&row.key) else { return };
+                let (engine, graph, timeline) = (self.engine.clone(), driver.graph(), self.lease.timeline());
+                self.queue.start(row.key.clone(), step::claim(engine, graph, row, me.to_owned(), timeline));
             }
             Admission::NoSlot => {
                 // Its timer and its desired state do not wait for a slot.
@@ -372,6 +376,7 @@ impl EventLoop {
     /// Acts on `row`, as a change of this process has just left it; looks at it only where something is due now.
     fn follow_up(&mut self, row: &Row, running: Option<Visit>) {
         let Some(driver) = self.workers.driver(&row.key) else { return };
+        let row = &older::present(&self.engine.migrations, driver.graph(), row.clone());
         // The owner is this process, or there is none.
         match decide(row, step::kind(driver.graph(), row), running, false, self.engine.clock.now()) {
             Action::Rest => {}

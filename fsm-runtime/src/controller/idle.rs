@@ -22,6 +22,9 @@ pub enum IdleError {
     /// The controller has stopped because of a fault of the runtime itself. Due work is not done.
     #[error("the controller has stopped: {0}")]
     Failed(String),
+    /// The runtime has another clock than the one that was to be advanced.
+    #[error("the runtime does not take its time from this clock; pass `clock.clock()` to `Builder::clock`")]
+    OtherClock,
 }
 
 /// Waits until nothing in `scope` is due, running or in flight. Returns the next due time.

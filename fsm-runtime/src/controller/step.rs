@@ -8,7 +8,7 @@ use super::{
 use crate::{
     engine::Engine,
     log::log_row,
-    machine::knows,
+    machine::{knows, older},
     metrics,
     store::{Change, Claim, Disarm, Key, Row, StoreError, Verdict, shortened},
 };
@@ -39,6 +39,7 @@ pub(super) async fn look(
     let Some(row) = engine.asked("get", engine.store.get(key)).await? else {
         return Ok((decide_without_row(running), None));
     };
+    let row = older::present(&engine.migrations, graph, row);
     if !shards.contains(&row.shard) {
         return Ok((Action::Rest, None));
     }
@@ -57,7 +58,13 @@ pub(super) fn kind(graph: &Graph, row: &Row) -> Option<StateKind> {
 }
 
 /// Claims `row` for `owner`, under the lease that `timeline` describes.
-pub(super) async fn claim(engine: Arc<Engine>, row: Row, owner: String, timeline: LeaseTimeline) -> StepResult {
+pub(super) async fn claim(
+    engine: Arc<Engine>,
+    graph: &'static Graph,
+    row: Row,
+    owner: String,
+    timeline: LeaseTimeline,
+) -> StepResult {
     let Row { key, incarnation, version, fence, retry_at: due, .. } = row;
     let claim = Claim { key: key.clone(), incarnation, version, fence, owner };
     // Not published as a change: only this controller acts on it.
@@ -66,7 +73,7 @@ pub(super) async fn claim(engine: Arc<Engine>, row: Row, owner: String, timeline
     let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
         Some(Verdict::Committed { mut rows }) => {
             // All holders of the row share one key while the worker runs.
-            let row = Row { key, ..rows.pop()? };
+            let row = Row { key, ..older::present(&engine.migrations, graph, rows.pop()?) };
             metrics::claimed(&row.key.machine, &row.state, due, engine.clock.now());
             Some(Box::new(row))
         }

@@ -23,17 +23,8 @@ impl Committing {
     pub(crate) fn ended(self, verdicts: &[Verdict]) {
         #[cfg(feature = "metrics")]
         for ((machine, transitions), verdict) in self.groups.into_iter().zip(verdicts) {
-            let name = match verdict {
-                Verdict::Committed { .. } => "committed",
-                Verdict::Conflict { .. } => "conflict",
-                Verdict::Fenced { .. } => "fenced",
-                Verdict::Duplicate { .. } => "duplicate",
-                Verdict::KeyReused { .. } => "key_reused",
-                Verdict::Refused { .. } => "refused",
-                Verdict::TooLarge { .. } => "too_large",
-            };
             if let Some(machine) = machine {
-                metrics::counter!("fsm_verdicts_total", "machine" => machine, "verdict" => name).increment(1);
+                metrics::counter!("fsm_verdicts_total", "machine" => machine, "verdict" => verdict.name()).increment(1);
             }
             if matches!(verdict, Verdict::Committed { .. }) {
                 for key in transitions {

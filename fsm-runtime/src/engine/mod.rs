@@ -7,36 +7,44 @@ mod detached;
 pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;
+pub(crate) mod turns;
 
-pub(crate) use retry::store_until;
+pub(crate) use retry::{store_until, until_stored};
 
 use self::background::HealthRegistry;
 use self::definitions::Definitions;
 use self::detached::Detached;
 use self::notify::Notifier;
 use self::store_health::{OpenCalls, StoreHealth};
+use self::turns::Turns;
 use crate::{
     clock::Clock,
     log::{log_key, log_row},
     machine::{Migrations, Unknown},
-    store::{Change, Group, Key, Row, Statements, Store, StoreError, TransactionalSql, Verdict},
+    store::{Change, Group, Key, Row, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict},
 };
 use commit_metrics::Committing;
-use std::{any::Any, error::Error, future::Future, slice, sync::Arc};
+use std::{any::Any, error::Error, future::Future, slice, sync::Arc, time::SystemTime};
 use tokio_util::sync::CancellationToken;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
+/// Commits a group in a store that runs the caller's own statements, with these.
+pub(crate) type BoundStatements =
+    Arc<dyn Fn(Group, SystemTime) -> StoreFuture<'static, Result<Verdict, BoxError>> + Send + Sync>;
+
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
-    pub(crate) notifier: Notifier,
+    pub(crate) notifier: Arc<Notifier>,
     pub(crate) migrations: Arc<Migrations>,
     pub(crate) unknown: Unknown,
     pub(crate) definitions: Definitions,
     pub(crate) health: Arc<HealthRegistry>,
     pub(crate) store_health: StoreHealth,
     pub(crate) calls: OpenCalls,
+    /// The callers that change an instance by its id.
+    pub(crate) turns: Turns,
     /// Cancelled when the runtime shuts down: streams of changes end then.
     pub(crate) closing: CancellationToken,
 }
@@ -88,36 +96,63 @@ impl Engine {
         })
     }
 
-    /// Commits one change.
-    pub(crate) async fn commit(self: &Arc<Self>, change: Change) -> Result<Verdict, StoreError> {
-        self.commit_groups(vec![Group::from(change)]).await?.pop().ok_or_else(no_verdict)
+    /// Commits one group.
+    pub(crate) async fn commit_group(self: &Arc<Self>, group: Group) -> Result<Verdict, StoreError> {
+        self.commit_groups(vec![group]).await?.pop().ok_or_else(no_verdict)
     }
 
-    /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. Waiting callers
-    /// are, except for a checkpoint, which is not a transition.
+    /// Commits one change.
+    pub(crate) async fn commit(self: &Arc<Self>, change: Change) -> Result<Verdict, StoreError> {
+        self.commit_group(Group::from(change)).await
+    }
+
+    /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. All others are,
+    /// except for a checkpoint, which is not a transition.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
         let notifies = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
-        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await?;
-        sent.answered(&verdicts);
-        let verdict = verdicts.into_iter().next().ok_or_else(no_verdict)?;
-        if let (true, Verdict::Committed { rows }) = (notifies, &verdict) {
-            self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
+        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await;
+        let changed = sent.changed(verdicts.as_deref().ok());
+        if notifies {
+            self.notifier.committed_by_worker(&changed);
         }
-        Ok(verdict)
+        verdicts?.pop().ok_or_else(no_verdict)
+    }
+
+    /// Commits `group`, whose first change is a worker's own: of that row, the controller is not notified. `statements` run after the
+    /// changes.
+    pub(crate) fn commit_beside(
+        self: &Arc<Self>,
+        group: Group,
+        statements: Option<BoundStatements>,
+    ) -> Detached<Result<Result<Verdict, BoxError>, StoreError>> {
+        let this = self.clone();
+        Detached::new(async move {
+            this.definitions.before(slice::from_ref(&group), &this).await?;
+            let sent = Sent::new(slice::from_ref(&group));
+            let others: Vec<Key> = group.changes.iter().skip(1).map(|change| change.key().clone()).collect();
+            let now = this.clock.now();
+            let verdict = if let Some(commit) = statements {
+                this.asked("commit", commit(group, now)).await
+            } else {
+                let verdicts = this.asked("commit", this.store.commit(vec![group], now)).await;
+                verdicts.and_then(|mut verdicts| verdicts.pop().ok_or_else(no_verdict)).map(Ok)
+            };
+            let changed = match &verdict {
+                Ok(Ok(verdict)) => sent.changed(Some(slice::from_ref(verdict))),
+                Ok(Err(_)) => Vec::new(),
+                Err(_) => sent.changed(None),
+            };
+            this.notifier.committed_by_worker(&changed);
+            this.notifier.publish(changed.into_iter().filter(|key| others.contains(key)));
+            verdict
+        })
     }
 
     /// Counts, logs and notifies. Without verdicts, every change may have been committed: the controller reads the rows.
     fn notify(&self, sent: Sent, verdicts: Option<&[Verdict]>) {
-        let Some(verdicts) = verdicts else { return self.notifier.publish(sent.keys.into_iter().flatten()) };
-        sent.answered(verdicts);
-        for verdict in verdicts {
-            if let Verdict::Committed { rows } = verdict {
-                self.notifier.notify_waiters(rows.iter().map(|row| row.key.clone()));
-                self.notifier.publish(rows.iter().map(|row| row.key.clone()));
-            }
-        }
+        self.notifier.committed(sent.changed(verdicts));
     }
 
     /// Commits one change, and returns its row.
@@ -141,16 +176,22 @@ impl Sent {
         Self { keys: groups.iter().map(keys).collect(), committing: Committing::of(groups) }
     }
 
-    /// Counts and logs the verdicts.
-    fn answered(self, verdicts: &[Verdict]) {
+    /// Counts and logs the verdicts. Returns the instances that were changed; without verdicts, those that may have been.
+    fn changed(self, verdicts: Option<&[Verdict]>) -> Vec<Key> {
+        let Some(verdicts) = verdicts else { return self.keys.into_iter().flatten().collect() };
         self.committing.ended(verdicts);
+        let mut changed = Vec::new();
         for (keys, verdict) in self.keys.iter().zip(verdicts) {
             log(keys, verdict);
+            if let Verdict::Committed { rows } = verdict {
+                changed.extend(rows.iter().map(|row| row.key.clone()));
+            }
         }
+        changed
     }
 }
 
-/// Logs each group that was not committed: a lost race at `DEBUG`, a reused key at `WARN`, a refusal of the store at `ERROR`.
+/// Logs each group that was not committed: a lost race and a reused key at `DEBUG`, a refusal of the store at `ERROR`.
 fn log(keys: &[Key], verdict: &Verdict) {
     let Some(key) = verdict.change().and_then(|change| keys.get(change)) else { return };
     match verdict {
@@ -163,7 +204,7 @@ fn log(keys: &[Key], verdict: &Verdict) {
             log_row!(debug, row, fence = row.fence, "conflict: another worker holds the claim");
         }
         Verdict::KeyReused { first, .. } => log_key!(
-            warn, key, state = %first.to, version = first.version,
+            debug, key, state = %first.to, version = first.version,
             "refused: the idempotency key was used for another request"
         ),
         Verdict::Refused { reason, .. } => log_key!(error, key, %reason, "refused by the store"),

@@ -1,40 +1,66 @@
 //! Change notification for the controller and for waiting callers, and the wait until the controller is idle.
 
-use crate::{store::Key, sync::Mutex};
-use std::{collections::HashSet, mem, sync::MutexGuard};
+use crate::{
+    store::{ChangeListener, Key, LocalChanges},
+    sync::Mutex,
+};
+use std::{
+    collections::HashSet,
+    mem,
+    sync::{Arc, MutexGuard, Weak},
+};
 use tokio::sync::{Notify, broadcast, oneshot};
 
-/// Notifies of changed instances.
+/// Notifies of changed instances: within this runtime, and the other runtimes on the same store object.
 ///
 /// The controller has a set that loses nothing and holds each key once. Waiting callers have a broadcast, and read the
 /// instance when they have missed a message.
 pub(crate) struct Notifier {
     waiting: broadcast::Sender<Key>,
+    /// The other runtimes on the store object.
+    local: LocalChanges,
     /// `None` until a controller listens.
     pending: Mutex<Option<HashSet<Key>>>,
     /// Callers that wait until the controller is idle.
-    asking: Mutex<Asking>,
+    idle_waiters: Mutex<IdleWaiters>,
     wake: Notify,
 }
 
 #[derive(Default)]
-struct Asking {
+struct IdleWaiters {
     waiting: Vec<oneshot::Sender<()>>,
     /// Whether a caller was added since the controller checked.
     new: bool,
 }
 
 impl Notifier {
-    pub(crate) fn new() -> Self {
-        Self {
+    /// A notifier that is linked with those of the other runtimes on a store object.
+    pub(crate) fn linked(local: &LocalChanges) -> Arc<Self> {
+        let notifier = Arc::new(Self {
             waiting: broadcast::Sender::new(1_024),
+            local: local.clone(),
             pending: Mutex::default(),
-            asking: Mutex::default(),
+            idle_waiters: Mutex::default(),
             wake: Notify::new(),
-        }
+        });
+        let listener: Weak<Self> = Arc::downgrade(&notifier);
+        local.join(listener);
+        notifier
     }
 
-    /// Notifies the controller that `keys` have changed.
+    /// Notifies everyone that this runtime has changed `keys`.
+    pub(crate) fn committed(&self, keys: Vec<Key>) {
+        self.committed_by_worker(&keys);
+        self.publish(keys.into_iter());
+    }
+
+    /// Notifies everyone but the controller of this runtime, which reads the row when the worker has ended.
+    pub(crate) fn committed_by_worker(&self, keys: &[Key]) {
+        self.notify_waiters(keys);
+        self.local.announce(self, keys);
+    }
+
+    /// Notifies only the controller of this runtime that `keys` have changed.
     pub(crate) fn publish(&self, keys: impl Iterator<Item = Key>) {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.extend(keys);
@@ -42,11 +68,10 @@ impl Notifier {
         self.wake.notify_one();
     }
 
-    /// Notifies waiting callers.
-    pub(crate) fn notify_waiters(&self, keys: impl Iterator<Item = Key>) {
+    fn notify_waiters(&self, keys: &[Key]) {
         for key in keys {
             // There may be no receiver.
-            let _ = self.waiting.send(key);
+            let _ = self.waiting.send(key.clone());
         }
     }
 
@@ -68,7 +93,7 @@ impl Notifier {
     /// Stops collecting changes for the controller.
     pub(crate) fn detach(&self) {
         *self.pending.lock() = None;
-        self.asking().waiting.clear();
+        self.idle_waiters().waiting.clear();
     }
 
     /// Completes when the controller is idle; at once if no controller listens.
@@ -80,9 +105,9 @@ impl Notifier {
                 return;
             }
             let (sender, idle) = oneshot::channel();
-            let mut asking = self.asking();
-            asking.waiting.push(sender);
-            asking.new = true;
+            let mut idle_waiters = self.idle_waiters();
+            idle_waiters.waiting.push(sender);
+            idle_waiters.new = true;
             idle
         };
         self.wake.notify_one();
@@ -91,21 +116,21 @@ impl Notifier {
     }
 
     /// Whether a caller waits until the controller is idle, and no change is pending.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn has_idle_waiters(&self) -> bool {
         let pending = self.pending.lock();
-        pending.as_ref().is_some_and(HashSet::is_empty) && !self.asking().waiting.is_empty()
+        pending.as_ref().is_some_and(HashSet::is_empty) && !self.idle_waiters().waiting.is_empty()
     }
 
     /// Notifies the callers that the controller is idle.
-    pub(crate) fn answer(&self) {
-        for waiting in mem::take(&mut self.asking().waiting) {
+    pub(crate) fn notify_idle(&self) {
+        for waiting in mem::take(&mut self.idle_waiters().waiting) {
             // The receiver may be gone.
             let _ = waiting.send(());
         }
     }
 
-    fn asking(&self) -> MutexGuard<'_, Asking> {
-        self.asking.lock()
+    fn idle_waiters(&self) -> MutexGuard<'_, IdleWaiters> {
+        self.idle_waiters.lock()
     }
 
     /// Waits for changes and takes them; empty if a caller waits until the controller is idle. Cancel safe: nothing is taken before
@@ -118,10 +143,18 @@ impl Notifier {
                     return mem::take(pending);
                 }
             }
-            if mem::take(&mut self.asking().new) {
+            if mem::take(&mut self.idle_waiters().new) {
                 return HashSet::new();
             }
             self.wake.notified().await;
         }
+    }
+}
+
+/// For what others have committed: another runtime on the store object, or another process.
+impl ChangeListener for Notifier {
+    fn changed(&self, keys: &[Key]) {
+        self.notify_waiters(keys);
+        self.publish(keys.iter().cloned());
     }
 }

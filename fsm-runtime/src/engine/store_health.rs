@@ -35,7 +35,7 @@ impl StoreHealth {
         if first {
             log_key!(
                 error, key, %what, %error,
-                "the store is away: a result could not be stored; it is retried, and so are those that follow"
+                "the store is unavailable: a result could not be stored; this one and later ones are retried"
             );
         } else {
             log_key!(debug, key, %what, %error, "another result could not be stored; it is retried");
@@ -63,7 +63,7 @@ impl Drop for Waiting<'_> {
             if tally.waiting == 0 { mem::take(&mut tally.stored) } else { 0 }
         };
         if results > 0 {
-            tracing::info!(results, "the store is back: the results that had waited are stored");
+            tracing::info!(results, "the store is available again: the waiting results are stored");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{RowError, migrations::Migrations};
 use crate::{
-    codec::CodecError,
+    codec::{CodecError, readable},
     machine::StoredMachine,
     store::{Entering, HistoryEntry, Key, Row},
 };
@@ -25,6 +25,23 @@ pub(crate) fn decode_entry<M: StoredMachine>(
     let HistoryEntry { schema, to, data, context, .. } = entry;
     let data = data.as_deref().unwrap_or("null");
     Stored { schema: *schema, state: to, data, context: context.as_deref() }.decode(migrations, &entry.key)
+}
+
+/// The state after `entry`, as it is called now; `None` if it is not declared.
+pub(crate) fn state_after<M: StoredMachine>(migrations: &Migrations, entry: &HistoryEntry) -> Option<M::State> {
+    // A migration can give an old name to another state.
+    if entry.schema < M::GRAPH.version
+        && entry.data.is_some()
+        && let Ok((machine, _)) = decode_entry::<M>(migrations, entry)
+    {
+        return Some(machine.state());
+    }
+    declared_state::<M>(&entry.to)
+}
+
+/// The state that is stored under a present or former name.
+pub(crate) fn declared_state<M: StoredMachine>(stored: &str) -> Option<M::State> {
+    M::GRAPH.state_was(stored)?.name.parse().ok()
 }
 
 /// The context of the machine that `row` describes, whatever its state is.
@@ -69,8 +86,7 @@ fn decode_known<M: StoredMachine>(
     data: &str,
     context: &str,
 ) -> Result<Whole<M>, RowError> {
-    let known = M::GRAPH.state_was(state).and_then(|info| info.name.parse::<M::State>().ok());
-    let state = known.ok_or_else(|| RowError::UnknownState {
+    let state = declared_state::<M>(state).ok_or_else(|| RowError::UnknownState {
         key: key.clone(),
         state: state.to_owned(),
         known: M::State::ALL.iter().map(|state| state.as_str()).collect(),
@@ -93,22 +109,40 @@ fn decode_context<M: StoredMachine>(key: &Key, context: &str) -> Result<Box<M::C
     Ok(Box::new(context))
 }
 
-/// The columns of a row that enters the state of `machine`, and the machine itself.
+/// The columns of a row that enters the state of `machine`, and the machine itself. What cannot be read back is an error, because the
+/// row would be lost to every reader.
 pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Result<(M, Entering), CodecError> {
     let (machine, data) = machine.encode()?;
+    readable("state's data", M::decode(machine.state(), &data))?;
+    let encoded = M::encode_context(context)?;
+    if let Some(context) = &encoded {
+        readable("context", M::decode_context(context))?;
+    }
     let state = machine.state().as_str();
     // The derive generates states and graph from the same lines.
     let info = M::GRAPH.state(state);
     let entering = Entering {
         state: state.to_owned(),
         data,
-        context: M::encode_context(context)?,
+        context: encoded,
         schema: M::GRAPH.version,
         timer: info.and_then(|info| info.timer).map(|timer| timer.after),
         work: info.is_some_and(|info| info.kind == StateKind::Work),
         remove: info.is_some_and(|info| info.remove),
     };
     Ok((machine, entering))
+}
+
+/// The payload of `event`, as JSON. What cannot be read back is an error.
+pub(crate) fn payload<M: StoredMachine>(event: &M::Event) -> Result<String, CodecError> {
+    let payload = M::encode_event(event)?;
+    readable_payload::<M>(M::kind_of(event), &payload)?;
+    Ok(payload)
+}
+
+/// Whether the payload of an event can be read back.
+pub(crate) fn readable_payload<M: StoredMachine>(event: M::EventKind, payload: &str) -> Result<(), CodecError> {
+    readable("event's payload", M::decode_event(event, payload))
 }
 
 /// Whether the graph has this edge.

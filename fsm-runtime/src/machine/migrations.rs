@@ -1,11 +1,12 @@
 //! Migrations of older rows to the present schema: declared steps, one version at a time.
 
-use crate::{error_kind::ErrorKind, store::Key};
+use crate::{error_kind::ErrorKind, panics, store::Key};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
     error::Error,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -90,6 +91,11 @@ impl Migrations {
         self.0.entry(machine).or_default().insert(from, Arc::new(step)).is_none()
     }
 
+    /// Whether the machine has steps.
+    pub(crate) fn are_declared(&self, machine: &str) -> bool {
+        self.0.contains_key(machine)
+    }
+
     /// The versions in `from..to` without a step.
     pub(crate) fn missing(&self, machine: &str, from: u32, to: u32) -> impl Iterator<Item = u32> {
         (from..to).filter(move |version| self.step(machine, *version).is_none())
@@ -111,7 +117,10 @@ impl Migrations {
         for version in from..to {
             let step = self.step(&key.machine, version);
             let step = step.ok_or_else(|| MigrateError::NoStep { key: key.clone(), found: from, missing: version })?;
-            old = step(old).map_err(|cause| failed(version, cause))?;
+            // A step that panics must not end the task that looks at the row.
+            let stepped = catch_unwind(AssertUnwindSafe(|| step(old)));
+            let stepped = stepped.unwrap_or_else(|panic| Err(format!("it panicked: {}", panics::text(&*panic)).into()));
+            old = stepped.map_err(|cause| failed(version, cause))?;
         }
         Ok(old)
     }

@@ -3,6 +3,7 @@
 pub(crate) mod convert;
 mod error;
 mod migrations;
+pub(crate) mod older;
 mod stored;
 mod unknown;
 

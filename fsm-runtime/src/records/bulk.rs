@@ -1,9 +1,10 @@
 //! Bulk operations: creating many instances, and rewriting older rows under the present schema.
 
 use super::{CreateFrom, Durable};
-use super::{error::TransitionError, machines::Machines, query::ListQuery, transition::Pending};
-use crate::machine::{Migrated, RowError, convert};
-use crate::store::{Change, Entering, Rewrite, Row, StoreError, Verdict};
+use super::{error::TransitionError, machines::Machines, query::ListQuery};
+use crate::machine::{Migrated, RowError, convert, older};
+use crate::store::{Arm, Change, Entering, Group, Rewrite, Row, StoreError, Verdict};
+use std::iter;
 
 /// How many instances share a transaction when many are made or rewritten.
 const BATCH: usize = 256;
@@ -28,14 +29,12 @@ impl<M: Durable> Machines<M> {
         let mut results = Vec::new();
         let mut prepared = Vec::new();
         for (id, input) in instances {
-            match self.make(&id, input, None).into_pending() {
-                Pending::Ready(ready) => {
+            match self.creation(&id, input, None) {
+                Ok(ready) => {
                     prepared.push((results.len(), ready.change, ready.completion));
                     results.push(None);
                 }
-                // Without an idempotency key there is nothing to look up.
-                Pending::Refused(_) => results.push(Some(Err(TransitionError::NotFound { key: Self::key(&id) }))),
-                Pending::Failed(error) => results.push(Some(Err(*error))),
+                Err(error) => results.push(Some(Err(error))),
             }
         }
         while !prepared.is_empty() {
@@ -84,7 +83,8 @@ impl<M: Durable> Machines<M> {
                 if row.schema < M::GRAPH.version {
                     match self.rewrite(row) {
                         Ok(rewrite) => {
-                            groups.push(Change::Rewrite(rewrite).into());
+                            let armed = self.arming(row).map(Change::Arm);
+                            groups.push(Group { changes: iter::once(Change::Rewrite(rewrite)).chain(armed).collect() });
                             rewritten.push(row);
                         }
                         Err(why) => left.push(why),
@@ -107,6 +107,13 @@ impl<M: Durable> Machines<M> {
         }
         self.engine.store.retire(M::GRAPH.machine.to_owned(), M::GRAPH.version).await?;
         Ok(done)
+    }
+
+    /// Makes the work and the timer due that a row has got because a step changed its state.
+    fn arming(&self, row: &Row) -> Option<Arm> {
+        let now = older::present(&self.engine.migrations, M::GRAPH, row.clone());
+        let state = |stored| M::GRAPH.state_was(stored).map(|info| info.name);
+        if state(&row.state) == state(&now.state) { None } else { older::arming(M::GRAPH, row, &now, true) }
     }
 
     /// The change that stores `row` under the present schema version.

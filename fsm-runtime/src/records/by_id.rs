@@ -1,103 +1,8 @@
-//! Operations on an instance by its id, whatever state it is in: firing, retrying a decision, waiting.
+//! Retrying a decision on an instance.
 
-use super::Durable;
-use super::{
-    error::{TransitionError, WaitError},
-    machines::Machines,
-    record::{self, RecordMeta},
-};
-use crate::machine::convert;
-use crate::store::{Key, Row};
-use fsm_core::{ApplyError, Graph, Name, StateKind};
-use std::time::{Duration, SystemTime};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
-
-/// How often an event that is fired by id is tried again after a conflict.
-const FIRE_TRIES: u32 = 16;
+use super::{Durable, error::TransitionError, machines::Machines};
 
 impl<M: Durable> Machines<M> {
-    /// Fires `event` on instance `id`, whatever state it is in.
-    ///
-    /// If another caller changes the instance at the same time, it is read again and the event is fired on its new state. If the
-    /// decision depends on what was read before, fire the event on the record instead.
-    ///
-    /// # Errors
-    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::NotFound`];
-    /// [`TransitionError::Conflict`] after several attempts that lost against other callers.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped before it is ready, the event is fired or not. Read the instance to see which.
-    pub fn fire<E: Into<M::Event>>(
-        &self,
-        id: &str,
-        event: E,
-    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M, E> {
-        self.fire_any(id, event.into(), None)
-    }
-
-    /// Like [`fire`](Self::fire), made once for each `key`: a second call, also after a crash or after the instance was removed,
-    /// returns the result of the first. If the id was created again since, the key of the former instance does not count.
-    ///
-    /// # Errors
-    /// As [`fire`](Self::fire); [`TransitionError::KeyReused`] if the key was used for another event or payload.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped before it is ready, the event is fired or not. A second call with the same key returns
-    /// the result.
-    pub fn fire_with_key<E: Into<M::Event>, K: Into<String>>(
-        &self,
-        id: &str,
-        event: E,
-        key: K,
-    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M, E, K> {
-        self.fire_any(id, event.into(), Some(key.into()))
-    }
-
-    fn fire_any(
-        &self,
-        id: &str,
-        mut event: M::Event,
-        idempotency_key: Option<String>,
-    ) -> impl Future<Output = Result<M::AnyRecord, TransitionError<M>>> + Send + use<M> {
-        let (this, id) = (self.clone(), id.to_owned());
-        // Boxed: it would make the futures of its callers large.
-        Box::pin(async move {
-            let kind = M::kind_of(&event);
-            let payload = M::encode_event(&event)?;
-            let mut tries = 0;
-            loop {
-                tries += 1;
-                // Looked up before the state: the first call may have moved the instance on, or removed it.
-                if let Some(idempotency_key) = &idempotency_key
-                    && let Some(first) =
-                        this.engine.store.find_by_idempotency_key(Self::key(&id), idempotency_key.clone()).await?
-                {
-                    let first = record::same_request::<M>(first, kind, &payload, idempotency_key.clone())?;
-                    let (machine, context) = convert::decode_entry::<M>(&this.engine.migrations, &first)?;
-                    return Ok(machine.wrap_any(RecordMeta::of_entry(&this.engine, &this.origin, &first, context)));
-                }
-                let (row, (machine, context)) = this.load(&id).await?;
-                let mut meta = RecordMeta::<M>::of(&this.engine, &this.origin, &row, context);
-                meta.set_key(idempotency_key.clone());
-                let (from, accepts) = (machine.state(), machine.accepts());
-                let target = match machine.apply(event, meta.context_mut()) {
-                    Ok(target) => target,
-                    Err(ApplyError { machine, reason: Some(reason), .. }) => {
-                        return Err(record::refuse(machine, meta, kind, reason));
-                    }
-                    Err(ApplyError { machine, reason: None, .. }) => {
-                        return Err(record::not_accepted(machine, meta, kind, accepts));
-                    }
-                };
-                let wrap = |machine: M, meta| Some(machine.wrap_any(meta));
-                match meta.transition(from, kind, payload.clone(), target, wrap)?.commit().await {
-                    Err(TransitionError::Conflict(_)) if tries < FIRE_TRIES => event = M::decode_event(kind, &payload)?,
-                    decided => return decided,
-                }
-            }
-        })
-    }
-
     /// Reads the instance and calls `decide` with it, again after each [`TransitionError::Conflict`], `tries` times at most. The
     /// last conflict is returned.
     ///
@@ -109,26 +14,32 @@ impl<M: Durable> Machines<M> {
     /// # enum Tab { #[on(add { cents: u64 } => Open, with = add)] #[on(pay => Paid)] Open { cents: u64 }, #[state(end)] Paid }
     /// # fn add(mut open: tab::Open, event: tab::event::Add) -> tab::Open { open.cents += event.cents; open }
     /// # async fn example(tabs: Machines<Tab>) -> Result<(), TransitionError<Tab>> {
-    /// tabs.retry("table 7", 10, async |tab| match tab {
-    ///     tab::AnyRecord::Open(open) if open.cents > 0 => open.pay().await.map(drop),
-    ///     _ => Ok(()), // nothing to pay
+    /// let tip = 150;
+    /// tabs.retry("table 7", 10, |tab| async move {
+    ///     match tab {
+    ///         tab::AnyRecord::Open(open) if open.cents > 0 => open.add(tip).await?.pay().await.map(drop),
+    ///         _ => Ok(()), // nothing to pay
+    ///     }
     /// })
     /// .await
     /// # }
     /// # fn main() {}
     /// ```
     ///
+    /// `decide` is called for each attempt, so an `async move` block inside it takes clones of what it needs:
+    /// `|tab| { let item = item.clone(); async move { … } }`. An async closure can borrow variables of the caller instead:
+    /// `async |tab| … item.clone() …`, without `move`.
+    ///
     /// # Errors
     /// The error of `decide`, except a conflict before the last try; [`TransitionError::NotFound`]; [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// As that of `decide`.
-    pub async fn retry<T>(
-        &self,
-        id: &str,
-        tries: u32,
-        mut decide: impl AsyncFnMut(M::AnyRecord) -> Result<T, TransitionError<M>>,
-    ) -> Result<T, TransitionError<M>> {
+    pub async fn retry<T, F, D>(&self, id: &str, tries: u32, mut decide: D) -> Result<T, TransitionError<M>>
+    where
+        D: FnMut(M::AnyRecord) -> F,
+        F: Future<Output = Result<T, TransitionError<M>>> + Send,
+    {
         let mut left = tries;
         loop {
             left = left.saturating_sub(1);
@@ -136,81 +47,6 @@ impl<M: Durable> Machines<M> {
                 Err(TransitionError::Conflict(_)) if left > 0 => {}
                 decided => return decided,
             }
-        }
-    }
-
-    /// Waits until instance `id` is in `state`, for `timeout` at most. A change by another process is seen too. A state that the
-    /// instance leaves at once can be missed; use [`changes`](Self::changes) to see every transition.
-    ///
-    /// # Errors
-    /// [`WaitError::Timeout`] with the state that it is in, and how its work stands; [`WaitError::Read`].
-    ///
-    /// # Cancel safety
-    /// Has no effects.
-    pub async fn wait_for(&self, id: &str, state: M::State, timeout: Duration) -> Result<M::AnyRecord, WaitError> {
-        self.wait_until(id, timeout, state.as_str(), |now| now == state).await
-    }
-
-    /// Waits until instance `id` is in a state for which `wanted` returns `true`; `what` names that state in the error.
-    ///
-    /// # Errors
-    /// As [`wait_for`](Self::wait_for).
-    ///
-    /// # Cancel safety
-    /// Has no effects.
-    pub async fn wait_until(
-        &self,
-        id: &str,
-        timeout: Duration,
-        what: &'static str,
-        wanted: impl Fn(M::State) -> bool,
-    ) -> Result<M::AnyRecord, WaitError> {
-        let key = Self::key(id);
-        let mut changed = self.engine.notifier.subscribe();
-        let deadline = self.engine.clock.elapsed().saturating_add(timeout);
-        loop {
-            let (row, (machine, context)) = self.load(id).await?;
-            if wanted(machine.state()) {
-                return Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)));
-            }
-            let left = deadline.saturating_sub(self.engine.clock.elapsed());
-            if self.engine.clock.timeout(left, changed_key(&mut changed, &key)).await.is_none() {
-                let state = machine.state().as_str();
-                let (version, why) = (row.version, work_status(M::GRAPH, state, &row, self.engine.clock.now()));
-                return Err(WaitError::Timeout { key, wanted: what, waited: timeout, state, version, why });
-            }
-        }
-    }
-}
-
-/// How the work on `row` stands; `None` if its state is not a `work` state.
-fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option<String> {
-    graph.state(state).filter(|state| state.kind == StateKind::Work)?;
-    let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
-    let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
-    Some(match (&row.parked, &row.owner, pause) {
-        (Some(reason), _, _) => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
-        (None, Some(_), _) => format!("attempt {} is under way", row.attempt),
-        (None, None, Some(pause)) if row.attempt > 0 => {
-            format!("attempt {} failed{error}; the next one begins in {pause:.1?}", row.attempt)
-        }
-        (None, None, Some(pause)) => format!("its worker runs again in {pause:.1?}"),
-        (None, None, None) => format!(
-            "its work is due and no process has claimed it; register `{}` with a runtime (`Builder::machine`), and see \
-             `Runtime::status` there for instances that wait for a slot",
-            row.key.machine
-        ),
-    })
-}
-
-/// Completes when instance `key` may have changed.
-pub(super) async fn changed_key(changed: &mut Receiver<Key>, key: &Key) {
-    loop {
-        match changed.recv().await {
-            Ok(other) if other != *key => {}
-            // Some were missed: read the row.
-            Ok(_) | Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

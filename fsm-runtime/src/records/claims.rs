@@ -1,6 +1,6 @@
 //! Which process works on which instance: the claims in the store, with the leases of their processes.
 
-use super::{Durable, machines::Machines, query::ClaimsQuery};
+use super::{Durable, cursor::List, machines::Machines, query::ClaimsQuery};
 use crate::store::{Key, Lease, Page, Row, Scope, StoreError};
 use std::{collections::HashMap, fmt};
 
@@ -41,13 +41,14 @@ impl<M: Durable> Machines<M> {
     /// workers of this one.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Cursor`] for an `after` that is not the end of a page of this list; otherwise [`StoreError`].
     ///
     /// # Cancel safety
     /// Has no effects.
     pub async fn claims(&self, query: &ClaimsQuery) -> Result<Page<ClaimedInstance>, StoreError> {
         let (machine, store) = (M::GRAPH.machine, &self.engine.store);
-        let after = query.after.as_deref().map(|id| Key::new(machine, id));
+        let list = List::of_claims(machine);
+        let after = list.open(query.after.as_deref())?.map(|id| Key::new(machine, id));
         let keys =
             store.held_by_others(Scope::from(vec![machine.to_owned()]), String::new(), after, query.limit).await?;
         let next = keys.last().filter(|_| keys.len() == query.limit).map(|key| key.id.to_string());
@@ -62,6 +63,6 @@ impl<M: Durable> Machines<M> {
             let by = row.owner.as_deref().and_then(|owner| leases.get(owner)).map(|lease| (*lease).clone());
             ClaimedInstance { row, by }
         });
-        Ok(Page::new(held.collect(), next))
+        Ok(list.close(Page::new(held.collect(), next)))
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Durable;
 use super::{
-    by_id::changed_key,
     error::{ReadError, TransitionError, WaitError},
     machines::Machines,
     transition,
+    waiting::Wait,
 };
 use crate::machine::RowError;
 use crate::{
@@ -252,18 +252,16 @@ impl<M: Durable> Machines<M> {
     /// Has no effects.
     pub async fn wait_for_desired_state(&self, id: &str, timeout: Duration) -> Result<DesiredStateOf<M>, WaitError> {
         let key = Self::key(id);
-        let mut changed = self.engine.notifier.subscribe();
-        let deadline = self.engine.clock.elapsed().saturating_add(timeout);
+        let mut wait = Wait::new(&self.engine, &key, timeout);
         loop {
             let desired =
                 self.desired_state(id).await?.ok_or_else(|| WaitError::NoDesiredState { key: key.clone() })?;
             if desired.is_settled() {
                 return Ok(desired);
             }
-            let left = deadline.saturating_sub(self.engine.clock.elapsed());
-            if self.engine.clock.timeout(left, changed_key(&mut changed, &key)).await.is_none() {
+            if !wait.next().await {
                 let (wanted, state) = (desired.target.as_str(), desired.state.as_str());
-                let version = desired.version;
+                let (key, version) = (key.clone(), desired.version);
                 return Err(WaitError::Timeout { key, wanted, waited: timeout, state, version, why: None });
             }
         }

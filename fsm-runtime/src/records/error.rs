@@ -73,6 +73,35 @@ pub enum WaitError {
         /// How its work stands, if it is in a `work` state.
         why: Option<String>,
     },
+    /// No path of transitions leads from the instance's state to the state that was waited for.
+    #[error(
+        "{key} cannot reach `{wanted}`: it is in `{state}`, version {version}, and no transitions lead from there to `{wanted}`; \
+         use `wait_until_passed` to count a state that it has left"
+    )]
+    Unreachable {
+        /// Which instance.
+        key: Key,
+        /// The state that was waited for.
+        wanted: &'static str,
+        /// The state in which it is.
+        state: &'static str,
+        /// Its version.
+        version: u64,
+    },
+    /// The instance was removed before it reached the state that was waited for.
+    #[error(
+        "{key} was removed in `{state}`, version {version}, and did not reach `{wanted}`; its history has the reason"
+    )]
+    Removed {
+        /// Which instance.
+        key: Key,
+        /// The state that was waited for.
+        wanted: &'static str,
+        /// The state in which it was.
+        state: &'static str,
+        /// Its last version.
+        version: u64,
+    },
     /// The instance has no desired state.
     #[error("no desired state is set for {key}; call `converge` to set one")]
     NoDesiredState {
@@ -90,7 +119,8 @@ impl WaitError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::NoDesiredState { .. } => ErrorKind::NotFound,
+            Self::Unreachable { .. } => ErrorKind::NotAccepted,
+            Self::Removed { .. } | Self::NoDesiredState { .. } => ErrorKind::NotFound,
             Self::Read(error) => error.kind(),
         }
     }
@@ -113,6 +143,14 @@ impl WaitError {
 pub enum TransitionError<M: Durable> {
     /// Another caller changed the instance first. Has the record as it is now.
     Conflict(Conflict<M>),
+    /// An event that was fired by id was not made, because other callers changed the instance first each time, or its turn did not
+    /// come in time.
+    Contended {
+        /// Which instance.
+        key: Key,
+        /// The event.
+        event: M::EventKind,
+    },
     /// An instance with this id exists. Has its record.
     Exists(Conflict<M>),
     /// There is no such instance.
@@ -185,7 +223,7 @@ pub enum TransitionError<M: Durable> {
         /// The bytes that it may have.
         limit: usize,
     },
-    /// Data or payload could not be serialized as JSON.
+    /// Data or payload could not be serialized as JSON, or could not be read back from it. Nothing was stored.
     Codec(CodecError),
     /// The row does not fit the declared machine.
     Row(RowError),
@@ -198,7 +236,7 @@ impl<M: Durable> TransitionError<M> {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Conflict(_) | Self::Contended { .. } => ErrorKind::Conflict,
             Self::Exists(_) => ErrorKind::AlreadyExists,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Refused { .. } => ErrorKind::Refused,
@@ -245,6 +283,10 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 )?;
                 write!(f, "; match on `Conflict::current` and decide again")
             }
+            Self::Contended { key, event } => {
+                write!(f, "`{event}` was not fired on {key}: too many callers change it at the same time; ")?;
+                write!(f, "fire it again later, with fewer callers at a time")
+            }
             Self::Exists(now) => {
                 write!(f, "{} exists already: it is in `{}`, version {}", now.key, now.state, now.version)?;
                 write!(f, "; use the record in the error, or another id")
@@ -279,7 +321,7 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                 "the {what} of {key} has {size} bytes, and the store takes up to {limit}; keep it elsewhere and store where it is, or \
                  raise the limit of the store (`max_value_bytes`)"
             ),
-            Self::Codec(error) => write!(f, "the data cannot be serialized as JSON: {error}"),
+            Self::Codec(error) => write!(f, "the data cannot be stored as JSON: {error}"),
             Self::Row(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
         }

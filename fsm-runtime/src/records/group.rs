@@ -1,20 +1,32 @@
 //! Groups: changes of one or several machines that are made all or none, with the caller's own statements if the store can run
 //! them.
 
-use super::transition::{Completion, Pending, PendingTransition};
-use super::{Durable, error::TransitionError};
-use crate::{
-    engine::Engine,
-    error_kind::ErrorKind,
-    store::{self, Change, Row, StoreError, TransactionalSql, Verdict},
+use super::Durable;
+use super::{
+    fire::FIRE_TRIES,
+    group_error::GroupError,
+    member::{Failure, Member, member},
+    transition::PendingTransition,
 };
-use std::{any::Any, error::Error, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use crate::{
+    engine::{Engine, turns::Turn},
+    error_kind::ErrorKind,
+    store::{self, Change, HistoryEntry, Key, TransactionalSql, Verdict},
+    sync::Mutex,
+};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    sync::Arc,
+};
 use tokio::sync::oneshot;
 
-/// Notifier that are made all or none.
-///
-/// To make a group idempotent, give an idempotency key to one of its changes. If the group was committed under that key before, a
-/// second commit returns [`GroupError::MadeBefore`].
+/// Changes that are made all or none: transitions of records, events that are fired by id, and creations. Each instance can be
+/// changed once.
 ///
 /// ```
 /// # use fsm_runtime::{GroupError, Runtime, prelude::*};
@@ -36,46 +48,48 @@ use tokio::sync::oneshot;
 /// # Ok(()) }
 /// # fn main() {}
 /// ```
+///
+/// # Repeating a group
+///
+/// To make a group idempotent, give an idempotency key to one of its changes. If the group was committed before, a second commit
+/// changes nothing and returns the results of the first, also after a crash. The key has to be unique among the requests for the
+/// instance that it is used on. Changes without a key of their own get one that is derived from it.
+///
+/// Build the group from events by id and creations: a repeated request may find its instances in other states, whose records do not
+/// have the events.
+///
+/// ```
+/// # use fsm_runtime::{GroupError, Runtime, prelude::*};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Cart, durable, derive(Serialize, Deserialize))]
+/// # enum Order { #[on(place => Placed)] Cart, #[state(end)] Placed }
+/// # #[derive(StateMachine)]
+/// # #[fsm(initial = Valid, durable, derive(Serialize, Deserialize))]
+/// # enum Coupon { #[on(redeem => Redeemed)] Valid, #[state(end)] Redeemed }
+/// # async fn example(runtime: Runtime, key: &str) -> Result<(), GroupError> {
+/// let (orders, coupons) = (runtime.machines::<Order>(), runtime.machines::<Coupon>());
+/// let mut group = runtime.group();
+/// let placed = group.add(orders.fire_with_key("o-1", order::event::Place, key));
+/// group.add(coupons.fire("SPRING", coupon::event::Redeem));
+/// let placed = group.commit().await?.take(placed); // the same record each time
+/// # Ok(()) }
+/// # fn main() {}
+/// ```
+///
+/// If some of the changes were made under their keys and others were not, the commit fails with [`GroupError::KeyReused`].
+///
+/// # Contention
+///
+/// Events by id wait for their turn on each instance and are decided again after a conflict, as those of
+/// [`Machines::fire`](crate::Machines::fire) are. A conflict on a record fails the group.
 #[must_use = "nothing happens until it is committed"]
 pub struct Group {
     engine: Arc<Engine>,
-    members: Vec<Member>,
+    members: Vec<Box<dyn Member>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Decide = Box<dyn Complete>;
-/// The change of one member of a group, and what completes it.
-type Member = Pin<Box<dyn Future<Output = Result<(Change, Decide), GroupError>> + Send>>;
-
-/// A [`Completion`] of any machine.
-trait Complete: Send {
-    /// The value for the change's [`Ticket`], from the row that was committed or the verdict that says why none was.
-    fn complete(self: Box<Self>, verdict: Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, (ErrorKind, BoxError)>;
-}
-
-impl<R: Send + 'static, M: Durable> Complete for Completion<R, M> {
-    fn complete(self: Box<Self>, verdict: Result<Row, Verdict>) -> Result<Box<dyn Any + Send>, (ErrorKind, BoxError)> {
-        match Completion::complete(*self, verdict) {
-            Ok(result) => Ok(Box::new(result)),
-            Err(error) => Err((error.kind(), error.into())),
-        }
-    }
-}
-
-async fn member<R: Send + 'static, M: Durable>(
-    change: usize,
-    transition: PendingTransition<R, M>,
-) -> Result<(Change, Decide), GroupError> {
-    let failed = |error: TransitionError<M>| GroupError::Change { change, kind: error.kind(), cause: error.into() };
-    match transition.into_pending() {
-        Pending::Ready(prepared) => Ok((prepared.change, Box::new(prepared.completion))),
-        Pending::Refused(refused) => {
-            let first = refused.made_before().await.map_err(failed)?;
-            Err(GroupError::MadeBefore { change, sequence: first.sequence })
-        }
-        Pending::Failed(error) => Err(failed(*error)),
-    }
-}
 
 /// Stands for the result of one change of a [`Group`].
 #[derive(Debug)]
@@ -86,29 +100,36 @@ impl Group {
         Self { engine, members: Vec::new() }
     }
 
-    /// Adds a change: a record's transition, or a creation. The ticket exchanges for its result after the commit.
-    pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {
-        let change = self.members.len();
-        self.members.push(Box::pin(member(change, transition)));
-        Ticket(change, PhantomData)
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
-    /// Makes all of the changes, or none.
+    /// Adds a change: a record's transition, an event that is fired by id, or a creation. The ticket exchanges for its result after
+    /// the commit.
+    pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {
+        self.members.push(member(transition));
+        Ticket(self.members.len() - 1, PhantomData)
+    }
+
+    /// Makes all of the changes, or none. If the group was committed before under its idempotency key, nothing is changed, and the
+    /// results are those of then.
     ///
     /// # Errors
-    /// [`GroupError`]. Nothing was changed, except after [`StoreError::Indeterminate`], where that is not known.
+    /// [`GroupError`]. Nothing was changed, except after [`StoreError::Indeterminate`](store::StoreError::Indeterminate), where that is
+    /// not known.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, all of the changes are made or none.
     pub async fn commit(self) -> Result<GroupOutput, GroupError> {
-        let Self { engine, members } = self;
-        if members.is_empty() {
+        if self.members.is_empty() {
             return Err(GroupError::Empty);
         }
-        let (changes, decides) = prepare(members).await?;
-        let group = vec![store::Group { changes }];
-        let verdict = engine.commit_groups(group).await?.pop();
-        decide(decides, verdict)
+        let engine = self.engine.clone();
+        self.run(move |changes| {
+            let engine = engine.clone();
+            async move { Ok(engine.commit_group(store::Group { changes }).await?) }
+        })
+        .await
     }
 
     /// Makes all of the changes and runs `statements` in the same transaction, or does nothing.
@@ -116,6 +137,9 @@ impl Group {
     /// `store` is a clone of the store that the runtime was built with; it has to support statements of the caller
     /// ([`TransactionalSql`]). `statements` runs after the changes, while all other changes wait: keep it short. If it fails, the
     /// changes are not made.
+    ///
+    /// The second value is what `statements` returned. It is `None` if the group was committed before under its idempotency key: the
+    /// statements ran then, and do not run again.
     ///
     #[cfg_attr(feature = "sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -136,33 +160,102 @@ impl Group {
     /// ```
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`;
+    /// As [`commit`](Self::commit); [`GroupError::Statements`] with the error of `statements`, also if a statement ended the transaction;
     /// [`GroupError::OtherStore`] if `store` is not the runtime's.
     ///
     /// # Cancel safety
-    /// Dropped half-way, everything is done or nothing.
+    /// If the future is dropped before it is ready, everything is done or nothing.
     pub async fn commit_with<S: TransactionalSql, T: Send + 'static>(
         self,
         store: &S,
         statements: impl FnOnce(&S::Sql<'_>) -> Result<T, BoxError> + Send + 'static,
-    ) -> Result<(GroupOutput, T), GroupError> {
-        let Self { engine, members } = self;
+    ) -> Result<(GroupOutput, Option<T>), GroupError> {
+        let engine = self.engine.clone();
         if !engine.uses(store) {
             return Err(GroupError::OtherStore);
         }
-        let (changes, decides) = prepare(members).await?;
         // The store's closure returns success only: the value is kept here.
         let (put, mut made) = oneshot::channel();
-        let statements = move |sql: &S::Sql<'_>| {
-            let _ = put.send(statements(sql)?);
-            Ok(())
+        // An attempt that ends in a conflict does not run them.
+        let statements = Arc::new(Mutex::new(Some((put, statements))));
+        let output = self
+            .run(move |changes| {
+                let (engine, store, statements) = (engine.clone(), store.clone(), statements.clone());
+                let run = move |sql: &S::Sql<'_>| {
+                    let taken = statements.lock().take();
+                    let (put, statements) = taken.ok_or("they ran in an earlier attempt")?;
+                    let _ = put.send(statements(sql)?);
+                    Ok(())
+                };
+                async move {
+                    let verdict = engine.commit_with(store, store::Group { changes }, Box::new(run)).await?;
+                    verdict.map_err(GroupError::Statements)
+                }
+            })
+            .await?;
+        match (made.try_recv(), output.is_repeated()) {
+            (Ok(made), false) => Ok((output, Some(made))),
+            (_, true) => Ok((output, None)),
+            (Err(_), false) => Err(GroupError::Statements("they did not run".into())),
+        }
+    }
+
+    /// Commits the changes with `submit`, again after a conflict of an event that is fired by id.
+    pub(super) async fn run<F>(self, submit: impl Fn(Vec<Change>) -> F + Send) -> Result<GroupOutput, GroupError>
+    where
+        F: Future<Output = Result<Verdict, GroupError>> + Send,
+    {
+        let Self { engine, mut members } = self;
+        for (place, member) in members.iter_mut().enumerate().filter(|(_, member)| member.key().is_none()) {
+            member.change().await.map_err(|failure| failed(place, failure))?;
+        }
+        each_instance_once(&members)?;
+        let has_key = share_key(&mut members);
+        let _turns = match turns(&engine, by_id(&members)).await {
+            Ok(turns) => turns,
+            Err(late) => return Err(failed(late, members.swap_remove(late).contended())),
         };
-        let verdict = engine.commit_with(store.clone(), store::Group { changes }, Box::new(statements)).await?;
-        let verdict = verdict.map_err(GroupError::Statements)?;
-        let together = decide(decides, Some(verdict))?;
-        match made.try_recv() {
-            Ok(made) => Ok((together, made)),
-            Err(_) => Err(GroupError::Statements("they did not run".into())),
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            if has_key && let Some(first) = committed_before(&mut members).await? {
+                return replay(members, first);
+            }
+            let mut changes = Vec::with_capacity(members.len());
+            for (place, member) in members.iter_mut().enumerate() {
+                changes.push(member.change().await.map_err(|failure| failed(place, failure))?);
+            }
+            let verdict = match submit(changes).await? {
+                Verdict::Committed { rows } => {
+                    let results = members.into_iter().zip(rows).enumerate();
+                    let results = results.map(|(place, (member, row))| {
+                        member.complete(Ok(row)).map(Some).map_err(|failure| failed(place, failure))
+                    });
+                    return Ok(GroupOutput { results: results.collect::<Result<_, _>>()?, repeated: false });
+                }
+                verdict => verdict,
+            };
+            let place = verdict.change().unwrap_or_default();
+            let Some(member) = members.get(place) else {
+                let cause = "the store's verdict names a change that is not in the group";
+                return Err(failed(place, (ErrorKind::Internal, cause.into())));
+            };
+            // A duplicate: the same group was committed since the keys were looked up.
+            let again = matches!(verdict, Verdict::Duplicate { .. })
+                || (matches!(verdict, Verdict::Conflict { current: Some(_), .. }) && member.is_by_id());
+            if again && tries < FIRE_TRIES {
+                continue;
+            }
+            let member = members.swap_remove(place);
+            let failure = if again && member.is_by_id() {
+                member.contended()
+            } else {
+                match member.complete(Err(verdict)) {
+                    Err(failure) => failure,
+                    Ok(_) => (ErrorKind::Internal, "the store's verdict does not fit the change".into()),
+                }
+            };
+            return Err(failed(place, failure));
         }
     }
 }
@@ -173,116 +266,103 @@ impl fmt::Debug for Group {
     }
 }
 
-async fn prepare(members: Vec<Member>) -> Result<(Vec<Change>, Vec<Decide>), GroupError> {
-    let (mut changes, mut decides) = (Vec::new(), Vec::new());
-    for member in members {
-        let (change, decide) = member.await?;
-        changes.push(change);
-        decides.push(decide);
-    }
-    Ok((changes, decides))
+fn failed(change: usize, (kind, cause): Failure) -> GroupError {
+    GroupError::Change { change, kind, cause }
 }
 
-fn decide(mut decides: Vec<Decide>, verdict: Option<Verdict>) -> Result<GroupOutput, GroupError> {
-    let verdict = match verdict {
-        Some(Verdict::Committed { rows }) => {
-            let results = decides.into_iter().zip(rows).enumerate().map(|(change, (decide, row))| {
-                decide.complete(Ok(row)).map(Some).map_err(|(kind, cause)| GroupError::Change { change, kind, cause })
-            });
-            return Ok(GroupOutput(results.collect::<Result<_, _>>()?));
+fn each_instance_once(members: &[Box<dyn Member>]) -> Result<(), GroupError> {
+    let mut places: BTreeMap<&Key, usize> = BTreeMap::new();
+    for (second, member) in members.iter().enumerate() {
+        if let Some(key) = member.key()
+            && let Some(first) = places.insert(key, second)
+        {
+            return Err(GroupError::SameInstance { key: key.clone(), first, second });
         }
-        Some(verdict) => verdict,
-        None => return Err(GroupError::Empty),
-    };
-    let change = verdict.change().unwrap_or_default();
-    if let Verdict::Duplicate { first, .. } = &verdict {
-        return Err(GroupError::MadeBefore { change, sequence: first.sequence });
     }
-    let (kind, cause) = if change < decides.len() {
-        match decides.swap_remove(change).complete(Err(verdict)) {
-            Err(cause) => cause,
-            Ok(_) => (ErrorKind::Internal, "the store's verdict does not fit the change".into()),
+    Ok(())
+}
+
+/// Gives every change an idempotency key if one of them has one. Returns whether that is so.
+///
+/// The keys of other instances are derived from the key and its instance, because callers choose keys that are unique for one
+/// instance only. With several keys, the one of the first instance in order counts, whatever the order of the changes.
+fn share_key(members: &mut [Box<dyn Member>]) -> bool {
+    let keyed = members.iter().filter_map(|member| Some((member.key()?, member.idempotency_key()?)));
+    let Some(shared) = keyed.min().map(|(key, used)| format!("{used} of {key}")) else { return false };
+    for member in members.iter_mut().filter(|member| member.idempotency_key().is_none()) {
+        member.set_idempotency_key(shared.clone());
+    }
+    true
+}
+
+/// The instances that are changed by id, with the places of the changes.
+fn by_id(members: &[Box<dyn Member>]) -> BTreeSet<(Key, usize)> {
+    let by_id = members.iter().enumerate().filter(|(_, member)| member.is_by_id());
+    by_id.filter_map(|(place, member)| Some((member.key()?.clone(), place))).collect()
+}
+
+/// The turns on these instances, in their order, so that two groups do not wait for each other. An error is the place of a change
+/// whose turn did not come.
+async fn turns(engine: &Engine, keys: BTreeSet<(Key, usize)>) -> Result<Vec<Turn<'_>>, usize> {
+    let mut turns = Vec::with_capacity(keys.len());
+    for (key, place) in keys {
+        turns.push(engine.turns.take(&key, &engine.clock).await.ok_or(place)?);
+    }
+    Ok(turns)
+}
+
+/// The history entries of the changes if the group was committed before under its keys.
+async fn committed_before(members: &mut [Box<dyn Member>]) -> Result<Option<Vec<HistoryEntry>>, GroupError> {
+    let first = first(members).await?;
+    if first.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    // The group may have been committed between two look-ups.
+    let first = if first.iter().all(Option::is_some) { first } else { self::first(members).await? };
+    let place = |found: bool| first.iter().position(|first| first.is_some() == found);
+    if let (Some(made), Some(missing)) = (place(true), place(false)) {
+        let key = |place: usize| members.get(place).and_then(|member| member.key().cloned());
+        if let (Some(made_key), Some(missing_key)) = (key(made), key(missing)) {
+            return Err(GroupError::KeyReused { made, made_key, missing, missing_key });
         }
-    } else {
-        (ErrorKind::Internal, "the store's verdict names a change that is not in the group".into())
-    };
-    Err(GroupError::Change { change, kind, cause })
+        return Ok(None);
+    }
+    Ok(first.into_iter().collect())
+}
+
+async fn first(members: &mut [Box<dyn Member>]) -> Result<Vec<Option<HistoryEntry>>, GroupError> {
+    let mut found = Vec::with_capacity(members.len());
+    for (place, member) in members.iter_mut().enumerate() {
+        found.push(member.first().await.map_err(|failure| failed(place, failure))?);
+    }
+    Ok(found)
+}
+
+fn replay(members: Vec<Box<dyn Member>>, first: Vec<HistoryEntry>) -> Result<GroupOutput, GroupError> {
+    let results = members.into_iter().zip(first).enumerate();
+    let results = results
+        .map(|(place, (member, first))| member.replay(first).map(Some).map_err(|failure| failed(place, failure)));
+    Ok(GroupOutput { results: results.collect::<Result<_, _>>()?, repeated: true })
 }
 
 /// The results of a [`Group`] that was committed.
 #[derive(Debug)]
-pub struct GroupOutput(Vec<Option<Box<dyn Any + Send>>>);
+pub struct GroupOutput {
+    results: Vec<Option<Box<dyn Any + Send>>>,
+    repeated: bool,
+}
 
 impl GroupOutput {
     /// The result that `ticket` stands for; `None` for a ticket of another group.
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is good for one result")]
     pub fn take<R: Send + 'static>(&mut self, ticket: Ticket<R>) -> Option<R> {
-        let result = self.0.get_mut(ticket.0)?.take()?;
+        let result = self.results.get_mut(ticket.0)?.take()?;
         result.downcast().ok().map(|result| *result)
     }
-}
 
-/// Why a [`Group`] was not committed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GroupError {
-    /// One of the changes could not be made. `cause` is the [`TransitionError`] of its machine; use `downcast_ref` to get it.
-    #[error("change {change} of the group was not made, so none was: {cause}")]
-    Change {
-        /// Its place in the group, from 0.
-        change: usize,
-        /// The kind of the cause.
-        kind: ErrorKind,
-        /// The cause.
-        cause: BoxError,
-    },
-    /// One of the changes was made before, under its idempotency key. If no other request uses that key, the whole group was
-    /// committed then, with the caller's statements.
-    #[error(
-        "change {change} of the group was made before, under the same idempotency key (history entry {sequence}); nothing was changed; \
-         if an earlier call committed this group, it is complete"
-    )]
-    MadeBefore {
-        /// Its place in the group, from 0.
-        change: usize,
-        /// The sequence of the history entry that was written then.
-        sequence: u64,
-    },
-    /// The caller's own statements failed.
-    #[error("the statements of the group failed, and so nothing was changed: {0}")]
-    Statements(BoxError),
-    /// The store that was given for the caller's own statements is not the one that the runtime was built with.
-    #[error(
-        "the statements are for a store that this runtime does not use; pass a clone of the store that it was built with"
-    )]
-    OtherStore,
-    /// The group has no changes.
-    #[error("the group is empty; `add` a change to it before it is committed")]
-    Empty,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl GroupError {
-    /// What the error means for the caller.
+    /// Whether the group was committed by an earlier call under its idempotency key, and the results are those of then.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Change { kind, .. } => *kind,
-            Self::MadeBefore { .. } => ErrorKind::AlreadyExists,
-            Self::Empty | Self::OtherStore => ErrorKind::Invalid,
-            Self::Store(error) => error.kind(),
-            Self::Statements(_) => ErrorKind::Internal,
-        }
-    }
-
-    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Store(error) => error.is_retryable(),
-            _ => self.kind().can_pass(),
-        }
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{CreateFrom, Durable};
 use super::{
+    cursor::List,
     error::{ReadError, TransitionError},
+    idempotency_key::IntoIdempotencyKey,
     query::{ListQuery, StateCount},
     record::{RawRecord, RecordMeta},
     transition::{self, Completion, PendingTransition, Prepared},
@@ -10,12 +12,13 @@ use super::{
 use crate::machine::convert;
 use crate::{
     engine::Engine,
-    machine::{DurableState, RowError, Seal},
+    machine::{DurableState, RowError, Seal, older},
     store::{
-        Cause, Change, Count, Create, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row, StoreError,
+        Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row,
+        StoreError,
     },
 };
-use fsm_core::{StateMachine, Target};
+use fsm_core::{Name, StateMachine, Target};
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// The longest id, in bytes.
@@ -80,20 +83,22 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// As [`create`](Self::create); [`TransitionError::KeyReused`] if the key was used for another creation. Creations are compared by
     /// the stored name of the state and its JSON, so a release that renames the state or its fields sends another request.
+    ///
+    /// `key` can be an `Option`. With `None`, it is [`create`](Self::create).
     pub fn create_with_key<B>(
         &self,
         id: &str,
         initial: B,
-        key: impl Into<String>,
+        key: impl IntoIdempotencyKey,
     ) -> PendingTransition<M::Record<<M as CreateFrom<B>>::Initial>, M>
     where
         M: CreateFrom<B>,
     {
-        self.make(id, initial, Some(key.into()))
+        self.make(id, initial, key.into_idempotency_key())
     }
 
     // Not an `async fn`: rustc reports a bound that fails on one three times.
-    pub(super) fn make<B>(
+    fn make<B>(
         &self,
         id: &str,
         initial: B,
@@ -108,7 +113,7 @@ impl<M: Durable> Machines<M> {
         }
     }
 
-    fn creation<B>(
+    pub(super) fn creation<B>(
         &self,
         id: &str,
         initial: B,
@@ -191,8 +196,8 @@ impl<M: Durable> Machines<M> {
     /// [`RowError`] in its place: the other items, and the pages after it, do not depend on it.
     ///
     /// # Errors
-    /// [`StoreError::Cursor`] for an `after` that is not the end of a page of a list in the same order; [`StoreError::NoStateIndex`]
-    /// for a list by state or age if the store has no index of states; otherwise [`StoreError`].
+    /// [`StoreError::Cursor`] for an `after` that is not the end of a page of this list; [`StoreError::NoStateIndex`] for a list
+    ///  by state or age if the store has no index of states; otherwise [`StoreError`].
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -210,7 +215,15 @@ impl<M: Durable> Machines<M> {
     /// # Cancel safety
     /// Has no effects.
     pub async fn rows(&self, query: &ListQuery<M::State>) -> Result<Page<Row>, StoreError> {
-        self.engine.store.list(query.filter(M::GRAPH)).await
+        let filter = query.filter(M::GRAPH);
+        let list = List::of(&filter);
+        let after = list.open(filter.after.as_deref())?;
+        let (store, filter) = (&*self.engine.store, Filter { after, ..filter });
+        let page = match query.state() {
+            Some(state) => older::list(store, &self.engine.migrations, M::GRAPH, filter, state.as_str()).await?,
+            None => store.list(filter).await?,
+        };
+        Ok(list.close(page))
     }
 
     /// How many instances are in each state. States without instances are left out. Reads the index of states, an entry for each
@@ -223,8 +236,11 @@ impl<M: Durable> Machines<M> {
     /// Has no effects.
     pub async fn count(&self) -> Result<Vec<StateCount<M::State>>, StoreError> {
         let mut counts: Vec<StateCount<M::State>> = Vec::new();
-        for Count { state, rows, .. } in self.engine.store.count(M::GRAPH.machine.to_owned()).await? {
-            let name = M::GRAPH.state_was(&state).map_or(state, |info| info.name.to_owned());
+        for (known, Count { state, rows, .. }) in
+            older::counts(&*self.engine.store, &self.engine.migrations, M::GRAPH).await?
+        {
+            let known = known.or_else(|| M::GRAPH.state_was(&state).map(|info| info.name));
+            let name = known.map_or(state, str::to_owned);
             match counts.iter_mut().find(|count| count.name == name) {
                 Some(count) => count.instances += rows,
                 None => counts.push(StateCount { state: name.parse().ok(), name, instances: rows }),
@@ -232,6 +248,24 @@ impl<M: Durable> Machines<M> {
         }
         counts.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(counts)
+    }
+
+    /// What was made under an idempotency key: the record of instance `id` as it was after the change with this `key`. `None` if the key
+    /// was not used. A transition of a record that is not the newest is a [`Conflict`](TransitionError::Conflict).
+    ///
+    /// The key of a former instance with this id does not count, unless the id has not been created again.
+    ///
+    /// # Errors
+    /// [`ReadError::Row`] if the entry does not fit the declared machine; [`ReadError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn find_by_key(&self, id: &str, key: &str) -> Result<Option<M::AnyRecord>, ReadError> {
+        let Some(first) = self.engine.store.find_by_idempotency_key(Self::key(id), key.to_owned()).await? else {
+            return Ok(None);
+        };
+        let (machine, context) = convert::decode_entry::<M>(&self.engine.migrations, &first)?;
+        Ok(Some(machine.wrap_any(RecordMeta::of_entry(&self.engine, &self.origin, &first, context))))
     }
 
     /// One page of the history of instance `id`. The history of a removed instance stays readable until it is pruned.

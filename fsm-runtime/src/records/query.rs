@@ -55,7 +55,9 @@ impl<S: Name> ListQuery<S> {
         }
     }
 
-    /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of the state.
+    /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of
+    /// the state, and rows of older schema versions that a [migration](crate::Builder::migrate) brings there from a state that is not
+    /// declared any more.
     pub fn in_state(state: S) -> Self {
         Self { state: Some(state), ..Self::all() }
     }
@@ -93,7 +95,9 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
-    /// Begins at [`Page::next`](crate::store::Page::next) of the page before, which must be of a list in the same order.
+    /// Begins at [`Page::next`](crate::store::Page::next) of the page before. That page must be of the same machine, state, prefix and
+    /// order; only the time of [`entered_before`](Self::entered_before) may differ. Any other text is
+    /// [`StoreError::Cursor`](crate::store::StoreError::Cursor).
     pub fn after(mut self, next: impl Into<String>) -> Self {
         self.after = Some(next.into());
         self
@@ -103,6 +107,10 @@ impl<S: Name> ListQuery<S> {
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.max(1);
         self
+    }
+
+    pub(super) fn state(&self) -> Option<S> {
+        self.state
     }
 
     pub(super) fn filter(&self, graph: &Graph) -> Filter {

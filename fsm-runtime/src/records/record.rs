@@ -3,15 +3,16 @@
 use super::Durable;
 use super::{
     error::TransitionError,
-    transition::{Completion, PendingTransition, Prepared, RefusedWithKey, Wrap},
+    idempotency_key::IntoIdempotencyKey,
+    transition::{Completion, PendingTransition, Prepared, Refused, Wrap},
 };
 use crate::machine::convert;
 use crate::{
-    codec::{same_json, to_json},
+    codec::to_json,
     engine::Engine,
     log::log_key,
     machine::DurableState,
-    store::{Cause, Change, HistoryEntry, Key, Origin, Row, Transition},
+    store::{Cause, Change, HistoryEntry, Key, Origin, Request, Row, Transition},
 };
 use fsm_core::{Accepts, Name, Reason, StateMachine, Target};
 use serde::Serialize;
@@ -92,6 +93,10 @@ impl<M: Durable> RecordMeta<M> {
         &self.key
     }
 
+    pub(super) fn idempotency_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
     pub(super) fn incarnation(&self) -> Uuid {
         self.incarnation
     }
@@ -99,10 +104,6 @@ impl<M: Durable> RecordMeta<M> {
     /// The same instance at another version. An idempotency key is good for one transition.
     pub(super) fn moved_to(self, incarnation: Uuid, version: u64) -> Self {
         Self { incarnation, version, idempotency_key: None, ..self }
-    }
-
-    pub(super) fn with_context(self, context: Box<M::Context>) -> Self {
-        Self { context, ..self }
     }
 
     pub(super) fn into_origin(self) -> (Arc<Engine>, Origin, Key, Option<String>) {
@@ -221,9 +222,11 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     /// [`Machines::fire_with_key`](crate::Machines::fire_with_key) then, which takes the id. Another event or payload under a
     /// used key is [`TransitionError::KeyReused`]. Payloads are compared as JSON: the order of a `HashMap` does not matter, the
     /// order of a `HashSet` does.
+    ///
+    /// `key` can be an `Option`. With `None`, the transition has no key.
     #[must_use]
-    pub fn with_key(mut self, key: impl Into<String>) -> Self {
-        self.meta.idempotency_key = Some(key.into());
+    pub fn with_key(mut self, key: impl IntoIdempotencyKey) -> Self {
+        self.meta.idempotency_key = key.into_idempotency_key();
         self
     }
 
@@ -237,7 +240,9 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
     {
         let Self { state, mut meta } = self;
         let kind = <S::Machine as Accepts<S, E>>::EVENT;
-        let payload = match to_json(&event) {
+        let payload = to_json(&event);
+        let payload = payload.and_then(|it| convert::readable_payload::<S::Machine>(kind, &it).map(|()| it));
+        let payload = match payload {
             Ok(payload) => payload,
             Err(error) => return PendingTransition::failed(error.into()),
         };
@@ -248,36 +253,23 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
             },
             Err(refused) => {
                 let (machine, reason) = (refused.machine.into_enum(), refused.reason);
-                match meta.idempotency_key.clone() {
-                    Some(idempotency_key) => PendingTransition::refused(RefusedWithKey {
-                        meta,
-                        machine,
-                        event: kind,
-                        payload,
-                        reason,
-                        idempotency_key,
-                        wrap,
-                    }),
-                    None => PendingTransition::failed(refuse(machine, meta, kind, reason)),
-                }
+                PendingTransition::refused(Refused { meta, machine, event: kind, payload, reason, wrap })
             }
         }
     }
 }
 
-/// `first`, the entry under an idempotency key, if it is of the same event and payload.
+/// `first`, the entry under `idempotency_key`, if `request` wrote it.
 pub(super) fn same_request<M: Durable>(
     first: HistoryEntry,
-    event: M::EventKind,
-    payload: &str,
-    idempotency_key: String,
+    request: Request<'_>,
+    idempotency_key: &str,
 ) -> Result<HistoryEntry, TransitionError<M>> {
-    let same = first.payload.as_deref().is_some_and(|then| same_json(then, payload));
-    if first.event.as_deref() == Some(event.as_str()) && same {
-        Ok(first)
-    } else {
-        Err(TransitionError::KeyReused { key: first.key, idempotency_key, first: first.event })
+    if request.wrote(&first) {
+        return Ok(first);
     }
+    let idempotency_key = idempotency_key.to_owned();
+    Err(TransitionError::KeyReused { key: first.key, idempotency_key, first: first.event })
 }
 
 /// The error of a guard that refuses. It is an ordinary outcome, logged at level `DEBUG` as a conflict is.

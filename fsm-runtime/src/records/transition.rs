@@ -2,24 +2,27 @@
 
 use super::Durable;
 use super::error::{Conflict, TransitionError};
+use super::fire::ById;
 use super::record::{self, RecordMeta};
 use crate::machine::convert;
 use crate::{
     engine::Engine,
-    store::{Change, HistoryEntry, Key, Origin, Row, Verdict},
+    store::{Change, HistoryEntry, Key, Origin, Request, Row, Verdict},
 };
-use fsm_core::Reason;
+use fsm_core::{Name, Reason};
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::Future,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 /// A transition or a creation of one instance that is not stored yet.
 ///
-/// Nothing is stored until it is awaited, or [added to a group](crate::Group::add) that is committed. The guard has run
-/// when this value exists, and its refusal is the result of the `.await`.
+/// Nothing is stored until it is awaited, or [added to a group](crate::Group::add) that is committed. For a record, the guard has
+/// run when this value exists, and its refusal is the result of the `.await`. For an event that is fired by id, the instance is
+/// read and the guard runs when it is awaited.
 ///
 /// ```
 /// # use fsm_runtime::prelude::*;
@@ -33,63 +36,90 @@ use std::{
 /// # fn main() {}
 /// ```
 ///
-/// Where a [`Future`] is needed, for example by `tokio::spawn`, call [`into_future`](IntoFuture::into_future).
-///
 /// # Cancel safety
 /// If the future is dropped before it is ready, the change is made whole or not at all. Read the instance to see which, or use
 /// an idempotency key and call again.
 #[must_use = "nothing is stored until it is awaited"]
-pub struct PendingTransition<R, M: Durable>(Pending<R, M>);
+pub struct PendingTransition<R, M: Durable> {
+    pending: Option<Pending<R, M>>,
+    /// From the first poll on.
+    commit: Option<Commit<R, M>>,
+}
 
-/// What follows from the guard's answer. Boxed: it is moved through the caller's own future.
+type Commit<R, M> = Pin<Box<dyn Future<Output = Result<R, TransitionError<M>>> + Send>>;
+
+/// What is to be committed. Boxed: it is moved through the caller's own future.
 pub(super) enum Pending<R, M: Durable> {
     /// To be committed.
     Ready(Box<Prepared<R, M>>),
-    /// The guard refused, and there is an idempotency key: what was made under the key before is the answer.
-    Refused(Box<RefusedWithKey<R, M>>),
+    /// An event for whatever state the instance is in.
+    ById(Box<ById<R, M>>),
+    /// The guard refused. With an idempotency key, what was made under the key before is the answer.
+    Refused(Box<Refused<R, M>>),
     Failed(Box<TransitionError<M>>),
 }
 
-impl<R: 'static, M: Durable> PendingTransition<R, M> {
-    pub(super) fn ready(prepared: Prepared<R, M>) -> Self {
-        Self(Pending::Ready(Box::new(prepared)))
-    }
-
-    pub(super) fn refused(refused: RefusedWithKey<R, M>) -> Self {
-        Self(Pending::Refused(Box::new(refused)))
-    }
-
-    pub(super) fn failed(error: TransitionError<M>) -> Self {
-        Self(Pending::Failed(Box::new(error)))
-    }
-
-    pub(super) fn into_pending(self) -> Pending<R, M> {
-        self.0
-    }
-
+impl<R: Send + 'static, M: Durable> Pending<R, M> {
     async fn commit(self) -> Result<R, TransitionError<M>> {
-        match self.0 {
-            Pending::Ready(prepared) => prepared.commit().await,
-            Pending::Refused(refused) => refused.replay().await,
-            Pending::Failed(error) => Err(*error),
+        match self {
+            Self::Ready(prepared) => prepared.commit().await,
+            Self::ById(by_id) => by_id.fire().await,
+            Self::Refused(refused) => refused.replay().await,
+            Self::Failed(error) => Err(*error),
         }
     }
 }
 
-impl<R: 'static, M: Durable> IntoFuture for PendingTransition<R, M> {
-    type Output = Result<R, TransitionError<M>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+impl<R: Send + 'static, M: Durable> PendingTransition<R, M> {
+    pub(super) fn new(pending: Pending<R, M>) -> Self {
+        Self { pending: Some(pending), commit: None }
+    }
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.commit())
+    pub(super) fn ready(prepared: Prepared<R, M>) -> Self {
+        Self::new(Pending::Ready(Box::new(prepared)))
+    }
+
+    pub(super) fn by_id(by_id: ById<R, M>) -> Self {
+        Self::new(Pending::ById(Box::new(by_id)))
+    }
+
+    pub(super) fn refused(refused: Refused<R, M>) -> Self {
+        Self::new(Pending::Refused(Box::new(refused)))
+    }
+
+    pub(super) fn failed(error: TransitionError<M>) -> Self {
+        Self::new(Pending::Failed(Box::new(error)))
+    }
+
+    /// `None` after its first poll.
+    pub(super) fn into_pending(self) -> Option<Pending<R, M>> {
+        self.pending
+    }
+}
+
+impl<R: Send + 'static, M: Durable> Future for PendingTransition<R, M> {
+    type Output = Result<R, TransitionError<M>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(pending) = self.pending.take() {
+            self.commit = Some(Box::pin(pending.commit()));
+        }
+        let Some(commit) = &mut self.commit else { return Poll::Pending };
+        let polled = commit.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.commit = None;
+        }
+        polled
     }
 }
 
 impl<R, M: Durable> fmt::Debug for PendingTransition<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
-            Pending::Ready(_) => "PendingTransition(ready)",
-            Pending::Refused(_) | Pending::Failed(_) => "PendingTransition(refused)",
+        f.write_str(match &self.pending {
+            Some(Pending::Ready(_)) => "PendingTransition(ready)",
+            Some(Pending::ById(_)) => "PendingTransition(by id)",
+            Some(Pending::Refused(_) | Pending::Failed(_)) => "PendingTransition(refused)",
+            None => "PendingTransition(awaited)",
         })
     }
 }
@@ -103,12 +133,33 @@ pub(super) struct Prepared<R, M: Durable> {
     pub(super) completion: Completion<R, M>,
 }
 
-impl<R: 'static, M: Durable> Prepared<R, M> {
+impl<R: Send + 'static, M: Durable> Prepared<R, M> {
     /// Commits the change alone.
     pub(super) async fn commit(self) -> Result<R, TransitionError<M>> {
         let Self { change, completion } = self;
         let verdict = completion.meta.engine().commit_row(change).await?;
         completion.complete(verdict)
+    }
+
+    /// Gives it an idempotency key.
+    pub(super) fn set_key(&mut self, idempotency_key: String) {
+        match &mut self.change {
+            Change::Create(create) => create.idempotency_key = Some(idempotency_key.clone()),
+            Change::Transition(transition) => transition.idempotency_key = Some(idempotency_key.clone()),
+            _ => return,
+        }
+        self.completion.meta.set_key(Some(idempotency_key));
+    }
+
+    /// The history entry that the same request wrote under its key; `None` if the key was not used.
+    pub(super) async fn first(&self) -> Result<Option<HistoryEntry>, TransitionError<M>> {
+        let (meta, request) = (&self.completion.meta, Request::of(&self.change));
+        let (Some(used), Some(request)) = (meta.idempotency_key(), request) else { return Ok(None) };
+        // A repeated creation does not know the incarnation of the first one.
+        let incarnation = (!self.completion.creates).then(|| meta.incarnation());
+        let first = meta.engine().store.find_by_idempotency_key(meta.key().clone(), used.to_owned()).await?;
+        let first = first.filter(|first| incarnation.is_none_or(|incarnation| incarnation == first.incarnation));
+        first.map(|first| record::same_request(first, request, used)).transpose()
     }
 }
 
@@ -130,7 +181,10 @@ impl<R, M: Durable> Completion<R, M> {
             Ok(row) => wrap(target, meta.moved_to(row.incarnation, row.version)).ok_or_else(|| {
                 TransitionError::Unstorable { key: row.key, reason: "the target is in another state".to_owned() }
             }),
-            Err(Verdict::Duplicate { first, .. }) => replayed(meta, &first, wrap),
+            Err(Verdict::Duplicate { first, .. }) => {
+                let (engine, origin, ..) = meta.into_origin();
+                replayed(&engine, &origin, &first, wrap)
+            }
             Err(verdict) => {
                 let (engine, origin, key, idempotency_key) = meta.into_origin();
                 Err(match missed(&engine, &origin, key, idempotency_key, verdict) {
@@ -142,62 +196,66 @@ impl<R, M: Durable> Completion<R, M> {
     }
 }
 
-/// A request that a guard refuses now, and that may have been made before under its idempotency key.
-pub(super) struct RefusedWithKey<R, M: Durable> {
+/// A request that a guard refuses now. It may have been made before, under its idempotency key.
+pub(super) struct Refused<R, M: Durable> {
     pub(super) meta: RecordMeta<M>,
     pub(super) machine: M,
     pub(super) event: M::EventKind,
     pub(super) payload: String,
     pub(super) reason: Reason,
-    pub(super) idempotency_key: String,
     pub(super) wrap: Wrap<R, M>,
 }
 
-impl<R, M: Durable> RefusedWithKey<R, M> {
+impl<R, M: Durable> Refused<R, M> {
     /// What was made under the key, decoded; otherwise the refusal.
     async fn replay(self) -> Result<R, TransitionError<M>> {
-        let first = self.first().await;
-        let Self { meta, machine, event, payload, reason, idempotency_key, wrap } = self;
-        match first? {
-            Some(first) => replayed(meta, &record::same_request(first, event, &payload, idempotency_key)?, wrap),
-            None => Err(record::refuse(machine, meta, event, reason)),
+        let first = self.first();
+        match first.await? {
+            Some(first) => self.result(&first),
+            None => Err(self.refuse()),
         }
     }
 
-    /// The history entry that was made under the key; otherwise the refusal.
-    pub(super) async fn made_before(self) -> Result<HistoryEntry, TransitionError<M>> {
-        let first = self.first().await;
-        let Self { meta, machine, event, payload, reason, idempotency_key, .. } = self;
-        match first? {
-            Some(first) => record::same_request(first, event, &payload, idempotency_key),
-            None => Err(record::refuse(machine, meta, event, reason)),
-        }
+    /// The result of the first request with the same key.
+    pub(super) fn result(self, first: &HistoryEntry) -> Result<R, TransitionError<M>> {
+        let (engine, origin, ..) = self.meta.into_origin();
+        replayed(&engine, &origin, first, self.wrap)
     }
 
-    /// What stands under the key in this incarnation of the instance.
-    fn first(&self) -> impl Future<Output = Result<Option<HistoryEntry>, TransitionError<M>>> + Send + use<R, M> {
-        let (engine, key) = (self.meta.engine().clone(), self.meta.key().clone());
-        let (incarnation, idempotency_key) = (self.meta.incarnation(), self.idempotency_key.clone());
+    pub(super) fn refuse(self) -> TransitionError<M> {
+        record::refuse(self.machine, self.meta, self.event, self.reason)
+    }
+
+    /// The history entry that the same request wrote under its key in this incarnation; `None` if there is none.
+    pub(super) fn first(
+        &self,
+    ) -> impl Future<Output = Result<Option<HistoryEntry>, TransitionError<M>>> + Send + use<R, M> {
+        let (engine, key, incarnation) = (self.meta.engine().clone(), self.meta.key().clone(), self.meta.incarnation());
+        let used = self.meta.idempotency_key().map(str::to_owned);
+        let (event, payload) = (self.event, self.payload.clone());
         async move {
-            let first = engine.store.find_by_idempotency_key(key, idempotency_key).await?;
-            Ok(first.filter(|first| first.incarnation == incarnation))
+            let Some(used) = used else { return Ok(None) };
+            let first = engine.store.find_by_idempotency_key(key, used.clone()).await?;
+            let first = first.filter(|first| first.incarnation == incarnation);
+            let request = Request::Event { event: event.as_str(), payload: &payload };
+            first.map(|first| record::same_request(first, request, &used)).transpose()
         }
     }
 }
 
 /// The result of the first request with the same idempotency key.
-fn replayed<R, M: Durable>(
-    meta: RecordMeta<M>,
+pub(super) fn replayed<R, M: Durable>(
+    engine: &Arc<Engine>,
+    origin: &Origin,
     first: &HistoryEntry,
     wrap: Wrap<R, M>,
 ) -> Result<R, TransitionError<M>> {
-    let (machine, context) = convert::decode_entry::<M>(&meta.engine().migrations, first)?;
-    let reused = TransitionError::KeyReused {
+    let (machine, context) = convert::decode_entry::<M>(&engine.migrations, first)?;
+    wrap(machine, RecordMeta::of_entry(engine, origin, first, context)).ok_or_else(|| TransitionError::KeyReused {
         key: first.key.clone(),
         idempotency_key: first.idempotency_key.clone().unwrap_or_default(),
         first: first.event.clone(),
-    };
-    wrap(machine, meta.moved_to(first.incarnation, first.version).with_context(context)).ok_or(reused)
+    })
 }
 
 /// The error that a verdict other than `Committed` means for the caller.

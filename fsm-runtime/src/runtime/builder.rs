@@ -1,9 +1,9 @@
 //! The builder of a runtime: settings, the checks before the start, and the start.
 
 use super::{Inner, Runtime, StartError};
-use super::{Retention, compatibility::check, rearm::arm, retention::prune_loop};
+use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
-    clock::Clock,
+    clock::{Clock, FOREVER, TOO_LONG},
     controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
     engine::{
         Engine,
@@ -11,10 +11,11 @@ use crate::{
         definitions::Definitions,
         notify::Notifier,
         store_health::{OpenCalls, StoreHealth},
+        turns::Turns,
     },
     machine::{Migrations, OldState, Unknown, WorkState},
     records::Durable,
-    store::{Renewal, Store, StoreError},
+    store::{Renewal, Scope, Store, StoreError},
     supervisor::Supervisor,
     sync::Mutex,
     worker::WorkedBy,
@@ -80,6 +81,7 @@ impl Builder {
     /// How often the store is scanned for due work, besides change notifications: every 5 s by default.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.check("poll_interval", !interval.is_zero(), "an interval of zero would scan without end");
+        self.check("poll_interval", interval <= FOREVER, TOO_LONG);
         self.settings.poll_interval = interval;
         self
     }
@@ -89,6 +91,7 @@ impl Builder {
     /// after two thirds of it and aborted before it ends. On the same machine, a process that has ended is noticed at once.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
+        self.check("lease_ttl", ttl <= FOREVER, TOO_LONG);
         self.settings.lease_ttl = ttl;
         self
     }
@@ -105,6 +108,7 @@ impl Builder {
 
     /// How long a cancelled worker may take before it is aborted: 5 s by default.
     pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.check("grace_period", grace <= FOREVER, TOO_LONG);
         self.settings.limits.grace_period = grace;
         self
     }
@@ -113,6 +117,7 @@ impl Builder {
     /// 1 s and 5 min by default. Each wait is a random part of that (full jitter).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.check("backoff", first <= longest, "the first wait cannot be longer than the longest");
+        self.check("backoff", longest <= FOREVER, TOO_LONG);
         self.settings.limits.backoff.first = first;
         self.settings.limits.backoff.longest = longest;
         self
@@ -228,15 +233,16 @@ impl Builder {
         let unknown = Unknown::new(tolerant);
         let health = Arc::new(HealthRegistry::new(clock.clone()));
         let engine = Arc::new(Engine {
+            notifier: Notifier::linked(store.local_changes()),
             store,
             clock,
-            notifier: Notifier::new(),
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
             health,
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
+            turns: Turns::default(),
             closing: CancellationToken::new(),
         });
         let store = &engine.store;
@@ -253,7 +259,7 @@ impl Builder {
             None
         } else {
             for driver in drivers.values() {
-                check(&**store, &engine.migrations, driver.graph(), &engine.unknown).await?;
+                check(&**store, &engine.migrations, &**driver, &engine.unknown).await?;
             }
             for driver in drivers.values() {
                 arm(&engine, driver.graph()).await?;
@@ -266,7 +272,8 @@ impl Builder {
             let me = Renewal { owner, holder: holder(), ttl: settings.lease_ttl };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
-        let beside = beside(&engine, foreign, newest, retention, &graphs).await?;
+        let scope = controller.as_ref().map(Controller::scope);
+        let beside = beside(&engine, foreign, newest, retention, &graphs, scope).await?;
         Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
     }
 }
@@ -280,13 +287,14 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Starts the tasks beside the controller: following the changes of other processes, and pruning.
+/// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.
 async fn beside(
     engine: &Arc<Engine>,
     foreign: broadcast::Receiver<u64>,
     newest: u64,
     retention: Retention,
     graphs: &[&'static Graph],
+    scope: Option<Scope>,
 ) -> Result<Supervisor, StoreError> {
     let follow = {
         let (engine, position) = (engine.clone(), Arc::new(AtomicU64::new(newest)));
@@ -303,6 +311,13 @@ async fn beside(
         move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
     let parts = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let parts = match (engine.clock.automatic(), scope) {
+        (Some(clock), Some(scope)) => {
+            let engine = engine.clone();
+            parts.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
+        }
+        _ => parts,
+    };
     let started = parts.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }

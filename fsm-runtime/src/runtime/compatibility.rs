@@ -2,8 +2,12 @@
 
 use super::StartError;
 use crate::{
-    machine::{Migrations, Unknown, knows},
-    store::{Count, InUse, Key, Store, StoreError},
+    controller::Driver,
+    machine::{
+        Migrations, Unknown, knows,
+        older::{self, each_row, moved_by_steps},
+    },
+    store::{Count, InUse, Key, Row, Store, StoreError},
 };
 use fsm_core::Graph;
 
@@ -22,21 +26,47 @@ pub struct UnknownRows {
     pub rows: u64,
 }
 
+/// How many rows an error names.
+const NAMED: usize = 10;
+
 /// Whether every row of the machine can be read with this graph. Unknown rows are only reported if they are tolerated.
 pub(crate) async fn check(
     store: &dyn Store,
     migrations: &Migrations,
-    graph: &'static Graph,
+    driver: &dyn Driver,
     unknown: &Unknown,
 ) -> Result<(), StartError> {
+    let graph = driver.graph();
     let in_use = store.states_in_use(graph.machine.to_owned()).await?;
     if let Some(refusal) = refusal(&in_use, migrations, graph, unknown.is_tolerated()) {
         return Err(refusal);
     }
     for InUse { state, schema, example } in in_use.iter().filter(|it| !knows(graph, &it.state, it.schema)) {
-        unknown.report(example, state, *schema, graph);
+        if !moved_by_steps(graph, state, *schema) {
+            unknown.report(example, state, *schema, graph);
+        } else if !unknown.is_tolerated() {
+            migratable(store, migrations, driver, state, *schema).await?;
+        }
     }
     Ok(())
+}
+
+/// Whether the steps bring every row in `state`, which is not declared any more, to a declared state.
+async fn migratable(
+    store: &dyn Store,
+    migrations: &Migrations,
+    driver: &dyn Driver,
+    state: &str,
+    schema: u32,
+) -> Result<(), StartError> {
+    let (machine, known) = (driver.graph().machine, driver.graph().version);
+    let mut rows: Vec<(Key, String)> = Vec::new();
+    let read = |row: Row| {
+        rows.extend(driver.unreadable(migrations, &row).map(|why| (row.key, why)));
+        rows.len() < NAMED
+    };
+    each_row(store, machine, state, schema, read).await?;
+    if rows.is_empty() { Ok(()) } else { Err(StartError::Unmigrated { machine, known, rows }) }
 }
 
 /// Why the rows cannot be read, the first that applies: a missing migration, a newer schema version, an unknown state. Names all rows of
@@ -59,7 +89,9 @@ fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tol
         return Some(StartError::Newer { machine, known, rows: newer });
     }
     let mut states: Vec<(String, Key)> = Vec::new();
-    for InUse { state, example, .. } in in_use.iter().filter(|it| graph.state_was(&it.state).is_none()) {
+    // The rows of older versions are migrated one by one.
+    let unknown = |it: &&InUse| graph.state_was(&it.state).is_none() && it.schema >= known;
+    for InUse { state, example, .. } in in_use.iter().filter(unknown) {
         if states.last().is_none_or(|(last, _)| last != state) {
             states.push((state.clone(), example.clone()));
         }
@@ -68,11 +100,15 @@ fn refusal(in_use: &[InUse], migrations: &Migrations, graph: &'static Graph, tol
 }
 
 /// The rows of the machine that this code does not know, counted.
-pub(crate) async fn unknown_rows(store: &dyn Store, graph: &'static Graph) -> Result<Vec<UnknownRows>, StoreError> {
+pub(crate) async fn unknown_rows(
+    store: &dyn Store,
+    migrations: &Migrations,
+    graph: &'static Graph,
+) -> Result<Vec<UnknownRows>, StoreError> {
     let machine = graph.machine;
-    let counts = store.count(machine.to_owned()).await?.into_iter();
-    let unknown = counts.filter(|count| !knows(graph, &count.state, count.schema));
-    Ok(unknown.map(|Count { state, schema, rows }| UnknownRows { machine, state, schema, rows }).collect())
+    let counts = older::counts(store, migrations, graph).await?.into_iter();
+    let unknown = counts.filter(|(known, _)| known.is_none());
+    Ok(unknown.map(|(_, Count { state, schema, rows })| UnknownRows { machine, state, schema, rows }).collect())
 }
 
 #[cfg(test)]
@@ -101,11 +137,11 @@ mod tests {
 
     #[test]
     fn each_unknown_state_is_listed_once() {
-        let in_use = [rows("A", 2), rows("X", 1), rows("X", 2), rows("Y", 2)];
+        let in_use = [rows("A", 2), rows("W", 1), rows("X", 1), rows("X", 2), rows("Y", 2)];
         let Some(StartError::UnknownStates { states, .. }) = refusal(&in_use, &migrations(), &GRAPH, false) else {
             panic!()
         };
-        assert_eq!(states, [("X".into(), Key::new("M", "X1")), ("Y".into(), Key::new("M", "Y2"))]);
+        assert_eq!(states, [("X".into(), Key::new("M", "X2")), ("Y".into(), Key::new("M", "Y2"))]);
     }
 
     #[test]

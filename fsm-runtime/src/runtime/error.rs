@@ -55,6 +55,21 @@ pub enum StartError {
         /// Each state and version in which rows stand that need one of these, with an example.
         rows: Vec<InUse>,
     },
+    /// Rows were written by older code in states that are not declared any more, and the migrations do not bring them to a declared
+    /// state.
+    #[error(
+        "rows of `{machine}` cannot be migrated to schema version {known}: {}; correct the steps that are given to \
+         `Builder::migrate`",
+        rows.iter().map(|(_, why)| why.as_str()).collect::<Vec<_>>().join("; ")
+    )]
+    Unmigrated {
+        /// The machine.
+        machine: &'static str,
+        /// The version in the declaration.
+        known: u32,
+        /// The first rows that cannot be migrated, each with the reason: ten at most.
+        rows: Vec<(Key, String)>,
+    },
     /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
     /// them cannot be found to be woken.
     #[error(

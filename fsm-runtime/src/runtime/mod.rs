@@ -1,5 +1,6 @@
 //! The started runtime: its handles, its status, its shutdown.
 
+mod auto_clock;
 mod builder;
 pub(crate) mod compatibility;
 mod error;
@@ -13,11 +14,12 @@ pub use retention::Retention;
 
 use self::compatibility::unknown_rows;
 use crate::{
+    clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
     engine::Engine,
     records::{Durable, Group, Machines},
     store::{Lease, Origin, Store, StoreError},
-    subscription::{StartPosition, SubscribeError, Subscription},
+    subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
 };
 use fsm_core::Graph;
@@ -41,7 +43,7 @@ struct Inner {
     controller: Option<Controller>,
     /// Of the registered machines.
     graphs: Vec<&'static Graph>,
-    /// What follows other processes' changes, and what forgets what is old. Ends when it is dropped.
+    /// The background tasks beside the controller. They end when it is dropped.
     _beside: Supervisor,
 }
 
@@ -81,6 +83,30 @@ impl Runtime {
         Subscription::new(self.0.engine.clone(), name, start).await
     }
 
+    /// Removes the stored position of subscriber `name`. Returns whether there was one. Stop its [`Subscription`] first: an
+    /// acknowledgement stores a position again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the position is removed or not. Calling it again is safe.
+    pub async fn unsubscribe(&self, name: &str) -> Result<bool, StoreError> {
+        self.0.engine.store.remove_position(name.to_owned()).await
+    }
+
+    /// Follows all changes of the store from `start`, without a name and without a stored position. For one machine or instance, and
+    /// typed changes, use [`Machines::changes`].
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`].
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub async fn changes(&self, start: StartPosition) -> Result<EntryStream, SubscribeError> {
+        EntryStream::new(self.0.engine.clone(), start).await
+    }
+
     /// The rows of the registered machines that this code does not know and leaves unchanged, counted by state and schema version.
     /// Reads the index of states, an entry for each instance.
     ///
@@ -92,7 +118,7 @@ impl Runtime {
     pub async fn unknown_rows(&self) -> Result<Vec<UnknownRows>, StoreError> {
         let mut found = Vec::new();
         for graph in &self.0.graphs {
-            found.extend(unknown_rows(&*self.0.engine.store, graph).await?);
+            found.extend(unknown_rows(&*self.0.engine.store, &self.0.engine.migrations, graph).await?);
         }
         Ok(found)
     }
@@ -174,6 +200,64 @@ impl Runtime {
         }
     }
 
+    /// For tests: lets `duration` of the clock's time pass, and does the work of the registered machines that falls due in it. The clock
+    /// stops at each due time until nothing is due or running, as with [`run_until_idle`](Self::run_until_idle), so a test need not
+    /// compute due times. Returns the time of the next due work or timer after that, if there is any.
+    ///
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+    /// # use fsm_runtime::{clock::ManualClock, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::{Duration, SystemTime};
+    /// #[derive(StateMachine)]
+    /// #[fsm(initial = Trial, durable, derive(Serialize, Deserialize))]
+    /// enum Account {
+    ///     #[on(expire => Warned)]
+    ///     #[after("14d", expire)]
+    ///     Trial,
+    ///     #[on(expire => Closed)]
+    ///     #[after("14d", expire)]
+    ///     Warned,
+    ///     #[state(end)]
+    ///     Closed,
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+    /// let runtime = Runtime::builder(Sqlite::in_memory()?).clock(clock.clock()).machine::<Account, _>(()).start().await?;
+    /// let accounts = runtime.machines::<Account>();
+    /// accounts.create("ada", account::Trial).await?;
+    /// runtime.run_for(&clock, 20 * day).await?;
+    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Warned);
+    /// runtime.run_for(&clock, 365 * day).await?;
+    /// assert_eq!(accounts.get("ada").await?.state(), account::State::Closed);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`IdleError`]; [`IdleError::OtherClock`] if the runtime does not use `clock`.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, only a part of the time has passed.
+    pub async fn run_for(&self, clock: &ManualClock, duration: Duration) -> Result<Option<SystemTime>, IdleError> {
+        let now = &self.0.engine.clock;
+        if !clock.moves(now) {
+            return Err(IdleError::OtherClock);
+        }
+        let begin = now.elapsed();
+        let end = begin.saturating_add(duration);
+        loop {
+            let next = self.run_until_idle().await?;
+            let left = end.saturating_sub(now.elapsed());
+            let until_next = next.map(|next| next.duration_since(now.now()).unwrap_or_default());
+            match until_next.filter(|until_next| *until_next <= left) {
+                Some(until_next) => clock.advance(until_next),
+                None if left.is_zero() => return Ok(next),
+                None => clock.advance(left),
+            }
+        }
+    }
+
     /// Stops the work. No new claims are made, and running workers see [`draining`](crate::RawTask::draining). Workers that still run
     /// after `timeout` are cancelled, and aborted after the grace period. Claims are given back, so that the next process takes the
     /// work over without counting the attempt. Streams of changes end at once. The handles can still read and write afterwards.
@@ -192,6 +276,26 @@ impl Runtime {
 }
 
 impl Runtime {
+    /// Completes when the shutdown begins, or when the last handle of the runtime is dropped. The future does not hold the
+    /// runtime. Streams of changes end at the same time.
+    ///
+    /// A server that is given it as its shutdown signal stops together with the runtime; `docs/http.md` shows that for axum.
+    ///
+    /// ```
+    /// # use fsm_runtime::prelude::*;
+    /// # async fn serve(_shutdown: impl Future<Output = ()> + Send + 'static) {}
+    /// # async fn example(runtime: Runtime) {
+    /// let server = tokio::spawn(serve(runtime.stopping()));
+    /// runtime.shutdown(std::time::Duration::from_secs(10)).await;
+    /// # drop(server); }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.0.engine.closing.clone().cancelled_owned()
+    }
+
     /// Waits until the work has ended: after a [`shutdown`](Self::shutdown), or because the runtime itself failed too often, for example
     /// by a `tracing` layer that panics; [`failed`](Shutdown::failed) says which. Before that, the runtime restarts by itself, and
     /// [`status`](Self::status) has the number of restarts. A program that is useless without its workers waits for this and exits, so

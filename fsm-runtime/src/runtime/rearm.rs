@@ -3,7 +3,8 @@
 use super::StartError;
 use crate::{
     engine::Engine,
-    store::{Arm, Change, Filter, Row},
+    machine::older::{self, each_row, moved_by_steps},
+    store::{Arm, Change, Filter, InUse, Row},
 };
 use fsm_core::{Graph, StateKind};
 use serde_json::Value;
@@ -31,7 +32,9 @@ pub(crate) async fn arm(engine: &Engine, graph: &'static Graph) -> Result<(), St
         return Ok(());
     }
     // If the last declaration cannot be read, every row is read.
-    let gains = gains(&serde_json::from_str(&last.graph).unwrap_or_default(), graph);
+    let last_graph = serde_json::from_str(&last.graph).unwrap_or_default();
+    let gains = gains(&last_graph, graph);
+    arm_moved(engine, graph, &last_graph).await?;
     if gains.is_empty() {
         return Ok(());
     }
@@ -44,6 +47,36 @@ pub(crate) async fn arm(engine: &Engine, graph: &'static Graph) -> Result<(), St
             tracing::info!(
                 %machine, state = gain.state, work = gain.work, timer = ?gain.timer, rows = armed,
                 "rows that were in the state before it got work or a timer were armed"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Arms the rows of older schema versions in states that are not declared any more: a migration brings them to a state that may have
+/// work, or a timer that their own had not.
+async fn arm_moved(engine: &Engine, graph: &'static Graph, last: &Value) -> Result<(), StartError> {
+    let had_timer = |state: &str| {
+        let states = last["states"].as_array().into_iter().flatten();
+        states.into_iter().any(|it| it["name"] == *state && !it["timer"].is_null())
+    };
+    let in_use = engine.store.states_in_use(graph.machine.to_owned()).await?;
+    for InUse { state, schema, .. } in in_use.iter().filter(|it| moved_by_steps(graph, &it.state, it.schema)) {
+        let timer = !had_timer(state);
+        let mut armed: Vec<Change> = Vec::new();
+        let arm = |row: Row| {
+            let now = older::present(&engine.migrations, graph, row.clone());
+            armed.extend(older::arming(graph, &row, &now, timer).map(Change::Arm));
+            true
+        };
+        each_row(&*engine.store, graph.machine, state, *schema, arm).await?;
+        for page in armed.chunks(PAGE) {
+            engine.store.commit(page.iter().cloned().map(Into::into).collect(), engine.clock.now()).await?;
+        }
+        if !armed.is_empty() {
+            tracing::info!(
+                machine = %graph.machine, %state, rows = armed.len(),
+                "rows that a migration moves to another state were armed"
             );
         }
     }

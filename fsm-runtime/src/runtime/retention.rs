@@ -1,6 +1,7 @@
 //! Pruning: old history, idempotency keys and ended instances, in small batches.
 
 use crate::{
+    clock::{FOREVER, TOO_LONG},
     engine::Engine,
     store::{Prune, StoreError},
 };
@@ -44,6 +45,9 @@ impl Retention {
 
     /// Why the settings are not valid, if they are not.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
+        if [self.history, self.keys, self.ended].into_iter().flatten().any(|keep| keep > FOREVER) {
+            return Some(TOO_LONG);
+        }
         match (self.history, self.keys) {
             (Some(_), None) => Some("`history` needs `keys`, because idempotency keys refer to history entries"),
             (Some(history), Some(keys)) if keys > history => Some("`keys` cannot be longer than `history`"),

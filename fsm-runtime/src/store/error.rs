@@ -54,10 +54,22 @@ pub enum OpenError {
         file: PathBuf,
     },
     /// The SQLite that was linked has known defects.
-    #[error("SQLite {found} can damage a database in WAL mode; link 3.51.3 or newer (the `bundled` one is)")]
+    #[error(
+        "SQLite {found} is linked, which can damage a file in WAL mode; needed is 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
+         the same fix): build without `LIBSQLITE3_SYS_USE_PKG_CONFIG` and `SQLITE3_LIB_DIR`, so that the bundled SQLite is linked, or \
+         install a newer SQLite where they point"
+    )]
     SqliteTooOld {
         /// The version that was linked.
         found: &'static str,
+    },
+    /// An option is out of range.
+    #[error("`Sqlite::options().{option}(…)`: {why}")]
+    Option {
+        /// The method of [`SqliteOptions`](crate::store::sqlite::SqliteOptions).
+        option: &'static str,
+        /// What is wrong with the value.
+        why: &'static str,
     },
     /// The file or its folder could not be used.
     #[error("{} cannot be opened: {cause}", file.display())]
@@ -152,8 +164,11 @@ pub enum StoreError {
         /// The cause.
         cause: String,
     },
-    /// What was given as the beginning of a page is where no page ended.
-    #[error("`{cursor}` is where no page of this list ended; give back what `Page::next` held")]
+    /// The beginning of a page is not the end of a page of the same list.
+    #[error(
+        "`{cursor}` is not a cursor of this list; pass `Page::next` of the page before, which must be of the same machine with the \
+         same filter"
+    )]
     Cursor {
         /// What was given.
         cursor: String,
@@ -206,7 +221,7 @@ impl OpenError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Busy { .. } => ErrorKind::Unavailable,
-            Self::NotADatabase { .. } | Self::NotAStore { .. } => ErrorKind::Invalid,
+            Self::NotADatabase { .. } | Self::NotAStore { .. } | Self::Option { .. } => ErrorKind::Invalid,
             Self::Newer { .. } | Self::Damaged { .. } | Self::SqliteTooOld { .. } | Self::Unusable { .. } => {
                 ErrorKind::Internal
             }

@@ -14,9 +14,12 @@ mod change;
 pub mod contract;
 mod error;
 mod history;
+mod key_text;
 mod lease;
 mod limits;
+mod local_changes;
 mod query;
+mod request;
 mod row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -29,10 +32,14 @@ pub use change::{
 };
 pub use error::{OpenError, RestoreError, StoreError};
 pub use history::{HistoryEntry, HistoryKind};
+pub use key_text::KeyText;
 pub use lease::{Lease, PresenceError, Renewal};
 pub(crate) use limits::shortened;
 pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
+pub(crate) use local_changes::ChangeListener;
+pub use local_changes::LocalChanges;
 pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
+pub(crate) use request::Request;
 pub use row::{Key, Row};
 pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;
@@ -126,6 +133,9 @@ pub trait Store: Any + Send + Sync {
     /// Saves a subscriber's position if it is after the saved one. Idempotent.
     fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()>;
 
+    /// Removes a subscriber's saved position. Returns whether there was one.
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool>;
+
     /// Removes one batch of old data and returns how much it removed; 0 if nothing is left to remove.
     ///
     /// # Errors
@@ -153,9 +163,12 @@ pub trait Store: Any + Send + Sync {
     /// The definition that a controller has stored last for `machine`; if there is none, one that a client stored.
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>>;
 
-    /// Notifies of commits by others (another process, say). Notifications coalesce, and the last one is never lost. The value is
+    /// Notifies of commits that were not made through this store object, such as those of other processes. Notifications coalesce, and the last one is never lost. The value is
     /// a sequence: all history entries up to it were written through this object, or were covered by an earlier notification.
     fn foreign_changes(&self) -> broadcast::Receiver<u64>;
+
+    /// The link between the runtimes that use this store object. All handles of the object return the same one.
+    fn local_changes(&self) -> &LocalChanges;
 
     /// Grants or extends a lease for each process, for `ttl` from now on, and returns the leases. May remove lapsed leases whose
     /// owners have no rows.

@@ -1,6 +1,7 @@
 //! Keys and rows.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use super::key_text::KeyText;
+use std::{fmt, time::SystemTime};
 use uuid::Uuid;
 
 /// Identifies an instance: the name of its machine, and its id.
@@ -8,14 +9,14 @@ use uuid::Uuid;
 #[non_exhaustive]
 pub struct Key {
     /// The name of the machine.
-    pub machine: Arc<str>,
+    pub machine: KeyText,
     /// The id, unique within the machine.
-    pub id: Arc<str>,
+    pub id: KeyText,
 }
 
 impl Key {
     /// The key of instance `id` of `machine`.
-    pub fn new(machine: impl Into<Arc<str>>, id: impl Into<Arc<str>>) -> Self {
+    pub fn new(machine: impl Into<KeyText>, id: impl Into<KeyText>) -> Self {
         Self { machine: machine.into(), id: id.into() }
     }
 

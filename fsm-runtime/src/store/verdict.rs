@@ -60,6 +60,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The name in logs and metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Committed { .. } => "committed",
+            Self::Conflict { .. } => "conflict",
+            Self::Fenced { .. } => "fenced",
+            Self::Duplicate { .. } => "duplicate",
+            Self::KeyReused { .. } => "key_reused",
+            Self::Refused { .. } => "refused",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
     /// Why the store can never take the change; `None` where that is not the verdict.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
@@ -70,6 +83,20 @@ impl Verdict {
             }
             _ => None,
         }
+    }
+
+    /// The same verdict, on the change at `place`.
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        match &mut self {
+            Self::Committed { .. } => {}
+            Self::Conflict { change, .. }
+            | Self::Fenced { change, .. }
+            | Self::Duplicate { change, .. }
+            | Self::KeyReused { change, .. }
+            | Self::Refused { change, .. }
+            | Self::TooLarge { change, .. } => *change = place,
+        }
+        self
     }
 
     /// The position of the change that was not applied; `None` if the group was committed.

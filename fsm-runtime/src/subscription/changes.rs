@@ -1,48 +1,44 @@
 //! The unnamed, typed stream of the changes of one machine.
 
-use super::{SubscribeError, follower::Follower};
+use super::{StartPosition, SubscribeError, follower::Follower, stream::AsStream};
 use crate::{
+    codec::CodecError,
+    engine::Engine,
     machine::{RowError, convert},
     records::{Durable, Machines, RecordMeta},
     store::{HistoryEntry, HistoryKind, Key, Origin},
 };
-use std::{fmt, marker::PhantomData};
+use futures_core::Stream;
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// Which changes to follow with [`Machines::changes`], and from where: from now on by default.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ChangesQuery {
     id: Option<String>,
-    start: Start,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Start {
-    Now,
-    Oldest,
-    After(u64),
+    start: StartPosition,
 }
 
 impl ChangesQuery {
     /// The changes of all instances.
     pub fn all() -> Self {
-        Self { id: None, start: Start::Now }
+        Self { id: None, start: StartPosition::Newest }
     }
 
     /// The changes of instance `id`, which need not exist yet.
     pub fn of(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), start: Start::Now }
+        Self { id: Some(id.into()), start: StartPosition::Newest }
     }
 
     /// Begins behind the change with this sequence, for example the last one that a client has seen.
     pub fn after(mut self, sequence: u64) -> Self {
-        self.start = Start::After(sequence);
+        self.start = StartPosition::After(sequence);
         self
     }
 
     /// Begins with the oldest change that is not pruned.
     pub fn from_oldest(mut self) -> Self {
-        self.start = Start::Oldest;
+        self.start = StartPosition::Oldest;
         self
     }
 }
@@ -77,24 +73,27 @@ impl<M: Durable> Machines<M> {
     pub async fn changes(&self, query: &ChangesQuery) -> Result<ChangeStream<M>, SubscribeError> {
         let key = query.id.as_deref().map(|id| Key::new(M::GRAPH.machine, id));
         let mut follower = Follower::new(self.engine.clone(), None, key);
-        follower.start_at(match query.start {
-            Start::Now => self.engine.store.last_sequence().await?,
-            Start::Oldest => self.engine.store.pruned_through().await?,
-            Start::After(sequence) => sequence,
-        });
-        Ok(ChangeStream { follower, origin: self.origin.clone(), machine: PhantomData })
+        follower.start_from(query.start).await?;
+        Ok(ChangeStream { follower, machines: self.clone() })
+    }
+
+    /// The history entry as a typed change of this machine; `None` if it is of another machine. For entries of
+    /// [`Runtime::subscribe`](crate::Runtime::subscribe) and [`Runtime::changes`](crate::Runtime::changes).
+    #[must_use]
+    pub fn change(&self, entry: HistoryEntry) -> Option<Changed<M>> {
+        let meta = (self.engine.clone(), self.origin.clone());
+        (*entry.key.machine == *M::GRAPH.machine).then_some(Changed { entry, meta, machine: PhantomData })
     }
 }
 
 /// The changes of one machine, or of one instance, in commit order. From [`Machines::changes`].
 pub struct ChangeStream<M> {
     follower: Follower,
-    origin: Origin,
-    machine: PhantomData<fn() -> M>,
+    machines: Machines<M>,
 }
 
 impl<M: Durable> ChangeStream<M> {
-    /// The next change; waits until there is one. `None` once the runtime shuts down.
+    /// The next change; waits until there is one. `None` once the runtime shuts down, and only then.
     ///
     /// # Errors
     /// [`SubscribeError::Gap`] if changes that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
@@ -104,9 +103,8 @@ impl<M: Durable> ChangeStream<M> {
     /// If the future is dropped before it is ready, no change is lost.
     pub async fn next(&mut self) -> Result<Option<Changed<M>>, SubscribeError> {
         while let Some(entry) = self.follower.next().await? {
-            if *entry.key.machine == *M::GRAPH.machine {
-                let meta = (self.follower.engine.clone(), self.origin.clone());
-                return Ok(Some(Changed { entry, meta, machine: PhantomData }));
+            if let Some(change) = self.machines.change(entry) {
+                return Ok(Some(change));
             }
         }
         Ok(None)
@@ -128,6 +126,27 @@ impl<M: Durable> ChangeStream<M> {
     pub async fn skip_gap(&mut self) -> Result<u64, SubscribeError> {
         Ok(self.follower.skip_gap().await?)
     }
+
+    /// The same changes as a [`Stream`], for the combinators of the `futures` crates. It ends once the runtime shuts down. After an error
+    /// it goes on; after a [`Gap`](SubscribeError::Gap), behind the gap.
+    ///
+    /// ```
+    /// # use fsm_runtime::{ChangesQuery, Machines, SubscribeError, prelude::*};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(StateMachine)]
+    /// # #[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+    /// # enum Order { #[on(pay => Paid)] Open, #[state(end)] Paid }
+    /// # async fn example(orders: Machines<Order>) -> Result<(), SubscribeError> {
+    /// use futures_util::TryStreamExt;
+    ///
+    /// let states = orders.changes(&ChangesQuery::of("o-1")).await?.into_stream().map_ok(|change| change.state());
+    /// # drop(states); Ok(()) }
+    /// # fn main() {}
+    /// ```
+    pub fn into_stream(self) -> impl Stream<Item = Result<Changed<M>, SubscribeError>> + Send + Unpin + use<M> {
+        let Self { follower, machines } = self;
+        AsStream::new(follower, move |entry| machines.change(entry))
+    }
 }
 
 impl<M: Durable> fmt::Debug for ChangeStream<M> {
@@ -139,7 +158,7 @@ impl<M: Durable> fmt::Debug for ChangeStream<M> {
 /// One change of an instance of machine `M`: a creation, a transition, an override, or a note such as that it was parked.
 pub struct Changed<M> {
     entry: HistoryEntry,
-    meta: (std::sync::Arc<crate::engine::Engine>, Origin),
+    meta: (Arc<Engine>, Origin),
     machine: PhantomData<fn() -> M>,
 }
 
@@ -162,10 +181,12 @@ impl<M: Durable> Changed<M> {
         self.entry.version
     }
 
-    /// The state before the change; `None` for a creation, and for a state that is not declared.
+    /// The state before the change; `None` for a creation, and for a state that is not declared. Former names of a state are known. A
+    /// name that only a migration maps is not, because the entry does not have the data of that state; the
+    /// [`state`](Self::state) of the change before does.
     #[must_use]
     pub fn from(&self) -> Option<M::State> {
-        declared::<M>(self.entry.from.as_deref()?)
+        convert::declared_state::<M>(self.entry.from.as_deref()?)
     }
 
     /// The event; `None` for a creation, an override or a note.
@@ -174,10 +195,19 @@ impl<M: Durable> Changed<M> {
         self.entry.event.as_deref().filter(|_| self.entry.kind == HistoryKind::Transition)?.parse().ok()
     }
 
-    /// The state after the change; `None` for a state that is not declared.
+    /// The event with its payload; `None` where [`event`](Self::event) is. Payloads are not migrated.
+    ///
+    /// # Errors
+    /// [`CodecError`] if the payload does not fit the declared event.
+    pub fn payload(&self) -> Result<Option<M::Event>, CodecError> {
+        let Some(kind) = self.event() else { return Ok(None) };
+        M::decode_event(kind, self.entry.payload.as_deref().unwrap_or("null")).map(Some)
+    }
+
+    /// The state after the change, migrated to the present schema; `None` for a state that is not declared.
     #[must_use]
     pub fn state(&self) -> Option<M::State> {
-        declared::<M>(&self.entry.to)
+        convert::state_after::<M>(&self.meta.0.migrations, &self.entry)
     }
 
     /// The record as it was after the change, migrated to the present schema. `None` for a note, which changes no data. A
@@ -199,10 +229,6 @@ impl<M: Durable> Changed<M> {
     pub fn entry(&self) -> &HistoryEntry {
         &self.entry
     }
-}
-
-fn declared<M: Durable>(stored: &str) -> Option<M::State> {
-    M::GRAPH.state_was(stored)?.name.parse().ok()
 }
 
 /// Without the data, which is never printed.

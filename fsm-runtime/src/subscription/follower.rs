@@ -1,6 +1,6 @@
 //! A position in the history: reads what comes after it, and waits for more.
 
-use super::SubscribeError;
+use super::{StartPosition, SubscribeError};
 use crate::{
     engine::Engine,
     store::{HistoryEntry, HistoryQuery, Key, StoreError},
@@ -10,7 +10,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// How many entries one read fetches.
 const PAGE: usize = 256;
-/// After how long without a change the position moves on, so that pruning what others wrote is not taken for a gap.
+/// After how long without a change the position moves on, so that pruning the entries of other instances is not a gap.
 const REFRESH: Duration = Duration::from_mins(1);
 
 pub(super) struct Follower {
@@ -39,11 +39,26 @@ impl Follower {
         self.position = position;
     }
 
+    pub(super) async fn start_from(&mut self, start: StartPosition) -> Result<(), StoreError> {
+        self.position = match start {
+            StartPosition::Oldest => self.engine.store.pruned_through().await?,
+            StartPosition::Newest => self.engine.store.last_sequence().await?,
+            StartPosition::After(sequence) => sequence,
+        };
+        Ok(())
+    }
+
+    /// The next entry that was read already.
+    pub(super) fn next_read(&mut self) -> Option<HistoryEntry> {
+        let entry = self.read.pop_front()?;
+        self.position = entry.sequence;
+        Some(entry)
+    }
+
     /// The next entry; `None` once the runtime shuts down. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Option<HistoryEntry>, SubscribeError> {
         loop {
-            if let Some(entry) = self.read.pop_front() {
-                self.position = entry.sequence;
+            if let Some(entry) = self.next_read() {
                 return Ok(Some(entry));
             }
             if self.engine.closing.is_cancelled() {

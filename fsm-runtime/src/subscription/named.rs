@@ -4,7 +4,7 @@ use super::{SubscribeError, follower::Follower};
 use crate::{engine::Engine, store::HistoryEntry};
 use std::{fmt, sync::Arc};
 
-/// Where a subscriber without a stored position begins.
+/// Where a stream of changes begins, or a subscriber without a stored position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartPosition {
@@ -12,12 +12,15 @@ pub enum StartPosition {
     Oldest,
     /// With the next change.
     Newest,
+    /// Behind the change with this sequence, for example the last one that a client has seen.
+    After(u64),
 }
 
 /// All changes of a store in commit order, for other systems to follow: the history is the outbox.
 ///
 /// Each entry is returned at least once. Call [`ack`](Self::ack) when an entry is processed: after a restart, the subscriber of the same
 /// name goes on behind the last entry that it acknowledged. Run one subscriber of a name at a time; two would both get every entry.
+/// [`Machines::change`](crate::Machines::change) decodes the entries of one machine.
 ///
 /// ```
 /// # use fsm_runtime::{Runtime, StartPosition, SubscribeError};
@@ -38,19 +41,16 @@ impl Subscription {
     pub(crate) async fn new(engine: Arc<Engine>, name: &str, start: StartPosition) -> Result<Self, SubscribeError> {
         let mut follower = Follower::new(engine.clone(), Some(name.to_owned()), None);
         let stored = engine.store.subscriber_position(name.to_owned()).await?;
-        let position = match (stored, start) {
-            (Some(position), _) => position,
-            (None, StartPosition::Oldest) => engine.store.pruned_through().await?,
-            (None, StartPosition::Newest) => engine.store.last_sequence().await?,
-        };
-        if stored.is_none() {
-            engine.store.save_position(name.to_owned(), position).await?;
+        if let Some(position) = stored {
+            follower.start_at(position);
+        } else {
+            follower.start_from(start).await?;
+            engine.store.save_position(name.to_owned(), follower.position()).await?;
         }
-        follower.start_at(position);
         Ok(Self { follower, name: name.to_owned() })
     }
 
-    /// The next change; waits until there is one. `None` once the runtime [shuts down](crate::Runtime::shutdown).
+    /// The next change; waits until there is one. `None` once the runtime [shuts down](crate::Runtime::shutdown), and only then.
     ///
     /// # Errors
     /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on

@@ -94,7 +94,7 @@ impl RestartHistory {
                 if *in_a_row > limit {
                     return Decision::GiveUp(*in_a_row);
                 }
-                Decision::RestartAfter(Backoff { first, longest }.ceiling(*in_a_row).mul_f64(jitter))
+                Decision::RestartAfter(Backoff { first, longest }.jittered(*in_a_row, jitter))
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use super::{Attempt, WorkError, signals::Signals};
 use crate::{
-    codec::{CodecError, from_json, to_json},
+    codec::{CodecError, from_json, readable, to_json},
     engine::{Engine, store_until},
     machine::WorkState,
     store::{Change, Checkpoint, Key, Row, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{any::type_name, future::Future, sync::Arc};
+use std::{any::type_name, future::Future, pin::Pin, sync::Arc};
 
 /// A `work` state with checkpoints.
 ///
@@ -49,14 +49,15 @@ pub(crate) fn read<P: DeserializeOwned>(row: &Row) -> Result<Option<P>, WorkErro
 }
 
 /// Stores `checkpoint` under the claim of `attempt`, retrying until the worker is cancelled.
-pub(crate) fn keep<P: Serialize>(
+pub(crate) fn keep<P: Serialize + DeserializeOwned>(
     engine: Arc<Engine>,
     attempt: &Attempt,
     checkpoint: &P,
-) -> impl Future<Output = Result<(), WorkError>> + Send + 'static + use<P> {
+) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>> {
     let Row { key, incarnation, version, fence, .. } = &attempt.row;
     let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
-    let change = to_json(checkpoint).map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
+    let text = to_json(checkpoint).and_then(|text| readable("checkpoint", from_json::<P>(&text)).map(|()| text));
+    let change = text.map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
     let signals = attempt.signals.clone();
     // Boxed: a worker's future is as large as the largest future that it awaits.
     Box::pin(async move { store(&engine, change.map_err(WorkError::permanent)?, &signals).await })

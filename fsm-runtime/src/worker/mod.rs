@@ -1,6 +1,7 @@
 //! What a worker sees: its task, its error, its checkpoints, and the signals between it and the controller.
 
 mod attempt;
+mod beside;
 pub(crate) mod checkpoint;
 mod error;
 mod limits;
@@ -9,6 +10,7 @@ mod task;
 mod worked_by;
 
 pub(crate) use attempt::Attempt;
+pub(crate) use beside::{Beside, CommitBeside, Committed};
 pub use checkpoint::Checkpointed;
 pub use error::WorkError;
 pub(crate) use limits::Limits;

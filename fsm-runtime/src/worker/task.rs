@@ -1,15 +1,15 @@
 //! The task of a worker, and the outcomes with which it ends.
 
-use super::{Attempt, Checkpointed, WorkError, checkpoint, signals::Signals};
+use super::{Attempt, Beside, Checkpointed, CommitBeside, WorkError, checkpoint, signals::Signals};
 use crate::{
     codec::to_json,
     engine::Engine,
-    machine::{DurableState, StoredMachine},
+    machine::{DurableState, StoredMachine, convert},
     store::Row,
 };
 use fsm_core::{Accepts, StateMachine, Target};
-use serde::Serialize;
-use std::{fmt, future::Future, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
 /// The return type of a worker's method: an event of the state, [`requeue_after`](RawTask::requeue_after), or an error.
 pub type Outcome<S> = Result<Done<S>, WorkError>;
@@ -57,6 +57,10 @@ impl<S: DurableState> RawTask<S> {
     #[doc(hidden)]
     pub fn __new(state: S, claim: WorkClaim<S::Machine>) -> Self {
         Self { state, claim }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.claim.engine
     }
 
     /// The name of the state.
@@ -174,7 +178,7 @@ impl<S: DurableState> RawTask<S> {
     /// # Errors
     /// Never; the return type is that of the worker's method.
     pub fn requeue_after(self, after: Duration) -> Outcome<S> {
-        Ok(Done(Finished(End::Requeue(after)), PhantomData))
+        Ok(Done::new(End::Requeue(after)))
     }
 
     /// Ends the work with an event of the state.
@@ -186,17 +190,19 @@ impl<S: DurableState> RawTask<S> {
         S::Machine: Accepts<S, E>,
         E: Serialize,
     {
+        let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
+        convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
         let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
             .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
-        let event = <S::Machine as Accepts<S, E>>::EVENT;
         let (machine, context) = (target.into_enum(), self.claim.context);
-        Ok(Done(Finished(End::Fired { machine, context, event, payload }), PhantomData))
+        Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
     }
 }
 
-// A block of its own: with a bound on the method, a misuse would be reported twice.
-impl<S: Checkpointed> RawTask<S> {
+// The bounds are on the methods, and neither returns a projection or an `impl Future` of `S`: so a state without checkpoints is one
+// error, with the text of `Checkpointed`.
+impl<S: DurableState> RawTask<S> {
     /// Stores a checkpoint for the next attempt in this state: after a failure, after the end of the process, or after
     /// [`requeue_after`](Self::requeue_after).
     ///
@@ -206,19 +212,19 @@ impl<S: Checkpointed> RawTask<S> {
     /// Work is done at least once: what happens between the last checkpoint and the end of an attempt is repeated. Store the
     /// checkpoint *before* a step that must not be tried twice.
     ///
-    /// While the store is away, the checkpoint is retried with backoff until the worker is cancelled.
+    /// While the store is unavailable, the checkpoint is retried with backoff until the worker is cancelled.
     ///
     /// # Errors
     /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
-    /// - when the worker is cancelled while the store is away;
+    /// - when the worker is cancelled while the store is unavailable;
     /// - permanently, when `checkpoint` cannot be written as JSON, or the store can never accept it.
     ///
     /// # Cancel safety
     /// When the future is dropped, the checkpoint is stored as a whole or not at all.
-    pub fn checkpoint(
-        &self,
-        checkpoint: &S::Checkpoint,
-    ) -> impl Future<Output = Result<(), WorkError>> + Send + 'static {
+    pub fn checkpoint(&self, checkpoint: &S::Checkpoint) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
+    where
+        S: Checkpointed,
+    {
         checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, checkpoint)
     }
 
@@ -227,7 +233,10 @@ impl<S: Checkpointed> RawTask<S> {
     ///
     /// # Errors
     /// A permanent error when the stored checkpoint is not of the declared type.
-    pub fn last_checkpoint(&self) -> Result<Option<S::Checkpoint>, WorkError> {
+    pub fn last_checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, WorkError>
+    where
+        S: Checkpointed<Checkpoint = C>,
+    {
         checkpoint::read(self.claim.row())
     }
 }
@@ -253,6 +262,18 @@ impl<S: DurableState> fmt::Debug for RawTask<S> {
 pub struct Done<S: DurableState>(Finished<S::Machine>, PhantomData<fn() -> S>);
 
 impl<S: DurableState> Done<S> {
+    fn new(end: End<S::Machine>) -> Self {
+        Self(Finished(end, Beside::default()), PhantomData)
+    }
+
+    /// Lets `commit` store the result, with more.
+    pub(crate) fn beside(mut self, commit: CommitBeside) -> Outcome<S> {
+        if self.0.1.0.replace(commit).is_some() {
+            return Err(WorkError::permanent("the result has a group already; add all changes to one group"));
+        }
+        Ok(self)
+    }
+
     #[doc(hidden)]
     pub fn into_finished(self) -> Finished<S::Machine> {
         self.0
@@ -267,7 +288,7 @@ impl<S: DurableState> fmt::Debug for Done<S> {
 
 /// A [`Done`] of any state of machine `M`.
 #[doc(hidden)]
-pub struct Finished<M: StoredMachine>(pub(crate) End<M>);
+pub struct Finished<M: StoredMachine>(pub(crate) End<M>, pub(crate) Beside);
 
 impl<M: StoredMachine> fmt::Debug for Finished<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -119,7 +119,8 @@ async fn a_checkpoint_does_not_wake_waiters_for_transitions() {
         let (looks, begun) = (looks.clone(), std::sync::Mutex::new(Some(begun)));
         async move {
             let wanted = |state| {
-                looks.fetch_add(1, Ordering::Relaxed);
+                // Each look asks once whether this state is there or can follow.
+                looks.fetch_add(u32::from(state == job::State::Finished), Ordering::Relaxed);
                 begun.lock().unwrap().take().map(|begun| begun.send(()));
                 state == job::State::Finished
             };

@@ -1,6 +1,7 @@
 //! The controller through its public API, on a manual clock.
 
 mod checkpoint;
+mod clock;
 mod failures;
 mod idle;
 mod model;

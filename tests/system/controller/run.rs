@@ -7,8 +7,9 @@ use fsm_runtime::{
     Machines, Runtime,
     clock::ManualClock,
     store::{
-        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, Page,
-        PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
+        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease,
+        LocalChanges, Page, PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict,
+        sqlite::Sqlite,
     },
 };
 use std::{
@@ -124,6 +125,10 @@ impl Store for Held {
         self.inner.save_position(subscriber, position)
     }
 
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
+        self.inner.remove_position(subscriber)
+    }
+
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
         self.inner.prune(prune)
     }
@@ -154,6 +159,10 @@ impl Store for Held {
 
     fn foreign_changes(&self) -> broadcast::Receiver<u64> {
         self.inner.foreign_changes()
+    }
+
+    fn local_changes(&self) -> &LocalChanges {
+        self.inner.local_changes()
     }
 
     fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {

@@ -1,5 +1,6 @@
 //! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
+mod create;
 mod handle;
 mod record;
 mod work;
@@ -15,8 +16,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     if !cx.durable() {
         return TokenStream::new();
     }
-    let (record, work, rows) = (record::expand(cx), work::expand(cx), rows(cx));
-    quote!(#record #work #rows)
+    let (create, record, work, rows) = (create::expand(cx), record::expand(cx), work::expand(cx), rows(cx));
+    quote!(#create #record #work #rows)
 }
 
 /// `impl Durable` and `impl StoredMachine`

@@ -35,9 +35,10 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             #vis fn into_data(self) -> #s {
                 self.raw.into_data()
             }
-            /// Makes the next transition idempotent: repeated with the same key, it returns the first result.
+            /// Makes the next transition idempotent: repeated with the same key, it returns the first result. With `None`, the
+            /// transition has no key.
             #[must_use]
-            #vis fn with_key(self, key: impl ::core::convert::Into<::std::string::String>) -> Self {
+            #vis fn with_key(self, key: impl #runtime::IntoIdempotencyKey) -> Self {
                 Self { raw: self.raw.with_key(key) }
             }
             /// Fires an event that its state declares: nothing is stored until it is awaited.
@@ -61,7 +62,7 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
 }
 
 fn any(cx: &Cx<'_>) -> TokenStream {
-    let vis = cx.vis(1);
+    let (runtime, e, vis) = (&cx.runtime, &cx.e, cx.vis(1));
     let states = &cx.machine.states;
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
@@ -117,6 +118,11 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #[must_use]
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
+            }
+            /// Explains why it does not compile.
+            #[doc(hidden)]
+            #vis fn fire<#e: #runtime::__private::FireOnAnyRecord>(self, event: #e) -> #e::Next {
+                event.__next()
             }
         }
         #(

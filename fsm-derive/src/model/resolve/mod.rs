@@ -42,7 +42,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         durable: options.durable,
         context: options.context,
         states: variants.iter().map(states::state).collect(),
-        groups: options.groups.iter().map(|group| Group { ident: group.ident.clone() }).collect(),
+        groups: options.groups.iter().map(|group| Group { ident: group.ident.clone(), parent: group.parent }).collect(),
         events: Vec::new(),
         transitions: Vec::new(),
         requires: Vec::new(),
@@ -60,8 +60,12 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
             resolve.state_transition(from, on);
         }
     }
-    for (group, declared) in options.groups.iter().enumerate() {
-        for on in &declared.ons {
+    // Inner declarations override outer ones, so they are resolved first.
+    let depth = |group: &usize| std::iter::successors(Some(*group), |group| options.groups[*group].parent).count();
+    let mut groups: Vec<_> = (0..options.groups.len()).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(depth(group)));
+    for group in groups {
+        for on in &options.groups[group].ons {
             resolve.shared_transition(on, Origin::Group(group));
         }
     }

@@ -1,36 +1,44 @@
 //! Resolves `#[on(…)]` to transitions: of one state, of a superstate's states, or of all states.
 
+use proc_macro2::Span;
 use syn::Ident;
 
 use super::{Resolver, states};
 use crate::{
-    model::{Event, Kind, Origin, Transition, names, plain, snake},
-    parse::On,
+    model::{Event, Kind, Origin, Transition, plain, snake},
+    names,
+    parse::{On, OnEvent, Target, Targets},
 };
 
 /// The names in an `#[on(…)]`, as indices.
-struct Resolved {
-    event: usize,
-    to: Vec<usize>,
+struct Resolved<'o> {
+    /// The events that are valid, with their names in this `#[on(…)]`.
+    events: Vec<(usize, &'o Ident)>,
+    /// The targets. `None` stands for the state that is left.
+    to: Vec<Option<usize>>,
+    internal: bool,
 }
 
 impl Resolver<'_> {
     /// Resolves an `#[on(…)]` on a variant.
     pub(super) fn state_transition(&mut self, from: usize, on: &On) {
         if let Some(except) = &on.except {
-            let at = except.first().unwrap_or(&on.event);
-            self.errors.at(at, "`except(…)` is not allowed on a variant: remove it");
+            let message = "`except(…)` is not allowed on a variant: remove it";
+            match except.first() {
+                Some(first) => self.errors.at(first, message),
+                None => self.errors.at_span(on.span, message),
+            }
         }
         if let Some(resolved) = self.on(on) {
-            self.transition(from, on, &resolved, Origin::State);
+            self.transitions(&[from], on, &resolved, Origin::State);
         }
     }
 
     /// Resolves an `#[on(…)]` on the enum or in `group(…)`, which several states share.
     pub(super) fn shared_transition(&mut self, on: &On, origin: Origin) {
-        let member = |this: &Self, state: usize| match origin {
-            Origin::Group(group) => this.machine.states[state].group == Some(group),
-            Origin::State | Origin::Enum => true,
+        let members: Vec<_> = match origin {
+            Origin::Group(group) => self.machine.members(group).collect(),
+            Origin::State | Origin::Enum => (0..self.machine.states.len()).collect(),
         };
         let mut except = Vec::new();
         for ident in on.except.iter().flatten() {
@@ -41,49 +49,98 @@ impl Resolver<'_> {
                     ident,
                     format!("`{name}` is an end state, which is excluded anyway: remove it from `except(…)`"),
                 );
-            } else if !member(self, state) {
+            } else if !members.contains(&state) {
                 self.errors.at(ident, format!("`{name}` is not in this superstate: remove it from `except(…)`"));
             } else if except.contains(&state) {
                 self.errors.at(ident, format!("`{name}` is listed twice: remove one"));
             }
             except.push(state);
         }
-        let Some(resolved) = self.on(on) else { return };
-        let members: Vec<_> = (0..self.machine.states.len()).filter(|state| member(self, *state)).collect();
+        let resolved = self.on(on);
         let accepts = |state: &usize| self.machine.states[*state].kind != Kind::End && !except.contains(state);
         let sources: Vec<_> = members.iter().copied().filter(accepts).collect();
         if sources.is_empty() && !members.is_empty() && self.machine.complete {
-            let event = plain(&on.event);
-            let message =
-                format!("no state accepts `{event}`: all are end states or in `except(…)`; remove this transition");
-            self.errors.at(&on.event, message);
-        }
-        for from in sources {
-            self.transition(from, on, &resolved, origin);
-        }
-    }
-
-    fn on(&mut self, on: &On) -> Option<Resolved> {
-        let event = self.event(on);
-        let mut to = Vec::new();
-        let mut known = true;
-        for target in &on.targets {
-            match self.state(target) {
-                Some(state) if to.contains(&state) => {
-                    self.errors.at(target, format!("`{}` is listed twice: remove one", plain(target)));
-                }
-                Some(state) => to.push(state),
-                None => known = false,
+            for event in &on.events {
+                let name = plain(&event.ident);
+                let message =
+                    format!("no state accepts `{name}`: all are end states or in `except(…)`; remove this transition");
+                self.errors.at(&event.ident, message);
             }
         }
-        event.filter(|_| known).map(|event| Resolved { event, to })
+        if let Some(resolved) = resolved {
+            self.transitions(&sources, on, &resolved, origin);
+        }
     }
 
-    fn event(&mut self, on: &On) -> Option<usize> {
-        let name = plain(&on.event);
+    /// Adds a transition for each source and each event.
+    fn transitions(&mut self, sources: &[usize], on: &On, resolved: &Resolved<'_>, origin: Origin) {
+        for from in sources {
+            // The first event that this declaration adds. An inner declaration can override another.
+            let mut choice = None;
+            for (event, ident) in &resolved.events {
+                if self.is_free(*from, (*event, ident), origin) {
+                    let choice = *choice.get_or_insert(*event);
+                    self.transition(*from, (*event, ident), choice, on, resolved, origin);
+                }
+            }
+        }
+    }
+
+    fn on<'o>(&mut self, on: &'o On) -> Option<Resolved<'o>> {
+        let read = |event: &'o OnEvent| Some((self.event(event)?, &event.ident));
+        let events: Vec<_> = on.events.iter().filter_map(read).collect();
+        if let Some(method) = &on.method {
+            match (&events[..], &on.events[..]) {
+                ([(event, _)], [_]) => self.method(*event, method),
+                (_, [_, _, ..]) => {
+                    let message = "`method` is the method of one event: write an `#[on(…)]` for each of these events";
+                    self.errors.at(method, message);
+                }
+                _ => {}
+            }
+        }
+        let internal = matches!(on.targets, Targets::Internal(_));
+        if internal && on.auto {
+            let message = "`auto` has no effect on a transition that stays in its state: remove it";
+            self.errors.at_span(on.span, message);
+        }
+        let to = self.targets(&on.targets)?;
+        Some(Resolved { events, to, internal })
+    }
+
+    /// The targets; `None` stands for the state that is left. Returns `None` if one is unknown.
+    fn targets(&mut self, targets: &Targets) -> Option<Vec<Option<usize>>> {
+        let targets = match targets {
+            Targets::Internal(_) => return Some(vec![None]),
+            Targets::States(targets) => targets,
+        };
+        let (mut to, mut known) = (Vec::new(), true);
+        for target in targets {
+            let (state, span, name) = match target {
+                Target::Source(span) => (None, *span, "Self".to_owned()),
+                Target::Named(ident) => {
+                    let Some(state) = self.state(ident) else {
+                        known = false;
+                        continue;
+                    };
+                    (Some(state), ident.span(), plain(ident))
+                }
+            };
+            if to.contains(&state) {
+                self.errors.at_span(span, format!("`{name}` is listed twice: remove one"));
+            } else {
+                to.push(state);
+            }
+        }
+        known.then_some(to)
+    }
+
+    fn event(&mut self, event: &OnEvent) -> Option<usize> {
+        let ident = &event.ident;
+        let name = plain(ident);
         if name.chars().any(char::is_uppercase) {
             let message = format!("event names must be in snake case: write `{}`", snake(&name));
-            self.errors.at(&on.event, message);
+            self.errors.at(ident, message);
             self.machine.complete = false;
             return None;
         }
@@ -91,22 +148,17 @@ impl Resolver<'_> {
         let index = if let Some(index) = known {
             index
         } else {
-            let Some(ty) = names::ident(&names::pascal(&name), on.event.span()) else {
-                self.errors.at(
-                    &on.event,
-                    format!("`{name}` does not convert to a type name: choose another name for this event"),
-                );
+            let Some(ty) = names::ident(&names::pascal(&name), ident.span()) else {
+                self.errors
+                    .at(ident, format!("`{name}` does not convert to a type name: choose another name for this event"));
                 self.machine.complete = false;
                 return None;
             };
-            self.machine.events.push(Event { ident: on.event.clone(), method: None, ty, name, fields: Vec::new() });
+            self.machine.events.push(Event { ident: ident.clone(), method: None, ty, name, fields: Vec::new() });
             self.machine.events.len() - 1
         };
-        if let Some(payload) = &on.payload {
-            self.payload(index, on, payload);
-        }
-        if let Some(method) = &on.method {
-            self.method(index, method);
+        if let Some(payload) = &event.payload {
+            self.payload(index, ident, payload);
         }
         Some(index)
     }
@@ -124,54 +176,100 @@ impl Resolver<'_> {
         }
     }
 
-    fn payload(&mut self, event: usize, on: &On, payload: &[syn::Field]) {
+    fn payload(&mut self, event: usize, at: &Ident, payload: &[syn::Field]) {
         let event = &mut self.machine.events[event];
         if event.fields.is_empty() {
             event.fields = payload.iter().enumerate().map(states::field).collect();
         } else {
             let name = &event.name;
             let message = format!("the payload of `{name}` is declared twice: write `{name} => …` here");
-            self.errors.at(&on.event, message);
+            self.errors.at(at, message);
         }
     }
 
-    fn transition(&mut self, from: usize, on: &On, resolved: &Resolved, origin: Origin) {
-        let Resolved { event, to } = resolved;
-        let earlier = self.machine.from(from).find(|transition| transition.event == *event);
-        if let Some(earlier) = earlier {
-            let state = plain(&self.machine.states[from].ident);
-            let event = &self.machine.events[*event].name;
-            let message = match (origin, earlier.origin) {
-                (Origin::State, _) => {
-                    format!("`{state}` declares `{event}` twice: remove one, or merge the targets, `{event} => A | B`")
-                }
-                (_, Origin::State) => {
-                    format!("`{state}` already declares `{event}`: add `{state}` to `except(…)` here")
-                }
-                (_, Origin::Group(group)) => format!(
-                    "superstate `{}` already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here",
-                    plain(&self.machine.groups[group].ident)
-                ),
-                (_, Origin::Enum) => {
-                    format!(
-                        "the enum already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here"
-                    )
-                }
-            };
-            self.errors.at(&on.event, message);
-            return;
+    /// Whether the state does not declare the event yet. An inner declaration, which is resolved earlier, overrides this one.
+    fn is_free(&mut self, from: usize, (event, ident): (usize, &Ident), origin: Origin) -> bool {
+        let mut transitions = self.machine.transitions.iter_mut();
+        let Some(earlier) = transitions.find(|other| (other.from, other.event) == (from, event)) else { return true };
+        if earlier.origin == origin {
+            let message = duplicate(&self.machine.states[from].ident, &self.machine.events[event].name, origin);
+            self.errors.at(ident, message);
+        } else {
+            earlier.overrides.get_or_insert(origin);
+        }
+        false
+    }
+
+    fn transition(
+        &mut self,
+        from: usize,
+        (event, ident): (usize, &Ident),
+        choice: usize,
+        on: &On,
+        resolved: &Resolved<'_>,
+        origin: Origin,
+    ) {
+        let mut to: Vec<usize> = Vec::new();
+        for target in &resolved.to {
+            let target = target.unwrap_or(from);
+            if to.contains(&target) {
+                self.same_target(on, from, origin);
+            } else {
+                to.push(target);
+            }
         }
         self.machine.transitions.push(Transition {
             span: on.span,
-            ident: on.event.clone(),
+            ident: ident.clone(),
             origin,
             from,
-            event: *event,
-            to: to.clone(),
+            event,
+            to,
+            internal: resolved.internal,
+            overrides: None,
+            choice,
             guard: on.guard.clone(),
             with: on.with.clone(),
             auto: on.auto,
             complete: on.complete,
         });
+    }
+
+    /// Reports a target list in which `Self` and a name are the same state.
+    fn same_target(&mut self, on: &On, from: usize, origin: Origin) {
+        let name = plain(&self.machine.states[from].ident);
+        let span = match &on.targets {
+            Targets::Internal(span) => *span,
+            Targets::States(targets) => targets
+                .iter()
+                .find_map(|target| match target {
+                    Target::Source(span) => Some(*span),
+                    Target::Named(_) => None,
+                })
+                .unwrap_or_else(Span::call_site),
+        };
+        let remedy = match origin {
+            Origin::State => "remove one".to_owned(),
+            Origin::Group(_) | Origin::Enum => format!("add `{name}` to `except(…)`"),
+        };
+        self.errors.at_span(span, format!("`Self` is `{name}` here, which is listed too: {remedy}"));
+    }
+}
+
+/// The message for an event that is declared twice at the same place.
+fn duplicate(state: &Ident, event: &str, origin: Origin) -> String {
+    let state = plain(state);
+    match origin {
+        Origin::State => {
+            format!("`{state}` declares `{event}` twice: remove one, or merge the targets, `{event} => A | B`")
+        }
+        Origin::Group(_) => format!(
+            "this superstate already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here"
+        ),
+        Origin::Enum => {
+            format!(
+                "the enum already declares `{event}` for `{state}`: remove one, or add `{state}` to `except(…)` here"
+            )
+        }
     }
 }

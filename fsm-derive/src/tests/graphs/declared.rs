@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
 use proptest::{prelude::*, sample::Index};
-use quote::{format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote};
 use syn::Ident;
 
 /// A declaration in its simplest terms: states, events and superstates are numbers.
@@ -14,10 +14,17 @@ pub(super) struct Declared {
     pub(super) states: Vec<State>,
     /// For each event, whether its payload has the fields `x` and `y`.
     pub(super) events: Vec<[bool; 2]>,
-    pub(super) groups: Vec<Vec<On>>,
+    pub(super) groups: Vec<Group>,
     pub(super) wide: Vec<On>,
     /// The index of a property, and its two states.
     pub(super) requires: Vec<(usize, usize, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// An index below its own.
+    pub(super) parent: Option<usize>,
+    pub(super) ons: Vec<On>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,11 +45,16 @@ pub(super) enum Kind {
     End,
 }
 
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub(super) struct On {
     pub(super) event: usize,
     /// An index out of range is an undeclared name.
     pub(super) to: Vec<usize>,
+    /// `_` instead of the targets.
+    pub(super) internal: bool,
+    /// `Self` as one more target.
+    pub(super) back: bool,
     pub(super) except: Vec<usize>,
     pub(super) with: bool,
     pub(super) guard: bool,
@@ -57,7 +69,7 @@ pub(super) const PROPERTIES: [&str; 3] = ["before", "never", "reaches"];
 pub(super) fn declarations() -> impl Strategy<Value = Declared> {
     let field = || prop::array::uniform2(prop::bool::weighted(0.2));
     let events = prop::collection::vec(field(), 1..6);
-    let shape = (1_usize..9, events, 0_usize..3);
+    let shape = (1_usize..9, events, 0_usize..4);
     (shape, any::<bool>()).prop_flat_map(move |((states, events, groups), repair)| {
         let (unknown, count) = (if repair { 0.0 } else { 0.02 }, events.len());
         let on = || on(states, count, unknown);
@@ -71,12 +83,20 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
         let declared = (
             prop::bool::weighted(0.3),
             prop::collection::vec(state, states),
-            prop::collection::vec(prop::collection::vec(on(), 0..3), groups),
+            prop::collection::vec(
+                (prop::option::weighted(0.5, any::<Index>()), prop::collection::vec(on(), 0..3)),
+                groups,
+            ),
             prop::collection::vec(on(), 0..3),
             prop::collection::vec((0_usize..3, number(states, unknown), number(states, unknown)), 0..2),
         );
         declared.prop_map(move |(durable, states, groups, wide, requires)| {
             let events = events.clone();
+            let parent = |(index, (parent, ons)): (usize, (Option<Index>, Vec<On>))| Group {
+                parent: parent.filter(|_| index > 0).map(|parent| parent.index(index)),
+                ons,
+            };
+            let groups = groups.into_iter().enumerate().map(parent).collect();
             let mut declared = Declared { durable, states, events, groups, wide, requires };
             if repair {
                 declared.repair();
@@ -107,10 +127,13 @@ fn on(states: usize, events: usize, unknown: f64) -> impl Strategy<Value = On> {
         2 => Just(Vec::new()),
         1 => prop::collection::vec(number(states, unknown), 1..3),
     ];
-    let options = (prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    (0..events, to, except, options).prop_map(|(event, to, except, (with, guard, auto))| On {
+    let one_in_five = || prop::bool::weighted(0.2);
+    let options = (one_in_five(), one_in_five(), one_in_five(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (0..events, to, except, options).prop_map(|(event, to, except, (with, guard, auto, internal, back))| On {
         event,
         to,
+        internal,
+        back: back && !internal,
         except,
         with,
         guard,
@@ -129,6 +152,10 @@ impl Declared {
                 state.group = Some(group);
             }
         }
+        let all = self.wide.iter_mut().chain(self.groups.iter_mut().flat_map(|group| &mut group.ons));
+        for on in all.chain(self.states.iter_mut().flat_map(|state| &mut state.ons)) {
+            on.auto &= !on.internal;
+        }
         for state in &mut self.states {
             if state.kind == Kind::End {
                 state.ons.clear();
@@ -146,11 +173,17 @@ impl Declared {
             .enumerate()
             .flat_map(|(state, declared)| declared.ons.iter().map(move |on| (state, on.event)))
             .collect();
-        let groups =
-            self.groups.iter_mut().enumerate().flat_map(|(group, ons)| ons.iter_mut().map(move |on| (Some(group), on)));
+        let members: Vec<_> = (0..self.groups.len()).map(|group| self.members(group)).collect();
+        let groups = self
+            .groups
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(group, declared)| declared.ons.iter_mut().map(move |on| (Some(group), on)));
         for (group, on) in groups.chain(self.wide.iter_mut().map(|on| (None, on))) {
-            let is_source = |state: &State| state.kind != Kind::End && (group.is_none() || state.group == group);
-            let sources = (0..self.states.len()).filter(|state| is_source(&self.states[*state]));
+            let is_source = |state: usize| {
+                self.states[state].kind != Kind::End && group.is_none_or(|group| members[group].contains(&state))
+            };
+            let sources = (0..self.states.len()).filter(|state| is_source(*state));
             let (wanted, left) =
                 sources.partition(|state| !on.except.contains(state) && accepted.insert((*state, on.event)));
             let wanted: Vec<usize> = wanted;
@@ -160,15 +193,21 @@ impl Declared {
             }
         }
         self.wide.retain(|on| !on.to.is_empty());
-        self.groups.iter_mut().for_each(|ons| ons.retain(|on| !on.to.is_empty()));
+        self.groups.iter_mut().for_each(|group| group.ons.retain(|on| !on.to.is_empty()));
         let with_data: Vec<_> = self.states.iter().map(|state| state.fields.contains(&true)).collect();
-        let wide = self.wide.iter_mut().chain(self.groups.iter_mut().flatten());
-        for on in wide.chain(self.states.iter_mut().flat_map(|state| &mut state.ons)) {
+        let states = self.states.len();
+        let wide = self.wide.iter_mut().map(|on| (states, on));
+        let groups = self.groups.iter_mut().flat_map(|group| &mut group.ons).map(|on| (states, on));
+        let own = self.states.iter_mut().enumerate();
+        let own = own.flat_map(|(state, declared)| declared.ons.iter_mut().map(move |on| (state, on)));
+        for (from, on) in wide.chain(groups).chain(own) {
             let mut seen = BTreeSet::new();
+            // `Self` in a declaration that states share can be one of its targets.
+            on.back &= from < states && !on.to.contains(&from);
             on.to.retain(|state| seen.insert(*state));
-            on.with |= on.to.len() > 1 || on.to.iter().any(|to| with_data[*to]);
+            on.with |= !on.internal && (on.to.len() > 1 || on.back || on.to.iter().any(|to| with_data[*to]));
         }
-        let targets: BTreeSet<_> = self.ons().flat_map(|on| on.to.clone()).collect();
+        let targets: BTreeSet<_> = self.ons().filter(|on| !on.internal).flat_map(|on| on.to.clone()).collect();
         for (index, state) in self.states.iter_mut().enumerate() {
             state.initial |= !targets.contains(&index);
         }
@@ -177,7 +216,34 @@ impl Declared {
     /// All `#[on(…)]` attributes, in the order in which they are read.
     pub(super) fn ons(&self) -> impl Iterator<Item = &On> {
         let own = self.states.iter().flat_map(|state| &state.ons);
-        own.chain(self.groups.iter().flatten()).chain(&self.wide)
+        own.chain(self.groups.iter().flat_map(|group| &group.ons)).chain(&self.wide)
+    }
+
+    /// The superstates that contain a state, from the innermost to the outermost. A name that is not declared is in none.
+    pub(super) fn groups_of(&self, state: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut group = self.states[state].group.filter(|group| *group < self.groups.len());
+        while let Some(inner) = group {
+            found.push(inner);
+            group = self.groups[inner].parent;
+        }
+        found
+    }
+
+    /// The states in a superstate, directly or further in.
+    pub(super) fn members(&self, group: usize) -> Vec<usize> {
+        (0..self.states.len()).filter(|state| self.groups_of(*state).contains(&group)).collect()
+    }
+
+    /// The superstates directly in another, or at the top, with their `#[on(…)]`.
+    fn group_tokens(&self, parent: Option<usize>, ons: &[Vec<TokenStream>]) -> Vec<TokenStream> {
+        let inside = (0..self.groups.len()).filter(|group| self.groups[*group].parent == parent);
+        inside
+            .map(|group| {
+                let (ident, own, inner) = (group_name(group), &ons[group], self.group_tokens(Some(group), ons));
+                quote!(group(#ident #(, on(#own))* #(, #inner)*))
+            })
+            .collect()
     }
 
     pub(super) fn tokens(&self) -> TokenStream {
@@ -193,17 +259,14 @@ impl Declared {
             .into_iter();
         let mut take = |count: usize| ons.by_ref().take(count).collect::<Vec<_>>();
         let own: Vec<_> = self.states.iter().map(|state| take(state.ons.len())).collect();
-        let groups: Vec<_> = self.groups.iter().map(|group| take(group.len())).collect();
+        let groups: Vec<_> = self.groups.iter().map(|group| take(group.ons.len())).collect();
         let wide = take(self.wide.len());
         let variants =
             self.states.iter().enumerate().zip(own).map(|((index, state), ons)| variant(self, index, state, &ons));
         let initial: Vec<_> = (0..self.states.len()).filter(|state| self.states[*state].initial).map(name).collect();
         let initial = (!initial.is_empty()).then(|| quote!(initial = #(#initial)|*,));
         let durable = self.durable.then(|| quote!(durable, derive(Serialize, Deserialize),));
-        let groups = groups.iter().enumerate().map(|(index, ons)| {
-            let ident = group_name(index);
-            quote!(group(#ident #(, on(#ons))*))
-        });
+        let groups = self.group_tokens(None, &groups);
         let requires = self.requires.iter().map(|(property, first, second)| {
             let (property, first, second) = (format_ident!("{}", PROPERTIES[*property]), name(*first), name(*second));
             quote!(require(#property(#first, #second)))
@@ -220,7 +283,9 @@ impl Declared {
     }
 
     fn on(&self, on: &On, first: bool) -> TokenStream {
-        let (event, to) = (event_name(on.event), on.to.iter().map(|to| name(*to)));
+        let event = event_name(on.event);
+        let to = on.to.iter().map(|to| name(*to).into_token_stream()).chain(on.back.then(|| quote!(Self)));
+        let to = if on.internal { quote!(_) } else { quote!(#(#to)|*) };
         let payload = (first && self.events[on.event].contains(&true)).then(|| {
             let fields = fields(self.events[on.event]);
             quote!({ #(#fields: u8),* })
@@ -232,7 +297,7 @@ impl Declared {
         let with = on.with.then(|| quote!(, with = decide));
         let guard = on.guard.then(|| quote!(, guard = check));
         let auto = on.auto.then(|| quote!(, auto));
-        quote!(#event #payload => #(#to)|* #except #with #guard #auto)
+        quote!(#event #payload => #to #except #with #guard #auto)
     }
 }
 

@@ -192,6 +192,8 @@ fn transition(expr: &Expr) -> TransitionInfo {
         built = match &**method {
             "with_guarded" => built.with_guarded(boolean(argument)),
             "with_auto" => built.with_auto(boolean(argument)),
+            "with_internal" => built.with_internal(boolean(argument)),
+            "with_overrides" => built.with_overrides(string(argument)),
             other => panic!("unexpected {other}"),
         };
     }
@@ -199,7 +201,15 @@ fn transition(expr: &Expr) -> TransitionInfo {
 }
 
 fn group(expr: &Expr) -> GroupInfo {
-    GroupInfo::new(string(Built::of(expr).argument(0)))
+    let group = Built::of(expr);
+    let mut built = GroupInfo::new(string(group.argument(0)));
+    for (method, argument) in &group.calls {
+        built = match &**method {
+            "with_parent" => built.with_parent(string(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
 }
 
 fn field(expr: &Expr) -> FieldInfo {

@@ -145,12 +145,12 @@ fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result
     same("`apply`", &found, &applied.collect())
 }
 
-/// The entries of a table: `next[State::S0.index()][EventKind::E1.index()]=::core::option::Option::Some(State::S2);`
+/// The entries of a table: `next[State::index(State::S0)][EventKind::index(EventKind::E1)]=::core::option::Option::Some(State::S2);`
 fn entries(table: &str) -> BTreeSet<Pair> {
     let name =
         |text: &str, after: &str| Some(text.split_once(after)?.1.chars().take_while(|c| c.is_alphanumeric()).collect());
     let entry =
-        |entry: &str| Some((name(entry, "State::")?, name(entry, "EventKind::")?, name(entry, "Some(State::")?));
+        |entry: &str| Some((name(entry, "(State::")?, name(entry, "(EventKind::")?, name(entry, "Some(State::")?));
     table.split("next[").filter_map(entry).collect()
 }
 
@@ -181,6 +181,9 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
+    let marks: Vec<_> = graph.transitions.iter().map(|on| (on.internal, on.overrides)).collect();
+    let expected = naive.transitions.iter().map(|on| (on.internal, on.overrides.as_deref()));
+    same("internal transitions and overrides", &marks, &expected.collect())?;
     let names: Vec<_> = (0..graph.states.len()).map(|state| name(state).to_string()).collect();
     let events: Vec<_> = naive.transitions.iter().map(|on| event_name(on.event).to_string()).collect();
     let expected = naive.transitions.iter().zip(&events).map(|(on, event)| {

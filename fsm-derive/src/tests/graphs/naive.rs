@@ -12,11 +12,14 @@ enum Origin {
     Wide,
 }
 
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub(super) struct Transition {
     pub(super) from: usize,
     pub(super) event: usize,
     pub(super) to: Vec<usize>,
+    pub(super) internal: bool,
+    pub(super) overrides: Option<String>,
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
@@ -45,9 +48,12 @@ impl<'d> Naive<'d> {
                 naive.add(&[from], on, Origin::Own);
             }
         }
-        for (group, ons) in declared.groups.iter().enumerate() {
-            for on in ons {
-                naive.shared(on, Origin::Group(group));
+        // The deepest first: a declaration further in overrides one further out.
+        for depth in (0..declared.groups.len()).rev() {
+            for (group, inner) in declared.groups.iter().enumerate() {
+                if naive.depth(group) == depth {
+                    inner.ons.iter().for_each(|on| naive.shared(on, Origin::Group(group)));
+                }
             }
         }
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
@@ -61,6 +67,11 @@ impl<'d> Naive<'d> {
             }
         }
         naive
+    }
+
+    /// The number of superstates around a superstate.
+    fn depth(&self, group: usize) -> usize {
+        self.declared.groups[group].parent.map_or(0, |parent| self.depth(parent) + 1)
     }
 
     fn error(&mut self, message: String) {
@@ -94,7 +105,7 @@ impl<'d> Naive<'d> {
     fn shared(&mut self, on: &On, origin: Origin) {
         let complete = self.complete;
         let member = |state: usize| match origin {
-            Origin::Group(group) => self.declared.states[state].group == Some(group),
+            Origin::Group(group) => self.declared.groups_of(state).contains(&group),
             Origin::Own | Origin::Wide => true,
         };
         let members = (0..self.states()).filter(|state| member(*state)).count();
@@ -126,7 +137,7 @@ impl<'d> Naive<'d> {
     fn add(&mut self, from: &[usize], on: &On, origin: Origin) {
         let mut to: Vec<usize> = Vec::new();
         let mut all_known = true;
-        for target in &on.to {
+        for target in on.to.iter().filter(|_| !on.internal) {
             if !self.known(*target) {
                 (all_known, self.complete) = (false, false);
             } else if to.contains(target) {
@@ -135,30 +146,46 @@ impl<'d> Naive<'d> {
                 to.push(*target);
             }
         }
+        if on.internal && on.auto {
+            self.error("`auto` has no effect".into());
+        }
         for from in from.iter().filter(|_| all_known) {
             let (state, event) = (name(*from), event_name(on.event));
-            let earlier = self.transitions.iter().find(|earlier| earlier.from == *from && earlier.event == on.event);
-            let twice = match (earlier.map(|earlier| earlier.origin), origin) {
-                (None, _) => {
-                    self.transitions.push(Transition {
-                        from: *from,
-                        event: on.event,
-                        to: to.clone(),
-                        with: on.with,
-                        guard: on.guard,
-                        auto: on.auto,
-                        origin,
-                    });
+            let mut earlier =
+                self.transitions.iter_mut().filter(|earlier| earlier.from == *from && earlier.event == on.event);
+            if let Some(earlier) = earlier.next() {
+                if earlier.origin != origin {
+                    let outer = match origin {
+                        Origin::Group(group) => group_name(group).to_string(),
+                        Origin::Own | Origin::Wide => "M".to_owned(),
+                    };
+                    earlier.overrides = earlier.overrides.take().or(Some(outer));
                     continue;
                 }
-                (_, Origin::Own) => format!("`{state}` declares `{event}` twice"),
-                (Some(Origin::Own), _) => format!("`{state}` already declares `{event}`"),
-                (Some(Origin::Group(group)), _) => {
-                    format!("superstate `{}` already declares `{event}` for `{state}`", group_name(group))
-                }
-                (Some(Origin::Wide), _) => format!("the enum already declares `{event}` for `{state}`"),
-            };
-            self.error(twice);
+                self.error(match origin {
+                    Origin::Own => format!("`{state}` declares `{event}` twice"),
+                    Origin::Group(_) => format!("this superstate already declares `{event}` for `{state}`"),
+                    Origin::Wide => format!("the enum already declares `{event}` for `{state}`"),
+                });
+                continue;
+            }
+            let mut to = to.clone();
+            if on.back && to.contains(from) {
+                self.error(format!("`Self` is `{state}` here"));
+            } else if on.back || on.internal {
+                to.push(*from);
+            }
+            self.transitions.push(Transition {
+                from: *from,
+                event: on.event,
+                to,
+                internal: on.internal,
+                overrides: None,
+                with: on.with,
+                guard: on.guard,
+                auto: on.auto,
+                origin,
+            });
         }
     }
 
@@ -171,7 +198,7 @@ impl<'d> Naive<'d> {
             }
         }
         for group in 0..self.declared.groups.len() {
-            if !self.declared.states.iter().any(|state| state.group == Some(group)) {
+            if self.declared.members(group).is_empty() {
                 self.error(format!("superstate `{}` has no states", group_name(group)));
             }
         }

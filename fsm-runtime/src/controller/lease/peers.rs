@@ -30,7 +30,7 @@ pub(in crate::controller) async fn watch(
 ) {
     let mut foreign = engine.store.foreign_changes();
     loop {
-        // The scan reports a store that is away.
+        // The scan reports a store that is unavailable.
         if let Ok(now) = alive(&engine, &me).await {
             if !known.is_subset(&now) {
                 left.notify_one();
@@ -77,22 +77,24 @@ mod tests {
             store_health::{OpenCalls, StoreHealth},
         },
         machine::Unknown,
-        store::sqlite::Sqlite,
+        store::{Store as _, sqlite::Sqlite},
     };
     use std::time::SystemTime;
     use tokio_util::sync::CancellationToken;
 
     fn engine(clock: &ManualClock) -> Arc<Engine> {
+        let store = Sqlite::in_memory().unwrap();
         Arc::new(Engine {
-            store: Arc::new(Sqlite::in_memory().unwrap()),
+            notifier: Notifier::linked(store.local_changes()),
+            store: Arc::new(store),
             clock: clock.clock(),
-            notifier: Notifier::new(),
             migrations: Arc::default(),
             unknown: Unknown::new(false),
             definitions: Definitions::default(),
             health: Arc::new(HealthRegistry::new(clock.clock())),
             store_health: StoreHealth::default(),
             calls: OpenCalls::default(),
+            turns: crate::engine::turns::Turns::default(),
             closing: CancellationToken::default(),
         })
     }

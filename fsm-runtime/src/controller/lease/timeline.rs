@@ -50,7 +50,7 @@ impl LeaseTimeline {
     }
 
     fn draining_at(self) -> Duration {
-        self.renewed.saturating_add(self.ttl * 2 / 3)
+        self.renewed.saturating_add(self.ttl.saturating_sub(self.ttl / 3))
     }
 
     /// At least a sixth of the lease is left for aborts to take effect.

@@ -173,7 +173,7 @@ fn report_calls(reporter: &mut SlowReporter, open: &[StoreCall]) {
             calls = open.len(),
             "the store does not answer; `Runtime::status` shows the open calls"
         ),
-        Some(Report::Recovered) => tracing::info!("the store answers again"),
+        Some(Report::Recovered) => tracing::info!("the store responds again"),
         None => {}
     }
 }

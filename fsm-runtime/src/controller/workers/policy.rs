@@ -1,6 +1,6 @@
 //! The limits of work on a state: heartbeats, timeouts, retries and concurrency.
 
-use crate::{backoff::Backoff, store::Row, worker::Limits};
+use crate::{backoff::Backoff, clock::FOREVER, store::Row, worker::Limits};
 use fsm_core::Graph;
 use std::{collections::HashMap, time::Duration};
 
@@ -116,6 +116,22 @@ impl Policy {
         if self.attempt_timeout.is_some_and(|within| within.is_zero()) {
             return Some("`attempt_timeout`: must be longer than zero");
         }
+        for (setting, why) in [
+            (self.heartbeat, "`heartbeat`: longer than 100,000 years; leave it out"),
+            (self.attempt_timeout, "`attempt_timeout`: longer than 100,000 years; leave it out"),
+            (
+                self.grace_period,
+                "`grace_period`: longer than 100,000 years; workers that ignore a cancellation would never end",
+            ),
+            (
+                self.backoff.map(|backoff| backoff.longest),
+                "`backoff`: longer than 100,000 years; limit the attempts instead",
+            ),
+        ] {
+            if setting.is_some_and(|duration| duration > FOREVER) {
+                return Some(why);
+            }
+        }
         if self.backoff.is_some_and(|backoff| backoff.first > backoff.longest) {
             return Some("`backoff`: the first delay must not be longer than the longest");
         }
@@ -183,6 +199,10 @@ mod tests {
             (Policy::new().heartbeat(Duration::ZERO), "`heartbeat`"),
             (Policy::new().attempt_timeout(Duration::ZERO), "`attempt_timeout`"),
             (Policy::new().backoff(SECOND * 2, SECOND), "`backoff`"),
+            (Policy::new().heartbeat(Duration::MAX), "`heartbeat`"),
+            (Policy::new().attempt_timeout(Duration::MAX), "`attempt_timeout`"),
+            (Policy::new().grace_period(Duration::MAX), "`grace_period`"),
+            (Policy::new().backoff(SECOND, Duration::MAX), "`backoff`"),
             (Policy::new().max_attempts(0), "`max_attempts`"),
             (Policy::new().max_concurrency(0), "`max_concurrency`"),
         ] {

@@ -1,13 +1,13 @@
 //! One execution of a worker: runs it, and stores its result.
 
 use crate::{
-    controller::driver::{Driver, WorkResult},
+    controller::driver::{Driver, Ended, WorkResult},
     engine::{Engine, store_until},
-    log::log_row,
+    log::{log_attempt, unnamed},
     machine::Migrations,
     metrics,
-    store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict, shortened},
-    worker::{Attempt, Limits, WorkError},
+    store::{Attempts, Cause, Change, Note, Origin, Release, Row, StoreError, Verdict, shortened},
+    worker::{Attempt, Beside, CommitBeside, Committed, Limits, WorkError},
 };
 use std::{
     future::Future,
@@ -27,34 +27,61 @@ pub(crate) fn work(
 ) -> impl Future<Output = Option<Box<Row>>> + Send {
     async move {
         let outcome = driver.run(engine.clone(), attempt.clone()).await;
-        let change = conclude(&*driver, &engine.migrations, &attempt, outcome)?;
+        let (change, beside) = conclude(&*driver, &engine.migrations, &attempt, outcome)?;
         // Boxed: a task is as large as the largest future that it awaits, and mostly it awaits its worker.
-        Box::pin(store_result(&engine, &attempt.row, change, &giving_up)).await
+        match beside.0 {
+            None => Box::pin(store_result(&engine, &attempt.row, change, &giving_up)).await,
+            Some(commit) => Box::pin(store_with(engine, &*driver, &attempt, change, commit, &giving_up)).await,
+        }
     }
 }
 
-/// The change that the end of an attempt makes to its row; `None` where the worker was aborted before.
+/// Stores the result with the worker's group. If the group cannot be made, the attempt has failed.
+async fn store_with(
+    engine: Arc<Engine>,
+    driver: &dyn Driver,
+    attempt: &Attempt,
+    change: Change,
+    commit: CommitBeside,
+    giving_up: &CancellationToken,
+) -> Option<Box<Row>> {
+    let Attempt { row, limits, .. } = attempt;
+    match commit(engine.clone(), change.clone(), giving_up.clone()).await {
+        Committed::Own(verdict) => settle(&engine, row, change, verdict, giving_up).await,
+        Committed::Refused(error) => {
+            let change = failure(driver, &engine.migrations, row, &error, *limits);
+            store_result(&engine, row, change, giving_up).await
+        }
+    }
+}
+
+/// The change that the end of an attempt makes to its row, and what is committed with it; `None` where the worker was aborted before.
 fn conclude(
     driver: &dyn Driver,
     migrations: &Migrations,
     attempt: &Attempt,
     outcome: Result<WorkResult, WorkError>,
-) -> Option<Change> {
+) -> Option<(Change, Beside)> {
     let Attempt { row, limits, signals } = attempt;
     if !signals.returned() {
         tracing::debug!("the worker returned after its abort: its result is dropped");
         return None;
     }
     let elapsed = signals.elapsed();
+    let mut with = Beside::default();
     let (outcome, change) = match (outcome, signals.overdue()) {
         // Counts also when the worker was cancelled.
-        (Ok(WorkResult::Fired(transition)), _) => ("fired", Change::Transition(*transition)),
+        (Ok(WorkResult { ended: Ended::Fired(transition), beside }), _) => {
+            with = beside;
+            ("fired", Change::Transition(*transition))
+        }
         (_, Some(overdue)) => {
             let error = WorkError::from(overdue.to_string());
             (overdue.name(), failure(driver, migrations, row, &error, *limits))
         }
         // Failures before a requeue do not count against a long-running worker.
-        (Ok(WorkResult::Requeue(after)), None) => {
+        (Ok(WorkResult { ended: Ended::Requeue(after), beside }), None) => {
+            with = beside;
             ("requeue", Change::Release(release(row, after, Attempts::Reset, None)))
         }
         // An error of a cancelled worker is its reaction to the cancellation.
@@ -67,7 +94,7 @@ fn conclude(
         }
     };
     metrics::worked(&row.key.machine, &row.state, outcome, elapsed);
-    Some(change)
+    Some((change, with))
 }
 
 /// The change that a failed attempt makes to its row: another attempt later; after the last one the state's `exhausted` event, or
@@ -86,14 +113,15 @@ pub(crate) fn failure(
         format!("{} attempts failed, the last with: {text}", row.attempt)
     } else {
         let retry = error.delay().unwrap_or_else(|| limits.backoff.delay(row.attempt));
-        log_row!(warn, row, error = %text, retry_in = ?retry, "work failed");
+        log_attempt!(warn, row, error = %unnamed(&row.key, &row.state, &text), retry_in = ?retry, "work failed");
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
     };
     // User code may panic; the work must still stop at its limit.
     let answer = catch_unwind(AssertUnwindSafe(|| driver.exhausted(migrations, row, error)));
     match answer.unwrap_or_else(|_| Some(Err("it panicked".to_owned()))) {
         Some(Ok(transition)) => {
-            log_row!(error, row, reason = %why, event = %transition.event, "work is given up: firing the `exhausted` event");
+            let reason = unnamed(&row.key, &row.state, &why);
+            log_attempt!(error, row, %reason, event = %transition.event, "work is given up: firing the `exhausted` event");
             return Change::Transition(transition);
         }
         Some(Err(wrong)) => why = format!("{why}; the state's `exhausted` event could not be fired: {wrong}"),
@@ -104,7 +132,7 @@ pub(crate) fn failure(
 
 /// Parks the instance: no more work until it moves or is unparked.
 fn park(row: &Row, why: String, error: String) -> Change {
-    log_row!(error, row, reason = %why, "parked: no more work until an event or `unpark`");
+    log_attempt!(error, row, reason = %unnamed(&row.key, &row.state, &why), "parked: no more work until an event or `unpark`");
     metrics::parked(&row.key.machine, &row.state);
     Change::Release(Release {
         retry: None,
@@ -135,28 +163,42 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
 pub(crate) async fn store_result(
     engine: &Engine,
     row: &Row,
+    change: Change,
+    giving_up: &CancellationToken,
+) -> Option<Box<Row>> {
+    let stored = store_until(engine, change.clone(), giving_up).await;
+    settle(engine, row, change, stored, giving_up).await
+}
+
+/// What follows from `stored`, the verdict on `change`.
+async fn settle(
+    engine: &Engine,
+    row: &Row,
     mut change: Change,
+    mut stored: Result<Verdict, StoreError>,
     giving_up: &CancellationToken,
 ) -> Option<Box<Row>> {
     loop {
-        match store_until(engine, change.clone(), giving_up).await {
+        match stored {
             Ok(Verdict::Committed { mut rows }) => return rows.pop().map(Box::new),
             Ok(verdict) if verdict.refusal().is_some() && matches!(change, Change::Transition(_)) => {
                 let reason = verdict.refusal().unwrap_or_default();
                 let error = format!("the store refused the result: {reason}");
                 change = park(row, format!("permanent error: {error}"), error);
+                stored = store_until(engine, change.clone(), giving_up).await;
             }
             // The instance has moved on, or another worker has claimed it.
             Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
-                tracing::debug!(?change, ?verdict, "the result is outdated and dropped");
+                tracing::debug!(verdict = verdict.name(), "the result is outdated and dropped");
                 return None;
             }
             Ok(verdict) => {
-                tracing::error!(?change, ?verdict, "the store refused a result");
+                let reason = verdict.refusal().map(|reason| unnamed(&row.key, &row.state, &reason));
+                tracing::error!(verdict = verdict.name(), reason, "the store refused a result");
                 return None;
             }
             Err(error) => {
-                tracing::error!(?change, %error, "a result is given up: the work will be repeated");
+                tracing::error!(%error, "a result is given up: the work will be repeated");
                 return None;
             }
         }

@@ -88,6 +88,7 @@ macro_rules! store_contract {
             old_history_keys_and_rows_are_pruned_in_batches
             remains_of_a_removed_row_are_pruned_on_request
             definitions_retire_with_their_last_row
+            a_removed_position_is_unknown
         }
     };
     (@tests ($open:expr) $($promise:ident)*) => {

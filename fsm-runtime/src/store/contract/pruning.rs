@@ -116,3 +116,19 @@ pub async fn definitions_retire_with_their_last_row(store: &Arc<dyn Store>) {
     store.retire("Door".into(), 2).await.unwrap();
     assert_eq!(found().await.map(|definition| definition.version), Some(2));
 }
+
+/// A subscriber's position only grows until it is removed.
+pub async fn a_removed_position_is_unknown(store: &Arc<dyn Store>) {
+    let position = async || store.subscriber_position("mail".to_owned()).await.unwrap();
+    let save = async |position| store.save_position("mail".to_owned(), position).await.unwrap();
+    let remove = async |name: &str| store.remove_position(name.to_owned()).await.unwrap();
+    assert!(!remove("mail").await, "there is none");
+    save(7).await;
+    save(3).await;
+    assert_eq!(position().await, Some(7));
+    assert!(!remove("other").await);
+    assert!(remove("mail").await);
+    assert_eq!(position().await, None);
+    save(3).await;
+    assert_eq!(position().await, Some(3));
+}

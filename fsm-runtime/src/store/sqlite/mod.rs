@@ -4,16 +4,18 @@ mod connection;
 mod presence;
 mod restore;
 mod sql;
+mod sql_guard;
 mod user_sql;
 mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, MAX_VALUE_BYTES,
-    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
-    StoreFuture, TransactionalSql, Verdict,
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
+    MAX_VALUE_BYTES, OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
-use connection::{error, reader_pool::Readers, schema, store_file::StoreFile};
+use crate::clock::{FOREVER, TOO_LONG};
+use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
 use presence::Presence;
 use rusqlite::Connection;
 use std::{
@@ -29,6 +31,9 @@ use writer::Writer;
 
 /// How long a call waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A history entry has three values, and SQLite's limit of a row is 1,000,000,000 bytes.
+const LARGEST_VALUE: usize = 256 << 20;
 
 /// What an acknowledged transition survives; SQLite's own names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,7 +114,8 @@ impl SqliteOptions {
         self
     }
 
-    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set.
+    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set,
+    /// and 100,000 years at most.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
@@ -128,7 +134,8 @@ impl SqliteOptions {
         self
     }
 
-    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set. A change with a
+    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set,
+    /// and 1 byte to 256 MiB. A change with a
     /// larger one is [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and nothing of it is stored, in the history
     /// either. What is stored already can be read whatever the limit is.
     ///
@@ -139,14 +146,34 @@ impl SqliteOptions {
         self
     }
 
+    /// The first option that is out of range, and why.
+    fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        if self.busy_timeout > FOREVER {
+            return Some(("busy_timeout", TOO_LONG));
+        }
+        if self.max_value_bytes == 0 {
+            return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
+        }
+        if self.max_value_bytes > LARGEST_VALUE {
+            return Some((
+                "max_value_bytes",
+                "more than 256 MiB, and SQLite stores rows of up to 1 GB, with several values in each",
+            ));
+        }
+        None
+    }
+
     /// Opens the store in `path`, and makes the file and its tables where there are none.
     ///
     /// # Errors
-    /// As [`Sqlite::open`].
+    /// As [`Sqlite::open`]; [`OpenError::Option`] if an option is out of range.
     ///
     /// # Cancel safety
     /// If the future is dropped, the file and its tables may exist. Opening it again is safe.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+        if let Some((option, why)) = self.out_of_range() {
+            return Err(OpenError::Option { option, why });
+        }
         let path = path.as_ref().to_owned();
         let shown = path.clone();
         tokio::task::spawn_blocking(move || Sqlite::open_file(&path, &self)).await.unwrap_or_else(|ended| {
@@ -162,7 +189,8 @@ impl SqliteOptions {
 /// and never wait for the writer. Several processes can open one file; each sees the others' changes within
 /// milliseconds. Keep the file on a local disk: SQLite's locks do not hold on network file systems.
 ///
-/// A clone is another handle of the same store. The writer thread ends, and the file is closed, with the last handle.
+/// A clone is another handle of the same store. Several runtimes can use the clones of one store: each sees the others' changes
+/// at once. The writer thread ends, and the file is closed, with the last handle.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -183,6 +211,7 @@ struct Inner {
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
     presence: Presence,
+    local_changes: LocalChanges,
 }
 
 impl Sqlite {
@@ -210,14 +239,18 @@ impl Sqlite {
     /// [`OpenError`] when SQLite cannot be used at all.
     pub fn in_memory() -> Result<Self, OpenError> {
         let file = StoreFile::new(PathBuf::from(":memory:"), BUSY_TIMEOUT);
-        let mut connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
-        schema::prepare(&mut connection, &file, None)?;
-        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())
-            .map_err(|e| error::starting(&file, &e))?;
-        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence: Presence::in_memory() })))
+        let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
+        schema::prepare(&connection, &file, None)?;
+        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
+        let (presence, local_changes) = (Presence::in_memory(), LocalChanges::new());
+        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence, local_changes })))
     }
 
     fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        patience::wait(options.busy_timeout, || Self::open_waiting(path, options))
+    }
+
+    fn open_waiting(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
         let named = |path: PathBuf| {
             if options.read_only {
                 StoreFile::read_only(path, options.busy_timeout)
@@ -233,8 +266,8 @@ impl Sqlite {
             }
             connection
         } else {
-            let mut connection = schema::connect(&file, options.synchronous)?;
-            schema::prepare(&mut connection, &file, options.state_index)?;
+            let connection = schema::connect(&file, options.synchronous)?;
+            schema::prepare(&connection, &file, options.state_index)?;
             connection
         };
         // One name for one file, however it was spelled: the controller's lock depends on it.
@@ -242,9 +275,10 @@ impl Sqlite {
             .canonicalize()
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
         let file = named(path);
-        let writer = Writer::start(connection, file.clone(), options).map_err(|e| error::starting(&file, &e))?;
+        let writer = Writer::start(connection, file.clone(), options)?;
         let presence = Presence::beside(&file);
-        Ok(Self(Arc::new(Inner { readers: Some(Readers::new(file.clone())), file, writer, presence })))
+        let readers = Some(Readers::new(file.clone()));
+        Ok(Self(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
     }
 
     /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
@@ -409,6 +443,10 @@ impl Store for Sqlite {
         )
     }
 
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
+        Box::pin(self.0.writer.write(move |connection| sql::maintenance::remove_position(connection, &subscriber)))
+    }
+
     fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
         Box::pin(self.0.writer.write(move |connection| sql::maintenance::prune(connection, &prune)))
     }
@@ -439,6 +477,10 @@ impl Store for Sqlite {
 
     fn foreign_changes(&self) -> broadcast::Receiver<u64> {
         self.0.writer.foreign_changes()
+    }
+
+    fn local_changes(&self) -> &LocalChanges {
+        &self.0.local_changes
     }
 
     fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {

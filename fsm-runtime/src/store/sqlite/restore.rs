@@ -3,7 +3,7 @@
 use super::{
     BUSY_TIMEOUT,
     connection::{
-        error, schema,
+        error, patience, schema,
         store_file::{StoreFile, beside},
     },
     sql::maintenance,
@@ -18,6 +18,10 @@ use std::{io, path::Path, sync::Arc};
 const RAISE: i64 = 1_000_000_000_000;
 
 pub(super) fn restore(from: &Path, to: &Path) -> Result<(), RestoreError> {
+    patience::wait(BUSY_TIMEOUT, || restore_waiting(from, to))
+}
+
+fn restore_waiting(from: &Path, to: &Path) -> Result<(), RestoreError> {
     for part in [to.to_owned(), beside(to, "-wal"), beside(to, "-shm"), beside(to, "-journal")] {
         if part.symlink_metadata().is_ok() {
             return Err(RestoreError::Exists { file: part });

@@ -1,6 +1,6 @@
 //! A pool of read-only connections. Queries run on tokio's blocking threads.
 
-use super::{error, file_identity::Opened, schema, store_file::StoreFile};
+use super::{error, file_identity::Opened, patience, schema, store_file::StoreFile};
 use crate::store::sqlite::Synchronous;
 use crate::store::{OpenError, StoreError};
 use crate::sync::Mutex;
@@ -32,14 +32,16 @@ impl Readers {
         let (file, opened, idle) = (self.file.clone(), self.opened.clone(), self.idle.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let taken = idle.lock().pop();
-            let connection = match taken {
-                Some(connection) => connection,
-                None => open(&file, &opened)?,
-            };
-            let answer = query(&connection).map_err(|e| error::with_holder(&file, error::running(&file, &e)));
-            idle.lock().push(connection);
-            answer
+            patience::wait(file.busy_timeout, || {
+                let taken = idle.lock().pop();
+                let connection = match taken {
+                    Some(connection) => connection,
+                    None => open(&file, &opened)?,
+                };
+                let answer = query(&connection).map_err(|e| error::with_holder(&file, error::running(&file, &e)));
+                idle.lock().push(connection);
+                answer
+            })
         });
         reading.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }
@@ -51,8 +53,10 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let (file, opened) = (self.file.clone(), self.opened.clone());
         let working = tokio::task::spawn_blocking(move || {
-            let connection = connect(&file, &opened)?;
-            work(&connection, &file)
+            patience::wait(file.busy_timeout, || {
+                let connection = connect(&file, &opened)?;
+                work(&connection, &file)
+            })
         });
         working.await.unwrap_or_else(|_| Err(error::closed(&self.file)))
     }

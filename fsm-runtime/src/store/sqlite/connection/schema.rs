@@ -1,6 +1,6 @@
 //! The connection's settings and the tables.
 
-use super::{error, store_file::StoreFile};
+use super::{error, linked, patience, store_file::StoreFile};
 use crate::store::OpenError;
 use crate::store::sqlite::{Synchronous, sql::list};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -13,13 +13,6 @@ use std::{
 /// The layout of the tables that this release writes. Kept in a table of the store and not in SQLite's `user_version`,
 /// because the file may be the application's own, whose migrations use that.
 const LAYOUT: i64 = 1;
-
-/// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
-const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// The retry interval while another connection holds the lock. SQLite's own interval grows to 100 ms and misses the pauses between the
-/// transactions of a process that writes continuously.
-const NAP: Duration = Duration::from_micros(100);
 
 const TABLES: &str = "
 CREATE TABLE fsm_meta (
@@ -123,28 +116,13 @@ CREATE TABLE fsm_subscribers (
 const STATE_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS fsm_instances_state ON fsm_instances (machine, state, schema, updated, id)";
 
-/// A busy handler that gives up after `patience`. It measures time and does not count naps, because a nap takes much longer than
-/// [`NAP`] on a loaded machine.
-pub(in crate::store::sqlite) fn naps(patience: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
-    let mut began = Instant::now();
-    move |times| {
-        if times == 0 {
-            began = Instant::now();
-        }
-        std::thread::sleep(NAP);
-        began.elapsed() < patience
-    }
-}
-
 /// Opens `path` and sets the connection up for reading and writing.
 pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchronous) -> Result<Connection, OpenError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
-    }
+    linked::check(rusqlite::version_number(), rusqlite::version())?;
     let mut connection = Connection::open(&**file).map_err(|e| error::opening(file, &e))?;
-    connection.busy_handler(Some(naps(file.busy_timeout))).map_err(|e| error::opening(file, &e))?;
+    patience::install(&mut connection).map_err(|e| error::opening(file, &e))?;
     // If two processes switch a new file to WAL at the same time, one fails at once, without the busy timeout.
-    let deadline = Instant::now() + file.busy_timeout;
+    let began = Instant::now();
     loop {
         match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
             Ok(mode) if mode == "wal" => break,
@@ -155,7 +133,7 @@ pub(in crate::store::sqlite) fn connect(file: &StoreFile, synchronous: Synchrono
                 );
                 return Err(OpenError::Unusable { file: file.to_path_buf(), cause });
             }
-            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < file.busy_timeout => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(e) => return Err(error::opening(file, &e)),
@@ -179,7 +157,7 @@ pub(in crate::store::sqlite) fn connect_read_only(file: &StoreFile) -> Result<Co
     let open = |name: &Path, flags: OpenFlags| -> rusqlite::Result<Connection> {
         let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(name, flags)?;
-        connection.busy_handler(Some(naps(file.busy_timeout)))?;
+        patience::install(&mut connection)?;
         connection.set_prepared_statement_cache_capacity(64);
         // SQLite opens the file and its log on the first read.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
@@ -241,7 +219,7 @@ pub(in crate::store::sqlite) fn has_tables(connection: &Connection, file: &Store
 ///
 /// The state index is a property of the file: without a setting it is unchanged, and a new file has it.
 pub(in crate::store::sqlite) fn prepare(
-    connection: &mut Connection,
+    connection: &Connection,
     file: &StoreFile,
     state_index: Option<bool>,
 ) -> Result<(), OpenError> {
@@ -269,12 +247,12 @@ pub(in crate::store::sqlite) fn prepare(
 }
 
 /// Syncs the log before its first use: a killed process may have written transactions to it that are visible but not yet durable.
-fn sync_log(connection: &mut Connection, file: &StoreFile) -> Result<(), OpenError> {
+fn sync_log(connection: &Connection, file: &StoreFile) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| error::opening(file, &e);
-    connection.busy_handler(None::<fn(i32) -> bool>).map_err(failed)?;
-    let synced = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
-        .and_then(|transaction| note_opening(&transaction).and_then(|()| transaction.commit()));
-    connection.busy_handler(Some(naps(file.busy_timeout))).map_err(failed)?;
+    let synced = patience::wait(Duration::ZERO, || {
+        rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+            .and_then(|transaction| note_opening(&transaction).and_then(|()| transaction.commit()))
+    });
     match synced {
         // Another process is writing, or is stopped within a transaction. SQLite holds no lock on the log, so it is safe to open and
         // close it.

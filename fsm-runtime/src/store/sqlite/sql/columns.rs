@@ -1,7 +1,10 @@
 //! Values from columns: rows, history entries, keys and times.
 
-use crate::store::{HistoryEntry, Key, Row};
-use rusqlite::types::{FromSql, Type};
+use crate::store::{HistoryEntry, Key, KeyText, Row};
+use rusqlite::{
+    ToSql,
+    types::{FromSql, ToSqlOutput, Type},
+};
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -123,6 +126,12 @@ impl Columns<'_, '_> {
             None => Ok(None),
             Some(_) => time(self.row, column).map(Some),
         }
+    }
+}
+
+impl ToSql for KeyText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
     }
 }
 

@@ -1,11 +1,7 @@
 //! Applies a group as a whole, or returns the verdict of the change that was not applied.
 
 use super::{change, read};
-use crate::store::sqlite::Sql;
-use crate::{
-    codec::same_json,
-    store::{Change, Create, Group, HistoryEntry, Key, Row, Transition, Verdict},
-};
+use crate::store::{Change, Create, Group, HistoryEntry, Key, Request, Row, Transition, Verdict};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
@@ -61,7 +57,7 @@ pub(in crate::store::sqlite) fn group_with<E>(
     connection: &Connection,
     group: &Group,
     now: SystemTime,
-    statements: impl FnOnce(&Sql<'_>) -> Result<(), E>,
+    statements: impl FnOnce(&Connection) -> Result<(), E>,
 ) -> rusqlite::Result<Result<Verdict, E>> {
     connection.prepare_cached("SAVEPOINT fsm_group")?.execute([])?;
     let mut rows = Vec::with_capacity(group.changes.len());
@@ -84,9 +80,12 @@ pub(in crate::store::sqlite) fn group_with<E>(
         release(connection)?;
         return judge(connection, place, change, missed).map(Ok);
     }
-    if let Err(error) = statements(&Sql::new(connection)) {
-        rewind(connection)?;
-        release(connection)?;
+    if let Err(error) = statements(connection) {
+        // `INSERT OR ROLLBACK`, and `RAISE(ROLLBACK)` in a trigger, have ended the transaction.
+        if !connection.is_autocommit() {
+            rewind(connection)?;
+            release(connection)?;
+        }
         return Ok(Err(error));
     }
     release(connection)?;
@@ -192,21 +191,6 @@ fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Mi
     else {
         return Ok(None);
     };
-    let equal = |now: Option<&String>, then: Option<&String>| match (now, then) {
-        (Some(now), Some(then)) => same_json(now, then),
-        (now, then) => now == then,
-    };
-    let same = match change {
-        Change::Create(Create { into, .. }) => {
-            first.event.is_none()
-                && first.to == into.state
-                && equal(Some(&into.data), first.data.as_ref())
-                && equal(into.context.as_ref(), first.context.as_ref())
-        }
-        Change::Transition(Transition { event, payload, .. }) => {
-            first.event.as_ref() == Some(event) && equal(Some(payload), first.payload.as_ref())
-        }
-        _ => false,
-    };
+    let same = Request::of(change).is_some_and(|request| request.wrote(&first));
     Ok(Some(Missed::Known { first, same }))
 }

@@ -92,6 +92,12 @@ pub(in crate::store::sqlite) fn save_position(
     Ok(())
 }
 
+pub(in crate::store::sqlite) fn remove_position(connection: &Connection, subscriber: &str) -> rusqlite::Result<bool> {
+    let removed =
+        connection.prepare_cached("DELETE FROM fsm_subscribers WHERE name = ?1")?.execute(params![subscriber])?;
+    Ok(removed > 0)
+}
+
 /// The errors that SQLite finds in the file; empty if there are none.
 pub(in crate::store::sqlite) fn integrity_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let found: Vec<String> =

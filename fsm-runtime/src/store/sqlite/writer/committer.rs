@@ -1,6 +1,6 @@
 //! The write connection: transactions, the length of the write-ahead log, and the detection of foreign commits.
 
-use super::{Asked, CommitWith};
+use super::{Asked, BoxError, CommitWith};
 use crate::{
     clock::Stopwatch,
     metrics, panics,
@@ -11,7 +11,7 @@ use crate::{
             connection::{
                 error,
                 file_identity::Opened,
-                schema,
+                patience,
                 store_file::StoreFile,
                 transaction::{CommitError, Transaction},
             },
@@ -19,6 +19,7 @@ use crate::{
                 group::{self, Savepoints},
                 read,
             },
+            sql_guard::Guard,
         },
     },
 };
@@ -49,6 +50,7 @@ pub(super) const UPKEEP: u32 = 64;
 
 pub(super) struct Committer {
     connection: Connection,
+    guard: Guard,
     file: Arc<StoreFile>,
     opened: Opened,
     log: PathBuf,
@@ -70,13 +72,15 @@ pub(super) struct Committer {
 
 impl Committer {
     pub(super) fn new(
-        connection: Connection,
+        mut connection: Connection,
         file: Arc<StoreFile>,
         foreign: broadcast::Sender<u64>,
         max_value_bytes: usize,
-    ) -> Self {
+    ) -> rusqlite::Result<Self> {
+        let guard = Guard::install(&mut connection)?;
         let mut committer = Self {
             connection,
+            guard,
             opened: Opened::of(file.clone()),
             log: file.beside("-wal"),
             max_value_bytes,
@@ -91,20 +95,19 @@ impl Committer {
         };
         // Before the store is used: foreign commits from now on are notified.
         committer.seen = committer.data_version();
-        committer
+        Ok(committer)
     }
 
     /// Commits one call without waiting. Returns the call if it would have to wait for another process.
     pub(super) fn commit_now(&mut self, asked: Asked) -> Result<Result<Vec<Verdict>, StoreError>, Asked> {
         let watch = Stopwatch::start();
         let batch = [asked];
-        let answer = match self.with_patience(Duration::ZERO, |committer| committer.decide(&batch)) {
-            Ok(Err(StoreError::Busy { .. })) => {
+        let answer = match patience::wait(Duration::ZERO, || self.decide(&batch)) {
+            Err(StoreError::Busy { .. }) => {
                 let [asked] = batch;
                 return Err(asked);
             }
-            Ok(answer) => answer,
-            Err(error) => Err(error::running(&self.file, &error)),
+            answer => answer,
         };
         let answer = self.note(&batch, &watch, answer);
         Ok(answer.map(|verdicts| verdicts.into_iter().flatten().collect()))
@@ -141,13 +144,13 @@ impl Committer {
                     tracing::info!(store = %self.file.display(), "commits succeed again");
                 }
             }
-            Err(error) => self.say_failed(error, groups),
+            Err(error) => self.log_failure(error, groups),
         }
         answer
     }
 
     /// Logs an error once while it repeats.
-    fn say_failed(&mut self, error: &StoreError, changes: usize) {
+    fn log_failure(&mut self, error: &StoreError, changes: usize) {
         let (store, text) = (self.file.display(), error.to_string());
         if self.failing.as_ref() == Some(&text) {
             tracing::debug!(%store, %error, changes, "commit failed again");
@@ -188,11 +191,22 @@ impl Committer {
                 return Ok(Ok(verdict));
             }
             let transaction = Transaction::begin(&self.connection).map_err(failed)?;
-            let statements = |sql: &Sql<'_>| {
-                catch_unwind(AssertUnwindSafe(|| statements(sql)))
-                    .unwrap_or_else(|panic| Err(format!("the statements panicked: {}", panics::text(&*panic)).into()))
+            let mut failure = None;
+            let statements = |connection: &Connection| {
+                let sql = Sql::new(connection, &self.guard);
+                let done = catch_unwind(AssertUnwindSafe(|| statements(&sql)))
+                    .unwrap_or_else(|panic| Err(format!("the statements panicked: {}", panics::text(&*panic)).into()));
+                let done = done.and_then(|()| Ok::<_, BoxError>(sql.finish()?));
+                failure = sql.into_failure();
+                done
             };
             let answer = group::group_with(&transaction, &group, now, statements).map_err(failed)?;
+            match (failure, &answer) {
+                (Some(failure), Err(_)) => return Err(failed(failure)),
+                // Dropping the transaction undoes what the statements have not undone.
+                (None, Err(_)) => return Ok(answer),
+                (_, Ok(_)) => {}
+            }
             match transaction.commit() {
                 Ok(()) => Ok(answer),
                 // Only the caller's own tables have deferred constraints.
@@ -233,7 +247,7 @@ impl Committer {
         let changed = self.look_for_foreign_changes();
         if self.batches >= UPKEEP || idle && self.batches > 0 {
             self.batches = 0;
-            self.note_what_is_own();
+            self.record_own_sequence();
         }
         changed
     }
@@ -264,22 +278,11 @@ impl Committer {
     }
 
     /// Truncates the log; `false` if a reader blocked it for too long.
-    fn empty_the_log(&mut self) -> rusqlite::Result<bool> {
-        self.with_patience(LOG_PATIENCE, |committer| {
+    fn empty_the_log(&self) -> rusqlite::Result<bool> {
+        patience::wait(LOG_PATIENCE, || {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            committer.connection.query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(0)? == 0))
-        })?
-    }
-
-    /// Runs `work` with another busy timeout.
-    fn with_patience<T>(&mut self, patience: Duration, work: impl FnOnce(&Self) -> T) -> rusqlite::Result<T> {
-        self.connection.busy_handler(Some(schema::naps(patience)))?;
-        let done = work(self);
-        if let Err(error) = self.connection.busy_handler(Some(schema::naps(self.file.busy_timeout))) {
-            // The result stands even if the timeout cannot be reset.
-            tracing::error!(store = %self.file.display(), %error, "the busy timeout could not be reset; the store now waits at most {patience:?} for other processes");
-        }
-        Ok(done)
+            self.connection.query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(0)? == 0))
+        })
     }
 
     fn data_version(&self) -> Option<i64> {
@@ -288,7 +291,7 @@ impl Committer {
     }
 
     /// Records the newest own sequence, so that followers of foreign changes skip own entries.
-    fn note_what_is_own(&mut self) {
+    fn record_own_sequence(&mut self) {
         // Read before `data_version`: if that has not changed, no other connection had committed by then.
         let Ok(last) = read::last_sequence(&self.connection) else { return };
         if self.seen.is_some() && self.data_version() == self.seen {

@@ -14,7 +14,7 @@ use super::{
     Sqlite, SqliteOptions,
     connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
-use crate::store::{Change, Group, Statements, StoreError, Verdict};
+use crate::store::{Change, Group, OpenError, Statements, StoreError, Verdict};
 use crate::sync::Mutex;
 use committer::Committer;
 use file_watch::FileWatch;
@@ -24,7 +24,6 @@ use rusqlite::Connection;
 use std::{
     collections::VecDeque,
     error::Error,
-    io,
     path::Path,
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -88,11 +87,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, file: Arc<StoreFile>, options: &SqliteOptions) -> io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        file: Arc<StoreFile>,
+        options: &SqliteOptions,
+    ) -> Result<Self, OpenError> {
         let (jobs, queue) = mpsc::channel();
         let foreign = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
-        let committer = Committer::new(connection, file.clone(), foreign.clone(), options.max_value_bytes);
+        let committer = Committer::new(connection, file.clone(), foreign.clone(), options.max_value_bytes)
+            .map_err(|e| error::opening(&file, &e))?;
         let turns = Arc::new(Turns::new(committer, options.commit_in_place));
         let in_memory = &**file == Path::new(":memory:");
         let hint = jobs.clone();
@@ -104,7 +108,8 @@ impl Writer {
             tracing::debug!(store = %file.display(), %error, "the log is not watched: another process's changes are polled for");
         });
         let pace = if in_memory { Pace::alone() } else { Pace::of_file(watch.is_ok()) };
-        let thread = thread::start(turns.clone(), queue, urgent.clone(), pace)?;
+        let thread = thread::start(turns.clone(), queue, urgent.clone(), pace, file.busy_timeout)
+            .map_err(|e| error::starting(&file, &e))?;
         Ok(Self {
             opened: Opened::of(file.clone()),
             file,

@@ -5,7 +5,10 @@ use crate::{
     clock::Stopwatch,
     store::{
         Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
-        sqlite::{BUSY_TIMEOUT, Sqlite, connection::schema},
+        sqlite::{
+            BUSY_TIMEOUT, Sqlite,
+            connection::{patience, schema},
+        },
     },
 };
 use std::{
@@ -21,8 +24,8 @@ fn memory() -> Arc<StoreFile> {
 }
 
 fn writer() -> Writer {
-    let mut connection = Connection::open_in_memory().unwrap();
-    schema::prepare(&mut connection, &memory(), None).unwrap();
+    let connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&connection, &memory(), None).unwrap();
     Writer::start(connection, memory(), &SqliteOptions::default()).unwrap()
 }
 
@@ -122,15 +125,16 @@ async fn urgent_jobs_bypass_a_full_queue() {
 /// A writer without a thread that serves its queue: a call either commits inline or waits forever.
 fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queued>) {
     let mut connection = Connection::open(file).unwrap();
+    patience::install(&mut connection).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     let file = StoreFile::new(file.to_owned(), BUSY_TIMEOUT);
-    schema::prepare(&mut connection, &file, None).unwrap();
+    schema::prepare(&connection, &file, None).unwrap();
     let (jobs, queue) = mpsc::channel();
     let foreign = broadcast::Sender::new(UNHEARD);
     let writer = Writer {
         opened: Opened::of(file.clone()),
         turns: Arc::new(Turns::new(
-            Committer::new(connection, file.clone(), foreign.clone(), MAX_VALUE_BYTES),
+            Committer::new(connection, file.clone(), foreign.clone(), MAX_VALUE_BYTES).unwrap(),
             in_place,
         )),
         file,
@@ -254,8 +258,8 @@ fn the_thread_commits_and_maintains_the_file_periodically() {
 
 #[tokio::test]
 async fn the_writer_ends_after_a_panic_in_a_caller_thread() {
-    let mut connection = Connection::open_in_memory().unwrap();
-    schema::prepare(&mut connection, &memory(), None).unwrap();
+    let connection = Connection::open_in_memory().unwrap();
+    schema::prepare(&connection, &memory(), None).unwrap();
     let writer = Writer::start(connection, memory(), &Sqlite::options().commit_in_place(true)).unwrap();
     let panicked = std::thread::scope(|scope| {
         let caller = scope.spawn(|| {

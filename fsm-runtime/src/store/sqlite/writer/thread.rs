@@ -3,6 +3,7 @@
 use super::{
     Commit, Job, Queued, Urgent, adaptive_wait::Waiting, committer::Committer, inline_commit::Turns, pace::Pace,
 };
+use crate::store::sqlite::connection::patience;
 use std::{
     io,
     sync::{
@@ -10,6 +11,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 /// The maximum number of groups in a transaction. Past this, latency grows and throughput does not.
@@ -23,9 +25,13 @@ pub(super) fn start(
     queue: Receiver<Queued>,
     urgent: Urgent,
     pace: Pace,
+    busy_timeout: Duration,
 ) -> io::Result<JoinHandle<()>> {
     let thread = Thread { turns, queue, urgent };
-    std::thread::Builder::new().name("fsm-writer".into()).spawn(move || thread.run(pace))
+    std::thread::Builder::new().name("fsm-writer".into()).spawn(move || {
+        patience::always_wait(busy_timeout);
+        thread.run(pace);
+    })
 }
 
 struct Thread {

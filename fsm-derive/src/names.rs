@@ -47,7 +47,7 @@ pub(crate) fn snake_ident(of: &Ident) -> Ident {
 }
 
 /// The identifier `name`, raw if it is a keyword. Returns `None` if `name` is not an identifier.
-pub(super) fn ident(name: &str, span: Span) -> Option<Ident> {
+pub(crate) fn ident(name: &str, span: Span) -> Option<Ident> {
     let plain = syn::parse_str::<Ident>(name);
     let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
     plain.or_else(|_| raw()).ok().map(|mut ident| {

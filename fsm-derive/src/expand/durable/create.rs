@@ -1,0 +1,53 @@
+//! `__CreateFrom`, from what an instance is created. A trait of the machine, so that rustc explains another value in its terms, once.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::super::docs;
+use crate::normalize::Cx;
+
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    let Cx { runtime, enum_ty, s, .. } = cx;
+    let (vis, name) = (cx.vis(1), cx.machine.name());
+    let context = cx.context_or_unit();
+    let what = if cx.context.is_some() { " with its context" } else { "" };
+    let message = format!("`{{Self}}` is not an initial state of `{name}`{what}");
+    let written = cx.machine.context.as_ref().map(|context| quote!(#context));
+    let (label, note) = (docs::initial_label(cx, written.as_ref()), docs::initial_note(cx.machine));
+    let doc = format!("From what a `{name}` is created.");
+    let impls = cx.initial_states().map(|state| {
+        let ty = cx.state_ty(state);
+        let (given, parts) = match &cx.context {
+            None => (ty.clone(), quote!((self, ()))),
+            Some(context) => (quote!((#ty, #context)), quote!(self)),
+        };
+        quote! {
+            #[automatically_derived]
+            impl __CreateFrom for #given {
+                type Initial = #ty;
+                fn __parts(self, _: __Seal) -> (#ty, #context) {
+                    #parts
+                }
+            }
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
+        #[doc(hidden)]
+        #vis trait __CreateFrom {
+            #[doc(hidden)]
+            type Initial: #runtime::DurableState<Machine = #enum_ty>;
+            #[doc(hidden)]
+            fn __parts(self, seal: __Seal) -> (Self::Initial, #context);
+        }
+        #(#impls)*
+        #[automatically_derived]
+        impl<#s: __CreateFrom> #runtime::CreateFrom<#s> for #enum_ty {
+            type Initial = #s::Initial;
+            fn parts(initial: #s, _: #runtime::__private::Seal) -> (#s::Initial, #context) {
+                initial.__parts(__Seal)
+            }
+        }
+    }
+}
