@@ -171,8 +171,12 @@ async fn show(State(orders): Orders, Path(id): Path<String>) -> Answer {
 
 async fn list(State(orders): Orders) -> Answer {
     let page = orders.list(&ListQuery::all().limit(50)).await?;
-    let ids: Vec<Json<Value>> = page.items.into_iter().map(view).collect();
-    Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
+    // An order that a newer release has changed does not hide the others.
+    let orders = page.items.into_iter().map(|order| match order {
+        Ok(order) => view(order).0,
+        Err(error) => json!({ "id": &*error.key().id, "error": error.to_string() }),
+    });
+    Ok(Json(json!({ "orders": orders.collect::<Vec<_>>(), "next": page.next })))
 }
 
 async fn create_coupon(State(shop): State<Shop>, Path(code): Path<String>, headers: HeaderMap) -> Answer {
