@@ -24,6 +24,7 @@ use axum::{
 };
 use fsm_runtime::{
     ChangesQuery, ErrorKind, GroupError, ListQuery, ReadError, RecordMeta, SubscribeError, TransitionError, prelude::*,
+    store::StoreError,
 };
 use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,12 @@ impl<M: fsm_runtime::Durable> From<TransitionError<M>> for ApiError {
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         Self(status(error.kind()), error.to_string())
     }
 }
@@ -248,7 +255,9 @@ async fn follow(
 async fn main() -> anyhow::Result<()> {
     let path = env::args().nth(1).unwrap_or_else(|| "orders.db".to_owned());
     let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
+    // During a rolling deploy, a newer release has changed some orders. This one leaves them to it.
+    let builder = Runtime::builder(Sqlite::open(path).await?).tolerate_unknown();
+    let runtime = builder.machine::<Order, _>(Payments).start().await?;
     let (orders, coupons) = (runtime.machines(), runtime.machines());
     let state = Shop { runtime: runtime.clone(), orders, coupons };
     let app = Router::new()

@@ -336,7 +336,8 @@ fn a_diagram_with_everything_is_read_back() {
         "(after 1m30s)",
         "[guarded]",
         "class A work",
-        "(stays) (overrides Active)", "Active --> Cancelled : halt",
+        "(stays) (overrides Active)",
+        "Active --> Cancelled : halt",
     ] {
         assert!(text.contains(part), "the diagram does not show `{part}`:\n{text}");
     }
