@@ -47,7 +47,7 @@ fn states_until(stream: TcpStream, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn doubled_requests_to_two_processes_take_effect_once() {
+fn x3_doubled_requests_to_two_processes_take_effect_once() {
     const ORDERS: usize = 10;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("orders.db");
@@ -74,7 +74,7 @@ fn doubled_requests_to_two_processes_take_effect_once() {
 }
 
 #[test]
-fn an_event_stream_shows_changes_of_another_process() {
+fn x6_an_event_stream_shows_changes_of_another_process() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("orders.db");
     let (mut first, second) = (Shop::start(&file), Shop::start(&file));
@@ -92,7 +92,7 @@ fn an_event_stream_shows_changes_of_another_process() {
 }
 
 #[test]
-fn a_kill_loses_no_acknowledged_order() {
+fn x1_a_kill_loses_no_acknowledged_order() {
     const CLIENTS: usize = 4;
     const BEFORE: usize = 40;
     let dir = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ impl order::Workers for Payments {
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_release_serves_from_both_builds() {
+async fn c11_a_rolling_release_serves_from_both_builds() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("orders.db");
     let mut old = Shop::start(&file);
