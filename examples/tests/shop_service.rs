@@ -125,7 +125,7 @@ fn x1_a_kill_loses_no_acknowledged_order() {
             made
         };
         let clients: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(move || client(number))).collect();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while acknowledged.load(Ordering::Relaxed) < BEFORE {
             assert!(Instant::now() < end, "the service is slow");
             thread::yield_now();
@@ -223,9 +223,8 @@ async fn c11_a_rolling_release_serves_from_both_builds() {
         .unwrap()
         .items
         .into_iter()
-        .map(|order| order.unwrap().state())
+        .map(|order| order.unwrap().state().as_str())
         .collect();
-    use order::State::{Cancelled, Packed, Paid};
-    assert_eq!(states, [Packed, Paid, Cancelled, Paid]);
+    assert_eq!(states, ["Packed", "Paid", "Cancelled", "Paid"]);
     next.shutdown(Duration::ZERO).await;
 }
