@@ -16,6 +16,7 @@ mod locals;
 mod macros;
 mod names;
 mod nested;
+mod own_file;
 mod prelude;
 mod private;
 mod scope;
