@@ -1,75 +1,15 @@
 //! The example `shop`: real requests to a real process.
 
+mod shop_process;
+
 use serde_json::Value;
+use shop_process::{BOOK, Shop};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
-
-struct Shop {
-    process: Child,
-    output: BufReader<ChildStdout>,
-    address: String,
-}
-
-impl Shop {
-    fn start(file: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
-            .args([file.to_str().unwrap(), "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Self { process, output, address }
-    }
-
-    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        stream
-    }
-
-    /// The status and the body of the response.
-    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
-        let mut response = String::new();
-        self.send(method, path, headers, body).read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
-    }
-
-    fn post(&self, path: &str, headers: &str) -> (u16, Value) {
-        self.request("POST", path, headers, "")
-    }
-
-    fn terminate(&self) {
-        let id = i32::try_from(self.process.id()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM)
-            .unwrap();
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-const BOOK: &str = r#"{"item":"book","cents":1250}"#;
 
 #[test]
 fn errors_have_the_documented_statuses() {
@@ -172,7 +112,7 @@ fn the_documentation_shows_the_code_of_the_shop() {
     };
     let (shop, page) = (lines("src/bin/shop.rs"), lines("../docs/http.md"));
     let parts: Vec<&str> = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(parts.len(), 2);
+    assert_eq!(parts.len(), 3);
     for part in parts {
         assert!(shop.contains(part), "this is not in the shop:\n{part}");
     }

@@ -68,9 +68,11 @@ async fn check(copy: &Path) {
     assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
     let all = Filter {
         machine: "Door".into(),
+        id_prefix: None,
         states: None,
         entered_before: None,
         parked: false,
+        newest_first: false,
         after: None,
         limit: 2 * ROWS,
     };

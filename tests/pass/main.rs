@@ -17,6 +17,7 @@ mod locals;
 mod macros;
 mod names;
 mod nested;
+mod own_file;
 mod prelude;
 mod private;
 mod scope;

@@ -117,7 +117,7 @@ async fn the_context_is_stored_and_read_with_the_record() {
     assert_eq!(row.context.as_deref(), Some(r#"{"name":"Ada's","earned":50}"#));
     let again = orders.get("a").await.unwrap();
     assert_eq!(again.context(), &Shop { name: "Ada's".to_owned(), earned: 50 });
-    assert_eq!(orders.list(&ListQuery::all()).await.unwrap().items[0].context().earned, 50);
+    assert_eq!(orders.list(&ListQuery::all()).await.unwrap().items[0].as_ref().unwrap().context().earned, 50);
     assert!(!format!("{again:?} {row:?} {paid:?}").contains("Ada"), "it is never printed");
 }
 

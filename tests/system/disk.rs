@@ -183,9 +183,11 @@ async fn x5_a_change_refused_by_a_full_disk_is_not_there() {
         }
         let doors = Filter {
             machine: "Door".into(),
+            id_prefix: None,
             states: None,
             entered_before: None,
             parked: false,
+            newest_first: false,
             after: None,
             limit: 100,
         };

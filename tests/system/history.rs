@@ -256,7 +256,7 @@ async fn the_oldest_in_a_state_are_listed_first() {
     }
     let ids = async |listing: ListQuery<job::State>| {
         let page = jobs.list(&listing).await.unwrap();
-        (page.items.iter().map(|job| job.id().to_owned()).collect::<Vec<_>>().concat(), page.next)
+        (page.items.iter().map(|job| job.as_ref().unwrap().id().to_owned()).collect::<Vec<_>>().concat(), page.next)
     };
     let (first, next) = ids(ListQuery::in_state(job::State::Queued).limit(3)).await;
     assert_eq!(first, "cab");

@@ -144,7 +144,16 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
     let again = store.commit(both, now).await.unwrap();
     assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Duplicate { .. })), "{again:?}");
     let page = store
-        .list(Filter { machine, states: None, entered_before: None, parked: false, after: None, limit: 10 })
+        .list(Filter {
+            machine,
+            id_prefix: None,
+            states: None,
+            entered_before: None,
+            parked: false,
+            newest_first: false,
+            after: None,
+            limit: 10,
+        })
         .await
         .unwrap();
     assert!(page.items.iter().any(|row| row.key == key), "{key:?}");

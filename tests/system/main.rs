@@ -16,6 +16,7 @@ mod history;
 mod hostile;
 mod job;
 mod leases;
+mod lists;
 mod machines;
 mod metrics;
 mod model;

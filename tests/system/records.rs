@@ -204,7 +204,7 @@ async fn lists_are_typed_and_paged() {
         }
     }
     let page = jobs.list(&ListQuery::in_state(job::State::Running).limit(2)).await.unwrap();
-    assert_eq!(page.items.iter().map(job::AnyRecord::id).collect::<Vec<_>>(), ["0", "2"]);
+    assert_eq!(page.items.iter().map(|job| job.as_ref().unwrap().id()).collect::<Vec<_>>(), ["0", "2"]);
     let rest = jobs.list(&ListQuery::in_state(job::State::Running).limit(2).after(page.next.unwrap())).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
     assert_eq!(jobs.list(&ListQuery::all().limit(10)).await.unwrap().items.len(), 5);

@@ -214,7 +214,7 @@ async fn rows_under_an_earlier_state_name_count_as_the_present_one() {
     let orders = runtime.machines::<third::Order>();
     orders.fire("008", new::event::Pay).await.unwrap();
     let paid = orders.list(&ListQuery::in_state(new::State::Paid)).await.unwrap();
-    let ids: Vec<_> = paid.items.iter().map(|order| order.id().to_owned()).collect();
+    let ids: Vec<_> = paid.items.iter().map(|order| order.as_ref().unwrap().id().to_owned()).collect();
     assert_eq!(ids, ["007", "008"], "stored as `Done` and as `Paid`, oldest first");
     assert_eq!(counts(&orders).await, [("Open".to_owned(), 598), ("Paid".to_owned(), 2)]);
     runtime.shutdown(std::time::Duration::ZERO).await;

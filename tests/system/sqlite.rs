@@ -605,8 +605,16 @@ async fn the_state_index_can_be_switched_for_all_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
-    let filter =
-        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 9 };
+    let filter = Filter {
+        machine: "Door".into(),
+        id_prefix: None,
+        states: None,
+        entered_before: None,
+        parked: false,
+        newest_first: false,
+        after: None,
+        limit: 9,
+    };
     let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
     let on = Sqlite::open(&path).await.unwrap();
     commit(&on, create("a")).await.unwrap();

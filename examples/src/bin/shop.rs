@@ -24,6 +24,7 @@ use axum::{
 };
 use fsm_runtime::{
     ChangesQuery, Durable, ErrorKind, GroupError, ListQuery, ReadError, SubscribeError, TransitionError, prelude::*,
+    store::StoreError,
 };
 use futures_util::{Stream, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,12 @@ impl From<ReadError> for ApiError {
     }
 }
 
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self(status(error.kind()), error.to_string())
+    }
+}
+
 impl From<SubscribeError> for ApiError {
     fn from(error: SubscribeError) -> Self {
         Self(status(error.kind()), error.to_string())
@@ -173,8 +180,12 @@ async fn show<M: Durable>(State(machines): State<Machines<M>>, Path(id): Path<St
 
 async fn list(State(orders): Orders) -> Answer {
     let page = orders.list(&ListQuery::all().limit(50)).await?;
-    let ids: Vec<Json<Value>> = page.items.iter().map(view::<Order>).collect();
-    Ok(Json(json!({ "orders": ids.into_iter().map(|Json(order)| order).collect::<Vec<_>>(), "next": page.next })))
+    // An order that a newer release has changed does not hide the others.
+    let orders = page.items.into_iter().map(|order| match order {
+        Ok(order) => view::<Order>(&order).0,
+        Err(error) => json!({ "id": &*error.key().id, "error": error.to_string() }),
+    });
+    Ok(Json(json!({ "orders": orders.collect::<Vec<_>>(), "next": page.next })))
 }
 
 async fn create_coupon(State(shop): State<Shop>, Path(code): Path<String>, headers: HeaderMap) -> Answer {
@@ -246,7 +257,9 @@ async fn follow(
 async fn main() -> anyhow::Result<()> {
     let path = env::args().nth(1).unwrap_or_else(|| "orders.db".to_owned());
     let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    let runtime = Runtime::builder(Sqlite::open(path).await?).machine::<Order, _>(Payments).start().await?;
+    // During a rolling deploy, a newer release has changed some orders. This one leaves them to it.
+    let builder = Runtime::builder(Sqlite::open(path).await?).tolerate_unknown();
+    let runtime = builder.machine::<Order, _>(Payments).start().await?;
     let (orders, coupons) = (runtime.machines(), runtime.machines());
     let state = Shop { runtime: runtime.clone(), orders, coupons };
     let app = Router::new()

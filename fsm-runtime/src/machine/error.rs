@@ -61,6 +61,26 @@ pub enum RowError {
         /// The error of serde.
         cause: CodecError,
     },
+    /// The store does not take the row as it is after its migration.
+    #[error(
+        "{key}, migrated from schema version {migrated_from}, cannot be stored: {reason}; correct the step that is given to `Builder::migrate`"
+    )]
+    Unstorable {
+        /// Which instance.
+        key: Key,
+        /// The schema version that it was migrated from.
+        migrated_from: u32,
+        /// The reason, as the store gives it.
+        reason: String,
+    },
+    /// It is an instance of another machine.
+    #[error("{key} is not an instance of `{expected}`; decode it with `runtime.machines::<{}>()`", key.machine)]
+    OtherMachine {
+        /// Which instance.
+        key: Key,
+        /// The machine that was expected.
+        expected: &'static str,
+    },
     /// Its desired state is stored in a form that this code does not know, such as that of a newer release.
     #[error(
         "the stored desired state of {key} cannot be read ({cause}); \
@@ -75,6 +95,21 @@ pub enum RowError {
 }
 
 impl RowError {
+    /// The instance: its machine and its id.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Migrate(error) => error.key(),
+            Self::Newer { key, .. }
+            | Self::UnknownState { key, .. }
+            | Self::Undecodable { key, .. }
+            | Self::Context { key, .. }
+            | Self::Unstorable { key, .. }
+            | Self::OtherMachine { key, .. }
+            | Self::DesiredState { key, .. } => key,
+        }
+    }
+
     /// What the error means for the caller: [`ErrorKind::Internal`], since only another release of the program can read the row.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

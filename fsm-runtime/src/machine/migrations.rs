@@ -59,6 +59,14 @@ pub enum MigrateError {
 }
 
 impl MigrateError {
+    /// The instance: its machine and its id.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::NoStep { key, .. } | Self::Step { key, .. } => key,
+        }
+    }
+
     /// What the error means for the caller: [`ErrorKind::Internal`].
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -49,8 +49,10 @@ pub(crate) async fn each_row(
     let mut filter = Filter {
         machine: machine.to_owned(),
         states: store.lists_by_state().await?.then(|| vec![state.to_owned()]),
+        id_prefix: None,
         entered_before: None,
         parked: false,
+        newest_first: false,
         after: None,
         limit: PAGE,
     };
@@ -100,7 +102,9 @@ pub(crate) async fn list(
     wanted: &str,
 ) -> Result<Page<Row>, StoreError> {
     let mut older: Vec<InUse> = Vec::new();
-    if migrations.are_declared(graph.machine) && (filter.parked || store.lists_by_state().await?) {
+    if migrations.are_declared(graph.machine)
+        && (filter.parked || filter.id_prefix.is_some() || store.lists_by_state().await?)
+    {
         older = store.states_in_use(filter.machine.clone()).await?;
         older.retain(|it| it.schema < graph.version);
     }

@@ -24,7 +24,7 @@ impl Unknown {
         Self { tolerant, reported: Mutex::default() }
     }
 
-    /// Whether lists omit rows that this code cannot read.
+    /// Whether a runtime starts although there are rows that this code cannot read.
     pub(crate) fn is_tolerated(&self) -> bool {
         self.tolerant
     }

@@ -77,7 +77,7 @@ impl<M: Durable> Machines<M> {
         let (mut done, mut listing) = (Migrated::default(), ListQuery::all().limit(BATCH));
         loop {
             let page = self.rows(&listing).await?;
-            let (mut groups, mut left) = (Vec::new(), Vec::new());
+            let (mut groups, mut rewritten, mut left) = (Vec::new(), Vec::new(), Vec::new());
             for row in &page.items {
                 done.seen += 1;
                 if row.schema < M::GRAPH.version {
@@ -85,15 +85,19 @@ impl<M: Durable> Machines<M> {
                         Ok(rewrite) => {
                             let armed = self.arming(row).map(Change::Arm);
                             groups.push(Group { changes: iter::once(Change::Rewrite(rewrite)).chain(armed).collect() });
+                            rewritten.push(row);
                         }
                         Err(why) => left.push(why),
                     }
                 }
             }
-            for verdict in self.engine.commit_groups(groups).await? {
-                match verdict {
-                    Verdict::Committed { .. } => done.rewritten += 1,
-                    _ => done.changed_meanwhile += 1,
+            for (row, verdict) in rewritten.into_iter().zip(self.engine.commit_groups(groups).await?) {
+                match (&verdict, verdict.refusal()) {
+                    (Verdict::Committed { .. }, _) => done.rewritten += 1,
+                    (_, None) => done.changed_meanwhile += 1,
+                    (_, Some(reason)) => {
+                        left.push(RowError::Unstorable { key: row.key.clone(), migrated_from: row.schema, reason });
+                    }
                 }
             }
             done.left += u64::try_from(left.len()).unwrap_or(u64::MAX);

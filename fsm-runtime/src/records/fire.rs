@@ -116,9 +116,13 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
             if let Some(first) = self.first().await? {
                 return self.replay(&first);
             }
-            match self.decide().await?.commit().await {
-                Err(TransitionError::Conflict(_)) => {}
-                decided => return decided,
+            match self.decide().await {
+                Ok(prepared) => match prepared.commit().await {
+                    Err(TransitionError::Conflict(_)) => {}
+                    decided => return decided,
+                },
+                // Another process may have made the first call between the look-up and the read.
+                Err(error) => return self.first().await?.map_or(Err(error), |first| self.replay(&first)),
             }
         }
         Err(self.contended())

@@ -222,8 +222,25 @@ impl Group {
                 return replay(members, first);
             }
             let mut changes = Vec::with_capacity(members.len());
+            let mut refused = None;
             for (place, member) in members.iter_mut().enumerate() {
-                changes.push(member.change().await.map_err(|failure| failed(place, failure))?);
+                match member.change().await {
+                    Ok(change) => changes.push(change),
+                    Err(failure) => {
+                        refused = Some((failed(place, failure), member.is_by_id()));
+                        break;
+                    }
+                }
+            }
+            if let Some((error, by_id)) = refused {
+                // Another process may have committed the same group between the look-up and the read.
+                if by_id
+                    && has_key
+                    && let Some(first) = committed_before(&mut members).await?
+                {
+                    return replay(members, first);
+                }
+                return Err(error);
             }
             let verdict = match submit(changes).await? {
                 Verdict::Committed { rows } => {

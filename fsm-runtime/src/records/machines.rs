@@ -12,7 +12,7 @@ use super::{
 use crate::machine::convert;
 use crate::{
     engine::Engine,
-    machine::{DurableState, Seal, older},
+    machine::{DurableState, RowError, Seal, older},
     store::{
         Cause, Change, Count, Create, Filter, HistoryEntry, HistoryQuery, Key, Origin, Page, Prune, Purge, Row,
         StoreError,
@@ -146,8 +146,20 @@ impl<M: Durable> Machines<M> {
     /// # Cancel safety
     /// Has no effects.
     pub async fn get(&self, id: &str) -> Result<M::AnyRecord, ReadError> {
-        let (row, (machine, context)) = self.load(id).await?;
-        Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, &row, context)))
+        Ok(self.decode(&self.row(id).await?)?)
+    }
+
+    /// The instance that `row` describes, as it was when the row was read. For rows of [`row`](Self::row), [`rows`](Self::rows) and
+    /// [`claims`](Self::claims).
+    ///
+    /// # Errors
+    /// [`RowError`] if the row does not fit the declared machine.
+    pub fn decode(&self, row: &Row) -> Result<M::AnyRecord, RowError> {
+        if *row.key.machine != *M::GRAPH.machine {
+            return Err(RowError::OtherMachine { key: row.key.clone(), expected: M::GRAPH.machine });
+        }
+        let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
+        Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, row, context)))
     }
 
     /// The instance if it is in state `S`; `None` if it is in another state.
@@ -180,28 +192,22 @@ impl<M: Durable> Machines<M> {
         Ok((row, machine))
     }
 
-    /// One page of instances.
+    /// One page of instances. A row that does not fit the declared machine, such as one that a newer release has moved, is a
+    /// [`RowError`] in its place: the other items, and the pages after it, do not depend on it.
     ///
     /// # Errors
-    /// As [`get`](Self::get), for the first row that cannot be read; [`StoreError::Cursor`] for an `after` that is not the end of a
-    /// page; [`StoreError::NoStateIndex`] for a list by state or age if the store has no index of states.
-    ///
-    /// With [`tolerate_unknown`](crate::Builder::tolerate_unknown), rows that this code does not know are left out.
+    /// [`StoreError::Cursor`] for an `after` that is not the end of a page of this list; [`StoreError::NoStateIndex`] for a list
+    ///  by state or age if the store has no index of states; otherwise [`StoreError`].
     ///
     /// # Cancel safety
     /// Has no effects.
-    pub async fn list(&self, query: &ListQuery<M::State>) -> Result<Page<M::AnyRecord>, ReadError> {
-        let page = self.rows(query).await?;
-        let tolerant = self.engine.unknown.is_tolerated();
-        let left_out = |row: &Row| tolerant && older::state(&self.engine.migrations, M::GRAPH, row).is_none();
-        let records = page.items.iter().filter(|row| !left_out(row)).map(|row| {
-            let (machine, context) = convert::decode::<M>(&self.engine.migrations, row)?;
-            Ok(machine.wrap_any(RecordMeta::of(&self.engine, &self.origin, row, context)))
-        });
-        Ok(Page::new(records.collect::<Result<_, ReadError>>()?, page.next))
+    pub async fn list(&self, query: &ListQuery<M::State>) -> Result<Page<Result<M::AnyRecord, RowError>>, StoreError> {
+        let Page { items, next } = self.rows(query).await?;
+        Ok(Page::new(items.iter().map(|row| self.decode(row)).collect(), next))
     }
 
-    /// The rows of [`list`](Self::list), undecoded: with what the runtime knows of each, and without what their data could fail on.
+    /// The rows of [`list`](Self::list), undecoded: with what the runtime knows of each. [`decode`](Self::decode) makes a record of
+    /// one.
     ///
     /// # Errors
     /// [`StoreError::Cursor`] and [`StoreError::NoStateIndex`] as [`list`](Self::list); otherwise [`StoreError`].

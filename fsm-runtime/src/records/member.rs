@@ -102,8 +102,9 @@ impl<R: Send + 'static, M: Durable> Member for Joined<R, M> {
                     Ok(change)
                 }
                 Some(Pending::ById(mut by_id)) => {
-                    let prepared = by_id.decide().await.map_err(failure)?;
+                    let decided = by_id.decide().await;
                     self.pending = Some(Pending::ById(by_id));
+                    let prepared = decided.map_err(failure)?;
                     self.decided = Some(prepared.completion);
                     Ok(prepared.change)
                 }

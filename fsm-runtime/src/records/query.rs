@@ -5,7 +5,7 @@ use fsm_core::{Graph, Name};
 use std::time::SystemTime;
 
 /// Which instances to list: all of them, ordered by id; or those of one state, of an age, or parked, ordered by the time they entered
-/// their state.
+/// their state. [`newest_first`](Self::newest_first) reverses the order by time, and applies it to any list.
 ///
 /// ```
 /// # use fsm_runtime::{ListQuery, Machines, ReadError, prelude::*};
@@ -18,7 +18,10 @@ use std::time::SystemTime;
 /// loop {
 ///     let page = orders.list(&query).await?;
 ///     for order in &page.items {
-///         println!("{} is still open", order.id());
+///         match order {
+///             Ok(order) => println!("{} is still open", order.id()),
+///             Err(error) => eprintln!("{} cannot be read: {error}", error.key()),
+///         }
 ///     }
 ///     let Some(next) = page.next else { break };
 ///     query = query.after(next);
@@ -30,8 +33,10 @@ use std::time::SystemTime;
 #[must_use]
 pub struct ListQuery<S> {
     state: Option<S>,
+    id_prefix: Option<String>,
     entered_before: Option<SystemTime>,
     parked: bool,
+    newest_first: bool,
     after: Option<String>,
     limit: usize,
 }
@@ -39,7 +44,15 @@ pub struct ListQuery<S> {
 impl<S: Name> ListQuery<S> {
     /// All instances, ordered by id.
     pub fn all() -> Self {
-        Self { state: None, entered_before: None, parked: false, after: None, limit: 100 }
+        Self {
+            state: None,
+            id_prefix: None,
+            entered_before: None,
+            parked: false,
+            newest_first: false,
+            after: None,
+            limit: 100,
+        }
     }
 
     /// Instances in `state`, ordered by the time they entered it. Includes rows that were stored under a former name of
@@ -47,6 +60,20 @@ impl<S: Name> ListQuery<S> {
     /// declared any more.
     pub fn in_state(state: S) -> Self {
         Self { state: Some(state), ..Self::all() }
+    }
+
+    /// Only instances whose id begins with `prefix`, such as those of one customer. The comparison is exact, by bytes. The order does
+    /// not change. A list by id reads only its page; a list in another order reads all instances with the prefix for each page.
+    ///
+    /// ```
+    /// # use fsm_runtime::ListQuery;
+    /// # fn example<S: fsm_core::Name>() -> ListQuery<S> {
+    /// ListQuery::all().id_prefix("acme/").newest_first()
+    /// # }
+    /// ```
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.id_prefix = Some(prefix.into());
+        self
     }
 
     /// Only instances that entered their present state before `time`.
@@ -61,8 +88,15 @@ impl<S: Name> ListQuery<S> {
         self
     }
 
-    /// Begins at [`Page::next`](crate::store::Page::next) of the page before. That page must be of the same machine, state and kind of
-    /// list; only the time of [`entered_before`](Self::entered_before) may differ. Any other text is
+    /// The latest first, by the time at which the instances entered their present state. Without it, a list by time begins with the
+    /// oldest; both orders are the exact reverse of each other.
+    pub fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        self
+    }
+
+    /// Begins at [`Page::next`](crate::store::Page::next) of the page before. That page must be of the same machine, state, prefix and
+    /// order; only the time of [`entered_before`](Self::entered_before) may differ. Any other text is
     /// [`StoreError::Cursor`](crate::store::StoreError::Cursor).
     pub fn after(mut self, next: impl Into<String>) -> Self {
         self.after = Some(next.into());
@@ -83,8 +117,10 @@ impl<S: Name> ListQuery<S> {
         Filter {
             machine: graph.machine.to_owned(),
             states: self.state.map(|state| graph.stored_names(state.as_str()).map(str::to_owned).collect()),
+            id_prefix: self.id_prefix.clone(),
             entered_before: self.entered_before,
             parked: self.parked,
+            newest_first: self.newest_first,
             after: self.after.clone(),
             limit: self.limit,
         }

@@ -199,7 +199,7 @@ impl Builder {
     /// version: for a rolling deploy, while processes of a newer release work on the same store.
     ///
     /// Such rows are left unchanged. Workers skip them; reading one or firing on it returns [`RowError::UnknownState`](crate::RowError::UnknownState) or [`RowError::Newer`](crate::RowError::Newer);
-    /// [`Machines::list`](crate::Machines::list) leaves it out and [`Machines::rows`](crate::Machines::rows) shows it. Each such state and schema version is reported once, as a
+    /// so does its item in [`Machines::list`](crate::Machines::list), and [`Machines::rows`](crate::Machines::rows) shows it. Each such state and schema version is reported once, as a
     /// `tracing` event at level `WARN` with an example, and [`Runtime::unknown_rows`] counts the rows.
     ///
     /// A missing migration is not tolerated.

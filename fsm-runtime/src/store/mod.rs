@@ -96,12 +96,12 @@ pub trait Store: Any + Send + Sync {
     /// The row under `key`; `None` if there is none.
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
 
-    /// The rows of a machine that match `filter`, at most `filter.limit`. A list by state or age needs a store that
-    /// [lists by state](Store::lists_by_state); all rows and parked rows can always be listed.
+    /// The rows of a machine that match `filter`, at most `filter.limit`. A list by state or age, newest first too, needs a store that
+    /// [lists by state](Store::lists_by_state), unless it has an id prefix. Lists by id and lists of parked rows are always possible.
     ///
     /// # Errors
-    /// [`StoreError::Cursor`] if `filter.after` is not the end of a page; [`StoreError::NoStateIndex`] for a list by state or age
-    /// without an index of states.
+    /// [`StoreError::Cursor`] if `filter.after` is not the end of a page of a list in the same order; [`StoreError::NoStateIndex`] for a
+    /// list by state or age without an index of states.
     fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>>;
 
     /// Whether rows can be listed, counted and pruned by state. If not, these calls return [`StoreError::NoStateIndex`].

@@ -8,13 +8,18 @@ use std::{ops::RangeInclusive, time::SystemTime};
 pub struct Filter {
     /// The machine.
     pub machine: String,
+    /// Only rows whose id begins with this text. It does not change the order; a list in another order than by id may read all of
+    /// these rows for each page.
+    pub id_prefix: Option<String>,
     /// Only rows in one of these states, ordered by when they entered it. A list of all rows is ordered by id.
     pub states: Option<Vec<String>>,
     /// Only rows that entered their state before this time, ordered by when they entered it.
     pub entered_before: Option<SystemTime>,
     /// Only parked rows, ordered by when they entered their state.
     pub parked: bool,
-    /// The `next` of the previous page.
+    /// Ordered by when they entered their state, the latest first, and then by id, the last first: the exact reverse of a list by age.
+    pub newest_first: bool,
+    /// The `next` of the previous page. That of a list in another order is an error.
     pub after: Option<String>,
     /// The maximum number.
     pub limit: usize,

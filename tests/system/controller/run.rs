@@ -106,7 +106,11 @@ impl Store for Held {
     }
 
     fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
-        self.inner.find_by_idempotency_key(key, idempotency_key)
+        Box::pin(async move {
+            let found = self.inner.find_by_idempotency_key(key.clone(), idempotency_key).await;
+            self.seen.done(&key).await;
+            found
+        })
     }
 
     fn last_sequence(&self) -> StoreFuture<'_, u64> {
@@ -198,14 +202,19 @@ struct World {
     done: mpsc::UnboundedReceiver<Key>,
 }
 
+/// A store that holds back answers, and what it reports.
+fn held(inner: Sqlite) -> (Held, Arc<Seen>, mpsc::UnboundedReceiver<Key>) {
+    let (tell, done) = mpsc::unbounded_channel();
+    let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
+    let (ended, loses_claims, permits) = (Mutex::default(), AtomicBool::new(false), Semaphore::new(0));
+    let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
+    (Held { inner, seen: seen.clone() }, seen, done)
+}
+
 impl World {
     async fn new() -> Self {
-        let (tell, done) = mpsc::unbounded_channel();
-        let (reading, begun, overlaps) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let (ended, loses_claims, permits) = (Mutex::default(), AtomicBool::new(false), Semaphore::new(0));
-        let seen = Arc::new(Seen { reading, begun, overlaps, ended, loses_claims, done: tell, permits });
         let (workers, calls) = puppets();
-        let store = Held { inner: Sqlite::in_memory().unwrap(), seen: seen.clone() };
+        let (store, seen, done) = held(Sqlite::in_memory().unwrap());
         // No scan makes up for a missed look.
         let builder = Runtime::builder(store).machine::<Job, Puppets>(workers).poll_interval(HOUR * 10);
         let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
@@ -375,4 +384,33 @@ async fn c8_a_claim_with_a_lost_answer_is_not_an_attempt() {
     };
     assert_eq!((call.id.as_str(), call.attempt), ("b", 1));
     assert!(call.fence > 1, "it was claimed again");
+}
+
+#[tokio::test]
+async fn x3_a_repeated_request_can_lose_a_race_by_id() {
+    for grouped in [false, true] {
+        let inner = Sqlite::in_memory().unwrap();
+        let first = Runtime::builder(inner.clone()).start().await.unwrap();
+        first.machines::<Job>().create("a", queued()).await.unwrap();
+        let (store, seen, mut done) = held(inner);
+        let second = Runtime::builder(store).start().await.unwrap();
+        let jobs = second.machines::<Job>();
+        let call = jobs.fire_with_key("a", job::event::Start, "k");
+        let repeated = tokio::spawn(async move {
+            if !grouped {
+                return call.await.map_err(|error| error.to_string());
+            }
+            let mut group = second.group();
+            let started = group.add(call);
+            let mut output = group.commit().await.map_err(|error| error.to_string())?;
+            assert!(output.is_repeated());
+            output.take(started).ok_or_else(|| "no result".to_owned())
+        });
+        // It has found no use of the key. The same request of another process is faster.
+        assert_eq!(&*done.recv().await.unwrap().id, "a");
+        let result = first.machines::<Job>().fire_with_key("a", job::event::Start, "k").await.unwrap();
+        seen.permits.add_permits(100);
+        let repeated = repeated.await.unwrap().unwrap();
+        assert_eq!((repeated.version(), repeated.state()), (result.version(), job::State::Running), "{grouped}");
+    }
 }

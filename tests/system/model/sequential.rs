@@ -207,12 +207,29 @@ async fn listed(
 ) -> Vec<Row> {
     let mut filter = Filter {
         machine: machine.to_owned(),
+        id_prefix: None,
         states: states.map(|states| states.iter().map(|state| (*state).to_owned()).collect()),
         entered_before,
         parked,
+        newest_first: false,
         after: None,
         limit: 2,
     };
+    let rows = pages(store, filter.clone()).await;
+    filter.id_prefix = Some(String::new());
+    assert_eq!(pages(store, filter.clone()).await, rows, "every id has the empty prefix");
+    if states.is_some() || parked || entered_before.is_some() {
+        for id_prefix in [Some(String::new()), None] {
+            filter = Filter { id_prefix, newest_first: true, ..filter };
+            let mut newest_first = pages(store, filter.clone()).await;
+            newest_first.reverse();
+            assert_eq!(newest_first, rows, "{filter:?}");
+        }
+    }
+    rows
+}
+
+async fn pages(store: &dyn Store, mut filter: Filter) -> Vec<Row> {
     let mut rows = Vec::new();
     loop {
         let page = store.list(filter.clone()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Promises about lists and due work.
 
 use super::build::{committed, create, entering, later, now, release};
-use crate::store::{Change, Create, Due, Entering, Filter, Key, Page, Release, Row, Scope, Store, Verdict};
+use crate::store::{Change, Create, Due, Entering, Filter, Key, Page, Release, Row, Scope, Store, StoreError, Verdict};
 use std::{sync::Arc, time::Duration};
 
 /// Due work is paged by time, over machines and shards.
@@ -57,8 +57,16 @@ pub async fn lists_are_paged_and_filtered(store: &Arc<dyn Store>) {
         committed(store, Change::Create(create(&n.to_string(), entering(state)))).await;
     }
     let ids = |page: &Page<Row>| page.items.iter().map(|row| row.key.id.to_string()).collect::<Vec<_>>();
-    let filter =
-        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 4 };
+    let filter = Filter {
+        machine: "Door".into(),
+        id_prefix: None,
+        states: None,
+        entered_before: None,
+        parked: false,
+        newest_first: false,
+        after: None,
+        limit: 4,
+    };
     let first = store.list(filter.clone()).await.unwrap();
     assert_eq!(ids(&first), ["0", "1", "2", "3"]);
     let second = store.list(Filter { after: first.next, ..filter.clone() }).await.unwrap();
@@ -112,8 +120,16 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
             }
         }
     };
-    let filter =
-        Filter { machine: "Door".into(), states: None, entered_before: None, parked: false, after: None, limit: 2 };
+    let filter = Filter {
+        machine: "Door".into(),
+        id_prefix: None,
+        states: None,
+        entered_before: None,
+        parked: false,
+        newest_first: false,
+        after: None,
+        limit: 2,
+    };
     let two = Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..filter.clone() };
     assert_eq!(all(two.clone()).await, "11 10 08 07 05 04 02 01");
     assert_eq!(all(Filter { entered_before: Some(later(4)), ..two.clone() }).await, "11 10 08");
@@ -127,4 +143,120 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
     let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
     let expected = ["Ajar", "Open", "Shut"].map(|state| [(state.to_owned(), 1, 2), (state.to_owned(), 2, 2)]);
     assert_eq!(counted.collect::<Vec<_>>(), expected.concat());
+}
+
+const ALL: Filter = Filter {
+    machine: String::new(),
+    id_prefix: None,
+    states: None,
+    entered_before: None,
+    parked: false,
+    newest_first: false,
+    after: None,
+    limit: 2,
+};
+
+/// The ids of all pages of two rows.
+async fn ids(store: &Arc<dyn Store>, filter: Filter) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list(Filter { after, machine: "Door".into(), ..filter.clone() }).await.unwrap();
+        assert!(page.items.len() <= filter.limit);
+        ids.extend(page.items.into_iter().map(|row| row.key.id.to_string()));
+        after = page.next;
+        if after.is_none() {
+            return ids;
+        }
+    }
+}
+
+/// Creates rows with these ids in three states, two schema versions and the order given. Two at a time enter their state at the
+/// same time, and every third one is parked.
+async fn rows_of_several_ages(store: &Arc<dyn Store>, ids: &[&str]) {
+    for (n, id) in (0_u64..).zip(ids) {
+        let place = usize::try_from(n).unwrap();
+        let into =
+            Entering { schema: 1 + u32::try_from(n % 2).unwrap(), ..entering(["Open", "Ajar", "Shut"][place % 3]) };
+        let mut verdicts = store.commit(vec![Change::Create(create(id, into)).into()], later(n / 2)).await.unwrap();
+        let Verdict::Committed { rows } = verdicts.remove(0) else { panic!("{id}") };
+        if n % 3 == 1 || n % 4 == 0 {
+            let parked = Release { retry: None, parked: Some("p".into()), ..release(&rows[0]) };
+            committed(store, Change::Release(parked)).await;
+        }
+    }
+}
+
+/// A list with the newest first has the rows of the same list by age in the exact reverse order, on any page.
+pub async fn x14_lists_newest_first_are_the_reverse(store: &Arc<dyn Store>) {
+    rows_of_several_ages(store, &["c", "a", "b", "f", "e", "d", "g", "i", "h"]).await;
+    let by_age = Filter { entered_before: Some(later(99)), ..ALL };
+    let everything = ids(store, by_age.clone()).await;
+    assert_eq!(everything.concat(), "acbfdegih");
+    let of_states = |states: &[&str]| Some(states.iter().map(|state| (*state).to_owned()).collect());
+    let lists = [
+        by_age.clone(),
+        Filter { entered_before: Some(later(3)), ..ALL },
+        Filter { states: of_states(&["Open"]), ..ALL },
+        Filter { states: of_states(&["Open", "Shut"]), ..ALL },
+        Filter { parked: true, ..ALL },
+        Filter { parked: true, states: of_states(&["Ajar"]), entered_before: Some(later(3)), ..ALL },
+        Filter { id_prefix: Some(String::new()), parked: true, ..ALL },
+        Filter { id_prefix: Some(String::new()), ..by_age.clone() },
+    ];
+    for list in lists {
+        let oldest_first = ids(store, list.clone()).await;
+        assert!(oldest_first.len() > 1, "{list:?}");
+        let mut newest_first = ids(store, Filter { newest_first: true, ..list.clone() }).await;
+        newest_first.reverse();
+        assert_eq!(newest_first, oldest_first, "{list:?}");
+    }
+    let mut newest_first = ids(store, Filter { newest_first: true, ..ALL }).await;
+    newest_first.reverse();
+    assert_eq!(newest_first, everything, "without another condition");
+}
+
+/// An id prefix selects the rows whose id begins with it, byte by byte, in every list.
+pub async fn x14_lists_are_restricted_by_an_id_prefix(store: &Arc<dyn Store>) {
+    rows_of_several_ages(
+        store,
+        &["ab/2", "ab/1", "ab", "a", "ac", "AB/3", "ab\u{10ffff}", "ab_1", "abc", "%", "\u{10ffff}", "\u{10ffff}x"],
+    )
+    .await;
+    let everything = ids(store, ALL).await;
+    let by_age = Filter { newest_first: true, ..ALL };
+    let newest_first = ids(store, by_age.clone()).await;
+    for prefix in ["", "a", "ab", "ab/", "ab\u{10ffff}", "\u{10ffff}", "A", "%", "_", "abcd"] {
+        let begins =
+            |ids: &[String]| -> Vec<String> { ids.iter().filter(|id| id.starts_with(prefix)).cloned().collect() };
+        let of_prefix = |list: Filter| Filter { id_prefix: Some(prefix.to_owned()), ..list };
+        assert_eq!(ids(store, of_prefix(ALL)).await, begins(&everything), "{prefix:?} by id");
+        assert_eq!(ids(store, of_prefix(by_age.clone())).await, begins(&newest_first), "{prefix:?}, newest first");
+        for list in [
+            Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..ALL },
+            Filter { parked: true, ..ALL },
+            Filter { entered_before: Some(later(3)), ..ALL },
+            Filter { parked: true, states: Some(vec!["Open".into()]), newest_first: true, ..ALL },
+        ] {
+            let expected = begins(&ids(store, list.clone()).await);
+            assert_eq!(ids(store, of_prefix(list.clone())).await, expected, "{prefix:?} in {list:?}");
+        }
+    }
+}
+
+/// The end of a page of one list is no beginning of a list in another order.
+pub async fn x12_a_cursor_of_another_order_is_refused(store: &Arc<dyn Store>) {
+    rows_of_several_ages(store, &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
+    let lists = [ALL, Filter { entered_before: Some(later(99)), ..ALL }, Filter { newest_first: true, ..ALL }];
+    let lists = lists.map(|list| Filter { machine: "Door".into(), ..list });
+    for (n, list) in lists.iter().enumerate() {
+        let next = store.list(list.clone()).await.unwrap().next;
+        for (m, other) in lists.iter().enumerate() {
+            let continued = store.list(Filter { after: next.clone(), ..other.clone() }).await;
+            match continued {
+                Ok(page) => assert!(n == m && page.items.len() == 2, "{next:?} was taken by {other:?}"),
+                Err(StoreError::Cursor { cursor }) => assert!(n != m && Some(cursor) == next, "{next:?} was refused"),
+                Err(error) => panic!("expected `StoreError::Cursor`, found {error:?}"),
+            }
+        }
+    }
 }

@@ -77,6 +77,9 @@ macro_rules! store_contract {
             due_work_is_paged_earliest_first
             lists_are_paged_and_filtered
             lists_of_several_states_are_ordered_by_age
+            x14_lists_newest_first_are_the_reverse
+            x14_lists_are_restricted_by_an_id_prefix
+            x12_a_cursor_of_another_order_is_refused
             x3_an_idempotency_key_applies_once
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change

@@ -4,18 +4,16 @@
 //! rows of several schema versions, is merged from one sorted range of the index for each.
 
 use super::columns::{COLUMNS, micros, to_key, to_row};
+use super::cursor::{Order, end_of_prefix};
 use crate::store::{Count, Filter, InUse, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// All rows are ordered by id; rows by state or age, and parked rows, by the time they entered their state.
+/// All rows are ordered by id; rows by state or age, parked rows, and lists with the newest first, by the time they entered their state.
 pub(in crate::store::sqlite) fn page(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
-    let states = filter.states.as_deref();
-    if filter.parked {
-        by_age(connection, filter, PARKED, states)
-    } else if states.is_some() || filter.entered_before.is_some() {
-        by_age(connection, filter, STATES, states)
-    } else {
-        by_id(connection, filter)
+    match Order::of(filter) {
+        Order::Id => by_id(connection, filter),
+        order if filter.id_prefix.is_some() => by_age_of_prefix(connection, filter, order),
+        order => by_age(connection, filter, order, if filter.parked { PARKED } else { STATES }),
     }
 }
 
@@ -24,41 +22,102 @@ const STATES: &str = "fsm_instances INDEXED BY fsm_instances_state WHERE";
 const PARKED: &str = "fsm_instances INDEXED BY fsm_instances_parked WHERE parked IS NOT NULL AND";
 
 fn by_id(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
+    let prefix = filter.id_prefix.as_deref().unwrap_or_default();
+    let first = match &filter.after {
+        None => prefix.to_owned(),
+        // The first text after that of the cursor.
+        Some(cursor) => format!("{}\0", Order::Id.id(cursor)?),
+    };
+    // Every text is less than a blob.
     let items = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id > ifnull(?2, '') ORDER BY id LIMIT ?3"
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id >= ?2 AND id < ifnull(?3, x'')
+             ORDER BY id LIMIT ?4"
         ))?
-        .query_map(params![filter.machine, filter.after, one_more(filter)], to_row)?
+        .query_map(
+            params![filter.machine, first.as_str().max(prefix), end_of_prefix(prefix), one_more(filter)],
+            to_row,
+        )?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(cut(items, filter, |row| row.key.id.to_string()))
+    Ok(cut(items, filter, Order::Id))
 }
 
-fn by_age(
-    connection: &Connection,
-    filter: &Filter,
-    index: &str,
-    states: Option<&[String]>,
-) -> rusqlite::Result<Page<Row>> {
-    let (updated, id) = filter.after.as_deref().map_or(Ok((i64::MIN, "")), cursor)?;
+/// The rows beyond this time and id follow in the order by time.
+fn beyond(filter: &Filter, order: Order) -> rusqlite::Result<(i64, &str)> {
+    let cursor = filter.after.as_deref().map(|cursor| order.time_and_id(cursor)).transpose()?;
+    Ok(match order {
+        Order::NewestFirst => {
+            let newest = (filter.entered_before.map_or(i64::MAX, micros), "");
+            cursor.map_or(newest, |cursor| cursor.min(newest))
+        }
+        Order::Id | Order::OldestFirst => cursor.unwrap_or((i64::MIN, "")),
+    })
+}
+
+fn by_age(connection: &Connection, filter: &Filter, order: Order, index: &str) -> rusqlite::Result<Page<Row>> {
+    let (time, id) = beyond(filter, order)?;
     let before = filter.entered_before.map_or(i64::MAX, micros);
     let mut items: Vec<Row> = Vec::new();
     for InUse { state, schema, .. } in ranges(connection, index, &filter.machine)? {
-        if states.is_some_and(|states| !states.contains(&state)) {
+        if filter.states.as_ref().is_some_and(|states| !states.contains(&state)) {
             continue;
         }
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM {index}
-             machine = ?1 AND state = ?2 AND schema = ?3 AND (updated, id) > (?4, ?5) AND updated < ?6
-             ORDER BY updated, id LIMIT ?7"
-        ))?;
-        let rows = statement
-            .query_map(params![filter.machine, state, schema, updated, id, before, one_more(filter)], to_row)?;
-        for row in rows {
-            items.push(row?);
+        let mut add = |rows: rusqlite::Rows<'_>| -> rusqlite::Result<()> {
+            items.extend(rows.mapped(to_row).collect::<rusqlite::Result<Vec<_>>>()?);
+            Ok(())
+        };
+        if order == Order::NewestFirst {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM {index}
+                 machine = ?1 AND state = ?2 AND schema = ?3 AND (updated, id) < (?4, ?5)
+                 ORDER BY updated DESC, id DESC LIMIT ?6"
+            ))?;
+            add(statement.query(params![filter.machine, state, schema, time, id, one_more(filter)])?)?;
+        } else {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM {index}
+                 machine = ?1 AND state = ?2 AND schema = ?3 AND (updated, id) > (?4, ?5) AND updated < ?6
+                 ORDER BY updated, id LIMIT ?7"
+            ))?;
+            add(statement.query(params![filter.machine, state, schema, time, id, before, one_more(filter)])?)?;
         }
     }
     items.sort_by(|a, b| (a.updated, &a.key.id).cmp(&(b.updated, &b.key.id)));
-    Ok(cut(items, filter, |row| format!("{}/{}", micros(row.updated), row.key.id)))
+    if order == Order::NewestFirst {
+        items.reverse();
+    }
+    Ok(cut(items, filter, order))
+}
+
+/// A list by time of the rows with a prefix: reads all of them, and sorts them. `+` keeps SQLite from another index than that of ids.
+fn by_age_of_prefix(connection: &Connection, filter: &Filter, order: Order) -> rusqlite::Result<Page<Row>> {
+    let prefix = filter.id_prefix.as_deref().unwrap_or_default();
+    let (time, id) = beyond(filter, order)?;
+    let (beyond, direction) = if order == Order::NewestFirst { ("<", "DESC") } else { (">", "ASC") };
+    let states = filter.states.as_ref().map(|states| serde_json::json!(states).to_string());
+    let items = connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id >= ?2 AND id < ifnull(?3, x'')
+             AND (?4 IS NULL OR +state IN (SELECT value FROM json_each(?4))) AND (NOT ?5 OR +parked IS NOT NULL)
+             AND (+updated, +id) {beyond} (?6, ?7) AND +updated < ?8
+             ORDER BY +updated {direction}, +id {direction} LIMIT ?9"
+        ))?
+        .query_map(
+            params![
+                filter.machine,
+                prefix,
+                end_of_prefix(prefix),
+                states,
+                filter.parked,
+                time,
+                id,
+                filter.entered_before.map_or(i64::MAX, micros),
+                one_more(filter)
+            ],
+            to_row,
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(cut(items, filter, order))
 }
 
 /// One more than the limit, to know whether there is a next page.
@@ -66,18 +125,11 @@ fn one_more(filter: &Filter) -> u32 {
     u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1)
 }
 
-fn cut(mut items: Vec<Row>, filter: &Filter, cursor: impl Fn(&Row) -> String) -> Page<Row> {
+fn cut(mut items: Vec<Row>, filter: &Filter, order: Order) -> Page<Row> {
     let more = items.len() > filter.limit;
     items.truncate(filter.limit);
-    let next = items.last().filter(|_| more).map(cursor);
+    let next = items.last().filter(|_| more).map(|row| order.cursor(row));
     Page::new(items, next)
-}
-
-/// Where a page by age ended.
-fn cursor(cursor: &str) -> rusqlite::Result<(i64, &str)> {
-    let parts = cursor.split_once('/').and_then(|(updated, id)| Some((updated.parse().ok()?, id)));
-    // The only rusqlite error that carries a custom text; `error::running` recognizes it.
-    parts.ok_or_else(|| rusqlite::Error::InvalidParameterName(cursor.to_owned()))
 }
 
 /// The ranges of an index: two look-ups for each state and schema version, not one for each row.
