@@ -12,6 +12,8 @@ mod durable;
 mod fieldless;
 mod generics;
 mod guards;
+mod lifetimes;
+mod lints;
 mod locals;
 mod macros;
 mod names;
