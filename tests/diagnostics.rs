@@ -26,7 +26,7 @@ fn errors(cases: &[PathBuf]) -> Vec<Value> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("diagnostics");
     let dir = tempfile::tempdir().expect("a folder");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let library = |name: &str| root.join(name);
+    let library = |name: &str| root.join(name).display().to_string();
     let manifest = format!(
         "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[lib]\npath = \"lib.rs\"\n\
          [dependencies]\nfsm-core = {{ path = {:?} }}\nfsm-runtime = {{ path = {:?}, default-features = false }}\n\
@@ -36,6 +36,7 @@ fn errors(cases: &[PathBuf]) -> Vec<Value> {
     );
     let mut modules = String::new();
     for (index, case) in cases.iter().enumerate() {
+        let case = case.display().to_string();
         let _ = writeln!(modules, "#[path = {case:?}]\nmod case_{index};");
     }
     fs::write(dir.path().join("Cargo.toml"), manifest).expect("the manifest is written");
