@@ -1,7 +1,8 @@
 //! Checks the documentation of errors.
 //!
-//! Every error of a compile-fail case has an entry in `docs/errors.md`, and every entry names a case with that error. Every variant
-//! of a public error enum of `fsm-runtime` has a row in a table, with its meaning and a remedy.
+//! Every message of the derive is in a compile-fail case. Every error of a case has an entry in `docs/errors.md`, and every entry
+//! names a case with that error. Every variant of a public error enum of `fsm-runtime` has a row in a table, with its meaning and a
+//! remedy.
 
 use std::{
     collections::BTreeSet,
@@ -85,6 +86,66 @@ fn compile_errors_and_their_entries_match() {
     let distinct: BTreeSet<_> = entries.iter().map(|(headline, _)| headline).collect();
     assert_eq!(distinct.len(), entries.len(), "an entry is repeated");
     assert!(problems.is_empty(), "docs/errors.md and the cases differ:\n{}", problems.join("\n"));
+}
+
+/// The text of each literal in `tokens`, without doc comments and modules of tests.
+fn literals(tokens: proc_macro2::TokenStream, out: &mut Vec<String>) {
+    use proc_macro2::TokenTree;
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for (i, token) in tokens.iter().enumerate() {
+        let before = |back: usize| i.checked_sub(back).map(|at| tokens[at].to_string()).unwrap_or_default();
+        match token {
+            TokenTree::Group(_) if before(1) == "#" || before(2) == "#" || before(2) == "mod" => {}
+            TokenTree::Group(group) => literals(group.stream(), out),
+            TokenTree::Literal(literal) => {
+                out.extend(syn::parse_str::<syn::LitStr>(&literal.to_string()).map(|text| text.value()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the fixed parts of `message`, outside of `{…}`, are in `line` in their order.
+fn is_in(message: &str, line: &str) -> bool {
+    let message = message.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let mut rest = Some(line);
+    for (index, part) in message.split('{').enumerate() {
+        let fixed = if index == 0 { part } else { part.split_once('}').map_or("", |(_, fixed)| fixed) };
+        let fixed = fixed.replace('\u{1}', "{").replace('\u{2}', "}");
+        rest = rest.and_then(|rest| rest.split_once(&*fixed)).map(|(_, rest)| rest);
+    }
+    rest.is_some()
+}
+
+#[test]
+fn every_message_of_the_derive_is_in_a_case() {
+    let mut cases = String::new();
+    for folder in ["declare", "misuse", "durable"] {
+        for file in fs::read_dir(repository().join("tests/ui").join(folder)).expect("the folder exists") {
+            let path = file.expect("the folder can be read").path();
+            if path.extension().is_some_and(|extension| extension == "stderr") {
+                cases.push_str(&text(&path));
+            }
+        }
+    }
+    let shown: Vec<_> = headlines(&cases).collect();
+    let (mut messages, mut files) = (0, Vec::new());
+    for phase in ["parse", "model", "check"] {
+        sources(&repository().join("fsm-derive/src").join(phase), &mut files);
+    }
+    let mut problems = Vec::new();
+    for file in &files {
+        let mut found = Vec::new();
+        literals(text(file).parse().expect("it is Rust"), &mut found);
+        for message in found.iter().filter(|text| text.matches(' ').count() > 2) {
+            messages += 1;
+            if !shown.iter().any(|line| is_in(message, line)) {
+                problems.push(format!("{}: no case of `{message}`", file.display()));
+            }
+        }
+    }
+    assert!(messages > 80, "only {messages} messages were found");
+    assert!(problems.is_empty(), "messages without a case:\n{}", problems.join("\n"));
 }
 
 #[test]

@@ -32,10 +32,17 @@ use crate::{__private::diff, graph::Graph};
 /// Each file contains `<!-- fsm:Server -->` and, below it, `<!-- /fsm -->`; the diagram goes between the two. The test fails
 /// with a diff if the diagram differs from the declaration. `FSM_UPDATE=1 cargo test` writes the diagram, both initially and
 /// after a change of the declaration.
+///
+/// `diagram!` stands beside the enum or in a module of tests, not in a function: a test in a function would never run.
 #[macro_export]
 macro_rules! diagram {
     ($machine:ident in $($path:literal),+ $(,)?) => {
+        // `self::` finds the import only where this is outside of functions.
+        #[allow(unused_imports)]
+        use $crate::diagram::__place::*;
+        const _: () = self::write_diagram_outside_of_the_function;
         #[test]
+        #[deny(unnameable_test_items)]
         #[allow(non_snake_case)]
         fn $machine() -> ::core::result::Result<(), $crate::diagram::DiagramError> {
             $({
@@ -55,6 +62,13 @@ macro_rules! diagram {
             ::core::result::Result::Ok(())
         }
     };
+}
+
+/// What [`diagram!`](crate::diagram!) imports, to find out whether it is in a function. The name is part of rustc's error.
+#[doc(hidden)]
+pub mod __place {
+    #[allow(non_upper_case_globals)]
+    pub const write_diagram_outside_of_the_function: () = ();
 }
 
 /// Compares the diagram of `graph` in a Markdown text with the declaration; `None` if they agree.

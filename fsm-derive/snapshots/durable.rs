@@ -1,9 +1,9 @@
 //! Generated; see `src/tests/snapshots.rs`.
 
-/**The state machine `Report`.
-
-A report, from the request to its text.
-*/
+#[cfg_attr(
+    not(doctest),
+    doc = "The state machine `Report`.\n\nA report, from the request to its text.\n"
+)]
 ///
 #[cfg_attr(
     doc,
@@ -44,12 +44,13 @@ pub mod report {
     #[allow(unused_imports)]
     use ::fsm_runtime::core::__private::{
         variable as after, variable as birth, variable as context, variable as data,
-        variable as error, variable as event, variable as f, variable as key,
-        variable as kind, variable as lease, variable as machine, variable as meta,
-        variable as name, variable as next, variable as other, variable as payload,
-        variable as raw, variable as reason, variable as record, variable as refused,
-        variable as seal, variable as state, variable as target, variable as task,
-        variable as text, variable as title, variable as value, variable as workers,
+        variable as error, variable as event, variable as f, variable as initial,
+        variable as key, variable as kind, variable as lease, variable as machine,
+        variable as meta, variable as name, variable as next, variable as other,
+        variable as payload, variable as raw, variable as reason, variable as record,
+        variable as refused, variable as seal, variable as state, variable as target,
+        variable as task, variable as text, variable as title, variable as value,
+        variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -68,19 +69,19 @@ pub mod report {
             })
         }
     }
-    /// Somebody wants it.
+    #[cfg_attr(not(doctest), doc = r" Somebody wants it.")]
     #[derive(Serialize, Deserialize)]
     pub struct Requested {
         ///The `title` of `Requested`.
         pub title: String,
     }
-    /// A worker is writing it.
+    #[cfg_attr(not(doctest), doc = r" A worker is writing it.")]
     #[derive(Serialize, Deserialize)]
     pub struct Writing {
         ///The `title` of `Writing`.
         pub title: String,
     }
-    /// It can be read.
+    #[cfg_attr(not(doctest), doc = r" It can be read.")]
     #[derive(Serialize, Deserialize)]
     pub struct Written {
         ///The `title` of `Written`.
@@ -91,11 +92,11 @@ pub mod report {
     ///The names of the states of `Report`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum State {
-        /// Somebody wants it.
+        #[cfg_attr(not(doctest), doc = r" Somebody wants it.")]
         Requested,
-        /// A worker is writing it.
+        #[cfg_attr(not(doctest), doc = r" A worker is writing it.")]
         Writing,
-        /// It can be read.
+        #[cfg_attr(not(doctest), doc = r" It can be read.")]
         Written,
     }
     impl State {
@@ -526,11 +527,11 @@ It starts in an initial state, is moved by the events that its state declares, a
     /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
-        /// Somebody wants it.
+        #[cfg_attr(not(doctest), doc = r" Somebody wants it.")]
         Requested(Machine<Requested>),
-        /// A worker is writing it.
+        #[cfg_attr(not(doctest), doc = r" A worker is writing it.")]
         Writing(Machine<Writing>),
-        /// It can be read.
+        #[cfg_attr(not(doctest), doc = r" It can be read.")]
         Written(Machine<Written>),
     }
     impl Any {
@@ -1278,11 +1279,11 @@ Each transition is one compare-and-swap from the version that was read. Through 
     /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
     #[derive(Debug)]
     pub enum AnyRecord {
-        /// Somebody wants it.
+        #[cfg_attr(not(doctest), doc = r" Somebody wants it.")]
         Requested(Record<Requested>),
-        /// A worker is writing it.
+        #[cfg_attr(not(doctest), doc = r" A worker is writing it.")]
         Writing(Record<Writing>),
-        /// It can be read.
+        #[cfg_attr(not(doctest), doc = r" It can be read.")]
         Written(Record<Written>),
     }
     impl AnyRecord {
@@ -1534,7 +1535,7 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
         note = "the `work` states are `Writing`: write `impl report::Workers for …` with\n  async fn writing(&self, task: report::Task<report::Writing>) -> Outcome<report::Writing>"
     )]
     pub trait Workers: ::core::marker::Send + ::core::marker::Sync + 'static {
-        /// A worker is writing it.
+        #[cfg_attr(not(doctest), doc = r" A worker is writing it.")]
         fn writing(
             &self,
             task: Task<Writing>,

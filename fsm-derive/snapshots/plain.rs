@@ -1,9 +1,6 @@
 //! Generated; see `src/tests/snapshots.rs`.
 
-/**The state machine `Switch`.
-
-A light switch.
-*/
+#[cfg_attr(not(doctest), doc = "The state machine `Switch`.\n\nA light switch.\n")]
 ///
 #[cfg_attr(
     doc,
@@ -44,23 +41,23 @@ pub mod switch {
     #[allow(unused_imports)]
     use ::fsm_core::__private::{
         variable as after, variable as birth, variable as context, variable as data,
-        variable as error, variable as event, variable as f, variable as key,
-        variable as kind, variable as lease, variable as machine, variable as meta,
-        variable as name, variable as next, variable as other, variable as payload,
-        variable as raw, variable as reason, variable as record, variable as refused,
-        variable as seal, variable as state, variable as target, variable as task,
-        variable as value, variable as workers,
+        variable as error, variable as event, variable as f, variable as initial,
+        variable as key, variable as kind, variable as lease, variable as machine,
+        variable as meta, variable as name, variable as next, variable as other,
+        variable as payload, variable as raw, variable as reason, variable as record,
+        variable as refused, variable as seal, variable as state, variable as target,
+        variable as task, variable as value, variable as workers,
     };
-    /// Dark.
+    #[cfg_attr(not(doctest), doc = r" Dark.")]
     pub struct Off;
-    /// Lit.
+    #[cfg_attr(not(doctest), doc = r" Lit.")]
     pub struct On;
     ///The names of the states of `Switch`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum State {
-        /// Dark.
+        #[cfg_attr(not(doctest), doc = r" Dark.")]
         Off,
-        /// Lit.
+        #[cfg_attr(not(doctest), doc = r" Lit.")]
         On,
     }
     impl State {
@@ -394,9 +391,9 @@ It starts in an initial state, is moved by the events that its state declares, a
     /// A [`Machine`] in any state, to match on after it was restored.
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
-        /// Dark.
+        #[cfg_attr(not(doctest), doc = r" Dark.")]
         Off(Machine<Off>),
-        /// Lit.
+        #[cfg_attr(not(doctest), doc = r" Lit.")]
         On(Machine<On>),
     }
     impl Any {

@@ -1,9 +1,6 @@
 //! Generated; see `src/tests/snapshots.rs`.
 
-/**The state machine `Order`.
-
-An order in a shop.
-*/
+#[cfg_attr(not(doctest), doc = "The state machine `Order`.\n\nAn order in a shop.\n")]
 ///
 #[cfg_attr(
     doc,
@@ -46,11 +43,11 @@ pub mod order {
     use ::fsm_core::__private::{
         variable as after, variable as birth, variable as cents, variable as context,
         variable as data, variable as error, variable as event, variable as f,
-        variable as key, variable as kind, variable as lease, variable as machine,
-        variable as meta, variable as name, variable as next, variable as other,
-        variable as payload, variable as raw, variable as reason, variable as record,
-        variable as refused, variable as seal, variable as state, variable as target,
-        variable as task, variable as value, variable as workers,
+        variable as initial, variable as key, variable as kind, variable as lease,
+        variable as machine, variable as meta, variable as name, variable as next,
+        variable as other, variable as payload, variable as raw, variable as reason,
+        variable as record, variable as refused, variable as seal, variable as state,
+        variable as target, variable as task, variable as value, variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -88,29 +85,29 @@ pub mod order {
             __with(__state, __event, __context)
         }
     }
-    /// Being filled.
+    #[cfg_attr(not(doctest), doc = r" Being filled.")]
     #[derive(Clone, Debug)]
     pub struct Cart {
         ///The `cents` of `Cart`.
         pub cents: u64,
     }
-    /// The money is there.
+    #[cfg_attr(not(doctest), doc = r" The money is there.")]
     #[derive(Clone, Debug)]
     pub struct Paid {
         ///The `cents` of `Paid`.
         pub cents: u64,
     }
-    /// On its way.
+    #[cfg_attr(not(doctest), doc = r" On its way.")]
     #[derive(Clone, Debug)]
     pub struct Shipped;
     ///The names of the states of `Order`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum State {
-        /// Being filled.
+        #[cfg_attr(not(doctest), doc = r" Being filled.")]
         Cart,
-        /// The money is there.
+        #[cfg_attr(not(doctest), doc = r" The money is there.")]
         Paid,
-        /// On its way.
+        #[cfg_attr(not(doctest), doc = r" On its way.")]
         Shipped,
     }
     impl State {
@@ -542,11 +539,11 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[derive(Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub enum Any {
-        /// Being filled.
+        #[cfg_attr(not(doctest), doc = r" Being filled.")]
         Cart(Machine<Cart>),
-        /// The money is there.
+        #[cfg_attr(not(doctest), doc = r" The money is there.")]
         Paid(Machine<Paid>),
-        /// On its way.
+        #[cfg_attr(not(doctest), doc = r" On its way.")]
         Shipped(Machine<Shipped>),
     }
     impl Any {

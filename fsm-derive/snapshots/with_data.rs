@@ -1,9 +1,9 @@
 //! Generated; see `src/tests/snapshots.rs`.
 
-/**The state machine `Text`.
-
-A text on its way to the reader.
-*/
+#[cfg_attr(
+    not(doctest),
+    doc = "The state machine `Text`.\n\nA text on its way to the reader.\n"
+)]
 ///
 #[cfg_attr(
     doc,
@@ -47,12 +47,12 @@ pub(crate) mod text {
     use ::fsm_core::__private::{
         variable as after, variable as birth, variable as by, variable as context,
         variable as data, variable as error, variable as event, variable as f,
-        variable as field_0, variable as key, variable as kind, variable as lease,
-        variable as machine, variable as meta, variable as name, variable as next,
-        variable as other, variable as payload, variable as raw, variable as reason,
-        variable as record, variable as refused, variable as score, variable as seal,
-        variable as state, variable as target, variable as task, variable as title,
-        variable as value, variable as workers,
+        variable as field_0, variable as initial, variable as key, variable as kind,
+        variable as lease, variable as machine, variable as meta, variable as name,
+        variable as next, variable as other, variable as payload, variable as raw,
+        variable as reason, variable as record, variable as refused, variable as score,
+        variable as seal, variable as state, variable as target, variable as task,
+        variable as title, variable as value, variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -93,13 +93,13 @@ pub(crate) mod text {
             super::Event::Withdraw(super::event::Withdraw)
         }
     }
-    /// Being written.
+    #[cfg_attr(not(doctest), doc = r" Being written.")]
     #[derive(Clone, Debug)]
     pub(crate) struct Draft<T: Clone> {
         ///The `title` of `Draft`.
         pub(crate) title: T,
     }
-    /// Being read.
+    #[cfg_attr(not(doctest), doc = r" Being read.")]
     #[derive(Clone, Debug)]
     pub(crate) struct Review<'a, T: Clone> {
         ///The `title` of `Review`.
@@ -107,7 +107,7 @@ pub(crate) mod text {
         ///The `by` of `Review`.
         pub(crate) by: &'a str,
     }
-    /// Out.
+    #[cfg_attr(not(doctest), doc = r" Out.")]
     #[derive(Clone, Debug)]
     pub(crate) struct Published<T: Clone>(
         ///The `0` of `Published`.
@@ -119,11 +119,11 @@ pub(crate) mod text {
     ///The names of the states of `Text`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub(crate) enum State {
-        /// Being written.
+        #[cfg_attr(not(doctest), doc = r" Being written.")]
         Draft,
-        /// Being read.
+        #[cfg_attr(not(doctest), doc = r" Being read.")]
         Review,
-        /// Out.
+        #[cfg_attr(not(doctest), doc = r" Out.")]
         Published,
         ///`WITHDRAWN`
         Withdrawn,
@@ -417,9 +417,9 @@ pub(crate) mod text {
         ///`decide`: `Review` → `Published` or `Draft`.
         #[derive(Clone, Debug, PartialEq)]
         pub(crate) enum ReviewDecide<A, B> {
-            /// Out.
+            #[cfg_attr(not(doctest), doc = r" Out.")]
             Published(A),
-            /// Being written.
+            #[cfg_attr(not(doctest), doc = r" Being written.")]
             Draft(B),
         }
     }
@@ -609,11 +609,11 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[derive(Clone, Debug)]
     #[must_use = "a machine that is dropped is lost"]
     pub(crate) enum Any<'a, T: Clone> {
-        /// Being written.
+        #[cfg_attr(not(doctest), doc = r" Being written.")]
         Draft(Machine<'a, Draft<T>, T>),
-        /// Being read.
+        #[cfg_attr(not(doctest), doc = r" Being read.")]
         Review(Machine<'a, Review<'a, T>, T>),
-        /// Out.
+        #[cfg_attr(not(doctest), doc = r" Out.")]
         Published(Machine<'a, Published<T>, T>),
         ///In state `Withdrawn`.
         Withdrawn(Machine<'a, Withdrawn, T>),

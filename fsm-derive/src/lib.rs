@@ -18,6 +18,7 @@ mod names;
 mod normalize;
 mod panics;
 mod parse;
+mod references;
 mod suggest;
 mod text;
 
@@ -207,7 +208,10 @@ use parse::Declaration;
 ///   ("unresolved import `super`", "no `Server`"). Declare the enum outside of the function. In a documentation test, write
 ///   `fn main` after the enum.
 /// - `durable` excludes generics and lifetimes.
-/// - A bound that a field's type implies is inferred only for references, as in `&'a T`. Write other bounds: `T: 'a`.
+/// - A bound that a field's type implies is inferred only for references, as in `&'a T`. Write other bounds, `T: 'a`, with
+///   `#[allow(explicit_outlives_requirements)]` on the enum: that lint, of the group `rust_2018_idioms`, reads the enum alone.
+/// - A module with `#![no_implicit_prelude]` is not supported: rustc finds `#[diagnostic]` attributes, which generated code has, only
+///   through the prelude.
 /// - Field attributes that contain a path as a string, such as serde's `with = "…"`, are resolved in the generated module. Write
 ///   the path from `crate`.
 #[proc_macro_derive(StateMachine, attributes(fsm, state, on, after))]

@@ -13,6 +13,8 @@ mod fieldless;
 mod generics;
 mod guards;
 mod json;
+mod lifetimes;
+mod lints;
 mod locals;
 mod macros;
 mod names;

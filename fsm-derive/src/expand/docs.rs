@@ -21,7 +21,8 @@ pub(super) fn module(machine: &Machine) -> TokenStream {
     }
     let diagram = diagram(machine).map(|diagram| quote!(#[cfg_attr(doc, doc = #diagram, doc = "")]));
     let table = table(machine);
-    quote!(#[doc = #about] #[doc = ""] #diagram #[doc = #table])
+    // The examples in the user's text are tests of the enum alone.
+    quote!(#[cfg_attr(not(doctest), doc = #about)] #[doc = ""] #diagram #[doc = #table])
 }
 
 /// The transitions as a Markdown table.

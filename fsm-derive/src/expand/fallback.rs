@@ -1,9 +1,8 @@
 //! The expansion of a wrong declaration: its errors, and stubs that keep uses of the machine free of further errors.
 //!
-//! rustc reports no unknown names in a module in which a macro failed, and no errors that follow from an unknown type. So the errors
-//! stand in the generated module and in a module inside it, from which every generated name is imported, so that it can be imported
-//! further; rustc prints the repeated errors once. Stubs beside the enum, with a type of that module, replace what is generated on the
-//! enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
+//! rustc reports no unknown names in a module in which a macro failed, and no errors that follow from an unknown name. So the errors
+//! stand once, in a module inside the generated module. Every generated name is imported from it, and can be imported further.
+//! Stubs beside the enum, with a type of that module, replace what is generated on the enum itself. What only attributes name (derives, functions, types) is used, so that rustc does not warn of unused imports.
 
 use std::collections::BTreeSet;
 
@@ -119,8 +118,8 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
         }
         #durable
     };
-    let durable_types = if options.durable.is_some() { &DURABLE_TYPES[..] } else { &[] };
-    let fixed = TYPES.iter().chain(durable_types).map(|name| format_ident!("{name}"));
+    // `durable` may be among what could not be read.
+    let fixed = TYPES.iter().chain(&DURABLE_TYPES).chain(&["__Unknown"]).map(|name| format_ident!("{name}"));
     let states =
         declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
     let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();
@@ -170,7 +169,6 @@ impl Fallback {
         quote! {
             #[allow(unused_imports)]
             #module {
-                #errors
                 pub mod __unknown { #errors }
                 pub use self::__unknown::{#(#names),*};
             }

@@ -2,6 +2,7 @@
 
 mod any;
 mod apply;
+mod attributes;
 mod by_name;
 mod carry;
 mod choice;
@@ -32,6 +33,8 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Machine { vis, module, .. } = machine;
     let ident = &machine.ident;
     let import = cx.imports_enum.then(|| quote!(use super::#ident;));
+    // Before the module's own, which generated code needs.
+    let lints = attributes::lints(&machine.attrs, &["allow", "expect", "warn", "deny"]);
     let (doc, variables) = (docs::module(machine), hygiene::imports(cx));
     let parts = [
         user_code::expand(cx),
@@ -49,6 +52,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
     ];
     quote! {
         #doc
+        #lints
         #[allow(
             dead_code,
             deprecated,

@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::Attribute;
 
-use super::names::Names;
+use super::{
+    attributes::{copied, lints},
+    names::Names,
+};
 use crate::{
     model::{Member, Shape, State, plain},
     normalize::Cx,
@@ -23,11 +26,14 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     let (ident, ty, scope) = (&state.ident, &state.ty, cx.state_scope(index));
     let derives = cx.derives(1, |_| true);
     let attrs = docs(&state.attrs, &format!("State `{}`.", plain(ident)));
+    let lints = lints(&state.attrs, &["allow", "expect"]);
     let non_exhaustive = state.attrs.iter().filter(|attr| attr.path().is_ident("non_exhaustive"));
     let fields = state.fields.iter().map(|field| {
         let (vis, ty) = (cx.vis_at(1, field), cx.state_field_ty(index, field));
         let attrs: Vec<_> = cx.field_attrs(&field.attrs).collect();
-        let doc = (!attrs.iter().any(|attr| attr.path().is_ident("doc"))).then(|| {
+        let has_doc = attrs.iter().any(|attr| attr.path().is_ident("doc"));
+        let attrs: Vec<_> = attrs.into_iter().map(copied).collect();
+        let doc = (!has_doc).then(|| {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
             quote!(#[doc = #doc])
         });
@@ -44,6 +50,7 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
     };
     quote! {
         #attrs
+        #lints
         #(#non_exhaustive)*
         #derives
         #vis struct #ty #declared #body
@@ -116,7 +123,7 @@ pub(super) fn any_data(state: &State) -> TokenStream {
 
 /// The doc comments among `attrs`, or `instead`.
 pub(super) fn docs(attrs: &[Attribute], instead: &str) -> TokenStream {
-    let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+    let docs: Vec<_> = attrs.iter().filter(|attr| attr.path().is_ident("doc")).map(copied).collect();
     if docs.is_empty() { quote!(#[doc = #instead]) } else { quote!(#(#docs)*) }
 }
 

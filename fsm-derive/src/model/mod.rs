@@ -20,6 +20,7 @@ pub(crate) struct Machine {
     pub(crate) vis: Visibility,
     pub(crate) generics: Generics,
     pub(crate) doc: String,
+    pub(crate) attrs: Vec<Attribute>,
     pub(crate) non_exhaustive: bool,
     /// The generated module.
     pub(crate) module: Ident,

@@ -3,12 +3,16 @@
 
 use quote::ToTokens;
 use syn::{
-    GenericArgument, GenericParam, Generics, Ident, Lifetime, PathArguments, ReturnType, Type, TypeReference,
-    WherePredicate, parse::Parse, parse_quote,
+    GenericParam, Generics, Lifetime, LifetimeParam, Type, TypeParam, TypeReference, WherePredicate, parse::Parse,
+    parse_quote,
 };
 
 use super::rewrite::Move;
-use crate::{idents::mentions, model::Machine};
+use crate::{
+    idents::{mentions, mentions_lifetime},
+    model::Machine,
+    references::references,
+};
 
 /// The name of a generic parameter, of a lifetime without the quote.
 pub(crate) fn param_name(param: &GenericParam) -> String {
@@ -55,61 +59,45 @@ fn moved<T: Parse + ToTokens>(into: &Move<'_>, syntax: &mut T) {
     }
 }
 
-/// The outlives bounds that the references in `types` imply for type parameters.
+/// The outlives bounds that the references in `types` imply, for type parameters and for lifetimes.
 fn outlives<'t>(generics: &Generics, types: impl Iterator<Item = &'t Type>) -> Vec<WherePredicate> {
-    let mut references = Vec::new();
-    types.for_each(|ty| collect(ty, &mut references));
-    let mut pairs: Vec<(&Ident, &Lifetime)> = Vec::new();
-    for TypeReference { lifetime, elem, .. } in references {
+    let mut pairs: Vec<(&GenericParam, &Lifetime)> = Vec::new();
+    for TypeReference { lifetime, elem, .. } in types.flat_map(references) {
         let Some(lifetime) = lifetime else { continue };
-        for param in generics.type_params() {
-            let pair = (&param.ident, lifetime);
-            if mentions(elem, &|word| param.ident == word) && !pairs.contains(&pair) {
-                pairs.push(pair);
-            }
-        }
-    }
-    pairs.into_iter().map(|(param, lifetime)| parse_quote!(#param: #lifetime)).collect()
-}
-
-fn collect<'t>(ty: &'t Type, out: &mut Vec<&'t TypeReference>) {
-    match ty {
-        Type::Reference(reference) => {
-            out.push(reference);
-            collect(&reference.elem, out);
-        }
-        Type::Array(ty) => collect(&ty.elem, out),
-        Type::Group(ty) => collect(&ty.elem, out),
-        Type::Paren(ty) => collect(&ty.elem, out),
-        Type::Ptr(ty) => collect(&ty.elem, out),
-        Type::Slice(ty) => collect(&ty.elem, out),
-        Type::Tuple(ty) => ty.elems.iter().for_each(|ty| collect(ty, out)),
-        Type::Path(ty) => {
-            for segment in &ty.path.segments {
-                match &segment.arguments {
-                    PathArguments::None => {}
-                    PathArguments::AngleBracketed(arguments) => {
-                        for argument in &arguments.args {
-                            if let GenericArgument::Type(ty) = argument {
-                                collect(ty, out);
-                            }
-                        }
-                    }
-                    PathArguments::Parenthesized(arguments) => {
-                        if let ReturnType::Type(_, ty) = &arguments.output {
-                            collect(ty, out);
-                        }
-                    }
+        for param in &generics.params {
+            let lives = match param {
+                GenericParam::Lifetime(param) => {
+                    param.lifetime != *lifetime && mentions_lifetime(elem, &param.lifetime.ident.to_string())
                 }
+                GenericParam::Type(param) => mentions(elem, &|word| param.ident == word),
+                GenericParam::Const(_) => false,
+            };
+            if lives && !pairs.iter().any(|(other, at)| std::ptr::eq(*other, param) && *at == lifetime) {
+                pairs.push((param, lifetime));
             }
         }
-        _ => {}
     }
+    let bound = |(param, lifetime): (&GenericParam, &Lifetime)| match param {
+        GenericParam::Lifetime(LifetimeParam { lifetime: longer, .. }) => Some(parse_quote!(#longer: #lifetime)),
+        GenericParam::Type(TypeParam { ident, .. }) => Some(parse_quote!(#ident: #lifetime)),
+        GenericParam::Const(_) => None,
+    };
+    pairs.into_iter().filter_map(bound).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn references_to_a_borrow_imply_that_it_lives() {
+        let generics: Generics = parse_quote!(<'a, 'b, 'c>);
+        let types: Vec<Type> =
+            vec![parse_quote!(&'a [Token<'b>]), parse_quote!(Vec<&'b &'c str>), parse_quote!(&'a &'a str)];
+        let predicates = outlives(&generics, types.iter());
+        let texts: Vec<_> = predicates.iter().map(|predicate| predicate.to_token_stream().to_string()).collect();
+        assert_eq!(texts, ["'b : 'a", "'c : 'b"]);
+    }
 
     #[test]
     fn references_to_a_parameter_imply_that_it_lives() {

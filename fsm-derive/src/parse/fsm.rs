@@ -97,7 +97,9 @@ impl Options {
             "durable" => self.durable = Some(key.span()),
             "context" => {
                 syntax::equals(input, &key, "Type")?;
-                self.context = Some(input.parse()?);
+                let context = input.parse()?;
+                syntax::lifetimes_are_named(&context)?;
+                self.context = Some(context);
             }
             "version" => {
                 syntax::equals(input, &key, "2")?;

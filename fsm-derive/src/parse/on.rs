@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use proc_macro2::Span;
+use quote::quote;
 use syn::{
     Attribute, Field, Ident, Path, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream,
     punctuated::Punctuated, spanned::Spanned as _, token,
@@ -133,6 +134,15 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
             let message = format!("visibility is not allowed on a payload field: remove `{}`", text::of(&field.vis));
             return Err(syn::Error::new_spanned(&field.vis, message));
         }
+        if let (Some(name), Some((equals, value))) = (&field.ident, &field.default) {
+            let message = format!(
+                "payload field `{}` cannot have a default: remove `= {}`, and pass the value where the event is fired",
+                name.unraw(),
+                text::of(value)
+            );
+            return Err(syn::Error::new_spanned(quote!(#equals #value), message));
+        }
+        syntax::lifetimes_are_named(&field.ty)?;
     }
     let mut names = HashSet::new();
     for name in fields.iter().filter_map(|field| field.ident.as_ref()) {

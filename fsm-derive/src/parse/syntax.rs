@@ -3,11 +3,12 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Attribute, LitStr, Meta, Path, Token, ext::IdentExt as _, parenthesized, parse::ParseStream, punctuated::Punctuated,
+    Attribute, LitStr, Meta, Path, Token, Type, ext::IdentExt as _, parenthesized, parse::ParseStream,
+    punctuated::Punctuated,
 };
 
 use super::dialects;
-use crate::{errors::Errors, suggest};
+use crate::{errors::Errors, references::elided, suggest, text};
 
 /// Reads the arguments of `attr` with `content`. If they cannot be read, reports an error and returns `None`. `example` shows
 /// how the attribute is written.
@@ -238,4 +239,16 @@ pub(super) fn function(input: ParseStream<'_>, key: &Ident) -> syn::Result<Path>
         return Err(syn::Error::new_spanned(path, message));
     }
     Ok(path)
+}
+
+/// A type that borrows names the lifetime: rustc's help for one that does not is for a struct, and is no syntax of an attribute.
+pub(super) fn lifetimes_are_named(ty: &Type) -> syn::Result<()> {
+    let Some((at, instead)) = elided(ty) else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{}` needs a named lifetime: write `{instead}`, declare `'a` on the enum, and use it in a state",
+        text::of(&at)
+    );
+    Err(syn::Error::new_spanned(at, message))
 }

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod diagrams;
+mod doctests;
 mod graphs;
 mod imports;
 mod mutations;

@@ -35,6 +35,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         generics,
         doc: states::doc(&attrs),
         non_exhaustive: attrs.iter().any(|attr| attr.path().is_ident("non_exhaustive")),
+        attrs,
         module,
         krate: options.krate,
         derives: options.derives,

@@ -30,7 +30,7 @@ pub(super) fn diagram(expansion: TokenStream) -> Option<String> {
     let file: syn::File = syn::parse2(expansion).ok()?;
     let module =
         file.items.into_iter().find_map(|item| if let Item::Mod(module) = item { Some(module) } else { None })?;
-    let attr = module.attrs.iter().find(|attr| attr.path().is_ident("cfg_attr"))?;
+    let attr = module.attrs.iter().find(|attr| text(&attr.meta).starts_with("cfg_attr(doc,"))?;
     attr.parse_args_with(|input: syn::parse::ParseStream<'_>| {
         input.parse::<syn::Ident>()?;
         input.parse::<syn::Token![,]>()?;
