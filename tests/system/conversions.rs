@@ -208,7 +208,11 @@ mod handlers {
 
     pub(super) async fn list<M: Durable>(machines: &Machines<M>) -> Result<Vec<(String, u64)>, ReadError> {
         let page = machines.list(&ListQuery::all().limit(50)).await?;
-        Ok(page.items.iter().map(|record| (record.id().to_owned(), record.version())).collect())
+        page.items
+            .into_iter()
+            .map(|record| record.map(|record| (record.id().to_owned(), record.version())))
+            .collect::<Result<_, _>>()
+            .map_err(ReadError::from)
     }
 
     pub(super) async fn fire<M: Durable>(

@@ -208,7 +208,10 @@ async fn pay_with_coupon(
     let paying = group.add(shop.orders.fire_with_key(&id, order::event::Pay, idempotency_key(&headers)?));
     group.add(shop.coupons.fire(&code, coupon::event::Redeem { order: id }));
     let order = group.commit().await?.take(paying);
-    order.map(view).ok_or_else(|| ApiError(StatusCode::INTERNAL_SERVER_ERROR, "the order is missing".to_owned()))
+    order
+        .as_ref()
+        .map(view::<Order>)
+        .ok_or_else(|| ApiError(StatusCode::INTERNAL_SERVER_ERROR, "the order is missing".to_owned()))
 }
 
 async fn ship(state: Orders, id: Path<String>, headers: HeaderMap) -> Answer {
