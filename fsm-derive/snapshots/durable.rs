@@ -135,7 +135,7 @@ pub mod report {
     impl ::core::convert::AsRef<str> for State {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
@@ -331,7 +331,7 @@ pub mod report {
     impl ::core::convert::AsRef<str> for EventKind {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
@@ -953,33 +953,6 @@ It starts in an initial state, is moved by the events that its state declares, a
             Event::kind(event)
         }
     }
-    ///From what a `Report` is created.
-    #[diagnostic::on_unimplemented(
-        message = "`{Self}` is not an initial state of `Report`",
-        label = "expected `report::Requested`",
-        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
-    )]
-    #[doc(hidden)]
-    pub trait __CreateFrom {
-        #[doc(hidden)]
-        type Initial: ::fsm_runtime::DurableState<Machine = Report>;
-        #[doc(hidden)]
-        fn __parts(self, seal: __Seal) -> (Self::Initial, ());
-    }
-    #[automatically_derived]
-    impl __CreateFrom for Requested {
-        type Initial = Requested;
-        fn __parts(self, _: __Seal) -> (Requested, ()) {
-            (self, ())
-        }
-    }
-    #[automatically_derived]
-    impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
-        type Initial = S::Initial;
-        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
-            initial.__parts(__Seal)
-        }
-    }
     const _: () = {
         #[automatically_derived]
         impl ::fsm_runtime::__private::serde::Serialize for State {
@@ -1198,6 +1171,33 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
     };
+    ///From what a `Report` is created.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not an initial state of `Report`",
+        label = "expected `report::Requested`",
+        note = "the initial state of `Report` is `Requested`; a state is written as its struct in the module `report`, not as a value of the enum"
+    )]
+    #[doc(hidden)]
+    pub trait __CreateFrom {
+        #[doc(hidden)]
+        type Initial: ::fsm_runtime::DurableState<Machine = Report>;
+        #[doc(hidden)]
+        fn __parts(self, seal: __Seal) -> (Self::Initial, ());
+    }
+    #[automatically_derived]
+    impl __CreateFrom for Requested {
+        type Initial = Requested;
+        fn __parts(self, _: __Seal) -> (Requested, ()) {
+            (self, ())
+        }
+    }
+    #[automatically_derived]
+    impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
+        type Initial = S::Initial;
+        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
+            initial.__parts(__Seal)
+        }
+    }
     /**A stored `Report` whose state `S` is known at compile time.
 
 Each transition is one compare-and-swap from the version that was read. Through `Deref` it has the methods of [`RawRecord`](fsm_runtime::RawRecord), as `id()` and `version()`, and the fields of its state.*/
@@ -1301,6 +1301,14 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
         }
+        /// Explains why it does not compile.
+        #[doc(hidden)]
+        pub fn fire<E: ::fsm_runtime::__private::FireOnAnyRecord>(
+            self,
+            event: E,
+        ) -> E::Next {
+            event.__next()
+        }
     }
     impl AnyRecord {
         /// The id of the instance.
@@ -1350,14 +1358,6 @@ Each transition is one compare-and-swap from the version that was read. Through 
         #[must_use]
         pub fn into_parts(self) -> (Report, ()) {
             <Self as ::fsm_runtime::AnyRecord<Report>>::into_parts(self)
-        }
-        /// Explains why it does not compile.
-        #[doc(hidden)]
-        pub fn fire<E: ::fsm_runtime::__private::FireOnAnyRecord>(
-            self,
-            event: E,
-        ) -> E::Next {
-            event.__next()
         }
     }
     #[automatically_derived]

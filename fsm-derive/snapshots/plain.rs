@@ -95,7 +95,7 @@ pub mod switch {
     impl ::core::convert::AsRef<str> for State {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
@@ -233,7 +233,7 @@ pub mod switch {
     impl ::core::convert::AsRef<str> for EventKind {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]

@@ -146,7 +146,7 @@ pub mod order {
     impl ::core::convert::AsRef<str> for State {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
@@ -341,7 +341,7 @@ pub mod order {
     impl ::core::convert::AsRef<str> for EventKind {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]

@@ -170,7 +170,7 @@ pub(crate) mod text {
     impl ::core::convert::AsRef<str> for State {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
@@ -392,7 +392,7 @@ pub(crate) mod text {
     impl ::core::convert::AsRef<str> for EventKind {
         #[inline]
         fn as_ref(&self) -> &str {
-            self.as_str()
+            Self::as_str(*self)
         }
     }
     #[automatically_derived]
