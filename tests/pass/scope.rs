@@ -187,3 +187,29 @@ fn traits_for_every_type_do_not_clash_with_methods() {
     let machine = Clone::clone(&machine).add(2).expect("the guard accepts");
     assert_eq!(*machine.context(), 3);
 }
+
+/// Functions that attributes name as strings keep their names, although fields have them, too.
+mod defaults {
+    use fsm_core::StateMachine;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(StateMachine, Serialize, Deserialize)]
+    #[fsm(initial = Draft, derive(Serialize, Deserialize))]
+    pub enum Note {
+        #[on(rename { title: String } => Draft)]
+        Draft {
+            #[serde(default = "title")]
+            title: String,
+        },
+    }
+
+    fn title() -> String {
+        "untitled".to_owned()
+    }
+}
+
+#[test]
+fn functions_named_by_attributes_are_the_users() {
+    let draft: defaults::note::Draft = serde_json::from_str("{}").expect("the title has a default");
+    assert_eq!(draft.title, "untitled");
+}

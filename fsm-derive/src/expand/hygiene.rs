@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
-use syn::{Ident, Member};
+use syn::{Attribute, Ident, LitStr, Member, Meta};
 
 use crate::{model::Field, normalize::Cx};
 
@@ -28,10 +28,38 @@ pub(super) fn imports(cx: &Cx<'_>) -> TokenStream {
     let names: BTreeSet<Ident> = fields.chain(payloads).map(variable).chain(VARIABLES.map(fixed)).collect();
     // The value of a unit-like struct of the module has its name already.
     let names = names.into_iter().filter(|name| !machine.states.iter().any(|state| state.ty == *name));
+    // An attribute such as `serde(default = "title")` names a function of the user's.
+    let quoted: BTreeSet<String> = machine
+        .states
+        .iter()
+        .flat_map(|state| &state.fields)
+        .flat_map(|field| &field.attrs)
+        .flat_map(strings)
+        .collect();
+    let names = names.filter(|name| !quoted.contains(&name.to_string()));
     quote! {
         #[allow(unused_imports)]
         use #core::__private::{#(variable as #names),*};
     }
+}
+
+/// The string literals in an attribute other than a doc comment.
+fn strings(attr: &Attribute) -> Vec<String> {
+    match &attr.meta {
+        Meta::List(list) => in_tokens(list.tokens.clone()),
+        Meta::NameValue(_) | Meta::Path(_) => Vec::new(),
+    }
+}
+
+fn in_tokens(tokens: TokenStream) -> Vec<String> {
+    let strings = tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Group(group) => in_tokens(group.stream()),
+        TokenTree::Literal(literal) => {
+            syn::parse_str::<LitStr>(&literal.to_string()).map(|text| text.value()).into_iter().collect()
+        }
+        TokenTree::Ident(_) | TokenTree::Punct(_) => Vec::new(),
+    });
+    strings.collect()
 }
 
 fn fixed(name: &str) -> Ident {
