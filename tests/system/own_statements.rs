@@ -205,7 +205,7 @@ async fn x10_a_rollback_by_a_statement_is_its_own_error() {
     jobs.create("b", queued()).await.unwrap();
 }
 
-/// The disk is the store's, whoever writes to it.
+/// A full disk is an error of the store, also if a statement of the caller causes it.
 #[tokio::test]
 async fn x10_a_full_disk_is_no_error_of_a_statement() {
     let dir = TempDir::new().unwrap();
