@@ -103,6 +103,7 @@ mod mermaid;
 mod misuse;
 mod names;
 mod path;
+mod reason;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -113,6 +114,7 @@ pub mod __private {
     pub use crate::diff::diff;
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
+    pub use crate::reason::{ByError, ByText, OfReason};
     pub use alloc::boxed::Box;
     use core::fmt;
 
@@ -141,7 +143,7 @@ pub mod __private {
 
 pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
-pub use error::{ApplyError, GuardError, Reason, UnknownNameError, WrongStateError};
+pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
@@ -151,4 +153,5 @@ pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
 pub use path::PathStep;
+pub use reason::Reason;
 pub use table::Table;

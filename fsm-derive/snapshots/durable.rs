@@ -44,12 +44,13 @@ pub mod report {
     #[allow(unused_imports)]
     use ::fsm_runtime::core::__private::{
         variable as after, variable as birth, variable as context, variable as data,
-        variable as error, variable as event, variable as f, variable as key,
-        variable as kind, variable as lease, variable as machine, variable as meta,
-        variable as name, variable as next, variable as other, variable as payload,
-        variable as raw, variable as reason, variable as record, variable as refused,
-        variable as seal, variable as state, variable as target, variable as task,
-        variable as text, variable as title, variable as value, variable as workers,
+        variable as error, variable as event, variable as f, variable as initial,
+        variable as key, variable as kind, variable as lease, variable as machine,
+        variable as meta, variable as name, variable as next, variable as other,
+        variable as payload, variable as raw, variable as reason, variable as record,
+        variable as refused, variable as seal, variable as state, variable as target,
+        variable as task, variable as text, variable as title, variable as value,
+        variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(

@@ -46,11 +46,11 @@ pub mod order {
     use ::fsm_core::__private::{
         variable as after, variable as birth, variable as cents, variable as context,
         variable as data, variable as error, variable as event, variable as f,
-        variable as key, variable as kind, variable as lease, variable as machine,
-        variable as meta, variable as name, variable as next, variable as other,
-        variable as payload, variable as raw, variable as reason, variable as record,
-        variable as refused, variable as seal, variable as state, variable as target,
-        variable as task, variable as value, variable as workers,
+        variable as initial, variable as key, variable as kind, variable as lease,
+        variable as machine, variable as meta, variable as name, variable as next,
+        variable as other, variable as payload, variable as raw, variable as reason,
+        variable as record, variable as refused, variable as seal, variable as state,
+        variable as target, variable as task, variable as value, variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -72,12 +72,20 @@ pub mod order {
                 &super::event::Pay,
                 &Shop,
             ) -> ::core::result::Result<(), _> = is_open;
-            match __guard(__state, __event, __context) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
-                }
+            if let ::core::result::Result::Err(__reason) = __guard(
+                __state,
+                __event,
+                __context,
+            ) {
+                #[allow(unused_imports)]
+                use ::fsm_core::__private::{ByError as _, ByText as _};
+                return ::core::result::Result::Err(
+                    (&&::fsm_core::__private::OfReason::of(&__reason))
+                        .__kind()
+                        .reason(__reason),
+                );
             }
+            ::core::result::Result::Ok(())
         }
         pub(super) fn with_Cart_Add(
             __state: super::Cart,

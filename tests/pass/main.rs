@@ -6,6 +6,7 @@
 
 mod attributes;
 mod branches;
+mod checks;
 mod clashes;
 mod context;
 mod durable;
