@@ -70,16 +70,76 @@ impl<M: StateMachine> fmt::Debug for ApplyError<M> {
 
 impl<M: StateMachine> fmt::Display for ApplyError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (machine, state, event) = (M::GRAPH.machine, self.machine.state(), M::kind_of(&self.event));
-        if let Some(reason) = &self.reason {
-            return write!(f, "`{event}` was refused in state `{state}` of `{machine}`: {reason}");
-        }
-        write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
-        list(f, "and", self.accepts().iter().map(|event| event.as_str()))
+        refused::<M>(f, self.machine.state(), M::kind_of(&self.event), self.reason.as_ref(), self.accepts())
     }
 }
 
+/// Writes why an event makes no transition.
+fn refused<M: StateMachine>(
+    f: &mut fmt::Formatter<'_>,
+    state: M::State,
+    event: M::EventKind,
+    reason: Option<&Reason>,
+    accepts: &[M::EventKind],
+) -> fmt::Result {
+    let machine = M::GRAPH.machine;
+    if let Some(reason) = reason {
+        return write!(f, "`{event}` was refused in state `{state}` of `{machine}`: {reason}");
+    }
+    write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
+    list(f, "and", accepts.iter().map(|event| event.as_str()))
+}
+
 impl<M: StateMachine> Error for ApplyError<M> {}
+
+/// A machine would not accept an event: `would_accept` of a generated `Any` or `AnyRecord`.
+#[non_exhaustive]
+pub struct Refusal<M: StateMachine> {
+    /// The state of the machine.
+    pub state: M::State,
+    /// The event.
+    pub event: M::EventKind,
+    /// The guard's reason; `None` if the state does not declare the event.
+    pub reason: Option<Reason>,
+    accepts: &'static [M::EventKind],
+}
+
+impl<M: StateMachine> Refusal<M> {
+    /// For generated code.
+    #[doc(hidden)]
+    pub fn __new(
+        state: M::State,
+        event: M::EventKind,
+        reason: Option<Reason>,
+        accepts: &'static [M::EventKind],
+    ) -> Self {
+        Self { state, event, reason, accepts }
+    }
+
+    /// The events that the state declares.
+    #[must_use]
+    pub fn accepts(&self) -> &'static [M::EventKind] {
+        self.accepts
+    }
+}
+
+impl<M: StateMachine> fmt::Debug for Refusal<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("state", &self.state)
+            .field("event", &self.event)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: StateMachine> fmt::Display for Refusal<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        refused::<M>(f, self.state, self.event, self.reason.as_ref(), self.accepts)
+    }
+}
+
+impl<M: StateMachine> Error for Refusal<M> {}
 
 /// A value is not in the requested state. It is returned unchanged.
 pub struct WrongStateError<M: StateMachine> {

@@ -143,7 +143,7 @@ pub mod __private {
 
 pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
-pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
+pub use error::{ApplyError, GuardError, Refusal, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;

@@ -43,14 +43,14 @@ pub mod report {
     use super::Report;
     #[allow(unused_imports)]
     use ::fsm_runtime::core::__private::{
-        variable as after, variable as birth, variable as context, variable as data,
-        variable as error, variable as event, variable as f, variable as initial,
-        variable as key, variable as kind, variable as lease, variable as machine,
-        variable as meta, variable as name, variable as next, variable as other,
-        variable as payload, variable as raw, variable as reason, variable as record,
-        variable as refused, variable as seal, variable as state, variable as target,
-        variable as task, variable as text, variable as title, variable as value,
-        variable as workers,
+        variable as after, variable as asked, variable as birth, variable as context,
+        variable as data, variable as error, variable as event, variable as f,
+        variable as initial, variable as key, variable as kind, variable as lease,
+        variable as machine, variable as meta, variable as name, variable as next,
+        variable as other, variable as payload, variable as raw, variable as reason,
+        variable as record, variable as refused, variable as seal, variable as state,
+        variable as target, variable as task, variable as text, variable as title,
+        variable as value, variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -377,6 +377,15 @@ pub mod report {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -444,6 +453,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -530,6 +549,37 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Writing(_) => State::Writing,
                 Self::Written(_) => State::Written,
             }
+        }
+        /// Whether the machine would accept `event`: its state declares the event, and the guard does not refuse it. No transition
+        /// is made.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or the guard refuses it.
+        #[allow(unreachable_patterns)]
+        pub fn would_accept(
+            &self,
+            event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
+            let (state, kind) = (Self::state(self), Event::kind(event));
+            let refused = |reason| ::fsm_runtime::core::Refusal::__new(
+                state,
+                kind,
+                reason,
+                State::accepts(state),
+            );
+            if !::fsm_runtime::core::__private::names_contain(
+                State::accepts(state),
+                kind,
+            ) {
+                return ::core::result::Result::Err(
+                    refused(::core::option::Option::None),
+                );
+            }
+            let asked = ::core::result::Result::<
+                (),
+                ::fsm_runtime::core::Reason,
+            >::Ok(());
+            asked.map_err(|reason| refused(::core::option::Option::Some(reason)))
         }
         /// Explains why it does not compile.
         #[doc(hidden)]
@@ -893,6 +943,16 @@ Each transition is one compare-and-swap from the version that was read. Through 
                     },
                 )
         }
+        /// Asks the guard of an event that its state declares, with the data that was read and without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            event.__check(&self.raw, __Seal)
+        }
     }
     #[automatically_derived]
     impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::Deref
@@ -976,6 +1036,37 @@ Each transition is one compare-and-swap from the version that was read. Through 
         #[must_use]
         pub fn can(&self, event: EventKind) -> bool {
             self.accepts().contains(&event)
+        }
+        /// Whether the machine would accept `event`: its state declares the event, and the guard does not refuse it. No transition
+        /// is made.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or the guard refuses it.
+        #[allow(unreachable_patterns)]
+        pub fn would_accept(
+            &self,
+            event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
+            let (state, kind) = (Self::state(self), Event::kind(event));
+            let refused = |reason| ::fsm_runtime::core::Refusal::__new(
+                state,
+                kind,
+                reason,
+                State::accepts(state),
+            );
+            if !::fsm_runtime::core::__private::names_contain(
+                State::accepts(state),
+                kind,
+            ) {
+                return ::core::result::Result::Err(
+                    refused(::core::option::Option::None),
+                );
+            }
+            let asked = ::core::result::Result::<
+                (),
+                ::fsm_runtime::core::Reason,
+            >::Ok(());
+            asked.map_err(|reason| refused(::core::option::Option::Some(reason)))
         }
         /// Explains why it does not compile.
         #[doc(hidden)]

@@ -43,13 +43,13 @@ pub mod switch {
     use super::Switch;
     #[allow(unused_imports)]
     use ::fsm_core::__private::{
-        variable as after, variable as birth, variable as context, variable as data,
-        variable as error, variable as event, variable as f, variable as initial,
-        variable as key, variable as kind, variable as lease, variable as machine,
-        variable as meta, variable as name, variable as next, variable as other,
-        variable as payload, variable as raw, variable as reason, variable as record,
-        variable as refused, variable as seal, variable as state, variable as target,
-        variable as task, variable as value, variable as workers,
+        variable as after, variable as asked, variable as birth, variable as context,
+        variable as data, variable as error, variable as event, variable as f,
+        variable as initial, variable as key, variable as kind, variable as lease,
+        variable as machine, variable as meta, variable as name, variable as next,
+        variable as other, variable as payload, variable as raw, variable as reason,
+        variable as record, variable as refused, variable as seal, variable as state,
+        variable as target, variable as task, variable as value, variable as workers,
     };
     /// Dark.
     pub struct Off;
@@ -278,6 +278,15 @@ pub mod switch {
         type Next;
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
     }
     /**A `Switch` whose state `S` is known at compile time.
 
@@ -311,6 +320,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<S: ::fsm_core::StateOf<Switch>> Machine<S> {
@@ -393,6 +412,31 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Off(_) => State::Off,
                 Self::On(_) => State::On,
             }
+        }
+        /// Whether the machine would accept `event`: its state declares the event, and the guard does not refuse it. No transition
+        /// is made.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or the guard refuses it.
+        #[allow(unreachable_patterns)]
+        pub fn would_accept(
+            &self,
+            event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Switch>> {
+            let (state, kind) = (Self::state(self), Event::kind(event));
+            let refused = |reason| ::fsm_core::Refusal::__new(
+                state,
+                kind,
+                reason,
+                State::accepts(state),
+            );
+            if !::fsm_core::__private::names_contain(State::accepts(state), kind) {
+                return ::core::result::Result::Err(
+                    refused(::core::option::Option::None),
+                );
+            }
+            let asked = ::core::result::Result::<(), ::fsm_core::Reason>::Ok(());
+            asked.map_err(|reason| refused(::core::option::Option::Some(reason)))
         }
         /// Explains why it does not compile.
         #[doc(hidden)]

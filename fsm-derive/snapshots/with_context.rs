@@ -44,13 +44,14 @@ pub mod order {
     use super::Order;
     #[allow(unused_imports)]
     use ::fsm_core::__private::{
-        variable as after, variable as birth, variable as cents, variable as context,
-        variable as data, variable as error, variable as event, variable as f,
-        variable as initial, variable as key, variable as kind, variable as lease,
-        variable as machine, variable as meta, variable as name, variable as next,
-        variable as other, variable as payload, variable as raw, variable as reason,
-        variable as record, variable as refused, variable as seal, variable as state,
-        variable as target, variable as task, variable as value, variable as workers,
+        variable as after, variable as asked, variable as birth, variable as cents,
+        variable as context, variable as data, variable as error, variable as event,
+        variable as f, variable as initial, variable as key, variable as kind,
+        variable as lease, variable as machine, variable as meta, variable as name,
+        variable as next, variable as other, variable as payload, variable as raw,
+        variable as reason, variable as record, variable as refused, variable as seal,
+        variable as state, variable as target, variable as task, variable as value,
+        variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -395,6 +396,16 @@ pub mod order {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -439,6 +450,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, &self.context, __Seal)
         }
         /// The context, which all states share.
         #[must_use]
@@ -570,6 +591,34 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Shipped(machine) => &mut machine.context,
             }
         }
+        /// Whether the machine would accept `event`: its state declares the event, and the guard does not refuse it. No transition
+        /// is made.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or the guard refuses it.
+        #[allow(unreachable_patterns)]
+        pub fn would_accept(
+            &self,
+            event: &Event,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Order>> {
+            let (state, kind) = (Self::state(self), Event::kind(event));
+            let refused = |reason| ::fsm_core::Refusal::__new(
+                state,
+                kind,
+                reason,
+                State::accepts(state),
+            );
+            if !::fsm_core::__private::names_contain(State::accepts(state), kind) {
+                return ::core::result::Result::Err(
+                    refused(::core::option::Option::None),
+                );
+            }
+            let asked = match (self, event) {
+                (Self::Cart(machine), Event::Pay(event)) => machine.would_accept(event),
+                _ => ::core::result::Result::Ok(()),
+            };
+            asked.map_err(|reason| refused(::core::option::Option::Some(reason)))
+        }
         /// Explains why it does not compile.
         #[doc(hidden)]
         pub fn fire<E: ::fsm_core::__private::FireOnAny>(self, event: E) -> E::Next {
@@ -667,6 +716,14 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl __EventOf<Cart> for event::Pay {
+        fn __check(
+            &self,
+            state: &Cart,
+            context: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Cart_Pay(state, self, context)
+        }
         type Next = ::core::result::Result<
             Machine<Paid>,
             ::fsm_core::GuardError<Machine<Cart>, event::Pay>,

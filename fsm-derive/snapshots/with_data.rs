@@ -45,14 +45,14 @@ pub(crate) mod text {
     use super::Text;
     #[allow(unused_imports)]
     use ::fsm_core::__private::{
-        variable as after, variable as birth, variable as by, variable as context,
-        variable as data, variable as error, variable as event, variable as f,
-        variable as field_0, variable as initial, variable as key, variable as kind,
-        variable as lease, variable as machine, variable as meta, variable as name,
-        variable as next, variable as other, variable as payload, variable as raw,
-        variable as reason, variable as record, variable as refused, variable as score,
-        variable as seal, variable as state, variable as target, variable as task,
-        variable as title, variable as value, variable as workers,
+        variable as after, variable as asked, variable as birth, variable as by,
+        variable as context, variable as data, variable as error, variable as event,
+        variable as f, variable as field_0, variable as initial, variable as key,
+        variable as kind, variable as lease, variable as machine, variable as meta,
+        variable as name, variable as next, variable as other, variable as payload,
+        variable as raw, variable as reason, variable as record, variable as refused,
+        variable as score, variable as seal, variable as state, variable as target,
+        variable as task, variable as title, variable as value, variable as workers,
     };
     /// Code of the declaration, and types whose names are taken in this module. Names resolve as they do beside the enum.
     #[allow(
@@ -471,6 +471,15 @@ pub(crate) mod text {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -516,6 +525,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub(crate) fn would_accept<E: __EventOf<'a, S, T>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -619,6 +638,36 @@ It starts in an initial state, is moved by the events that its state declares, a
                 Self::Withdrawn(_) => State::Withdrawn,
             }
         }
+        /// Whether the machine would accept `event`: its state declares the event, and the guard does not refuse it. No transition
+        /// is made.
+        ///
+        /// # Errors
+        /// If the state does not declare the event, or the guard refuses it.
+        #[allow(unreachable_patterns)]
+        pub(crate) fn would_accept(
+            &self,
+            event: &Event<'a>,
+        ) -> ::core::result::Result<(), ::fsm_core::Refusal<Text<'a, T>>> {
+            let (state, kind) = (Self::state(self), Event::kind(event));
+            let refused = |reason| ::fsm_core::Refusal::__new(
+                state,
+                kind,
+                reason,
+                State::accepts(state),
+            );
+            if !::fsm_core::__private::names_contain(State::accepts(state), kind) {
+                return ::core::result::Result::Err(
+                    refused(::core::option::Option::None),
+                );
+            }
+            let asked = match (self, event) {
+                (Self::Draft(machine), Event::Submit(event)) => {
+                    machine.would_accept(event)
+                }
+                _ => ::core::result::Result::Ok(()),
+            };
+            asked.map_err(|reason| refused(::core::option::Option::Some(reason)))
+        }
         /// Explains why it does not compile.
         #[doc(hidden)]
         pub(crate) fn fire<E: ::fsm_core::__private::FireOnAny>(
@@ -712,6 +761,13 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+        fn __check(
+            &self,
+            state: &Draft<T>,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Draft_Submit(state, self)
+        }
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
             ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,

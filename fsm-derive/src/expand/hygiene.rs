@@ -13,10 +13,10 @@ use syn::{Ident, Member};
 use crate::{model::Field, normalize::Cx};
 
 /// The variables of generated code, apart from the fields of states and payloads.
-const VARIABLES: [&str; 27] = [
-    "after", "birth", "context", "data", "error", "event", "f", "initial", "key", "kind", "lease", "machine", "meta",
-    "name", "next", "other", "payload", "raw", "reason", "record", "refused", "seal", "state", "target", "task",
-    "value", "workers",
+const VARIABLES: [&str; 28] = [
+    "after", "asked", "birth", "context", "data", "error", "event", "f", "initial", "key", "kind", "lease", "machine",
+    "meta", "name", "next", "other", "payload", "raw", "reason", "record", "refused", "seal", "state", "target",
+    "task", "value", "workers",
 ];
 
 /// The imports.

@@ -1,6 +1,7 @@
 //! Prints the code that is generated for a machine: one module beside the enum.
 
 mod apply;
+mod asking;
 mod by_name;
 mod carry;
 mod choice;

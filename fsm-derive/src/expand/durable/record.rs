@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    super::states::docs,
+    super::{asking, states::docs},
     handle::{self, Handle},
 };
 use crate::{model::plain, normalize::Cx, text};
@@ -25,6 +25,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
          [`RawRecord`]({path}::RawRecord), as `id()` and `version()`, and \
          the fields of its state."
     );
+    let asked = cx.context.as_ref().map(|_| quote!(self.raw.context(),));
     let handle = Handle {
         name: "Record",
         raw: quote!(#runtime::RawRecord),
@@ -47,6 +48,13 @@ fn record(cx: &Cx<'_>) -> TokenStream {
                     ::core::option::Option::Some(#e::wrap(#core::Target::from_enum(machine).ok()?, meta, __Seal))
                 })
             }
+            /// Asks the guard of an event that its state declares, with the data that was read and without a transition.
+            ///
+            /// # Errors
+            /// The guard's reason.
+            #vis fn would_accept<#e: __EventOf<#s>>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
+                event.__check(&self.raw, #asked __Seal)
+            }
         },
         shown: &[],
     };
@@ -67,6 +75,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
+    let asking = asking::would_accept(cx);
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     let context = cx.context.as_ref().map(|context| {
         quote! {
@@ -119,6 +128,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
             #vis fn can(&self, event: EventKind) -> bool {
                 self.accepts().contains(&event)
             }
+            #asking
             /// Explains why it does not compile.
             #[doc(hidden)]
             #vis fn fire<#e: #runtime::__private::FireOnAnyRecord>(self, event: #e) -> #e::Next {
