@@ -179,8 +179,8 @@ fn check(cx: &Cx<'_>, check: &Check, args: &TokenStream, context: &Context) -> T
         return ::core::result::Result::Err((&&#core::__private::OfReason::of(&#reason)).__kind().reason(#reason));
     };
     let outcome = if let Some(written) = &check.reason {
-        let code = code(cx, written);
-        quote!(if !__guard(__state, __event #argument) { let #reason = #code; #made })
+        let value = code(cx, written);
+        quote!(if !__guard(__state, __event #argument) { let #reason = #value; #made })
     } else {
         quote!(if let ::core::result::Result::Err(#reason) = __guard(__state, __event #argument) { #made })
     };
