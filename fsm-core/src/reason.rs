@@ -1,4 +1,5 @@
 //! The reason of a guard that refuses: a text, or an error of the user's.
+#![allow(clippy::unused_self, reason = "generated code finds these methods by method lookup")]
 
 use alloc::{
     borrow::Cow,
