@@ -131,11 +131,13 @@ impl<R> Copy for OfReason<R> {}
 
 impl<R> OfReason<R> {
     /// For a reason.
+    #[must_use]
     pub fn of(_: &R) -> Self {
         Self(PhantomData)
     }
 
     /// For a type that cannot be a reason.
+    #[must_use]
     pub fn __kind(self) -> NotAReason {
         NotAReason
     }
