@@ -82,6 +82,16 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             ) -> ::core::result::Result<Self::Target, #core::GuardError<#s, Self>>;
         }
     });
+    let check = {
+        let param = cx.context.as_ref().map(|context| quote!(_: &#context,));
+        quote! {
+            #[doc(hidden)]
+            #[allow(clippy::missing_errors_doc)]
+            fn __check(&self, _: &#s, #param _: __Seal) -> ::core::result::Result<(), #core::Reason> {
+                ::core::result::Result::Ok(())
+            }
+        }
+    };
     let bridge = cx.durable().then(|| {
         quote! {
             #[automatically_derived]
@@ -121,6 +131,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             type Next;
             #[doc(hidden)]
             fn __fire(self, machine: #machine, seal: __Seal) -> Self::Next;
+            #check
             #transition
             #record
         }
@@ -142,6 +153,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let (ty, event_of, initial_args) = (cx.machine_ty(s), cx.event_of(s), cx.all.args(&[]));
     let of = (!cx.all.is_empty()).then(|| quote!(of: ::core::marker::PhantomData<fn() -> #enum_ty>,));
     let value = cx.machine_value(quote!(state));
+    let asked = cx.context.as_ref().map(|_| quote!(&self.context,));
     let Context { field, param, bind, methods } = Context::new(cx);
     quote! {
         #[doc = #doc]
@@ -177,6 +189,13 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
                 event.__fire(self, __Seal)
+            }
+            /// Asks the guard of an event that its state declares, without a transition.
+            ///
+            /// # Errors
+            /// The guard's reason.
+            #vis fn would_accept<#e: #event_of>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
+                event.__check(&self.state, #asked __Seal)
             }
             #methods
         }

@@ -126,7 +126,9 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
         }
     });
+    let check = transition.guard.as_ref().map(|_| check(cx, transition, &state));
     let items = quote_spanned! {span=>
+        #check
         type Next = #next;
         #[inline]
         fn __fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
@@ -140,6 +142,18 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     quote_spanned! {span=>
         #[automatically_derived]
         #header #body
+    }
+}
+
+/// `__check`, which only calls the guard.
+fn check(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> TokenStream {
+    let (core, span, guard) = (&cx.core, place(transition), user_code::guard_fn(cx, transition));
+    let param = cx.context.as_ref().map(|context| quote_spanned!(span=> context: &#context,));
+    let argument = cx.context.as_ref().map(|_| quote_spanned!(span=> , context));
+    quote_spanned! {span=>
+        fn __check(&self, state: &#state, #param _: __Seal) -> ::core::result::Result<(), #core::Reason> {
+            __user_code::#guard(state, self #argument)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use syn::{Ident, spanned::Spanned as _};
 use crate::{
     model::{Field, FiredEvent, Kind, Timer, Transition, plain},
     normalize::{Cx, respan},
-    parse::Delay,
+    parse::{Check, Delay, Function},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -141,37 +141,63 @@ impl Context {
 }
 
 fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
-    let path = transition.guard.as_ref()?;
+    let guard = transition.guard.as_ref()?;
     let ((core, _), ident) = (cx.libraries_at(2), guard_fn(cx, transition));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
-    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
-    let scope = cx.scope(&[state.clone(), event.clone(), shared]);
+    let context = Context::new(cx, &quote!(&));
+    let scope = cx.scope(&[state.clone(), event.clone(), context.scope.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    // The context's type keeps its span, so that rustc reports an unknown type only there.
-    let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
-    let (args, result) = (respan(args, path.span()), respan(result, path.span()));
-    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
-    // rustc reports a reason of a wrong type at the user's path, too.
-    let reason = Ident::new("__reason", path.span());
-    let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
-    let path = cx.moved(2, path);
+    let args = quote!(&super::#state, &super::#event);
+    let checks = guard.0.iter().map(|check| self::check(cx, check, &args, &context));
+    let param = &context.param;
     Some(quote! {
         pub(super) fn #ident #params(
             __state: &super::#state,
             __event: &super::#event,
             #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
-            let __guard: #signature = #path;
-            match __guard(__state, __event #argument) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(#reason) => ::core::result::Result::Err(#turned),
-            }
+            #(#checks)*
+            ::core::result::Result::Ok(())
         }
     })
 }
 
+/// The statements of a check, which return if it refuses. rustc reports results and reasons of a wrong type at the user's tokens.
+fn check(cx: &Cx<'_>, check: &Check, args: &TokenStream, context: &Context) -> TokenStream {
+    let ((core, _), span) = (cx.libraries_at(2), check.function.span());
+    let Context { ty, argument, .. } = context;
+    // The context's type keeps its span, so that rustc reports an unknown type only there.
+    let args = respan(args.clone(), span);
+    let returned =
+        respan(if check.reason.is_some() { quote!(bool) } else { quote!(::core::result::Result<(), _>) }, span);
+    let signature = quote_spanned!(span=> fn(#args #ty) -> #returned);
+    let function = function(cx, &check.function);
+    let reason = Ident::new("__reason", span);
+    let made = quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use #core::__private::{ByError as _, ByText as _};
+        return ::core::result::Result::Err((&&#core::__private::OfReason::of(&#reason)).__kind().reason(#reason));
+    };
+    let outcome = if let Some(written) = &check.reason {
+        let value = code(cx, written);
+        quote!(if !__guard(__state, __event #argument) { let #reason = #value; #made })
+    } else {
+        quote!(if let ::core::result::Result::Err(#reason) = __guard(__state, __event #argument) { #made })
+    };
+    quote! {
+        let __guard: #signature = #function;
+        #outcome
+    }
+}
+
+/// A function of the user's. A closure passes through a macro, as other code does.
+fn function(cx: &Cx<'_>, function: &Function) -> TokenStream {
+    if function.is_closure { code(cx, &function.code) } else { cx.moved(2, &function.code) }
+}
+
 fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
-    let path = transition.with.as_ref()?;
+    let function = transition.with.as_ref()?;
+    let span = function.span();
     let ident = with_fn(cx, transition);
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let target = if let [target] = transition.to[..] {
@@ -184,13 +210,13 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
     let scope = cx.scope(&[state.clone(), event.clone(), target.clone(), shared]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let args = respan(quote!(super::#state, super::#event), path.span());
-    let result = respan(target.clone(), path.span());
-    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
-    let path = cx.moved(2, path);
+    let args = respan(quote!(super::#state, super::#event), span);
+    let result = respan(target.clone(), span);
+    let signature = quote_spanned!(span=> fn(#args #ty) -> #result);
+    let function = self::function(cx, function);
     Some(quote! {
         pub(super) fn #ident #params(__state: super::#state, __event: super::#event, #param) -> #target #clause {
-            let __with: #signature = #path;
+            let __with: #signature = #function;
             __with(__state, __event #argument)
         }
     })

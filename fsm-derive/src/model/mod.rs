@@ -8,7 +8,7 @@ use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
 
-use crate::parse::{Delay, Property, Value};
+use crate::parse::{Delay, Function, Guard, Property, Value};
 
 pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
@@ -142,8 +142,8 @@ pub(crate) struct Transition {
     pub(crate) overrides: Option<Origin>,
     /// The event after which the choice of several targets is named: the first of its `#[on(…)]`.
     pub(crate) choice: usize,
-    pub(crate) guard: Option<Path>,
-    pub(crate) with: Option<Path>,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) with: Option<Function>,
     pub(crate) auto: bool,
     /// Whether every option of its `#[on(…)]` could be read.
     pub(crate) complete: bool,

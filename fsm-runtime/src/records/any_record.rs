@@ -95,7 +95,7 @@ pub trait AnyRecord<M: Durable>: Serialize + fmt::Debug + Send + Sync + 'static 
     ///
     /// # Errors
     /// If the state does not declare the event, or if the guard refuses it.
-    fn check(&self, event: &M::Event) -> Result<(), Refusal<M>> {
+    fn would_accept(&self, event: &M::Event) -> Result<(), Refusal<M>> {
         let (state, kind) = (self.state(), M::kind_of(event));
         if !self.can(kind) {
             return Err(Refusal::new(state, kind, None));

@@ -295,7 +295,13 @@ impl Declared {
             quote!(, except(#(#except),*))
         });
         let with = on.with.then(|| quote!(, with = decide));
-        let guard = on.guard.then(|| quote!(, guard = check));
+        // Each form of a guard is the same guard in the graph.
+        let guard = on.guard.then(|| match on.event % 4 {
+            0 => quote!(, guard = check),
+            1 => quote!(, guard = [check, <Self as Checks>::check]),
+            2 => quote!(, guard = |state, event| check(state, event) else "no"),
+            _ => quote!(, guard = [is_open else "closed", |_, _| Err("never")]),
+        });
         let auto = on.auto.then(|| quote!(, auto));
         quote!(#event #payload => #to #except #with #guard #auto)
     }
