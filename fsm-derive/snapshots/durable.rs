@@ -1267,7 +1267,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
             &self,
             event: &E,
         ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
-            event.__check(&self.raw, __Seal)
+            self.raw.__scope(|| event.__check(&self.raw, __Seal))
         }
     }
     #[automatically_derived]

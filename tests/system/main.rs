@@ -33,6 +33,7 @@ mod sqlite;
 mod statements;
 mod supervisor;
 mod trace;
+mod transition_time;
 mod unknown_rows;
 mod unreadable_values;
 mod waits;

@@ -100,6 +100,7 @@ pub trait AnyRecord<M: Durable>: Serialize + fmt::Debug + Send + Sync + 'static 
         if !self.can(kind) {
             return Err(Refusal::new(state, kind, None));
         }
-        self.__guard(event).map_err(|reason| Refusal::new(state, kind, Some(reason)))
+        let refused = self.meta().engine().clock.scope(|| self.__guard(event));
+        refused.map_err(|reason| Refusal::new(state, kind, Some(reason)))
     }
 }

@@ -193,8 +193,9 @@ impl<S: DurableState> RawTask<S> {
         let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
         convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
-        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
-            .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
+        let WorkClaim { engine, context, .. } = &mut self.claim;
+        let fired = engine.clock.scope(|| <S::Machine as Accepts<S, E>>::transition(self.state, event, context));
+        let target = fired.map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
         let (machine, context) = (target.into_enum(), self.claim.context);
         Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
     }

@@ -65,7 +65,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             /// # Errors
             /// The guard's reason.
             #vis fn would_accept<#e: __EventOf<#s>>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
-                event.__check(&self.raw, #asked __Seal)
+                self.raw.__scope(|| event.__check(&self.raw, #asked __Seal))
             }
         },
         shown: &[],
