@@ -127,6 +127,11 @@ pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Re
     Ok((machine, entering))
 }
 
+/// Whether the event does not leave the state.
+pub(crate) fn is_internal<M: StateMachine>(from: &str, event: &str) -> bool {
+    M::GRAPH.transition(from, event).is_some_and(|transition| transition.internal)
+}
+
 /// Whether the graph has this edge.
 pub(crate) fn declared<M: StateMachine>(from: &str, event: &str, to: &str) -> bool {
     M::GRAPH.transition(from, event).is_some_and(|transition| transition.to.contains(&to))

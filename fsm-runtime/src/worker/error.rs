@@ -12,6 +12,14 @@ pub struct WorkError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
     delay: Option<Duration>,
+    /// The event that a guard refused.
+    refused: Option<Box<FiredEvent>>,
+}
+
+/// An event of a worker, as it is stored.
+pub(crate) struct FiredEvent {
+    pub(crate) name: String,
+    pub(crate) payload: String,
 }
 
 impl WorkError {
@@ -32,6 +40,15 @@ impl WorkError {
         self.permanent
     }
 
+    /// A permanent error: a guard refused `event`.
+    pub(crate) fn refused(event: FiredEvent, reason: &str) -> Self {
+        Self { refused: Some(Box::new(event)), ..Self::permanent(format!("a guard refused: {reason}")) }
+    }
+
+    pub(crate) fn take_refused(&mut self) -> Option<Box<FiredEvent>> {
+        self.refused.take()
+    }
+
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.delay
     }
@@ -39,7 +56,7 @@ impl WorkError {
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
     fn from(source: E) -> Self {
-        Self { source: source.into(), permanent: false, delay: None }
+        Self { source: source.into(), permanent: false, delay: None, refused: None }
     }
 }
 

@@ -10,6 +10,7 @@ mod worked_by;
 
 pub(crate) use attempt::Attempt;
 pub use checkpoint::Checkpointed;
+pub(crate) use error::FiredEvent;
 pub use error::WorkError;
 pub(crate) use limits::Limits;
 pub use signals::Signals;

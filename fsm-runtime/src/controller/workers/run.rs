@@ -7,7 +7,7 @@ use crate::{
     machine::Migrations,
     metrics,
     store::{Attempts, Cause, Change, Note, Origin, Release, Row, Verdict, shortened},
-    worker::{Attempt, Limits, WorkError},
+    worker::{Attempt, FiredEvent, Limits, WorkError},
 };
 use std::{
     future::Future,
@@ -27,9 +27,23 @@ pub(crate) fn work(
 ) -> impl Future<Output = Option<Box<Row>>> + Send {
     async move {
         let outcome = driver.run(engine.clone(), attempt.clone()).await;
-        let change = conclude(&*driver, &engine.migrations, &attempt, outcome)?;
+        let end = conclude(&*driver, &engine.migrations, &attempt, outcome)?;
+        let Attempt { row, limits, .. } = &*attempt;
         // Boxed: a task is as large as the largest future that it awaits, and mostly it awaits its worker.
-        Box::pin(store_result(&engine, &attempt.row, change, &giving_up)).await
+        Box::pin(store_result(&engine, &*driver, row, *limits, end, &giving_up)).await
+    }
+}
+
+/// The change that the end of an attempt makes to its row.
+pub(crate) struct Conclusion {
+    change: Change,
+    /// The worker's event, if a guard refused it on the data that the worker has read.
+    refused: Option<Box<FiredEvent>>,
+}
+
+impl From<Change> for Conclusion {
+    fn from(change: Change) -> Self {
+        Self { change, refused: None }
     }
 }
 
@@ -38,14 +52,15 @@ fn conclude(
     driver: &dyn Driver,
     migrations: &Migrations,
     attempt: &Attempt,
-    outcome: Result<WorkResult, WorkError>,
-) -> Option<Change> {
-    let Attempt { row, limits, signals } = attempt;
+    mut outcome: Result<WorkResult, WorkError>,
+) -> Option<Conclusion> {
+    let Attempt { row, limits, signals, .. } = attempt;
     if !signals.returned() {
         tracing::debug!("the worker returned after its abort: its result is dropped");
         return None;
     }
     let elapsed = signals.elapsed();
+    let refused = outcome.as_mut().err().and_then(WorkError::take_refused);
     let (outcome, change) = match (outcome, signals.overdue()) {
         // Counts also when the worker was cancelled.
         (Ok(WorkResult::Fired(transition)), _) => ("fired", Change::Transition(*transition)),
@@ -67,7 +82,7 @@ fn conclude(
         }
     };
     metrics::worked(&row.key.machine, &row.state, outcome, elapsed);
-    Some(change)
+    Some(Conclusion { change, refused })
 }
 
 /// The change that a failed attempt makes to its row: another attempt later; after the last one the state's `exhausted` event, or
@@ -132,35 +147,69 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
 }
 
 /// Stores the result of work on `row`, retrying until `giving_up` is cancelled; then the row is left to be taken over. A result that
-/// the store refuses parks the instance. Returns the row as it is then; `None` where the result did not count.
+/// the store refuses parks the instance. After internal transitions it is decided again, on the present data. Returns the row as it
+/// is then; `None` where the result did not count.
 pub(crate) async fn store_result(
     engine: &Engine,
+    driver: &dyn Driver,
     row: &Row,
-    mut change: Change,
+    limits: Limits,
+    end: Conclusion,
     giving_up: &CancellationToken,
 ) -> Option<Box<Row>> {
+    let Conclusion { mut change, refused: mut event } = end;
     loop {
-        match store_until(engine, change.clone(), giving_up).await {
+        let verdict = match store_until(engine, change.clone(), giving_up).await {
             Ok(Verdict::Committed { mut rows }) => return rows.pop().map(Box::new),
-            Ok(verdict) if verdict.refusal().is_some() && matches!(change, Change::Transition(_)) => {
-                let reason = verdict.refusal().unwrap_or_default();
-                let error = format!("the store refused the result: {reason}");
-                change = park(row, format!("permanent error: {error}"), error);
-            }
-            // The instance has moved on, or another worker has claimed it.
-            Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
-                tracing::debug!(verdict = verdict.name(), "the result is outdated and dropped");
-                return None;
-            }
-            Ok(verdict) => {
-                let reason = verdict.refusal().map(|reason| unnamed(&row.key, &row.state, &reason));
-                tracing::error!(verdict = verdict.name(), reason, "the store refused a result");
-                return None;
-            }
+            Ok(verdict) => verdict,
             Err(error) => {
                 tracing::error!(%error, "a result is given up: the work will be repeated");
                 return None;
             }
+        };
+        if let Some(reason) = verdict.refusal().filter(|_| matches!(change, Change::Transition(_))) {
+            let error = format!("the store refused the result: {reason}");
+            change = park(row, format!("permanent error: {error}"), error);
+            continue;
         }
+        if !matches!(verdict, Verdict::Conflict { .. } | Verdict::Fenced { .. }) {
+            let reason = verdict.refusal().map(|reason| unnamed(&row.key, &row.state, &reason));
+            tracing::error!(verdict = verdict.name(), reason, "the store refused a result");
+            return None;
+        }
+        let name = verdict.name();
+        let Some(current) = row.held_since(verdict) else {
+            // The instance has moved on, or another worker has claimed it.
+            tracing::debug!(verdict = name, "the result is outdated and dropped");
+            return None;
+        };
+        if event.is_none()
+            && let Change::Transition(fired) = &change
+        {
+            event = Some(Box::new(FiredEvent { name: fired.event.clone(), payload: fired.payload.clone() }));
+        }
+        change = decide_again(engine, driver, &current, limits, change, event.as_deref())?;
     }
+}
+
+/// The result of work on top of `current`, to which internal transitions have brought the row: the worker's `event` is fired on the
+/// present data; anything else does not depend on it.
+fn decide_again(
+    engine: &Engine,
+    driver: &dyn Driver,
+    current: &Row,
+    limits: Limits,
+    change: Change,
+    event: Option<&FiredEvent>,
+) -> Option<Change> {
+    let Some(event) = event else {
+        let Change::Release(release) = change else { return None };
+        return Some(Change::Release(Release { version: current.version, ..release }));
+    };
+    // User code may panic; the claim must still be released.
+    let again = catch_unwind(AssertUnwindSafe(|| driver.result(&engine.migrations, current, event)));
+    Some(match again.unwrap_or_else(|_| Err("it panicked".to_owned())) {
+        Ok(transition) => Change::Transition(transition),
+        Err(reason) => failure(driver, &engine.migrations, current, &WorkError::permanent(reason), limits),
+    })
 }
