@@ -7,6 +7,7 @@ mod context;
 mod controller;
 mod desired_state;
 mod disk;
+mod enter;
 mod error_kinds;
 mod fire_by_id;
 mod group_requests;

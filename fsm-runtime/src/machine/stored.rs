@@ -30,6 +30,12 @@ pub trait StoredMachine: StateMachine<Event: Send, Context: Send + Sync + 'stati
     fn encode_context(context: &Self::Context) -> Result<Option<String>, CodecError>;
     #[doc(hidden)]
     fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
+    /// The machine after the `enter` of its state, for an override.
+    #[doc(hidden)]
+    #[must_use]
+    fn enter(self, _context: &mut Self::Context) -> Self {
+        self
+    }
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;
