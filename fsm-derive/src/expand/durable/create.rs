@@ -58,8 +58,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         #[automatically_derived]
         impl<#s: __CreateFrom> #runtime::CreateFrom<#s> for #enum_ty {
             type Initial = #s::Initial;
-            fn parts(initial: #s, _: #runtime::__private::Seal) -> (#s::Initial, #context) {
-                initial.__parts(__Seal)
+            fn parts(__initial: #s, _: #runtime::__private::Seal) -> (#s::Initial, #context) {
+                __initial.__parts(__Seal)
             }
         }
     }
