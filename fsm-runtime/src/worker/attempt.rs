@@ -2,12 +2,9 @@
 
 use super::{limits::Limits, signals::Signals};
 use crate::store::Row;
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 use tokio::sync::Notify;
 
@@ -35,16 +32,14 @@ impl Attempt {
     }
 
     /// Completes when a version after `version` was read.
-    pub(crate) fn changed(self: Arc<Self>, version: u64) -> impl Future<Output = ()> + Send + 'static {
-        async move {
-            loop {
-                // Made before the version is read, so that it is woken by any change after that.
-                let changed = self.newest.changed.notified();
-                if self.newest.get() > version {
-                    return;
-                }
-                changed.await;
+    pub(crate) async fn changed(self: Arc<Self>, version: u64) {
+        loop {
+            // Made before the version is read, so that it is woken by any change after that.
+            let changed = self.newest.changed.notified();
+            if self.newest.get() > version {
+                return;
             }
+            changed.await;
         }
     }
 }

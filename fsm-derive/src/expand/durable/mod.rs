@@ -61,11 +61,10 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
         }
     };
-    let context = codec(cx);
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
-    let (meta, enter) = (local("meta"), enter(cx));
+    let (context, meta, enter) = (codec(cx), local("meta"), enter(cx));
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
