@@ -9,6 +9,7 @@ mod branches;
 mod clashes;
 mod context;
 mod durable;
+mod enter;
 mod fieldless;
 mod generics;
 mod guards;
