@@ -115,9 +115,8 @@ pub struct TransitionInfo {
     pub event: &'static str,
     /// The possible target states; more than one if the transition branches. Of an internal transition, the source state.
     pub to: &'static [&'static str],
-    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`.
-    ///
-    /// `fsm-runtime` does not distinguish it from a transition to the same state yet: it restarts the timer and the worker.
+    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timer and the worker of a durable machine
+    /// run on.
     pub internal: bool,
     /// The superstate, or the machine, whose declaration for the same event this one overrides.
     pub overrides: Option<&'static str>,

@@ -1213,8 +1213,8 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
         type Initial = S::Initial;
-        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
-            initial.__parts(__Seal)
+        fn parts(__initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
+            __initial.__parts(__Seal)
         }
     }
     /**A stored `Report` whose state `S` is known at compile time.

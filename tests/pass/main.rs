@@ -11,6 +11,7 @@ mod checks;
 mod clashes;
 mod context;
 mod durable;
+mod enter;
 mod fieldless;
 mod generics;
 mod guards;

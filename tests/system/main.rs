@@ -8,6 +8,7 @@ mod controller;
 mod conversions;
 mod desired_state;
 mod disk;
+mod enter;
 mod error_kinds;
 mod fire_by_id;
 mod group_requests;

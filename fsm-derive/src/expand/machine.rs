@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::docs;
+use super::{docs, user_code};
 use crate::{model::plain, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -33,6 +33,17 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let doc = format!("An initial state of `{name}`.");
     let types = cx.initial_states().map(|state| cx.state_ty(state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
+    let enters = enters_initial(cx);
+    let param = cx.context.as_ref().map(|context| quote!(, context: &mut #context));
+    let declared = enters.then(|| quote!(#[doc(hidden)] fn __enter(self #param, seal: __Seal) -> Self;));
+    let entered = cx.initial_states().map(|state| {
+        let runs = cx.machine.states[state].enter.is_some();
+        let (context, name) = if runs { (quote!(, context), quote!(context)) } else { (TokenStream::new(), quote!(_)) };
+        let param = cx.context.as_ref().map(|context| quote!(, #name: &mut #context));
+        let context = if cx.context.is_some() { context } else { TokenStream::new() };
+        let value = user_code::entered(cx, state, quote!(self), &context);
+        enters.then(|| quote!(fn __enter(self #param, _: __Seal) -> Self { #value }))
+    });
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
@@ -40,6 +51,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         #vis trait __Initial #params #clause {
             #[doc(hidden)]
             fn __seal(&self) -> __Seal;
+            #declared
         }
         #(
             #[automatically_derived]
@@ -47,9 +59,15 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
                 fn __seal(&self) -> __Seal {
                     __Seal
                 }
+                #entered
             }
         )*
     }
+}
+
+/// Whether an initial state has an `enter`.
+fn enters_initial(cx: &Cx<'_>) -> bool {
+    cx.initial_states().any(|state| cx.machine.states[state].enter.is_some())
 }
 
 fn event_of(cx: &Cx<'_>) -> TokenStream {
@@ -154,7 +172,13 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let of = (!cx.all.is_empty()).then(|| quote!(of: ::core::marker::PhantomData<fn() -> #enum_ty>,));
     let value = cx.machine_value(quote!(state));
     let asked = cx.context.as_ref().map(|_| quote!(&self.context,));
-    let Context { field, param, bind, methods } = Context::new(cx);
+    let Context { field, mut param, bind, methods } = Context::new(cx);
+    let mut enter = TokenStream::new();
+    if enters_initial(cx) {
+        let argument = cx.context.as_ref().map(|_| quote!(, &mut context));
+        param = cx.context.as_ref().map(|context| quote!(, mut context: #context)).unwrap_or_default();
+        enter = quote!(let state = <#s as __Initial #initial_args>::__enter(state #argument, __Seal););
+    }
     quote! {
         #[doc = #doc]
         #[must_use = "a machine that is dropped is lost"]
@@ -170,6 +194,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             where
                 #s: __Initial #initial_args,
             {
+                #enter
                 #bind
                 #value
             }

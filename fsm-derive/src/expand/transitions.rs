@@ -170,7 +170,7 @@ struct Bodies {
 impl Bodies {
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let span = place(transition);
-        let (guarded, by_hand) = (transition.guard.is_some(), transition.with.is_some());
+        let (guarded, by_hand) = (transition.guard.is_some(), cx.machine.runs_code(transition));
         let context = cx.context.as_ref().map(|context| {
             let named = if guarded || by_hand { quote_spanned!(span=> context) } else { quote_spanned!(span=> _) };
             quote_spanned!(span=> #named: &mut #context,)
@@ -192,7 +192,7 @@ impl Bodies {
 fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let span = place(transition);
     cx.context.as_ref().map(|_| {
-        let mutable = transition.is_by_hand().then(|| quote_spanned!(span=> mut));
+        let mutable = cx.machine.runs_code(transition).then(|| quote_spanned!(span=> mut));
         let rest = (!cx.all.is_empty()).then(|| quote_spanned!(span=> , ..));
         quote_spanned!(span=> let Machine { state, #mutable context #rest } = machine;)
     })

@@ -24,6 +24,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
+    items.extend((0..machine.states.len()).filter_map(|state| enter(cx, state)));
     for (index, state) in machine.states.iter().enumerate() {
         items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
         items.extend(state.exhausted.iter().map(|exhausted| {
@@ -63,6 +64,20 @@ pub(super) fn guard_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
 /// The function that calls a transition's `with`.
 pub(super) fn with_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
     name(cx, "with", transition)
+}
+
+/// The function that calls a state's `enter`.
+pub(super) fn enter_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("enter_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The state in the expression `value` after its `enter`, if it has one. `context` is the further argument.
+pub(super) fn entered(cx: &Cx<'_>, state: usize, value: TokenStream, context: &TokenStream) -> TokenStream {
+    if cx.machine.states[state].enter.is_none() {
+        return value;
+    }
+    let enter = enter_fn(cx, state);
+    quote_spanned!(cx.machine.states[state].ident.span()=> __user_code::#enter(#value #context))
 }
 
 /// The function that makes the event of a state's timer.
@@ -218,6 +233,25 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
         pub(super) fn #ident #params(__state: super::#state, __event: super::#event, #param) -> #target #clause {
             let __with: #signature = #function;
             __with(__state, __event #argument)
+        }
+    })
+}
+
+fn enter(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let function = cx.machine.states[state].enter.as_ref()?;
+    let span = function.span();
+    let (ident, state) = (enter_fn(cx, state), cx.state_ty(state));
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
+    let scope = cx.scope(&[state.clone(), shared]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let args = respan(quote!(&mut super::#state), span);
+    let signature = quote_spanned!(span=> fn(#args #ty));
+    let function = self::function(cx, function);
+    Some(quote! {
+        pub(super) fn #ident #params(mut __state: super::#state, #param) -> super::#state #clause {
+            let __enter: #signature = #function;
+            __enter(&mut __state #argument);
+            __state
         }
     })
 }

@@ -165,6 +165,7 @@ impl<M: Durable> RecordMeta<M> {
             event: event.as_str().to_owned(),
             payload,
             into,
+            internal: convert::is_internal::<M>(from.as_str(), event.as_str()),
             cause: Cause::Caller,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
