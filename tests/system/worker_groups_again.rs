@@ -232,7 +232,7 @@ async fn c19_a_group_is_committed_with_the_event_decided_again() {
 }
 
 #[tokio::test]
-async fn c19_an_event_refused_on_present_data_takes_its_group_along() {
+async fn c19_an_event_refused_on_present_data_commits_no_group() {
     let dir = TempDir::new().unwrap();
     let mut world = World::new(dir.path()).await;
     let call = world.charging(false).await;
@@ -325,7 +325,7 @@ async fn c19_a_lost_answer_repeats_no_group_of_an_internal_end() {
 }
 
 #[tokio::test]
-async fn c19_a_crash_after_an_internal_transition_keeps_visit_and_timer() {
+async fn c19_a_crash_after_a_change_keeps_visit_and_timer() {
     let dir = TempDir::new().unwrap();
     let disk = Disk::under(dir.path());
     let mut world = World::new(&dir.path().canonicalize().unwrap()).await;
