@@ -73,6 +73,8 @@ pub struct StateInfo {
     pub timer: Option<TimerInfo>,
     /// The event that fires when the worker has used up its attempts, `#[state(work, exhausted = event)]`.
     pub exhausted: Option<&'static str>,
+    /// The function that runs on entry, as the declaration writes it, `#[state(enter = path)]`.
+    pub enter: Option<&'static str>,
 }
 
 /// One field of a state or of an event.
@@ -270,6 +272,7 @@ impl StateInfo {
             fields: &[],
             timer: None,
             exhausted: None,
+            enter: None,
         }
     }
 
@@ -333,6 +336,13 @@ impl StateInfo {
     #[must_use]
     pub const fn with_exhausted(mut self, event: &'static str) -> Self {
         self.exhausted = Some(event);
+        self
+    }
+
+    /// Sets the function that runs on entry.
+    #[must_use]
+    pub const fn with_enter(mut self, function: &'static str) -> Self {
+        self.enter = Some(function);
         self
     }
 }

@@ -94,6 +94,20 @@ fn apply_agrees_with_the_typed_machine() {
 }
 
 #[test]
+fn pictures_show_what_runs_on_entry() {
+    assert_eq!(Lamp::GRAPH.states.iter().map(|state| state.enter).collect::<Vec<_>>(), [None, Some("shine")]);
+    for (text, part) in [
+        (Lamp::GRAPH.mermaid().to_string(), "    On : enter / shine\n"),
+        (Lamp::GRAPH.dot().to_string(), r#""On" [label="On\nenter / shine", style="rounded"];"#),
+        (Lamp::GRAPH.json().to_string(), r#""exhausted":null,"enter":"shine"}"#),
+        (Lamp::GRAPH.xstate_json().to_string(), r#""On":{"entry":["shine"],"on":"#),
+        (Lamp::GRAPH.scxml().to_string(), r#"<state id="On" fsm:enter="shine">"#),
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
 fn enter_without_a_context() {
     assert_eq!(lamp::Machine::new(lamp::Off).push().0, 100);
     assert_eq!(Lamp::Off.apply(lamp::event::Push).ok(), Some(Lamp::On(100)));

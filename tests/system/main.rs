@@ -39,6 +39,7 @@ mod unknown_rows;
 mod unreadable_values;
 mod waits;
 mod worker_groups;
+mod worker_groups_again;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

@@ -86,8 +86,9 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let timer = with("timer", timer);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
+    let enter = with("enter", state.enter.as_ref().map(text::of));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter
     }
 }
 
