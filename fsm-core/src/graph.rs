@@ -73,7 +73,7 @@ pub struct StateInfo {
     pub timer: Option<TimerInfo>,
     /// The event that fires when the worker has used up its attempts, `#[state(work, exhausted = event)]`.
     pub exhausted: Option<&'static str>,
-    /// The function that runs on entry, as the declaration writes it, `#[state(enter = path)]`.
+    /// The path of the function that runs on entry, `#[state(enter = path)]`; `closure` for a closure.
     pub enter: Option<&'static str>,
 }
 

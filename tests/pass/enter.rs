@@ -43,6 +43,24 @@ fn answer(ringing: call::Ringing, event: call::event::Answer, _: &mut Totals) ->
     if event.loud { call::Idle { visits }.into() } else { call::Talking { visits }.into() }
 }
 
+/// A closure, without a context.
+#[derive(StateMachine)]
+#[fsm(initial = Off)]
+pub enum Fan {
+    #[on(push => On)]
+    Off { rounds: u8 },
+    #[state(enter = |fan| fan.rounds += 1)]
+    #[on(push => Off)]
+    On { rounds: u8 },
+}
+
+#[test]
+fn enter_can_be_a_closure() {
+    let on = fan::Machine::new(fan::Off { rounds: 1 }).push();
+    assert_eq!(on.rounds, 2);
+    assert_eq!(Fan::GRAPH.states[1].enter, Some("closure"));
+}
+
 /// A machine without data but in one state, and without a context.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Off, derive(Clone, Debug, PartialEq))]

@@ -13,6 +13,13 @@ pub(crate) struct Function {
     pub(crate) is_closure: bool,
 }
 
+impl Function {
+    /// The path, for graphs; a closure has no name.
+    pub(crate) fn name(&self) -> String {
+        if self.is_closure { "closure".to_owned() } else { crate::text::of(&self.code) }
+    }
+}
+
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.code.to_tokens(tokens);
