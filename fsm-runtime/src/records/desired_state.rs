@@ -34,7 +34,7 @@ pub struct DesiredState<S, E> {
     /// The instance's version.
     pub version: u64,
     /// How far it has converged.
-    pub progress: Convergence<S, E>,
+    pub convergence: Convergence<S, E>,
     /// How often in a row convergence failed: an event was refused, or the instance left the desired state by itself.
     pub setbacks: u32,
 }
@@ -124,7 +124,7 @@ impl<S, E> DesiredState<S, E> {
     /// Whether convergence has ended for now: it is fulfilled or blocked.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        matches!(self.progress, Convergence::Fulfilled | Convergence::Blocked(_))
+        matches!(self.convergence, Convergence::Fulfilled | Convergence::Blocked(_))
     }
 }
 
@@ -183,7 +183,7 @@ impl<M: Durable> Machines<M> {
     /// }
     /// # async fn example(pumps: Machines<Pump>) -> Result<(), Box<dyn std::error::Error>> {
     /// pumps.converge("north", pump::State::On).await?;
-    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.progress {
+    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.convergence {
     ///     Convergence::Blocked(why) => println!("it will not run: {why}"),
     ///     _ => println!("it runs, and is started again when it should break"),
     /// }
@@ -296,16 +296,16 @@ impl<M: Durable> Machines<M> {
 fn read<M: Durable>(row: &Row) -> Result<Option<DesiredStateOf<M>>, ReadError> {
     let Some(desired) = DesiredStateRecord::of(row).map_err(unreadable)? else { return Ok(None) };
     let (state, target) = (state::<M>(&row.key, &row.state)?, state::<M>(&row.key, &desired.target)?);
-    let progress = progress::<M>(row, &desired, state, target);
+    let convergence = convergence_of::<M>(row, &desired, state, target);
     let (id, version) = (row.key.id.to_string(), row.version);
-    Ok(Some(DesiredState { id, target, state, version, progress, setbacks: desired.setbacks }))
+    Ok(Some(DesiredState { id, target, state, version, convergence, setbacks: desired.setbacks }))
 }
 
 fn unreadable(UnreadableDesiredState { key, cause }: UnreadableDesiredState) -> RowError {
     RowError::DesiredState { key, cause }
 }
 
-fn progress<M: Durable>(
+fn convergence_of<M: Durable>(
     row: &Row,
     desired: &DesiredStateRecord,
     state: M::State,

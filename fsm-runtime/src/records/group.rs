@@ -84,18 +84,18 @@ use tokio::sync::oneshot;
 /// Events by id wait for their turn on each instance and are decided again after a conflict, as those of
 /// [`Machines::fire`](crate::Machines::fire) are. A conflict on a record fails the group.
 #[must_use = "nothing happens until it is committed"]
-pub struct Group {
+pub struct TransitionGroup {
     engine: Arc<Engine>,
     members: Vec<Box<dyn Member>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Stands for the result of one change of a [`Group`].
+/// Stands for the result of one change of a [`TransitionGroup`].
 #[derive(Debug)]
 pub struct Ticket<R>(usize, PhantomData<fn() -> R>);
 
-impl Group {
+impl TransitionGroup {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, members: Vec::new() }
     }
@@ -277,9 +277,9 @@ impl Group {
     }
 }
 
-impl fmt::Debug for Group {
+impl fmt::Debug for TransitionGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Group of {}", self.members.len())
+        write!(f, "TransitionGroup of {}", self.members.len())
     }
 }
 
@@ -362,7 +362,7 @@ fn replay(members: Vec<Box<dyn Member>>, first: Vec<HistoryEntry>) -> Result<Gro
     Ok(GroupOutput { results: results.collect::<Result<_, _>>()?, repeated: true })
 }
 
-/// The results of a [`Group`] that was committed.
+/// The results of a [`TransitionGroup`] that was committed.
 #[derive(Debug)]
 pub struct GroupOutput {
     results: Vec<Option<Box<dyn Any + Send>>>,

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::error::Error;
 
-/// Why a [`Group`](crate::Group) was not committed.
+/// Why a [`TransitionGroup`](crate::TransitionGroup) was not committed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {

@@ -63,7 +63,7 @@ impl<M: Durable> Machines<M> {
 
     /// Creates instance `id`. `initial` is an initial state; if the machine has a context, the pair `(state, context)`.
     ///
-    /// Await the result, or add it to a [`Group`](crate::Group).
+    /// Await the result, or add it to a [`TransitionGroup`](crate::TransitionGroup).
     ///
     /// # Errors
     /// [`TransitionError::Exists`] with the record of an instance that has the id; [`TransitionError::InvalidId`] for an id that is

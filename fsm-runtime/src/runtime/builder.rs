@@ -310,15 +310,15 @@ async fn beside(
         let (engine, graphs) = (engine.clone(), graphs.to_vec());
         move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
-    let parts = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
-    let parts = match (engine.clock.automatic(), scope) {
+    let tasks = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let tasks = match (engine.clock.automatic(), scope) {
         (Some(clock), Some(scope)) => {
             let engine = engine.clone();
-            parts.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
+            tasks.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
         }
-        _ => parts,
+        _ => tasks,
     };
-    let started = parts.start().await;
+    let started = tasks.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }
 

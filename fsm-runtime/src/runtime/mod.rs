@@ -17,7 +17,7 @@ use crate::{
     clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
     engine::Engine,
-    records::{Durable, Group, Machines},
+    records::{Durable, Machines, TransitionGroup},
     store::{Lease, Origin, Store, StoreError},
     subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
@@ -67,8 +67,8 @@ impl Runtime {
     }
 
     /// An empty group of changes that are made all or none.
-    pub fn group(&self) -> Group {
-        Group::new(self.0.engine.clone())
+    pub fn group(&self) -> TransitionGroup {
+        TransitionGroup::new(self.0.engine.clone())
     }
 
     /// Follows all changes of the store, from the stored position of subscriber `name`, or from `start` for a new name.

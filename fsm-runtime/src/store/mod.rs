@@ -27,11 +27,11 @@ mod transactional;
 mod verdict;
 
 pub use change::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
-    Release, Rewrite, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge, Release,
+    Rewrite, SaveCheckpoint, SetDesiredState, Transition,
 };
 pub use error::{OpenError, RestoreError, StoreError};
-pub use history::{HistoryEntry, HistoryKind};
+pub use history::{HistoryEntry, HistoryKind, UnknownHistoryKindError};
 pub use key_text::KeyText;
 pub use lease::{Lease, PresenceError, Renewal};
 pub(crate) use limits::shortened;

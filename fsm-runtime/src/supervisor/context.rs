@@ -1,4 +1,4 @@
-//! [`Context`]: what a child can do: observe cancellation, beat, save its position, hand on results.
+//! [`ChildContext`]: what a child can do: observe cancellation, beat, save its position, hand on results.
 
 use super::{
     descendants::Descendants,
@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Context(pub(super) Arc<Run>);
+pub struct ChildContext(pub(super) Arc<Run>);
 
 /// State shared by a run and its supervisor.
 pub(super) struct Run {
@@ -60,7 +60,7 @@ pub(super) struct Run {
     pub(super) descendants: Option<Arc<Descendants>>,
 }
 
-impl Context {
+impl ChildContext {
     /// The child's id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -195,8 +195,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl fmt::Debug for Context {
+impl fmt::Debug for ChildContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("id", &self.0.id).field("run", &self.0.number).finish_non_exhaustive()
+        f.debug_struct("ChildContext").field("id", &self.0.id).field("run", &self.0.number).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     codec::{CodecError, from_json, readable, to_json},
     engine::{Engine, store_until},
     machine::WorkState,
-    store::{Change, Checkpoint, Key, Row, Verdict},
+    store::{Change, Key, Row, SaveCheckpoint, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, future::Future, pin::Pin, sync::Arc};
@@ -57,15 +57,15 @@ pub(crate) fn keep<P: Serialize + DeserializeOwned>(
     let Row { key, incarnation, version, fence, .. } = &attempt.row;
     let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
     let text = to_json(checkpoint).and_then(|text| readable("checkpoint", from_json::<P>(&text)).map(|()| text));
-    let change = text.map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
+    let change = text.map(|checkpoint| SaveCheckpoint { key, incarnation, version, fence, checkpoint });
     let signals = attempt.signals.clone();
     // Boxed: a worker's future is as large as the largest future that it awaits.
     Box::pin(async move { store(&engine, change.map_err(WorkError::permanent)?, &signals).await })
 }
 
-async fn store(engine: &Engine, change: Checkpoint, signals: &Signals) -> Result<(), WorkError> {
+async fn store(engine: &Engine, change: SaveCheckpoint, signals: &Signals) -> Result<(), WorkError> {
     let key = change.key.clone();
-    match store_until(engine, Change::Checkpoint(change), signals.cancellation()).await? {
+    match store_until(engine, Change::SaveCheckpoint(change), signals.cancellation()).await? {
         Verdict::Committed { .. } => {
             signals.heartbeat();
             Ok(())
