@@ -201,7 +201,7 @@ pub struct Claim {
 
 impl Claim {
     /// The error of an attempt whose process ended before it did.
-    pub const CRASH: &str = "crash: the process was gone before the attempt had ended";
+    pub const CRASH: &str = "crash: the process ended before the attempt";
 }
 
 /// Releases a row: it has no owner afterwards.

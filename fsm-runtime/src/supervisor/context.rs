@@ -24,17 +24,17 @@ use tokio_util::sync::CancellationToken;
 /// let squares = Child::new("squares", move |ctx| {
 ///     let output = output.clone();
 ///     async move {
-///         let mut next = ctx.saved()?.unwrap_or(1_u64); // where the run before this one stood
+///         let mut next = ctx.saved()?.unwrap_or(1_u64); // the position that the previous run saved
 ///         loop {
-///             ctx.hand_on(&output, next * next, next + 1).await?; // both, or neither
+///             ctx.hand_on(&output, next * next, next + 1).await?; // sends and saves in one step
 ///             next += 1;
-///             assert_ne!(next, 3, "it dies of this, and the next run goes on");
+///             assert_ne!(next, 3, "a panic ends this run, and the next one continues");
 ///         }
 ///     }
 /// });
 /// let supervisor = Supervisor::builder().child(squares).start().await?;
 /// for expected in [1, 4, 9, 16] {
-///     assert_eq!(stream.recv().await, Some(expected)); // one receiver over all runs
+///     assert_eq!(stream.recv().await, Some(expected)); // one receiver for all runs
 /// }
 /// supervisor.shutdown(Duration::from_secs(5)).await;
 /// # Ok(()) }

@@ -33,7 +33,7 @@ pub(crate) enum CheckpointError {
     )]
     Unreadable { key: Key, state: String, expected: &'static str, cause: CodecError },
     /// The instance has moved on, or another worker has claimed it.
-    #[error("{key} has moved on or was claimed by another worker: nothing that this worker does counts any more")]
+    #[error("{key} has left the state or was claimed by another worker, so the results of this worker are refused")]
     Superseded { key: Key },
     /// The store can never accept it.
     #[error("the store refused the checkpoint of {key}: {reason}")]

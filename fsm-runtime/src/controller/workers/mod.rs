@@ -171,7 +171,7 @@ impl Workers {
             if row.attempt >= self.limits(row).max_attempts {
                 return Admission::Exhausted;
             }
-            log_row!(warn, row, %owner, "taken over from a process that is gone");
+            log_row!(warn, row, %owner, "taken over from a process that has ended");
             metrics::taken_over(&row.key.machine, &row.state);
         }
         self.unstarted.insert(row.key.clone(), Visit::of(row));
@@ -348,7 +348,7 @@ impl Workers {
             Some(Err(error)) => error.to_string(),
             None => "no answer".to_owned(),
         };
-        tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
+        tracing::warn!(%error, claims = rows.len(), "claims could not be released");
     }
 
     /// Rebuilds the tables from the tasks, which survive a panic of the loop, and schedules a look at each running instance. Rows

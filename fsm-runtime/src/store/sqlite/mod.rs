@@ -1,4 +1,4 @@
-//! A store in one SQLite file, for the processes of one machine.
+//! A store in one SQLite file, for the processes of one host.
 
 mod connection;
 mod open;
@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 pub use user_sql::{Sql, SqlError, SqlValue};
 use writer::Writer;
 
-/// Rows in one SQLite file, for the processes of one machine.
+/// A store in one SQLite file, for the processes of one host.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: a transition that was acknowledged survives a power cut. All
 /// changes go through one connection and its thread, which commits together what is waiting; reads have connections of their own
@@ -58,9 +58,9 @@ struct Inner {
 }
 
 impl Sqlite {
-    /// Opens the store in `path`, and makes the file and its tables where there are none.
+    /// Opens the store in `path`. Creates the file and its tables if they do not exist.
     ///
-    /// The tables' names begin with `fsm_`; others in the same file are left alone.
+    /// The names of the tables begin with `fsm_`. Other tables in the file are not touched.
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be used. Nothing was changed then.
@@ -76,7 +76,7 @@ impl Sqlite {
         SqliteOptions::default()
     }
 
-    /// A store in memory, which ends with its last handle: for tests, and for machines that need not outlive the process.
+    /// A store in memory, which ends with its last handle: for tests, and for instances that need not outlive the process.
     ///
     /// # Errors
     /// [`OpenError`] if SQLite cannot be used.
@@ -84,11 +84,11 @@ impl Sqlite {
         open::in_memory()
     }
 
-    /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
-    /// read and write.
+    /// Runs SQLite's integrity check, and returns a line for each problem; none if the file is intact. Reads the whole file. Other
+    /// calls can read and write meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be read at all.
+    /// [`StoreError`] if the file cannot be read.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -96,18 +96,18 @@ impl Sqlite {
         self.read(sql::maintenance::integrity_check).await
     }
 
-    /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
+    /// Writes a consistent copy of the store into the new file `to`. Other calls can read and write meanwhile. The copy is an
     /// ordinary store file, which [`restore`](Self::restore) puts in the place of a lost one.
     ///
     /// The copy is written under a temporary name (`….fsm-partial`) in the same folder, and is on the disk before it gets its own: under
-    /// `to` there is all of it or nothing, wherever the process is killed. What a killed process has left is removed by the next backup
-    /// into that folder.
+    /// `to` there is the whole copy or nothing, even if the process is killed. The next backup into that folder removes what a killed
+    /// process has left.
     ///
     /// # Errors
-    /// [`StoreError`] when `to` exists or cannot be written.
+    /// [`StoreError`] if `to` exists or cannot be written.
     ///
     /// # Cancel safety
-    /// A backup whose future is dropped goes on to its end.
+    /// If the future is dropped, the backup continues.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref().to_owned();
         match &self.0.readers {
@@ -119,12 +119,12 @@ impl Sqlite {
         }
     }
 
-    /// Puts the store file `backup`, which is left as it is, in the place `to`, where the file was lost or is damaged. Under `to` there is
-    /// all of it or nothing.
+    /// Puts the store file `backup`, which is left as it is, in the place `to`, where the file was lost or is damaged. Under `to` there
+    /// is the whole store or nothing.
     ///
-    /// What was changed since the backup is lost, and others may know of it. So the fences and the history's sequences of the
-    /// restored store go on far beyond those of the backup: a system that checks [`RawTask::fence`](crate::RawTask::fence) accepts the new
-    /// workers, and a subscriber does not take new entries for those that it has seen. All leases are ended.
+    /// Changes since the backup are lost, and other systems may know of them. The fences and the history's sequences of the restored
+    /// store therefore continue far above those of the backup: a system that checks [`RawTask::fence`](crate::RawTask::fence) accepts the
+    /// new workers, and a subscriber does not mistake new entries for entries that it has seen. All leases are ended.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -141,7 +141,7 @@ impl Sqlite {
     /// [`RestoreError`]; nothing was changed then. A file under `to`, or a log of one, is never overwritten.
     ///
     /// # Cancel safety
-    /// A restore whose future is dropped goes on to its end.
+    /// If the future is dropped, the restore continues.
     pub async fn restore(backup: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), RestoreError> {
         let (from, to) = (backup.as_ref().to_owned(), to.as_ref().to_owned());
         let file = to.clone();
@@ -150,7 +150,7 @@ impl Sqlite {
         })
     }
 
-    /// How large the store is.
+    /// The size of the store.
     ///
     /// # Errors
     /// [`StoreError`].

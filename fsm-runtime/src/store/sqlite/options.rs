@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{path::Path, time::Duration};
 
-/// How long a call waits for another process to let go of the file.
+/// How long a call waits for the lock that another process holds.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A history entry has three values, and SQLite's limit of a row is 1,000,000,000 bytes.
@@ -23,7 +23,7 @@ pub enum Synchronous {
     #[default]
     Full,
     /// The end of the process, by `kill -9` too. After a power cut, or a crash of the operating system, the file is whole,
-    /// but the last transitions before it may be gone. Commits are several times as fast.
+    /// but the last transitions before it may be lost. Commits are several times as fast.
     Normal,
 }
 
@@ -53,7 +53,7 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// What an acknowledged transition survives; a power cut, if not set.
+    /// What an acknowledged transition survives: a power cut by default.
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
@@ -61,7 +61,7 @@ impl SqliteOptions {
 
     /// Whether the file has an index of states. Listing by state and age, counting by state, and pruning ended rows need it;
     /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
-    /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
+    /// [`StoreError::NoStateIndex`], and a start reads each row of the registered machines once.
     ///
     /// The index is a property of the file: a new file has it, and a process that does not call this leaves the file unchanged. If
     /// processes set different values, the last one to open the file wins, at once and for all. Enabling it again builds the index
@@ -94,33 +94,32 @@ impl SqliteOptions {
         self
     }
 
-    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set,
+    /// How long a call waits while another process holds the file's lock, before it returns [`StoreError::Busy`]: 2 s by default,
     /// and 100,000 years at most.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// Whether the file is opened for reading only: nothing is made or changed in it, and no lock of a writer is waited for. Off, if not set.
+    /// Whether the file is opened for reading only: nothing is created or changed, and no write lock is needed. Off by default.
     ///
-    /// The file has to be there, with its tables. It may be one that this user cannot write, and a copy without its log on a disk that
-    /// is mounted for reading only. A file in WAL mode whose log is not there, in a folder that this user cannot write, is treated
-    /// as immutable: later changes by another process may be seen only after it is opened again.
+    /// The file and its tables must exist. It may be one that this user cannot write, and a copy without its log on a disk that
+    /// is mounted for reading only. A file in WAL mode without its log, in a folder that this user cannot write, is treated
+    /// as immutable: open it again to see later changes of other processes.
     ///
-    /// Every call that writes is [`StoreError::ReadOnly`]. A [`Runtime`](crate::Runtime) without machines to work on can be started
+    /// Every call that writes returns [`StoreError::ReadOnly`]. A [`Runtime`](crate::Runtime) without machines to work on can be started
     /// on it, to read.
     pub fn read_only(mut self, on: bool) -> Self {
         self.read_only = on;
         self
     }
 
-    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set,
-    /// and 1 byte to 256 MiB. A change with a
-    /// larger one is [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and nothing of it is stored, in the history
-    /// either. What is stored already can be read whatever the limit is.
+    /// The largest size of a value as JSON, in bytes: the data of a state, a payload, a context, a checkpoint. 1 MiB by default, and 1
+    /// byte to 256 MiB. A change with a larger value fails with [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and
+    /// nothing of it is stored. Stored values can be read whatever the limit is.
     ///
-    /// Each transition writes the data twice, into the row and into the history, and every read of the row reads it: a store of
-    /// large values is slow for all its users. Keep files elsewhere, and store their location.
+    /// Each transition writes the data twice, into the row and into the history, and every read of the row reads it, so
+    /// a store of large values is slow for all its users. Keep files elsewhere, and store their location.
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.max_value_bytes = bytes;
         self
@@ -143,7 +142,7 @@ impl SqliteOptions {
         None
     }
 
-    /// Opens the store in `path`, and makes the file and its tables where there are none.
+    /// Opens the store in `path`. Creates the file and its tables if they do not exist.
     ///
     /// # Errors
     /// As [`Sqlite::open`]; [`OpenError::Option`] if an option is out of range.
