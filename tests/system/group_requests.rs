@@ -124,7 +124,7 @@ async fn x9_a_group_on_records_answers_although_a_guard_refuses() {
     let refused = request("b").await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "change 0 of the group was not made, so none was: `take` was refused in state `Stock` of Stock `tea`: too few are left"
+        "change 0 of the group failed, so no change was made: `take` was refused in state `Stock` of Stock `tea`: too few are left"
     );
 }
 
@@ -190,7 +190,7 @@ async fn an_instance_twice_in_a_group_is_a_typed_error() {
     assert_eq!((twice.kind(), twice.is_retryable()), (ErrorKind::Invalid, false));
     assert_eq!(
         twice.to_string(),
-        "changes 1 and 2 of the group are both of Job `a`, and so nothing was changed; a group changes each instance at \
+        "changes 1 and 2 of the group are both of Job `a`, so nothing was changed; a group changes each instance at \
          most once: commit the second change after the group, or declare one event for both"
     );
     assert!(world.jobs.get("b").await.is_err());

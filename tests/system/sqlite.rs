@@ -85,7 +85,7 @@ async fn x5_a_file_of_another_kind_is_refused_and_unchanged() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is not an SQLite database; give the path of a new file, or of one that this library made",
+            "{} is not an SQLite database; give the path of a new file, or of one that this library created",
             path.display()
         )
     );

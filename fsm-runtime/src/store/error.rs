@@ -8,7 +8,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 #[non_exhaustive]
 pub enum OpenError {
     /// The file is something else.
-    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library made", file.display())]
+    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library created", file.display())]
     NotADatabase {
         /// The file.
         file: PathBuf,
@@ -46,7 +46,7 @@ pub enum OpenError {
     },
     /// The file is a database without the tables of a store.
     #[error(
-        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which makes them",
+        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which creates them",
         file.display()
     )]
     NotAStore {
@@ -55,7 +55,7 @@ pub enum OpenError {
     },
     /// The SQLite that was linked has known defects.
     #[error(
-        "SQLite {found} is linked, which can damage a file in WAL mode; needed is 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
+        "SQLite {found} is linked, which can damage a file in WAL mode; link 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
          the same fix): build without `LIBSQLITE3_SYS_USE_PKG_CONFIG` and `SQLITE3_LIB_DIR`, so that the bundled SQLite is linked, or \
          install a newer SQLite where they point"
     )]
@@ -100,7 +100,7 @@ pub enum RestoreError {
     Backup(#[from] OpenError),
     /// The file could not be written.
     #[error(
-        "{} was not restored ({cause}); give the path of a new file, in a folder with room that this user can write",
+        "{} was not restored ({cause}); give the path of a new file, in a folder that has room and that this user can write",
         file.display()
     )]
     Failed {
@@ -134,7 +134,7 @@ pub enum StoreError {
         holder: Option<String>,
     },
     /// The disk is full.
-    #[error("{store}: the disk is full; make room, it goes on by itself")]
+    #[error("{store}: the disk is full; make room, and the store continues by itself")]
     Full {
         /// Which store.
         store: String,
@@ -149,8 +149,8 @@ pub enum StoreError {
     },
     /// The store's file was deleted, moved or replaced while it was open. What was written to it now would be lost with the process, so nothing is.
     #[error(
-        "{store} was deleted, moved or replaced while it was open, and nothing is written any more; put the file back that was there, \
-         or start this process again"
+        "{store} was deleted, moved or replaced while it was open, so nothing is written any more; put the original file back, or \
+         restart this process"
     )]
     Moved {
         /// Which store.

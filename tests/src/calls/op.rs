@@ -1,8 +1,8 @@
 //! Random changes of a store, drawn from earlier sights of its rows, so that some of them are stale.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
+    Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -153,7 +153,7 @@ impl Op {
                 fence: *fence,
                 owner: OWNERS[usize::from(*owner)].to_owned(),
             }),
-            What::Checkpoint { fence, dice } => Change::Checkpoint(Checkpoint {
+            What::Checkpoint { fence, dice } => Change::SaveCheckpoint(SaveCheckpoint {
                 key,
                 incarnation,
                 version,
