@@ -155,7 +155,8 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
         .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
     let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
     let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
-    let code = functions.chain(delays.chain(values).cloned());
+    let enters = variants.iter().filter_map(|variant| variant.options.enter.as_ref()).map(ToTokens::to_token_stream);
+    let code = functions.chain(enters).chain(delays.chain(values).cloned());
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);
