@@ -55,7 +55,8 @@ impl<S: DurableState> Done<S> {
     /// ```
     ///
     /// The runtime commits when the worker has returned, under the worker's claim. If the instance has moved on or another worker has
-    /// claimed it, nothing is committed. While the store is unavailable, the whole group is retried as the result alone is. If another
+    /// claimed it, nothing is committed. If internal transitions have changed the data, the event is fired on the present data, and the
+    /// group is committed with it. While the store is unavailable, the whole group is retried as the result alone is. If another
     /// change of the group cannot be made, nothing is committed and the attempt has failed: it is retried with backoff, and its error is
     /// that of the group. If the group was committed before under its idempotency key, the result alone is committed.
     ///
