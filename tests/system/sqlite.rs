@@ -347,8 +347,8 @@ async fn a_backup_under_load_is_a_complete_store() {
     assert_eq!(
         refusal(&copy).await,
         format!(
-            "{}: no copy was made in {} (the file exists); give the path of a new file, in a folder with room \
-             that this user can write",
+            "{}: no copy was made in {} (the file exists); give the path of a new file, in a folder that has room \
+             and that this user can write",
             dir.path().join("doors.db").canonicalize().unwrap().display(),
             copy.display()
         ),
@@ -605,16 +605,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
-    let filter = Filter {
-        machine: "Door".into(),
-        id_prefix: None,
-        states: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
-        limit: 9,
-    };
+    let filter = Filter { limit: 9, ..Filter::new("Door") };
     let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
     let on = Sqlite::open(&path).await.unwrap();
     commit(&on, create("a")).await.unwrap();
