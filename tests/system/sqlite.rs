@@ -265,7 +265,7 @@ async fn a_store_opens_while_another_holds_the_write_lock() {
         let store = options.open(&path).await.unwrap();
         assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
     }
-    // What has to change the file has to wait, as long as it is told to.
+    // A call that changes the file waits for the busy timeout.
     let error = options().state_index(false).open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Busy { waited, .. } if waited == patience), "{error}");
     let error = commit(&options().open(&path).await.unwrap(), create("b")).await.unwrap_err();
