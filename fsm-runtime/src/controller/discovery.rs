@@ -37,7 +37,7 @@ pub(super) async fn start(
     found: mpsc::Sender<Vec<Due>>,
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
-    // Read before the first scan: that scan finds the rows of processes that are gone by then, and a later end is noticed.
+    // Read before the first scan: that scan finds the rows of processes that have ended by then, and a later end is detected.
     let known = peers::alive(engine, &me).await.unwrap_or_default();
     let watch = {
         let (engine, me, left) = (engine.clone(), me.clone(), left.clone());

@@ -123,14 +123,14 @@ impl ControllerTask {
 async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, leaked: bool) {
     let clock = engine.clock.clone();
     if leaked {
-        // The worker keeps its claim until the lease expires, and this process is not gone.
+        // The worker keeps its claim until the lease expires, and this process has not ended.
         tokio::spawn(async move {
             clock.sleep(me.ttl).await;
             drop(presence);
         });
         return;
     }
-    // First, because other processes would log a process that is gone and still has its lease as killed.
+    // First, because other processes would log a process that has ended and still has its lease as killed.
     let ended = engine.asked("end_leases", engine.store.end_leases(vec![me.owner.clone()], clock.now())).await;
     drop(presence);
     match ended {

@@ -136,7 +136,7 @@ impl HealthRegistry {
         self.set_phase(name, TaskPhase::Restarting, Some(error));
     }
 
-    /// Marks the task as failed for good.
+    /// Marks the task as failed. It is not restarted.
     pub(crate) fn failed(&self, name: &'static str) {
         self.set_phase(name, TaskPhase::Failed, None);
     }

@@ -27,7 +27,7 @@ pub enum Synchronous {
     Normal,
 }
 
-/// How a store is opened.
+/// Options for opening a store. From [`Sqlite::options`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened before `open`"]
 pub struct SqliteOptions {
