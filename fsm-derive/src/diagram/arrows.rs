@@ -68,6 +68,9 @@ fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
     {
         return Shared { tail: Tail::Group(group), transition, returns, except };
     }
+    if matches!(transition.overrides, Some(Origin::Group(_))) {
+        return arrow(from, false);
+    }
     let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
     let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
     if sources.len() > MAX_SEPARATE && exceptions.len() <= MAX_EXCEPTIONS {
@@ -85,16 +88,24 @@ fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
     }
 }
 
-/// The members of a superstate that do not accept the event of a transition that is declared on it. An arrow from the superstate
-/// does not stand for members that override the transition, because these have arrows of their own. Returns `None` if one arrow
-/// cannot stand for the others: the superstate declares several transitions on the event, or there are too many exceptions.
+/// The members of a superstate that have not the transition that is declared on it, and do not override it: these are named beside
+/// the arrow. Members that override it have arrows of their own. Returns `None` if one arrow cannot stand for the others: the
+/// superstate declares several transitions on the event, or there are too many exceptions.
 fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns: bool) -> Option<Vec<usize>> {
+    let is_inner = |origin: Origin| match origin {
+        Origin::State => true,
+        Origin::Group(other) => {
+            std::iter::successors(machine.groups[other].parent, |group| machine.groups[*group].parent)
+                .any(|it| it == group)
+        }
+        Origin::Enum => false,
+    };
     let mut except = Vec::new();
     for member in machine.members(group).filter(|member| machine.states[*member].kind != Kind::End) {
         match machine.from(member).find(|other| other.event == transition.event) {
             Some(other) if other.origin == transition.origin && !alike(transition, other, returns) => return None,
-            Some(_) => {}
-            None => except.push(member),
+            Some(other) if other.origin == transition.origin || is_inner(other.origin) => {}
+            _ => except.push(member),
         }
     }
     (except.len() <= MAX_EXCEPTIONS).then_some(except)

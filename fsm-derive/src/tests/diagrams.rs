@@ -5,7 +5,7 @@ use syn::{DeriveInput, Item};
 
 use crate::{diagram::diagram, errors::Errors, model, parse};
 
-fn machine(input: DeriveInput) -> model::Machine {
+pub(super) fn machine(input: DeriveInput) -> model::Machine {
     let mut errors = Errors::default();
     let declaration = parse::declaration(input, &mut errors);
     let module = model::module(&declaration, &mut errors);

@@ -1,11 +1,24 @@
 //! The layered graph of one level: the boxes that are directly in one box, or at the top, and the arrows between them.
 
 use super::{
-    Link, MARGIN,
-    level::Level,
+    Frame, Link, MARGIN, Route,
     nest::{Nest, Section},
     ranks,
 };
+
+/// The layout of a box, from its top left corner.
+pub(super) struct Level {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    /// The boxes in it, at any depth.
+    pub(super) frames: Vec<(usize, Frame)>,
+    /// The arrows, as far as they are in it.
+    pub(super) routes: Vec<(usize, Route)>,
+    /// Where arrows pass its border.
+    pub(super) ports: Vec<(usize, f64)>,
+    /// For each arrow across the border of a box in it, where the arrow comes from outside of that box.
+    pub(super) sides: Vec<Side>,
+}
 
 /// A vertex of the layered graph: a box, a port, the label of an arrow, or a point where an arrow passes a rank.
 pub(super) struct Vertex {

@@ -1,26 +1,12 @@
 //! The layout of the boxes that are directly in one box, or at the top.
 
 use super::{
-    DISTANCE, Frame, PADDING, Point, TITLE,
-    layered::{Chain, Layered, PORTS, Side, Vertex},
+    DISTANCE, Frame, PADDING, Point, Route, TITLE,
+    layered::{Chain, Layered, Level, PORTS, Side, Vertex},
     nest::Nest,
     order, position,
-    route::{Placed, Route},
+    route::Placed,
 };
-
-/// The layout of a box, from its top left corner.
-pub(super) struct Level {
-    pub(super) width: f64,
-    pub(super) height: f64,
-    /// The boxes in it, at any depth.
-    pub(super) frames: Vec<(usize, Frame)>,
-    /// The arrows, as far as they are in it.
-    pub(super) routes: Vec<(usize, Route)>,
-    /// Where arrows pass its border.
-    pub(super) ports: Vec<(usize, f64)>,
-    /// For each arrow across the border of a box in it, where the arrow comes from outside of that box.
-    pub(super) sides: Vec<Side>,
-}
 
 /// Computes the layout of a box, after that of the boxes in it. `sides` are those of an earlier layout.
 pub(super) fn level(nest: &Nest<'_>, parent: Option<usize>, sides: &[Side]) -> Level {

@@ -17,7 +17,6 @@ mod ranks;
 mod route;
 
 use nest::Nest;
-pub(super) use route::Route;
 
 /// A box: its size, and the space that it needs beside it.
 #[derive(Debug)]
@@ -65,6 +64,16 @@ pub(super) struct Point {
     pub(super) y: f64,
 }
 
+/// The route of an arrow, from its tail to its head.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Route {
+    pub(super) points: Vec<Point>,
+    /// For each point, whether the line is vertical there.
+    pub(super) vertical: Vec<bool>,
+    /// The left end of the label, at half its height.
+    pub(super) label: Point,
+}
+
 /// The distance between two vertices of a rank.
 const GAP: f64 = 16.0;
 /// The distance between two ranks.
@@ -87,7 +96,7 @@ pub(super) fn layout(nodes: &[Node], links: &[Link]) -> Layout {
     for _ in 0..passes {
         whole = level::level(&nest, None, &whole.sides);
     }
-    let level::Level { width, height, frames, routes, .. } = whole;
+    let layered::Level { width, height, frames, routes, .. } = whole;
     let mut layout = Layout {
         width,
         height,
@@ -112,6 +121,28 @@ impl Point {
 impl Frame {
     fn moved(self, by: Point) -> Self {
         Self { center: self.center.moved(by), title: self.title + by.x, ..self }
+    }
+}
+
+impl Route {
+    fn moved(mut self, by: Point) -> Self {
+        self.points.iter_mut().for_each(|point| *point = point.moved(by));
+        Self { label: self.label.moved(by), ..self }
+    }
+
+    /// Continues with the part of the arrow in the next box. Both meet at a port. `labelled` tells whether the label is in `next`.
+    fn then(mut self, next: Self, labelled: bool) -> Self {
+        let label = if labelled { next.label } else { self.label };
+        next.points.into_iter().zip(next.vertical).for_each(|(point, vertical)| self.push(point, vertical));
+        Self { label, ..self }
+    }
+
+    fn push(&mut self, point: Point, vertical: bool) {
+        let near = |last: &Point| (last.x - point.x).abs() < 1e-6 && (last.y - point.y).abs() < 1e-6;
+        if !self.points.last().is_some_and(near) {
+            self.points.push(point);
+            self.vertical.push(vertical);
+        }
     }
 }
 

@@ -1,41 +1,9 @@
 //! The routes of the arrows.
 
 use super::{
-    GAP, MARGIN, Point, count,
+    GAP, MARGIN, Point, Route, count,
     layered::{Chain, Vertex},
 };
-
-/// The route of an arrow, from its tail to its head.
-#[derive(Clone, Debug, Default)]
-pub(in super::super) struct Route {
-    pub(in super::super) points: Vec<Point>,
-    /// For each point, whether the line is vertical there.
-    pub(in super::super) vertical: Vec<bool>,
-    /// The left end of the label, at half its height.
-    pub(in super::super) label: Point,
-}
-
-impl Route {
-    pub(super) fn moved(mut self, by: Point) -> Self {
-        self.points.iter_mut().for_each(|point| *point = point.moved(by));
-        Self { label: self.label.moved(by), ..self }
-    }
-
-    /// Continues with the part of the arrow in the next box. Both meet at a port. `labelled` tells whether the label is in `next`.
-    pub(super) fn then(mut self, next: Self, labelled: bool) -> Self {
-        let label = if labelled { next.label } else { self.label };
-        next.points.into_iter().zip(next.vertical).for_each(|(point, vertical)| self.push(point, vertical));
-        Self { label, ..self }
-    }
-
-    fn push(&mut self, point: Point, vertical: bool) {
-        let near = |last: &Point| (last.x - point.x).abs() < 1e-6 && (last.y - point.y).abs() < 1e-6;
-        if !self.points.last().is_some_and(near) {
-            self.points.push(point);
-            self.vertical.push(vertical);
-        }
-    }
-}
 
 /// The vertices of a level with their positions.
 pub(super) struct Placed<'v> {
