@@ -62,7 +62,7 @@ impl fmt::Display for Json {
 }
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
-    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted } = state;
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter } = state;
     let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
@@ -77,7 +77,7 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
             write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
         }
     }
-    write!(f, ",\"exhausted\":{}}}", Optional(*exhausted))
+    write!(f, ",\"exhausted\":{},\"enter\":{}}}", Optional(*exhausted), Optional(*enter))
 }
 
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {

@@ -105,6 +105,7 @@ mod mermaid;
 mod misuse;
 mod names;
 mod path;
+mod reason;
 mod scxml;
 mod slot;
 mod table;
@@ -118,6 +119,7 @@ pub mod __private {
     pub use crate::diff::diff;
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
+    pub use crate::reason::{ByError, ByText, OfReason};
     pub use alloc::boxed::Box;
     use core::fmt;
 
@@ -147,7 +149,7 @@ pub mod __private {
 pub use any::{AnyApplyError, AnyMachine, NotInStateError, Refusal};
 pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
-pub use error::{ApplyError, GuardError, Reason, UnknownNameError, WrongStateError};
+pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
@@ -157,6 +159,7 @@ pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
 pub use path::PathStep;
+pub use reason::Reason;
 pub use scxml::Scxml;
 pub use slot::{Slot, SlotError};
 pub use table::Table;

@@ -390,6 +390,15 @@ pub mod report {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_runtime::core::Target<Report>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -457,6 +466,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<S: ::fsm_runtime::core::StateOf<Report>> Machine<S> {
@@ -577,11 +596,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub fn check(
+        pub fn would_accept(
             &self,
             __event: &Event,
         ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
-            <Self as ::fsm_runtime::core::AnyMachine>::check(self, __event)
+            <Self as ::fsm_runtime::core::AnyMachine>::would_accept(self, __event)
         }
         /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
         ///
@@ -1194,8 +1213,8 @@ It starts in an initial state, is moved by the events that its state declares, a
     #[automatically_derived]
     impl<S: __CreateFrom> ::fsm_runtime::CreateFrom<S> for Report {
         type Initial = S::Initial;
-        fn parts(initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
-            initial.__parts(__Seal)
+        fn parts(__initial: S, _: ::fsm_runtime::__private::Seal) -> (S::Initial, ()) {
+            __initial.__parts(__Seal)
         }
     }
     /**A stored `Report` whose state `S` is known at compile time.
@@ -1239,6 +1258,16 @@ Each transition is one compare-and-swap from the version that was read. Through 
                         )
                     },
                 )
+        }
+        /// Asks the guard of an event that its state declares, with the data that was read and without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_runtime::core::Reason> {
+            self.raw.__scope(|| event.__check(&self.raw, __Seal))
         }
     }
     #[automatically_derived]
@@ -1348,11 +1377,11 @@ Each transition is one compare-and-swap from the version that was read. Through 
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub fn check(
+        pub fn would_accept(
             &self,
             __event: &Event,
         ) -> ::core::result::Result<(), ::fsm_runtime::core::Refusal<Report>> {
-            <Self as ::fsm_runtime::AnyRecord<Report>>::check(self, __event)
+            <Self as ::fsm_runtime::AnyRecord<Report>>::would_accept(self, __event)
         }
         /// The enum's value and the context, without the record; `()` if there is no context.
         #[must_use]

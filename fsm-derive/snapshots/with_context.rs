@@ -69,12 +69,20 @@ pub mod order {
                 &super::event::Pay,
                 &Shop,
             ) -> ::core::result::Result<(), _> = is_open;
-            match __guard(__state, __event, __context) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
-                }
+            if let ::core::result::Result::Err(__reason) = __guard(
+                __state,
+                __event,
+                __context,
+            ) {
+                #[allow(unused_imports)]
+                use ::fsm_core::__private::{ByError as _, ByText as _};
+                return ::core::result::Result::Err(
+                    (&&::fsm_core::__private::OfReason::of(&__reason))
+                        .__kind()
+                        .reason(__reason),
+                );
             }
+            ::core::result::Result::Ok(())
         }
         pub(super) fn with_Cart_Add(
             __state: super::Cart,
@@ -398,6 +406,16 @@ pub mod order {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -442,6 +460,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, &self.context, __Seal)
         }
         /// The context, which all states share.
         #[must_use]
@@ -603,11 +631,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub fn check(
+        pub fn would_accept(
             &self,
             __event: &Event,
         ) -> ::core::result::Result<(), ::fsm_core::Refusal<Order>> {
-            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+            <Self as ::fsm_core::AnyMachine>::would_accept(self, __event)
         }
         /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
         ///
@@ -788,6 +816,14 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl __EventOf<Cart> for event::Pay {
+        fn __check(
+            &self,
+            state: &Cart,
+            context: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Cart_Pay(state, self, context)
+        }
         type Next = ::core::result::Result<
             Machine<Paid>,
             ::fsm_core::GuardError<Machine<Cart>, event::Pay>,

@@ -72,12 +72,16 @@ pub(crate) mod text {
                 &super::Draft<T>,
                 &super::event::Submit<'a>,
             ) -> ::core::result::Result<(), _> = has_title;
-            match __guard(__state, __event) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
-                }
+            if let ::core::result::Result::Err(__reason) = __guard(__state, __event) {
+                #[allow(unused_imports)]
+                use ::fsm_core::__private::{ByError as _, ByText as _};
+                return ::core::result::Result::Err(
+                    (&&::fsm_core::__private::OfReason::of(&__reason))
+                        .__kind()
+                        .reason(__reason),
+                );
             }
+            ::core::result::Result::Ok(())
         }
         pub(super) fn with_Review_Decide<'a, T: Clone>(
             __state: super::Review<'a, T>,
@@ -481,6 +485,15 @@ pub(crate) mod text {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -526,6 +539,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub(crate) fn would_accept<E: __EventOf<'a, S, T>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -662,11 +685,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub(crate) fn check(
+        pub(crate) fn would_accept(
             &self,
             __event: &Event<'a>,
         ) -> ::core::result::Result<(), ::fsm_core::Refusal<Text<'a, T>>> {
-            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+            <Self as ::fsm_core::AnyMachine>::would_accept(self, __event)
         }
         /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
         ///
@@ -920,6 +943,13 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+        fn __check(
+            &self,
+            state: &Draft<T>,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Draft_Submit(state, self)
+        }
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
             ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,

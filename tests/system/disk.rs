@@ -52,6 +52,7 @@ fn knock(row: &Row) -> Change {
         event: "knock".into(),
         payload: "null".into(),
         into: entering(row.version + 1),
+        internal: false,
         cause: Cause::Caller,
         idempotency_key: None,
         origin: Origin::default(),

@@ -112,6 +112,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         event: actor.clone(),
         payload: text.clone(),
         into: entering(&used),
+        internal: false,
         cause: Cause::Caller,
         idempotency_key: Some(format!("{used}{used}'")),
         origin,

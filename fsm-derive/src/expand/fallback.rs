@@ -154,7 +154,13 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
         .iter()
         .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
     let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
-    let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
+    let functions = ons(declaration).flat_map(|on| {
+        on.guard
+            .iter()
+            .flat_map(|guard| &guard.0)
+            .map(ToTokens::to_token_stream)
+            .chain(on.with.iter().map(ToTokens::to_token_stream))
+    });
     let code = functions.chain(delays.chain(values).cloned());
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();

@@ -7,7 +7,7 @@ use super::user_code;
 use crate::{
     model::{Field, Kind, Machine, Origin, State, plain},
     normalize::Cx,
-    parse::Delay,
+    parse::{Delay, Function},
     text,
 };
 
@@ -86,8 +86,9 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let timer = with("timer", timer);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
+    let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter
     }
 }
 

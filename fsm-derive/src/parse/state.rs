@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    FiredEvent,
+    FiredEvent, Function, function,
     syntax::{self, SeenOptions},
 };
 use crate::errors::Errors;
@@ -23,10 +23,12 @@ pub(crate) struct StateOptions {
     pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
+    /// The function that runs when the state is entered.
+    pub(crate) enter: Option<Function>,
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint"];
+const KNOWN: [&str; 10] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "enter"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -52,6 +54,9 @@ impl StateOptions {
             "exhausted" => {
                 syntax::equals(input, &key, "event")?;
                 self.exhausted = Some(FiredEvent::read(input)?);
+            }
+            "enter" => {
+                self.enter = Some(function::function(input, &key)?);
             }
             _ => {
                 syntax::equals(input, &key, "Type")?;

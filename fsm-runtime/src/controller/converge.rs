@@ -69,7 +69,7 @@ async fn fire(
     event: &str,
 ) -> Result<Result<(), String>, StoreError> {
     // User code may panic; the instance must still be reconciled later.
-    let made = catch_unwind(AssertUnwindSafe(|| driver.auto(&engine.migrations, row, event)));
+    let made = catch_unwind(AssertUnwindSafe(|| driver.auto(engine, row, event)));
     let transition = match made.unwrap_or_else(|_| Err("it panicked".to_owned())) {
         Ok(transition) => transition,
         Err(reason) => return Ok(Err(reason)),

@@ -282,6 +282,9 @@ impl EventLoop {
     }
 
     fn act(&mut self, key: &Key, action: Action, row: Option<Box<Row>>) {
+        if let Some(row) = &row {
+            self.workers.saw(row);
+        }
         // The next look may be for the work, so the instance keeps its slot or its place.
         if !matches!(action, Action::Claim | Action::FireTimer | Action::Converge) {
             self.workers.forget_claim(key, &mut self.queue);
@@ -362,7 +365,9 @@ impl EventLoop {
         match next {
             AfterWorker::StoreFailure(error) => self.store_failure(row.clone(), error),
             AfterWorker::GiveBack => {
-                self.queue.start(row.key.clone(), self.workers.give_attempt_back(attempt.clone()));
+                if let Some(step) = self.workers.give_attempt_back(attempt.clone()) {
+                    self.queue.start(row.key.clone(), step);
+                }
             }
             AfterWorker::Continue(left) => self.follow_up(&left, None),
             AfterWorker::Look => self.queue.notify(row.key.clone()),

@@ -84,7 +84,7 @@ pub(super) async fn claim(
 
 /// Fires the timer of `row`, or drops it where its event is refused.
 pub(super) async fn fire_timer(engine: Arc<Engine>, driver: Arc<dyn Driver>, row: Row) -> StepResult {
-    let change = match driver.timer(&engine.migrations, &row) {
+    let change = match driver.timer(&engine, &row) {
         Ok(change) => change,
         // The timer stays for code that can decode the row.
         Err(error) => return StepResult::Unreadable(Box::new(row), error),

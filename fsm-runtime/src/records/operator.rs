@@ -56,7 +56,7 @@ impl<M: Durable> Machines<M> {
     /// [actor](Self::with_actor), and `why` must not be empty.
     ///
     /// The instance enters the state as by a transition: the worker of the old state is cancelled and waited for, timers start,
-    /// attempts and checkpoints are reset, and it is unparked. The context is kept. The history has an `override`
+    /// attempts and checkpoints are reset, and it is unparked. The context is kept. The `enter` of the state runs. The history has an `override`
     /// entry with actor and reason, and the version increases, so that records from before conflict.
     ///
     /// ```
@@ -149,8 +149,9 @@ impl<M: Durable> Machines<M> {
             if schema > known {
                 return Err(TransitionError::Row(RowError::Newer { key, found: schema, known }));
             }
-            let context = context?;
-            let (machine, into) = convert::entering::<M>(state.into_enum(), &context)?;
+            let mut context = context?;
+            let entered = engine.clock.scope(|| M::enter(state.into_enum(), &mut context));
+            let (machine, into) = convert::entering::<M>(entered, &context)?;
             let by = origin.clone();
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match engine.commit_row(Change::Override(moved)).await? {

@@ -165,6 +165,7 @@ impl<M: Durable> RecordMeta<M> {
             event: event.as_str().to_owned(),
             payload,
             into,
+            internal: convert::is_internal::<M>(from.as_str(), event.as_str()),
             cause: Cause::Caller,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
@@ -283,6 +284,12 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
         self
     }
 
+    /// Calls `f` at the time of the runtime's clock.
+    #[doc(hidden)]
+    pub fn __scope<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.meta.engine().clock.scope(f)
+    }
+
     /// Builds one transition, which is one compare-and-swap. `wrap` makes the caller's result of the machine after it.
     #[doc(hidden)]
     pub fn __commit<E, R>(self, event: E, wrap: Wrap<R, S::Machine>) -> PendingTransition<R, S::Machine>
@@ -299,7 +306,8 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
             Ok(payload) => payload,
             Err(error) => return PendingTransition::failed(error.into()),
         };
-        match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
+        let clock = meta.engine().clock.clone();
+        match clock.scope(|| <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context)) {
             Ok(target) => match meta.transition(S::STATE, kind, payload, target.into_enum(), wrap) {
                 Ok(prepared) => PendingTransition::ready(prepared),
                 Err(error) => PendingTransition::failed(error),

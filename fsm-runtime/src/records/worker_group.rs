@@ -6,7 +6,7 @@ use crate::{
     machine::DurableState,
     store::{self, Change, Origin, TransactionalSql, Verdict},
     sync::Mutex,
-    worker::{CommitBeside, Committed, Done, Outcome, RawTask, WorkError},
+    worker::{CommitBeside, Committed, Done, Outcome, Own, RawTask, WorkError},
 };
 use std::{error::Error, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -119,10 +119,11 @@ fn beside(group: Group, statements: Option<BoundStatements>) -> CommitBeside {
 /// Commits the worker's change `own` with `group`, retrying while the store fails, until `stop` is cancelled.
 ///
 /// `own` is the first change of the transaction. If an earlier attempt was committed although its answer was lost, `own` misses its
-/// row, and neither the rest of the group nor the statements run again.
+/// row, and neither the rest of the group nor the statements run again. If internal transitions have changed the row under the same
+/// claim, `own` is decided again on it, and committed with the group or not at all.
 async fn commit(
     engine: Arc<Engine>,
-    own: Change,
+    own: Own,
     stop: CancellationToken,
     group: Group,
     statements: Option<BoundStatements>,
@@ -131,40 +132,49 @@ async fn commit(
         let error = "the group is of another runtime than the worker; make it with `task.group()`";
         return Committed::Refused(WorkError::permanent(error));
     }
-    let decided = Arc::new(Mutex::new(None));
+    let Own { change: first, again } = own;
+    let (change, again, decided) = (Arc::new(Mutex::new(first)), Arc::new(again), Arc::new(Mutex::new(None)));
     let submit = {
-        let (engine, own, stop, decided) = (engine.clone(), own.clone(), stop.clone(), decided.clone());
+        let (engine, change, stop, decided) = (engine.clone(), change.clone(), stop.clone(), decided.clone());
         move |changes: Vec<Change>| {
-            let changes = std::iter::once(own.clone()).chain(changes).collect();
-            let (engine, own, stop, decided) = (engine.clone(), own.clone(), stop.clone(), decided.clone());
-            let (group, statements) = (store::Group { changes }, statements.clone());
+            let (engine, change, stop, decided) = (engine.clone(), change.clone(), stop.clone(), decided.clone());
+            let (again, statements) = (again.clone(), statements.clone());
             async move {
-                let commit = || engine.commit_beside(group.clone(), statements.clone());
-                let verdict = match until_stored(&engine, "result", own.key(), &stop, commit).await {
-                    Ok(verdict) => verdict.map_err(GroupError::Statements)?,
-                    Err(error) => {
-                        *decided.lock() = Some(Err(error.clone()));
-                        return Err(GroupError::Store(error));
-                    }
-                };
-                match split(verdict) {
-                    (Some(own), rest) => {
-                        *decided.lock() = Some(Ok(own));
-                        // Of the group alone, so that its changes can be completed. Without a rest, `decided` counts.
-                        rest.ok_or(GroupError::Empty)
-                    }
-                    (None, rest) => rest.ok_or(GroupError::Empty),
+                loop {
+                    let own = change.lock().clone();
+                    let group = store::Group { changes: std::iter::once(own.clone()).chain(changes.clone()).collect() };
+                    let commit = || engine.commit_beside(group.clone(), statements.clone());
+                    let verdict = match until_stored(&engine, "result", own.key(), &stop, commit).await {
+                        Ok(verdict) => verdict.map_err(GroupError::Statements)?,
+                        Err(error) => {
+                            *decided.lock() = Some(Committed::Own(Err(error.clone())));
+                            return Err(GroupError::Store(error));
+                        }
+                    };
+                    let (verdict, rest) = split(verdict);
+                    let Some(verdict) = verdict else { return rest.ok_or(GroupError::Empty) };
+                    *decided.lock() = Some(match again(&own, &verdict) {
+                        None => Committed::Own(Ok(verdict)),
+                        Some(Ok(later)) => {
+                            *change.lock() = later;
+                            continue;
+                        }
+                        Some(Err(error)) => Committed::Refused(error),
+                    });
+                    // Of the group alone, so that its changes can be completed. Without a rest, `decided` counts.
+                    return rest.ok_or(GroupError::Empty);
                 }
             }
         }
     };
     let outcome = group.run(submit).await;
-    if let Some(own) = decided.lock().take() {
-        return Committed::Own(own);
+    if let Some(decided) = decided.lock().take() {
+        return decided;
     }
     match outcome {
         // The group was committed before under its idempotency key.
         Ok(_) => {
+            let own = change.lock().clone();
             let alone = || engine.commit_own(own.clone());
             Committed::Own(until_stored(&engine, "result", own.key(), &stop, alone).await)
         }

@@ -168,6 +168,14 @@ pub struct Transition {
     pub payload: String,
     /// The state after.
     pub into: Entering,
+    /// Whether the visit to the state goes on, as in an internal transition.
+    ///
+    /// The row then gets a new version, and the state's name, data, context and schema of `into`. It keeps `entered` and `updated`, its
+    /// timer, its attempts, checkpoint and error, and it stays claimed, due or parked. Its desired state and the time of its convergence
+    /// stay. There are two exceptions. If the `cause` is [`Cause::Timer`], the timer has fired, and starts again with the delay of
+    /// `into`. With a `fence`, the worker has ended: the claim is released, work is due as `into` says, and attempts are counted from
+    /// zero. The kind of the history entry is [`Internal`](super::HistoryKind::Internal).
+    pub internal: bool,
     /// The cause.
     pub cause: Cause,
     /// A second transition with the same key returns the first. Looked up before version and state.

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub enum HistoryKind {
     /// A declared transition, or a creation.
     Transition,
+    /// A declared internal transition: the data may have changed, and the state was neither left nor entered.
+    Internal,
     /// An operator moved the instance without a transition.
     Override,
     /// Anything else that was recorded: parked, released, a timer removed. The version stays the same.
@@ -22,6 +24,7 @@ impl HistoryKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Transition => "transition",
+            Self::Internal => "internal",
             Self::Override => "override",
             Self::Note => "note",
         }
@@ -38,8 +41,9 @@ impl FromStr for HistoryKind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Transition, Self::Override, Self::Note].into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
-            format!("unknown kind of history entry `{name}`: expected `transition`, `override` or `note`")
+        let kinds = [Self::Transition, Self::Internal, Self::Override, Self::Note];
+        kinds.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            format!("unknown kind of history entry `{name}`: expected `transition`, `internal`, `override` or `note`")
         })
     }
 }

@@ -192,7 +192,8 @@ impl<M: Durable> Changed<M> {
     /// The event; `None` for a creation, an override or a note.
     #[must_use]
     pub fn event(&self) -> Option<M::EventKind> {
-        self.entry.event.as_deref().filter(|_| self.entry.kind == HistoryKind::Transition)?.parse().ok()
+        let fired = matches!(self.entry.kind, HistoryKind::Transition | HistoryKind::Internal);
+        self.entry.event.as_deref().filter(|_| fired)?.parse().ok()
     }
 
     /// The event with its payload; `None` where [`event`](Self::event) is. Payloads are not migrated.

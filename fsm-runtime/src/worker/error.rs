@@ -12,6 +12,15 @@ pub struct WorkError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
     delay: Option<Duration>,
+    /// The event that was refused, by a guard.
+    refused: Option<Box<FiredEvent>>,
+}
+
+/// An event of a worker, as it is stored.
+#[derive(Clone)]
+pub(crate) struct FiredEvent {
+    pub(crate) name: String,
+    pub(crate) payload: String,
 }
 
 impl WorkError {
@@ -32,6 +41,15 @@ impl WorkError {
         self.permanent
     }
 
+    /// A permanent error: `event` was refused.
+    pub(crate) fn refused(event: FiredEvent, why: String) -> Self {
+        Self { refused: Some(Box::new(event)), ..Self::permanent(why) }
+    }
+
+    pub(crate) fn take_refused(&mut self) -> Option<Box<FiredEvent>> {
+        self.refused.take()
+    }
+
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.delay
     }
@@ -39,7 +57,7 @@ impl WorkError {
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
     fn from(source: E) -> Self {
-        Self { source: source.into(), permanent: false, delay: None }
+        Self { source: source.into(), permanent: false, delay: None, refused: None }
     }
 }
 

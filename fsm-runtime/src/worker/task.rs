@@ -1,13 +1,17 @@
 //! The task of a worker, and the outcomes with which it ends.
 
-use super::{Attempt, Beside, Checkpointed, CommitBeside, WorkError, checkpoint, signals::Signals};
+use super::{
+    Attempt, Beside, Checkpointed, CommitBeside, FiredEvent, WorkError,
+    checkpoint::{self, CheckpointError},
+    signals::Signals,
+};
 use crate::{
     codec::to_json,
     engine::Engine,
     machine::{DurableState, StoredMachine, convert},
     store::Row,
 };
-use fsm_core::{Accepts, StateMachine, Target};
+use fsm_core::{Accepts, Name, StateMachine, Target};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
@@ -21,11 +25,14 @@ pub struct WorkClaim<M: StoredMachine> {
     attempt: Arc<Attempt>,
     engine: Arc<Engine>,
     context: Box<M::Context>,
+    /// The version of the data that the task has.
+    version: u64,
 }
 
 impl<M: StoredMachine> WorkClaim<M> {
     pub(crate) fn new(attempt: Arc<Attempt>, context: Box<M::Context>, engine: Arc<Engine>) -> Self {
-        Self { attempt, engine, context }
+        let version = attempt.row.version;
+        Self { attempt, engine, context, version }
     }
 
     fn row(&self) -> &Row {
@@ -87,10 +94,47 @@ impl<S: DurableState> RawTask<S> {
         &self.claim.row().key.id
     }
 
-    /// The version of the instance. It does not change while the worker runs; otherwise the worker is cancelled.
+    /// The version of the instance whose data the task has: that of the claim, or of the last [`refresh`](Self::refresh). While the
+    /// worker runs, only internal transitions raise the instance's version; any other change cancels the worker.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.claim.row().version
+        self.claim.version
+    }
+
+    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) reads
+    /// the data then. It is notified of changes by this process at once, and of others by the next scan at the latest.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.claim.attempt.clone().changed(self.claim.version)
+    }
+
+    /// Reads the present data and context of the instance, after internal transitions.
+    ///
+    /// A worker that does not read them ends with an event all the same: the event is then fired on the present data, so its guard
+    /// and its `with` see that, and not the data of the task.
+    ///
+    /// # Errors
+    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
+    /// - when the store cannot be read, or the row does not fit the declared machine. The task keeps its data.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the task keeps its data.
+    pub async fn refresh(&mut self) -> Result<(), WorkError> {
+        let WorkClaim { attempt, engine, .. } = &self.claim;
+        let key = attempt.row.key.clone();
+        let row = engine.asked("get", engine.store.get(key.clone())).await?;
+        let Some(row) = row.filter(|row| attempt.row.is_held_in(row)) else {
+            return Err(WorkError::from(CheckpointError::Superseded { key }));
+        };
+        if row.version > self.claim.version {
+            let (machine, context) = convert::decode::<S::Machine>(&engine.migrations, &row)?;
+            let state = S::from_enum(machine).map_err(|_| CheckpointError::Superseded { key })?;
+            attempt.saw(&row);
+            (self.state, self.claim.context, self.claim.version) = (state, context, row.version);
+        }
+        Ok(())
     }
 
     /// The number of this attempt since the state was entered, from 1. Attempts that ended with their process count.
@@ -193,10 +237,19 @@ impl<S: DurableState> RawTask<S> {
         let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
         convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
-        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
-            .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
-        let (machine, context) = (target.into_enum(), self.claim.context);
-        Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
+        let WorkClaim { engine, context, .. } = &mut self.claim;
+        let fired = engine.clock.scope(|| <S::Machine as Accepts<S, E>>::transition(self.state, event, context));
+        let WorkClaim { context, version, .. } = self.claim;
+        match fired {
+            Ok(target) => {
+                let machine = target.into_enum();
+                Ok(Done::new(End::Fired { machine, context, event: kind, payload, version }))
+            }
+            Err(refused) => {
+                let event = FiredEvent { name: kind.as_str().to_owned(), payload };
+                Err(WorkError::refused(event, format!("a guard refused: {}", refused.reason)))
+            }
+        }
     }
 }
 
@@ -298,7 +351,7 @@ impl<M: StoredMachine> fmt::Debug for Finished<M> {
 
 /// How a worker ended.
 pub(crate) enum End<M: StoredMachine> {
-    Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String },
+    Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String, version: u64 },
     Requeue(Duration),
 }
 

@@ -57,7 +57,7 @@ pub struct Op {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum What {
     Create { into: u8, schema: u32 },
-    Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32 },
+    Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32, internal: bool },
     Override { from: String, into: u8, schema: u32 },
     Wish { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
@@ -109,7 +109,7 @@ impl Op {
                 idempotency_key,
                 origin,
             }),
-            What::Transition { fence, from, event, into, schema } => Change::Transition(Transition {
+            What::Transition { fence, from, event, into, schema, internal } => Change::Transition(Transition {
                 key,
                 incarnation,
                 version,
@@ -118,6 +118,7 @@ impl Op {
                 event: format!("e{event}"),
                 payload: format!("[{into}]"),
                 into: entering(*into, *schema),
+                internal: *internal,
                 cause: if fence.is_some() { Cause::Worker } else { Cause::Caller },
                 idempotency_key,
                 origin,
@@ -292,7 +293,12 @@ impl Seen {
         let Sight { incarnation, version, fence, owner, desired, state, schema } = sight.unwrap_or(unseen);
         // Sometimes by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
-        let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
+        let transition = |fence, from| {
+            // An internal transition stays in the state that was seen.
+            let stays = STATES.iter().position(|state| *state == from).filter(|_| dice % 4 == 3);
+            let into = stays.map_or(into, |state| u8::try_from(state).unwrap_or_default());
+            What::Transition { fence, from, event: dice % 2, into, schema: writes, internal: stays.is_some() }
+        };
         let what = match kind {
             Kind::Create => What::Create { into, schema: 1 },
             Kind::Transition => transition(None, state),

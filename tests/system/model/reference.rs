@@ -114,8 +114,20 @@ impl Model {
     }
 
     fn transition(&mut self, transition: &Transition, now: SystemTime) -> Result<Row, Miss> {
-        let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
-            transition;
+        let Transition {
+            key,
+            incarnation,
+            version,
+            fence,
+            from,
+            event,
+            payload,
+            into,
+            internal,
+            cause,
+            idempotency_key,
+            origin,
+        } = transition;
         if let Some(used) = idempotency_key
             && let Some((first, _)) = self.keys.get(&(key.clone(), *incarnation, used.clone()))
         {
@@ -128,12 +140,17 @@ impl Model {
             return Err(Miss::Moved);
         }
         let owner = row.owner.clone().filter(|_| fence.is_none());
-        let row = with(new_stay(row, into, now), |row| {
+        let (row, kind) = if *internal {
+            (same_stay(row, into, *cause, fence.is_some(), now), HistoryKind::Internal)
+        } else {
+            (new_stay(row, into, now), HistoryKind::Transition)
+        };
+        let row = with(row, |row| {
             row.owner = owner;
             row.context.clone_from(&into.context);
         });
         let event = Some((from.as_str(), event.as_str(), payload.as_str()));
-        self.enter(&row, HistoryKind::Transition, event, *cause, idempotency_key.as_deref(), origin, into, now);
+        self.enter(&row, kind, event, *cause, idempotency_key.as_deref(), origin, into, now);
         Ok(row)
     }
 
@@ -291,7 +308,7 @@ impl Model {
         into: &Entering,
         now: SystemTime,
     ) {
-        if into.remove {
+        if into.remove && kind != HistoryKind::Internal {
             self.rows.remove(&row.key);
         } else {
             self.put(row.clone());
@@ -461,6 +478,23 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
         row.error = None;
         row.desired_at = row.desired.as_ref().map(|_| now);
         row.updated = now;
+    })
+}
+
+/// The row after an internal transition, except for its owner and context.
+fn same_stay(row: Row, into: &Entering, cause: Cause, by_worker: bool, now: SystemTime) -> Row {
+    with(row, |row| {
+        row.state.clone_from(&into.state);
+        row.version += 1;
+        row.schema = into.schema;
+        row.data.clone_from(&into.data);
+        if cause == Cause::Timer {
+            row.timer_at = into.timer.map(|after| now + after);
+        }
+        if by_worker {
+            row.retry_at = into.work.then_some(now);
+            row.attempt = 0;
+        }
     })
 }
 

@@ -123,6 +123,9 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
         same("methods of tasks", &names(module.methods("Task")), &tasks)?;
     }
     same_names(declared, naive, module)?;
+    let enters = declared.states.iter().map(|state| state.enter.then_some("begin"));
+    let graph = module.graph();
+    same("functions on entry", &graph.states.iter().map(|state| state.enter).collect::<Vec<_>>(), &enters.collect())?;
     same_graph(naive, module)
 }
 
@@ -140,7 +143,8 @@ fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result
         same(&arm, &accepts.contains(&arm), &true)?;
     }
     let applied = naive.transitions.iter().map(|on| {
-        let target = if on.guard || on.with { "__step".to_owned() } else { name(on.to[0]).to_string() };
+        let enters = !on.internal && on.to.iter().any(|to| declared.states[*to].enter);
+        let target = if on.guard || on.with || enters { "__step".to_owned() } else { name(on.to[0]).to_string() };
         (name(on.from).to_string(), pascal(on.event), target)
     });
     let found = module.table().map_or_else(|| module.arms(), |table| entries(&table));

@@ -57,6 +57,7 @@ pub(super) fn fire(row: &Row, event: &str, to: &str) -> Transition {
         event: event.into(),
         payload: "null".into(),
         into: entering(to),
+        internal: false,
         cause: Cause::Caller,
         idempotency_key: None,
         origin: Origin::default(),

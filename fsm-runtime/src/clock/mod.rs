@@ -1,4 +1,8 @@
-//! The clock of a runtime, and a manual clock for tests.
+//! The clock of a runtime, a manual clock for tests, and the time of a transition.
+
+mod now;
+
+pub use now::now;
 
 use std::{
     fmt,
