@@ -1,4 +1,4 @@
-//! The reason of a guard that refuses: a text, or an error of the user's.
+//! The reason for which a guard refuses: a text, or an error of the user.
 #![allow(clippy::unused_self, reason = "generated code finds these methods by method lookup")]
 
 use alloc::{

@@ -114,6 +114,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         into: entering(&used),
         internal: false,
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: Some(format!("{used}{used}'")),
         origin,
     };

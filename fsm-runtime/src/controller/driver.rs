@@ -113,10 +113,10 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
         Ok(engine.clock.scope(|| timer(row, whole)).map_or_else(
             |reason| {
-                let Row { key, incarnation, version, .. } = row.clone();
-                Change::Disarm(Disarm { key, incarnation, version, reason })
+                let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
+                Change::Disarm(Disarm { key, incarnation, version, not_before, reason })
             },
-            Change::Transition,
+            |transition| Change::Transition(Transition { not_before: row.timer_at, ..transition }),
         ))
     }
 }
@@ -184,6 +184,7 @@ fn transition<M: StoredMachine>(
         into,
         internal: convert::is_internal::<M>(from, event.as_str()),
         cause,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     })

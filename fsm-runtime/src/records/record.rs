@@ -167,6 +167,7 @@ impl<M: Durable> RecordMeta<M> {
             into,
             internal: convert::is_internal::<M>(from.as_str(), event.as_str()),
             cause: Cause::Caller,
+            not_before: None,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
         });

@@ -74,7 +74,7 @@ pub enum StartError {
     /// these states cannot be found, so their work and timers cannot be scheduled.
     #[error(
         "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows in them cannot \
-         be found; open the file once with `Sqlite::options().state_index(true)` and start",
+         be found; open the store once with `state_index(true)` in its options and start",
         states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
     )]
     CannotArm {

@@ -1,7 +1,10 @@
 //! Changes of instances, and groups of changes.
 
 use super::row::{Key, Row};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 use uuid::Uuid;
 
 /// Changes that are applied all or none.
@@ -178,6 +181,9 @@ pub struct Transition {
     pub internal: bool,
     /// The cause.
     pub cause: Cause,
+    /// The time of the timer that fires it. Before that, by the store's time, it is not applied: the verdict is
+    /// [`TooEarly`](super::Verdict::TooEarly).
+    pub not_before: Option<SystemTime>,
     /// A second transition with the same key returns the first. Looked up before version and state.
     pub idempotency_key: Option<String>,
     /// The origin.
@@ -288,6 +294,8 @@ pub struct Disarm {
     pub incarnation: Uuid,
     /// The version that was read.
     pub version: u64,
+    /// The time of the timer, if its event is refused when it is due. As in [`Transition::not_before`].
+    pub not_before: Option<SystemTime>,
     /// The reason, for the history.
     pub reason: String,
 }

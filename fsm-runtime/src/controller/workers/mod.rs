@@ -232,6 +232,15 @@ impl Workers {
         }
     }
 
+    /// Cancels the workers of visits that are not among those that this process has claimed: another process has taken them over.
+    pub(super) fn cancel_taken_over(&mut self, held: &HashMap<Key, Visit>) {
+        for key in self.running.keys() {
+            if held.get(&key).copied() != self.visit(&key) {
+                self.cancel_outdated(&key);
+            }
+        }
+    }
+
     /// Cancels all workers, whose attempts will be given back: the lease cannot be renewed.
     pub(super) fn cancel_all_without_lease(&mut self) {
         for key in self.running.keys() {
@@ -363,9 +372,8 @@ impl Workers {
 
     async fn give_claims_back(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {
         let release = |row: &Row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into();
-        let Engine { store, clock, .. } = &*self.engine;
         while !rows.is_empty() {
-            let commit = store.commit(rows.iter().map(release).collect(), clock.now());
+            let commit = self.engine.store.commit(rows.iter().map(release).collect(), self.engine.now());
             let verdicts = self.engine.asked("commit", commit).await?;
             // Under the same claim, internal transitions have changed the row.
             rows =

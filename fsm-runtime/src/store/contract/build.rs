@@ -59,6 +59,7 @@ pub(super) fn fire(row: &Row, event: &str, to: &str) -> Transition {
         into: entering(to),
         internal: false,
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod open;
+mod open_error;
 mod options;
 mod presence;
 mod restore;
@@ -12,15 +13,22 @@ mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
-    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
-    StoreFuture, TransactionalSql, Verdict,
+    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
+    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Size,
+    Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use connection::{error, reader_pool::Readers, store_file::StoreFile};
+pub use open_error::{OpenError, RestoreError};
 pub use options::{SqliteOptions, Synchronous};
-use presence::Presence;
+use presence::ProcessFiles;
 use rusqlite::Connection;
-use std::{error::Error, fmt, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    error::Error,
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::broadcast;
 pub use user_sql::{Sql, SqlError, SqlValue};
 use writer::Writer;
@@ -53,7 +61,7 @@ struct Inner {
     writer: Writer,
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
-    presence: Presence,
+    presence: ProcessFiles,
     local_changes: LocalChanges,
 }
 
@@ -258,8 +266,16 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::due(connection, &scope, until, after.as_ref(), limit))
     }
 
-    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
-        self.read(move |connection| sql::read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, now: SystemTime) -> StoreFuture<'_, Vec<Key>> {
+        self.read(move |connection| sql::claimed::orphaned(connection, &scope, after.as_ref(), limit, now))
+    }
+
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Held>> {
+        self.read(move |connection| sql::claimed::held_by(connection, &owner, after.as_ref(), limit))
+    }
+
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>> {
+        self.read(move |connection| sql::claimed::of_machine(connection, &machine, after.as_deref(), limit))
     }
 
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
@@ -278,16 +294,24 @@ impl Store for Sqlite {
         self.read(move |connection| sql::definitions::definition(connection, &machine))
     }
 
-    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.0.writer.foreign_changes()
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.writer.notices()
+    }
+
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
+        self.read(move |connection| sql::read::changed(connection, after, &buckets, limit))
     }
 
     fn local_changes(&self) -> &LocalChanges {
         &self.0.local_changes
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        Box::pin(self.0.writer.write_first(move |connection| sql::leases::renew(connection, &renewals, now)))
+    fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed> {
+        Box::pin(self.0.writer.write_first(move |connection| sql::leases::take(connection, &process, ttl, now)))
+    }
+
+    fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>> {
+        Box::pin(self.0.writer.write_first(move |connection| sql::leases::renew(connection, &renewal, now)))
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
@@ -307,12 +331,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::leases::all(connection, now))
     }
 
-    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.0.presence.announce(owner)
-    }
-
-    fn is_gone(&self, owner: &str) -> bool {
-        self.0.presence.is_gone(owner)
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(&self.0.presence)
     }
 }
 

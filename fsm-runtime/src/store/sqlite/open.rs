@@ -1,13 +1,13 @@
 //! Opening a store: the connections, the tables, the writer thread.
 
 use super::{
-    Inner, Sqlite, SqliteOptions,
+    Inner, OpenError, Sqlite, SqliteOptions,
     connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile},
     options::BUSY_TIMEOUT,
-    presence::Presence,
+    presence::ProcessFiles,
     writer::Writer,
 };
-use crate::store::{LocalChanges, OpenError};
+use crate::store::LocalChanges;
 use rusqlite::Connection;
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ pub(super) fn in_memory() -> Result<Sqlite, OpenError> {
     let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
     schema::prepare(&connection, &file, None)?;
     let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
-    let (presence, local_changes) = (Presence::in_memory(), LocalChanges::new());
+    let (presence, local_changes) = (ProcessFiles::in_memory(), LocalChanges::new());
     Ok(Sqlite(Arc::new(Inner { file, writer, readers: None, presence, local_changes })))
 }
 
@@ -36,7 +36,7 @@ fn file_once(path: &Path, options: &SqliteOptions) -> Result<Sqlite, OpenError> 
         path.canonicalize().map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
     let file = named(path, options);
     let writer = Writer::start(connection, file.clone(), options)?;
-    let presence = Presence::beside(&file);
+    let presence = ProcessFiles::beside(&file);
     let readers = Some(Readers::new(file.clone()));
     Ok(Sqlite(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
 }

@@ -1,11 +1,11 @@
 //! The options for opening a store.
 
-use super::{Sqlite, open};
+use super::{OpenError, Sqlite, open};
 #[cfg(doc)]
 use crate::store::StoreError;
 use crate::{
     clock::{FOREVER, TOO_LONG},
-    store::{MAX_VALUE_BYTES, OpenError},
+    store::MAX_VALUE_BYTES,
 };
 use std::{path::Path, time::Duration};
 

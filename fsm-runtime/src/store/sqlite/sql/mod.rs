@@ -2,6 +2,7 @@
 
 mod cas;
 pub(super) mod change;
+pub(super) mod claimed;
 mod columns;
 mod cursor;
 pub(super) mod definitions;
