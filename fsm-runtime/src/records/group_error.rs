@@ -78,7 +78,7 @@ impl GroupError {
         }
     }
 
-    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    /// Whether the request can succeed when it is repeated from the start: read, decide and fire again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -106,7 +106,7 @@ impl Ending<'_> {
                     return None;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a result is given up: the work will be repeated");
+                    tracing::error!(%error, "a result could not be stored; the work will be repeated");
                     return None;
                 }
             };
