@@ -1,4 +1,4 @@
-//! The reason of a guard that refuses: a text, or an error of the user's.
+//! The reason for which a guard refuses: a text, or an error of the user.
 #![allow(clippy::unused_self, reason = "generated code finds these methods by method lookup")]
 
 use alloc::{
@@ -12,8 +12,8 @@ use core::{error::Error, fmt, hash, marker::PhantomData, panic};
 /// The reason a guard gives for refusing a transition.
 ///
 /// A guard returns `Result<(), R>`. `R` is text (`&'static str`, `String`), any other type with `Into<Reason>`, or an error:
-/// `Error + Send + Sync + 'static`. The text of an error is its `Display`, and [`downcast_ref`](Self::downcast_ref) gives the error
-/// back. Reasons are compared by their text.
+/// `Error + Send + Sync + 'static`. The text of an error is its `Display`, and [`downcast_ref`](Self::downcast_ref) returns the
+/// error. Reasons are compared by their text.
 ///
 /// ```
 /// # use fsm_core::Reason;

@@ -101,8 +101,8 @@ impl<S: DurableState> RawTask<S> {
         self.claim.version
     }
 
-    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) reads
-    /// the data then. It is notified of changes by this process at once, and of others by the next scan at the latest.
+    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) then
+    /// reads the data. Changes by this process are reported at once, and changes by other processes by the next scan at the latest.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -112,15 +112,15 @@ impl<S: DurableState> RawTask<S> {
 
     /// Reads the present data and context of the instance, after internal transitions.
     ///
-    /// A worker that does not read them ends with an event all the same: the event is then fired on the present data, so its guard
-    /// and its `with` see that, and not the data of the task.
+    /// A worker that does not read them can still end with an event: the event is fired on the current data, which its guard and its
+    /// `with` get instead of the data of the task.
     ///
     /// # Errors
-    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
-    /// - when the store cannot be read, or the row does not fit the declared machine. The task keeps its data.
+    /// - if the instance has left the state or was claimed by another worker: return the error with `?`;
+    /// - if the store cannot be read, or the row does not fit the declared machine. The task keeps its data.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the task keeps its data.
+    /// If the future is dropped, the task keeps its data.
     pub async fn refresh(&mut self) -> Result<(), WorkError> {
         let WorkClaim { attempt, engine, .. } = &self.claim;
         let key = attempt.row.key.clone();
