@@ -12,8 +12,8 @@ use core::{error::Error, fmt, hash, marker::PhantomData, panic};
 /// The reason a guard gives for refusing a transition.
 ///
 /// A guard returns `Result<(), R>`. `R` is text (`&'static str`, `String`), any other type with `Into<Reason>`, or an error:
-/// `Error + Send + Sync + 'static`. The text of an error is its `Display`, and [`downcast_ref`](Self::downcast_ref) gives the error
-/// back. Reasons are compared by their text.
+/// `Error + Send + Sync + 'static`. The text of an error is its `Display`, and [`downcast_ref`](Self::downcast_ref) returns the
+/// error. Reasons are compared by their text.
 ///
 /// ```
 /// # use fsm_core::Reason;

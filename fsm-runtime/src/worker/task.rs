@@ -101,9 +101,8 @@ impl<S: DurableState> RawTask<S> {
         self.claim.version
     }
 
-    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) reads
-    /// the data then. Changes by this process are reported at once, and changes by other processes by the next scan at
-    /// the latest.
+    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) then
+    /// reads the data. Changes by this process are reported at once, and changes by other processes by the next scan at the latest.
     ///
     /// # Cancel safety
     /// Has no effects.
