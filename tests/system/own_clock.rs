@@ -180,7 +180,7 @@ async fn world(ahead: Duration, behind: Duration) -> (ManualClock, ManualClock, 
 }
 
 #[tokio::test]
-async fn timers_fire_by_the_stores_clock() {
+async fn l7_timers_fire_by_the_stores_clock() {
     let none = Duration::ZERO;
     for (ahead, behind) in [(10 * SECOND, none), (none, 10 * SECOND), (Duration::from_hours(1), none)] {
         let (server, node, runtime) = world(ahead, behind).await;
@@ -197,7 +197,7 @@ async fn timers_fire_by_the_stores_clock() {
 }
 
 #[tokio::test]
-async fn a_timer_waits_for_a_store_whose_clock_is_slow() {
+async fn l7_a_timer_waits_for_a_store_that_is_behind() {
     let (server, node, runtime) = world(Duration::ZERO, Duration::ZERO).await;
     let gates = runtime.machines::<Gate>();
     gates.create("a", gate::Open).await.unwrap();

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_that_is_not_due_is_too_early_unless_the_row_has_changed() {
+    fn only_the_timer_of_an_unchanged_row_is_too_early() {
         let row = Row::example("M", "S", 3);
         let due = Some(NOW + Duration::from_secs(1));
         let timer = Change::Transition(Transition { not_before: due, ..transition(&row) });

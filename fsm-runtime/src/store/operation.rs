@@ -38,7 +38,7 @@ impl Operation {
 
     /// Of the instance `key`.
     #[must_use]
-    pub fn of(mut self, key: Key) -> Self {
+    pub fn of(mut self, key: &Key) -> Self {
         self.machine = Some(key.machine.to_string());
         self.id = Some(key.id.to_string());
         self

@@ -198,7 +198,7 @@ async fn rows_of_several_ages(store: &Arc<dyn Store>, ids: &[&str]) {
 
 async fn fail(store: &Arc<dyn Store>, row: &Row) -> Row {
     let claimed = committed(store, Change::Claim(claim(row))).await;
-    let failed = Release { retry: Some(Duration::from_secs(60)), error: Some("e".into()), ..release(&claimed) };
+    let failed = Release { retry: Some(Duration::from_mins(1)), error: Some("e".into()), ..release(&claimed) };
     committed(store, Change::Release(failed)).await
 }
 
