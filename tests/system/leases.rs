@@ -217,6 +217,21 @@ async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
 }
 
 #[tokio::test]
+async fn a_lease_shows_node_machines_and_build() {
+    let (_dir, path) = file();
+    let world = World::with(&path, |builder| builder.node("node-1").build_version("1.2.3").max_concurrency(7)).await;
+    let lease = world.runtime.processes().await.unwrap().remove(0);
+    assert_eq!((lease.node.as_str(), lease.build.as_deref(), lease.slots), ("node-1", Some("1.2.3"), 7));
+    assert_eq!((lease.pid, lease.joined, lease.leaving), (std::process::id(), None, false));
+    let machines: Vec<_> = lease.machines.iter().map(|it| (it.machine.as_str(), it.version)).collect();
+    assert_eq!(machines, [("Job", 1)]);
+    let (clock, runtime) = (&world.clock, &world.runtime);
+    clock.advance(Duration::from_secs(5));
+    let joined = Some(clock.clock().now());
+    until("it has joined", async || runtime.processes().await.unwrap()[0].joined == joined).await;
+}
+
+#[tokio::test]
 async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
     let (_dir, path) = file();
     let mut stalled = World::start(&path).await;
@@ -291,6 +306,35 @@ async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
     assert!(cancelled.is_err(), "the lease is renewed, and no other process had the claim");
     call.tell(Do::Finish(1));
     world.jobs.wait_for("a", job::State::Finished, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn l6_what_was_taken_over_in_a_lapse_is_cancelled() {
+    let (_dir, path) = file();
+    // Part of the lease in real time is long enough for any disk.
+    let mut first = World::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
+    for id in ["a", "b"] {
+        first.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+    }
+    let (one, two) = (first.calls.next().await, first.calls.next().await);
+    let (mut lost, mut kept) = if one.id == "a" { (one, two) } else { (two, one) };
+    // As if the store's clock had jumped: the holder does not know that its lease has ended, and another process claims one row.
+    let store = Sqlite::open(&path).await.unwrap();
+    store.end_leases(vec![first.id.clone()], SystemTime::UNIX_EPOCH).await.unwrap();
+    let taken = claim(&path, "a", "7-other").await;
+    assert_eq!((taken.owner.as_deref(), taken.attempt), (Some("7-other"), 2));
+    first.clock.advance(Duration::from_secs(200));
+    lost.cancelled().await;
+    drop(lost);
+    let (runtime, id) = (&first.runtime, &first.id);
+    until("it has a new lease", async || {
+        runtime.processes().await.unwrap().iter().any(|lease| lease.owner == *id && lease.live)
+    })
+    .await;
+    let cancelled = tokio::time::timeout(Duration::ZERO, kept.cancelled()).await;
+    assert!(cancelled.is_err(), "no other process had the claim");
+    kept.tell(Do::Finish(1));
+    first.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
@@ -412,7 +456,7 @@ fn halves() -> [Buckets; 2] {
 }
 
 #[tokio::test]
-async fn buckets_divide_the_work() {
+async fn l8_buckets_divide_the_work() {
     let (_dir, path) = file();
     let [first, second] = halves();
     let mut low = World::with(&path, |builder| builder.buckets(first)).await;
@@ -435,7 +479,7 @@ async fn buckets_divide_the_work() {
 }
 
 #[tokio::test]
-async fn buckets_move_between_running_processes() {
+async fn l8_buckets_move_between_running_processes() {
     let (_dir, path) = file();
     let (here, has_here) = tokio::sync::watch::channel(Buckets::ALL);
     let (there, has_there) = tokio::sync::watch::channel(Buckets::NONE);
@@ -454,6 +498,9 @@ async fn buckets_move_between_running_processes() {
     second.jobs.fire("a", job::event::Cancel).await.unwrap();
     call.cancelled().await;
     drop(call);
+    let jobs = &second.jobs;
+    until("the claim is handed over", async || jobs.row("a").await.unwrap().owner.is_none()).await;
+    second.clock.advance(Duration::from_secs(5));
     let call = second.calls.next().await;
     assert_eq!((call.id.as_str(), call.state), ("a", job::State::Cancelling));
     call.tell(Do::Finish(0));

@@ -159,7 +159,7 @@ pub(crate) async fn follow(
     let mut newest = position.load(Ordering::Relaxed);
     let mut failing = false;
     loop {
-        let noticed = match notices.recv().await {
+        let buckets = match notices.recv().await {
             Ok(Notice { buckets, known_through, .. }) => {
                 newest = newest.max(known_through);
                 buckets
@@ -168,7 +168,7 @@ pub(crate) async fn follow(
             Err(RecvError::Lagged(_)) => Buckets::ALL,
             Err(RecvError::Closed) => return,
         };
-        while let Err(error) = catch_up(&engine, scope.as_ref(), noticed, &mut newest).await {
+        while let Err(error) = catch_up(&engine, scope.as_ref(), buckets, &mut newest).await {
             if !failing {
                 failing = true;
                 tracing::error!(%error, "changes of other processes cannot be read; retrying");
@@ -183,7 +183,7 @@ pub(crate) async fn follow(
 async fn catch_up(
     engine: &Engine,
     scope: Option<&WatchedScope>,
-    noticed: Buckets,
+    buckets: Buckets,
     newest: &mut u64,
 ) -> Result<(), StoreError> {
     // Read before the check for listeners: a later listener reads rows that are at least as new.
@@ -191,9 +191,9 @@ async fn catch_up(
     // A waiting caller may wait for any instance.
     let wanted = match scope.filter(|_| engine.notifier.has_controller()) {
         _ if engine.notifier.has_waiting_callers() => Buckets::ALL,
-        Some(scope) => *scope.buckets.borrow(),
+        Some(scope) => scope.followed(),
         None => Buckets::NONE,
-    } & noticed;
+    } & buckets;
     while !wanted.is_empty() && *newest < now {
         let page = engine.asked("changed", engine.store.changed(*newest, wanted, PAGE)).await?;
         if page.through <= *newest {

@@ -152,7 +152,13 @@ impl<M: Durable> Machines<M> {
     async fn last_transition(&self, key: &Key) -> Result<Option<HistoryEntry>, ReadError> {
         let mut before = u64::MAX;
         loop {
-            let query = HistoryQuery { key: Some(key.clone()), after: before, newest_first: true, limit: PAGE };
+            let query = HistoryQuery {
+                key: Some(key.clone()),
+                by_operators: false,
+                after: before,
+                newest_first: true,
+                limit: PAGE,
+            };
             let page = self.engine.store.history(query).await?;
             let Some(oldest) = page.last() else { return Ok(None) };
             before = oldest.sequence;
@@ -215,7 +221,13 @@ impl Visits {
     /// Reads the entries that were added.
     async fn read<M: Durable>(&mut self, engine: &Engine, key: &Key, state: M::State) -> Result<(), ReadError> {
         loop {
-            let query = HistoryQuery { key: Some(key.clone()), after: self.read, newest_first: false, limit: PAGE };
+            let query = HistoryQuery {
+                key: Some(key.clone()),
+                by_operators: false,
+                after: self.read,
+                newest_first: false,
+                limit: PAGE,
+            };
             let page = engine.store.history(query).await?;
             let Some(last) = page.last() else { return Ok(()) };
             self.read = last.sequence;
@@ -277,6 +289,9 @@ fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option
     graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
+    if let Some(reason) = &row.hold {
+        return Some(format!("its work is held ({reason}); call `unhold`"));
+    }
     Some(match (&row.parked, &row.owner, pause) {
         (Some(reason), _, _) => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
         (None, Some(_), _) => format!("attempt {} is under way", row.attempt),

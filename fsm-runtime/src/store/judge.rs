@@ -65,6 +65,7 @@ fn read_as(change: &Change) -> Option<(Uuid, u64)> {
         Change::Disarm(it) => Some((it.incarnation, it.version)),
         Change::Override(it) => Some((it.incarnation, it.version)),
         Change::SetDesiredState(it) => Some((it.incarnation, it.version)),
+        Change::Hold(it) => Some((it.incarnation, it.version)),
         Change::Purge(it) => Some((it.incarnation, it.version)),
         Change::Rewrite(it) => Some((it.incarnation, it.version)),
     }
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_before_its_time_is_too_early() {
+    fn only_the_timer_of_an_unchanged_row_is_too_early() {
         let row = Row::example("M", "S", 3);
         let due = Some(NOW + Duration::from_secs(1));
         let timer = Change::Transition(Transition { not_before: due, ..transition(&row) });

@@ -55,7 +55,7 @@ macro_rules! store_contract {
             a_worker_ends_with_an_internal_transition
             a_new_state_clears_timer_attempts_and_errors
             a_timer_can_be_disarmed
-            a_timer_is_never_early
+            l7_a_timer_is_never_early
             a_row_is_armed_once
             an_override_enters_a_state_with_actor_and_reason
             a_desired_state_changes_its_own_columns_only
@@ -75,7 +75,7 @@ macro_rules! store_contract {
             a_checkpoint_needs_the_claim
             a_parked_row_is_not_due_and_is_in_the_history
             claimed_rows_are_paged
-            a_lapsed_lease_is_not_renewed
+            l6_a_lapsed_lease_is_not_renewed
             a_lease_describes_its_process
             l1_a_live_lease_keeps_other_owners_from_claiming
             l4_fences_grow_over_removal_and_reuse_of_an_id
@@ -86,6 +86,13 @@ macro_rules! store_contract {
             x14_lists_newest_first_are_the_reverse
             x14_lists_are_restricted_by_an_id_prefix
             x12_a_cursor_of_another_order_is_refused
+            rows_that_back_off_or_are_held_are_listed
+            c20_a_hold_keeps_work_from_being_claimed
+            c20_the_first_and_the_last_failure_are_kept
+            a_desired_state_has_its_actor
+            c20_what_operators_do_is_listed
+            c20_the_log_keeps_purges_and_bulk_actions
+            definitions_are_listed
             x3_an_idempotency_key_applies_once
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
@@ -116,11 +123,29 @@ macro_rules! store_contract {
     };
 }
 
+/// Makes one `#[test]` of each promise of a store that counts by a clock of its own, as one for several machines does.
+///
+/// The argument is as that of [`store_contract!`](crate::store_contract). Such a store passes the promises there when it is opened so
+/// that it counts by the caller's clock, and these as it is used.
+#[macro_export]
+macro_rules! own_clock_contract {
+    ($open:expr) => {
+        $crate::store_contract! { @tests ($open)
+            l7_a_lease_is_answered_with_the_stores_time
+            l7_a_lease_lives_by_the_stores_clock
+            l7_rows_have_the_stores_time
+            l7_a_timer_waits_for_the_stores_clock
+        }
+    };
+}
+
 mod build;
 mod claims;
 mod groups;
 mod keys;
 mod lists;
+mod operators;
+mod own_clock;
 mod pruning;
 mod transitions;
 
@@ -128,6 +153,8 @@ pub use claims::*;
 pub use groups::*;
 pub use keys::*;
 pub use lists::*;
+pub use operators::*;
+pub use own_clock::*;
 pub use pruning::*;
 pub use transitions::*;
 

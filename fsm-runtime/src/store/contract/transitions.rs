@@ -89,6 +89,7 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
         version: held.version,
         seen: None,
         desired: Some("Shut".into()),
+        desired_by: None,
         due: Some(Duration::from_mins(1)),
         note: None,
     };
@@ -106,7 +107,8 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
         Verdict::Conflict { change: 0, current: Some(current) } => assert_eq!(*current, noted),
         other => panic!("{other:?}"),
     }
-    let query = HistoryQuery { key: Some(key("a")), after: u64::MAX, newest_first: true, limit: 1 };
+    let query =
+        HistoryQuery { key: Some(key("a")), by_operators: false, after: u64::MAX, newest_first: true, limit: 1 };
     let entry = store.history(query).await.unwrap().remove(0);
     assert_eq!((entry.kind, entry.version, entry.event.as_deref()), (HistoryKind::Internal, 2, Some("note")));
     assert_eq!((entry.from.as_deref(), entry.to.as_str()), (Some("Opening"), "Opening"));
@@ -188,7 +190,7 @@ pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
 }
 
 /// A timer's change is not applied before the time of the timer.
-pub async fn a_timer_is_never_early(store: &Arc<dyn Store>) {
+pub async fn l7_a_timer_is_never_early(store: &Arc<dyn Store>) {
     let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
     let created = committed(store, Change::Create(create("a", timed))).await;
     let at =
@@ -253,7 +255,8 @@ pub async fn an_override_enters_a_state_with_actor_and_reason(store: &Arc<dyn St
     assert_eq!((row.timer_at, row.retry_at), (Some(later(9)), None));
     let again = verdict(store, vec![Change::Override(moved)]).await;
     assert!(matches!(again, Verdict::Conflict { .. }), "{again:?}");
-    let query = HistoryQuery { key: Some(key("a")), after: u64::MAX, newest_first: true, limit: 1 };
+    let query =
+        HistoryQuery { key: Some(key("a")), by_operators: false, after: u64::MAX, newest_first: true, limit: 1 };
     let entry = store.history(query).await.unwrap().remove(0);
     assert_eq!((entry.kind, entry.cause.as_str(), entry.version), (HistoryKind::Override, "operator", 2));
     assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("because")));
@@ -269,6 +272,7 @@ pub async fn a_desired_state_changes_its_own_columns_only(store: &Arc<dyn Store>
         version: row.version,
         seen: row.desired.clone(),
         desired: desired.map(Into::into),
+        desired_by: None,
         due,
         note: None,
     };
@@ -310,7 +314,8 @@ pub async fn the_context_is_stored_with_each_change(store: &Arc<dyn Store>) {
     let newer = committed(store, Change::Rewrite(rewrite)).await;
     assert_eq!((opened.context.as_deref(), newer.context.as_deref()), (Some("2"), Some("3")));
     assert_eq!(store.get(self::key("a")).await.unwrap().unwrap(), newer);
-    let query = HistoryQuery { key: Some(self::key("a")), after: 0, newest_first: false, limit: 9 };
+    let query =
+        HistoryQuery { key: Some(self::key("a")), by_operators: false, after: 0, newest_first: false, limit: 9 };
     let history = store.history(query).await.unwrap().into_iter().map(|entry| entry.context);
     assert_eq!(history.collect::<Vec<_>>(), [Some("{\"at\":1}".to_owned()), Some("2".to_owned())]);
 }
