@@ -204,7 +204,7 @@ async fn c20_failing_work_is_listed_with_both_errors() {
     let mut world = World::new().await;
     world.running("a").await.tell(Do::Fail("jammed"));
     let first = world.row("a", |row| row.error.is_some()).await;
-    world.clock.advance(HOUR);
+    world.clock.advance(SECOND);
     world.calls.next().await.tell(Do::Fail("rusty"));
     let last = world.row("a", |row| row.error.as_deref() == Some("rusty")).await;
     assert_eq!((last.first_error, last.first_error_at), (Some("jammed".to_owned()), first.error_at));
