@@ -87,7 +87,7 @@ fn paper() -> DeriveInput {
             #[on(approve => Member)]
             #[after("14d", reject)]
             Peer,
-            #[state(in = Board)]
+            #[state(in = Board, enter = notes::begin)]
             #[on(vote => Accepted | Member, with = vote)]
             Member,
             #[state(in = Board)]
@@ -156,6 +156,7 @@ fn inherited_transitions_are_drawn_once() {
         "cancel (overrides Open)",
         "reject (overrides InReview)",
         "reject (after 14d)",
+        "enter / notes::begin",
     ] {
         assert!(drawn.contains(&format!(">{label}<")), "{label} is missing:\n{drawn}");
     }
