@@ -30,3 +30,6 @@ pub mod http {}
 
 #[doc = include_str!("../../docs/sqlite.md")]
 pub mod sqlite {}
+
+#[doc = include_str!("../../docs/comparison.md")]
+pub mod comparison {}

@@ -7,6 +7,8 @@ use crate::model::{Kind, Machine, Origin, Transition};
 
 /// A transition from more states than this is one arrow, from a box that stands for all of them.
 const MAX_SEPARATE: usize = 8;
+/// The same for a transition that is declared on the enum.
+const MAX_SEPARATE_SHARED: usize = 4;
 /// The maximum number of exceptions in such a box, or of an arrow from a superstate.
 const MAX_EXCEPTIONS: usize = 4;
 /// The minimum number of states in a superstate for one arrow to stand for a transition that they do not inherit from it.
@@ -73,7 +75,8 @@ fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
     }
     let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
     let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
-    if sources.len() > MAX_SEPARATE && exceptions.len() <= MAX_EXCEPTIONS {
+    let most = if transition.origin == Origin::Enum { MAX_SEPARATE_SHARED } else { MAX_SEPARATE };
+    if sources.len() > most && exceptions.len() <= MAX_EXCEPTIONS {
         return arrow(Tail::AllExcept(exceptions), returns);
     }
     let stands_for_all = |group: &usize| {

@@ -142,9 +142,10 @@ fn state_shape(state: &State) -> Shape {
         Kind::Work => (Style::Work, " (work)"),
         Kind::End => (Style::End, " (end)"),
     };
+    let enter = state.enter.as_ref().map(|enter| format!("enter / {}", enter.name()));
     Shape {
         parent: None,
-        lines: vec![state.name.clone()],
+        lines: std::iter::once(state.name.clone()).chain(enter).collect(),
         style,
         initial: state.initial,
         link: Some(format!("struct.{}.html", plain(&state.ty))),

@@ -1,9 +1,15 @@
 //! Snapshots of the diagrams of machines with four, seven, nine and thirty states. `FSM_UPDATE=1` rewrites them.
 
+use std::{fs, path::Path};
+
 use quote::quote;
 use syn::{DeriveInput, Item};
 
-use crate::{diagram::diagram, errors::Errors, model, parse};
+use crate::{
+    diagram::{diagram, reading},
+    errors::Errors,
+    model, parse,
+};
 
 pub(super) fn machine(input: DeriveInput) -> model::Machine {
     let mut errors = Errors::default();
@@ -81,7 +87,7 @@ fn paper() -> DeriveInput {
             #[on(approve => Member)]
             #[after("14d", reject)]
             Peer,
-            #[state(in = Board)]
+            #[state(in = Board, enter = notes::begin)]
             #[on(vote => Accepted | Member, with = vote)]
             Member,
             #[state(in = Board)]
@@ -95,6 +101,34 @@ fn paper() -> DeriveInput {
             #[state(end)]
             Cancelled,
         }
+    }
+}
+
+/// The machines from public specifications, by the names of their files.
+fn public() -> Vec<(String, model::Machine)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/system/machines");
+    let files = fs::read_dir(folder).expect("the folder exists").map(|entry| entry.expect("an entry").path());
+    let mut machines = Vec::new();
+    for file in files {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let rust = syn::parse_file(&fs::read_to_string(&file).expect("a file")).expect("it is Rust");
+        let is_machine =
+            |item: &Item| matches!(item, Item::Enum(item) if item.attrs.iter().any(|it| it.path().is_ident("fsm")));
+        for item in rust.items.into_iter().filter(is_machine) {
+            machines.push((name.clone(), machine(syn::parse2(quote!(#item)).expect("it is an enum"))));
+        }
+    }
+    machines
+}
+
+#[test]
+fn the_arrows_of_public_machines_are_read_back() {
+    let machines = public();
+    assert!(machines.len() > 15, "only {} machines were found", machines.len());
+    for (name, machine) in machines {
+        reading::check(&machine).unwrap_or_else(|difference| panic!("{name}: {difference}"));
+        let drawn = diagram(&machine).unwrap_or_else(|| panic!("{name} has no diagram"));
+        assert_eq!(drawn.matches("href=\"event/").count(), reading::labels(&machine), "{name}");
     }
 }
 
@@ -122,6 +156,7 @@ fn inherited_transitions_are_drawn_once() {
         "cancel (overrides Open)",
         "reject (overrides InReview)",
         "reject (after 14d)",
+        "enter / notes::begin",
     ] {
         assert!(drawn.contains(&format!(">{label}<")), "{label} is missing:\n{drawn}");
     }

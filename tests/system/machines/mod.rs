@@ -8,6 +8,8 @@ mod typed;
 
 mod breaker;
 mod cd_player;
+mod ci_job;
+mod ci_pipeline;
 mod dhcp;
 mod document_workflow;
 mod ec2;
