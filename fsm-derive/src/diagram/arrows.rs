@@ -35,10 +35,10 @@ pub(super) fn arrows(machine: &Machine) -> Vec<(Tail, &Transition)> {
 
 fn tail(machine: &Machine, transition: &Transition) -> Tail {
     let from = Tail::State(transition.from);
-    if is_timed(machine, transition) {
+    if is_own_arrow(machine, transition) {
         return from;
     }
-    let same = machine.transitions.iter().filter(|other| same_arrow(transition, other) && !is_timed(machine, other));
+    let same = machine.transitions.iter().filter(|other| same_arrow(transition, other) && !is_own_arrow(machine, other));
     let sources: Vec<_> = same.map(|transition| transition.from).collect();
     let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
     let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
@@ -59,7 +59,13 @@ fn same_arrow(one: &Transition, other: &Transition) -> bool {
     shown(one) == shown(other) && one.to == other.to && one.overrides == other.overrides
 }
 
-/// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.
+/// Whether the state's timer fires this transition.
 pub(super) fn is_timed(machine: &Machine, transition: &Transition) -> bool {
     machine.states[transition.from].timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event)
+}
+
+/// Whether a timer or a wait fires this transition. Its arrow says when, so it is not merged with others.
+fn is_own_arrow(machine: &Machine, transition: &Transition) -> bool {
+    let mut waits = machine.states[transition.from].waits.iter();
+    is_timed(machine, transition) || waits.any(|wait| wait.fires.event == transition.event)
 }

@@ -8,6 +8,7 @@ mod fsm;
 mod on;
 mod state;
 mod syntax;
+mod waits;
 
 use std::collections::HashSet;
 
@@ -19,6 +20,7 @@ pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
+pub(crate) use waits::{Quantity, Wait};
 
 use crate::errors::Errors;
 

@@ -4,8 +4,9 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    FiredEvent,
+    FiredEvent, Wait,
     syntax::{self, SeenOptions},
+    waits,
 };
 use crate::errors::Errors;
 
@@ -23,10 +24,12 @@ pub(crate) struct StateOptions {
     pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
+    /// What it waits for.
+    pub(crate) waits: Vec<Wait>,
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 9] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint"];
+const KNOWN: [&str; 10] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "waits"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -52,6 +55,10 @@ impl StateOptions {
             "exhausted" => {
                 syntax::equals(input, &key, "event")?;
                 self.exhausted = Some(FiredEvent::read(input)?);
+            }
+            "waits" => {
+                self.seen.allow_repeat(option);
+                syntax::inside(input, &key, waits::EXAMPLE, |input| waits::read(input, &mut self.waits, errors))?;
             }
             _ => {
                 syntax::equals(input, &key, "Type")?;

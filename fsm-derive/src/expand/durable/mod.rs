@@ -4,6 +4,7 @@ mod convert;
 mod create;
 mod handle;
 mod record;
+mod waits;
 mod work;
 
 use proc_macro2::{Span, TokenStream};
@@ -67,6 +68,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
     let meta = local("meta");
+    let waits = waits::methods(cx);
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -121,6 +123,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
             #context
             #timers
+            #waits
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn state(variant: &Variant) -> State {
         timer: None,
         exhausted: None,
         checkpoint: None,
+        waits: Vec::new(),
     }
 }
 
