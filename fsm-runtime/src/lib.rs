@@ -108,7 +108,9 @@ pub use error_kind::ErrorKind;
 pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-pub use machine::{DurableState, EventError, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
+pub use machine::{
+    DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState,
+};
 pub use records::{
     AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
     Durable, Group, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,

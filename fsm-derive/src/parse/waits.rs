@@ -93,7 +93,7 @@ fn all(states: &[Ident], missing: &[Ident]) -> String {
 /// The error for a machine that no `in` follows. `Payment::Captured` is the form that a user of enums tries.
 fn missing_states(shown: &str, machine: &Path) -> syn::Error {
     let mut owner = machine.clone();
-    let state = owner.segments.pop().map(|state| state.into_value().ident);
+    let state = owner.segments.pop().map(|state| state.ident);
     let begins_large = |ident: &Ident| ident.to_string().starts_with(char::is_uppercase);
     let message = match (state, owner.segments.last()) {
         (Some(state), Some(last)) if begins_large(&last.ident) => {

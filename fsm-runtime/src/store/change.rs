@@ -116,6 +116,8 @@ pub enum Cause {
     Operator,
     /// Convergence toward a desired state.
     Converge,
+    /// Instances that the state waits for.
+    Wait,
 }
 
 impl Cause {
@@ -128,6 +130,7 @@ impl Cause {
             Self::Timer => "timer",
             Self::Operator => "operator",
             Self::Converge => "converge",
+            Self::Wait => "wait",
         }
     }
 }
