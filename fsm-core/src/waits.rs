@@ -90,7 +90,10 @@ impl Graph {
     }
 
     /// What fires this transition, apart from callers: the waits of its state that have its event.
-    pub(crate) fn waits_of<'t>(&self, transition: &'t TransitionInfo) -> impl Iterator<Item = &'static WaitInfo> + use<'t> {
+    pub(crate) fn waits_of<'t>(
+        &self,
+        transition: &'t TransitionInfo,
+    ) -> impl Iterator<Item = &'static WaitInfo> + use<'t> {
         let waits = self.state(transition.from).map_or(&[][..], |state: &StateInfo| state.waits);
         waits.iter().filter(|wait| wait.event == transition.event)
     }

@@ -109,7 +109,8 @@ pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
 pub use machine::{
-    DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState,
+    DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine,
+    WorkState,
 };
 pub use records::{
     AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,

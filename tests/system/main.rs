@@ -17,6 +17,7 @@ mod hostile;
 mod job;
 mod leases;
 mod lists;
+mod machine_waits;
 mod machines;
 mod metrics;
 mod model;

@@ -38,7 +38,8 @@ fn tail(machine: &Machine, transition: &Transition) -> Tail {
     if is_own_arrow(machine, transition) {
         return from;
     }
-    let same = machine.transitions.iter().filter(|other| same_arrow(transition, other) && !is_own_arrow(machine, other));
+    let same =
+        machine.transitions.iter().filter(|other| same_arrow(transition, other) && !is_own_arrow(machine, other));
     let sources: Vec<_> = same.map(|transition| transition.from).collect();
     let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
     let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();

@@ -124,11 +124,16 @@ fn subject(input: ParseStream<'_>) -> syn::Result<(Quantity, Member, String)> {
         "any" => Quantity::Any,
         "at_least" => at_least(&content, &word)?,
         _ => {
-            let message = format!("unknown quantity `{name}`: expected `all(field)`, `any(field)` or `at_least(2, field)`");
+            let message =
+                format!("unknown quantity `{name}`: expected `all(field)`, `any(field)` or `at_least(2, field)`");
             return Err(syn::Error::new(word.span(), message));
         }
     };
-    let example = if matches!(quantity, Quantity::AtLeast(_)) { "at_least(2, field)".to_owned() } else { format!("{name}(field)") };
+    let example = if matches!(quantity, Quantity::AtLeast(_)) {
+        "at_least(2, field)".to_owned()
+    } else {
+        format!("{name}(field)")
+    };
     let one_field = || syn::Error::new(word.span(), format!("expected one field: `{example}`"));
     let field = member(&content).map_err(|_| one_field())?;
     if !content.is_empty() {

@@ -1,12 +1,13 @@
 //! Discovery of work: the periodic scan for due rows, and the history that other processes write.
 
-use super::lease::peers;
+use super::{lease::peers, waits};
 use crate::{
     clock::FOREVER,
     engine::{Engine, background::BackgroundTasks},
     store::{ChangeListener as _, Due, HistoryQuery, Key, Scope, StoreError},
     supervisor::Supervisor,
 };
+use fsm_core::Graph;
 use std::{
     sync::{
         Arc,
@@ -28,12 +29,13 @@ const PAGE: usize = 500;
 /// The pause before the history is read again after an error.
 const RETRY_READ: Duration = Duration::from_secs(1);
 
-/// Starts the scan, and the watch over other processes. They stop when the returned supervisor does.
+/// Starts the scan, the watch over other processes, and the scan of the `waiting` machines. They stop when the returned supervisor does.
 pub(super) async fn start(
     engine: &Arc<Engine>,
     me: String,
     interval: Duration,
     scope: Scope,
+    waiting: Vec<&'static Graph>,
     found: mpsc::Sender<Vec<Due>>,
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
@@ -43,8 +45,14 @@ pub(super) async fn start(
         let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
         move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
     };
-    let parts = BackgroundTasks::new(&engine.clock, &engine.health);
+    let mut parts = BackgroundTasks::new(&engine.clock, &engine.health);
     let engine = engine.clone();
+    if !waiting.is_empty() {
+        let (engine, scope, found) = (engine.clone(), scope.clone(), found.clone());
+        parts = parts.with(waits::WAITS, move |_| {
+            waits::rescan(engine.clone(), waiting.clone(), scope.clone(), interval, found.clone())
+        });
+    }
     let scan = move |_| scan(engine.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
     let started = parts.with(SCAN, scan).with(PEERS, watch).start().await;
     started.inspect_err(|error| tracing::error!(%error, "the scan for due work could not be started")).ok()

@@ -10,6 +10,8 @@
 //!   │       │       │
 //!   │     decide    │   row + worker -> action (pure)
 //!   │       │       │
+//!   │     check     │   what its state waits for, if anything (`waits/`)
+//!   │       │       │
 //!   │      act      │   claim, start or cancel a worker, fire a timer, converge, release
 //!   │       │       │
 //!   │     result    │   of the step, or of the worker
@@ -27,7 +29,8 @@ use super::{
     lease::{LeaseChange, LeaseKeeper, timeline::LeaseTimeline},
     queue::WorkQueue,
     shutdown::{HowStopped, Shutdown, StoppedWorker},
-    step::{self, StepResult},
+    step::{self, Look, StepResult},
+    waits::{self, WaitIndex, Watched},
     workers::{
         Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, status::WorkerRegistry,
     },
@@ -40,8 +43,9 @@ use crate::{
     store::{Attempts, Change, Claim, Due, Key, Release, Renewal, Row, Scope},
     worker::WorkError,
 };
+use fsm_core::Graph;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     ops::RangeInclusive,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -66,6 +70,12 @@ pub(super) struct EventLoop {
     shards: RangeInclusive<u16>,
     /// The unreadable rows that were logged, each version once.
     unreadable: HashSet<(Key, u64)>,
+    /// The instances that wait for others.
+    waits: WaitIndex,
+    /// The graphs of the registered machines that wait.
+    waiting_machines: Vec<&'static Graph>,
+    /// The graphs of the machines that these wait for, by name.
+    awaited_machines: Arc<HashMap<&'static str, &'static Graph>>,
 }
 
 impl EventLoop {
@@ -77,7 +87,11 @@ impl EventLoop {
         renewed: watch::Receiver<Duration>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
+        let graphs = drivers.values().flat_map(|driver| driver.graphs());
         Self {
+            waits: WaitIndex::default(),
+            waiting_machines: drivers.values().map(|driver| driver.graph()).filter(|graph| graph.has_waits()).collect(),
+            awaited_machines: Arc::new(graphs.map(|graph| (graph.machine, graph)).collect()),
             queue: WorkQueue::new(engine.clock.clone()),
             lease: LeaseKeeper::new(engine.clone(), me, renewed, settings.limits.grace_period),
             poll_interval: settings.poll_interval,
@@ -92,9 +106,10 @@ impl EventLoop {
     pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: Scope) {
         let (found, mut due) = mpsc::channel(2);
         let me = self.lease.owner().to_owned();
+        let waiting = self.waiting_machines.clone();
         // It reads the store, which may not answer.
         let discovery = tokio::select! {
-            discovery = discovery::start(&self.engine, me, self.poll_interval, scope, found) => discovery,
+            discovery = discovery::start(&self.engine, me, self.poll_interval, scope, waiting, found) => discovery,
             () = halt.cancelled() => return,
         };
         let engine = self.engine.clone();
@@ -107,7 +122,7 @@ impl EventLoop {
                 () = halt.cancelled() => break,
                 Some(ended) = self.workers.next_ended() => self.on_worker_ended(ended),
                 Some((key, result)) = self.queue.next_ended() => self.on_step_ended(key, result),
-                keys = engine.notifier.next() => keys.into_iter().for_each(|key| self.notify(key)),
+                keys = engine.notifier.next() => keys.into_iter().for_each(|key| self.changed(key)),
                 Some(page) = due.recv(), if self.queue.accepts_found() => self.on_found(page),
                 event = self.lease.next_event() => {
                     let change = self.lease.on_event(event);
@@ -219,6 +234,16 @@ impl EventLoop {
         }
     }
 
+    /// Schedules looks at an instance that has changed, and at those that wait for it.
+    fn changed(&mut self, key: Key) {
+        self.notify_waiters(&key);
+        self.notify(key);
+    }
+
+    fn notify_waiters(&mut self, key: &Key) {
+        self.waits.waiters(key).for_each(|waiter| self.queue.notify(waiter.clone()));
+    }
+
     /// Schedules a look at `key` now, if its machine is registered.
     fn notify(&mut self, key: Key) {
         if self.workers.driver(&key).is_some() {
@@ -244,17 +269,19 @@ impl EventLoop {
     fn begin_looks(&mut self) {
         while let Some(key) = self.queue.pop() {
             let Some(driver) = self.workers.driver(&key) else { continue };
-            let (engine, graph, me) = (self.engine.clone(), driver.graph(), self.lease.owner().to_owned());
+            let (engine, driver, me) = (self.engine.clone(), driver.clone(), self.lease.owner().to_owned());
             let (running, shards, looked_at) = (self.workers.visit(&key), self.shards.clone(), key.clone());
             self.queue.start(key, async move {
-                StepResult::Looked(step::look(&engine, graph, &me, shards, looked_at, running).await)
+                StepResult::Looked(step::look(&engine, &*driver, &me, shards, looked_at, running).await)
             });
         }
     }
 
     fn on_step_ended(&mut self, key: Key, result: Result<StepResult, JoinError>) {
         match result {
-            Ok(StepResult::Looked(Ok((action, row)))) => self.act(&key, action, row),
+            Ok(StepResult::Looked(Ok(look))) => self.on_looked(&key, look),
+            Ok(StepResult::Checked(Ok(waits::Checked::Unchanged(action, row)))) => self.act(&key, action, Some(row)),
+            Ok(StepResult::Checked(Ok(waits::Checked::Stored))) => self.queue.notify(key),
             Ok(StepResult::Claimed(timeline, Ok(row))) => self.on_claimed(key, timeline, row),
             Ok(StepResult::Unreadable(row, error)) => {
                 self.workers.free_slot(&key, &mut self.queue);
@@ -263,9 +290,15 @@ impl EventLoop {
                     log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left as it is");
                 }
             }
-            Ok(StepResult::Stored(Ok(()))) => self.queue.notify(key),
+            Ok(StepResult::Stored(Ok(()))) => {
+                self.notify_waiters(&key);
+                self.queue.notify(key);
+            }
             Ok(
-                StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
+                StepResult::Looked(Err(error))
+                | StepResult::Checked(Err(error))
+                | StepResult::Claimed(_, Err(error))
+                | StepResult::Stored(Err(error)),
             ) => {
                 // The scan logs once that the store is unavailable.
                 log_key!(debug, key, %error, "the store failed; the instance is looked at again");
@@ -279,6 +312,36 @@ impl EventLoop {
                 self.queue.notify_after(key, self.poll_interval);
             }
         }
+    }
+
+    /// Checks what the instance waits for, or acts at once where it waits for nothing.
+    fn on_looked(&mut self, key: &Key, look: Look) {
+        match (look.row, look.waits) {
+            (Some(row), Some(Ok(waits))) => self.check_waits(key, look.action, Watched { row, waits }),
+            (Some(row), Some(Err(error))) => {
+                if self.unreadable.insert((key.clone(), row.version)) {
+                    let error = unnamed(&row.key, &row.state, &error);
+                    log_row!(error, row, %error, "the instance waits, but its row cannot be decoded; it is left as it is");
+                }
+                self.act(key, look.action, Some(row));
+            }
+            (row, _) => {
+                self.waits.forget(key);
+                self.act(key, look.action, row);
+            }
+        }
+    }
+
+    fn check_waits(&mut self, key: &Key, mut action: Action, watched: Watched) {
+        let Some(driver) = self.workers.driver(key).cloned() else { return };
+        // Before the other instances are read, so that no change of them is missed.
+        self.waits.watch(&watched.row, &watched.waits);
+        if action == Action::CancelWorker {
+            self.act(key, action, None);
+            action = Action::Rest;
+        }
+        let (engine, graphs) = (self.engine.clone(), self.awaited_machines.clone());
+        self.queue.start(key.clone(), waits::check(engine, driver, graphs, action, watched));
     }
 
     fn act(&mut self, key: &Key, action: Action, row: Option<Box<Row>>) {
@@ -359,6 +422,8 @@ impl EventLoop {
     fn on_worker_ended(&mut self, ended: EndedWorker) {
         let WorkerEnd { attempt, next, outcome } = self.workers.on_ended(ended, &mut self.queue);
         let row = &attempt.row;
+        // The worker's own commit does not notify this loop.
+        self.notify_waiters(&row.key);
         match next {
             AfterWorker::StoreFailure(error) => self.store_failure(row.clone(), error),
             AfterWorker::GiveBack => {
@@ -377,6 +442,9 @@ impl EventLoop {
     fn follow_up(&mut self, row: &Row, running: Option<Visit>) {
         let Some(driver) = self.workers.driver(&row.key) else { return };
         let row = &older::present(&self.engine.migrations, driver.graph(), row.clone());
+        if self.waits.is_new(driver.graph(), row) {
+            return self.queue.notify(row.key.clone());
+        }
         // The owner is this process, or there is none.
         match decide(row, step::kind(driver.graph(), row), running, false, self.engine.clock.now()) {
             Action::Rest => {}

@@ -14,6 +14,7 @@ mod lifecycle;
 mod queue;
 mod shutdown;
 mod step;
+mod waits;
 mod workers;
 
 pub(crate) use crate::worker::Limits;
@@ -22,6 +23,7 @@ pub(crate) use driver::{Driver, Machine};
 pub use idle::IdleError;
 pub(crate) use idle::until_idle;
 pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
+pub(crate) use waits::publish_waiting;
 pub(crate) use workers::{Drivers, policy::Policies};
 pub use workers::{
     policy::Policy,

@@ -4,7 +4,7 @@ use super::{Inner, Runtime, StartError};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::{Clock, FOREVER, TOO_LONG},
-    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
+    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow, publish_waiting},
     engine::{
         Engine,
         background::{BackgroundTasks, HealthRegistry},
@@ -20,7 +20,7 @@ use crate::{
     sync::Mutex,
     worker::WorkedBy,
 };
-use fsm_core::{Graph, Name, StateMachine};
+use fsm_core::{Graph, Graphs, Name, StateMachine};
 use std::{
     error::Error,
     fmt,
@@ -45,6 +45,7 @@ pub struct Builder {
     migrations: Migrations,
     retention: Retention,
     tolerant: bool,
+    allow_wait_cycles: bool,
     /// The first setting that is not valid, for `start` to return.
     wrong: Option<StartError>,
 }
@@ -59,6 +60,7 @@ impl Builder {
             migrations: Migrations::default(),
             retention: Retention::default(),
             tolerant: false,
+            allow_wait_cycles: false,
             wrong: None,
         }
     }
@@ -208,6 +210,15 @@ impl Builder {
         self
     }
 
+    /// Starts even if states of the registered machines can wait for each other for ever, as [`Graphs::wait_cycles`] finds them: for
+    /// machines whose instances wait for others of their own kind without ever waiting for themselves, as the tasks of a tree do.
+    ///
+    /// A state with a timer does not wait for ever, and needs no permission.
+    pub fn allow_wait_cycles(mut self) -> Self {
+        self.allow_wait_cycles = true;
+        self
+    }
+
     fn check(&mut self, setting: &'static str, right: bool, why: &'static str) {
         if !right {
             self.wrong.get_or_insert(StartError::Setting { setting, why });
@@ -222,9 +233,14 @@ impl Builder {
     /// # Cancel safety
     /// If the future is dropped before it is ready, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self { store, clock, settings, drivers, migrations, retention, tolerant, wrong } = self;
+        let Self { store, clock, settings, drivers, migrations, retention, tolerant, allow_wait_cycles, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
+        }
+        let program = program(&drivers);
+        let cycles = program.wait_cycles();
+        if !(allow_wait_cycles || cycles.is_empty()) {
+            return Err(StartError::WaitCycles { cycles });
         }
         if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
             let why = "its machine is not registered with `Builder::machine`";
@@ -266,6 +282,9 @@ impl Builder {
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();
+            for driver in drivers.values() {
+                publish_waiting(&engine, driver.graph(), &settings.shards).await?;
+            }
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.announce(&owner)?;
@@ -274,7 +293,7 @@ impl Builder {
         };
         let scope = controller.as_ref().map(Controller::scope);
         let beside = beside(&engine, foreign, newest, retention, &graphs, scope).await?;
-        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
+        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, _beside: beside })))
     }
 }
 
@@ -285,6 +304,13 @@ impl fmt::Debug for Builder {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// The machines and those that they wait for, ordered by name.
+fn program(drivers: &Drivers) -> Graphs {
+    let mut graphs: Vec<&'static Graph> = drivers.values().flat_map(|driver| driver.graphs()).collect();
+    graphs.sort_by_key(|graph| graph.machine);
+    Graphs::new(graphs)
 }
 
 /// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.
