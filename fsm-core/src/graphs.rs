@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::{
     dot::{Escaped, Quoted},
-    graph::{Graph, StateInfo, StateKind},
+    graph::{Graph, StateInfo, StateKind, TransitionInfo},
     mermaid::{plain, text},
     waits::WaitInfo,
 };
@@ -74,10 +74,11 @@ impl Graphs {
 
     /// The cycles of states that can wait for each other for ever, each once.
     ///
-    /// A state is part of a cycle if it waits for states which an instance of the other machine reaches only after a state that waits,
-    /// too, and so on back to the first. A state with a timer does not wait for ever and is never part of one. Whether instances really
-    /// wait for each other depends on the ids that they hold: a machine whose instances wait for others of their own kind, as in a tree,
-    /// is a cycle here, and is none as long as no instance is below itself.
+    /// A state is part of a cycle if it waits for states which an instance of the other machine reaches only when a wait of its own ends,
+    /// and so on back to the first. A state with a timer does not wait for ever and is never part of one; nor is a state from which
+    /// another event leads to where it is awaited. Whether instances really wait for each other depends on the ids that they hold: a
+    /// machine whose instances wait for others of their own kind, as in a tree, is a cycle here, and is none as long as no instance is
+    /// below itself.
     #[must_use]
     pub fn wait_cycles(&self) -> Vec<WaitCycle> {
         let nodes: Vec<(&Graph, &'static StateInfo)> = self
@@ -90,7 +91,7 @@ impl Graphs {
             .iter()
             .map(|(_, waiting)| {
                 let held_up = |(graph, state): &(&Graph, &StateInfo)| {
-                    waiting.waits.iter().any(|wait| wait.machine == graph.machine && is_before(graph, state, wait))
+                    waiting.waits.iter().any(|wait| wait.machine == graph.machine && holds_up(graph, state, wait))
                 };
                 (0..nodes.len()).filter(|other| held_up(&nodes[*other])).collect()
             })
@@ -226,10 +227,19 @@ fn quantity(wait: &WaitInfo) -> String {
     text.split_once(':').map_or(text.clone(), |(quantity, _)| quantity.into())
 }
 
-/// Whether an instance that stays in `state` holds up `wait`: it is in none of the awaited states yet and can reach one.
-fn is_before(graph: &Graph, state: &StateInfo, wait: &WaitInfo) -> bool {
-    !wait.states.contains(&state.name)
-        && graph.reachable(state.name).iter().any(|reached| wait.states.contains(&reached.name))
+/// Whether an instance in `state` keeps `wait` waiting until its own wait ends: it gets to the awaited states by the events of its waits
+/// alone.
+fn holds_up(graph: &Graph, state: &StateInfo, wait: &WaitInfo) -> bool {
+    let awaited = |name: &&str| wait.states.contains(name);
+    if awaited(&state.name) {
+        return false;
+    }
+    let leads = |transition: &&'static TransitionInfo| {
+        let mut ahead = transition.to.iter().map(|to| (*to, graph.reachable(to)));
+        ahead.any(|(to, later)| awaited(&to) || later.iter().any(|state| awaited(&state.name)))
+    };
+    let mut ahead = graph.transitions_from(state.name).filter(leads).peekable();
+    ahead.peek().is_some() && ahead.all(|transition| state.waits.iter().any(|wait| wait.event == transition.event))
 }
 
 /// The transitions, one for each pair of states, with the names of their events.
@@ -289,7 +299,7 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{TimerInfo, TransitionInfo};
+    use crate::graph::TimerInfo;
     use alloc::string::ToString as _;
     use core::time::Duration;
 
@@ -374,6 +384,11 @@ mod tests {
     const TIMER: TimerInfo = TimerInfo::new(Duration::from_secs(1), "free");
     const TIMED_STATES: [StateInfo; 2] = [C.states[0].with_timer(TIMER), C.states[1]];
     const TIMED: Graph = held("C", &TIMED_STATES);
+    /// A caller can move it to where it is awaited.
+    const BY_CALLERS: Graph = C.with_transitions(&[
+        TransitionInfo::new("Held", "free", &["Free"]),
+        TransitionInfo::new("Held", "release", &["Free"]),
+    ]);
     const TREE: Graph = held("A", &[state(&[WaitInfo::new("a", "A", &["Free"], "free")]), StateInfo::new("Free")]);
 
     fn cycles<const N: usize>(graphs: [&Graph; N]) -> Vec<String> {
@@ -384,7 +399,7 @@ mod tests {
     fn states_that_wait_for_each_other_are_found() {
         assert_eq!(cycles([&A, &B, &C]), ["`A` in `Held` → `B` in `Held` → `C` in `Held` → `A` in `Held`"]);
         assert_eq!(cycles([&TREE]), ["`A` in `Held` → `A` in `Held`"]);
-        for graphs in [[&A, &B, &LATER], [&A, &B, &TIMED], [&A, &B, &ORDER]] {
+        for graphs in [[&A, &B, &LATER], [&A, &B, &TIMED], [&A, &B, &BY_CALLERS], [&A, &B, &ORDER]] {
             assert_eq!(cycles(graphs), [""; 0]);
         }
     }

@@ -15,9 +15,11 @@ pub(super) fn all<'m>(cx: &Cx<'m>) -> impl Iterator<Item = (usize, usize, &'m Wa
     states.flat_map(|(state, it)| it.waits.iter().enumerate().map(move |(place, wait)| (state, place, wait)))
 }
 
-/// The alias of the awaited machine.
+/// The alias of the awaited machine, at the user's tokens.
 pub(super) fn machine(cx: &Cx<'_>, state: usize, place: usize) -> Ident {
-    name(cx, "machine", state, place)
+    let mut name = name(cx, "machine", state, place);
+    name.set_span(cx.machine.states[state].waits[place].machine.span());
+    name
 }
 
 /// The constant with the stored names of the awaited states.

@@ -37,7 +37,7 @@ pub(crate) enum Quantity {
 /// Reads the content of `waits(…)`.
 pub(super) fn read(input: ParseStream<'_>, waits: &mut Vec<Wait>, errors: &mut Errors) -> syn::Result<()> {
     if input.is_empty() {
-        return Err(input.error(format!("missing wait: expected `waits({EXAMPLE})`")));
+        return Err(syn::Error::new(input.span(), format!("nothing to wait for: expected `waits({EXAMPLE})`")));
     }
     syntax::items(input, errors, |input, _| wait(input).map(|wait| waits.push(wait)))
 }

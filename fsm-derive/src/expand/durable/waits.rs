@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use super::super::waits;
 use crate::{
     model::{Member, State, Wait},
-    normalize::Cx,
+    normalize::{Cx, respan},
     parse::Quantity,
 };
 
@@ -27,7 +27,8 @@ pub(super) fn methods(cx: &Cx<'_>) -> Option<TokenStream> {
     });
     let graphs = waits::all(cx).map(|(state, place, wait)| {
         let (machine, span) = (waits::machine(cx, state, place), wait.machine.span());
-        quote_spanned!(span=> <__user_code::#machine as #runtime::StoredMachine>::collect_graphs(__graphs);)
+        let machine = respan(quote!(__user_code::#machine), span);
+        quote_spanned!(span=> <#machine as #runtime::StoredMachine>::collect_graphs(__graphs);)
     });
     Some(quote! {
         fn awaited_ids(&self) -> ::std::vec::Vec<::std::vec::Vec<::std::string::String>> {
