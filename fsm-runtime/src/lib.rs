@@ -63,6 +63,12 @@
 //! - **One worker for each instance.** If an instance leaves its state while a worker runs, the runtime cancels the worker and
 //!   waits for its end before the next worker starts.
 //!
+//! # Waits
+//!
+//! A state can wait for instances of other machines, `#[state(waits(payment: Payment in Captured => paid))]`: the runtime fires the event
+//! once they are there, in whichever process that happens. [`InstanceId`] is the type of the field; [`Runtime::graphs`] draws which machine
+//! waits for which.
+//!
 //! # Errors
 //!
 //! Each error has a [kind](ErrorKind) and `is_retryable()`, so a service can map errors to a status in one place.
