@@ -286,7 +286,8 @@ impl Ids {
         if let Some(id) = self.0.get(&name) {
             return id.clone();
         }
-        let joined = if state.is_empty() { String::from(machine) } else { format!("{machine}_{state}") };
+        // Never a word of the language, such as `end`.
+        let joined = if state.is_empty() { format!("{machine}_machine") } else { format!("{machine}_{state}") };
         let mut id: String = plain(&joined).into_owned();
         while self.0.values().any(|taken| *taken == id) {
             id.push('_');
@@ -324,13 +325,13 @@ mod tests {
     #[test]
     fn all_machines_are_in_one_flowchart() {
         let expected = r#"flowchart LR
-    subgraph Order ["Order"]
+    subgraph Order_machine ["Order"]
         Order_Waiting("Waiting")
         Order_Done("Done")
         Order__((" ")) --> Order_Waiting
         Order_Waiting -- "paid" --> Order_Done
     end
-    subgraph Payment ["Payment"]
+    subgraph Payment_machine ["Payment"]
         Payment_Open("Open")
         Payment_Captured(["Captured"])
         Payment__((" ")) --> Payment_Open

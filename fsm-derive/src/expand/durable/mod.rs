@@ -63,12 +63,11 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
         }
     };
-    let context = codec(cx);
+    let further = [codec(cx), waits::methods(cx)];
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
     let meta = local("meta");
-    let waits = waits::methods(cx);
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -121,9 +120,8 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn decode_event(kind: EventKind, #payload: &str) -> ::core::result::Result<Event, #codec_error> {
                 #decode_event
             }
-            #context
+            #(#further)*
             #timers
-            #waits
         }
     }
 }

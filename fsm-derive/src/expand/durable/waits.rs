@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The methods of `StoredMachine`; nothing for a machine without waits, which has the trait's own.
-pub(super) fn methods(cx: &Cx<'_>) -> Option<TokenStream> {
+pub(super) fn methods(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, core, .. } = cx;
     let states = &cx.machine.states;
     let waiting: Vec<_> = states.iter().filter(|state| !state.waits.is_empty()).collect();
     if waiting.is_empty() {
-        return None;
+        return TokenStream::new();
     }
     let ids = waiting.iter().map(|state| ids(cx, state));
     let otherwise = (waiting.len() < states.len()).then(|| quote!(_ => ::std::vec::Vec::new(),));
@@ -30,7 +30,7 @@ pub(super) fn methods(cx: &Cx<'_>) -> Option<TokenStream> {
         let machine = respan(quote!(__user_code::#machine), span);
         quote_spanned!(span=> <#machine as #runtime::StoredMachine>::collect_graphs(__graphs);)
     });
-    Some(quote! {
+    quote! {
         fn awaited_ids(&self) -> ::std::vec::Vec<::std::vec::Vec<::std::string::String>> {
             match self {
                 #(#ids)*
@@ -46,7 +46,7 @@ pub(super) fn methods(cx: &Cx<'_>) -> Option<TokenStream> {
         fn awaited_graphs(__graphs: &mut ::std::vec::Vec<&'static #core::Graph>) {
             #(#graphs)*
         }
-    })
+    }
 }
 
 /// The arm of a state, with the ids of each of its waits.

@@ -87,7 +87,7 @@ fn counts(info: &WaitInfo, awaited: &Awaited, passed: bool) -> bool {
         Now::Missing => info.missing,
         Now::Unknown => false,
     };
-    now || passed && awaited.passed.iter().any(|state| listed(state))
+    now || passed && awaited.passed.iter().any(listed)
 }
 
 /// Whether transitions can lead to where the instance counts.
@@ -234,10 +234,10 @@ mod tests {
     }
 
     fn now() -> impl Strategy<Value = Now> {
-        let states = ["Running", "Passed", "Failed", "Archived"];
+        const STATES: &[&str] = &["Running", "Passed", "Failed", "Archived"];
         prop_oneof![
-            6 => proptest::sample::select(&states[..]).prop_map(Now::In),
-            1 => proptest::sample::select(&states[..]).prop_map(Now::RemovedIn),
+            6 => proptest::sample::select(STATES).prop_map(Now::In),
+            1 => proptest::sample::select(STATES).prop_map(Now::RemovedIn),
             1 => Just(Now::Missing),
             1 => Just(Now::Unknown),
         ]
