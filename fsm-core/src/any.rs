@@ -3,10 +3,11 @@
 use alloc::boxed::Box;
 use core::{error::Error, fmt};
 
-use crate::error::{ApplyError, Reason, list};
+use crate::error::{ApplyError, list};
 use crate::explain::WhyNot;
 use crate::machine::{StateMachine, StateOf};
 use crate::names::Name;
+use crate::reason::Reason;
 
 type State<A> = <<A as AnyMachine>::Machine as StateMachine>::State;
 type EventKind<A> = <<A as AnyMachine>::Machine as StateMachine>::EventKind;
@@ -16,7 +17,7 @@ type Context<A> = <<A as AnyMachine>::Machine as StateMachine>::Context;
 /// A machine in any state, with its context: the generated `Any`, for code that is generic over machines.
 ///
 /// The derive implements it. `Any` also has [`state`](Self::state), [`accepts`](Self::accepts), [`can`](Self::can),
-/// [`why_not`](Self::why_not), [`check`](Self::check) and [`apply`](Self::apply) as inherent methods.
+/// [`why_not`](Self::why_not), [`would_accept`](Self::would_accept) and [`apply`](Self::apply) as inherent methods.
 ///
 /// ```
 /// use fsm_core::{AnyMachine, StateMachine};
@@ -80,7 +81,7 @@ pub trait AnyMachine: Sized {
     ///
     /// # Errors
     /// If the state does not declare the event, or if the guard refuses it.
-    fn check(&self, event: &Event<Self>) -> Result<(), Refusal<Self::Machine>> {
+    fn would_accept(&self, event: &Event<Self>) -> Result<(), Refusal<Self::Machine>> {
         let (state, kind) = (self.state(), Self::Machine::kind_of(event));
         if !self.can(kind) {
             return Err(Refusal { state, event: kind, reason: None });

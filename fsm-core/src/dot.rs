@@ -55,13 +55,17 @@ impl Dot<'_> {
             StateKind::Work => "rounded,dashed",
             StateKind::End => "rounded,bold",
         };
+        let label = match state.enter {
+            Some(function) => format!("label=\"{}\\nenter / {}\", ", Escaped(state.name), Escaped(function)),
+            None => String::new(),
+        };
         write!(f, "{indent}{}", Quoted(state.name))?;
         if self.highlight == Some(state.name) {
-            writeln!(f, " [style=\"{style},filled\", fillcolor=\"#ffdd66\"];")
+            writeln!(f, " [{label}style=\"{style},filled\", fillcolor=\"#ffdd66\"];")
         } else if state.kind == StateKind::End {
-            writeln!(f, " [style=\"{style}\", peripheries=2];")
+            writeln!(f, " [{label}style=\"{style}\", peripheries=2];")
         } else {
-            writeln!(f, " [style=\"{style}\"];")
+            writeln!(f, " [{label}style=\"{style}\"];")
         }
     }
 }

@@ -2,50 +2,13 @@
 //!
 //! None of them prints a machine's data, because states and payloads may be private.
 
-use alloc::{borrow::Cow, boxed::Box, string::String};
+use alloc::boxed::Box;
 use core::{error::Error, fmt};
 
 use crate::any::refused;
 use crate::machine::{StateMachine, StateOf};
 use crate::names::Name;
-
-/// The reason a guard gives for refusing a transition.
-///
-/// A guard returns `Result<(), R>` with any `R: Into<Reason>`, such as `&'static str` or `String`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reason(Cow<'static, str>);
-
-impl Reason {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&'static str> for Reason {
-    fn from(reason: &'static str) -> Self {
-        Self(Cow::Borrowed(reason))
-    }
-}
-
-impl From<String> for Reason {
-    fn from(reason: String) -> Self {
-        Self(Cow::Owned(reason))
-    }
-}
-
-impl From<Cow<'static, str>> for Reason {
-    fn from(reason: Cow<'static, str>) -> Self {
-        Self(reason)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::reason::Reason;
 
 /// A guard refused a typed transition. Machine and event are returned unchanged.
 #[derive(Clone, PartialEq, Eq)]

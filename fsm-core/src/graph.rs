@@ -77,6 +77,8 @@ pub struct StateInfo {
     pub exhausted: Option<&'static str>,
     /// The instances of other machines that it waits for, `#[state(waits(…))]`.
     pub waits: &'static [WaitInfo],
+    /// The path of the function that runs on entry, `#[state(enter = path)]`; `closure` for a closure.
+    pub enter: Option<&'static str>,
 }
 
 /// One field of a state or of an event.
@@ -119,9 +121,8 @@ pub struct TransitionInfo {
     pub event: &'static str,
     /// The possible target states; more than one if the transition branches. Of an internal transition, the source state.
     pub to: &'static [&'static str],
-    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`.
-    ///
-    /// `fsm-runtime` does not distinguish it from a transition to the same state yet: it restarts the timer and the worker.
+    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timer and the worker of a durable machine
+    /// run on.
     pub internal: bool,
     /// The superstate, or the machine, whose declaration for the same event this one overrides.
     pub overrides: Option<&'static str>,
@@ -276,6 +277,7 @@ impl StateInfo {
             timer: None,
             exhausted: None,
             waits: &[],
+            enter: None,
         }
     }
 
@@ -346,6 +348,13 @@ impl StateInfo {
     #[must_use]
     pub const fn with_waits(mut self, waits: &'static [WaitInfo]) -> Self {
         self.waits = waits;
+        self
+    }
+
+    /// Sets the function that runs on entry.
+    #[must_use]
+    pub const fn with_enter(mut self, function: &'static str) -> Self {
+        self.enter = Some(function);
         self
     }
 }

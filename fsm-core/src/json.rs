@@ -66,7 +66,7 @@ impl fmt::Display for Json {
 }
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
-    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, waits } = state;
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter, waits } = state;
     let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
@@ -81,7 +81,7 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
             write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
         }
     }
-    write!(f, ",\"exhausted\":{},\"waits\":", Optional(*exhausted))?;
+    write!(f, ",\"exhausted\":{},\"enter\":{},\"waits\":", Optional(*exhausted), Optional(*enter))?;
     array(f, waits, wait)?;
     f.write_str("}")
 }

@@ -107,6 +107,7 @@ mod mermaid;
 mod misuse;
 mod names;
 mod path;
+mod reason;
 mod scxml;
 mod slot;
 mod table;
@@ -121,6 +122,7 @@ pub mod __private {
     pub use crate::diff::diff;
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
+    pub use crate::reason::{ByError, ByText, OfReason};
     pub use alloc::boxed::Box;
     use core::fmt;
 
@@ -167,7 +169,7 @@ pub mod __private {
 pub use any::{AnyApplyError, AnyMachine, NotInStateError, Refusal};
 pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
-pub use error::{ApplyError, GuardError, Reason, UnknownNameError, WrongStateError};
+pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
@@ -178,6 +180,7 @@ pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
 pub use names::Name;
 pub use path::PathStep;
+pub use reason::Reason;
 pub use scxml::Scxml;
 pub use slot::{Slot, SlotError};
 pub use table::Table;

@@ -17,7 +17,7 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`), timers and waits, and shows the first line of each state's doc comment.
+/// end states, guards (`[guarded]`), timers and waits, and shows the first line of each state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
@@ -131,8 +131,12 @@ impl Drawing<'_> {
         let id = self.id(state.name);
         writeln!(f, "{indent}state \"{}\" as {id}", text(state.name))?;
         match state.doc.trim_start().lines().next() {
-            Some(doc) if self.docs => writeln!(f, "{indent}{id} : {}", text(doc.trim_end())),
-            _ => Ok(()),
+            Some(doc) if self.docs => writeln!(f, "{indent}{id} : {}", text(doc.trim_end()))?,
+            _ => {}
+        }
+        match state.enter {
+            Some(function) => writeln!(f, "{indent}{id} : enter / {}", text(function)),
+            None => Ok(()),
         }
     }
 
@@ -276,7 +280,8 @@ mod tests {
             StateInfo::new("INIT_REBOOT")
                 .with_kind(StateKind::Work)
                 .with_timer(TimerInfo::new(Duration::from_millis(5_400_250), "expire"))
-                .with_group("Active"),
+                .with_group("Active")
+                .with_enter("lease::begin"),
             StateInfo::new("End").with_kind(StateKind::End),
         ])
         .with_transitions(&[
@@ -293,6 +298,7 @@ mod tests {
     state "End" as End_
     state "Active" as Active {
         state "INIT_REBOOT" as INIT_REBOOT_
+        INIT_REBOOT_ : enter / lease#58;#58;begin
     }
     [*] --> INIT_REBOOT
     INIT_REBOOT --> INIT_REBOOT_ : go [guarded]

@@ -12,8 +12,8 @@ use crate::graph::{Graph, StateInfo, StateKind, TransitionInfo};
 /// - An internal transition has no `target`.
 /// - A timer is a delayed `send` on entry, which is cancelled on exit.
 /// - End states are `final`. Only the first initial state is the document's.
-/// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `guarded`, `branch`, `auto`, and `name`, the name of
-///   a state that is not a valid id.
+/// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `enter` with the function that runs on entry, `guarded`,
+///   `branch`, `auto`, and `name`, the name of a state that is not a valid id.
 ///
 /// The data model is `null`: guards and functions are code, which the document does not contain.
 ///
@@ -84,6 +84,9 @@ impl Document<'_> {
         let element = if state.kind == StateKind::End { "final" } else { "state" };
         let work = if state.kind == StateKind::Work { " fsm:work=\"true\"" } else { "" };
         write!(f, "{indent}<{element} id=\"{}\"{}{work}", self.id(state.name), self.name(state.name))?;
+        if let Some(function) = state.enter {
+            write!(f, " fsm:enter=\"{}\"", Escaped(function))?;
+        }
         let transitions: Vec<_> = self.graph.transitions_from(state.name).collect();
         // A final state has no transitions. A graph built by hand can give it some.
         if transitions.is_empty() || state.kind == StateKind::End {

@@ -16,6 +16,7 @@ use crate::{
 /// - Each transition is at the state that it leaves, also if a superstate declares it. A guard is named after its event.
 /// - A branch is a list of transitions, each with a guard that is named after event and target: only code decides which is taken.
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
+/// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event.
 /// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
@@ -92,6 +93,9 @@ impl XstateJson {
         }
         if !state.doc.is_empty() {
             write!(f, "{}\"description\":{}", item.next(), Text(state.doc))?;
+        }
+        if let Some(function) = state.enter {
+            write!(f, "{}\"entry\":[{}]", item.next(), Text(function))?;
         }
         let mut on = Separated("\"on\":{");
         for transition in graph.transitions_from(state.name) {

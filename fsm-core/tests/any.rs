@@ -73,10 +73,10 @@ fn any_answers_as_the_enum_does() {
 #[test]
 fn a_guard_is_asked_without_a_transition() {
     let any = any(open(5));
-    assert_eq!(any.check(&door::event::Lock { code: 5 }.into()), Ok(()));
-    let refused = any.check(&door::event::Lock { code: 6 }.into()).unwrap_err();
+    assert_eq!(any.would_accept(&door::event::Lock { code: 5 }.into()), Ok(()));
+    let refused = any.would_accept(&door::event::Lock { code: 6 }.into()).unwrap_err();
     assert_eq!(refused.to_string(), "`lock` was refused in state `Open` of `Door`: wrong code");
-    let refused = any.check(&door::event::Unlock.into()).unwrap_err();
+    let refused = any.would_accept(&door::event::Unlock.into()).unwrap_err();
     assert_eq!((refused.reason.is_none(), refused.event), (true, door::EventKind::Unlock));
     let applied = any.apply(door::event::Lock { code: 6 }).unwrap_err();
     assert_eq!(applied.to_string(), "`lock` was refused in state `Open` of `Door`: wrong code");
@@ -146,7 +146,7 @@ mod shared {
     #[test]
     fn the_context_goes_with_the_machine() {
         let mut slot: Slot<machine::Any> = Slot::new((Machine::Idle, Till { cents: 0 }));
-        assert!(slot.get().unwrap().check(&machine::event::Sell { cents: 0 }.into()).is_err());
+        assert!(slot.get().unwrap().would_accept(&machine::event::Sell { cents: 0 }.into()).is_err());
         assert!(slot.apply(machine::event::Sell { cents: 0 }).is_err());
         assert_eq!(slot.apply(machine::event::Sell { cents: 60 }).unwrap(), machine::State::Idle);
         assert_eq!(slot.apply(machine::event::Sell { cents: 60 }).unwrap(), machine::State::Sold);

@@ -69,12 +69,20 @@ pub mod order {
                 &super::event::Pay,
                 &Shop,
             ) -> ::core::result::Result<(), _> = is_open;
-            match __guard(__state, __event, __context) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
-                }
+            if let ::core::result::Result::Err(__reason) = __guard(
+                __state,
+                __event,
+                __context,
+            ) {
+                #[allow(unused_imports)]
+                use ::fsm_core::__private::{ByError as _, ByText as _};
+                return ::core::result::Result::Err(
+                    (&&::fsm_core::__private::OfReason::of(&__reason))
+                        .__kind()
+                        .reason(__reason),
+                );
             }
+            ::core::result::Result::Ok(())
         }
         pub(super) fn with_Cart_Add(
             __state: super::Cart,
@@ -83,6 +91,14 @@ pub mod order {
         ) -> super::Cart {
             let __with: fn(super::Cart, super::event::Add, &mut Shop) -> super::Cart = add;
             __with(__state, __event, __context)
+        }
+        pub(super) fn enter_Cart(
+            mut __state: super::Cart,
+            __context: &mut Shop,
+        ) -> super::Cart {
+            let __enter: fn(&mut super::Cart, &mut Shop) = count;
+            __enter(&mut __state, __context);
+            __state
         }
     }
     #[cfg_attr(not(doctest), doc = r" Being filled.")]
@@ -378,11 +394,16 @@ pub mod order {
     pub trait __Initial {
         #[doc(hidden)]
         fn __seal(&self) -> __Seal;
+        #[doc(hidden)]
+        fn __enter(self, context: &mut Shop, seal: __Seal) -> Self;
     }
     #[automatically_derived]
     impl __Initial for Cart {
         fn __seal(&self) -> __Seal {
             __Seal
+        }
+        fn __enter(self, context: &mut Shop, _: __Seal) -> Self {
+            __user_code::enter_Cart(self, context)
         }
     }
     ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
@@ -397,6 +418,16 @@ pub mod order {
         type Next;
         #[doc(hidden)]
         fn __fire(self, machine: Machine<S>, seal: __Seal) -> Self::Next;
+        #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
         #[doc(hidden)]
         type Target: ::fsm_core::Target<Order>;
         #[doc(hidden)]
@@ -419,10 +450,11 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<S> Machine<S> {
         /// Creates a machine in an initial state.
         #[inline]
-        pub fn new(state: S, context: Shop) -> Self
+        pub fn new(state: S, mut context: Shop) -> Self
         where
             S: __Initial,
         {
+            let state = <S as __Initial>::__enter(state, &mut context, __Seal);
             let context = ::fsm_core::__private::Box::new(context);
             Machine { state, context }
         }
@@ -442,6 +474,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub fn fire<E: __EventOf<S>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub fn would_accept<E: __EventOf<S>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, &self.context, __Seal)
         }
         /// The context, which all states share.
         #[must_use]
@@ -603,11 +645,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub fn check(
+        pub fn would_accept(
             &self,
             __event: &Event,
         ) -> ::core::result::Result<(), ::fsm_core::Refusal<Order>> {
-            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+            <Self as ::fsm_core::AnyMachine>::would_accept(self, __event)
         }
         /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
         ///
@@ -772,7 +814,10 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn __fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            let target = __user_code::with_Cart_Add(state, self, &mut context);
+            let target = __user_code::enter_Cart(
+                __user_code::with_Cart_Add(state, self, &mut context),
+                &mut context,
+            );
             Machine { state: target, context }
         }
         type Target = Cart;
@@ -783,11 +828,24 @@ It starts in an initial state, is moved by the events that its state declares, a
             context: &mut Shop,
             _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
-            ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
+            ::core::result::Result::Ok(
+                __user_code::enter_Cart(
+                    __user_code::with_Cart_Add(state, self, context),
+                    context,
+                ),
+            )
         }
     }
     #[automatically_derived]
     impl __EventOf<Cart> for event::Pay {
+        fn __check(
+            &self,
+            state: &Cart,
+            context: &Shop,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Cart_Pay(state, self, context)
+        }
         type Next = ::core::result::Result<
             Machine<Paid>,
             ::fsm_core::GuardError<Machine<Cart>, event::Pay>,
@@ -861,7 +919,8 @@ It starts in an initial state, is moved by the events that its state declares, a
                 ::fsm_core::StateInfo::new("Cart")
                     .with_doc("Being filled.")
                     .with_initial(true)
-                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")])
+                    .with_enter("count"),
                 ::fsm_core::StateInfo::new("Paid")
                     .with_doc("The money is there.")
                     .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),

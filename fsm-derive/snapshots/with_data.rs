@@ -7,7 +7,7 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 220\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Text</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M150.4 44.0C150.4 52.5 51.5 52.5 51.5 61.0C51.5 69.0 51.5 69.0 51.5 77.0C51.5 82.0 90.0 82.0 90.0 87.0\"></path>\n<path d=\"M90.0 94.0L86.5 86.0L93.5 86.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"57.5\" y=\"73.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M90.0 138.0C90.0 146.5 44.8 146.5 44.8 155.0C44.8 163.0 44.8 163.0 44.8 171.0C44.8 176.0 44.9 176.0 44.9 181.0\"></path>\n<path d=\"M44.9 188.0L41.4 180.0L48.4 180.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.8\" y=\"167.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 94.0C114.0 85.5 192.7 85.5 192.7 77.0C192.7 69.0 192.7 69.0 192.7 61.0C192.7 56.0 170.4 56.0 170.4 51.0\"></path>\n<path d=\"M170.4 44.0L173.9 52.0L166.9 52.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"198.7\" y=\"73.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M190.4 44.0C190.4 52.5 266.9 52.5 266.9 61.0C266.9 69.0 266.9 69.0 266.9 77.0C266.9 96.5 273.6 103.0 277.0 116.0C280.3 129.0 287.0 135.5 287.0 155.0C287.0 163.0 287.0 163.0 287.0 171.0C287.0 176.0 215.1 176.0 215.1 181.0\"></path>\n<path d=\"M215.1 188.0L211.6 180.0L218.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.0\" y=\"167.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M114.0 138.0C114.0 146.5 119.0 146.5 119.0 155.0C119.0 163.0 119.0 163.0 119.0 171.0C119.0 176.0 191.1 176.0 191.1 181.0\"></path>\n<path d=\"M191.1 188.0L187.6 180.0L194.6 180.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.0\" y=\"167.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"132.9\" y=\"0.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"170.4\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text><text x=\"170.4\" y=\"34.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<circle cx=\"107.9\" cy=\"22.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M111.9 22.0H126.9\"></path>\n<path d=\"M132.9 22.0L124.9 25.5L124.9 18.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"64.5\" y=\"94.0\" width=\"75.1\" height=\"44.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"102.0\" y=\"112.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text><text x=\"102.0\" y=\"128.0\" text-anchor=\"middle\" opacity=\".75\">in Open</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (end) Out.</title><rect x=\"0.0\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (end) </title><rect x=\"158.2\" y=\"188.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"191.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"206.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 357 244\" style=\"width:357px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Text</title>\n<g><title>Open Draft, Review</title><rect x=\"15.7\" y=\"0.0\" width=\"244.7\" height=\"162.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-opacity=\".4\"></rect><text x=\"27.7\" y=\"15.0\" font-weight=\"bold\" opacity=\".75\">Open</text></g>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M92.3 67.0C92.3 75.5 33.7 75.5 33.7 84.0C33.7 92.0 33.7 92.0 33.7 100.0C33.7 105.0 92.3 105.0 92.3 110.0\"></path>\n<path d=\"M92.3 117.0L88.8 109.0L95.8 109.0Z\"></path>\n<a href=\"event/struct.Submit.html\"><text x=\"39.7\" y=\"96.0\" font-size=\"11\">submit [guarded]</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M92.3 145.0C92.3 153.5 90.3 153.5 90.3 162.0C90.3 170.5 44.9 170.5 44.9 179.0C44.9 187.0 44.9 187.0 44.9 195.0C44.9 200.0 44.9 200.0 44.9 205.0\"></path>\n<path d=\"M44.9 212.0L41.4 204.0L48.4 204.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"50.9\" y=\"191.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M116.3 117.0C116.3 108.5 174.9 108.5 174.9 100.0C174.9 92.0 174.9 92.0 174.9 84.0C174.9 79.0 116.3 79.0 116.3 74.0\"></path>\n<path d=\"M116.3 67.0L119.8 75.0L112.8 75.0Z\"></path>\n<a href=\"event/struct.Decide.html\"><text x=\"180.9\" y=\"96.0\" font-size=\"11\">decide</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M242.4 162.0C242.4 170.5 287.1 170.5 287.1 179.0C287.1 187.0 287.1 187.0 287.1 195.0C287.1 200.0 215.1 200.0 215.1 205.0\"></path>\n<path d=\"M215.1 212.0L211.6 204.0L218.6 204.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"293.1\" y=\"191.0\" font-size=\"11\">withdraw</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M116.3 145.0C116.3 153.5 118.3 153.5 118.3 162.0C118.3 170.5 119.1 170.5 119.1 179.0C119.1 187.0 119.1 187.0 119.1 195.0C119.1 200.0 191.1 200.0 191.1 205.0\"></path>\n<path d=\"M191.1 212.0L187.6 204.0L194.6 204.0Z\"></path>\n<a href=\"event/struct.Withdraw.html\"><text x=\"125.1\" y=\"191.0\" font-size=\"11\">withdraw (after 14d)</text></a>\n<a href=\"struct.Draft.html\"><g><title>Draft Being written.</title><rect x=\"74.0\" y=\"39.0\" width=\"60.5\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"104.3\" y=\"57.0\" text-anchor=\"middle\" font-weight=\"bold\">Draft</text></g></a>\n<circle cx=\"49.0\" cy=\"53.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M53.0 53.0H68.0\"></path>\n<path d=\"M74.0 53.0L66.0 56.5L66.0 49.5Z\"></path>\n<a href=\"struct.Review.html\"><g><title>Review Being read.</title><rect x=\"70.4\" y=\"117.0\" width=\"67.8\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"104.3\" y=\"135.0\" text-anchor=\"middle\" font-weight=\"bold\">Review</text></g></a>\n<a href=\"struct.Published.html\"><g><title>Published (end) Out.</title><rect x=\"0.0\" y=\"212.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"3.0\" y=\"215.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"44.9\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">Published</text></g></a>\n<a href=\"struct.Withdrawn.html\"><g><title>WITHDRAWN (end) </title><rect x=\"158.2\" y=\"212.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"161.2\" y=\"215.0\" width=\"83.7\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"203.1\" y=\"230.0\" text-anchor=\"middle\" font-weight=\"bold\">WITHDRAWN</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
@@ -72,12 +72,16 @@ pub(crate) mod text {
                 &super::Draft<T>,
                 &super::event::Submit<'a>,
             ) -> ::core::result::Result<(), _> = has_title;
-            match __guard(__state, __event) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(__reason) => {
-                    ::core::result::Result::Err(::core::convert::Into::into(__reason))
-                }
+            if let ::core::result::Result::Err(__reason) = __guard(__state, __event) {
+                #[allow(unused_imports)]
+                use ::fsm_core::__private::{ByError as _, ByText as _};
+                return ::core::result::Result::Err(
+                    (&&::fsm_core::__private::OfReason::of(&__reason))
+                        .__kind()
+                        .reason(__reason),
+                );
             }
+            ::core::result::Result::Ok(())
         }
         pub(super) fn with_Review_Decide<'a, T: Clone>(
             __state: super::Review<'a, T>,
@@ -481,6 +485,15 @@ pub(crate) mod text {
         #[doc(hidden)]
         fn __fire(self, machine: Machine<'a, S, T>, seal: __Seal) -> Self::Next;
         #[doc(hidden)]
+        #[allow(clippy::missing_errors_doc)]
+        fn __check(
+            &self,
+            _: &S,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            ::core::result::Result::Ok(())
+        }
+        #[doc(hidden)]
         type Target: ::fsm_core::Target<Text<'a, T>>;
         #[doc(hidden)]
         #[allow(clippy::missing_errors_doc)]
@@ -526,6 +539,16 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         pub(crate) fn fire<E: __EventOf<'a, S, T>>(self, event: E) -> E::Next {
             event.__fire(self, __Seal)
+        }
+        /// Asks the guard of an event that its state declares, without a transition.
+        ///
+        /// # Errors
+        /// The guard's reason.
+        pub(crate) fn would_accept<E: __EventOf<'a, S, T>>(
+            &self,
+            event: &E,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            event.__check(&self.state, __Seal)
         }
     }
     impl<'a, S: ::fsm_core::StateOf<Text<'a, T>>, T: Clone> Machine<'a, S, T> {
@@ -662,11 +685,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         ///
         /// # Errors
         /// If the state does not declare the event, or a guard refuses it.
-        pub(crate) fn check(
+        pub(crate) fn would_accept(
             &self,
             __event: &Event<'a>,
         ) -> ::core::result::Result<(), ::fsm_core::Refusal<Text<'a, T>>> {
-            <Self as ::fsm_core::AnyMachine>::check(self, __event)
+            <Self as ::fsm_core::AnyMachine>::would_accept(self, __event)
         }
         /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
         ///
@@ -920,6 +943,13 @@ It starts in an initial state, is moved by the events that its state declares, a
     }
     #[automatically_derived]
     impl<'a, T: Clone> __EventOf<'a, Draft<T>, T> for event::Submit<'a> {
+        fn __check(
+            &self,
+            state: &Draft<T>,
+            _: __Seal,
+        ) -> ::core::result::Result<(), ::fsm_core::Reason> {
+            __user_code::guard_Draft_Submit(state, self)
+        }
         type Next = ::core::result::Result<
             Machine<'a, Review<'a, T>, T>,
             ::fsm_core::GuardError<Machine<'a, Draft<T>, T>, event::Submit<'a>>,

@@ -105,6 +105,7 @@ use parse::Declaration;
 /// | `#[on(event => A \| B, with = path)]` | several targets; `path(state, event)` returns a generated enum of them |
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the error contains the machine |
+/// | `#[on(event => Target, guard = [a, b else "reason"])]` | several guards in order; `else` gives the reason of one that returns `bool`; each is a path or a closure, as a `with` is |
 /// | `#[on(event => Target, method = name)]` | the name of the event's method, if its own name is taken; declare it once for each event |
 /// | `#[on(event => Target, auto)]` | the runtime may fire it on the path to a desired state |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state after the duration, a literal or a constant expression of type `Duration` |

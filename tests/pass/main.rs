@@ -4,11 +4,14 @@
 #![allow(clippy::needless_pass_by_value, reason = "a `with` takes the event, though it only reads it")]
 #![allow(unreachable_pub, reason = "public enums are a shape of their own, and a test binary exports nothing")]
 
+mod asking;
 mod attributes;
 mod branches;
+mod checks;
 mod clashes;
 mod context;
 mod durable;
+mod enter;
 mod fieldless;
 mod generics;
 mod guards;

@@ -164,15 +164,15 @@ async fn a_guard_is_asked_about_a_record() -> Result<(), Failure> {
     let orders = runtime.machines::<Order>();
     orders.create("a", order::Cart { cents: 5 }).await?;
     let record = orders.get("a").await?;
-    assert_eq!(record.check(&order::event::Pay { cents: 5 }.into()), Ok(()));
-    let refused = record.check(&order::event::Pay { cents: 4 }.into()).unwrap_err();
+    assert_eq!(record.would_accept(&order::event::Pay { cents: 5 }.into()), Ok(()));
+    let refused = record.would_accept(&order::event::Pay { cents: 4 }.into()).unwrap_err();
     assert_eq!(refused.to_string(), "`pay` was refused in state `Cart` of `Order`: not enough");
     let why = record.why_not(order::EventKind::Empty).ok_or("a cart is not full")?;
     assert_eq!(why.accepted_in().collect::<Vec<_>>(), ["Full"]);
     let tickets = runtime.machines::<Ticket>();
     let open = tickets.create("t", (ticket::Open, Owner { name: String::new() })).await?;
     let any: ticket::AnyRecord = open.into();
-    let refused = any.check(&ticket::event::Close.into()).unwrap_err();
+    let refused = any.would_accept(&ticket::event::Close.into()).unwrap_err();
     assert_eq!(refused.reason.map(|reason| reason.to_string()).as_deref(), Some("it has no owner"));
     Ok(())
 }

@@ -8,6 +8,7 @@ mod controller;
 mod conversions;
 mod desired_state;
 mod disk;
+mod enter;
 mod error_kinds;
 mod fire_by_id;
 mod group_requests;
@@ -34,10 +35,12 @@ mod sqlite;
 mod statements;
 mod supervisor;
 mod trace;
+mod transition_time;
 mod unknown_rows;
 mod unreadable_values;
 mod waits;
 mod worker_groups;
+mod worker_groups_again;
 
 /// `value` after `change`: for structs that cannot be built with an update of some fields.
 fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {

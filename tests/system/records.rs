@@ -116,6 +116,10 @@ async fn a_refusing_guard_returns_the_record_unchanged() {
     assert_eq!(failure.to_string(), "`reopen` was refused in state `Failed` of Job `a`: no reason was given");
     let Some(job::AnyRecord::Failed(failed)) = failure.into_record() else { panic!() };
     assert_eq!(failed.version(), 3);
+    assert_eq!(failed.would_accept(&job::event::Reopen).unwrap_err().as_str(), "no reason was given");
+    let any = jobs.get("a").await.unwrap();
+    let refusal = any.would_accept(&job::event::Reopen.into()).unwrap_err();
+    assert_eq!((refusal.state, refusal.reason.unwrap().as_str()), (job::State::Failed, "no reason was given"));
     assert!(matches!(jobs.fire("a", job::event::Reopen).await.unwrap_err(), TransitionError::Refused { .. }));
     failed.retry().await.unwrap().fail("disk".into()).await.unwrap().reopen().await.unwrap();
 }

@@ -6,10 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{
-    error::{ApplyError, Reason},
-    machine::StateMachine,
-};
+use crate::{error::ApplyError, machine::StateMachine, reason::Reason};
 
 /// Applies each event to its machine and compares the result; panics with a list of all rows that differ.
 ///

@@ -4,7 +4,7 @@ use quote::quote;
 
 use crate::{
     errors::Errors,
-    model::{Kind, Machine},
+    model::{Kind, Machine, plain},
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
@@ -33,6 +33,17 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             crate::suggest::list(&missing)
         );
         errors.at_span(durable, message);
+    }
+    for (index, state) in machine.states.iter().enumerate() {
+        let Some(exhausted) = &state.exhausted else { continue };
+        if machine.from(index).any(|transition| transition.internal && transition.event == exhausted.event) {
+            let (state, event) = (plain(&state.ident), &machine.events[exhausted.event].name);
+            let message = format!(
+                "`exhausted` of `{state}` fires `{event}`, which is internal there, so the work would be repeated without end: name an \
+                 event that leaves `{state}`, or remove `exhausted` to park the instance"
+            );
+            errors.at_span(exhausted.span, message);
+        }
     }
 }
 

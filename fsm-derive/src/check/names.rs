@@ -22,7 +22,7 @@ pub(crate) const HIDDEN: &str = "__";
 const PRIMITIVES: [&str; 4] = ["bool", "str", "u64", "usize"];
 
 /// Methods of every generated `Machine`.
-pub(crate) const METHODS: [&str; 5] = ["data", "fire", "into_data", "new", "state"];
+pub(crate) const METHODS: [&str; 6] = ["data", "fire", "into_data", "new", "state", "would_accept"];
 /// Methods that a context adds to `Machine`.
 pub(crate) const CONTEXT_METHODS: [&str; 3] = ["context", "context_mut", "into_parts"];
 /// Methods of `Record` and `Task`, except those of `Machine`. Methods that are reached by deref do not clash.

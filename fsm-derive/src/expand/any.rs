@@ -41,8 +41,8 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// If the state does not declare the event, or a guard refuses it.
-            #vis fn check(&self, #given: &#event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
-                #any_machine::check(self, #given)
+            #vis fn would_accept(&self, #given: &#event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
+                #any_machine::would_accept(self, #given)
             }
             /// Fires an event when state and event are only known at run time. A `Slot` of `fsm-core` does it in place.
             ///

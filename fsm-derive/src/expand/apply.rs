@@ -7,7 +7,7 @@ use syn::Ident;
 
 use super::{carry, states::pattern};
 use crate::{
-    model::{Machine, Transition},
+    model::Machine,
     normalize::{Cx, local},
 };
 
@@ -29,7 +29,7 @@ impl Apply {
 }
 
 fn is_fieldless(machine: &Machine) -> bool {
-    let by_hand = machine.transitions.iter().any(Transition::is_by_hand);
+    let by_hand = machine.transitions.iter().any(|transition| machine.runs_code(transition));
     let data = machine.states.iter().any(|state| !state.fields.is_empty())
         || machine.events.iter().any(|event| !event.fields.is_empty());
     !(by_hand || data || machine.context.is_some() || machine.transitions.is_empty())
@@ -78,7 +78,7 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
     let passed = cx.context.as_ref().map(|_| quote!(, context));
     let param = cx.context.as_ref().map(|context| quote!(context: &mut #context,));
     let arms = machine.transitions.iter().map(|transition| {
-        if !transition.is_by_hand() {
+        if !machine.runs_code(transition) {
             return carry::arm(cx, transition);
         }
         let state = &machine.states[transition.from];
@@ -124,5 +124,12 @@ fn steps(cx: &Cx<'_>, event: &Ident, context: &Ident) -> (TokenStream, TokenStre
             #otherwise
         }
     };
-    (body, if machine.transitions.iter().any(Transition::is_by_hand) { step } else { TokenStream::new() })
+    (
+        body,
+        if machine.transitions.iter().any(|transition| machine.runs_code(transition)) {
+            step
+        } else {
+            TokenStream::new()
+        },
+    )
 }

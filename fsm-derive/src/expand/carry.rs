@@ -26,7 +26,8 @@ impl Made {
         let span = place(transition);
         if transition.with.is_some() {
             let with = user_code::with_fn(cx, transition);
-            let target = quote_spanned!(span=> __user_code::#with(#state, self #context));
+            let made = quote_spanned!(span=> __user_code::#with(#state, self #context));
+            let target = entered(cx, transition, made, context);
             return Self { from_source: true, bind: TokenStream::new(), target };
         }
         let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
@@ -42,7 +43,7 @@ impl Made {
         Self {
             from_source: !from_source.is_empty(),
             bind: quote!(#taken #payload #(#lets)*),
-            target: value(&quote!(#ty), target, &locals),
+            target: entered(cx, transition, value(&quote!(#ty), target, &locals), context),
         }
     }
 
@@ -51,6 +52,23 @@ impl Made {
         let Self { bind, target, .. } = self;
         if bind.is_empty() { target.clone() } else { quote_spanned!(span=> { #bind #target }) }
     }
+}
+
+/// The target after the `enter` of its state, whichever of the possible ones it is. An internal transition enters nothing.
+fn entered(cx: &Cx<'_>, transition: &Transition, value: TokenStream, context: &TokenStream) -> TokenStream {
+    if !cx.machine.runs_enter(transition) {
+        return value;
+    }
+    if let [to] = transition.to[..] {
+        return user_code::entered(cx, to, value, context);
+    }
+    let (span, choice) = (place(transition), cx.machine.choice(transition));
+    let arms = transition.to.iter().map(|to| {
+        let ident = &cx.machine.states[*to].ident;
+        let state = user_code::entered(cx, *to, quote_spanned!(span=> state), context);
+        quote_spanned!(span=> choice::#choice::#ident(state) => choice::#choice::#ident(#state),)
+    });
+    quote_spanned!(span=> match #value { #(#arms)* })
 }
 
 /// The `match` arm over state and event for a transition without a guard or a `with`.

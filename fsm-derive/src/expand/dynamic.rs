@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{apply::Apply, states::any_data, user_code};
-use crate::{model::Transition, normalize::Cx};
+use crate::normalize::Cx;
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, enum_ty, .. } = cx;
@@ -25,7 +25,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         None => (None, None, quote!(_)),
         // Without a guard or a `with` nothing uses it.
         Some(context) => {
-            let asked = machine.transitions.iter().any(Transition::is_by_hand);
+            let asked = machine.transitions.iter().any(|transition| machine.runs_code(transition));
             let name = if asked { quote!(#shared) } else { quote!(_) };
             (Some(quote!(, #name: &mut #context)), Some(quote!(, context)), quote!(context))
         }

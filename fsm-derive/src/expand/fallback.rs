@@ -157,9 +157,16 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let waits = || variants.iter().flat_map(|variant| &variant.options.waits);
     let fired = fired.chain(waits().map(|wait| &wait.fires));
     let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
-    let functions = ons(declaration).flat_map(|on| on.guard.iter().chain(&on.with)).map(ToTokens::to_token_stream);
+    let functions = ons(declaration).flat_map(|on| {
+        on.guard
+            .iter()
+            .flat_map(|guard| &guard.0)
+            .map(ToTokens::to_token_stream)
+            .chain(on.with.iter().map(ToTokens::to_token_stream))
+    });
+    let enters = variants.iter().filter_map(|variant| variant.options.enter.as_ref()).map(ToTokens::to_token_stream);
     let machines = waits().map(|wait| wait.machine.to_token_stream());
-    let code = functions.chain(machines).chain(delays.chain(values).cloned());
+    let code = functions.chain(enters).chain(machines).chain(delays.chain(values).cloned());
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);

@@ -7,7 +7,7 @@ use super::{user_code, waits};
 use crate::{
     model::{Field, Kind, Machine, Origin, State, plain},
     normalize::Cx,
-    parse::{Delay, Quantity},
+    parse::{Delay, Function, Quantity},
     text,
 };
 
@@ -87,8 +87,9 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
     let waits = with_all("waits", (0..state.waits.len()).map(|place| wait(cx, index, place)));
+    let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #waits
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter #waits
     }
 }
 

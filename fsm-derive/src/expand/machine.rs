@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::docs;
+use super::{docs, user_code};
 use crate::{model::plain, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -33,6 +33,17 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
     let doc = format!("An initial state of `{name}`.");
     let types = cx.initial_states().map(|state| cx.state_ty(state));
     let (params, args, clause) = (cx.all.params(&[]), cx.all.args(&[]), cx.all.clause(&[]));
+    let enters = enters_initial(cx);
+    let param = cx.context.as_ref().map(|context| quote!(, context: &mut #context));
+    let declared = enters.then(|| quote!(#[doc(hidden)] fn __enter(self #param, seal: __Seal) -> Self;));
+    let entered = cx.initial_states().map(|state| {
+        let runs = cx.machine.states[state].enter.is_some();
+        let (context, name) = if runs { (quote!(, context), quote!(context)) } else { (TokenStream::new(), quote!(_)) };
+        let param = cx.context.as_ref().map(|context| quote!(, #name: &mut #context));
+        let context = if cx.context.is_some() { context } else { TokenStream::new() };
+        let value = user_code::entered(cx, state, quote!(self), &context);
+        enters.then(|| quote!(fn __enter(self #param, _: __Seal) -> Self { #value }))
+    });
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
@@ -40,6 +51,7 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
         #vis trait __Initial #params #clause {
             #[doc(hidden)]
             fn __seal(&self) -> __Seal;
+            #declared
         }
         #(
             #[automatically_derived]
@@ -47,9 +59,15 @@ fn initial(cx: &Cx<'_>) -> TokenStream {
                 fn __seal(&self) -> __Seal {
                     __Seal
                 }
+                #entered
             }
         )*
     }
+}
+
+/// Whether an initial state has an `enter`.
+fn enters_initial(cx: &Cx<'_>) -> bool {
+    cx.initial_states().any(|state| cx.machine.states[state].enter.is_some())
 }
 
 fn event_of(cx: &Cx<'_>) -> TokenStream {
@@ -82,6 +100,16 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             ) -> ::core::result::Result<Self::Target, #core::GuardError<#s, Self>>;
         }
     });
+    let check = {
+        let param = cx.context.as_ref().map(|context| quote!(_: &#context,));
+        quote! {
+            #[doc(hidden)]
+            #[allow(clippy::missing_errors_doc)]
+            fn __check(&self, _: &#s, #param _: __Seal) -> ::core::result::Result<(), #core::Reason> {
+                ::core::result::Result::Ok(())
+            }
+        }
+    };
     let bridge = cx.durable().then(|| {
         quote! {
             #[automatically_derived]
@@ -121,6 +149,7 @@ fn event_of(cx: &Cx<'_>) -> TokenStream {
             type Next;
             #[doc(hidden)]
             fn __fire(self, machine: #machine, seal: __Seal) -> Self::Next;
+            #check
             #transition
             #record
         }
@@ -142,7 +171,14 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let (ty, event_of, initial_args) = (cx.machine_ty(s), cx.event_of(s), cx.all.args(&[]));
     let of = (!cx.all.is_empty()).then(|| quote!(of: ::core::marker::PhantomData<fn() -> #enum_ty>,));
     let value = cx.machine_value(quote!(state));
-    let Context { field, param, bind, methods } = Context::new(cx);
+    let asked = cx.context.as_ref().map(|_| quote!(&self.context,));
+    let Context { field, mut param, bind, methods } = Context::new(cx);
+    let mut enter = TokenStream::new();
+    if enters_initial(cx) {
+        let argument = cx.context.as_ref().map(|_| quote!(, &mut context));
+        param = cx.context.as_ref().map(|context| quote!(, mut context: #context)).unwrap_or_default();
+        enter = quote!(let state = <#s as __Initial #initial_args>::__enter(state #argument, __Seal););
+    }
     quote! {
         #[doc = #doc]
         #[must_use = "a machine that is dropped is lost"]
@@ -158,6 +194,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             where
                 #s: __Initial #initial_args,
             {
+                #enter
                 #bind
                 #value
             }
@@ -177,6 +214,13 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
             #[inline]
             #vis fn fire<#e: #event_of>(self, event: #e) -> #e::Next {
                 event.__fire(self, __Seal)
+            }
+            /// Asks the guard of an event that its state declares, without a transition.
+            ///
+            /// # Errors
+            /// The guard's reason.
+            #vis fn would_accept<#e: #event_of>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
+                event.__check(&self.state, #asked __Seal)
             }
             #methods
         }

@@ -126,7 +126,9 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
             }
         }
     });
+    let check = transition.guard.as_ref().map(|_| check(cx, transition, &state));
     let items = quote_spanned! {span=>
+        #check
         type Next = #next;
         #[inline]
         fn __fire(self, #fire_machine: #machine, #fire_seal: __Seal) -> Self::Next {
@@ -143,6 +145,18 @@ fn event_of(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     }
 }
 
+/// `__check`, which only calls the guard.
+fn check(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> TokenStream {
+    let (core, span, guard) = (&cx.core, place(transition), user_code::guard_fn(cx, transition));
+    let param = cx.context.as_ref().map(|context| quote_spanned!(span=> context: &#context,));
+    let argument = cx.context.as_ref().map(|_| quote_spanned!(span=> , context));
+    quote_spanned! {span=>
+        fn __check(&self, state: &#state, #param _: __Seal) -> ::core::result::Result<(), #core::Reason> {
+            __user_code::#guard(state, self #argument)
+        }
+    }
+}
+
 /// Parameters and bodies of `fire`, on a machine, and of `transition`, on a bare state.
 struct Bodies {
     fire_machine: TokenStream,
@@ -156,7 +170,7 @@ struct Bodies {
 impl Bodies {
     fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
         let span = place(transition);
-        let (guarded, by_hand) = (transition.guard.is_some(), transition.with.is_some());
+        let (guarded, by_hand) = (transition.guard.is_some(), cx.machine.runs_code(transition));
         let context = cx.context.as_ref().map(|context| {
             let named = if guarded || by_hand { quote_spanned!(span=> context) } else { quote_spanned!(span=> _) };
             quote_spanned!(span=> #named: &mut #context,)
@@ -178,7 +192,7 @@ impl Bodies {
 fn parts(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let span = place(transition);
     cx.context.as_ref().map(|_| {
-        let mutable = transition.is_by_hand().then(|| quote_spanned!(span=> mut));
+        let mutable = cx.machine.runs_code(transition).then(|| quote_spanned!(span=> mut));
         let rest = (!cx.all.is_empty()).then(|| quote_spanned!(span=> , ..));
         quote_spanned!(span=> let Machine { state, #mutable context #rest } = machine;)
     })

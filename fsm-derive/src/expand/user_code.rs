@@ -9,7 +9,7 @@ use super::waits;
 use crate::{
     model::{Field, FiredEvent, Kind, Timer, Transition, plain},
     normalize::{Cx, respan},
-    parse::Delay,
+    parse::{Check, Delay, Function},
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -25,6 +25,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     items.extend((0..machine.states.len()).filter_map(|state| checkpoint_alias(cx, state)));
     items.extend(machine.transitions.iter().filter_map(|transition| guard(cx, transition)));
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
+    items.extend((0..machine.states.len()).filter_map(|state| enter(cx, state)));
     for (index, state) in machine.states.iter().enumerate() {
         items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
         items.extend(state.exhausted.iter().map(|exhausted| {
@@ -68,6 +69,20 @@ pub(super) fn guard_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
 /// The function that calls a transition's `with`.
 pub(super) fn with_fn(cx: &Cx<'_>, transition: &Transition) -> Ident {
     name(cx, "with", transition)
+}
+
+/// The function that calls a state's `enter`.
+pub(super) fn enter_fn(cx: &Cx<'_>, state: usize) -> Ident {
+    format_ident!("enter_{}", plain(&cx.machine.states[state].ident))
+}
+
+/// The state in the expression `value` after its `enter`, if it has one. `context` is the further argument.
+pub(super) fn entered(cx: &Cx<'_>, state: usize, value: TokenStream, context: &TokenStream) -> TokenStream {
+    if cx.machine.states[state].enter.is_none() {
+        return value;
+    }
+    let enter = enter_fn(cx, state);
+    quote_spanned!(cx.machine.states[state].ident.span()=> __user_code::#enter(#value #context))
 }
 
 /// The function that makes the event of a state's timer.
@@ -146,37 +161,63 @@ impl Context {
 }
 
 fn guard(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
-    let path = transition.guard.as_ref()?;
+    let guard = transition.guard.as_ref()?;
     let ((core, _), ident) = (cx.libraries_at(2), guard_fn(cx, transition));
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
-    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
-    let scope = cx.scope(&[state.clone(), event.clone(), shared]);
+    let context = Context::new(cx, &quote!(&));
+    let scope = cx.scope(&[state.clone(), event.clone(), context.scope.clone()]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    // The context's type keeps its span, so that rustc reports an unknown type only there.
-    let (args, result) = (quote!(&super::#state, &super::#event), quote!(::core::result::Result<(), _>));
-    let (args, result) = (respan(args, path.span()), respan(result, path.span()));
-    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
-    // rustc reports a reason of a wrong type at the user's path, too.
-    let reason = Ident::new("__reason", path.span());
-    let turned = quote_spanned!(path.span()=> ::core::convert::Into::into(#reason));
-    let path = cx.moved(2, path);
+    let args = quote!(&super::#state, &super::#event);
+    let checks = guard.0.iter().map(|check| self::check(cx, check, &args, &context));
+    let param = &context.param;
     Some(quote! {
         pub(super) fn #ident #params(
             __state: &super::#state,
             __event: &super::#event,
             #param
         ) -> ::core::result::Result<(), #core::Reason> #clause {
-            let __guard: #signature = #path;
-            match __guard(__state, __event #argument) {
-                ::core::result::Result::Ok(()) => ::core::result::Result::Ok(()),
-                ::core::result::Result::Err(#reason) => ::core::result::Result::Err(#turned),
-            }
+            #(#checks)*
+            ::core::result::Result::Ok(())
         }
     })
 }
 
+/// The statements of a check, which return if it refuses. rustc reports results and reasons of a wrong type at the user's tokens.
+fn check(cx: &Cx<'_>, check: &Check, args: &TokenStream, context: &Context) -> TokenStream {
+    let ((core, _), span) = (cx.libraries_at(2), check.function.span());
+    let Context { ty, argument, .. } = context;
+    // The context's type keeps its span, so that rustc reports an unknown type only there.
+    let args = respan(args.clone(), span);
+    let returned =
+        respan(if check.reason.is_some() { quote!(bool) } else { quote!(::core::result::Result<(), _>) }, span);
+    let signature = quote_spanned!(span=> fn(#args #ty) -> #returned);
+    let function = function(cx, &check.function);
+    let reason = Ident::new("__reason", span);
+    let made = quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use #core::__private::{ByError as _, ByText as _};
+        return ::core::result::Result::Err((&&#core::__private::OfReason::of(&#reason)).__kind().reason(#reason));
+    };
+    let outcome = if let Some(written) = &check.reason {
+        let value = code(cx, written);
+        quote!(if !__guard(__state, __event #argument) { let #reason = #value; #made })
+    } else {
+        quote!(if let ::core::result::Result::Err(#reason) = __guard(__state, __event #argument) { #made })
+    };
+    quote! {
+        let __guard: #signature = #function;
+        #outcome
+    }
+}
+
+/// A function of the user's. A closure passes through a macro, as other code does.
+fn function(cx: &Cx<'_>, function: &Function) -> TokenStream {
+    if function.is_closure { code(cx, &function.code) } else { cx.moved(2, &function.code) }
+}
+
 fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
-    let path = transition.with.as_ref()?;
+    let function = transition.with.as_ref()?;
+    let span = function.span();
     let ident = with_fn(cx, transition);
     let (state, event) = (cx.state_ty(transition.from), cx.event_ty(transition.event));
     let target = if let [target] = transition.to[..] {
@@ -189,14 +230,33 @@ fn with(cx: &Cx<'_>, transition: &Transition) -> Option<TokenStream> {
     let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
     let scope = cx.scope(&[state.clone(), event.clone(), target.clone(), shared]);
     let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
-    let args = respan(quote!(super::#state, super::#event), path.span());
-    let result = respan(target.clone(), path.span());
-    let signature = quote_spanned!(path.span()=> fn(#args #ty) -> #result);
-    let path = cx.moved(2, path);
+    let args = respan(quote!(super::#state, super::#event), span);
+    let result = respan(target.clone(), span);
+    let signature = quote_spanned!(span=> fn(#args #ty) -> #result);
+    let function = self::function(cx, function);
     Some(quote! {
         pub(super) fn #ident #params(__state: super::#state, __event: super::#event, #param) -> #target #clause {
-            let __with: #signature = #path;
+            let __with: #signature = #function;
             __with(__state, __event #argument)
+        }
+    })
+}
+
+fn enter(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
+    let function = cx.machine.states[state].enter.as_ref()?;
+    let span = function.span();
+    let (ident, state) = (enter_fn(cx, state), cx.state_ty(state));
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&mut));
+    let scope = cx.scope(&[state.clone(), shared]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let args = respan(quote!(&mut super::#state), span);
+    let signature = quote_spanned!(span=> fn(#args #ty));
+    let function = self::function(cx, function);
+    Some(quote! {
+        pub(super) fn #ident #params(mut __state: super::#state, #param) -> super::#state #clause {
+            let __enter: #signature = #function;
+            __enter(&mut __state #argument);
+            __state
         }
     })
 }

@@ -9,7 +9,7 @@ use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
 
 pub(crate) use syn::Member;
 
-use crate::parse::{Delay, Property, Value};
+use crate::parse::{Delay, Function, Guard, Property, Value};
 
 pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
@@ -83,6 +83,8 @@ pub(crate) struct State {
     pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
+    /// The function that runs when the state is entered.
+    pub(crate) enter: Option<Function>,
     /// What it waits for, in the order of the declaration.
     pub(crate) waits: Vec<Wait>,
 }
@@ -146,8 +148,8 @@ pub(crate) struct Transition {
     pub(crate) overrides: Option<Origin>,
     /// The event after which the choice of several targets is named: the first of its `#[on(…)]`.
     pub(crate) choice: usize,
-    pub(crate) guard: Option<Path>,
-    pub(crate) with: Option<Path>,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) with: Option<Function>,
     pub(crate) auto: bool,
     /// Whether every option of its `#[on(…)]` could be read.
     pub(crate) complete: bool,
@@ -219,6 +221,21 @@ impl Machine {
     /// The transitions for which a choice type is generated: one of those that share it.
     pub(crate) fn choices(&self) -> impl Iterator<Item = &Transition> {
         self.transitions.iter().filter(|transition| transition.to.len() > 1 && transition.choice == transition.event)
+    }
+
+    /// Whether a state that the transition enters has an `enter`.
+    pub(crate) fn runs_enter(&self, transition: &Transition) -> bool {
+        !transition.internal && transition.to.iter().any(|to| self.states[*to].enter.is_some())
+    }
+
+    /// Whether the transition runs code of the user: a guard, a `with` or an `enter`.
+    pub(crate) fn runs_code(&self, transition: &Transition) -> bool {
+        transition.is_by_hand() || self.runs_enter(transition)
+    }
+
+    /// Whether a state has an `enter`.
+    pub(crate) fn has_enter(&self) -> bool {
+        self.states.iter().any(|state| state.enter.is_some())
     }
 
     /// The name of the generated choice type of a transition with several targets: `ReviewDecide`.

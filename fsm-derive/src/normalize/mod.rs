@@ -115,7 +115,7 @@ impl<'m> Cx<'m> {
     /// Whether transitions are also generated for a bare state: the runtime needs them, and `apply` for guards and `with`. A machine
     /// without either builds faster.
     pub(crate) fn by_state(&self) -> bool {
-        self.durable() || self.machine.transitions.iter().any(Transition::is_by_hand)
+        self.durable() || self.machine.transitions.iter().any(|transition| self.machine.runs_code(transition))
     }
 
     /// The visibility of the enum, seen from `depth` modules further in.

@@ -23,6 +23,10 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
             other("the initial state is declared on the enum, `#[fsm(initial = A)]`")
         }
         ("`#[state(…)]`", "parent" | "superstate" | "substate_of" | "group" | "nested") => same("in"),
+        ("`#[state(…)]`", "entry" | "on_entry" | "on_enter" | "entry_action") => same("enter"),
+        ("`#[state(…)]`", "exit" | "on_exit" | "exit_action") => other(
+            "a state has no exit function; write what depends on the state that is left in a `with`, `#[on(event => Target, with = path)]`",
+        ),
         ("`#[state(…)]`", "invoke" | "service" | "activity" | "worker") => same("work"),
         ("`#[state(…)]`", "after" | "timeout" | "timer") => {
             other("a timer is an attribute of its own, `#[after(\"15m\", event)]`")

@@ -8,9 +8,14 @@ use syn::parse::ParseStream;
 
 /// Reads an expression, up to a comma or the end of the input. The result may be empty.
 pub(super) fn expr(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    until(input, |_| false)
+}
+
+/// The same, also up to where `stop` is true.
+pub(super) fn until(input: ParseStream<'_>, stop: impl Fn(ParseStream<'_>) -> bool) -> syn::Result<TokenStream> {
     let mut code = TokenStream::new();
     let mut generics = Generics::default();
-    while !(input.is_empty() || input.peek(syn::Token![,]) && generics.depth == 0) {
+    while !(input.is_empty() || input.peek(syn::Token![,]) && generics.depth == 0 || stop(input)) {
         let token: TokenTree = input.parse()?;
         generics.follow(&token);
         code.extend([token]);

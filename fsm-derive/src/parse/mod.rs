@@ -5,6 +5,7 @@ mod dialects;
 mod expr;
 mod fired_event;
 mod fsm;
+mod function;
 mod on;
 mod state;
 mod syntax;
@@ -18,6 +19,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Generics, Ident, Visibili
 pub(crate) use after::{After, Delay};
 pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
+pub(crate) use function::{Check, Function, Guard};
 pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
 pub(crate) use waits::{Quantity, Wait};

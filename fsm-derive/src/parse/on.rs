@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use proc_macro2::Span;
 use quote::quote;
 use syn::{
-    Attribute, Field, Ident, Path, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream,
-    punctuated::Punctuated, spanned::Spanned as _, token,
+    Attribute, Field, Ident, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream, punctuated::Punctuated,
+    spanned::Spanned as _, token,
 };
 
 use super::{
-    dialects, span,
+    dialects,
+    function::{self, Function, Guard},
+    span,
     syntax::{self, SeenOptions},
 };
 use crate::{errors::Errors, text};
@@ -22,8 +24,8 @@ pub(crate) struct On {
     /// The events, at least one. All of them lead to the same targets.
     pub(crate) events: Vec<OnEvent>,
     pub(crate) targets: Targets,
-    pub(crate) guard: Option<Path>,
-    pub(crate) with: Option<Path>,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) with: Option<Function>,
     /// The name of the event's method, if it differs from the event's.
     pub(crate) method: Option<Ident>,
     pub(crate) except: Option<Vec<Ident>>,
@@ -163,8 +165,8 @@ impl On {
         }
         let (key, option) = seen.option(input, &KNOWN, "`#[on(…)]`", errors)?;
         match option {
-            "guard" => self.guard = Some(syntax::function(input, &key)?),
-            "with" => self.with = Some(syntax::function(input, &key)?),
+            "guard" => self.guard = Some(function::guard(input, &key)?),
+            "with" => self.with = Some(function::function(input, &key)?),
             "method" => self.method = Some(syntax::new_name(input, &key, "name")?),
             "except" => self.except = Some(syntax::inside(input, &key, "A, B", syntax::states)?),
             _ => self.auto = true,

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    FiredEvent, Wait,
+    FiredEvent, Function, Wait, function,
     syntax::{self, SeenOptions},
     waits,
 };
@@ -24,12 +24,15 @@ pub(crate) struct StateOptions {
     pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
     pub(crate) checkpoint: Option<Type>,
+    /// The function that runs when the state is entered.
+    pub(crate) enter: Option<Function>,
     /// What it waits for.
     pub(crate) waits: Vec<Wait>,
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 10] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "waits"];
+const KNOWN: [&str; 11] =
+    ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "enter", "waits"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -59,6 +62,9 @@ impl StateOptions {
             "waits" => {
                 self.seen.allow_repeat(option);
                 syntax::inside(input, &key, waits::EXAMPLE, |input| waits::read(input, &mut self.waits, errors))?;
+            }
+            "enter" => {
+                self.enter = Some(function::function(input, &key)?);
             }
             _ => {
                 syntax::equals(input, &key, "Type")?;

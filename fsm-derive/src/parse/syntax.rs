@@ -1,6 +1,6 @@
 //! Readers for the parts of an attribute: options, values, names and paths. Each error says what is expected instead.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenTree};
 use quote::ToTokens;
 use syn::{
     Attribute, LitStr, Meta, Path, Token, Type, ext::IdentExt as _, parenthesized, parse::ParseStream,
@@ -218,27 +218,6 @@ pub(super) fn event(input: ParseStream<'_>) -> syn::Result<Ident> {
         Err(_) => format!("`{name}` cannot be used as a method name: choose another name for this event"),
     };
     Err(syn::Error::new(ident.span(), message))
-}
-
-/// Reads `= path::of::a_function`.
-pub(super) fn function(input: ParseStream<'_>, key: &Ident) -> syn::Result<Path> {
-    if !input.peek(Token![=]) {
-        return Err(syn::Error::new(key.span(), format!("missing function: expected `{key} = path`")));
-    }
-    input.parse::<Token![=]>()?;
-    if !(input.peek(syn::Ident::peek_any) || input.peek(Token![::])) || input.peek(Token![move]) {
-        let error = syn::Error::new(input.span(), "expected a path to a function, such as `checks::has_title`");
-        // A closure may contain commas, so skip to the end of the attribute.
-        input.parse::<TokenStream>()?;
-        return Err(error);
-    }
-    let path: Path = input.parse()?;
-    if input.peek(syn::token::Paren) {
-        let name = crate::text::of(&path);
-        let message = format!("expected a path, not a call: write `{key} = {name}`");
-        return Err(syn::Error::new_spanned(path, message));
-    }
-    Ok(path)
 }
 
 /// A type that borrows names the lifetime: rustc's help for one that does not is for a struct, and is no syntax of an attribute.

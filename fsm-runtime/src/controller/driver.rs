@@ -8,7 +8,7 @@ use crate::{
         convert::{self, Whole},
     },
     store::{Cause, Change, Disarm, Key, Origin, Row, Transition},
-    worker::{Attempt, Beside, End, Finished, WorkClaim, WorkError, WorkedBy},
+    worker::{Attempt, Beside, End, Finished, FiredEvent, WorkClaim, WorkError, WorkedBy},
 };
 use fsm_core::{ApplyError, Graph, Name, UnknownNameError, WaitInfo};
 use std::{collections::BTreeSet, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
@@ -41,16 +41,18 @@ pub(crate) trait Driver: Send + Sync {
     fn run(&self, engine: Arc<Engine>, attempt: Arc<Attempt>) -> WorkFuture;
     /// The transition of the `exhausted` event of the row's state; `None` where the state declares none, an error where the event
     /// cannot be fired.
-    fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
+    fn exhausted(&self, engine: &Engine, row: &Row, error: &WorkError) -> Option<Result<Transition, String>>;
+    /// The transition of `event`, with which the worker of the row's state has ended; an error where it cannot be fired.
+    fn result(&self, engine: &Engine, row: &Row, event: &FiredEvent) -> Result<Transition, String>;
     /// The transition of `event`, which has no payload, toward the desired state; an error where it cannot be fired.
-    fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String>;
+    fn auto(&self, engine: &Engine, row: &Row, event: &str) -> Result<Transition, String>;
     /// The change of the timer of the row's state: its transition, or a disarm where its event is refused; an error where the row
     /// cannot be decoded.
-    fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String>;
+    fn timer(&self, engine: &Engine, row: &Row) -> Result<Change, String>;
     /// What the row's state waits for; an error where the row cannot be decoded.
-    fn waits(&self, migrations: &Migrations, row: &Row) -> Result<Vec<Wait>, String>;
+    fn waits(&self, engine: &Engine, row: &Row) -> Result<Vec<Wait>, String>;
     /// The transition of the event of the state's wait at `place`; an error where it cannot be fired.
-    fn wait_event(&self, migrations: &Migrations, row: &Row, place: usize) -> Result<Transition, String>;
+    fn wait_event(&self, engine: &Engine, row: &Row, place: usize) -> Result<Transition, String>;
     /// The graphs of the machine and of those that it waits for.
     fn graphs(&self) -> Vec<&'static Graph>;
 }
@@ -84,35 +86,39 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
             let Finished(end, beside) = machine.work(&workers, claim).await?;
             let ended = match end {
                 End::Requeue(after) => Ended::Requeue(after),
-                End::Fired { machine, context, event, payload } => {
+                End::Fired { machine, context, event, payload, version } => {
                     let whole = (machine, context);
                     let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
-                    Ended::Fired(Box::new(transition.map_err(WorkError::permanent)?))
+                    let transition = transition.map_err(WorkError::permanent)?;
+                    Ended::Fired(Box::new(Transition { version, ..transition }))
                 }
             };
             Ok(WorkResult { ended, beside })
         })
     }
 
-    fn exhausted(&self, migrations: &Migrations, row: &Row, error: &WorkError) -> Option<Result<Transition, String>> {
-        let whole = match convert::decode::<M>(migrations, row) {
+    fn exhausted(&self, engine: &Engine, row: &Row, error: &WorkError) -> Option<Result<Transition, String>> {
+        let whole = match convert::decode::<M>(&engine.migrations, row) {
             Ok(whole) => whole,
             Err(error) => return Some(Err(error.to_string())),
         };
-        let event = M::exhausted_event(whole.0.state(), error)?;
-        Some(fire(row, whole, event, Cause::Worker, Some(row.fence)))
+        engine.clock.scope(|| {
+            let event = M::exhausted_event(whole.0.state(), error)?;
+            Some(fire(row, whole, event, Cause::Worker, Some(row.fence)))
+        })
     }
 
-    fn auto(&self, migrations: &Migrations, row: &Row, event: &str) -> Result<Transition, String> {
-        let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
-        let kind: M::EventKind = event.parse().map_err(|error: UnknownNameError| error.to_string())?;
-        let event = M::decode_event(kind, NO_PAYLOAD).map_err(|error| error.to_string())?;
-        fire(row, whole, event, Cause::Converge, None)
+    fn result(&self, engine: &Engine, row: &Row, event: &FiredEvent) -> Result<Transition, String> {
+        fire_stored::<M>(engine, row, &event.name, &event.payload, Cause::Worker, Some(row.fence))
     }
 
-    fn timer(&self, migrations: &Migrations, row: &Row) -> Result<Change, String> {
-        let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
-        Ok(timer(row, whole).map_or_else(
+    fn auto(&self, engine: &Engine, row: &Row, event: &str) -> Result<Transition, String> {
+        fire_stored::<M>(engine, row, event, NO_PAYLOAD, Cause::Converge, None)
+    }
+
+    fn timer(&self, engine: &Engine, row: &Row) -> Result<Change, String> {
+        let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
+        Ok(engine.clock.scope(|| timer(row, whole)).map_or_else(
             |reason| {
                 let Row { key, incarnation, version, .. } = row.clone();
                 Change::Disarm(Disarm { key, incarnation, version, reason })
@@ -121,8 +127,8 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         ))
     }
 
-    fn waits(&self, migrations: &Migrations, row: &Row) -> Result<Vec<Wait>, String> {
-        let (machine, _) = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+    fn waits(&self, engine: &Engine, row: &Row) -> Result<Vec<Wait>, String> {
+        let (machine, _) = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
         let declared = M::GRAPH.state(machine.state().as_str()).map_or(&[][..], |state| state.waits);
         let wait = |(info, ids): (&'static WaitInfo, Vec<String>)| {
             let ids: BTreeSet<String> = ids.into_iter().collect();
@@ -131,11 +137,13 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         Ok(declared.iter().zip(machine.awaited_ids()).map(wait).collect())
     }
 
-    fn wait_event(&self, migrations: &Migrations, row: &Row, place: usize) -> Result<Transition, String> {
-        let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
+    fn wait_event(&self, engine: &Engine, row: &Row, place: usize) -> Result<Transition, String> {
+        let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
         let state = whole.0.state();
-        let event = M::wait_event(state, place).ok_or_else(|| format!("`{state}` no longer declares the wait"))?;
-        fire(row, whole, event, Cause::Wait, None)
+        engine.clock.scope(|| {
+            let event = M::wait_event(state, place).ok_or_else(|| format!("`{state}` no longer declares the wait"))?;
+            fire(row, whole, event, Cause::Wait, None)
+        })
     }
 
     fn graphs(&self) -> Vec<&'static Graph> {
@@ -149,6 +157,21 @@ fn timer<M: StoredMachine>(row: &Row, whole: Whole<M>) -> Result<Transition, Str
     let state = whole.0.state();
     let event = M::timer_event(state).ok_or_else(|| format!("`{state}` no longer declares a timer"))?;
     fire(row, whole, event, Cause::Timer, None)
+}
+
+/// The transition of an event in its stored form.
+fn fire_stored<M: StoredMachine>(
+    engine: &Engine,
+    row: &Row,
+    event: &str,
+    payload: &str,
+    cause: Cause,
+    fence: Option<u64>,
+) -> Result<Transition, String> {
+    let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
+    let kind: M::EventKind = event.parse().map_err(|error: UnknownNameError| error.to_string())?;
+    let event = M::decode_event(kind, payload).map_err(|error| error.to_string())?;
+    engine.clock.scope(|| fire(row, whole, event, cause, fence))
 }
 
 /// The transition of `event`, fired by the system.
@@ -191,6 +214,7 @@ fn transition<M: StoredMachine>(
         event: event.as_str().to_owned(),
         payload,
         into,
+        internal: convert::is_internal::<M>(from, event.as_str()),
         cause,
         idempotency_key: None,
         origin: Origin::default(),

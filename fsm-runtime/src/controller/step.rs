@@ -69,7 +69,7 @@ pub(super) async fn look(
     };
     let action = decide(&row, kind(graph, &row), running, elsewhere, engine.clock.now());
     let waits = kind(graph, &row).is_some() && graph.state_was(&row.state).is_some_and(|state| !state.waits.is_empty());
-    let waits = waits.then(|| driver.waits(&engine.migrations, &row));
+    let waits = waits.then(|| driver.waits(engine, &row));
     Ok(Look { action, row: Some(Box::new(row)), waits })
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn claim(
 
 /// Fires the timer of `row`, or drops it where its event is refused.
 pub(super) async fn fire_timer(engine: Arc<Engine>, driver: Arc<dyn Driver>, row: Row) -> StepResult {
-    let change = match driver.timer(&engine.migrations, &row) {
+    let change = match driver.timer(&engine, &row) {
         Ok(change) => change,
         // The timer stays for code that can decode the row.
         Err(error) => return StepResult::Unreadable(Box::new(row), error),

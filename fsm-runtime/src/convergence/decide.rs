@@ -4,7 +4,7 @@ use super::{
     explain,
     record::{DesiredStateRecord, Interruption},
 };
-use crate::store::{Cause, HistoryEntry, Row};
+use crate::store::{Cause, HistoryEntry, HistoryKind, Row};
 use fsm_core::{Blocker, Graph, NextStep};
 use std::time::Duration;
 
@@ -84,7 +84,8 @@ fn reconcile(
 ) -> bool {
     let mut fell_back = false;
     let mut entered = None;
-    for entry in history {
+    // An internal transition neither leads away nor nearer.
+    for entry in history.iter().filter(|entry| entry.kind != HistoryKind::Internal) {
         let held = entered.and_then(|entered| entry.at.duration_since(entered).ok()).unwrap_or_default();
         entered = Some(entry.at);
         let Some(from) = entry.from.as_deref().filter(|_| entry.version > desired.seen && !desired.is_suspended())
@@ -139,7 +140,7 @@ fn name<'a>(graph: &'static Graph, stored: &'a str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{HistoryKind, Key};
+    use crate::store::Key;
     use fsm_core::{EventInfo, StateInfo, StateKind, TransitionInfo};
     use std::time::SystemTime;
     use uuid::Uuid;

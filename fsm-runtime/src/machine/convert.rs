@@ -133,6 +133,11 @@ pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Re
     Ok((machine, entering))
 }
 
+/// Whether the event does not leave the state.
+pub(crate) fn is_internal<M: StateMachine>(from: &str, event: &str) -> bool {
+    M::GRAPH.transition(from, event).is_some_and(|transition| transition.internal)
+}
+
 /// The payload of `event`, as JSON. What cannot be read back is an error.
 pub(crate) fn payload<M: StoredMachine>(event: &M::Event) -> Result<String, CodecError> {
     let payload = M::encode_event(event)?;

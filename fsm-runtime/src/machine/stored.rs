@@ -62,6 +62,12 @@ pub trait StoredMachine:
     }
     #[doc(hidden)]
     fn decode_context(stored: &str) -> Result<Self::Context, CodecError>;
+    /// The machine after the `enter` of its state, for an override.
+    #[doc(hidden)]
+    #[must_use]
+    fn enter(self, _context: &mut Self::Context) -> Self {
+        self
+    }
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;

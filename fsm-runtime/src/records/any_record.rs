@@ -95,11 +95,12 @@ pub trait AnyRecord<M: Durable>: Serialize + fmt::Debug + Send + Sync + 'static 
     ///
     /// # Errors
     /// If the state does not declare the event, or if the guard refuses it.
-    fn check(&self, event: &M::Event) -> Result<(), Refusal<M>> {
+    fn would_accept(&self, event: &M::Event) -> Result<(), Refusal<M>> {
         let (state, kind) = (self.state(), M::kind_of(event));
         if !self.can(kind) {
             return Err(Refusal::new(state, kind, None));
         }
-        self.__guard(event).map_err(|reason| Refusal::new(state, kind, Some(reason)))
+        let refused = self.meta().engine().clock.scope(|| self.__guard(event));
+        refused.map_err(|reason| Refusal::new(state, kind, Some(reason)))
     }
 }

@@ -25,7 +25,7 @@ impl<M: Durable> Machines<M> {
     /// one before has left. If another process, a worker, or a record changes the instance meanwhile, it is read again and the event
     /// is fired on its new state. If the decision depends on what was read before, fire the event on the record instead.
     ///
-    /// Await the result, or add it to a [`Group`](crate::Group).
+    /// Await the result, or add it to a [`TransitionGroup`](crate::TransitionGroup).
     ///
     /// # Errors
     /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::NotFound`];
@@ -156,7 +156,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
         let mut meta = RecordMeta::<M>::of(engine, origin, &row, context);
         meta.set_key(self.idempotency_key.clone());
         let (from, accepts) = (machine.state(), machine.accepts());
-        match machine.apply(event, meta.context_mut()) {
+        match engine.clock.scope(|| machine.apply(event, meta.context_mut())) {
             Ok(target) => meta.transition(from, self.kind, self.payload.clone(), target, self.wrap),
             Err(ApplyError { machine, reason: Some(reason), .. }) => {
                 Err(record::refuse(machine, meta, self.kind, reason))

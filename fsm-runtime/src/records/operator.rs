@@ -1,4 +1,4 @@
-//! Operator actions: unparking an instance, and moving it past the rules.
+//! Actions of operators: unparking an instance, and moving it without a declared transition.
 
 use super::Durable;
 use super::{
@@ -51,12 +51,12 @@ impl<M: Durable> Machines<M> {
         self.commit(row.key, Change::Release(release)).await
     }
 
-    /// Moves the instance that was read as `seen` into `state`, past the rules: the transition need not be declared, and no guard
+    /// Moves the instance that was read as `seen` into `state`, although no transition is declared. No guard
     /// runs. For cases that the machine does not foresee, and for a row that cannot be read. The handle must have an
     /// [actor](Self::with_actor), and `why` must not be empty.
     ///
     /// The instance enters the state as by a transition: the worker of the old state is cancelled and waited for, timers start,
-    /// attempts and checkpoints are reset, and it is unparked. The context is kept. The history has an `override`
+    /// attempts and checkpoints are reset, and it is unparked. The context is kept. The `enter` of the state runs. The history has an `override`
     /// entry with actor and reason, and the version increases, so that records from before conflict.
     ///
     /// ```
@@ -149,8 +149,9 @@ impl<M: Durable> Machines<M> {
             if schema > known {
                 return Err(TransitionError::Row(RowError::Newer { key, found: schema, known }));
             }
-            let context = context?;
-            let (machine, into) = convert::entering::<M>(state.into_enum(), &context)?;
+            let mut context = context?;
+            let entered = engine.clock.scope(|| M::enter(state.into_enum(), &mut context));
+            let (machine, into) = convert::entering::<M>(entered, &context)?;
             let by = origin.clone();
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match engine.commit_row(Change::Override(moved)).await? {

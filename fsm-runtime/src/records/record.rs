@@ -1,4 +1,4 @@
-//! One instance's typed record: where its row stands, and its transitions as one compare-and-swap each.
+//! The typed record of one instance: its state and version, and its transitions, each one compare-and-swap.
 
 use super::Durable;
 use super::{
@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
-/// A record without its state: the instance's key and version, and the machine's context. Only a runtime makes one.
+/// A record without its state: the instance's key and version, and the machine's context. Created by the runtime only.
 pub struct RecordMeta<M: Durable> {
     engine: Arc<Engine>,
     key: Key,
@@ -81,7 +81,7 @@ impl<M: Durable> RecordMeta<M> {
         self.version
     }
 
-    /// When the instance was created. `None` for a record of a past change, as one from a stream of changes has it, or the repeated
+    /// When the instance was created. `None` for a record of a past change, such as one from a stream of changes, or the repeated
     /// result of a request with an idempotency key: history entries do not have the time of the creation.
     #[must_use]
     pub fn created(&self) -> Option<SystemTime> {
@@ -135,7 +135,7 @@ impl<M: Durable> RecordMeta<M> {
         self.incarnation
     }
 
-    /// The same instance as `row` has it. An idempotency key is good for one transition.
+    /// The same instance, as `row` describes it. An idempotency key applies to one transition.
     pub(super) fn moved_to(self, row: &Row) -> Self {
         let (incarnation, version) = (row.incarnation, row.version);
         let (created, entered) = (Some(row.created), row.updated);
@@ -165,6 +165,7 @@ impl<M: Durable> RecordMeta<M> {
             event: event.as_str().to_owned(),
             payload,
             into,
+            internal: convert::is_internal::<M>(from.as_str(), event.as_str()),
             cause: Cause::Caller,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
@@ -194,10 +195,10 @@ fn created_by(entry: &HistoryEntry) -> Option<SystemTime> {
     entry.from.is_none().then_some(entry.at)
 }
 
-/// What the generated `Record<S>` of every machine derefs to: the instance and its state, to read. Only a runtime makes one.
+/// The methods that all records have, whatever the machine: the generated `Record<S>` dereferences to it. Created by the runtime only.
 ///
-/// A method of an event that has the name of one of these, as an event `id`, takes its place on the records of the states that
-/// declare the event; `RawRecord::id(&record)` reads it there.
+/// The generated record adds a method for each event of the state. An event with the name of a method here, such as `id`, takes
+/// precedence on the record; `RawRecord::id(&record)` calls the method here.
 pub struct RawRecord<S: DurableState<Machine: Durable>> {
     state: S,
     meta: RecordMeta<S::Machine>,
@@ -283,6 +284,12 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
         self
     }
 
+    /// Calls `f` at the time of the runtime's clock.
+    #[doc(hidden)]
+    pub fn __scope<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.meta.engine().clock.scope(f)
+    }
+
     /// Builds one transition, which is one compare-and-swap. `wrap` makes the caller's result of the machine after it.
     #[doc(hidden)]
     pub fn __commit<E, R>(self, event: E, wrap: Wrap<R, S::Machine>) -> PendingTransition<R, S::Machine>
@@ -299,7 +306,8 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
             Ok(payload) => payload,
             Err(error) => return PendingTransition::failed(error.into()),
         };
-        match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
+        let clock = meta.engine().clock.clone();
+        match clock.scope(|| <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context)) {
             Ok(target) => match meta.transition(S::STATE, kind, payload, target.into_enum(), wrap) {
                 Ok(prepared) => PendingTransition::ready(prepared),
                 Err(error) => PendingTransition::failed(error),

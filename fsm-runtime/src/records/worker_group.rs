@@ -1,12 +1,12 @@
 //! What a worker changes besides its own instance: handles for it, and groups that are committed with its result.
 
-use super::{Durable, Group, GroupError, Machines};
+use super::{Durable, GroupError, Machines, TransitionGroup};
 use crate::{
     engine::{BoundStatements, Engine, until_stored},
     machine::DurableState,
     store::{self, Change, Origin, TransactionalSql, Verdict},
     sync::Mutex,
-    worker::{CommitBeside, Committed, Done, Outcome, RawTask, WorkError},
+    worker::{CommitBeside, Committed, Done, Outcome, Own, RawTask, WorkError},
 };
 use std::{error::Error, sync::Arc};
 use tokio_util::sync::CancellationToken;
@@ -25,8 +25,8 @@ impl<S: DurableState> RawTask<S> {
 
     /// An empty group of changes, to be committed together with the worker's event by [`Done::with_group`] or
     /// [`Done::with_statements`].
-    pub fn group(&self) -> Group {
-        Group::new(self.engine().clone())
+    pub fn group(&self) -> TransitionGroup {
+        TransitionGroup::new(self.engine().clone())
     }
 }
 
@@ -55,13 +55,14 @@ impl<S: DurableState> Done<S> {
     /// ```
     ///
     /// The runtime commits when the worker has returned, under the worker's claim. If the instance has moved on or another worker has
-    /// claimed it, nothing is committed. While the store is unavailable, the whole group is retried as the result alone is. If another
+    /// claimed it, nothing is committed. If internal transitions have changed the data, the event is fired on the present data, and the
+    /// group is committed with it. While the store is unavailable, the whole group is retried as the result alone is. If another
     /// change of the group cannot be made, nothing is committed and the attempt has failed: it is retried with backoff, and its error is
     /// that of the group. If the group was committed before under its idempotency key, the result alone is committed.
     ///
     /// # Errors
     /// A permanent error if the result has a group already: add all changes to one group.
-    pub fn with_group(self, group: Group) -> Outcome<S> {
+    pub fn with_group(self, group: TransitionGroup) -> Outcome<S> {
         self.beside(beside(group, None))
     }
 
@@ -96,7 +97,7 @@ impl<S: DurableState> Done<S> {
     /// A permanent error if `store` is not the store of the group's runtime, or the result has a group already.
     pub fn with_statements<T: TransactionalSql>(
         self,
-        group: Group,
+        group: TransitionGroup,
         store: &T,
         statements: impl Fn(&T::Sql<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Outcome<S> {
@@ -112,59 +113,69 @@ impl<S: DurableState> Done<S> {
     }
 }
 
-fn beside(group: Group, statements: Option<BoundStatements>) -> CommitBeside {
+fn beside(group: TransitionGroup, statements: Option<BoundStatements>) -> CommitBeside {
     Box::new(move |engine, own, stop| Box::pin(commit(engine, own, stop, group, statements)))
 }
 
 /// Commits the worker's change `own` with `group`, retrying while the store fails, until `stop` is cancelled.
 ///
 /// `own` is the first change of the transaction. If an earlier attempt was committed although its answer was lost, `own` misses its
-/// row, and neither the rest of the group nor the statements run again.
+/// row, and neither the rest of the group nor the statements run again. If internal transitions have changed the row under the same
+/// claim, `own` is decided again on it, and committed with the group or not at all.
 async fn commit(
     engine: Arc<Engine>,
-    own: Change,
+    own: Own,
     stop: CancellationToken,
-    group: Group,
+    group: TransitionGroup,
     statements: Option<BoundStatements>,
 ) -> Committed {
     if !Arc::ptr_eq(&engine, group.engine()) {
         let error = "the group is of another runtime than the worker; make it with `task.group()`";
         return Committed::Refused(WorkError::permanent(error));
     }
-    let decided = Arc::new(Mutex::new(None));
+    let Own { change: first, again } = own;
+    let (change, again, decided) = (Arc::new(Mutex::new(first)), Arc::new(again), Arc::new(Mutex::new(None)));
     let submit = {
-        let (engine, own, stop, decided) = (engine.clone(), own.clone(), stop.clone(), decided.clone());
+        let (engine, change, stop, decided) = (engine.clone(), change.clone(), stop.clone(), decided.clone());
         move |changes: Vec<Change>| {
-            let changes = std::iter::once(own.clone()).chain(changes).collect();
-            let (engine, own, stop, decided) = (engine.clone(), own.clone(), stop.clone(), decided.clone());
-            let (group, statements) = (store::Group { changes }, statements.clone());
+            let (engine, change, stop, decided) = (engine.clone(), change.clone(), stop.clone(), decided.clone());
+            let (again, statements) = (again.clone(), statements.clone());
             async move {
-                let commit = || engine.commit_beside(group.clone(), statements.clone());
-                let verdict = match until_stored(&engine, "result", own.key(), &stop, commit).await {
-                    Ok(verdict) => verdict.map_err(GroupError::Statements)?,
-                    Err(error) => {
-                        *decided.lock() = Some(Err(error.clone()));
-                        return Err(GroupError::Store(error));
-                    }
-                };
-                match split(verdict) {
-                    (Some(own), rest) => {
-                        *decided.lock() = Some(Ok(own));
-                        // Of the group alone, so that its changes can be completed. Without a rest, `decided` counts.
-                        rest.ok_or(GroupError::Empty)
-                    }
-                    (None, rest) => rest.ok_or(GroupError::Empty),
+                loop {
+                    let own = change.lock().clone();
+                    let group = store::Group { changes: std::iter::once(own.clone()).chain(changes.clone()).collect() };
+                    let commit = || engine.commit_beside(group.clone(), statements.clone());
+                    let verdict = match until_stored(&engine, "result", own.key(), &stop, commit).await {
+                        Ok(verdict) => verdict.map_err(GroupError::Statements)?,
+                        Err(error) => {
+                            *decided.lock() = Some(Committed::Own(Err(error.clone())));
+                            return Err(GroupError::Store(error));
+                        }
+                    };
+                    let (verdict, rest) = split(verdict);
+                    let Some(verdict) = verdict else { return rest.ok_or(GroupError::Empty) };
+                    *decided.lock() = Some(match again(&own, &verdict) {
+                        None => Committed::Own(Ok(verdict)),
+                        Some(Ok(later)) => {
+                            *change.lock() = later;
+                            continue;
+                        }
+                        Some(Err(error)) => Committed::Refused(error),
+                    });
+                    // Of the group alone, so that its changes can be completed. Without a rest, `decided` counts.
+                    return rest.ok_or(GroupError::Empty);
                 }
             }
         }
     };
     let outcome = group.run(submit).await;
-    if let Some(own) = decided.lock().take() {
-        return Committed::Own(own);
+    if let Some(decided) = decided.lock().take() {
+        return decided;
     }
     match outcome {
         // The group was committed before under its idempotency key.
         Ok(_) => {
+            let own = change.lock().clone();
             let alone = || engine.commit_own(own.clone());
             Committed::Own(until_stored(&engine, "result", own.key(), &stop, alone).await)
         }

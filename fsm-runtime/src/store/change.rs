@@ -4,7 +4,7 @@ use super::row::{Key, Row};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
-/// Notifier that are applied all or none.
+/// Changes that are applied all or none.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order in which they are applied.
@@ -30,7 +30,7 @@ pub enum Change {
     /// Claims the row for a worker, under a new fence.
     Claim(Claim),
     /// Stores the checkpoint of the worker of a claimed row.
-    Checkpoint(Checkpoint),
+    SaveCheckpoint(SaveCheckpoint),
     /// Releases a claimed row.
     Release(Release),
     /// Makes work due and sets a timer that the state's declaration has gained.
@@ -55,7 +55,7 @@ impl Change {
             Self::Create(change) => &change.key,
             Self::Transition(change) => &change.key,
             Self::Claim(change) => &change.key,
-            Self::Checkpoint(change) => &change.key,
+            Self::SaveCheckpoint(change) => &change.key,
             Self::Release(change) => &change.key,
             Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,
@@ -171,6 +171,14 @@ pub struct Transition {
     pub payload: String,
     /// The state after.
     pub into: Entering,
+    /// Whether the visit to the state goes on, as in an internal transition.
+    ///
+    /// The row then gets a new version, and the state's name, data, context and schema of `into`. It keeps `entered` and `updated`, its
+    /// timer, its attempts, checkpoint and error, and it stays claimed, due or parked. Its desired state and the time of its convergence
+    /// stay. There are two exceptions. If the `cause` is [`Cause::Timer`], the timer has fired, and starts again with the delay of
+    /// `into`. With a `fence`, the worker has ended: the claim is released, work is due as `into` says, and attempts are counted from
+    /// zero. The kind of the history entry is [`Internal`](super::HistoryKind::Internal).
+    pub internal: bool,
     /// The cause.
     pub cause: Cause,
     /// A second transition with the same key returns the first. Looked up before version and state.
@@ -204,7 +212,7 @@ pub struct Claim {
 
 impl Claim {
     /// The error of an attempt whose process ended before it did.
-    pub const CRASH: &str = "crash: the process was gone before the attempt had ended";
+    pub const CRASH: &str = "crash: the process ended before the attempt";
 }
 
 /// Releases a row: it has no owner afterwards.
@@ -326,7 +334,7 @@ impl fmt::Debug for Rewrite {
 
 /// Stores the checkpoint of a claimed row. It adds nothing to the history.
 #[derive(Clone)]
-pub struct Checkpoint {
+pub struct SaveCheckpoint {
     /// The instance.
     pub key: Key,
     /// The incarnation that was read.
@@ -340,7 +348,7 @@ pub struct Checkpoint {
 }
 
 /// The user's data is never printed.
-impl fmt::Debug for Checkpoint {
+impl fmt::Debug for SaveCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} v{}: checkpoint under fence {}", self.key, self.version, self.fence)
     }

@@ -1,6 +1,6 @@
 //! Keys and rows.
 
-use super::key_text::KeyText;
+use super::{key_text::KeyText, verdict::Verdict};
 use std::{fmt, time::SystemTime};
 use uuid::Uuid;
 
@@ -120,6 +120,20 @@ impl Row {
             shard: 0,
             created,
             updated: created,
+        }
+    }
+
+    /// Whether `later` is under the same claim, in the same visit to its state. Internal transitions may have changed it since.
+    pub(crate) fn is_held_in(&self, later: &Self) -> bool {
+        let claim = |row: &Self| (row.incarnation, row.entered, row.fence);
+        claim(self) == claim(later) && self.owner.is_some() && self.owner == later.owner
+    }
+
+    /// The row as it is now, if `verdict` says that it has changed and is still under the same claim.
+    pub(crate) fn held_since<'v>(&self, verdict: &'v Verdict) -> Option<&'v Self> {
+        match verdict {
+            Verdict::Conflict { current: Some(current), .. } if self.is_held_in(current) => Some(current),
+            _ => None,
         }
     }
 

@@ -10,7 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 /// Commits the worker's change with a group, until the token is cancelled. The records know groups, so they build it.
 pub(crate) type CommitBeside =
-    Box<dyn FnOnce(Arc<Engine>, Change, CancellationToken) -> Pin<Box<dyn Future<Output = Committed> + Send>> + Send>;
+    Box<dyn FnOnce(Arc<Engine>, Own, CancellationToken) -> Pin<Box<dyn Future<Output = Committed> + Send>> + Send>;
+
+/// The worker's own change.
+pub(crate) struct Own {
+    pub(crate) change: Change,
+    pub(crate) again: DecideAgain,
+}
+
+/// A worker's change on the row of a verdict, if internal transitions have changed it under the same claim; an error if the worker's event
+/// is refused there.
+pub(crate) type DecideAgain = Box<dyn Fn(&Change, &Verdict) -> Option<Decided> + Send + Sync>;
+
+type Decided = Result<Change, WorkError>;
 
 /// The outcome of a worker's change that was committed with a group.
 pub(crate) enum Committed {

@@ -1,11 +1,11 @@
 //! Checkpoints: what a worker stores for its next attempt, under its claim.
 
-use super::{Attempt, WorkError, signals::Signals};
+use super::{Attempt, WorkError};
 use crate::{
     codec::{CodecError, from_json, readable, to_json},
     engine::{Engine, store_until},
     machine::WorkState,
-    store::{Change, Checkpoint, Key, Row, Verdict},
+    store::{Change, Key, Row, SaveCheckpoint, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, future::Future, pin::Pin, sync::Arc};
@@ -33,7 +33,7 @@ pub(crate) enum CheckpointError {
     )]
     Unreadable { key: Key, state: String, expected: &'static str, cause: CodecError },
     /// The instance has moved on, or another worker has claimed it.
-    #[error("{key} has moved on or was claimed by another worker: nothing that this worker does counts any more")]
+    #[error("{key} has left the state or was claimed by another worker, so the results of this worker are refused")]
     Superseded { key: Key },
     /// The store can never accept it.
     #[error("the store refused the checkpoint of {key}: {reason}")]
@@ -51,31 +51,41 @@ pub(crate) fn read<P: DeserializeOwned>(row: &Row) -> Result<Option<P>, WorkErro
 /// Stores `checkpoint` under the claim of `attempt`, retrying until the worker is cancelled.
 pub(crate) fn keep<P: Serialize + DeserializeOwned>(
     engine: Arc<Engine>,
-    attempt: &Attempt,
+    attempt: &Arc<Attempt>,
     checkpoint: &P,
 ) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>> {
-    let Row { key, incarnation, version, fence, .. } = &attempt.row;
-    let (key, incarnation, version, fence) = (key.clone(), *incarnation, *version, *fence);
+    let Row { key, incarnation, fence, .. } = &attempt.row;
+    let (key, incarnation, version, fence) = (key.clone(), *incarnation, attempt.newest.get(), *fence);
     let text = to_json(checkpoint).and_then(|text| readable("checkpoint", from_json::<P>(&text)).map(|()| text));
-    let change = text.map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
-    let signals = attempt.signals.clone();
+    let change = text.map(|checkpoint| SaveCheckpoint { key, incarnation, version, fence, checkpoint });
+    let attempt = attempt.clone();
     // Boxed: a worker's future is as large as the largest future that it awaits.
-    Box::pin(async move { store(&engine, change.map_err(WorkError::permanent)?, &signals).await })
+    Box::pin(async move { store(&engine, change.map_err(WorkError::permanent)?, &attempt).await })
 }
 
-async fn store(engine: &Engine, change: Checkpoint, signals: &Signals) -> Result<(), WorkError> {
-    let key = change.key.clone();
-    match store_until(engine, Change::Checkpoint(change), signals.cancellation()).await? {
-        Verdict::Committed { .. } => {
-            signals.heartbeat();
-            Ok(())
-        }
-        Verdict::Conflict { .. } | Verdict::Fenced { .. } => Err(WorkError::from(CheckpointError::Superseded { key })),
-        verdict => {
-            let reason = verdict.refusal();
-            let reason = reason
-                .unwrap_or_else(|| format!("unexpected verdict {verdict:?}: a checkpoint has no idempotency key"));
-            Err(WorkError::permanent(CheckpointError::Refused { key, reason }))
+async fn store(engine: &Engine, mut change: SaveCheckpoint, attempt: &Attempt) -> Result<(), WorkError> {
+    let Attempt { row, signals, .. } = attempt;
+    loop {
+        let stored = store_until(engine, Change::SaveCheckpoint(change.clone()), signals.cancellation());
+        match stored.await? {
+            Verdict::Committed { .. } => {
+                signals.heartbeat();
+                return Ok(());
+            }
+            verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. }) => {
+                // Under the same claim, internal transitions have changed the row.
+                let Some(current) = row.held_since(&verdict) else {
+                    return Err(WorkError::from(CheckpointError::Superseded { key: change.key }));
+                };
+                attempt.saw(current);
+                change.version = current.version;
+            }
+            verdict => {
+                let reason = verdict.refusal();
+                let reason = reason
+                    .unwrap_or_else(|| format!("unexpected verdict {verdict:?}: a checkpoint has no idempotency key"));
+                return Err(WorkError::permanent(CheckpointError::Refused { key: change.key, reason }));
+            }
         }
     }
 }

@@ -5,13 +5,22 @@ use std::{error::Error, fmt, time::Duration};
 /// The error of a worker.
 ///
 /// The `?` operator converts every error, `&str` and `String` into one that is retried with backoff. Use
-/// [`permanent`](Self::permanent) where a retry cannot help, and [`retry_after`](Self::retry_after) to set the delay.
+/// [`permanent`](Self::permanent) if a retry cannot help, and [`retry_after`](Self::retry_after) to set the delay.
 ///
 /// `WorkError` does not implement [`Error`], because it converts from every error.
 pub struct WorkError {
     source: Box<dyn Error + Send + Sync>,
     permanent: bool,
     delay: Option<Duration>,
+    /// The event that was refused, by a guard.
+    refused: Option<Box<FiredEvent>>,
+}
+
+/// An event of a worker, as it is stored.
+#[derive(Clone)]
+pub(crate) struct FiredEvent {
+    pub(crate) name: String,
+    pub(crate) payload: String,
 }
 
 impl WorkError {
@@ -32,6 +41,15 @@ impl WorkError {
         self.permanent
     }
 
+    /// A permanent error: `event` was refused.
+    pub(crate) fn refused(event: FiredEvent, why: String) -> Self {
+        Self { refused: Some(Box::new(event)), ..Self::permanent(why) }
+    }
+
+    pub(crate) fn take_refused(&mut self) -> Option<Box<FiredEvent>> {
+        self.refused.take()
+    }
+
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.delay
     }
@@ -39,7 +57,7 @@ impl WorkError {
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for WorkError {
     fn from(source: E) -> Self {
-        Self { source: source.into(), permanent: false, delay: None }
+        Self { source: source.into(), permanent: false, delay: None, refused: None }
     }
 }
 

@@ -10,8 +10,9 @@ mod task;
 mod worked_by;
 
 pub(crate) use attempt::Attempt;
-pub(crate) use beside::{Beside, CommitBeside, Committed};
+pub(crate) use beside::{Beside, CommitBeside, Committed, Own};
 pub use checkpoint::Checkpointed;
+pub(crate) use error::FiredEvent;
 pub use error::WorkError;
 pub(crate) use limits::Limits;
 pub use signals::Signals;

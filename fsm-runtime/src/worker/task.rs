@@ -1,13 +1,17 @@
 //! The task of a worker, and the outcomes with which it ends.
 
-use super::{Attempt, Beside, Checkpointed, CommitBeside, WorkError, checkpoint, signals::Signals};
+use super::{
+    Attempt, Beside, Checkpointed, CommitBeside, FiredEvent, WorkError,
+    checkpoint::{self, CheckpointError},
+    signals::Signals,
+};
 use crate::{
     codec::to_json,
     engine::Engine,
     machine::{DurableState, StoredMachine, convert},
     store::Row,
 };
-use fsm_core::{Accepts, StateMachine, Target};
+use fsm_core::{Accepts, Name, StateMachine, Target};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt, future::Future, marker::PhantomData, ops::Deref, pin::Pin, sync::Arc, time::Duration};
 
@@ -21,11 +25,14 @@ pub struct WorkClaim<M: StoredMachine> {
     attempt: Arc<Attempt>,
     engine: Arc<Engine>,
     context: Box<M::Context>,
+    /// The version of the data that the task has.
+    version: u64,
 }
 
 impl<M: StoredMachine> WorkClaim<M> {
     pub(crate) fn new(attempt: Arc<Attempt>, context: Box<M::Context>, engine: Arc<Engine>) -> Self {
-        Self { attempt, engine, context }
+        let version = attempt.row.version;
+        Self { attempt, engine, context, version }
     }
 
     fn row(&self) -> &Row {
@@ -87,10 +94,47 @@ impl<S: DurableState> RawTask<S> {
         &self.claim.row().key.id
     }
 
-    /// The version of the instance. It does not change while the worker runs; otherwise the worker is cancelled.
+    /// The version of the instance whose data the task has: that of the claim, or of the last [`refresh`](Self::refresh). While the
+    /// worker runs, only internal transitions raise the instance's version; any other change cancels the worker.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.claim.row().version
+        self.claim.version
+    }
+
+    /// Completes when an internal transition has changed the instance since the task got its data. [`refresh`](Self::refresh) reads
+    /// the data then. It is notified of changes by this process at once, and of others by the next scan at the latest.
+    ///
+    /// # Cancel safety
+    /// Has no effects.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.claim.attempt.clone().changed(self.claim.version)
+    }
+
+    /// Reads the present data and context of the instance, after internal transitions.
+    ///
+    /// A worker that does not read them ends with an event all the same: the event is then fired on the present data, so its guard
+    /// and its `with` see that, and not the data of the task.
+    ///
+    /// # Errors
+    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
+    /// - when the store cannot be read, or the row does not fit the declared machine. The task keeps its data.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the task keeps its data.
+    pub async fn refresh(&mut self) -> Result<(), WorkError> {
+        let WorkClaim { attempt, engine, .. } = &self.claim;
+        let key = attempt.row.key.clone();
+        let row = engine.asked("get", engine.store.get(key.clone())).await?;
+        let Some(row) = row.filter(|row| attempt.row.is_held_in(row)) else {
+            return Err(WorkError::from(CheckpointError::Superseded { key }));
+        };
+        if row.version > self.claim.version {
+            let (machine, context) = convert::decode::<S::Machine>(&engine.migrations, &row)?;
+            let state = S::from_enum(machine).map_err(|_| CheckpointError::Superseded { key })?;
+            attempt.saw(&row);
+            (self.state, self.claim.context, self.claim.version) = (state, context, row.version);
+        }
+        Ok(())
     }
 
     /// The number of this attempt since the state was entered, from 1. Attempts that ended with their process count.
@@ -124,9 +168,9 @@ impl<S: DurableState> RawTask<S> {
         format!("{}/{}/{incarnation}", key.machine, key.id)
     }
 
-    /// Completes when the worker is cancelled, because the instance has moved on or the process stops.
+    /// Completes when the worker is cancelled, because the instance has left the state or the process stops.
     ///
-    /// Clean up and return then. After the grace period the worker is aborted at its next `await`.
+    /// The worker then cleans up and returns. After the grace period it is aborted at its next `await`.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -142,8 +186,8 @@ impl<S: DurableState> RawTask<S> {
 
     /// Completes when the process begins to shut down.
     ///
-    /// A worker that would run for long returns [`requeue_after`](Self::requeue_after) then, so that the next process continues
-    /// its work. Others finish.
+    /// A worker that would still run for long then returns [`requeue_after`](Self::requeue_after), so that the next process
+    /// continues its work. Other workers finish.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -171,7 +215,7 @@ impl<S: DurableState> RawTask<S> {
         self.claim.signals().clock().sleep(duration)
     }
 
-    /// Requeues: stays in the state, frees the worker's slot, and runs the worker again after `after`.
+    /// Ends the attempt, stays in the state, and frees the worker's slot. The worker runs again after the delay `after`.
     ///
     /// This is not a failure and does not count as an attempt. Use it to poll or to watch something.
     ///
@@ -184,7 +228,7 @@ impl<S: DurableState> RawTask<S> {
     /// Ends the work with an event of the state.
     ///
     /// # Errors
-    /// A permanent error when a guard refuses the event, or the event cannot be written as JSON.
+    /// A permanent error if a guard refuses the event, or if the event cannot be serialized as JSON.
     pub fn fire<E>(mut self, event: E) -> Outcome<S>
     where
         S::Machine: Accepts<S, E>,
@@ -193,10 +237,19 @@ impl<S: DurableState> RawTask<S> {
         let kind = <S::Machine as Accepts<S, E>>::EVENT;
         let payload = to_json(&event).map_err(WorkError::permanent)?;
         convert::readable_payload::<S::Machine>(kind, &payload).map_err(WorkError::permanent)?;
-        let target = <S::Machine as Accepts<S, E>>::transition(self.state, event, &mut self.claim.context)
-            .map_err(|refused| WorkError::permanent(format!("a guard refused: {}", refused.reason)))?;
-        let (machine, context) = (target.into_enum(), self.claim.context);
-        Ok(Done::new(End::Fired { machine, context, event: kind, payload }))
+        let WorkClaim { engine, context, .. } = &mut self.claim;
+        let fired = engine.clock.scope(|| <S::Machine as Accepts<S, E>>::transition(self.state, event, context));
+        let WorkClaim { context, version, .. } = self.claim;
+        match fired {
+            Ok(target) => {
+                let machine = target.into_enum();
+                Ok(Done::new(End::Fired { machine, context, event: kind, payload, version }))
+            }
+            Err(refused) => {
+                let event = FiredEvent { name: kind.as_str().to_owned(), payload };
+                Err(WorkError::refused(event, format!("a guard refused: {}", refused.reason)))
+            }
+        }
     }
 }
 
@@ -206,21 +259,21 @@ impl<S: DurableState> RawTask<S> {
     /// Stores a checkpoint for the next attempt in this state: after a failure, after the end of the process, or after
     /// [`requeue_after`](Self::requeue_after).
     ///
-    /// It replaces the checkpoint before, and is dropped when the state is left. It changes neither the version nor the history,
+    /// It replaces the previous checkpoint, and is dropped when the state is left. It changes neither the version nor the history,
     /// and counts as a [heartbeat](Self::heartbeat). Await one checkpoint before the next.
     ///
-    /// Work is done at least once: what happens between the last checkpoint and the end of an attempt is repeated. Store the
-    /// checkpoint *before* a step that must not be tried twice.
+    /// Work runs at least once: what a failed attempt did after its last checkpoint is repeated. Store the checkpoint *before* a
+    /// step that must not be tried twice.
     ///
     /// While the store is unavailable, the checkpoint is retried with backoff until the worker is cancelled.
     ///
     /// # Errors
-    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
-    /// - when the worker is cancelled while the store is unavailable;
-    /// - permanently, when `checkpoint` cannot be written as JSON, or the store can never accept it.
+    /// - if the instance has left the state or was claimed by another worker: return the error with `?`;
+    /// - if the worker is cancelled while the store is unavailable;
+    /// - a permanent error if `checkpoint` cannot be serialized as JSON, or if the store can never accept it.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the checkpoint is stored as a whole or not at all.
+    /// If the future is dropped, the checkpoint is stored completely or not at all.
     pub fn checkpoint(&self, checkpoint: &S::Checkpoint) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
     where
         S: Checkpointed,
@@ -228,11 +281,11 @@ impl<S: DurableState> RawTask<S> {
         checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, checkpoint)
     }
 
-    /// The last [checkpoint](Self::checkpoint) of the attempts before this one since the state was entered; `None` if there is
-    /// none. Checkpoints of this attempt do not change it.
+    /// The last [checkpoint](Self::checkpoint) of the previous attempts since the state was entered, if there is one. Checkpoints of
+    /// this attempt do not change it.
     ///
     /// # Errors
-    /// A permanent error when the stored checkpoint is not of the declared type.
+    /// A permanent error if the stored checkpoint cannot be deserialized as the declared type.
     pub fn last_checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, WorkError>
     where
         S: Checkpointed<Checkpoint = C>,
@@ -266,7 +319,7 @@ impl<S: DurableState> Done<S> {
         Self(Finished(end, Beside::default()), PhantomData)
     }
 
-    /// Lets `commit` store the result, with more.
+    /// Lets `commit` store the result together with other changes.
     pub(crate) fn beside(mut self, commit: CommitBeside) -> Outcome<S> {
         if self.0.1.0.replace(commit).is_some() {
             return Err(WorkError::permanent("the result has a group already; add all changes to one group"));
@@ -298,7 +351,7 @@ impl<M: StoredMachine> fmt::Debug for Finished<M> {
 
 /// How a worker ended.
 pub(crate) enum End<M: StoredMachine> {
-    Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String },
+    Fired { machine: M, context: Box<M::Context>, event: M::EventKind, payload: String, version: u64 },
     Requeue(Duration),
 }
 

@@ -1,8 +1,8 @@
 //! Random changes of a store, drawn from earlier sights of its rows, so that some of them are stale.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
+    Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -34,7 +34,7 @@ pub enum Kind {
     Transition,
     WorkersTransition,
     Override,
-    Wish,
+    DesiredState,
     Claim,
     Checkpoint,
     Release,
@@ -57,9 +57,9 @@ pub struct Op {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum What {
     Create { into: u8, schema: u32 },
-    Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32 },
+    Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32, internal: bool },
     Override { from: String, into: u8, schema: u32 },
-    Wish { seen: Option<String>, dice: u8 },
+    DesiredState { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
     Checkpoint { fence: u64, dice: u8 },
     Release { fence: u64, owner: Option<String>, dice: u8 },
@@ -109,7 +109,7 @@ impl Op {
                 idempotency_key,
                 origin,
             }),
-            What::Transition { fence, from, event, into, schema } => Change::Transition(Transition {
+            What::Transition { fence, from, event, into, schema, internal } => Change::Transition(Transition {
                 key,
                 incarnation,
                 version,
@@ -118,6 +118,7 @@ impl Op {
                 event: format!("e{event}"),
                 payload: format!("[{into}]"),
                 into: entering(*into, *schema),
+                internal: *internal,
                 cause: if fence.is_some() { Cause::Worker } else { Cause::Caller },
                 idempotency_key,
                 origin,
@@ -131,7 +132,7 @@ impl Op {
                 why: "stuck".to_owned(),
                 origin,
             }),
-            What::Wish { seen, dice } => Change::SetDesiredState(SetDesiredState {
+            What::DesiredState { seen, dice } => Change::SetDesiredState(SetDesiredState {
                 key,
                 incarnation,
                 version,
@@ -152,7 +153,7 @@ impl Op {
                 fence: *fence,
                 owner: OWNERS[usize::from(*owner)].to_owned(),
             }),
-            What::Checkpoint { fence, dice } => Change::Checkpoint(Checkpoint {
+            What::Checkpoint { fence, dice } => Change::SaveCheckpoint(SaveCheckpoint {
                 key,
                 incarnation,
                 version,
@@ -292,13 +293,18 @@ impl Seen {
         let Sight { incarnation, version, fence, owner, desired, state, schema } = sight.unwrap_or(unseen);
         // Sometimes by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
-        let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
+        let transition = |fence, from| {
+            // An internal transition stays in the state that was seen.
+            let stays = STATES.iter().position(|state| *state == from).filter(|_| dice % 4 == 3);
+            let into = stays.map_or(into, |state| u8::try_from(state).unwrap_or_default());
+            What::Transition { fence, from, event: dice % 2, into, schema: writes, internal: stays.is_some() }
+        };
         let what = match kind {
             Kind::Create => What::Create { into, schema: 1 },
             Kind::Transition => transition(None, state),
             Kind::WorkersTransition => transition(Some(fence), state),
             Kind::Override => What::Override { from: state, into, schema: writes },
-            Kind::Wish => What::Wish { seen: desired, dice },
+            Kind::DesiredState => What::DesiredState { seen: desired, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
             Kind::Checkpoint => What::Checkpoint { fence, dice },
             Kind::Release => What::Release { fence, owner, dice },

@@ -4,6 +4,7 @@ mod checkpoint;
 mod clock;
 mod failures;
 mod idle;
+mod internal;
 mod model;
 mod operator;
 mod plan;

@@ -2,8 +2,8 @@
 
 use crate::with;
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
-    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Key, Origin,
+    Override, Prune, Purge, Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -80,7 +80,7 @@ impl Model {
             Change::Override(moved) => self.override_to(moved, now),
             Change::SetDesiredState(desired) => self.desired(desired, now),
             Change::Claim(claim) => self.claim(claim, now),
-            Change::Checkpoint(kept) => self.checkpoint(kept),
+            Change::SaveCheckpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
             Change::Arm(arm) => self.arm(arm, now),
             Change::Disarm(disarm) => self.disarm(disarm, now),
@@ -114,8 +114,20 @@ impl Model {
     }
 
     fn transition(&mut self, transition: &Transition, now: SystemTime) -> Result<Row, Miss> {
-        let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
-            transition;
+        let Transition {
+            key,
+            incarnation,
+            version,
+            fence,
+            from,
+            event,
+            payload,
+            into,
+            internal,
+            cause,
+            idempotency_key,
+            origin,
+        } = transition;
         if let Some(used) = idempotency_key
             && let Some((first, _)) = self.keys.get(&(key.clone(), *incarnation, used.clone()))
         {
@@ -128,12 +140,17 @@ impl Model {
             return Err(Miss::Moved);
         }
         let owner = row.owner.clone().filter(|_| fence.is_none());
-        let row = with(new_stay(row, into, now), |row| {
+        let (row, kind) = if *internal {
+            (same_stay(row, into, *cause, fence.is_some(), now), HistoryKind::Internal)
+        } else {
+            (new_stay(row, into, now), HistoryKind::Transition)
+        };
+        let row = with(row, |row| {
             row.owner = owner;
             row.context.clone_from(&into.context);
         });
         let event = Some((from.as_str(), event.as_str(), payload.as_str()));
-        self.enter(&row, HistoryKind::Transition, event, *cause, idempotency_key.as_deref(), origin, into, now);
+        self.enter(&row, kind, event, *cause, idempotency_key.as_deref(), origin, into, now);
         Ok(row)
     }
 
@@ -191,7 +208,7 @@ impl Model {
         })))
     }
 
-    fn checkpoint(&mut self, kept: &Checkpoint) -> Result<Row, Miss> {
+    fn checkpoint(&mut self, kept: &SaveCheckpoint) -> Result<Row, Miss> {
         let row = self.read_as(&kept.key, kept.incarnation, kept.version)?;
         if row.fence != kept.fence || row.owner.is_none() {
             return Err(Miss::Moved);
@@ -291,7 +308,7 @@ impl Model {
         into: &Entering,
         now: SystemTime,
     ) {
-        if into.remove {
+        if into.remove && kind != HistoryKind::Internal {
             self.rows.remove(&row.key);
         } else {
             self.put(row.clone());
@@ -464,6 +481,23 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
     })
 }
 
+/// The row after an internal transition, except for its owner and context.
+fn same_stay(row: Row, into: &Entering, cause: Cause, by_worker: bool, now: SystemTime) -> Row {
+    with(row, |row| {
+        row.state.clone_from(&into.state);
+        row.version += 1;
+        row.schema = into.schema;
+        row.data.clone_from(&into.data);
+        if cause == Cause::Timer {
+            row.timer_at = into.timer.map(|after| now + after);
+        }
+        if by_worker {
+            row.retry_at = into.work.then_some(now);
+            row.attempt = 0;
+        }
+    })
+}
+
 /// The verdict on a group that conflicts with itself.
 pub(super) const OWN_GROUP: &str = "an earlier change of the same group is in its way";
 
@@ -472,7 +506,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
     match change {
         Change::Transition(change) => change.fence.map(|_| (change.incarnation, change.version)),
         Change::Claim(change) => Some((change.incarnation, change.version)),
-        Change::Checkpoint(change) => Some((change.incarnation, change.version)),
+        Change::SaveCheckpoint(change) => Some((change.incarnation, change.version)),
         Change::Release(change) => Some((change.incarnation, change.version)),
         Change::Create(_)
         | Change::Override(_)

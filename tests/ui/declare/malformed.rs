@@ -56,7 +56,7 @@ enum Events {
     #[on(tuple(u8) => A)]
     #[on(no_guard => A, guard)]
     #[on(empty_guard => A, guard = )]
-    #[on(closure => A, guard = |a, b| true)]
+    #[on(closure => A, guard = |a, b)]
     #[on(called => A, with = build())]
     #[on(quoted => A, with = "build")]
     #[on(a_value => A, auto = true)]

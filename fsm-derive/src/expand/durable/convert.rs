@@ -63,8 +63,8 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// If the state does not declare the event, or a guard refuses it.
-            #vis fn check(&self, #given: &Event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
-                #this::check(self, #given)
+            #vis fn would_accept(&self, #given: &Event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
+                #this::would_accept(self, #given)
             }
             /// The enum's value and the context, without the record; `()` if there is no context.
             #[must_use]

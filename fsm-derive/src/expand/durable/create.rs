@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::docs;
+use super::super::{docs, user_code};
 use crate::normalize::Cx;
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -17,8 +17,21 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let doc = format!("From what a `{name}` is created.");
     let impls = cx.initial_states().map(|state| {
         let ty = cx.state_ty(state);
+        let enters = cx.machine.states[state].enter.is_some();
         let (given, parts) = match &cx.context {
-            None => (ty.clone(), quote!((self, ()))),
+            None => {
+                let entered = user_code::entered(cx, state, quote!(self), &TokenStream::new());
+                (ty.clone(), quote!((#entered, ())))
+            }
+            Some(context) if enters => {
+                let entered = user_code::entered(cx, state, quote!(state), &quote!(, &mut context));
+                let parts = quote! {
+                    let (state, mut context) = self;
+                    let state = #entered;
+                    (state, context)
+                };
+                (quote!((#ty, #context)), parts)
+            }
             Some(context) => (quote!((#ty, #context)), quote!(self)),
         };
         quote! {
@@ -45,8 +58,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         #[automatically_derived]
         impl<#s: __CreateFrom> #runtime::CreateFrom<#s> for #enum_ty {
             type Initial = #s::Initial;
-            fn parts(initial: #s, _: #runtime::__private::Seal) -> (#s::Initial, #context) {
-                initial.__parts(__Seal)
+            fn parts(__initial: #s, _: #runtime::__private::Seal) -> (#s::Initial, #context) {
+                __initial.__parts(__Seal)
             }
         }
     }

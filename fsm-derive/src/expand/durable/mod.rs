@@ -67,7 +67,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
-    let meta = local("meta");
+    let (meta, enter) = (local("meta"), enter(cx));
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -122,8 +122,35 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
             #(#further)*
             #timers
+            #enter
         }
     }
+}
+
+/// `enter`, for an operator who moves an instance, if a state has one.
+fn enter(cx: &Cx<'_>) -> Option<TokenStream> {
+    if !cx.machine.has_enter() {
+        return None;
+    }
+    let core = &cx.core;
+    let (context, shared) = (local("context"), cx.context_or_unit());
+    let argument = cx.context.as_ref().map(|_| quote!(, #context)).unwrap_or_default();
+    let arms = cx.machine.states.iter().enumerate().filter(|(_, state)| state.enter.is_some()).map(|(index, state)| {
+        let (ident, ty, pattern) = (&state.ident, &state.ty, pattern(state));
+        let entered = user_code::entered(cx, index, quote!(#ty #pattern), &argument);
+        quote!(Self::#ident #pattern => #core::Target::into_enum(#entered),)
+    });
+    let otherwise = cx.machine.states.iter().any(|state| state.enter.is_none()).then(|| quote!(machine => machine,));
+    let unused = cx.context.is_none().then(|| quote!(let () = #context;));
+    Some(quote! {
+        fn enter(self, #context: &mut #shared) -> Self {
+            #unused
+            match self {
+                #(#arms)*
+                #otherwise
+            }
+        }
+    })
 }
 
 /// The conversions of the context to and from its column, at the user's tokens, so that rustc reports missing impls there.

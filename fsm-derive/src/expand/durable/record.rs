@@ -36,6 +36,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             }
         }
     });
+    let asked = cx.context.as_ref().map(|_| quote!(self.raw.context(),));
     let handle = Handle {
         name: "Record",
         raw: quote!(#runtime::RawRecord),
@@ -58,6 +59,13 @@ fn record(cx: &Cx<'_>) -> TokenStream {
                 self.raw.__commit::<#e, _>(event, |machine, meta| {
                     ::core::option::Option::Some(#e::wrap(#core::Target::from_enum(machine).ok()?, meta, __Seal))
                 })
+            }
+            /// Asks the guard of an event that its state declares, with the data that was read and without a transition.
+            ///
+            /// # Errors
+            /// The guard's reason.
+            #vis fn would_accept<#e: __EventOf<#s>>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
+                self.raw.__scope(|| event.__check(&self.raw, #asked __Seal))
             }
         },
         shown: &[],

@@ -11,7 +11,7 @@ use super::{
     handle::{self, Handle},
 };
 use crate::{
-    model::{plain, snake_ident},
+    model::{Kind, plain, snake_ident},
     normalize::{Cx, local, respan},
     suggest, text,
 };
@@ -58,7 +58,22 @@ fn task(cx: &Cx<'_>) -> TokenStream {
         },
         shown: &["attempt"],
     };
-    handle.expand(cx)
+    let (task, enum_ty) = (handle.expand(cx), &cx.enum_ty);
+    // Only internal transitions change the data under a worker.
+    let works = |state: usize| cx.machine.states[state].kind == Kind::Work;
+    if !cx.machine.transitions.iter().any(|transition| transition.internal && works(transition.from)) {
+        return task;
+    }
+    quote! {
+        #task
+        /// For `refresh`, which reads the data that internal transitions have changed.
+        #[automatically_derived]
+        impl<#s: #runtime::DurableState<Machine = #enum_ty>> ::core::ops::DerefMut for Task<#s> {
+            fn deref_mut(&mut self) -> &mut #runtime::RawTask<#s> {
+                &mut self.raw
+            }
+        }
+    }
 }
 
 /// The type of a state's checkpoints, at the user's tokens, so that rustc reports missing impls there.

@@ -31,6 +31,7 @@ pub(super) fn state(variant: &Variant) -> State {
         timer: None,
         exhausted: None,
         checkpoint: None,
+        enter: options.enter.clone(),
         waits: Vec::new(),
     }
 }

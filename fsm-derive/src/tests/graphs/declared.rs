@@ -35,6 +35,7 @@ pub(super) struct State {
     /// An index out of range is an undeclared name.
     pub(super) group: Option<usize>,
     pub(super) timer: Option<usize>,
+    pub(super) enter: bool,
     pub(super) ons: Vec<On>,
 }
 
@@ -78,8 +79,17 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
         let group = prop::option::weighted(0.4, number(groups, unknown / 2.0))
             .prop_map(|group| group.filter(|group| *group != NOWHERE));
         let timer = prop::option::weighted(0.2, 0..count);
-        let state = (kind, prop::bool::weighted(0.3), field(), group, timer, ons)
-            .prop_map(|(kind, initial, fields, group, timer, ons)| State { kind, initial, fields, group, timer, ons });
+        let state = (kind, prop::bool::weighted(0.3), field(), group, timer, prop::bool::weighted(0.2), ons).prop_map(
+            |(kind, initial, fields, group, timer, enter, ons)| State {
+                kind,
+                initial,
+                fields,
+                group,
+                timer,
+                enter,
+                ons,
+            },
+        );
         let declared = (
             prop::bool::weighted(0.3),
             prop::collection::vec(state, states),
@@ -295,7 +305,13 @@ impl Declared {
             quote!(, except(#(#except),*))
         });
         let with = on.with.then(|| quote!(, with = decide));
-        let guard = on.guard.then(|| quote!(, guard = check));
+        // Each form of a guard is the same guard in the graph.
+        let guard = on.guard.then(|| match on.event % 4 {
+            0 => quote!(, guard = check),
+            1 => quote!(, guard = [check, <Self as Checks>::check]),
+            2 => quote!(, guard = |state, event| check(state, event) else "no"),
+            _ => quote!(, guard = [is_open else "closed", |_, _| Err("never")]),
+        });
         let auto = on.auto.then(|| quote!(, auto));
         quote!(#event #payload => #to #except #with #guard #auto)
     }
@@ -316,10 +332,11 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
         let (ident, fields) = (event_name(event), fields(declared.events[event]));
         quote!(#[after("1h", #ident { #(#fields: 1),* })])
     });
+    let enter = state.enter.then(|| quote!(#[state(enter = begin)]));
     let fields = fields(state.fields);
     let body = (!fields.is_empty()).then(|| quote!({ #(#fields: u8),* }));
     quote! {
-        #kind #group #timer
+        #kind #group #timer #enter
         #(#[on(#ons)])*
         #ident #body
     }

@@ -170,6 +170,7 @@ fn state(expr: &Expr) -> StateInfo {
                 built.with_timer(TimerInfo::new(Duration::from_hours(1), string(Built::of(argument).argument(1))))
             }
             "with_exhausted" => built.with_exhausted(string(argument)),
+            "with_enter" => built.with_enter(string(argument)),
             other => panic!("unexpected {other}"),
         };
     }

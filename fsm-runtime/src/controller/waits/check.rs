@@ -140,7 +140,7 @@ async fn fire(
 ) -> Result<bool, StoreError> {
     let event = waits.get(place).map_or("", |wait| wait.info.event);
     // User code may panic; the instance must still be checked later.
-    let made = catch_unwind(AssertUnwindSafe(|| driver.wait_event(&engine.migrations, row, place)));
+    let made = catch_unwind(AssertUnwindSafe(|| driver.wait_event(engine, row, place)));
     let refused = match made.unwrap_or_else(|_| Err("it panicked".to_owned())) {
         Ok(transition) => {
             let verdict = engine.commit(Change::Transition(transition)).await?;

@@ -13,10 +13,10 @@ pub(in crate::controller) struct WaitIndex {
     waiters: HashMap<Key, HashSet<Key>>,
 }
 
-/// One visit of an instance to a state that waits.
+/// One version of an instance in a state that waits. An internal transition can change what it waits for.
 struct Waiting {
     incarnation: Uuid,
-    entered: u64,
+    version: u64,
     awaited: Vec<Key>,
 }
 
@@ -38,7 +38,7 @@ impl WaitIndex {
                 self.waiters.entry(key.clone()).or_default().insert(row.key.clone());
             }
         }
-        self.waiting.insert(row.key.clone(), Waiting { incarnation: row.incarnation, entered: row.entered, awaited });
+        self.waiting.insert(row.key.clone(), Waiting { incarnation: row.incarnation, version: row.version, awaited });
     }
 
     /// Records that the instance does not wait.
@@ -59,14 +59,14 @@ impl WaitIndex {
         self.waiters.get(key).into_iter().flatten()
     }
 
-    /// Whether `row`, which has just entered its state, waits and was not looked at since.
+    /// Whether `row`, as a change has just left it, waits and was not looked at since.
     pub(in crate::controller) fn is_new(&mut self, graph: &Graph, row: &Row) -> bool {
         if graph.state_was(&row.state).is_none_or(|state| state.waits.is_empty()) {
             self.forget(&row.key);
             return false;
         }
         let known = self.waiting.get(&row.key);
-        known.is_none_or(|known| (known.incarnation, known.entered) != (row.incarnation, row.entered))
+        known.is_none_or(|known| (known.incarnation, known.version) != (row.incarnation, row.version))
     }
 }
 
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_visit_that_was_not_looked_at_is_new() {
+    fn a_change_that_was_not_looked_at_is_new() {
         let mut index = WaitIndex::default();
         let first = row("a", "Waiting", 2);
         assert!(index.is_new(&GRAPH, &first));
         index.watch(&first, &wait(&["p"]));
         assert!(!index.is_new(&GRAPH, &first));
-        assert!(index.is_new(&GRAPH, &row("a", "Waiting", 4)), "it has entered the state again");
+        assert!(index.is_new(&GRAPH, &row("a", "Waiting", 4)), "it may wait for others now");
         assert!(!index.is_new(&GRAPH, &row("a", "Paid", 5)));
         assert_eq!(waiters(&index, "p"), [""; 0], "it waits no more");
     }

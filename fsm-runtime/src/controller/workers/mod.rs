@@ -2,6 +2,7 @@
 
 mod machines;
 pub(super) mod policy;
+mod result;
 pub(super) mod run;
 mod running;
 mod slots;
@@ -12,7 +13,8 @@ pub(crate) use self::machines::Drivers;
 pub(super) use self::running::EndedWorker;
 use self::{
     machines::RegisteredMachines,
-    run::{failure, release, store_result},
+    result::Ending,
+    run::{failure, release},
     running::RunningWorkers,
     slots::SlotTable,
     status::WorkerRegistry,
@@ -28,7 +30,7 @@ use crate::{
     engine::Engine,
     log::{Escaped, log_row},
     metrics, panics,
-    store::{Attempts, Change, Key, Row},
+    store::{Attempts, Change, Key, Row, StoreError},
     worker::{
         Attempt, Limits, WorkError,
         signals::{Signals, Stage},
@@ -131,6 +133,13 @@ impl Workers {
         self.running.get(key).map(|worker| Visit::of(&worker.attempt.row))
     }
 
+    /// Records that `row` was read, for its worker.
+    pub(super) fn saw(&self, row: &Row) {
+        if let Some(worker) = self.running.get(&row.key) {
+            worker.attempt.saw(row);
+        }
+    }
+
     /// The instances with a running worker.
     pub(super) fn keys(&self) -> Vec<Key> {
         self.running.keys()
@@ -171,7 +180,7 @@ impl Workers {
             if row.attempt >= self.limits(row).max_attempts {
                 return Admission::Exhausted;
             }
-            log_row!(warn, row, %owner, "taken over from a process that is gone");
+            log_row!(warn, row, %owner, "taken over from a process that has ended");
             metrics::taken_over(&row.key.machine, &row.state);
         }
         self.unstarted.insert(row.key.clone(), Visit::of(row));
@@ -205,7 +214,7 @@ impl Workers {
         );
         tracing::debug!(parent: &span, fence = row.fence, "worker starts");
         let limits = self.limits(&row);
-        let attempt = Arc::new(Attempt { row, limits, signals });
+        let attempt = Arc::new(Attempt::new(row, limits, signals));
         let work = run::work(self.engine.clone(), driver, attempt.clone(), self.giving_up.clone());
         self.running.spawn(attempt.clone(), work.instrument(span));
         self.unstarted.remove(&attempt.row.key);
@@ -283,21 +292,27 @@ impl Workers {
         let driver = self.driver(&row.key)?.clone();
         let (engine, limits, giving_up) = (self.engine.clone(), self.limits(&row), self.giving_up.clone());
         Some(async move {
-            let change = failure(&*driver, &engine.migrations, &row, &error, limits);
-            store_result(&engine, &row, change, &giving_up).await;
+            let change = failure(&*driver, &engine, &row, &error, limits);
+            let ending = Ending { engine: &engine, driver: &driver, row: &row, limits, giving_up: &giving_up };
+            ending.store(change.into()).await;
             StepResult::Stored(Ok(()))
         })
     }
 
     /// The step that gives back an attempt that was aborted because the lease was lost.
-    pub(super) fn give_attempt_back(&self, attempt: Arc<Attempt>) -> impl Future<Output = StepResult> + Send + use<> {
+    pub(super) fn give_attempt_back(
+        &self,
+        attempt: Arc<Attempt>,
+    ) -> Option<impl Future<Output = StepResult> + Send + use<>> {
+        let driver = self.driver(&attempt.row.key)?.clone();
         let (engine, giving_up) = (self.engine.clone(), self.giving_up.clone());
-        async move {
-            let row = &attempt.row;
+        Some(async move {
+            let Attempt { row, limits, .. } = &*attempt;
             let change = Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None));
-            store_result(&engine, row, change, &giving_up).await;
+            let ending = Ending { engine: &engine, driver: &driver, row, limits: *limits, giving_up: &giving_up };
+            ending.store(change.into()).await;
             StepResult::Stored(Ok(()))
-        }
+        })
     }
 
     /// Begins a shutdown: no more claims, and workers learn that the process drains.
@@ -337,18 +352,26 @@ impl Workers {
     /// Gives back the claims that came to nothing, within `timeout`. Best effort: without the store, other processes take them over.
     pub(super) async fn release_unused(&mut self, timeout: Duration) {
         let rows = mem::take(&mut self.unused);
-        if rows.is_empty() {
-            return;
-        }
-        let release = |row: &Row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into();
-        let Engine { store, clock, .. } = &*self.engine;
-        let commit = store.commit(rows.iter().map(release).collect(), clock.now());
-        let error = match clock.timeout(timeout, self.engine.asked("commit", commit)).await {
-            Some(Ok(_)) => return,
+        let claims = rows.len();
+        let error = match self.engine.clock.timeout(timeout, self.give_claims_back(rows)).await {
+            Some(Ok(())) => return,
             Some(Err(error)) => error.to_string(),
             None => "no answer".to_owned(),
         };
-        tracing::warn!(%error, claims = rows.len(), "claims could not be given back");
+        tracing::warn!(%error, claims, "claims could not be released");
+    }
+
+    async fn give_claims_back(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {
+        let release = |row: &Row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into();
+        let Engine { store, clock, .. } = &*self.engine;
+        while !rows.is_empty() {
+            let commit = store.commit(rows.iter().map(release).collect(), clock.now());
+            let verdicts = self.engine.asked("commit", commit).await?;
+            // Under the same claim, internal transitions have changed the row.
+            rows =
+                rows.into_iter().zip(verdicts).filter_map(|(row, verdict)| row.held_since(&verdict).cloned()).collect();
+        }
+        Ok(())
     }
 
     /// Rebuilds the tables from the tasks, which survive a panic of the loop, and schedules a look at each running instance. Rows

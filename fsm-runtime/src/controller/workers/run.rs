@@ -1,13 +1,13 @@
-//! One execution of a worker: runs it, and stores its result.
+//! One execution of a worker: runs it, and concludes what its end stores.
 
+use super::result::{Conclusion, Ending};
 use crate::{
     controller::driver::{Driver, Ended, WorkResult},
-    engine::{Engine, store_until},
+    engine::Engine,
     log::{log_attempt, unnamed},
-    machine::Migrations,
     metrics,
-    store::{Attempts, Cause, Change, Note, Origin, Release, Row, StoreError, Verdict, shortened},
-    worker::{Attempt, Beside, CommitBeside, Committed, Limits, WorkError},
+    store::{Attempts, Cause, Change, Note, Origin, Release, Row, shortened},
+    worker::{Attempt, Beside, Limits, WorkError},
 };
 use std::{
     future::Future,
@@ -27,47 +27,28 @@ pub(crate) fn work(
 ) -> impl Future<Output = Option<Box<Row>>> + Send {
     async move {
         let outcome = driver.run(engine.clone(), attempt.clone()).await;
-        let (change, beside) = conclude(&*driver, &engine.migrations, &attempt, outcome)?;
+        let end = conclude(&*driver, &engine, &attempt, outcome)?;
+        let Attempt { row, limits, .. } = &*attempt;
+        let ending = Ending { engine: &engine, driver: &driver, row, limits: *limits, giving_up: &giving_up };
         // Boxed: a task is as large as the largest future that it awaits, and mostly it awaits its worker.
-        match beside.0 {
-            None => Box::pin(store_result(&engine, &attempt.row, change, &giving_up)).await,
-            Some(commit) => Box::pin(store_with(engine, &*driver, &attempt, change, commit, &giving_up)).await,
-        }
+        Box::pin(ending.store(end)).await
     }
 }
 
-/// Stores the result with the worker's group. If the group cannot be made, the attempt has failed.
-async fn store_with(
-    engine: Arc<Engine>,
-    driver: &dyn Driver,
-    attempt: &Attempt,
-    change: Change,
-    commit: CommitBeside,
-    giving_up: &CancellationToken,
-) -> Option<Box<Row>> {
-    let Attempt { row, limits, .. } = attempt;
-    match commit(engine.clone(), change.clone(), giving_up.clone()).await {
-        Committed::Own(verdict) => settle(&engine, row, change, verdict, giving_up).await,
-        Committed::Refused(error) => {
-            let change = failure(driver, &engine.migrations, row, &error, *limits);
-            store_result(&engine, row, change, giving_up).await
-        }
-    }
-}
-
-/// The change that the end of an attempt makes to its row, and what is committed with it; `None` where the worker was aborted before.
+/// What the end of an attempt stores; `None` where the worker was aborted before.
 fn conclude(
     driver: &dyn Driver,
-    migrations: &Migrations,
+    engine: &Engine,
     attempt: &Attempt,
-    outcome: Result<WorkResult, WorkError>,
-) -> Option<(Change, Beside)> {
-    let Attempt { row, limits, signals } = attempt;
+    mut outcome: Result<WorkResult, WorkError>,
+) -> Option<Conclusion> {
+    let Attempt { row, limits, signals, .. } = attempt;
     if !signals.returned() {
         tracing::debug!("the worker returned after its abort: its result is dropped");
         return None;
     }
     let elapsed = signals.elapsed();
+    let refused = outcome.as_mut().err().and_then(WorkError::take_refused);
     let mut with = Beside::default();
     let (outcome, change) = match (outcome, signals.overdue()) {
         // Counts also when the worker was cancelled.
@@ -77,7 +58,7 @@ fn conclude(
         }
         (_, Some(overdue)) => {
             let error = WorkError::from(overdue.to_string());
-            (overdue.name(), failure(driver, migrations, row, &error, *limits))
+            (overdue.name(), failure(driver, engine, row, &error, *limits))
         }
         // Failures before a requeue do not count against a long-running worker.
         (Ok(WorkResult { ended: Ended::Requeue(after), beside }), None) => {
@@ -90,22 +71,16 @@ fn conclude(
         }
         (Err(error), None) => {
             let outcome = if error.is_permanent() { "permanent" } else { "retry" };
-            (outcome, failure(driver, migrations, row, &error, *limits))
+            (outcome, failure(driver, engine, row, &error, *limits))
         }
     };
     metrics::worked(&row.key.machine, &row.state, outcome, elapsed);
-    Some((change, with))
+    Some(Conclusion { change, refused, beside: with })
 }
 
 /// The change that a failed attempt makes to its row: another attempt later; after the last one the state's `exhausted` event, or
 /// parking where the state has none.
-pub(crate) fn failure(
-    driver: &dyn Driver,
-    migrations: &Migrations,
-    row: &Row,
-    error: &WorkError,
-    limits: Limits,
-) -> Change {
+pub(crate) fn failure(driver: &dyn Driver, engine: &Engine, row: &Row, error: &WorkError, limits: Limits) -> Change {
     let text = error.to_string();
     let mut why = if error.is_permanent() {
         format!("permanent error: {text}")
@@ -117,7 +92,7 @@ pub(crate) fn failure(
         return Change::Release(release(row, retry, Attempts::Keep, Some(text)));
     };
     // User code may panic; the work must still stop at its limit.
-    let answer = catch_unwind(AssertUnwindSafe(|| driver.exhausted(migrations, row, error)));
+    let answer = catch_unwind(AssertUnwindSafe(|| driver.exhausted(engine, row, error)));
     match answer.unwrap_or_else(|_| Some(Err("it panicked".to_owned()))) {
         Some(Ok(transition)) => {
             let reason = unnamed(&row.key, &row.state, &why);
@@ -131,7 +106,7 @@ pub(crate) fn failure(
 }
 
 /// Parks the instance: no more work until it moves or is unparked.
-fn park(row: &Row, why: String, error: String) -> Change {
+pub(super) fn park(row: &Row, why: String, error: String) -> Change {
     log_attempt!(error, row, reason = %unnamed(&row.key, &row.state, &why), "parked: no more work until an event or `unpark`");
     metrics::parked(&row.key.machine, &row.state);
     Change::Release(Release {
@@ -155,52 +130,5 @@ pub(crate) fn release(row: &Row, retry: Duration, attempts: Attempts, error: Opt
         error: error.map(shortened),
         parked: None,
         note: None,
-    }
-}
-
-/// Stores the result of work on `row`, retrying until `giving_up` is cancelled; then the row is left to be taken over. A result that
-/// the store refuses parks the instance. Returns the row as it is then; `None` where the result did not count.
-pub(crate) async fn store_result(
-    engine: &Engine,
-    row: &Row,
-    change: Change,
-    giving_up: &CancellationToken,
-) -> Option<Box<Row>> {
-    let stored = store_until(engine, change.clone(), giving_up).await;
-    settle(engine, row, change, stored, giving_up).await
-}
-
-/// What follows from `stored`, the verdict on `change`.
-async fn settle(
-    engine: &Engine,
-    row: &Row,
-    mut change: Change,
-    mut stored: Result<Verdict, StoreError>,
-    giving_up: &CancellationToken,
-) -> Option<Box<Row>> {
-    loop {
-        match stored {
-            Ok(Verdict::Committed { mut rows }) => return rows.pop().map(Box::new),
-            Ok(verdict) if verdict.refusal().is_some() && matches!(change, Change::Transition(_)) => {
-                let reason = verdict.refusal().unwrap_or_default();
-                let error = format!("the store refused the result: {reason}");
-                change = park(row, format!("permanent error: {error}"), error);
-                stored = store_until(engine, change.clone(), giving_up).await;
-            }
-            // The instance has moved on, or another worker has claimed it.
-            Ok(verdict @ (Verdict::Conflict { .. } | Verdict::Fenced { .. })) => {
-                tracing::debug!(verdict = verdict.name(), "the result is outdated and dropped");
-                return None;
-            }
-            Ok(verdict) => {
-                let reason = verdict.refusal().map(|reason| unnamed(&row.key, &row.state, &reason));
-                tracing::error!(verdict = verdict.name(), reason, "the store refused a result");
-                return None;
-            }
-            Err(error) => {
-                tracing::error!(%error, "a result is given up: the work will be repeated");
-                return None;
-            }
-        }
     }
 }

@@ -54,7 +54,7 @@ impl Workers {
 
     fn check(&mut self, key: &Key, due: Duration, now: Duration) {
         let Some(worker) = self.running.get(key) else { return };
-        let Attempt { row, limits, signals } = &*worker.attempt;
+        let Attempt { row, limits, signals, .. } = &*worker.attempt;
         match signals.stage() {
             Stage::Working if signals.is_cancelled() => self.abort(key),
             Stage::Working => match signals.judge(limits, due, now) {
@@ -86,7 +86,7 @@ impl Workers {
     /// period blocks its thread.
     pub(super) fn abort(&mut self, key: &Key) {
         let Some(worker) = self.running.get(key) else { return };
-        let Attempt { row, limits, signals } = &*worker.attempt;
+        let Attempt { row, limits, signals, .. } = &*worker.attempt;
         if !signals.abandon() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Notifier with defaults, and short forms of calls, for the promises.
+//! Changes with defaults, and short forms of calls, for the promises.
 
 use crate::store::{
     Attempts, Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Release, Row, Store,
@@ -57,6 +57,7 @@ pub(super) fn fire(row: &Row, event: &str, to: &str) -> Transition {
         event: event.into(),
         payload: "null".into(),
         into: entering(to),
+        internal: false,
         cause: Cause::Caller,
         idempotency_key: None,
         origin: Origin::default(),

@@ -50,6 +50,9 @@ macro_rules! store_contract {
             an_id_is_created_once
             a_transition_increments_the_version
             a_stale_transition_changes_nothing
+            an_internal_transition_keeps_the_visit
+            an_internal_transition_restarts_a_fired_timer
+            a_worker_ends_with_an_internal_transition
             a_new_state_clears_timer_attempts_and_errors
             a_timer_can_be_disarmed
             a_row_is_armed_once

@@ -2,8 +2,8 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Arm, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
-    SetDesiredState, Store, Transition, Verdict,
+    Arm, Cause, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
+    SaveCheckpoint, SetDesiredState, Store, Transition, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -68,6 +68,90 @@ pub async fn a_stale_transition_changes_nothing(store: &Arc<dyn Store>) {
     }
     assert_eq!(get(store, "a").await, open);
     assert_eq!(history(store, "a").await.len(), 2);
+}
+
+/// An internal transition changes version, data, context and schema; the visit to the state goes on.
+pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
+    let timed = Entering { timer: Some(Duration::from_mins(5)), work: true, ..entering("Opening") };
+    let created = committed(store, Change::Create(create("a", timed.clone()))).await;
+    let claimed = committed(store, Change::Claim(claim(&created))).await;
+    let checkpoint = SaveCheckpoint {
+        key: claimed.key.clone(),
+        incarnation: claimed.incarnation,
+        version: claimed.version,
+        fence: claimed.fence,
+        checkpoint: "7".into(),
+    };
+    let held = committed(store, Change::SaveCheckpoint(checkpoint)).await;
+    let desired = SetDesiredState {
+        key: held.key.clone(),
+        incarnation: held.incarnation,
+        version: held.version,
+        seen: None,
+        desired: Some("Shut".into()),
+        due: Some(Duration::from_mins(1)),
+        note: None,
+    };
+    let held = committed(store, Change::SetDesiredState(desired)).await;
+    let into = Entering { data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, ..timed };
+    let note = Transition { into, internal: true, ..fire(&held, "note", "Opening") };
+    let mut verdicts = store.commit(vec![Change::Transition(note.clone()).into()], later(60)).await.unwrap();
+    let Verdict::Committed { mut rows } = verdicts.remove(0) else { panic!("expected a commit, found {verdicts:?}") };
+    let noted = rows.remove(0);
+    let expected = Row { version: 2, data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, ..held.clone() };
+    assert_eq!(noted, expected, "the timer, the claim, the attempt, the checkpoint and the desired state stay");
+    assert_eq!((noted.entered, noted.updated, noted.timer_at), (1, now(), Some(later(300))));
+    assert_eq!(get(store, "a").await, noted);
+    match verdict(store, vec![Change::Transition(note)]).await {
+        Verdict::Conflict { change: 0, current: Some(current) } => assert_eq!(*current, noted),
+        other => panic!("{other:?}"),
+    }
+    let query = HistoryQuery { key: Some(key("a")), after: u64::MAX, newest_first: true, limit: 1 };
+    let entry = store.history(query).await.unwrap().remove(0);
+    assert_eq!((entry.kind, entry.version, entry.event.as_deref()), (HistoryKind::Internal, 2, Some("note")));
+    assert_eq!((entry.from.as_deref(), entry.to.as_str()), (Some("Opening"), "Opening"));
+    assert_eq!((entry.data.as_deref(), entry.context.as_deref()), (Some("{\"n\":2}"), Some("3")));
+    // A parked row stays parked.
+    let parked = Release { retry: None, parked: Some("p".to_owned()), error: Some("e".into()), ..release(&noted) };
+    let parked = committed(store, Change::Release(parked)).await;
+    let again = Transition {
+        into: Entering { schema: 2, ..entering("Opening") },
+        internal: true,
+        ..fire(&parked, "note", "Opening")
+    };
+    let row = committed(store, Change::Transition(again)).await;
+    assert_eq!((row.parked.as_deref(), row.error.as_deref(), row.attempt), (Some("p"), Some("e"), 1));
+    assert_eq!((row.version, row.retry_at, row.timer_at), (3, None, Some(later(300))));
+}
+
+/// The timer of a state whose event is internal starts again when it has fired.
+pub async fn an_internal_transition_restarts_a_fired_timer(store: &Arc<dyn Store>) {
+    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
+    let created = committed(store, Change::Create(create("a", timed.clone()))).await;
+    let tick = Transition { into: timed, internal: true, cause: Cause::Timer, ..fire(&created, "tick", "Open") };
+    let verdicts = store.commit(vec![Change::Transition(tick).into()], later(6)).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Committed { .. }]), "{verdicts:?}");
+    let row = get(store, "a").await;
+    assert_eq!((row.timer_at, row.entered, row.version), (Some(later(11)), 1, 2));
+}
+
+/// A worker that ends with an internal transition releases its claim, and its work is due again.
+pub async fn a_worker_ends_with_an_internal_transition(store: &Arc<dyn Store>) {
+    let work = Entering { work: true, ..entering("Opening") };
+    let created = committed(store, Change::Create(create("a", work.clone()))).await;
+    let claimed = committed(store, Change::Claim(claim(&created))).await;
+    let ends = |fence| Transition {
+        into: work.clone(),
+        internal: true,
+        fence: Some(fence),
+        cause: Cause::Worker,
+        ..fire(&claimed, "note", "Opening")
+    };
+    let late = verdict(store, vec![Change::Transition(ends(claimed.fence - 1))]).await;
+    assert!(matches!(late, Verdict::Fenced { .. }), "{late:?}");
+    let row = committed(store, Change::Transition(ends(claimed.fence))).await;
+    assert_eq!((row.owner.as_deref(), row.retry_at, row.attempt), (None, Some(now()), 0));
+    assert_eq!((row.version, row.entered, row.fence), (2, 1, claimed.fence));
 }
 
 /// A new state clears the timer, the attempts, the error and the checkpoint of the previous one.

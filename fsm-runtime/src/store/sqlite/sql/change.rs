@@ -7,8 +7,8 @@ use super::{
     history::{self, Entry},
 };
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Key, Note, Override, Purge, Release,
-    Rewrite, Row, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, HistoryKind, Key, Note, Override, Purge, Release,
+    Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ pub(in crate::store::sqlite) fn apply(
         Change::Create(change) => create(connection, change, now),
         Change::Transition(change) => transition(connection, change, now),
         Change::Claim(change) => claim(connection, change, now),
-        Change::Checkpoint(change) => checkpoint(connection, change),
+        Change::SaveCheckpoint(change) => checkpoint(connection, change),
         Change::Release(change) => release(connection, change, now),
         Change::Arm(change) => arm(connection, change, now),
         Change::Disarm(change) => disarm(connection, change, now),
@@ -82,12 +82,29 @@ fn shard(key: &Key) -> u16 {
 }
 
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
-        transition;
-    let to = Move { key, incarnation: *incarnation, version: *version, fence: *fence, into, keeps_context: false };
-    let row = enter_state::enter(connection, &to, now)?;
+    let Transition {
+        key,
+        incarnation,
+        version,
+        fence,
+        from,
+        event,
+        payload,
+        into,
+        internal,
+        cause,
+        idempotency_key,
+        origin,
+    } = transition;
+    let (row, kind) = if *internal {
+        (stay(connection, transition, now)?, HistoryKind::Internal)
+    } else {
+        let to = Move { key, incarnation: *incarnation, version: *version, fence: *fence, into, keeps_context: false };
+        (enter_state::enter(connection, &to, now)?, HistoryKind::Transition)
+    };
     if let Some(row) = &row {
         let entry = Entry {
+            kind,
             from: Some(from),
             event: Some(event),
             payload: Some(payload),
@@ -96,9 +113,25 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
             ..Entry::of(row, *cause)
         };
         history::write(connection, &entry, now)?;
-        remove_if(into.remove, connection, row)?;
+        remove_if(into.remove && !internal, connection, row)?;
     }
     Ok(row)
+}
+
+/// An internal transition: the visit to the state goes on. As for a move, a row that newer code has rewritten is a conflict.
+fn stay(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Transition { key, incarnation, version, fence, into, cause, .. } = transition;
+    let Entering { state, data, context, schema, .. } = into;
+    let timer_fired = *cause == Cause::Timer;
+    Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances
+         SET state = ?5, version = version + 1, schema = ?6, data = ?7, context = ?8,
+             timer_at = iif(?9, ?10, timer_at), retry_at = iif(?11 IS NULL, retry_at, ?12),
+             owner = iif(?11 IS NULL, owner, NULL), attempt = iif(?11 IS NULL, attempt, 0)",
+        "AND fence = ifnull(?11, fence) AND schema <= ?6",
+        &[state, schema, data, context, &timer_fired, &timer_at(into, now), fence, &retry_at(into, now)],
+    )
 }
 
 /// While the owner's lease is live, only the owner can claim.
@@ -191,8 +224,8 @@ fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Optio
 }
 
 /// A released row keeps the fence of its last claim, but has no owner.
-fn checkpoint(connection: &Connection, change: &Checkpoint) -> rusqlite::Result<Option<Row>> {
-    let Checkpoint { key, incarnation, version, fence, checkpoint } = change;
+fn checkpoint(connection: &Connection, change: &SaveCheckpoint) -> rusqlite::Result<Option<Row>> {
+    let SaveCheckpoint { key, incarnation, version, fence, checkpoint } = change;
     Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
         "UPDATE fsm_instances SET checkpoint = ?6",
