@@ -63,11 +63,10 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
         }
     };
-    let further = [codec(cx), waits::methods(cx)];
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
-    let (meta, enter) = (local("meta"), enter(cx));
+    let (meta, further) = (local("meta"), [codec(cx), waits::methods(cx), enter(cx).unwrap_or_default()]);
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -122,7 +121,6 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             }
             #(#further)*
             #timers
-            #enter
         }
     }
 }
