@@ -72,6 +72,7 @@ enum Build {
     #[on(pass => Passed)]
     #[on(fail => Failed)]
     #[on(doubt => Doubted)]
+    #[on(replace { jobs: Vec<String> } => _)]
     Waiting { jobs: Vec<String> },
     #[state(work, waits(0: Payment in Captured => pass))]
     #[on(pass => Passed)]
@@ -452,6 +453,23 @@ async fn w4_all_any_and_at_least_n_of_several_instances() {
     assert_eq!(state("failed").await, build::State::Waiting);
     fire(&payments, "d", payment::event::Close).await;
     assert_eq!(state("failed").await, build::State::Failed);
+}
+
+#[tokio::test]
+async fn w4_an_internal_transition_changes_what_is_waited_for() {
+    let (runtime, builds, payments, _calls) = builds().await;
+    payments.create("a", payment::Open).await.unwrap();
+    payments.create("b", payment::Open).await.unwrap();
+    builds.create("x", build::Waiting { jobs: vec!["a".into()] }).await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    builds.fire("x", build::event::Replace { jobs: vec!["b".into()] }).await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    fire(&payments, "a", payment::event::Capture).await;
+    runtime.run_until_idle().await.unwrap();
+    assert_eq!(builds.get("x").await.unwrap().state(), build::State::Waiting);
+    fire(&payments, "b", payment::event::Capture).await;
+    runtime.run_until_idle().await.unwrap();
+    assert_eq!(builds.get("x").await.unwrap().state(), build::State::Passed);
 }
 
 #[tokio::test]
