@@ -64,10 +64,10 @@ fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     shown(one) == shown(other)
 }
 
-/// A timed transition has its own arrow, because the label gives the time.
+/// A transition that a timer or a wait fires has its own arrow, because the label says when.
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
     let timer = graph.state(transition.from).and_then(|state| state.timer);
-    timer.is_some_and(|timer| timer.event == transition.event)
+    timer.is_some_and(|timer| timer.event == transition.event) || graph.waits_of(transition).next().is_some()
 }
 
 /// The label of a box for every state except some, with names escaped by `write`.

@@ -118,6 +118,7 @@ impl fmt::Display for Dot<'_> {
                 if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
                     write!(f, " (after {})", Span(timer.after))?;
                 }
+                write!(f, "{}", Escaped(&graph.wait_label(transition)))?;
                 if let Some(outer) = transition.overrides {
                     write!(f, " (overrides {})", Escaped(outer))?;
                 }
@@ -141,7 +142,7 @@ fn box_name(graph: &Graph, others: &[&str]) -> String {
     name
 }
 
-struct Quoted<'a>(&'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,7 +151,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// Text within quotes. A backslash would begin one of Graphviz's own escapes.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::waits::WaitInfo;
+
 /// A machine as `const` data: everything its declaration says, in declaration order.
 ///
 /// The derive generates it as `Server::GRAPH`. Every part is `'static`, so a graph is copied freely and needs no allocation.
@@ -73,6 +75,8 @@ pub struct StateInfo {
     pub timer: Option<TimerInfo>,
     /// The event that fires when the worker has used up its attempts, `#[state(work, exhausted = event)]`.
     pub exhausted: Option<&'static str>,
+    /// The instances of other machines that it waits for, `#[state(waits(…))]`.
+    pub waits: &'static [WaitInfo],
     /// The path of the function that runs on entry, `#[state(enter = path)]`; `closure` for a closure.
     pub enter: Option<&'static str>,
 }
@@ -272,6 +276,7 @@ impl StateInfo {
             fields: &[],
             timer: None,
             exhausted: None,
+            waits: &[],
             enter: None,
         }
     }
@@ -336,6 +341,13 @@ impl StateInfo {
     #[must_use]
     pub const fn with_exhausted(mut self, event: &'static str) -> Self {
         self.exhausted = Some(event);
+        self
+    }
+
+    /// Sets what it waits for.
+    #[must_use]
+    pub const fn with_waits(mut self, waits: &'static [WaitInfo]) -> Self {
+        self.waits = waits;
         self
     }
 

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TransitionInfo};
+use crate::{
+    graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TransitionInfo},
+    waits::{WaitInfo, WaitQuantity},
+};
 
 /// A graph as JSON on one line, written by [`Display`](fmt::Display).
 ///
@@ -13,6 +16,7 @@ use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, Transition
 /// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
 /// - The `after` of a timer is `{"secs": …, "nanos": …}`.
+/// - The `quantity` of a wait is `"one"`, `"all"`, `"any"`, or the number of instances that are enough.
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
 /// increases it.
@@ -62,7 +66,7 @@ impl fmt::Display for Json {
 }
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
-    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter } = state;
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter, waits } = state;
     let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
@@ -77,7 +81,23 @@ fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
             write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
         }
     }
-    write!(f, ",\"exhausted\":{},\"enter\":{}}}", Optional(*exhausted), Optional(*enter))
+    write!(f, ",\"exhausted\":{},\"enter\":{},\"waits\":", Optional(*exhausted), Optional(*enter))?;
+    array(f, waits, wait)?;
+    f.write_str("}")
+}
+
+fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {
+    let WaitInfo { field, machine, states, missing, quantity, event } = wait;
+    write!(f, "{{\"field\":{},\"machine\":{},\"states\":", Text(field), Text(machine))?;
+    array(f, states, |f, state| write!(f, "{}", Text(state)))?;
+    write!(f, ",\"missing\":{missing},\"quantity\":")?;
+    match quantity {
+        WaitQuantity::One => f.write_str("\"one\"")?,
+        WaitQuantity::All => f.write_str("\"all\"")?,
+        WaitQuantity::Any => f.write_str("\"any\"")?,
+        WaitQuantity::AtLeast(count) => write!(f, "{count}")?,
+    }
+    write!(f, ",\"event\":{}}}", Text(event))
 }
 
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {

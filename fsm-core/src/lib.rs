@@ -69,6 +69,7 @@
 //! - [The derive](macro@StateMachine): all attributes, all generated items, and what is checked.
 //! - [`Graph`]: the machine as `const` data, with lookups, [paths](Graph::path), and output as [Mermaid](Graph::mermaid),
 //!   [DOT](Graph::dot), [table](Graph::table) or [JSON](Graph::json).
+//! - [`Graphs`]: all machines of a program in one picture, with what waits for what.
 //! - [`WhyNot`]: why an event is not accepted, and which events would help.
 //! - [`AnyMachine`]: the generated `Any`, a machine in any state. [`Slot`]: a machine that is moved in place, behind `&mut`.
 //! - [`diagram!`](diagram!): a test that keeps the diagram in a Markdown file up to date.
@@ -99,6 +100,7 @@ mod error;
 mod explain;
 mod fingerprint;
 mod graph;
+mod graphs;
 mod json;
 mod machine;
 mod mermaid;
@@ -111,6 +113,7 @@ mod slot;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod waits;
 mod xstate;
 
 /// Items for generated code and for `fsm-runtime`, outside the compatibility promise.
@@ -126,6 +129,23 @@ pub mod __private {
     /// Generated modules import it under the names of their variables, so that a constant or a unit struct with such a name in the
     /// user's scope is not read as a pattern.
     pub const fn variable() {}
+
+    /// Whether the graph is that of the machine `name`.
+    #[must_use]
+    pub const fn is_named(graph: &crate::Graph, name: &str) -> bool {
+        let (found, name) = (graph.machine.as_bytes(), name.as_bytes());
+        if found.len() != name.len() {
+            return false;
+        }
+        let mut i = 0;
+        while i < found.len() {
+            if found[i] != name[i] {
+                return false;
+            }
+            i += 1;
+        }
+        true
+    }
 
     /// `Debug` of a machine: `Machine(state)`.
     ///
@@ -154,6 +174,7 @@ pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
 pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+pub use graphs::{Graphs, WaitCycle};
 pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
@@ -163,4 +184,5 @@ pub use reason::Reason;
 pub use scxml::Scxml;
 pub use slot::{Slot, SlotError};
 pub use table::Table;
+pub use waits::{WaitInfo, WaitQuantity};
 pub use xstate::XstateJson;

@@ -17,7 +17,7 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`) and timers, and shows the first line of each state's doc comment and its function on entry.
+/// end states, guards (`[guarded]`), timers and waits, and shows the first line of each state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
@@ -162,9 +162,10 @@ impl Drawing<'_> {
             Some(timer) if timer.event == transition.event => format!(" (after {})", Span(timer.after)),
             _ => String::new(),
         };
+        let wait = text(&self.graph.wait_label(transition));
         for to in transition.to {
             let (to, event) = (self.id(to), text(transition.event));
-            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{overrides}")?;
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{wait}{overrides}")?;
         }
         Ok(())
     }
@@ -220,7 +221,7 @@ const RESERVED: [&str; 16] = [
     "style",
 ];
 
-fn plain(name: &str) -> Cow<'_, str> {
+pub(crate) fn plain(name: &str) -> Cow<'_, str> {
     if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name)) {
         return Cow::Owned(format!("{name}_"));
     }
@@ -231,7 +232,7 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Escapes free text: characters that Mermaid, Markdown or HTML could read as markup become entities (`#58;` is a colon).
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             ' ' | '.' | ',' | '\'' | '(' | ')' | '/' | '!' | '?' | '=' | '+' | '_' | '-' => out.push(c),

@@ -1,13 +1,13 @@
 //! The transitions as a Markdown table.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 use core::fmt;
 
 use crate::graph::{Graph, StateKind};
 
 /// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
 ///
-/// The columns are source, event, targets and notes: guards, `auto`, timers and work.
+/// The columns are source, event, targets and notes: guards, `auto`, timers, waits and work.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);
@@ -49,6 +49,10 @@ impl fmt::Display for Table {
             }
             if let Some(timer) = timer {
                 write!(f, "{separator}after {}", crate::mermaid::Span(timer.after))?;
+                separator = ", ";
+            }
+            for wait in self.0.waits_of(transition) {
+                write!(f, "{separator}when {}", code(&format!("{wait}")))?;
                 separator = ", ";
             }
             if let Some(outer) = transition.overrides {

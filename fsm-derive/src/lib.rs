@@ -112,6 +112,7 @@ use parse::Declaration;
 /// | `#[state(work)]` | a worker does async work in this state and ends with an event; see `fsm-runtime` |
 /// | `#[state(work, exhausted = event { field: value })]` | the event to fire after the worker's last attempt has failed; `error` is the last error |
 /// | `#[state(work, checkpoint = Type)]` | the type of the checkpoints that the worker stores for its next attempt |
+/// | `#[state(waits(field: Machine in State => event))]` | fires the event once the instance whose id is in the field is in the state; `all(field)`, `any(field)`, `at_least(2, field)` for several ids; `in A \| missing`; see `fsm-runtime` |
 /// | `#[state(end)]` | an end state |
 /// | `#[state(end, remove)]` | an end state in which a stored instance is removed |
 /// | `#[state(in = Active)]` | a member of a superstate |

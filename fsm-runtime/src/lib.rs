@@ -79,6 +79,12 @@
 //! - **One worker for each instance.** If an instance leaves its state while a worker runs, the runtime cancels the worker and
 //!   waits for its end before the next worker starts.
 //!
+//! # Waits
+//!
+//! A state can wait for instances of other machines, `#[state(waits(payment: Payment in Captured => paid))]`: the runtime fires the event
+//! once they are there, in whichever process that happens. [`InstanceId`] is the type of the field; [`Runtime::graphs`] draws which machine
+//! waits for which.
+//!
 //! # Errors
 //!
 //! Each error has a [kind](ErrorKind) and `is_retryable()`, so a service can map errors to a status in one place.
@@ -124,7 +130,10 @@ pub use error_kind::ErrorKind;
 pub use fsm_core;
 pub use fsm_core as core;
 pub use fsm_core::StateMachine;
-pub use machine::{DurableState, EventError, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
+pub use machine::{
+    DurableState, EventError, InstanceId, InstanceIds, MigrateError, Migrated, OldState, RowError, StoredMachine,
+    WorkState,
+};
 pub use records::{
     AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
     Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,

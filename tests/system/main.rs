@@ -19,6 +19,7 @@ mod job;
 mod layout;
 mod leases;
 mod lists;
+mod machine_waits;
 mod machines;
 mod metrics;
 mod model;

@@ -5,6 +5,7 @@ mod durable;
 mod graph;
 mod names;
 mod require;
+mod waits;
 
 #[cfg(test)]
 pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
@@ -17,6 +18,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
     durable::check(machine, errors);
+    waits::check(machine, errors);
     if machine.complete {
         graph::check(machine, errors);
         require::check(machine, errors);

@@ -55,12 +55,12 @@ pub(super) fn arrows(machine: &Machine) -> Vec<Shared<'_>> {
 fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
     let arrow = |tail, returns| Shared { tail, transition, returns, except: Vec::new() };
     let from = Tail::State(transition.from);
-    if is_timed(machine, transition) {
+    if is_own_arrow(machine, transition) {
         return arrow(from, false);
     }
     let family = |returns: bool| {
         let same = machine.transitions.iter().filter(move |other| alike(transition, other, returns));
-        same.filter(|other| !is_timed(machine, other)).map(|transition| transition.from).collect::<Vec<_>>()
+        same.filter(|other| !is_own_arrow(machine, other)).map(|transition| transition.from).collect::<Vec<_>>()
     };
     let (same_targets, to_themselves) = (family(false), family(true));
     let returns = transition.internal || to_themselves.len() > same_targets.len();
@@ -122,7 +122,13 @@ fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
     shown(one) == shown(other) && same_targets && one.overrides == other.overrides
 }
 
-/// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.
+/// Whether the state's timer fires this transition.
 pub(super) fn is_timed(machine: &Machine, transition: &Transition) -> bool {
     machine.states[transition.from].timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event)
+}
+
+/// Whether a timer or a wait fires this transition. Its arrow says when, so it is not merged with others.
+fn is_own_arrow(machine: &Machine, transition: &Transition) -> bool {
+    let mut waits = machine.states[transition.from].waits.iter();
+    is_timed(machine, transition) || waits.any(|wait| wait.fires.event == transition.event)
 }

@@ -177,6 +177,12 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
         };
         let _ = write!(text, " (after {delay})");
     }
+    let waits = &machine.states[transition.from].waits;
+    let waits = waits.iter().filter(|wait| wait.fires.event == transition.event);
+    let waits: Vec<_> = waits.map(|wait| wait.text(&machine.name())).collect();
+    if !waits.is_empty() {
+        let _ = write!(text, " (when {})", waits.join(", or "));
+    }
     match transition.overrides {
         Some(Origin::Group(group)) => {
             let _ = write!(text, " (overrides {})", plain(&machine.groups[group].ident));

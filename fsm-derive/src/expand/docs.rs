@@ -37,6 +37,9 @@ fn table(machine: &Machine) -> String {
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
+        for wait in state.waits.iter().filter(|wait| wait.fires.event == transition.event) {
+            let _ = write!(event, ", when `{}`", wait.text(&machine.name()));
+        }
         match transition.overrides {
             Some(Origin::Group(group)) => {
                 let _ = write!(event, ", overrides `{}`", plain(&machine.groups[group].ident));
@@ -45,7 +48,7 @@ fn table(machine: &Machine) -> String {
             None => {}
         }
         let to = if transition.internal { "stays".to_owned() } else { to(machine, transition).join(" or ") };
-        let (from, to) = (cell(&format!("`{}`", state.name)), cell(&to));
+        let (from, event, to) = (cell(&format!("`{}`", state.name)), cell(&event), cell(&to));
         let _ = writeln!(table, "| {from} | {event} | {to} |");
     }
     table

@@ -142,7 +142,8 @@ fn types(declaration: &Declaration) -> Vec<&Type> {
     payloads.chain(checkpoints).chain(&declaration.options.context).collect()
 }
 
-/// The first identifiers of all paths in attributes that are not types: functions, and the code of timers and of `exhausted`. Variables of
+/// The first identifiers of all paths in attributes that are not types: functions, machines, and the code of timers,
+/// `exhausted` and `waits`. Variables of
 /// that code are among them; rustc does not report those in the stubs.
 fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let variants = &declaration.variants;
@@ -153,6 +154,8 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let fired = variants
         .iter()
         .flat_map(|variant| variant.afters.iter().map(|after| &after.fires).chain(&variant.options.exhausted));
+    let waits = || variants.iter().flat_map(|variant| &variant.options.waits);
+    let fired = fired.chain(waits().map(|wait| &wait.fires));
     let values = fired.flat_map(|fires| &fires.payload).map(|value| &value.code);
     let functions = ons(declaration).flat_map(|on| {
         on.guard
@@ -162,7 +165,8 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
             .chain(on.with.iter().map(ToTokens::to_token_stream))
     });
     let enters = variants.iter().filter_map(|variant| variant.options.enter.as_ref()).map(ToTokens::to_token_stream);
-    let code = functions.chain(enters).chain(delays.chain(values).cloned());
+    let machines = waits().map(|wait| wait.machine.to_token_stream());
+    let code = functions.chain(enters).chain(machines).chain(delays.chain(values).cloned());
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);

@@ -3,11 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
-use super::user_code;
+use super::{user_code, waits};
 use crate::{
     model::{Field, Kind, Machine, Origin, State, plain},
     normalize::Cx,
-    parse::{Delay, Function},
+    parse::{Delay, Function, Quantity},
     text,
 };
 
@@ -86,10 +86,28 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let timer = with("timer", timer);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
+    let waits = with_all("waits", (0..state.waits.len()).map(|place| wait(cx, index, place)));
     let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter #waits
     }
+}
+
+fn wait(cx: &Cx<'_>, state: usize, place: usize) -> TokenStream {
+    let core = &cx.core;
+    let wait = &cx.machine.states[state].waits[place];
+    let field = cx.machine.states[state].fields[wait.field].name();
+    let (machine, states) = (wait.machine_name(&cx.machine.name()), waits::states(cx, state, place));
+    let event = &cx.machine.events[wait.fires.event].name;
+    let missing = flag("missing", wait.missing);
+    let quantity = match wait.quantity {
+        Quantity::One => None,
+        Quantity::All => Some(quote!(#core::WaitQuantity::All)),
+        Quantity::Any => Some(quote!(#core::WaitQuantity::Any)),
+        Quantity::AtLeast(count) => Some(quote!(#core::WaitQuantity::AtLeast(#count))),
+    };
+    let quantity = with("quantity", quantity);
+    quote!(#core::WaitInfo::new(#field, #machine, __user_code::#states, #event) #missing #quantity)
 }
 
 fn fields<'f>(cx: &Cx<'_>, fields: &'f [Field]) -> impl Iterator<Item = TokenStream> + use<'f> {

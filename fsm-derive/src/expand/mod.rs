@@ -19,6 +19,7 @@ mod serde;
 mod states;
 mod transitions;
 mod user_code;
+mod waits;
 
 use proc_macro2::TokenStream;
 use quote::quote;

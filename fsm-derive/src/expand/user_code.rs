@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, spanned::Spanned as _};
 
+use super::waits;
 use crate::{
     model::{Field, FiredEvent, Kind, Timer, Transition, plain},
     normalize::{Cx, respan},
@@ -31,6 +32,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             let (_, runtime) = cx.libraries_at(2);
             fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
         }));
+    }
+    for (state, place, wait) in waits::all(cx) {
+        items.push(waits::user_code(cx, state, place, wait));
+        items.push(fires(cx, &waits::event(cx, state, place), &TokenStream::new(), &wait.fires));
     }
     if items.is_empty() {
         return TokenStream::new();

@@ -2,6 +2,7 @@
 
 mod carry;
 mod resolve;
+mod waits;
 
 use proc_macro2::Span;
 use syn::{Attribute, Generics, Ident, Path, Type, Visibility};
@@ -13,6 +14,7 @@ use crate::parse::{Delay, Function, Guard, Property, Value};
 pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
 pub(crate) use resolve::{machine, module};
+pub(crate) use waits::Wait;
 
 /// A machine, ready to be checked and expanded.
 pub(crate) struct Machine {
@@ -83,6 +85,8 @@ pub(crate) struct State {
     pub(crate) checkpoint: Option<Type>,
     /// The function that runs when the state is entered.
     pub(crate) enter: Option<Function>,
+    /// What it waits for, in the order of the declaration.
+    pub(crate) waits: Vec<Wait>,
 }
 
 /// A superstate.

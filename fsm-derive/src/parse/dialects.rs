@@ -31,6 +31,7 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
         ("`#[state(…)]`", "after" | "timeout" | "timer") => {
             other("a timer is an attribute of its own, `#[after(\"15m\", event)]`")
         }
+        ("`#[state(…)]`", "wait" | "wait_for" | "waits_for" | "await" | "awaits") => same("waits"),
         ("`#[state(…)]`", "on" | "transition" | "transitions") => {
             other("a transition is an attribute of its own, `#[on(event => Target)]`")
         }

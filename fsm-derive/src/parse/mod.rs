@@ -9,6 +9,7 @@ mod function;
 mod on;
 mod state;
 mod syntax;
+mod waits;
 
 use std::collections::HashSet;
 
@@ -21,6 +22,7 @@ pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use function::{Check, Function, Guard};
 pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
+pub(crate) use waits::{Quantity, Wait};
 
 use crate::errors::Errors;
 

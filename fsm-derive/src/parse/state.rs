@@ -4,8 +4,9 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type, parse::ParseStream};
 
 use super::{
-    FiredEvent, Function, function,
+    FiredEvent, Function, Wait, function,
     syntax::{self, SeenOptions},
+    waits,
 };
 use crate::errors::Errors;
 
@@ -25,10 +26,13 @@ pub(crate) struct StateOptions {
     pub(crate) checkpoint: Option<Type>,
     /// The function that runs when the state is entered.
     pub(crate) enter: Option<Function>,
+    /// What it waits for.
+    pub(crate) waits: Vec<Wait>,
     seen: SeenOptions,
 }
 
-const KNOWN: [&str; 10] = ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "enter"];
+const KNOWN: [&str; 11] =
+    ["work", "end", "type", "name", "was", "remove", "in", "exhausted", "checkpoint", "enter", "waits"];
 
 impl StateOptions {
     pub(super) fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
@@ -54,6 +58,10 @@ impl StateOptions {
             "exhausted" => {
                 syntax::equals(input, &key, "event")?;
                 self.exhausted = Some(FiredEvent::read(input)?);
+            }
+            "waits" => {
+                self.seen.allow_repeat(option);
+                syntax::inside(input, &key, waits::EXAMPLE, |input| waits::read(input, &mut self.waits, errors))?;
             }
             "enter" => {
                 self.enter = Some(function::function(input, &key)?);

@@ -1,4 +1,4 @@
-//! Snapshots of the expansions of four machines. `FSM_UPDATE=1` rewrites them.
+//! Snapshots of the expansions of some machines. `FSM_UPDATE=1` rewrites them.
 
 use std::{env, fs, path::Path};
 
@@ -122,5 +122,44 @@ fn with_context() {
                 Shipped,
             }
         },
+    );
+}
+
+/// Only the parts that name what the states wait for: the rest is as in `durable.rs`.
+#[test]
+fn waits() {
+    let expansion = crate::derive(
+        syn::parse2(quote! {
+            #[fsm(initial = Building, durable, derive(Serialize, Deserialize))]
+            enum Build {
+                #[state(waits(
+                    all(jobs): Job in Passed => publish,
+                    any(jobs): Job in Failed | missing => fail { why: String::new() },
+                ))]
+                #[on(publish => Published)]
+                #[on(fail { why: String } => Failed)]
+                Building { jobs: Vec<String> },
+                #[state(end)]
+                Published,
+                #[state(end)]
+                Failed { why: String },
+            }
+        })
+        .expect("an enum"),
+    );
+    let mut file: syn::File = syn::parse2(expansion).expect("valid Rust");
+    let mut kept = Vec::new();
+    for item in &mut file.items {
+        let syn::Item::Mod(module) = item else { continue };
+        let items = module.content.as_mut().map(|(_, items)| std::mem::take(items)).unwrap_or_default();
+        kept.extend(items.into_iter().filter(|item| {
+            let text = crate::text::of(item);
+            ["wait_0", "awaited_ids"].iter().any(|name| text.contains(name))
+        }));
+    }
+    file.items = kept;
+    assert_snapshot(
+        "waits.rs",
+        &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)),
     );
 }

@@ -44,7 +44,7 @@ pub(crate) enum Action {
     Converge,
     /// Claim the row, whose work is due, and start a worker.
     Claim,
-    /// Remove the owner of a row without work.
+    /// Remove the owner, or the time at which work is due, of a row without work.
     ReleaseClaim,
     /// Remove the owner of a row whose work is due: another process works on its bucket, or it is held.
     HandOver,
@@ -82,7 +82,8 @@ pub(crate) fn decide(
         return wait(beside_work);
     }
     if kind != StateKind::Work {
-        return if row.owner.is_some() { Action::ReleaseClaim } else { wait(beside_work) };
+        let claimed = row.owner.is_some() || row.retry_at.is_some();
+        return if claimed { Action::ReleaseClaim } else { wait(beside_work) };
     }
     if row.parked.is_some() {
         return wait(beside_work);
@@ -240,6 +241,12 @@ mod tests {
         let owned = Row { owner: Some("me".into()), ..row() };
         assert_eq!(decide(&owned, Some(StateKind::Rest), None, false, NOW), Action::ReleaseClaim);
         assert_eq!(decide(&row(), Some(StateKind::End), None, false, NOW), Action::Rest);
+    }
+
+    #[test]
+    fn no_work_is_due_in_a_state_without_work() {
+        let due = Row { retry_at: Some(NOW), ..row() };
+        assert_eq!(decide(&due, Some(StateKind::Rest), None, false, NOW), Action::ReleaseClaim);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     WatchedScope,
     lease::{peers, request::held_by},
+    waits,
 };
 use crate::{
     clock::FOREVER,
@@ -10,6 +11,7 @@ use crate::{
     store::{Buckets, ChangeListener as _, Due, Held, Key, Notice, Scope, StoreError},
     supervisor::Supervisor,
 };
+use fsm_core::Graph;
 use std::{
     mem,
     sync::{
@@ -40,12 +42,13 @@ pub(super) enum Found {
     Held(Vec<Held>),
 }
 
-/// Starts the scan, and the watch over other processes. They stop when the returned supervisor does.
+/// Starts the scan, the watch over other processes, and the scan of the `waiting` machines. They stop when the returned supervisor does.
 pub(super) async fn start(
     engine: &Arc<Engine>,
     me: String,
     interval: Duration,
     scope: WatchedScope,
+    waiting: Vec<&'static Graph>,
     found: mpsc::Sender<Found>,
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
@@ -55,8 +58,14 @@ pub(super) async fn start(
         let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
         move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
     };
-    let tasks = BackgroundTasks::new(&engine.clock, &engine.health);
+    let mut tasks = BackgroundTasks::new(&engine.clock, &engine.health);
     let engine = engine.clone();
+    if !waiting.is_empty() {
+        let (engine, scope, found) = (engine.clone(), scope.clone(), found.clone());
+        tasks = tasks.with(waits::WAITS, move |_| {
+            waits::rescan(engine.clone(), waiting.clone(), scope.clone(), interval, found.clone())
+        });
+    }
     let scan = move |_| scan(engine.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
     let started = tasks.with(SCAN, scan).with(PEERS, watch).start().await;
     started.inspect_err(|error| tracing::error!(%error, "the scan for due work could not be started")).ok()

@@ -1,16 +1,17 @@
 //! The link between the controller, which knows rows, and the typed workers of one machine.
 
+use super::waits::Wait;
 use crate::{
     engine::Engine,
     machine::{
         Migrations, StoredMachine,
         convert::{self, Whole},
     },
-    store::{Cause, Change, Disarm, Origin, Row, Transition},
+    store::{Cause, Change, Disarm, Key, Origin, Row, Transition},
     worker::{Attempt, Beside, End, Finished, FiredEvent, WorkClaim, WorkError, WorkedBy},
 };
-use fsm_core::{ApplyError, Graph, Name, UnknownNameError};
-use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use fsm_core::{ApplyError, Graph, Name, UnknownNameError, WaitInfo};
+use std::{collections::BTreeSet, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 /// The stored payload of an event without fields.
 const NO_PAYLOAD: &str = "null";
@@ -48,6 +49,12 @@ pub(crate) trait Driver: Send + Sync {
     /// The change of the timer of the row's state: its transition, or a disarm where its event is refused; an error where the row
     /// cannot be decoded.
     fn timer(&self, engine: &Engine, row: &Row) -> Result<Change, String>;
+    /// What the row's state waits for; an error where the row cannot be decoded.
+    fn waits(&self, engine: &Engine, row: &Row) -> Result<Vec<Wait>, String>;
+    /// The transition of the event of the state's wait at `place`; an error where it cannot be fired.
+    fn wait_event(&self, engine: &Engine, row: &Row, place: usize) -> Result<Transition, String>;
+    /// The graphs of the machine and of those that it waits for.
+    fn graphs(&self) -> Vec<&'static Graph>;
 }
 
 pub(crate) struct Machine<M, W> {
@@ -118,6 +125,31 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
             },
             |transition| Change::Transition(Transition { not_before: row.timer_at, ..transition }),
         ))
+    }
+
+    fn waits(&self, engine: &Engine, row: &Row) -> Result<Vec<Wait>, String> {
+        let (machine, _) = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
+        let declared = M::GRAPH.state(machine.state().as_str()).map_or(&[][..], |state| state.waits);
+        let wait = |(info, ids): (&'static WaitInfo, Vec<String>)| {
+            let ids: BTreeSet<String> = ids.into_iter().collect();
+            Wait { info, keys: ids.into_iter().map(|id| Key::new(info.machine, id)).collect() }
+        };
+        Ok(declared.iter().zip(machine.awaited_ids()).map(wait).collect())
+    }
+
+    fn wait_event(&self, engine: &Engine, row: &Row, place: usize) -> Result<Transition, String> {
+        let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
+        let state = whole.0.state();
+        engine.clock.scope(|| {
+            let event = M::wait_event(state, place).ok_or_else(|| format!("`{state}` no longer declares the wait"))?;
+            fire(row, whole, event, Cause::Wait, None)
+        })
+    }
+
+    fn graphs(&self) -> Vec<&'static Graph> {
+        let mut graphs = Vec::new();
+        M::collect_graphs(&mut graphs);
+        graphs
     }
 }
 

@@ -10,6 +10,8 @@
 //!   │       │       │
 //!   │     decide    │   row + worker -> action (pure)
 //!   │       │       │
+//!   │     check     │   what its state waits for, if anything (`waits/`)
+//!   │       │       │
 //!   │      act      │   claim, start or cancel a worker, fire a timer, converge, release
 //!   │       │       │
 //!   │     result    │   of the step, or of the worker
@@ -27,7 +29,8 @@ use super::{
     lease::{LeaseChange, LeaseKeeper, request::LeaseRequest, timeline::LeaseTimeline, watchdog::LeaseReport},
     queue::WorkQueue,
     shutdown::{HowStopped, Shutdown, StoppedWorker},
-    step::{self, StepResult},
+    step::{self, Look, StepResult},
+    waits::{self, WaitIndex, Watched},
     workers::{
         Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, status::WorkerRegistry,
     },
@@ -40,6 +43,7 @@ use crate::{
     store::{Attempts, Buckets, Change, Claim, Held, Key, Release, Row},
     worker::WorkError,
 };
+use fsm_core::Graph;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -65,6 +69,12 @@ pub(super) struct EventLoop {
     buckets: watch::Receiver<Buckets>,
     /// The unreadable rows that were logged, each version once.
     unreadable: HashSet<(Key, u64)>,
+    /// The instances that wait for others.
+    waits: WaitIndex,
+    /// The graphs of the registered machines that wait.
+    waiting_machines: Vec<&'static Graph>,
+    /// The graphs of the machines that these wait for, by name.
+    awaited_machines: Arc<HashMap<&'static str, &'static Graph>>,
 }
 
 impl EventLoop {
@@ -76,7 +86,11 @@ impl EventLoop {
         reports: watch::Receiver<LeaseReport>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
+        let graphs = drivers.values().flat_map(|driver| driver.graphs());
         Self {
+            waits: WaitIndex::default(),
+            waiting_machines: drivers.values().map(|driver| driver.graph()).filter(|graph| graph.has_waits()).collect(),
+            awaited_machines: Arc::new(graphs.map(|graph| (graph.machine, graph)).collect()),
             queue: WorkQueue::new(engine.clone()),
             lease: LeaseKeeper::new(engine.clone(), me, reports, settings.limits.grace_period),
             poll_interval: settings.poll_interval,
@@ -91,9 +105,10 @@ impl EventLoop {
     pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: WatchedScope) {
         let (found, mut due) = mpsc::channel(2);
         let me = self.lease.owner().to_owned();
+        let waiting = self.waiting_machines.clone();
         // It reads the store, which may not answer.
         let discovery = tokio::select! {
-            discovery = discovery::start(&self.engine, me, self.poll_interval, scope, found) => discovery,
+            discovery = discovery::start(&self.engine, me, self.poll_interval, scope, waiting, found) => discovery,
             () = halt.cancelled() => return,
         };
         let engine = self.engine.clone();
@@ -106,7 +121,7 @@ impl EventLoop {
                 () = halt.cancelled() => break,
                 Some(ended) = self.workers.next_ended() => self.on_worker_ended(ended),
                 Some((key, result)) = self.queue.next_ended() => self.on_step_ended(key, result),
-                keys = engine.notifier.next() => keys.into_iter().for_each(|key| self.notify(key)),
+                keys = engine.notifier.next() => keys.into_iter().for_each(|key| self.changed(key)),
                 Some(found) = due.recv(), if self.queue.accepts_found() => self.on_found(found),
                 event = self.lease.next_event() => {
                     let change = self.lease.on_event(event);
@@ -224,6 +239,16 @@ impl EventLoop {
         }
     }
 
+    /// Schedules looks at an instance that has changed, and at those that wait for it.
+    fn changed(&mut self, key: Key) {
+        self.notify_waiters(&key);
+        self.notify(key);
+    }
+
+    fn notify_waiters(&mut self, key: &Key) {
+        self.waits.waiters(key).for_each(|waiter| self.queue.notify(waiter.clone()));
+    }
+
     /// Schedules a look at `key` now, if its machine is registered.
     fn notify(&mut self, key: Key) {
         if self.workers.driver(&key).is_some() {
@@ -266,17 +291,19 @@ impl EventLoop {
     fn begin_looks(&mut self) {
         while let Some(key) = self.queue.pop() {
             let Some(driver) = self.workers.driver(&key) else { continue };
-            let (engine, graph, me) = (self.engine.clone(), driver.graph(), self.lease.owner().to_owned());
+            let (engine, driver, me) = (self.engine.clone(), driver.clone(), self.lease.owner().to_owned());
             let (running, buckets, looked_at) = (self.workers.visit(&key), *self.buckets.borrow(), key.clone());
             self.queue.start(key, async move {
-                StepResult::Looked(step::look(&engine, graph, &me, buckets, looked_at, running).await)
+                StepResult::Looked(step::look(&engine, &*driver, &me, buckets, looked_at, running).await)
             });
         }
     }
 
     fn on_step_ended(&mut self, key: Key, result: Result<StepResult, JoinError>) {
         match result {
-            Ok(StepResult::Looked(Ok((action, row)))) => self.act(&key, action, row),
+            Ok(StepResult::Looked(Ok(look))) => self.on_looked(&key, look),
+            Ok(StepResult::Checked(Ok(waits::Checked::Unchanged(action, row)))) => self.act(&key, action, Some(row)),
+            Ok(StepResult::Checked(Ok(waits::Checked::Stored))) => self.queue.notify(key),
             Ok(StepResult::Claimed(timeline, Ok(row))) => self.on_claimed(key, timeline, row),
             Ok(StepResult::Unreadable(row, error)) => {
                 self.workers.free_slot(&key, &mut self.queue);
@@ -286,9 +313,15 @@ impl EventLoop {
                 }
             }
             Ok(StepResult::Early(delay)) => self.queue.notify_after(key, delay),
-            Ok(StepResult::Stored(Ok(()))) => self.queue.notify(key),
+            Ok(StepResult::Stored(Ok(()))) => {
+                self.notify_waiters(&key);
+                self.queue.notify(key);
+            }
             Ok(
-                StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
+                StepResult::Looked(Err(error))
+                | StepResult::Checked(Err(error))
+                | StepResult::Claimed(_, Err(error))
+                | StepResult::Stored(Err(error)),
             ) => {
                 // The scan logs once that the store is unavailable.
                 log_key!(debug, key, %error, "the store failed; the instance is retried");
@@ -302,6 +335,36 @@ impl EventLoop {
                 self.queue.notify_after(key, self.poll_interval);
             }
         }
+    }
+
+    /// Checks what the instance waits for, or acts at once where it waits for nothing.
+    fn on_looked(&mut self, key: &Key, look: Look) {
+        match (look.row, look.waits) {
+            (Some(row), Some(Ok(waits))) => self.check_waits(key, look.action, Watched { row, waits }),
+            (Some(row), Some(Err(error))) => {
+                if self.unreadable.insert((key.clone(), row.version)) {
+                    let error = unnamed(&row.key, &row.state, &error);
+                    log_row!(error, row, %error, "the instance waits, but its row cannot be decoded; it is left as it is");
+                }
+                self.act(key, look.action, Some(row));
+            }
+            (row, _) => {
+                self.waits.forget(key);
+                self.act(key, look.action, row);
+            }
+        }
+    }
+
+    fn check_waits(&mut self, key: &Key, mut action: Action, watched: Watched) {
+        let Some(driver) = self.workers.driver(key).cloned() else { return };
+        // Before the other instances are read, so that no change of them is missed.
+        self.waits.watch(&watched.row, &watched.waits);
+        if action == Action::CancelWorker {
+            self.act(key, action, None);
+            action = Action::Rest;
+        }
+        let (engine, graphs) = (self.engine.clone(), self.awaited_machines.clone());
+        self.queue.start(key.clone(), waits::check(engine, driver, graphs, action, watched));
     }
 
     fn act(&mut self, key: &Key, action: Action, row: Option<Box<Row>>) {
@@ -388,6 +451,8 @@ impl EventLoop {
     fn on_worker_ended(&mut self, ended: EndedWorker) {
         let WorkerEnd { attempt, next, outcome } = self.workers.on_ended(ended, &mut self.queue);
         let row = &attempt.row;
+        // The worker's own commit does not notify this loop.
+        self.notify_waiters(&row.key);
         match next {
             AfterWorker::StoreFailure(error) => self.store_failure(row.clone(), error),
             AfterWorker::GiveBack => {
@@ -408,6 +473,9 @@ impl EventLoop {
     fn follow_up(&mut self, row: &Row, running: Option<Visit>) {
         let Some(driver) = self.workers.driver(&row.key) else { return };
         let row = &older::present(&self.engine.migrations, driver.graph(), row.clone());
+        if self.waits.is_new(driver.graph(), row) {
+            return self.queue.notify(row.key.clone());
+        }
         // The owner is this process, or there is none.
         match decide(row, step::kind(driver.graph(), row), running, false, self.engine.now()) {
             Action::Rest => {}

@@ -6,6 +6,7 @@ use super::{
     event_loop::EventLoop,
     lease::watchdog::{WATCHDOG, Watchdog},
     shutdown::{HowStopped, Shutdown, StoppedWorker},
+    waits::WAITS,
     workers::status::WorkerRegistry,
 };
 use crate::{
@@ -78,7 +79,7 @@ impl ControllerTask {
         // Afterwards, so that idle waits are answered once all claims are given back.
         self.engine.notifier.detach();
         self.watchdog.stop().await;
-        self.engine.health.done(&[LOOP, SCAN, PEERS, WATCHDOG]);
+        self.engine.health.done(&[LOOP, SCAN, PEERS, WATCHDOG, WAITS]);
         let leaked = |worker: &StoppedWorker| worker.how == HowStopped::Leaked;
         // A metrics recorder or a `tracing` subscriber may panic; that must not abort the shutdown.
         let cleared = async {

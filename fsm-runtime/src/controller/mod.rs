@@ -14,6 +14,7 @@ mod lifecycle;
 mod queue;
 mod shutdown;
 mod step;
+mod waits;
 mod workers;
 
 pub(crate) use crate::worker::Limits;
@@ -22,6 +23,7 @@ pub(crate) use driver::{Driver, Machine};
 pub use idle::IdleError;
 pub(crate) use idle::until_idle;
 pub use shutdown::{HowStopped, Shutdown, StoppedWorker};
+pub(crate) use waits::publish_waiting;
 pub(crate) use workers::{Drivers, policy::Policies};
 pub use workers::{
     policy::Policy,
@@ -85,6 +87,8 @@ pub(crate) struct WatchedScope {
     machines: Vec<String>,
     buckets: watch::Receiver<Buckets>,
     registry: Arc<WorkerRegistry>,
+    /// Whether a machine waits for instances, which may be in any bucket.
+    waits: bool,
 }
 
 impl WatchedScope {
@@ -93,8 +97,12 @@ impl WatchedScope {
         Scope { machines: self.machines.clone(), buckets: *self.buckets.borrow() }
     }
 
-    /// The buckets whose changes concern this process: those that it works on, and those of its running workers.
+    /// The buckets whose changes concern this process: those that it works on, those of its running workers, and all if its instances wait
+    /// for others.
     fn followed(&self) -> Buckets {
+        if self.waits {
+            return Buckets::ALL;
+        }
         let mut buckets = *self.buckets.borrow();
         if buckets != Buckets::ALL {
             buckets.extend(&self.registry.buckets());
@@ -141,7 +149,8 @@ impl Controller {
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scope = WatchedScope { machines, buckets: settings.buckets.clone(), registry: registry.clone() };
+        let waits = drivers.values().any(|driver| driver.graph().has_waits());
+        let scope = WatchedScope { machines, buckets: settings.buckets.clone(), registry: registry.clone(), waits };
         let event_loop =
             EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.reports(), registry.clone());
         let failed = Arc::<OnceLock<String>>::default();

@@ -4,6 +4,7 @@ use super::{
     decide::{Action, Visit, decide, decide_elsewhere, decide_without_row},
     driver::Driver,
     lease::{peers, timeline::LeaseTimeline},
+    waits::{Checked, Wait},
 };
 use crate::{
     engine::Engine,
@@ -17,8 +18,10 @@ use std::{sync::Arc, time::Duration};
 
 /// The result of a step.
 pub(super) enum StepResult {
-    /// The action that the instance needs, and its row if it exists.
-    Looked(Result<(Action, Option<Box<Row>>), StoreError>),
+    /// What the instance needs.
+    Looked(Result<Look, StoreError>),
+    /// What the instance waits for was checked.
+    Checked(Result<Checked, StoreError>),
     /// The claimed row and the lease it was claimed under; `None` where the row had changed.
     Claimed(LeaseTimeline, Result<Option<Box<Row>>, StoreError>),
     /// The row cannot be decoded, so that its timer cannot fire.
@@ -29,29 +32,48 @@ pub(super) enum StepResult {
     Stored(Result<(), StoreError>),
 }
 
+/// The result of a look.
+pub(super) struct Look {
+    /// The action that the instance needs.
+    pub(super) action: Action,
+    /// Its row, if it exists.
+    pub(super) row: Option<Box<Row>>,
+    /// What its state waits for, `None` where it waits for nothing; an error where the row cannot be decoded.
+    pub(super) waits: Option<Result<Vec<Wait>, String>>,
+}
+
+impl Look {
+    fn without_row(action: Action) -> Self {
+        Self { action, row: None, waits: None }
+    }
+}
+
 /// Reads the row of `key` and decides what to do about it.
 pub(super) async fn look(
     engine: &Engine,
-    graph: &Graph,
+    driver: &dyn Driver,
     me: &str,
     buckets: Buckets,
     key: Key,
     running: Option<Visit>,
-) -> Result<(Action, Option<Box<Row>>), StoreError> {
+) -> Result<Look, StoreError> {
+    let graph = driver.graph();
     let Some(row) = engine.asked("get", engine.store.get(key)).await? else {
-        return Ok((decide_without_row(running), None));
+        return Ok(Look::without_row(decide_without_row(running)));
     };
     let row = older::present(&engine.migrations, graph, row);
     if !buckets.contains(bucket(row.shard)) {
         let action = decide_elsewhere(&row, kind(graph, &row), running, row.owner.as_deref() == Some(me));
-        return Ok((action, Some(Box::new(row))));
+        return Ok(Look { action, row: Some(Box::new(row)), waits: None });
     }
     let elsewhere = match row.owner.as_deref().filter(|owner| *owner != me) {
         Some(owner) => peers::is_live(engine, owner).await?,
         None => false,
     };
     let action = decide(&row, kind(graph, &row), running, elsewhere, engine.now());
-    Ok((action, Some(Box::new(row))))
+    let waits = kind(graph, &row).is_some() && graph.state_was(&row.state).is_some_and(|state| !state.waits.is_empty());
+    let waits = waits.then(|| driver.waits(engine, &row));
+    Ok(Look { action, row: Some(Box::new(row)), waits })
 }
 
 /// The kind of the row's state; `None` where this code does not know the state or the schema.

@@ -3,6 +3,7 @@
 pub(crate) mod convert;
 mod error;
 mod event;
+mod instance_id;
 mod migrations;
 pub(crate) mod older;
 mod stored;
@@ -10,6 +11,7 @@ mod unknown;
 
 pub use error::RowError;
 pub use event::EventError;
+pub use instance_id::{InstanceId, InstanceIds};
 pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
 pub(crate) use stored::ContextOf;

@@ -2,7 +2,7 @@
 
 use super::EventError;
 use crate::codec::{CodecError, to_json};
-use fsm_core::{Name, StateMachine, StateOf};
+use fsm_core::{Graph, Name, StateMachine, StateOf};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 /// The part of [`Durable`](crate::Durable) that knows how the machine is stored. Implemented by `#[derive(StateMachine)]` with
@@ -71,6 +71,27 @@ pub trait StoredMachine:
     /// The event that the state's `#[after]` fires.
     #[doc(hidden)]
     fn timer_event(state: Self::State) -> Option<Self::Event>;
+    /// The ids that the present state waits for: those of each of its waits, in the order of the declaration.
+    #[doc(hidden)]
+    fn awaited_ids(&self) -> Vec<Vec<String>> {
+        Vec::new()
+    }
+    /// The event of the state's wait at place `wait`.
+    #[doc(hidden)]
+    fn wait_event(_state: Self::State, _wait: usize) -> Option<Self::Event> {
+        None
+    }
+    /// Adds the graphs of the machines that this one waits for, and of those that they wait for.
+    #[doc(hidden)]
+    fn awaited_graphs(_graphs: &mut Vec<&'static Graph>) {}
+    /// Adds the machine's own graph and those that it waits for.
+    #[doc(hidden)]
+    fn collect_graphs(graphs: &mut Vec<&'static Graph>) {
+        if !graphs.iter().any(|graph| graph.machine == Self::GRAPH.machine) {
+            graphs.push(Self::GRAPH);
+            Self::awaited_graphs(graphs);
+        }
+    }
 }
 
 /// A machine's context, to be serialized.

@@ -4,7 +4,9 @@ use super::{Inner, Runtime, StartError};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::{Clock, FOREVER, TOO_LONG},
-    controller::{Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow},
+    controller::{
+        Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow, publish_waiting,
+    },
     engine::{
         Engine, StoreTime,
         background::{BackgroundTasks, HealthRegistry},
@@ -20,7 +22,7 @@ use crate::{
     sync::Mutex,
     worker::WorkedBy,
 };
-use fsm_core::{Graph, Name, StateMachine};
+use fsm_core::{Graph, Graphs, Name, StateMachine};
 use std::{
     error::Error,
     fmt,
@@ -46,6 +48,7 @@ pub struct Builder {
     tolerant: bool,
     node: Option<String>,
     build: Option<String>,
+    allow_wait_cycles: bool,
     /// The first setting that is not valid, for `start` to return.
     wrong: Option<StartError>,
 }
@@ -62,6 +65,7 @@ impl Builder {
             tolerant: false,
             node: None,
             build: None,
+            allow_wait_cycles: false,
             wrong: None,
         }
     }
@@ -231,6 +235,15 @@ impl Builder {
         self
     }
 
+    /// Starts even if states of the registered machines can wait for each other for ever, as [`Graphs::wait_cycles`] finds them: for
+    /// machines whose instances wait for others of their own kind without ever waiting for themselves, as the tasks of a tree do.
+    ///
+    /// A state with a timer does not wait for ever, and needs no permission.
+    pub fn allow_wait_cycles(mut self) -> Self {
+        self.allow_wait_cycles = true;
+        self
+    }
+
     fn check(&mut self, setting: &'static str, right: bool, why: &'static str) {
         if !right {
             self.wrong.get_or_insert(StartError::Setting { setting, why });
@@ -245,9 +258,26 @@ impl Builder {
     /// # Cancel safety
     /// If the future is dropped before it is ready, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self { store, clock, settings, drivers, migrations, retention, tolerant, node, build, wrong } = self;
+        let Self {
+            store,
+            clock,
+            settings,
+            drivers,
+            migrations,
+            retention,
+            tolerant,
+            node,
+            build,
+            allow_wait_cycles,
+            wrong,
+        } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
+        }
+        let program = program(&drivers);
+        let cycles = program.wait_cycles();
+        if !(allow_wait_cycles || cycles.is_empty()) {
+            return Err(StartError::WaitCycles { cycles });
         }
         if let Some((machine, state)) = settings.policies.unregistered(|machine| drivers.contains_key(machine)) {
             let why = "its machine is not registered with `Builder::machine`";
@@ -290,6 +320,9 @@ impl Builder {
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();
+            for driver in drivers.values() {
+                publish_waiting(&engine, driver.graph(), &settings.buckets.borrow().clone()).await?;
+            }
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
             let presence = store.presence().map(|presence| presence.announce(&owner)).transpose()?;
@@ -309,7 +342,7 @@ impl Builder {
         };
         let scope = controller.as_ref().map(Controller::scope);
         let beside = beside(&engine, notices, newest, retention, &graphs, scope).await?;
-        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
+        Ok(Runtime(Arc::new(Inner { engine, controller, graphs, program, _beside: beside })))
     }
 }
 
@@ -320,6 +353,13 @@ impl fmt::Debug for Builder {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// The machines and those that they wait for, ordered by name.
+fn program(drivers: &Drivers) -> Graphs {
+    let mut graphs: Vec<&'static Graph> = drivers.values().flat_map(|driver| driver.graphs()).collect();
+    graphs.sort_by_key(|graph| graph.machine);
+    Graphs::new(graphs)
 }
 
 /// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.

@@ -2,6 +2,7 @@
 
 use crate::error_kind::ErrorKind;
 use crate::store::{InUse, Key, PresenceError, StoreError};
+use fsm_core::WaitCycle;
 use std::fmt;
 
 /// Why a runtime did not start. Nothing runs, and no row was changed.
@@ -107,6 +108,16 @@ pub enum StartError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// States can wait for each other for ever.
+    #[error(
+        "states can wait for each other for ever: {}; add a timer, `#[after(…)]`, to one of the states, or allow it with \
+         `Builder::allow_wait_cycles` if no instance ever waits for itself, as in a tree",
+        cycles.iter().map(WaitCycle::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    WaitCycles {
+        /// The cycles.
+        cycles: Vec<WaitCycle>,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,7 +135,9 @@ impl StartError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::MachineTwice { .. } | Self::Setting { .. } | Self::Policy { .. } => ErrorKind::Invalid,
+            Self::MachineTwice { .. } | Self::Setting { .. } | Self::Policy { .. } | Self::WaitCycles { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Store(error) => error.kind(),
             _ => ErrorKind::Internal,
         }

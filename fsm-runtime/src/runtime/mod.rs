@@ -22,7 +22,7 @@ use crate::{
     subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
 };
-use fsm_core::Graph;
+use fsm_core::{Graph, Graphs};
 use std::{
     fmt,
     sync::Arc,
@@ -43,6 +43,8 @@ struct Inner {
     controller: Option<Controller>,
     /// Of the registered machines.
     graphs: Vec<&'static Graph>,
+    /// These and those of the machines that they wait for.
+    program: Graphs,
     /// The background tasks beside the controller. They end when it is dropped.
     _beside: Supervisor,
 }
@@ -135,6 +137,20 @@ impl Runtime {
         let mut machines: Vec<&'static str> = graphs.iter().map(|graph| graph.machine).collect();
         machines.sort_unstable();
         Status { machines, workers, tasks: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
+    }
+
+    /// The graphs of the registered machines and of those that they wait for, ordered by name: all of them in one picture, with what waits
+    /// for what. Empty for a client.
+    ///
+    /// ```
+    /// # use fsm_runtime::prelude::*;
+    /// # fn example(runtime: Runtime) {
+    /// println!("{}", runtime.graphs().mermaid());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn graphs(&self) -> &Graphs {
+        &self.0.program
     }
 
     /// The processes that work on the store, this one included, and those that have ended and still have claims. The claims of a process

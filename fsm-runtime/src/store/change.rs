@@ -122,6 +122,8 @@ pub enum Cause {
     Operator,
     /// Convergence toward a desired state.
     Converge,
+    /// Instances that the state waits for.
+    Wait,
 }
 
 impl Cause {
@@ -134,6 +136,7 @@ impl Cause {
             Self::Timer => "timer",
             Self::Operator => "operator",
             Self::Converge => "converge",
+            Self::Wait => "wait",
         }
     }
 }

@@ -86,7 +86,7 @@ pub struct HistoryEntry {
     pub data: Option<String>,
     /// The machine's shared data after the change, as JSON; `None` for a note, and if the machine has none.
     pub context: Option<String>,
-    /// The cause: `caller`, `worker`, `timer`, `operator` or `converge`. See [`Cause`](super::Cause).
+    /// The cause: `caller`, `worker`, `timer`, `operator`, `converge` or `wait`. See [`Cause`](super::Cause).
     pub cause: String,
     /// The idempotency key, if the caller gave one.
     pub idempotency_key: Option<String>,

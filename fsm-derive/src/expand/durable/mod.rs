@@ -4,6 +4,7 @@ mod convert;
 mod create;
 mod handle;
 mod record;
+mod waits;
 mod work;
 
 use proc_macro2::{Span, TokenStream};
@@ -65,7 +66,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);
-    let (context, meta, enter) = (codec(cx), local("meta"), enter(cx));
+    let (meta, further) = (local("meta"), [codec(cx), waits::methods(cx), enter(cx).unwrap_or_default()]);
     quote! {
         #[automatically_derived]
         impl #runtime::Durable for #enum_ty {
@@ -118,9 +119,8 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
             fn decode_event(kind: EventKind, #payload: &str) -> ::core::result::Result<Event, #codec_error> {
                 #decode_event
             }
-            #context
+            #(#further)*
             #timers
-            #enter
         }
     }
 }

@@ -3,6 +3,7 @@
 mod fired_event;
 mod states;
 mod transitions;
+mod waits;
 
 use syn::{Ident, Type};
 
@@ -77,6 +78,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         resolve.timers(state, variant.afters);
         resolve.exhausted(state, variant.options.exhausted);
         resolve.checkpoint(state, variant.options.checkpoint);
+        resolve.waits(state, variant.options.waits);
     }
     resolve.requires(options.requires);
     machine

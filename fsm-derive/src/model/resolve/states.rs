@@ -32,6 +32,7 @@ pub(super) fn state(variant: &Variant) -> State {
         exhausted: None,
         checkpoint: None,
         enter: options.enter.clone(),
+        waits: Vec::new(),
     }
 }
 
