@@ -10,7 +10,7 @@ use crate::graph::{Graph, StateKind, TransitionInfo};
 pub enum NextStep {
     /// The machine is in the desired state.
     Arrived,
-    /// Fire this transition: it is `auto`, has no payload and has one target.
+    /// Fire this transition: it is `auto`, has no payload, and one target or a history as its target.
     Fire(&'static TransitionInfo),
     /// Wait for the worker of the current state.
     Work,
@@ -38,7 +38,7 @@ impl Graph {
     /// It lies on a shortest path. Among paths of equal length, one that waits for work or for a timer is preferred. A worker
     /// is assumed to be able to fire each event of its state, towards any of its targets; guards are assumed to pass. An
     /// `auto` transition out of a `work` state is fired if that path is shorter. An `auto` transition that is also its state's
-    /// timer is fired, not waited for.
+    /// timer is fired, not waited for. A transition to a history counts as leading to the farthest of its targets.
     ///
     /// Each fired transition reduces [`steps_left`](Self::steps_left), so repeated calls cannot loop.
     #[must_use]
@@ -88,7 +88,7 @@ impl Graph {
                 transition.auto && !self.is_fireable(transition) && transition.to.iter().any(closer)
             });
             if let Some(blocked) = blocked {
-                let branches = blocked.to.len() > 1;
+                let branches = blocked.to.len() > 1 && blocked.history.is_none();
                 return if branches { Blocker::Branch(blocked) } else { Blocker::Payload(blocked) };
             }
             let open = |transition: &&TransitionInfo| transition.auto || self.is_awaited(transition);
@@ -102,7 +102,8 @@ impl Graph {
     /// Whether the runtime can fire it: it is `auto`, and its payload and target are known.
     fn is_fireable(&self, transition: &TransitionInfo) -> bool {
         let without_payload = self.event(transition.event).is_some_and(|event| event.fields.is_empty());
-        transition.auto && transition.to.len() == 1 && without_payload
+        let one_target = transition.to.len() == 1 || transition.history.is_some();
+        transition.auto && one_target && without_payload
     }
 
     /// Whether a worker or a timer fires it.
@@ -120,6 +121,17 @@ impl Graph {
         self.states.iter().position(|info| info.name == state).and_then(|place| distances[place])
     }
 
+    /// Whether the state after the transition is at the distance `round`. Which state of a history that is depends on the instance, so
+    /// it is the farthest.
+    fn leads_to(&self, transition: &TransitionInfo, distances: &[Option<usize>], round: usize) -> bool {
+        let mut targets = transition.to.iter().map(|to| self.distance(to, distances));
+        if transition.history.is_none() {
+            return targets.any(|distance| distance == Some(round));
+        }
+        let farthest = targets.try_fold(0, |farthest: usize, distance| distance.map(|distance| farthest.max(distance)));
+        farthest == Some(round)
+    }
+
     /// For each state its distance from `to`, over awaited transitions and those that `fired` accepts.
     fn distances(&self, to: &str, fired: impl Fn(&TransitionInfo) -> bool) -> Vec<Option<usize>> {
         let mut distances: Vec<_> = self.states.iter().map(|state| (state.name == to).then_some(0)).collect();
@@ -129,7 +141,7 @@ impl Graph {
                 let found = distances[place].is_none()
                     && self.transitions_from(state.name).any(|transition| {
                         (fired(transition) || self.is_awaited(transition))
-                            && transition.to.iter().any(|to| self.distance(to, &distances) == Some(round))
+                            && self.leads_to(transition, &distances, round)
                     });
                 if found {
                     distances[place] = Some(round + 1);

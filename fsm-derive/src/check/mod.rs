@@ -3,12 +3,14 @@
 mod carry;
 mod durable;
 mod graph;
+mod history;
 mod names;
+mod places;
 mod require;
 
 #[cfg(test)]
 pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
-pub(crate) use names::{DURABLE_TYPES, HIDDEN, TYPES};
+pub(crate) use names::{DURABLE_TYPES, HIDDEN, HISTORY, TYPES};
 
 use crate::{errors::Errors, model::Machine};
 
@@ -16,6 +18,7 @@ use crate::{errors::Errors, model::Machine};
 pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
+    history::check(machine, errors);
     durable::check(machine, errors);
     if machine.complete {
         graph::check(machine, errors);

@@ -6,6 +6,7 @@ mod expr;
 mod fired_event;
 mod fsm;
 mod function;
+mod history;
 mod on;
 mod state;
 mod syntax;
@@ -19,6 +20,7 @@ pub(crate) use after::{After, Delay};
 pub(crate) use fired_event::{FiredEvent, Value};
 pub(crate) use fsm::{Options, Property, Require};
 pub(crate) use function::{Check, Function, Guard};
+pub(crate) use history::History;
 pub(crate) use on::{On, OnEvent, Target, Targets};
 pub(crate) use state::StateOptions;
 
