@@ -33,7 +33,7 @@ use crate::{__private::diff, graph::Graph};
 /// with a diff if the diagram differs from the declaration. `FSM_UPDATE=1 cargo test` writes the diagram, both initially and
 /// after a change of the declaration.
 ///
-/// `diagram!` stands beside the enum or in a module of tests, not in a function: a test in a function would never run.
+/// Write `diagram!` beside the enum or in a module of tests, not in a function: a test in a function would never run.
 #[macro_export]
 macro_rules! diagram {
     ($machine:ident in $($path:literal),+ $(,)?) => {

@@ -8,7 +8,7 @@ impl Graph {
     /// context, if there is one.
     ///
     /// Docs, guards, timers and transitions are not included, because rows survive changes to them. A field's type counts as
-    /// it is written in the declaration; a change inside that type is not seen.
+    /// it is written in the declaration; a change inside that type is not detected.
     ///
     /// The algorithm is 64-bit FNV-1a over the length of each text (as eight little-endian bytes) and its bytes. It does not
     /// change between releases, so the value can be stored.

@@ -7,13 +7,14 @@
 ///
 #[cfg_attr(
     doc,
-    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 205 188\" style=\"width:205px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Report</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 28.0C74.8 36.5 74.8 36.5 74.8 45.0C74.8 53.0 74.8 53.0 74.8 61.0C74.8 66.0 74.8 66.0 74.8 71.0\"></path>\n<path d=\"M74.8 78.0L71.3 70.0L78.3 70.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"80.8\" y=\"57.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 106.0C74.8 114.5 74.8 114.5 74.8 123.0C74.8 131.0 74.8 131.0 74.8 139.0C74.8 144.0 74.8 144.0 74.8 149.0\"></path>\n<path d=\"M74.8 156.0L71.3 148.0L78.3 148.0Z\"></path>\n<a href=\"event/struct.Finish.html\"><text x=\"80.8\" y=\"135.0\" font-size=\"11\">finish (after 1h)</text></a>\n<a href=\"struct.Requested.html\"><g><title>Requested Somebody wants it.</title><rect x=\"30.0\" y=\"0.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Requested</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.Writing.html\"><g><title>Writing (work) A worker is writing it.</title><rect x=\"37.3\" y=\"78.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"74.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Writing</text></g></a>\n<a href=\"struct.Written.html\"><g><title>Written (end) It can be read.</title><rect x=\"37.3\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"40.3\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Written</text></g></a>\n</svg></div>\n",
+    doc = "<div><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-2 -2 236 188\" style=\"width:236px;max-width:100%;height:auto\" font-family=\"ui-monospace,monospace\" font-size=\"12\" fill=\"currentColor\" stroke-width=\"1.2\">\n<title>State diagram of Report</title>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 28.0C74.8 36.5 74.8 36.5 74.8 45.0C74.8 53.0 74.8 53.0 74.8 61.0C74.8 66.0 74.8 66.0 74.8 71.0\"></path>\n<path d=\"M74.8 78.0L71.3 70.0L78.3 70.0Z\"></path>\n<a href=\"event/struct.Begin.html\"><text x=\"80.8\" y=\"57.0\" font-size=\"11\">begin</text></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M74.8 106.0C74.8 114.5 74.8 114.5 74.8 123.0C74.8 131.0 74.8 131.0 74.8 139.0C74.8 144.0 74.8 144.0 74.8 149.0\"></path>\n<path d=\"M74.8 156.0L71.3 148.0L78.3 148.0Z\"></path>\n<a href=\"event/struct.Finish.html\"><text x=\"80.8\" y=\"135.0\" font-size=\"11\">finish (after 1h)</text></a>\n<a href=\"struct.Requested.html\"><g><title>Requested Somebody wants it.</title><rect x=\"30.0\" y=\"0.0\" width=\"89.7\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"18.0\" text-anchor=\"middle\" font-weight=\"bold\">Requested</text></g></a>\n<circle cx=\"5.0\" cy=\"14.0\" r=\"5\"></circle><path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M9.0 14.0H24.0\"></path>\n<path d=\"M30.0 14.0L22.0 17.5L22.0 10.5Z\"></path>\n<a href=\"struct.Writing.html\"><g><title>Writing (work) A worker is writing it.</title><rect x=\"37.3\" y=\"78.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\" stroke-dasharray=\"6 3\"></rect><text x=\"74.8\" y=\"96.0\" text-anchor=\"middle\" font-weight=\"bold\">Writing</text></g></a>\n<path fill=\"none\" stroke=\"currentColor\" stroke-opacity=\".6\" d=\"M112.4 84.0C134.4 84.0 134.4 100.0 119.4 100.0\"></path>\n<path d=\"M112.4 100.0L120.4 96.5L120.4 103.5Z\"></path>\n<a href=\"event/struct.Rename.html\"><text x=\"134.4\" y=\"96.0\" font-size=\"11\">rename (stays)</text></a>\n<a href=\"struct.Written.html\"><g><title>Written (end) It can be read.</title><rect x=\"37.3\" y=\"156.0\" width=\"75.1\" height=\"28.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><rect x=\"40.3\" y=\"159.0\" width=\"69.1\" height=\"22.0\" rx=\"6\" fill=\"currentColor\" fill-opacity=\".05\" stroke=\"currentColor\"></rect><text x=\"74.8\" y=\"174.0\" text-anchor=\"middle\" font-weight=\"bold\">Written</text></g></a>\n</svg></div>\n",
     doc = ""
 )]
 /**| from | event | to |
 | --- | --- | --- |
 | `Requested` | `begin` | `Writing` |
 | `Writing` | `finish`, also by a timer | `Written` |
+| `Writing` | `rename` | stays |
 */
 #[allow(
     dead_code,
@@ -162,7 +163,7 @@ pub mod report {
         pub const fn accepts(self) -> &'static [EventKind] {
             match self {
                 Self::Requested => &[EventKind::Begin],
-                Self::Writing => &[EventKind::Finish],
+                Self::Writing => &[EventKind::Finish, EventKind::Rename],
                 Self::Written => &[],
             }
         }
@@ -255,6 +256,12 @@ pub mod report {
             ///The `text` that comes with the event.
             pub text: String,
         }
+        ///`rename`: `Writing` → `Writing`.
+        #[derive(Serialize, Deserialize)]
+        pub struct Rename {
+            ///The `title` that comes with the event.
+            pub title: String,
+        }
     }
     ///Any event of `Report`, with its payload.
     pub enum Event {
@@ -262,6 +269,8 @@ pub mod report {
         Begin(event::Begin),
         ///`finish`: `Writing` → `Written`.
         Finish(event::Finish),
+        ///`rename`: `Writing` → `Writing`.
+        Rename(event::Rename),
     }
     impl Event {
         /// Which event this is.
@@ -271,6 +280,7 @@ pub mod report {
             match self {
                 Self::Begin(_) => EventKind::Begin,
                 Self::Finish(_) => EventKind::Finish,
+                Self::Rename(_) => EventKind::Rename,
             }
         }
     }
@@ -288,6 +298,13 @@ pub mod report {
             Self::Finish(event)
         }
     }
+    #[automatically_derived]
+    impl ::core::convert::From<event::Rename> for Event {
+        #[inline]
+        fn from(event: event::Rename) -> Self {
+            Self::Rename(event)
+        }
+    }
     ///The names of the events of `Report`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum EventKind {
@@ -295,6 +312,8 @@ pub mod report {
         Begin,
         ///`finish`: `Writing` → `Written`.
         Finish,
+        ///`rename`: `Writing` → `Writing`.
+        Rename,
     }
     impl EventKind {
         /// All names, in declaration order.
@@ -306,6 +325,7 @@ pub mod report {
             match self {
                 Self::Begin => "begin",
                 Self::Finish => "finish",
+                Self::Rename => "rename",
             }
         }
         /// Its place in [`ALL`](Self::ALL).
@@ -317,7 +337,7 @@ pub mod report {
     }
     #[automatically_derived]
     impl ::fsm_runtime::core::Name for EventKind {
-        const ALL: &'static [Self] = &[Self::Begin, Self::Finish];
+        const ALL: &'static [Self] = &[Self::Begin, Self::Finish, Self::Rename];
         #[inline]
         fn as_str(self) -> &'static str {
             Self::as_str(self)
@@ -379,7 +399,7 @@ pub mod report {
     #[diagnostic::on_unimplemented(
         message = "illegal transition: `{Self}` is not accepted in state `{S}`",
         label = "state `{S}` has no transition on this event",
-        note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written"
+        note = "the transitions of `Report` are:\n  Requested --begin---> Writing\n  Writing   --finish--> Written\n  Writing   --rename--> Writing"
     )]
     #[doc(hidden)]
     pub trait __EventOf<
@@ -739,6 +759,11 @@ It starts in an initial state, is moved by the events that its state declares, a
         pub fn finish(self, text: String) -> Machine<Written> {
             self.fire(event::Finish { text })
         }
+        ///Stays in `Writing`.
+        #[inline]
+        pub fn rename(self, title: String) -> Machine<Writing> {
+            self.fire(event::Rename { title })
+        }
     }
     #[automatically_derived]
     impl __EventOf<Requested> for event::Begin {
@@ -816,6 +841,43 @@ It starts in an initial state, is moved by the events that its state declares, a
             }
         }
     }
+    #[automatically_derived]
+    impl __EventOf<Writing> for event::Rename {
+        type Next = Machine<Writing>;
+        #[inline]
+        fn __fire(self, _: Machine<Writing>, _: __Seal) -> Self::Next {
+            let Self { title } = self;
+            Machine {
+                state: Writing { title },
+            }
+        }
+        type Target = Writing;
+        #[inline]
+        fn transition(
+            self,
+            state: Writing,
+            _: __Seal,
+        ) -> ::core::result::Result<
+            Self::Target,
+            ::fsm_runtime::core::GuardError<Writing, Self>,
+        > {
+            ::core::result::Result::Ok({
+                let Self { title } = self;
+                Writing { title }
+            })
+        }
+        const EVENT: EventKind = EventKind::Rename;
+        type NextRecord = Record<Writing>;
+        fn wrap(
+            target: Writing,
+            meta: ::fsm_runtime::RecordMeta<Report>,
+            _: __Seal,
+        ) -> Record<Writing> {
+            Record {
+                raw: ::fsm_runtime::RawRecord::__new(target, meta),
+            }
+        }
+    }
     const __GRAPH: &::fsm_runtime::core::Graph = &::fsm_runtime::core::Graph::new(
             "Report",
         )
@@ -859,6 +921,10 @@ It starts in an initial state, is moved by the events that its state declares, a
                     .with_fields(
                         &[::fsm_runtime::core::FieldInfo::new("text", "String")],
                     ),
+                ::fsm_runtime::core::EventInfo::new("rename")
+                    .with_fields(
+                        &[::fsm_runtime::core::FieldInfo::new("title", "String")],
+                    ),
             ],
         )
         .with_transitions(
@@ -873,6 +939,12 @@ It starts in an initial state, is moved by the events that its state declares, a
                     "finish",
                     &["Written"],
                 ),
+                ::fsm_runtime::core::TransitionInfo::new(
+                        "Writing",
+                        "rename",
+                        &["Writing"],
+                    )
+                    .with_internal(true),
             ],
         );
     impl Report {
@@ -924,6 +996,9 @@ It starts in an initial state, is moved by the events that its state declares, a
                 }
                 (Self::Writing { title }, Event::Finish(event::Finish { text })) => {
                     ::core::result::Result::Ok(Self::Written { title, text })
+                }
+                (Self::Writing { .. }, Event::Rename(event::Rename { title })) => {
+                    ::core::result::Result::Ok(Self::Writing { title })
                 }
                 (machine, event) => {
                     ::core::result::Result::Err(::fsm_runtime::core::ApplyError {
@@ -1079,6 +1154,15 @@ It starts in an initial state, is moved by the events that its state declares, a
                             __event,
                         )
                     }
+                    Event::Rename(__event) => {
+                        ::fsm_runtime::__private::serde::Serializer::serialize_newtype_variant(
+                            __serializer,
+                            "Event",
+                            2u32,
+                            "Rename",
+                            __event,
+                        )
+                    }
                 }
             }
         }
@@ -1123,6 +1207,9 @@ It starts in an initial state, is moved by the events that its state declares, a
                     "Begin" => ::core::result::Result::Ok(__EventName(EventKind::Begin)),
                     "Finish" => {
                         ::core::result::Result::Ok(__EventName(EventKind::Finish))
+                    }
+                    "Rename" => {
+                        ::core::result::Result::Ok(__EventName(EventKind::Rename))
                     }
                     _ => {
                         <EventKind as ::core::str::FromStr>::from_str(__given)
@@ -1173,6 +1260,12 @@ It starts in an initial state, is moved by the events that its state declares, a
                         >(__payload)
                             .map(Event::Finish)
                     }
+                    EventKind::Rename => {
+                        ::fsm_runtime::__private::serde::de::VariantAccess::newtype_variant::<
+                            event::Rename,
+                        >(__payload)
+                            .map(Event::Rename)
+                    }
                 }
             }
         }
@@ -1184,7 +1277,7 @@ It starts in an initial state, is moved by the events that its state declares, a
                 ::fsm_runtime::__private::serde::Deserializer::deserialize_enum(
                     __deserializer,
                     "Event",
-                    &["Begin", "Finish"],
+                    &["Begin", "Finish", "Rename"],
                     __VisitEvent(::core::marker::PhantomData),
                 )
             }
@@ -1303,6 +1396,13 @@ Each transition is one compare-and-swap from the version that was read. Through 
             text: String,
         ) -> ::fsm_runtime::PendingTransition<Record<Written>, Report> {
             self.fire(event::Finish { text })
+        }
+        ///Stays in `Writing`.
+        pub fn rename(
+            self,
+            title: String,
+        ) -> ::fsm_runtime::PendingTransition<Record<Writing>, Report> {
+            self.fire(event::Rename { title })
         }
     }
     /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
@@ -1542,6 +1642,14 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
                 .finish_non_exhaustive()
         }
     }
+    /// For `refresh`, which reads the data that internal transitions have changed.
+    #[automatically_derived]
+    impl<S: ::fsm_runtime::DurableState<Machine = Report>> ::core::ops::DerefMut
+    for Task<S> {
+        fn deref_mut(&mut self) -> &mut ::fsm_runtime::RawTask<S> {
+            &mut self.raw
+        }
+    }
     #[automatically_derived]
     impl ::fsm_runtime::WorkState for Writing {}
     impl Task<Writing> {
@@ -1551,6 +1659,13 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
         /// If a guard refuses, or the event cannot be stored.
         pub fn finish(self, text: String) -> ::fsm_runtime::Outcome<Writing> {
             self.fire(event::Finish { text })
+        }
+        ///Stays in `Writing`.
+        ///
+        /// # Errors
+        /// If a guard refuses, or the event cannot be stored.
+        pub fn rename(self, title: String) -> ::fsm_runtime::Outcome<Writing> {
+            self.fire(event::Rename { title })
         }
     }
     #[automatically_derived]
@@ -1711,6 +1826,7 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
             match event {
                 Event::Begin(event) => ::fsm_runtime::codec::to_json(event),
                 Event::Finish(event) => ::fsm_runtime::codec::to_json(event),
+                Event::Rename(event) => ::fsm_runtime::codec::to_json(event),
             }
         }
         fn decode_event(
@@ -1723,6 +1839,9 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
                 }
                 EventKind::Finish => {
                     ::fsm_runtime::codec::from_json(payload).map(Event::Finish)
+                }
+                EventKind::Rename => {
+                    ::fsm_runtime::codec::from_json(payload).map(Event::Rename)
                 }
             }
         }

@@ -92,6 +92,14 @@ pub mod order {
             let __with: fn(super::Cart, super::event::Add, &mut Shop) -> super::Cart = add;
             __with(__state, __event, __context)
         }
+        pub(super) fn enter_Cart(
+            mut __state: super::Cart,
+            __context: &mut Shop,
+        ) -> super::Cart {
+            let __enter: fn(&mut super::Cart, &mut Shop) = count;
+            __enter(&mut __state, __context);
+            __state
+        }
     }
     #[cfg_attr(not(doctest), doc = r" Being filled.")]
     #[derive(Clone, Debug)]
@@ -386,11 +394,16 @@ pub mod order {
     pub trait __Initial {
         #[doc(hidden)]
         fn __seal(&self) -> __Seal;
+        #[doc(hidden)]
+        fn __enter(self, context: &mut Shop, seal: __Seal) -> Self;
     }
     #[automatically_derived]
     impl __Initial for Cart {
         fn __seal(&self) -> __Seal {
             __Seal
+        }
+        fn __enter(self, context: &mut Shop, _: __Seal) -> Self {
+            __user_code::enter_Cart(self, context)
         }
     }
     ///An event that a `Order` accepts in state `S`: implemented for exactly the declared pairs.
@@ -437,10 +450,11 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<S> Machine<S> {
         /// Creates a machine in an initial state.
         #[inline]
-        pub fn new(state: S, context: Shop) -> Self
+        pub fn new(state: S, mut context: Shop) -> Self
         where
             S: __Initial,
         {
+            let state = <S as __Initial>::__enter(state, &mut context, __Seal);
             let context = ::fsm_core::__private::Box::new(context);
             Machine { state, context }
         }
@@ -800,7 +814,10 @@ It starts in an initial state, is moved by the events that its state declares, a
         #[inline]
         fn __fire(self, machine: Machine<Cart>, _: __Seal) -> Self::Next {
             let Machine { state, mut context } = machine;
-            let target = __user_code::with_Cart_Add(state, self, &mut context);
+            let target = __user_code::enter_Cart(
+                __user_code::with_Cart_Add(state, self, &mut context),
+                &mut context,
+            );
             Machine { state: target, context }
         }
         type Target = Cart;
@@ -811,7 +828,12 @@ It starts in an initial state, is moved by the events that its state declares, a
             context: &mut Shop,
             _: __Seal,
         ) -> ::core::result::Result<Self::Target, ::fsm_core::GuardError<Cart, Self>> {
-            ::core::result::Result::Ok(__user_code::with_Cart_Add(state, self, context))
+            ::core::result::Result::Ok(
+                __user_code::enter_Cart(
+                    __user_code::with_Cart_Add(state, self, context),
+                    context,
+                ),
+            )
         }
     }
     #[automatically_derived]
@@ -897,7 +919,8 @@ It starts in an initial state, is moved by the events that its state declares, a
                 ::fsm_core::StateInfo::new("Cart")
                     .with_doc("Being filled.")
                     .with_initial(true)
-                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),
+                    .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")])
+                    .with_enter("count"),
                 ::fsm_core::StateInfo::new("Paid")
                     .with_doc("The money is there.")
                     .with_fields(&[::fsm_core::FieldInfo::new("cents", "u64")]),

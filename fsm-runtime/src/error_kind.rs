@@ -25,7 +25,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// There is no such instance, or what was asked for is not kept any more.
+    /// There is no such instance, or its data is not kept any more.
     NotFound,
     /// An instance with this id exists already.
     AlreadyExists,
@@ -37,9 +37,9 @@ pub enum ErrorKind {
     Refused,
     /// The idempotency key was used before, for another request.
     KeyReused,
-    /// The request is wrong, and will be wrong again.
+    /// The request is not valid; repeating it does not help.
     Invalid,
-    /// The store cannot do it for now.
+    /// The store is unavailable at the moment.
     Unavailable,
     /// A wait ended without its result.
     Timeout,

@@ -51,6 +51,22 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Overview
+//!
+//! - [`Runtime`], from [`Runtime::builder`]: registers machines with their workers, and starts and stops the work.
+//! - [`Machines`]: the instances of one machine, to create, read, list, and fire events on.
+//! - The generated `Record<S>`: an instance as it was read, with a method for each event of its state. The generated `AnyRecord` is
+//!   an instance in any state, to match on. [`RawRecord`] has the methods that all records have.
+//! - The generated trait `Workers` has a method for each `work` state. It gets a `Task<S>`, whose common methods are those of
+//!   [`RawTask`], and returns an [`Outcome`]. [`Policy`] sets the limits of work on one state.
+//! - [`TransitionGroup`]: several changes in one transaction.
+//! - [`ChangeStream`], [`EntryStream`] and [`Subscription`]: streams of changes.
+//! - [`store::sqlite`](store): the SQLite store; [`store`] has the contract for stores of your own.
+//! - [`clock::ManualClock`] and [`snapshot!`]: tests of workers and timers, and of stored rows.
+//! - [`supervisor`]: supervised tokio tasks, without a state machine.
+//!
+//! `docs/guide.md` in the repository is a tutorial, and explains the terms.
+//!
 //! # Guarantees
 //!
 //! - **No lost updates.** A transition applies to the version that was read, or fails with [`TransitionError::Conflict`], which
@@ -70,7 +86,7 @@
 //! # Several processes
 //!
 //! Any number of processes can share a store, each with its own runtime. A runtime with registered machines holds a lease and
-//! claims instances under it. If a process ends, the others take over its claims, on the same machine at once. A runtime without
+//! claims instances under it. If a process ends, the others take over its claims, at once if they run on the same host. A runtime without
 //! registered machines is a client. Each process sees the changes of the others within milliseconds.
 #![deny(missing_docs)]
 
@@ -111,8 +127,8 @@ pub use fsm_core::StateMachine;
 pub use machine::{DurableState, EventError, MigrateError, Migrated, OldState, RowError, StoredMachine, WorkState};
 pub use records::{
     AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
-    Durable, Group, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
-    RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, WaitError,
+    Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
+    RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, TransitionGroup, WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};

@@ -5,7 +5,7 @@ use fsm_runtime::{
     Durable, OldState,
     prelude::*,
     snapshot,
-    snapshot::{SnapshotError, Steps},
+    snapshot::{SampleMigrations, SnapshotError},
 };
 use std::{
     fs,
@@ -13,9 +13,14 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// `snapshot::hold` for a machine without a context. The type is inferred from the samples.
-fn hold<M: Durable<Value = M>>(path: &Path, steps: &Steps, samples: Vec<M>, update: bool) -> Result<(), SnapshotError> {
-    snapshot::hold::<M>(path, steps, samples, update)
+/// `snapshot::check` for a machine without a context. The type is inferred from the samples.
+fn hold<M: Durable<Value = M>>(
+    path: &Path,
+    steps: &SampleMigrations,
+    samples: Vec<M>,
+    update: bool,
+) -> Result<(), SnapshotError> {
+    snapshot::check::<M>(path, steps, samples, update)
 }
 
 /// Declares a version of `Server` in a separate module.
@@ -126,13 +131,13 @@ fn first() -> Vec<first::Server> {
 /// A snapshot of the first version.
 struct Snapshot {
     dir: TempDir,
-    steps: Steps,
+    steps: SampleMigrations,
 }
 
 impl Snapshot {
     fn new() -> Self {
-        let snapshot = Self { dir: tempfile::tempdir().expect("a temporary folder"), steps: Steps::new() };
-        hold(&snapshot.path(), &Steps::new(), first(), true).expect("the file is written");
+        let snapshot = Self { dir: tempfile::tempdir().expect("a temporary folder"), steps: SampleMigrations::new() };
+        hold(&snapshot.path(), &SampleMigrations::new(), first(), true).expect("the file is written");
         snapshot
     }
 
@@ -153,7 +158,7 @@ impl Snapshot {
     fn failure_of<M: Durable>(&self, samples: Vec<M::Value>, update: bool) -> String {
         let before = self.text();
         let error =
-            snapshot::hold::<M>(&self.path(), &self.steps, samples, update).expect_err("the snapshot does not hold");
+            snapshot::check::<M>(&self.path(), &self.steps, samples, update).expect_err("the snapshot does not hold");
         assert_eq!(self.text(), before, "a failed test does not change the file");
         error.to_string().replace(&format!("{}/", self.dir.path().display()), "")
     }
@@ -184,8 +189,8 @@ fn the_committed_snapshot_holds() {
 fn a_snapshot_is_written_once_and_then_holds() {
     let snapshot = Snapshot::new();
     let written = snapshot.text();
-    assert!(hold(&snapshot.path(), &Steps::new(), first(), false).is_ok());
-    assert!(hold(&snapshot.path(), &Steps::new(), first(), true).is_ok());
+    assert!(hold(&snapshot.path(), &SampleMigrations::new(), first(), false).is_ok());
+    assert!(hold(&snapshot.path(), &SampleMigrations::new(), first(), true).is_ok());
     assert_eq!(snapshot.text(), written);
 }
 
@@ -193,7 +198,7 @@ fn a_snapshot_is_written_once_and_then_holds() {
 fn a_missing_snapshot_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("Server.fsm.json");
-    let error = hold(&path, &Steps::new(), first(), false).unwrap_err();
+    let error = hold(&path, &SampleMigrations::new(), first(), false).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("{} does not exist: run the test with FSM_UPDATE=1 to create it", path.display())
@@ -226,8 +231,8 @@ fn rows_of_a_renamed_state_are_kept() {
     let samples = || vec![Requested { spec: spec() }, Up { spec: spec(), addr: addr() }, Stopped];
     let failure = snapshot.failure(samples(), false);
     assert!(failure.contains("is out of date, but the code can read stored rows"), "{failure}");
-    hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
-    assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
+    hold(&snapshot.path(), &SampleMigrations::new(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), &SampleMigrations::new(), samples(), false).is_ok());
     assert!(snapshot.text().contains(r#""state": "Running""#), "{}", snapshot.text());
 }
 
@@ -250,8 +255,8 @@ fn rows_from_before_a_default_are_kept_and_checked() {
     let snapshot = Snapshot::new();
     let samples =
         || vec![Requested { spec: spec(), region: Some("eu".into()) }, Running { spec: spec(), addr: addr() }, Stopped];
-    hold(&snapshot.path(), &Steps::new(), samples(), true).unwrap();
-    assert!(hold(&snapshot.path(), &Steps::new(), samples(), false).is_ok());
+    hold(&snapshot.path(), &SampleMigrations::new(), samples(), true).unwrap();
+    assert!(hold(&snapshot.path(), &SampleMigrations::new(), samples(), false).is_ok());
     // The default is removed later. The current sample is readable, but the earliest one is not.
     let later = vec![
         without_default::Server::Requested { spec: spec(), region: "eu".into() },
@@ -316,16 +321,16 @@ fn rows_of_an_earlier_version_need_a_migration() {
 #[test]
 fn a_failing_or_wrong_migration_is_an_error() {
     let mut snapshot = Snapshot::new();
-    snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
+    snapshot.steps = SampleMigrations::new().migrate::<second::Server>(1, in_regions);
     assert_eq!(
         snapshot.failure(second(), true),
         "Server.fsm.json: the code cannot read stored rows:\n\n- the migration from version 1 failed for a row in `Requested`: a \
          server in Requested has no region\n  row: {\"spec\":\"small\"}"
     );
-    snapshot.steps = Steps::new().step::<second::Server>(1, Ok);
+    snapshot.steps = SampleMigrations::new().migrate::<second::Server>(1, Ok);
     let failure = snapshot.failure(second(), true);
     assert!(failure.contains("`Requested` is not a state of version 2; fix the migration"), "{failure}");
-    snapshot.steps = Steps::new().step::<second::Server>(1, |mut old| {
+    snapshot.steps = SampleMigrations::new().migrate::<second::Server>(1, |mut old| {
         old.state = "Up".into();
         Ok(old)
     });
@@ -337,7 +342,7 @@ fn a_failing_or_wrong_migration_is_an_error() {
 #[test]
 fn migrated_rows_are_kept_and_lower_versions_read_none() {
     let mut snapshot = Snapshot::new();
-    let steps = Steps::new().step::<second::Server>(1, all_in_regions);
+    let steps = SampleMigrations::new().migrate::<second::Server>(1, all_in_regions);
     hold(&snapshot.path(), &steps, second(), true).unwrap();
     hold(&snapshot.path(), &steps, second(), false).unwrap();
     assert!(
@@ -346,7 +351,7 @@ fn migrated_rows_are_kept_and_lower_versions_read_none() {
         snapshot.text()
     );
     // A later migration does not accept rows in `Requested`.
-    snapshot.steps = Steps::new().step::<second::Server>(1, in_regions);
+    snapshot.steps = SampleMigrations::new().migrate::<second::Server>(1, in_regions);
     let failure = snapshot.failure(second(), false);
     assert!(failure.contains("failed for a row in `Requested`"), "{failure}");
     assert_eq!(
@@ -373,7 +378,7 @@ fn a_renamed_enum_is_an_error() {
 fn a_file_of_another_kind_is_an_error() {
     let snapshot = Snapshot::new();
     fs::write(snapshot.path(), "<<<<<<< HEAD").unwrap();
-    let error = hold(&snapshot.path(), &Steps::new(), first(), true).unwrap_err();
+    let error = hold(&snapshot.path(), &SampleMigrations::new(), first(), true).unwrap_err();
     assert!(matches!(error, SnapshotError::NotASnapshot { .. }), "{error}");
     assert!(error.to_string().ends_with("delete it and run the test again with FSM_UPDATE=1"), "{error}");
 }
@@ -419,8 +424,13 @@ fn an_unreadable_context_is_an_error() {
     let snapshot = Snapshot::new();
     fs::remove_file(snapshot.path()).unwrap();
     let shop = || Shop { name: "Ada's".to_owned() };
-    snapshot::hold::<with_shop::Order>(&snapshot.path(), &Steps::new(), vec![(with_shop::Order::Cart, shop())], true)
-        .unwrap();
+    snapshot::check::<with_shop::Order>(
+        &snapshot.path(),
+        &SampleMigrations::new(),
+        vec![(with_shop::Order::Cart, shop())],
+        true,
+    )
+    .unwrap();
     assert!(snapshot.text().contains("\"name\": \"Ada's\""), "{}", snapshot.text());
     let shop = OpenShop { name: "Ada's".to_owned(), open: true };
     let failure = snapshot.failure_of::<with_shop::open::Order>(vec![(with_shop::open::Order::Cart, shop)], true);

@@ -66,16 +66,7 @@ pub(crate) async fn a_backup_is_whole_or_not_there(rounds: u32) -> String {
 async fn check(copy: &Path) {
     let store = Sqlite::options().read_only(true).open(copy).await.expect("a whole copy");
     assert_eq!(store.integrity_check().await.expect("a check"), Vec::<String>::new());
-    let all = Filter {
-        machine: "Door".into(),
-        id_prefix: None,
-        states: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
-        limit: 2 * ROWS,
-    };
+    let all = Filter { limit: 2 * ROWS, ..Filter::new("Door") };
     assert_eq!(store.list(all).await.expect("rows").items.len(), ROWS, "{}", copy.display());
 }
 

@@ -1,4 +1,4 @@
-//! Processes that the operating system refuses something: a file, a folder, one more open file. The error says which, and what helps.
+//! Processes to which the operating system refuses a file, a folder, or one more open file. The error names it, and the remedy.
 
 use fsm_runtime::{
     prelude::*,

@@ -91,7 +91,7 @@ async fn meanwhile(path: &Path, pid: u32) -> Meanwhile {
         Ok(_) => Meanwhile::Free,
         Err(error @ StoreError::Busy { .. }) => {
             let text = error.to_string();
-            let expected = format!("which is stopped; `kill -CONT {pid}` lets it go on, `kill -KILL {pid}` ends it");
+            let expected = format!("which is stopped; `kill -CONT {pid}` continues it, `kill -KILL {pid}` ends it");
             assert!(text.contains(&format!("by process {pid} (`")) && text.ends_with(&expected), "{text}");
             Meanwhile::Locked
         }

@@ -56,8 +56,10 @@ mod declared {
     #[fsm(initial = Queued, derive(Clone, Debug, PartialEq), context = u32)]
     #[on(note { text: String } => _, with = note::<_>)]
     pub enum Job {
+        #[state(enter = queue)]
         #[on(start { title: String } => Running, guard = check)]
         Queued { args: u8 },
+        #[state(enter = run)]
         #[on(pause | stop => Queued | Stopped, with = choose::<_>)]
         #[after("1h", note { text: String::new() })]
         Running { args: u8, title: String },
@@ -68,6 +70,10 @@ mod declared {
     fn check(_: &job::Queued, _: &job::event::Start, _: &u32) -> Result<(), &'static str> {
         Ok(())
     }
+
+    fn queue(_: &mut job::Queued, _: &mut u32) {}
+
+    fn run(_: &mut job::Running, _: &mut u32) {}
 
     fn choose<E>(running: job::Running, _: E, _: &mut u32) -> job::choice::RunningPause {
         job::Stopped(running.args).into()
@@ -80,9 +86,10 @@ mod declared {
     #[derive(StateMachine, Debug)]
     #[fsm(initial = Draft, durable, derive(Serialize, Deserialize))]
     pub enum Text {
+        #[state(enter = begin)]
         #[on(submit { title: String } => Checked)]
         Draft,
-        #[state(work, exhausted = fail { reason: error.to_string() })]
+        #[state(work, enter = begin, exhausted = fail { reason: error.to_string() })]
         #[on(accept => Public)]
         #[on(fail { reason: String } => Failed)]
         Checked { title: String },
@@ -91,6 +98,8 @@ mod declared {
         #[state(end)]
         Public,
     }
+
+    fn begin<S>(_: &mut S) {}
 
     /// A constant and a static.
     pub mod constants {

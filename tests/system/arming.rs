@@ -137,8 +137,8 @@ async fn arming_without_a_state_index_refuses_the_start() {
         let error = world.start(&world.path).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`Letter`: `Sending`, `Kept` became `work` or got an `after`, and without an index of states the rows that \
-             stand there cannot be found to be woken; open the file once with `Sqlite::options().state_index(true)` and \
+            "`Letter`: `Sending`, `Kept` became `work` or got an `after`, and without an index of states the rows in \
+             them cannot be found; open the file once with `Sqlite::options().state_index(true)` and \
              start"
         );
     }

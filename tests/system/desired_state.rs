@@ -115,7 +115,7 @@ impl Mine {
     }
 
     async fn settled(&self, id: &str) -> Convergence<State, EventKind> {
-        self.pumps.wait_for_desired_state(id, PATIENCE).await.unwrap().progress
+        self.pumps.wait_for_desired_state(id, PATIENCE).await.unwrap().convergence
     }
 
     /// Waits until `right` holds of the row.
@@ -158,8 +158,8 @@ async fn work(
 async fn auto_transitions_and_work_lead_to_the_desired_state() {
     let mine = Mine::new().await;
     mine.off("a").await;
-    let wish = mine.pumps.with_actor("ada").converge("a", State::On).await.unwrap();
-    assert_eq!((wish.target, wish.version, wish.setbacks), (State::On, 1, 0), "the version is kept");
+    let desired = mine.pumps.with_actor("ada").converge("a", State::On).await.unwrap();
+    assert_eq!((desired.target, desired.version, desired.setbacks), (State::On, 1, 0), "the version is kept");
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
     assert_eq!(
         mine.history("a").await,
@@ -195,7 +195,7 @@ async fn an_instance_moved_away_by_its_timer_is_brought_back() {
     mine.clock.advance(Duration::from_hours(1));
     let row = mine.row("a", |row| row.state == "Broken").await;
     let next = mine.runtime.run_until_idle().await.unwrap();
-    let at = match mine.pumps.desired_state("a").await.unwrap().unwrap().progress {
+    let at = match mine.pumps.desired_state("a").await.unwrap().unwrap().convergence {
         Convergence::Retrying { event, at, why } => {
             assert_eq!((event, why.as_str()), (EventKind::Repair, "`fail` led from `On` back to `Broken`"));
             at
@@ -229,9 +229,9 @@ async fn too_many_setbacks_give_up_until_set_again() {
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    let wish = mine.pumps.desired_state("a").await.unwrap().unwrap();
+    let desired = mine.pumps.desired_state("a").await.unwrap().unwrap();
     let why = "`fail` led from `Starting` back to `Broken`".to_owned();
-    assert_eq!((wish.progress, wish.setbacks), (Convergence::Blocked(Blocked::FallsBack { why }), 3));
+    assert_eq!((desired.convergence, desired.setbacks), (Convergence::Blocked(Blocked::FallsBack { why }), 3));
     assert_eq!(
         mine.history("a").await.last().unwrap(),
         "9: desired state given up: 3 setbacks, the last: `fail` led from `Starting` back to `Broken`"
@@ -284,14 +284,14 @@ async fn a_blocked_convergence_is_typed() {
     let to = async |state: &str| mine.row("a", |row| row.state == state).await;
 
     // No path leads to a state that only a caller's event reaches.
-    let wish = mine.pumps.converge("a", State::Scrapped).await.unwrap();
+    let desired = mine.pumps.converge("a", State::Scrapped).await.unwrap();
     let stuck = Blocked::NoPath { from: State::Off, to: State::Scrapped };
     assert_eq!(
         stuck.to_string(),
         "no path of `auto` transitions, work and timers leads from `Off` to `Scrapped`; fire an event that leads on, or \
          mark transitions `auto`"
     );
-    assert_eq!(wish.progress, Convergence::Blocked(stuck));
+    assert_eq!(desired.convergence, Convergence::Blocked(stuck));
     mine.row("a", |row| row.desired_at.is_none()).await;
     assert_eq!(
         mine.history("a").await.last().unwrap(),
@@ -299,19 +299,19 @@ async fn a_blocked_convergence_is_typed() {
     );
 
     let _ = ada.move_to(&to("Off").await, pump::Sealed { oil: 0 }, "a test").await.unwrap();
-    let wish = mine.pumps.converge("a", State::On).await.unwrap();
+    let desired = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::NeedsPayload { state: State::Sealed, event: EventKind::Unseal };
     assert_eq!(stuck.to_string(), "`unseal` in `Sealed` has a payload, which only a caller can supply; fire it");
-    assert_eq!(wish.progress, Convergence::Blocked(stuck));
+    assert_eq!(desired.convergence, Convergence::Blocked(stuck));
 
     let _ = ada.move_to(&to("Sealed").await, pump::Scrapped { oil: 0 }, "a test").await.unwrap();
-    let wish = mine.pumps.converge("a", State::On).await.unwrap();
+    let desired = mine.pumps.converge("a", State::On).await.unwrap();
     let stuck = Blocked::Branches { state: State::Scrapped, event: EventKind::Inspect };
     assert_eq!(
         stuck.to_string(),
         "`inspect` in `Scrapped` has several targets, and its `with` function chooses among them; fire it"
     );
-    assert_eq!(wish.progress, Convergence::Blocked(stuck));
+    assert_eq!(desired.convergence, Convergence::Blocked(stuck));
 }
 
 #[tokio::test]
@@ -324,10 +324,10 @@ async fn a_refusing_guard_is_retried_up_to_the_limit() {
     while let Some(next) = mine.runtime.run_until_idle().await.unwrap() {
         mine.clock.advance_to(next);
     }
-    let wish = mine.pumps.desired_state("a").await.unwrap().unwrap();
+    let desired = mine.pumps.desired_state("a").await.unwrap().unwrap();
     let stuck = Blocked::Refused { event: EventKind::Repair, reason: "a guard refused `repair`: it has no oil".into() };
     assert_eq!(stuck.to_string(), "`repair` was given up: a guard refused `repair`: it has no oil");
-    assert_eq!((wish.progress, wish.setbacks), (Convergence::Blocked(stuck), 3));
+    assert_eq!((desired.convergence, desired.setbacks), (Convergence::Blocked(stuck), 3));
     // The missing event comes from outside and leads towards the target.
     let _ = mine.pumps.fire("a", event::Refill { litres: 3 }).await.unwrap();
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
@@ -369,14 +369,14 @@ async fn c5_a_desired_state_survives_the_process() {
     let client = mine.client().await;
     let pumps = client.machines::<Pump>();
     // No controller runs.
-    assert_eq!(pumps.converge("a", State::On).await.unwrap().progress, Convergence::Pending);
+    assert_eq!(pumps.converge("a", State::On).await.unwrap().convergence, Convergence::Pending);
     let path = mine.dir.path().join("mine.db");
     let (runtime, _starts) = work(&path, &mine.clock, |builder| builder).await;
-    let wish = pumps.wait_for_desired_state("a", PATIENCE).await.unwrap();
-    assert_eq!(wish.progress, Convergence::Fulfilled);
+    let desired = pumps.wait_for_desired_state("a", PATIENCE).await.unwrap();
+    assert_eq!(desired.convergence, Convergence::Fulfilled);
     // A running controller is notified of a client's desired state at once, with the clock stopped.
     let _ = pumps.converge("a", State::Off).await.unwrap();
-    assert_eq!(pumps.wait_for_desired_state("a", PATIENCE).await.unwrap().progress, Convergence::Fulfilled);
+    assert_eq!(pumps.wait_for_desired_state("a", PATIENCE).await.unwrap().convergence, Convergence::Fulfilled);
     runtime.shutdown(SECOND).await;
 }
 
@@ -386,9 +386,9 @@ async fn c2_a_lost_desired_state_is_found_by_the_next_scan() {
     mine.off("a").await;
     let row = mine.row("a", |_| true).await;
     // Written directly, without a notification.
-    let wish = r#"{"target":"On","seen":1,"setbacks":0,"interruption":null}"#;
+    let desired = r#"{"target":"On","seen":1,"setbacks":0,"interruption":null}"#;
     let now = row.created.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
-    let sql = format!("UPDATE fsm_instances SET desired = '{wish}', desired_at = {now}");
+    let sql = format!("UPDATE fsm_instances SET desired = '{desired}', desired_at = {now}");
     rusqlite::Connection::open(mine.dir.path().join("mine.db")).unwrap().execute_batch(&sql).unwrap();
     mine.clock.advance(SECOND * 5);
     assert_eq!(mine.settled("a").await, Convergence::Fulfilled);
@@ -419,7 +419,7 @@ async fn an_unreadable_desired_state_is_a_typed_error() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t2_one_of_a_desired_state_and_a_caller_fires() {
     let mine = Mine::new().await;
-    let mut by_wish = 0;
+    let mut by_runtime = 0;
     for round in 0..100 {
         let id = format!("{round}");
         mine.off(&id).await;
@@ -427,18 +427,18 @@ async fn t2_one_of_a_desired_state_and_a_caller_fires() {
             pump::AnyRecord::Off(off) => off,
             other => panic!("{other:?}"),
         };
-        let wishing = mine.pumps.converge(&id, State::On);
-        let (wished, started) = tokio::join!(wishing, off.start());
-        let _ = wished.unwrap();
+        let converging = mine.pumps.converge(&id, State::On);
+        let (converged, started) = tokio::join!(converging, off.start());
+        let _ = converged.unwrap();
         assert!(matches!(started, Ok(_) | Err(TransitionError::Conflict(_))), "{started:?}");
         assert_eq!(mine.settled(&id).await, Convergence::Fulfilled);
         let starts: Vec<String> =
             mine.history(&id).await.into_iter().filter(|line| line.contains("start ->")).collect();
         assert_eq!(starts.len(), 1, "{starts:?}");
         assert_eq!(starts[0].ends_with("(caller)"), started.is_ok(), "{starts:?}");
-        by_wish += u32::from(started.is_err());
+        by_runtime += u32::from(started.is_err());
     }
-    println!("{by_wish} of 100 by the wish");
+    println!("{by_runtime} of 100 by the runtime");
 }
 
 #[tokio::test]

@@ -182,16 +182,7 @@ async fn x5_a_change_refused_by_a_full_disk_is_not_there() {
                 std::fs::copy(file.path(), left.path().join(file.file_name())).unwrap();
             }
         }
-        let doors = Filter {
-            machine: "Door".into(),
-            id_prefix: None,
-            states: None,
-            entered_before: None,
-            parked: false,
-            newest_first: false,
-            after: None,
-            limit: 100,
-        };
+        let doors = Filter::new("Door");
         for store in [store, open_copy(left.path()).await] {
             let rows = store.list(doors.clone()).await.unwrap().items;
             let found: BTreeMap<_, _> = rows.into_iter().map(|row| (row.key.id.to_string(), row.version)).collect();

@@ -124,7 +124,7 @@ async fn x9_a_group_on_records_answers_although_a_guard_refuses() {
     let refused = request("b").await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "change 0 of the group was not made, so none was: `take` was refused in state `Stock` of Stock `tea`: too few are left"
+        "change 0 of the group failed, so no change was made: `take` was refused in state `Stock` of Stock `tea`: too few are left"
     );
 }
 
@@ -153,7 +153,7 @@ async fn a_group_with_a_used_key_is_a_typed_error() {
     assert_eq!(partly.kind(), ErrorKind::KeyReused);
     assert_eq!(
         partly.to_string(),
-        "change 0 of the group (Job `a`) was made before under its idempotency key, without change 1 (Stock `tea`), and so \
+        "change 0 of the group (Job `a`) was made before under its idempotency key, without change 1 (Stock `tea`), so \
          nothing was changed; use a new key for a new request"
     );
     world.jobs.fire_with_key("a", job::event::Restart, "other").await.unwrap();
@@ -190,7 +190,7 @@ async fn an_instance_twice_in_a_group_is_a_typed_error() {
     assert_eq!((twice.kind(), twice.is_retryable()), (ErrorKind::Invalid, false));
     assert_eq!(
         twice.to_string(),
-        "changes 1 and 2 of the group are both of Job `a`, and so nothing was changed; a group changes each instance at \
+        "changes 1 and 2 of the group are both of Job `a`, so nothing was changed; a group changes each instance at \
          most once: commit the second change after the group, or declare one event for both"
     );
     assert!(world.jobs.get("b").await.is_err());

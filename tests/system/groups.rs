@@ -46,7 +46,7 @@ async fn one_conflict_fails_the_group() {
     let failure = group.commit().await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "change 1 of the group was not made, so none was: Job `b` was changed by another caller: it is in `Running`, \
+        "change 1 of the group failed, so no change was made: Job `b` was changed by another caller: it is in `Running`, \
          version 2 now; match on `Conflict::current` and decide again"
     );
     let GroupError::Change { change: 1, kind: ErrorKind::Conflict, cause } = failure else { panic!() };
@@ -64,7 +64,7 @@ async fn one_refusing_guard_fails_the_group() {
     let failure = group.commit().await.unwrap_err().to_string();
     assert_eq!(
         failure,
-        "change 1 of the group was not made, so none was: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
+        "change 1 of the group failed, so no change was made: `reopen` was refused in state `Failed` of Job `a`: no reason was given"
     );
     assert!(jobs.get("b").await.is_err());
 }
@@ -130,7 +130,7 @@ async fn statements_can_neither_commit_nor_stop_the_writer() {
     let failure = runtime.group().commit_with(&store, |sql| Ok(sql.execute("COMMIT", &[])?)).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "the statements of the group failed, and so nothing was changed: `COMMIT` is not allowed in the statements of a \
+        "the statements of the group failed, so nothing was changed: `COMMIT` is not allowed in the statements of a \
          group: the store begins and ends the transaction, and owns the connection and its settings"
     );
     let failure = runtime.group().commit_with(&store, |_| -> Result<(), _> { panic!("oops") }).await.unwrap_err();

@@ -144,19 +144,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
     assert_eq!(store.find_by_idempotency_key(key.clone(), used).await.unwrap().as_ref(), Some(&entries[0]));
     let again = store.commit(both, now).await.unwrap();
     assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Duplicate { .. })), "{again:?}");
-    let page = store
-        .list(Filter {
-            machine,
-            id_prefix: None,
-            states: None,
-            entered_before: None,
-            parked: false,
-            newest_first: false,
-            after: None,
-            limit: 10,
-        })
-        .await
-        .unwrap();
+    let page = store.list(Filter { limit: 10, ..Filter::new(machine) }).await.unwrap();
     assert!(page.items.iter().any(|row| row.key == key), "{key:?}");
 }
 

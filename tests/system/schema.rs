@@ -170,8 +170,8 @@ async fn a_missing_migration_refuses_the_start() {
     assert_eq!(
         error.to_string(),
         "rows of `Order` were written under older schema versions than 3, which this code declares: `Done` under version 1 \
-         (Order `007`, for one), `Open` under version 1 (Order `000`, for one); there is no migration from version 2; declare it with \
-         `Builder::migrate` (`Ok` where nothing changes)"
+         (for example Order `007`), `Open` under version 1 (for example Order `000`); there is no migration from version 2; declare it with \
+         `Builder::migrate` (return `Ok` if nothing changes)"
     );
     let runtime = Runtime::builder(store.clone()).start().await.unwrap();
     let error = runtime.machines::<third::Order>().get("001").await.unwrap_err();

@@ -85,7 +85,7 @@ async fn x5_a_file_of_another_kind_is_refused_and_unchanged() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is not an SQLite database; give the path of a new file, or of one that this library made",
+            "{} is not an SQLite database; give the path of a new file, or of one that this library created",
             path.display()
         )
     );
@@ -265,7 +265,7 @@ async fn a_store_opens_while_another_holds_the_write_lock() {
         let store = options.open(&path).await.unwrap();
         assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
     }
-    // What has to change the file has to wait, as long as it is told to.
+    // A call that changes the file waits for the busy timeout.
     let error = options().state_index(false).open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Busy { waited, .. } if waited == patience), "{error}");
     let error = commit(&options().open(&path).await.unwrap(), create("b")).await.unwrap_err();
@@ -347,8 +347,8 @@ async fn a_backup_under_load_is_a_complete_store() {
     assert_eq!(
         refusal(&copy).await,
         format!(
-            "{}: no copy was made in {} (the file exists); give the path of a new file, in a folder with room \
-             that this user can write",
+            "{}: no copy was made in {} (the file exists); give the path of a new file, in a folder that has room \
+             and that this user can write",
             dir.path().join("doors.db").canonicalize().unwrap().display(),
             copy.display()
         ),
@@ -605,16 +605,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let open = async |on: bool| Sqlite::options().state_index(on).open(&path).await.unwrap();
-    let filter = Filter {
-        machine: "Door".into(),
-        id_prefix: None,
-        states: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
-        limit: 9,
-    };
+    let filter = Filter { limit: 9, ..Filter::new("Door") };
     let in_state = Filter { states: Some(vec!["Open".into()]), ..filter.clone() };
     let on = Sqlite::open(&path).await.unwrap();
     commit(&on, create("a")).await.unwrap();

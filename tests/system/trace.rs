@@ -155,7 +155,7 @@ async fn each_conflict_retry_and_takeover_is_one_trace_event() {
         ("refused: the state does not declare the event", ["id=d", "state=Failed", "version=3", "event=finish"]),
         ("did not end within its grace period: aborted", ["id=b", "state=Running", "version=2", "attempt=1"]),
         ("the shutdown stopped a worker", ["id=c", "state=Running", "machine=Job", "how=Cancelled"]),
-        ("taken over from a process that is gone", ["id=c", "state=Running", "version=2", "attempt=1"]),
+        ("taken over from a process that has ended", ["id=c", "state=Running", "version=2", "attempt=1"]),
     ] {
         let line = lines.line_with(what);
         let words: BTreeSet<&str> = line.split(' ').collect();
@@ -190,12 +190,12 @@ async fn an_error_text_does_not_repeat_the_fields() {
     let other = rusqlite::Connection::open(world.dir.path().join("jobs.db")).unwrap();
     other.execute_batch("UPDATE fsm_instances SET desired = 'nonsense', desired_at = 1").unwrap();
     let deadline = Instant::now() + PATIENCE;
-    while !lines.0.lock().unwrap().iter().any(|line| line.contains("the desired state is not pursued")) {
+    while !lines.0.lock().unwrap().iter().any(|line| line.contains("the stored desired state cannot be read")) {
         assert!(Instant::now() < deadline, "{:#?}", lines.0.lock().unwrap());
         world.clock.advance(SECOND);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let line = lines.line_with("the desired state is not pursued");
+    let line = lines.line_with("the stored desired state cannot be read");
     assert!(line.contains("machine=Job id=a state=Queued"), "{line}");
     assert!(line.contains("the stored desired state of the instance cannot be read"), "{line}");
     assert!(!line.contains("Job `"), "{line}");

@@ -181,8 +181,8 @@ async fn c11_unknown_rows_are_tolerated_on_request() {
     assert!(matches!(&refused, StartError::Newer { known: 1, rows, .. } if rows.len() == 1), "{refused}");
     assert_eq!(
         refused.to_string(),
-        "rows of `Ticket` were written under newer schema versions than 1, which this code declares: `Open` under version 2 (Ticket \
-         `newer`, for one); run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
+        "rows of `Ticket` were written under newer schema versions than 1, which this code declares: `Open` under version 2 (for example Ticket \
+         `newer`); run the newer release, or ignore such rows with `Builder::tolerate_unknown`"
     );
     let (runtime, mut begun) = world.start(true).await.unwrap();
     for round in 0..3 {
@@ -205,7 +205,7 @@ async fn c11_unknown_rows_are_tolerated_on_request() {
     let left = runtime.unknown_rows().await.unwrap();
     let left: Vec<_> = left.iter().map(|it| (it.machine, it.state.as_str(), it.schema, it.rows)).collect();
     assert_eq!(left, [("Ticket", "Open", 2, 1), ("Ticket", "Review", 1, 3)]);
-    let reports = log.lines("left as they are");
+    let reports = log.lines("left unchanged");
     assert_eq!(reports.len(), 2, "each is reported once: {reports:#?}");
     assert!(reports[0].contains("WARN") && reports[0].contains("machine=Ticket state=Open schema=2 known_schema=1"));
     assert!(reports[1].contains("state=Review schema=1") && reports[1].contains("id=review-0"), "{reports:#?}");
@@ -232,7 +232,7 @@ async fn c11_a_move_to_an_unknown_state_stops_the_worker() {
     assert_eq!((row.state.as_str(), row.version, row.parked.as_deref()), ("Review", 2, None));
     assert!(row.retry_at.is_some());
     world.scan(&mut begun, 0).await;
-    assert_eq!(log.lines("left as they are").len(), 1);
+    assert_eq!(log.lines("left unchanged").len(), 1);
     assert_eq!(world.row("a").await.version, 2);
     runtime.shutdown(Duration::ZERO).await;
 }

@@ -1,7 +1,7 @@
 //! `pool`: five weather stations under one supervisor. Each fails in a different way, and the stream of their readings
 //! continues. It uses `fsm_runtime::supervisor` only, without a state machine or a store.
 
-use fsm_runtime::supervisor::{BoxError, Child, ChildInfo, ChildState, Context, Restarts, Supervisor};
+use fsm_runtime::supervisor::{BoxError, Child, ChildContext, ChildInfo, ChildState, Restarts, Supervisor};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -44,7 +44,7 @@ struct Reading {
 }
 
 /// Reads from the saved position on. The fault occurs in the first run only.
-async fn station(ctx: Context, output: mpsc::Sender<Reading>, fault: Fault) -> Result<(), BoxError> {
+async fn station(ctx: ChildContext, output: mpsc::Sender<Reading>, fault: Fault) -> Result<(), BoxError> {
     let mut next = ctx.saved()?.unwrap_or(1);
     while !ctx.is_cancelled() {
         ctx.beat();

@@ -260,7 +260,7 @@ async fn follow(
 async fn main() -> anyhow::Result<()> {
     let path = env::args().nth(1).unwrap_or_else(|| "orders.db".to_owned());
     let address = env::args().nth(2).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-    // During a rolling deploy, a newer release has changed some orders. This one leaves them to it.
+    // During a rolling deploy, a newer release has changed some orders. This one ignores them.
     let builder = Runtime::builder(Sqlite::open(path).await?).tolerate_unknown();
     let runtime = builder.machine::<Order, _>(Payments).start().await?;
     let (orders, coupons) = (runtime.machines(), runtime.machines());

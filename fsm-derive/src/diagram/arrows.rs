@@ -1,14 +1,15 @@
 //! The arrows of a diagram. A transition that many states share is one arrow.
 //!
-//! `fsm-core` has the same rules for Mermaid and DOT. They are repeated here because `fsm-core` depends on this crate.
+//! `fsm-core` has similar rules for Mermaid and DOT. They are repeated here because `fsm-core` depends on this crate, and differ
+//! because Mermaid does not draw an arrow from a superstate to one of its own states.
 
-use crate::model::{Kind, Machine, Transition};
+use crate::model::{Kind, Machine, Origin, Transition};
 
 /// A transition from more states than this is one arrow, from a box that stands for all of them.
 const MAX_SEPARATE: usize = 8;
-/// The maximum number of exceptions in such a box.
+/// The maximum number of exceptions in such a box, or of an arrow from a superstate.
 const MAX_EXCEPTIONS: usize = 4;
-/// The minimum number of states in a superstate for one arrow to stand for all of them.
+/// The minimum number of states in a superstate for one arrow to stand for a transition that they do not inherit from it.
 const MIN_MEMBERS: usize = 3;
 
 /// The source of an arrow.
@@ -21,42 +22,101 @@ pub(super) enum Tail {
     AllExcept(Vec<usize>),
 }
 
-/// The arrows, in declaration order. The transition has the event, the targets and the guard.
-pub(super) fn arrows(machine: &Machine) -> Vec<(Tail, &Transition)> {
-    let mut arrows: Vec<(Tail, &Transition)> = Vec::new();
+/// An arrow.
+pub(super) struct Shared<'m> {
+    pub(super) tail: Tail,
+    /// One of the transitions for which it stands. It has the event, the targets and the guard.
+    pub(super) transition: &'m Transition,
+    /// Whether each state leads to itself. The arrow then ends where it begins.
+    pub(super) returns: bool,
+    /// The states of the superstate that do not accept the event.
+    pub(super) except: Vec<usize>,
+}
+
+/// The arrows, in declaration order.
+pub(super) fn arrows(machine: &Machine) -> Vec<Shared<'_>> {
+    let mut arrows: Vec<Shared<'_>> = Vec::new();
     for transition in &machine.transitions {
-        let tail = tail(machine, transition);
-        if !arrows.iter().any(|(drawn, other)| *drawn == tail && same_arrow(transition, other)) {
-            arrows.push((tail, transition));
+        let arrow = shared(machine, transition);
+        let is_drawn = |other: &Shared<'_>| {
+            (&arrow.tail, arrow.returns, &arrow.except) == (&other.tail, other.returns, &other.except)
+                && alike(transition, other.transition, arrow.returns)
+        };
+        if !arrows.iter().any(is_drawn) {
+            arrows.push(arrow);
         }
     }
     arrows
 }
 
-fn tail(machine: &Machine, transition: &Transition) -> Tail {
+/// The arrow that stands for a transition.
+fn shared<'m>(machine: &'m Machine, transition: &'m Transition) -> Shared<'m> {
+    let arrow = |tail, returns| Shared { tail, transition, returns, except: Vec::new() };
     let from = Tail::State(transition.from);
     if is_timed(machine, transition) {
-        return from;
+        return arrow(from, false);
     }
-    let same = machine.transitions.iter().filter(|other| same_arrow(transition, other) && !is_timed(machine, other));
-    let sources: Vec<_> = same.map(|transition| transition.from).collect();
+    let family = |returns: bool| {
+        let same = machine.transitions.iter().filter(move |other| alike(transition, other, returns));
+        same.filter(|other| !is_timed(machine, other)).map(|transition| transition.from).collect::<Vec<_>>()
+    };
+    let (same_targets, to_themselves) = (family(false), family(true));
+    let returns = transition.internal || to_themselves.len() > same_targets.len();
+    let sources = if returns { to_themselves } else { same_targets };
+    if let Origin::Group(group) = transition.origin
+        && let Some(except) = exceptions(machine, transition, group, returns)
+    {
+        return Shared { tail: Tail::Group(group), transition, returns, except };
+    }
+    if matches!(transition.overrides, Some(Origin::Group(_))) {
+        return arrow(from, false);
+    }
     let not_ended = (0..machine.states.len()).filter(|state| machine.states[*state].kind != Kind::End);
     let exceptions: Vec<_> = not_ended.filter(|state| !sources.contains(state)).collect();
     if sources.len() > MAX_SEPARATE && exceptions.len() <= MAX_EXCEPTIONS {
-        return Tail::AllExcept(exceptions);
+        return arrow(Tail::AllExcept(exceptions), returns);
     }
     let stands_for_all = |group: &usize| {
         let members: Vec<_> = machine.members(*group).collect();
-        let leaves_group = !transition.to.iter().any(|to| members.contains(to));
+        let leaves_group = returns || !transition.to.iter().any(|to| members.contains(to));
         leaves_group && members.len() >= MIN_MEMBERS && members.iter().all(|member| sources.contains(member))
     };
     // The outermost superstate for which one arrow stands.
-    machine.groups_of(transition.from).filter(stands_for_all).last().map_or(from, Tail::Group)
+    match machine.groups_of(transition.from).filter(stands_for_all).last() {
+        Some(group) => arrow(Tail::Group(group), returns),
+        None => arrow(from, false),
+    }
 }
 
-fn same_arrow(one: &Transition, other: &Transition) -> bool {
+/// The members of a superstate that have not the transition that is declared on it, and do not override it: these are named beside
+/// the arrow. Members that override it have arrows of their own. Returns `None` if one arrow cannot stand for the others: the
+/// superstate declares several transitions on the event, or there are too many exceptions.
+fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns: bool) -> Option<Vec<usize>> {
+    let is_inner = |origin: Origin| match origin {
+        Origin::State => true,
+        Origin::Group(other) => {
+            std::iter::successors(machine.groups[other].parent, |group| machine.groups[*group].parent)
+                .any(|it| it == group)
+        }
+        Origin::Enum => false,
+    };
+    let mut except = Vec::new();
+    for member in machine.members(group).filter(|member| machine.states[*member].kind != Kind::End) {
+        match machine.from(member).find(|other| other.event == transition.event) {
+            Some(other) if other.origin == transition.origin && !alike(transition, other, returns) => return None,
+            Some(other) if other.origin == transition.origin || is_inner(other.origin) => {}
+            _ => except.push(member),
+        }
+    }
+    (except.len() <= MAX_EXCEPTIONS).then_some(except)
+}
+
+/// Whether one arrow can stand for both transitions: they have the same targets, or each leads to its own state (`returns`).
+fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
     let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
-    shown(one) == shown(other) && one.to == other.to && one.overrides == other.overrides
+    let stays = |transition: &Transition| transition.to == [transition.from];
+    let same_targets = if returns { stays(one) && stays(other) } else { one.to == other.to };
+    shown(one) == shown(other) && same_targets && one.overrides == other.overrides
 }
 
 /// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.

@@ -2,9 +2,9 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::arrows::{Tail, arrows, is_timed};
+use super::arrows::{Shared, Tail, arrows, is_timed};
 use crate::{
-    model::{Kind, Machine, Origin, State, Transition, plain},
+    model::{Kind, Machine, Origin, State, plain},
     parse::Delay,
     text,
 };
@@ -18,6 +18,8 @@ pub(super) struct Graph {
 
 /// A box, which stands for one state or for several.
 pub(super) struct Shape {
+    /// The box of the superstate that contains it.
+    pub(super) parent: Option<usize>,
     pub(super) lines: Vec<String>,
     pub(super) style: Style,
     pub(super) initial: bool,
@@ -34,6 +36,8 @@ pub(super) enum Style {
     End,
     /// A box for several states.
     Several,
+    /// A superstate, around its states.
+    Group,
 }
 
 /// All arrows from one box to another.
@@ -49,32 +53,42 @@ pub(super) struct Label {
     pub(super) link: String,
 }
 
-/// The boxes and arrows of a machine. Boxes for several states come first, then the states in the order in which they are
-/// reached.
+/// The boxes and arrows of a machine. Boxes for several states come first, then the superstates, then the states in the order in
+/// which they are reached.
 pub(super) fn graph(machine: &Machine) -> Graph {
     let arrows = arrows(machine);
     let mut boxes: Vec<Tail> = Vec::new();
-    for (tail, _) in &arrows {
-        if !matches!(tail, Tail::State(_)) && !boxes.contains(tail) {
+    for Shared { tail, .. } in &arrows {
+        if matches!(tail, Tail::AllExcept(_)) && !boxes.contains(tail) {
             boxes.push(tail.clone());
         }
     }
+    let groups = (0..machine.groups.len()).filter(|group| machine.members(*group).next().is_some());
+    boxes.extend(groups.map(Tail::Group));
     boxes.extend(reached_order(machine).into_iter().map(Tail::State));
     let box_of = |tail: &Tail| boxes.iter().position(|other| other == tail);
     let mut drawn: Vec<Arrow> = Vec::new();
-    for (tail, transition) in &arrows {
-        for to in &transition.to {
-            let (Some(from), Some(to)) = (box_of(tail), box_of(&Tail::State(*to))) else { continue };
-            let label = label(machine, transition);
+    for shared in &arrows {
+        for to in &shared.transition.to {
+            let head = if shared.returns { shared.tail.clone() } else { Tail::State(*to) };
+            let (Some(from), Some(to)) = (box_of(&shared.tail), box_of(&head)) else { continue };
+            let label = label(machine, shared);
             match drawn.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
                 Some(arrow) => arrow.labels.push(label),
                 None => drawn.push(Arrow { from, to, labels: vec![label] }),
             }
         }
     }
+    let parent = |tail: &Tail| match tail {
+        Tail::State(state) => machine.states[*state].group,
+        Tail::Group(group) => machine.groups[*group].parent,
+        Tail::AllExcept(_) => None,
+    };
+    let shape =
+        |tail| Shape { parent: parent(tail).and_then(|group| box_of(&Tail::Group(group))), ..shape(machine, tail) };
     Graph {
         title: format!("State diagram of {}", machine.name()),
-        boxes: boxes.iter().map(|tail| shape(machine, tail)).collect(),
+        boxes: boxes.iter().map(shape).collect(),
         arrows: drawn,
     }
 }
@@ -98,13 +112,16 @@ fn reached_order(machine: &Machine) -> Vec<usize> {
 }
 
 fn shape(machine: &Machine, tail: &Tail) -> Shape {
-    let lines = match tail {
-        Tail::State(state) => return state_shape(machine, &machine.states[*state]),
-        Tail::Group(group) => vec![format!("every state in {}", plain(&machine.groups[*group].ident))],
+    let lines: Vec<_> = match tail {
+        Tail::State(state) => return state_shape(&machine.states[*state]),
+        Tail::Group(group) => {
+            let name = plain(&machine.groups[*group].ident);
+            let title = format!("{name} {}", names(machine, machine.members(*group)).join(", "));
+            return Shape { parent: None, lines: vec![name], style: Style::Group, initial: false, link: None, title };
+        }
         Tail::AllExcept(exceptions) => {
             let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "end states".to_owned());
-            let names: Vec<_> =
-                exceptions.iter().map(|state| machine.states[*state].name.clone()).chain(ends).collect();
+            let names: Vec<_> = names(machine, exceptions.iter().copied()).into_iter().chain(ends).collect();
             let except = names.split_last().map(|(last, first)| match first {
                 [] => format!("except {last}"),
                 first => format!("except {} and {last}", first.join(", ")),
@@ -112,25 +129,31 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
             std::iter::once("every state".to_owned()).chain(except).collect()
         }
     };
-    Shape { title: lines.join(" "), lines, style: Style::Several, initial: false, link: None }
+    Shape { parent: None, title: lines.join(" "), lines, style: Style::Several, initial: false, link: None }
 }
 
-fn state_shape(machine: &Machine, state: &State) -> Shape {
-    let mut lines = vec![state.name.clone()];
-    let groups: Vec<_> = std::iter::successors(state.group, |group| machine.groups[*group].parent)
-        .map(|group| plain(&machine.groups[group].ident))
-        .collect();
-    lines.extend((!groups.is_empty()).then(|| format!("in {}", groups.join(", "))));
+fn names(machine: &Machine, states: impl Iterator<Item = usize>) -> Vec<String> {
+    states.map(|state| machine.states[state].name.clone()).collect()
+}
+
+fn state_shape(state: &State) -> Shape {
     let (style, kind) = match state.kind {
         Kind::Rest => (Style::Rest, ""),
         Kind::Work => (Style::Work, " (work)"),
         Kind::End => (Style::End, " (end)"),
     };
-    let title = format!("{}{kind} {}", state.name, state.doc);
-    Shape { lines, style, initial: state.initial, link: Some(format!("struct.{}.html", plain(&state.ty))), title }
+    Shape {
+        parent: None,
+        lines: vec![state.name.clone()],
+        style,
+        initial: state.initial,
+        link: Some(format!("struct.{}.html", plain(&state.ty))),
+        title: format!("{}{kind} {}", state.name, state.doc),
+    }
 }
 
-fn label(machine: &Machine, transition: &Transition) -> Label {
+fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
+    let transition = shared.transition;
     let event = &machine.events[transition.event];
     let mut text = event.name.clone();
     if transition.guard.is_some() {
@@ -138,6 +161,11 @@ fn label(machine: &Machine, transition: &Transition) -> Label {
     }
     if transition.internal {
         text.push_str(" (stays)");
+    } else if shared.returns {
+        text.push_str(" (to the same state)");
+    }
+    if !shared.except.is_empty() {
+        let _ = write!(text, " (except {})", names(machine, shared.except.iter().copied()).join(", "));
     }
     if let Some(timer) = &machine.states[transition.from].timer
         && is_timed(machine, transition)

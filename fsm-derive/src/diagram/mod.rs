@@ -5,6 +5,8 @@
 mod arrows;
 mod graph;
 mod layout;
+#[cfg(test)]
+pub(crate) mod reading;
 mod svg;
 
 use crate::model::Machine;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     graph::{Arrow, Graph, Label, Shape, Style},
-    layout::{Layout, Link, Node, Point, Route, layout},
+    layout::{Frame, Layout, Link, Node, Point, Route, layout},
 };
 
 /// The width of a letter. The font is monospaced, so texts can be measured without it.
@@ -22,7 +22,7 @@ pub(super) fn write(graph: &Graph) -> String {
     let own_of = |index: usize| own.iter().find(|arrow| arrow.from == index).copied();
     let nodes: Vec<_> = graph.boxes.iter().enumerate().map(|(index, shape)| node(shape, own_of(index))).collect();
     let links: Vec<_> = between.iter().map(|arrow| link(arrow)).collect();
-    let Layout { width, height, nodes: at, links: routes } = layout(&nodes, &links);
+    let Layout { width, height, nodes: frames, links: routes } = layout(&nodes, &links);
     let mut svg = Svg(String::new());
     let (width, height) = (width + 2.0 * BORDER, height + 2.0 * BORDER);
     svg.line(&format!(
@@ -32,18 +32,32 @@ pub(super) fn write(graph: &Graph) -> String {
         -BORDER, -BORDER
     ));
     svg.line(&format!("<title>{}</title>", escaped(&graph.title)));
+    for (index, shape) in outermost_first(&graph.boxes) {
+        svg.group(shape, &frames[index]);
+        if let Some(arrow) = own_of(index) {
+            svg.own(arrow, &frames[index]);
+        }
+    }
     for (arrow, route) in between.iter().zip(&routes) {
         svg.route(route);
         svg.labels(&arrow.labels, route.label);
     }
-    for (index, shape) in graph.boxes.iter().enumerate() {
-        svg.shape(shape, at[index], &nodes[index]);
+    for (index, shape) in graph.boxes.iter().enumerate().filter(|(_, shape)| shape.style != Style::Group) {
+        svg.shape(shape, &frames[index]);
         if let Some(arrow) = own_of(index) {
-            svg.own(arrow, at[index], &nodes[index]);
+            svg.own(arrow, &frames[index]);
         }
     }
     svg.line("</svg></div>");
     svg.0
+}
+
+/// The superstates, each before those in it.
+fn outermost_first(boxes: &[Shape]) -> Vec<(usize, &Shape)> {
+    let depth = |index: usize| std::iter::successors(boxes[index].parent, |parent| boxes[*parent].parent).count();
+    let mut groups: Vec<_> = boxes.iter().enumerate().filter(|(_, shape)| shape.style == Style::Group).collect();
+    groups.sort_by_key(|(index, _)| depth(*index));
+    groups
 }
 
 fn letters(text: &str) -> f64 {
@@ -60,8 +74,10 @@ fn lines(count: usize) -> f64 {
 
 fn node(shape: &Shape, own: Option<&Arrow>) -> Node {
     let right = own.map_or(0.0, |arrow| LOOP + 4.0 + widest(arrow.labels.iter().map(|label| &label.text)) * SMALL);
+    let margin = if shape.style == Style::Group { 0.0 } else { 24.0 };
     Node {
-        width: widest(shape.lines.iter()) * LETTER + 24.0,
+        parent: shape.parent,
+        width: widest(shape.lines.iter()) * LETTER + margin,
         height: (lines(shape.lines.len()) + 12.0).max(own.map_or(0.0, |arrow| lines(arrow.labels.len()))),
         beside: (if shape.initial { ENTRY } else { 0.0 }, right),
     }
@@ -80,14 +96,31 @@ impl Svg {
         self.0.push('\n');
     }
 
-    fn shape(&mut self, shape: &Shape, at: Point, node: &Node) {
+    fn group(&mut self, shape: &Shape, frame: &Frame) {
+        let Frame { center: at, width, height, title } = *frame;
+        let (left, top) = (at.x - width / 2.0, at.y - height / 2.0);
+        let _ = write!(self.0, "<g><title>{}</title>", escaped(&shape.title));
+        self.rect(left, top, width, height, " stroke-opacity=\".4\"");
+        for line in &shape.lines {
+            let y = top + 15.0;
+            let _ = write!(
+                self.0,
+                "<text x=\"{title:.1}\" y=\"{y:.1}\" font-weight=\"bold\" opacity=\".75\">{}</text>",
+                escaped(line)
+            );
+        }
+        self.line("</g>");
+    }
+
+    fn shape(&mut self, shape: &Shape, node: &Frame) {
+        let at = node.center;
         let (left, top) = (at.x - node.width / 2.0, at.y - node.height / 2.0);
         if let Some(link) = &shape.link {
             let _ = write!(self.0, "<a href=\"{}\">", escaped(link));
         }
         let _ = write!(self.0, "<g><title>{}</title>", escaped(&shape.title));
         let outline = match shape.style {
-            Style::Rest | Style::End => "",
+            Style::Rest | Style::End | Style::Group => "",
             Style::Work => " stroke-dasharray=\"6 3\"",
             Style::Several => " stroke-dasharray=\"1 3\"",
         };
@@ -190,7 +223,8 @@ impl Svg {
     }
 
     /// An arrow from a state to itself, on its right.
-    fn own(&mut self, arrow: &Arrow, at: Point, node: &Node) {
+    fn own(&mut self, arrow: &Arrow, node: &Frame) {
+        let at = node.center;
         let (x, up, down) = (at.x + node.width / 2.0, at.y - 8.0, at.y + 8.0);
         let far = x + LOOP;
         self.path(&format!("M{x:.1} {up:.1}C{far:.1} {up:.1} {far:.1} {down:.1} {:.1} {down:.1}", x + 7.0));

@@ -161,7 +161,8 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
             .map(ToTokens::to_token_stream)
             .chain(on.with.iter().map(ToTokens::to_token_stream))
     });
-    let code = functions.chain(delays.chain(values).cloned());
+    let enters = variants.iter().filter_map(|variant| variant.options.enter.as_ref()).map(ToTokens::to_token_stream);
+    let code = functions.chain(enters).chain(delays.chain(values).cloned());
     // A keyword, as `Self` or `crate`, and a generic parameter cannot be imported.
     let params: Vec<_> = declaration.generics.type_params().map(|param| &param.ident).collect();
     let imported = |word: &Ident| syn::parse_str::<Ident>(&word.to_string()).is_ok() && !params.contains(&word);

@@ -1,11 +1,11 @@
-//! Snapshots of the diagrams of machines with four, nine and thirty states. `FSM_UPDATE=1` rewrites them.
+//! Snapshots of the diagrams of machines with four, seven, nine and thirty states. `FSM_UPDATE=1` rewrites them.
 
 use quote::quote;
 use syn::{DeriveInput, Item};
 
 use crate::{diagram::diagram, errors::Errors, model, parse};
 
-fn machine(input: DeriveInput) -> model::Machine {
+pub(super) fn machine(input: DeriveInput) -> model::Machine {
     let mut errors = Errors::default();
     let declaration = parse::declaration(input, &mut errors);
     let module = model::module(&declaration, &mut errors);
@@ -45,7 +45,9 @@ fn text() -> DeriveInput {
 fn diagrams_match_their_snapshots() {
     let server = include_str!("../../../examples/src/bin/servers/machine.rs");
     let order = include_str!("../../../fsm-core/tests/large.rs");
-    for (name, input) in [("text", text()), ("server", declared(server)), ("order", declared(order))] {
+    for (name, input) in
+        [("text", text()), ("paper", paper()), ("server", declared(server)), ("order", declared(order))]
+    {
         let diagram = diagram(&machine(input)).expect("the machine is small enough");
         super::snapshots::assert_snapshot(&format!("{name}.svg"), &diagram);
     }
@@ -63,6 +65,86 @@ fn ring(states: usize, extra: usize) -> model::Machine {
         quote!(#(#ons)* #name)
     });
     machine(syn::parse_quote!(#[fsm(initial = S0)] enum Ring { #(#variants),* }))
+}
+
+/// Superstates in superstates, with transitions that they share, override and exclude.
+fn paper() -> DeriveInput {
+    syn::parse_quote! {
+        #[fsm(initial = Draft, group(Open, on(cancel => Cancelled), on(note => _),
+            group(InReview, on(reject => Draft), on(cancel => Draft), on(remind => Self),
+                group(Board, on(escalate => Chair, except(Chair))))))]
+        enum Paper {
+            #[state(in = Open)]
+            #[on(submit => Peer)]
+            Draft,
+            #[state(in = InReview)]
+            #[on(approve => Member)]
+            #[after("14d", reject)]
+            Peer,
+            #[state(in = Board)]
+            #[on(vote => Accepted | Member, with = vote)]
+            Member,
+            #[state(in = Board)]
+            #[on(decide => Accepted)]
+            #[on(reject => Cancelled)]
+            Chair,
+            #[on(publish => Published)]
+            Accepted,
+            #[state(end)]
+            Published,
+            #[state(end)]
+            Cancelled,
+        }
+    }
+}
+
+/// The number of labels of an event.
+fn labels(diagram: &str, event: &str) -> usize {
+    diagram.matches(&format!("event/struct.{event}.html")).count()
+}
+
+#[test]
+fn inherited_transitions_are_drawn_once() {
+    let drawn = diagram(&machine(paper())).expect("the machine is small enough");
+    for (event, count, arrows) in [
+        ("Note", 1, "a loop of `Open`"),
+        ("Remind", 1, "a loop of `InReview`"),
+        ("Escalate", 1, "from `Board` to a state in it"),
+        ("Cancel", 2, "from `Open`, and from `InReview`, which overrides it"),
+        ("Reject", 3, "from `InReview`, from `Chair`, which overrides it, and from the timer of `Peer`"),
+    ] {
+        assert_eq!(labels(&drawn, event), count, "{event} is drawn {arrows}:\n{drawn}");
+    }
+    for label in [
+        "note (stays)",
+        "remind (to the same state)",
+        "escalate (except Chair)",
+        "cancel (overrides Open)",
+        "reject (overrides InReview)",
+        "reject (after 14d)",
+    ] {
+        assert!(drawn.contains(&format!(">{label}<")), "{label} is missing:\n{drawn}");
+    }
+}
+
+#[test]
+fn a_superstate_with_two_arrows_on_an_event_draws_each() {
+    let drawn = diagram(&machine(syn::parse_quote! {
+        #[fsm(initial = A, group(Both, on(go => Left, except(B)), on(go => Right, except(A))))]
+        enum Fork {
+            #[state(in = Both)]
+            #[on(next => B)]
+            A,
+            #[state(in = Both)]
+            #[on(next => A)]
+            B,
+            #[state(end)]
+            Left,
+            #[state(end)]
+            Right,
+        }
+    }));
+    assert_eq!(labels(&drawn.expect("the machine is small enough"), "Go"), 2);
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn durable() {
                 /// A worker is writing it.
                 #[state(work, checkpoint = Page)]
                 #[on(finish { text: String } => Written)]
+                #[on(rename { title: String } => _)]
                 #[after("1h", finish { text: String::new() })]
                 Writing { title: String },
                 /// It can be read.
@@ -109,6 +110,7 @@ fn with_context() {
             #[fsm(initial = Cart, context = Shop, derive(Clone, Debug))]
             pub enum Order {
                 /// Being filled.
+                #[state(enter = count)]
                 #[on(add { cents: u64 } => Cart, with = add)]
                 #[on(pay => Paid, guard = is_open)]
                 Cart { cents: u64 },

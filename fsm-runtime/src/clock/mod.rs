@@ -164,11 +164,11 @@ impl ManualClock {
     }
 
     /// Makes the clock advance by itself: whenever nothing of the runtime's registered machines is due or running, to the time of the
-    /// next due work or timer, until nothing is scheduled any more. So a test only waits for a result, and days pass at once.
+    /// next due work or timer, until nothing is scheduled any more. A test then only waits for a result, and days take no real time.
     ///
     /// Timeouts are measured by the clock, also that of [`wait_for`](crate::Machines::wait_for): pass one that is longer than the
     /// time until the result. Time passes as soon as something is scheduled, so use [`Runtime::run_for`](crate::Runtime::run_for) if a
-    /// test also looks at what happens in between, and for machines whose timers never end.
+    /// test also checks intermediate states, and for machines whose timers never end.
     ///
     #[cfg_attr(feature = "sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]

@@ -1,4 +1,5 @@
-//! Serialization of data as JSON.
+//! Serialization of data as JSON, as a store contains it: for the texts in a [`Row`](crate::store::Row) or a
+//! [`HistoryEntry`](crate::store::HistoryEntry).
 
 mod floats;
 

@@ -56,7 +56,7 @@ async fn set_aside(engine: &Arc<Engine>, row: &Row, error: &str) -> Result<(), S
     let change = SetDesiredState::of(row, row.desired.clone(), None, None);
     if let Verdict::Committed { .. } = engine.commit(Change::SetDesiredState(change)).await? {
         let error = unnamed(&row.key, &row.state, error);
-        log_row!(error, row, %error, "the desired state is not pursued; it is left as it is");
+        log_row!(error, row, %error, "the stored desired state cannot be read; it is left unchanged");
     }
     Ok(())
 }

@@ -37,16 +37,16 @@ pub(super) async fn start(
     found: mpsc::Sender<Vec<Due>>,
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
-    // Read before the first scan: that scan finds the rows of processes that are gone by then, and a later end is noticed.
+    // Read before the first scan: that scan finds the rows of processes that have ended by then, and a later end is detected.
     let known = peers::alive(engine, &me).await.unwrap_or_default();
     let watch = {
         let (engine, me, left) = (engine.clone(), me.clone(), left.clone());
         move |_| peers::watch(engine.clone(), me.clone(), known.clone(), left.clone())
     };
-    let parts = BackgroundTasks::new(&engine.clock, &engine.health);
+    let tasks = BackgroundTasks::new(&engine.clock, &engine.health);
     let engine = engine.clone();
     let scan = move |_| scan(engine.clone(), scope.clone(), me.clone(), interval, left.clone(), found.clone());
-    let started = parts.with(SCAN, scan).with(PEERS, watch).start().await;
+    let started = tasks.with(SCAN, scan).with(PEERS, watch).start().await;
     started.inspect_err(|error| tracing::error!(%error, "the scan for due work could not be started")).ok()
 }
 

@@ -205,14 +205,14 @@ impl EventLoop {
             Some(LeaseChange::Held { held_back, was_lost }) => {
                 self.workers.keys().into_iter().chain(held_back).for_each(|key| self.queue.notify(key));
                 if was_lost {
-                    tracing::info!(owner = %self.lease.owner(), "the lease holds again: work goes on");
+                    tracing::info!(owner = %self.lease.owner(), "the lease is renewed again; work continues");
                 }
             }
             Some(LeaseChange::Draining { error }) => {
                 self.workers.cancel_all_without_lease();
                 tracing::error!(
                     owner = %self.lease.owner(), %error, workers = self.workers.len(),
-                    "the lease runs out and cannot be renewed: cancelling all workers"
+                    "the lease expires and cannot be renewed; cancelling all workers"
                 );
             }
             Some(LeaseChange::Lost) => self.workers.abort_all(),
@@ -260,7 +260,7 @@ impl EventLoop {
                 self.workers.free_slot(&key, &mut self.queue);
                 if self.unreadable.insert((key, row.version)) {
                     let error = unnamed(&row.key, &row.state, &error);
-                    log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left as it is");
+                    log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left unchanged");
                 }
             }
             Ok(StepResult::Stored(Ok(()))) => self.queue.notify(key),
@@ -268,13 +268,13 @@ impl EventLoop {
                 StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
             ) => {
                 // The scan logs once that the store is unavailable.
-                log_key!(debug, key, %error, "the store failed; the instance is looked at again");
+                log_key!(debug, key, %error, "the store failed; the instance is retried");
                 self.workers.free_slot(&key, &mut self.queue);
                 self.queue.notify_after(key, RETRY_LOOK);
             }
             Err(failed) => {
                 let error = panic_text(failed);
-                log_key!(error, key, %error, "a step failed; the instance is looked at again");
+                log_key!(error, key, %error, "a step failed; the instance is retried");
                 self.workers.free_slot(&key, &mut self.queue);
                 self.queue.notify_after(key, self.poll_interval);
             }
@@ -335,7 +335,7 @@ impl EventLoop {
             }
             Admission::ShuttingDown => {}
             Admission::NoLease => self.lease.hold_back(row.key),
-            Admission::Unstarted => self.return_claim(row, "a claim is given back: no worker has started under it"),
+            Admission::Unstarted => self.return_claim(row, "claim released: no worker was started for it"),
             Admission::Exhausted => self.store_failure(row, WorkError::from(Claim::CRASH)),
         }
     }
@@ -344,7 +344,7 @@ impl EventLoop {
         match row {
             Some(row) if self.lease.covers(timeline) => self.start_worker(*row),
             // Another process may have taken the row over already.
-            Some(row) => self.return_claim(*row, "a claim is given back: it took longer than the lease"),
+            Some(row) => self.return_claim(*row, "claim released: it took longer than the lease"),
             None => {
                 self.workers.forget_claim(&key, &mut self.queue);
                 self.queue.notify(key);

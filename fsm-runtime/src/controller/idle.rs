@@ -23,7 +23,7 @@ pub enum IdleError {
     #[error("the controller has stopped: {0}")]
     Failed(String),
     /// The runtime has another clock than the one that was to be advanced.
-    #[error("the runtime does not take its time from this clock; pass `clock.clock()` to `Builder::clock`")]
+    #[error("the runtime does not use this clock; pass `clock.clock()` to `Builder::clock`")]
     OtherClock,
 }
 

@@ -8,10 +8,10 @@ use super::{
     workers::status::WorkerRegistry,
 };
 use crate::{
-    engine::{Engine, background::part},
+    engine::{Engine, background},
     panics,
     store::{Renewal, Scope},
-    supervisor::{Context, Restarts, Supervisor, SupervisorError},
+    supervisor::{ChildContext, Restarts, Supervisor, SupervisorError},
 };
 use std::{
     sync::{Arc, OnceLock},
@@ -47,19 +47,19 @@ impl ControllerTask {
     /// Runs the loop until it is stopped or has failed too often; then ends its workers and gives the lease back.
     pub(super) async fn run(self, event_loop: EventLoop) -> Shutdown {
         let event_loop = Arc::new(Mutex::new(event_loop));
-        let gave_up = self.supervise(event_loop.clone()).await;
-        if let Err(error) = &gave_up {
+        let ended = self.supervise(event_loop.clone()).await;
+        if let Err(error) = &ended {
             let _ = self.failed.set(error.to_string());
-            self.engine.health.gave_up(LOOP);
+            self.engine.health.failed(LOOP);
         }
-        let timeout = match &gave_up {
+        let timeout = match &ended {
             // A handle that was dropped gives no time.
             Ok(()) => self.timeout.await.unwrap_or_default(),
             Err(_) => Duration::ZERO,
         };
         // A `tracing` subscriber may panic; that must not abort the shutdown.
         let _ = panics::caught(async {
-            if let Err(error) = &gave_up {
+            if let Err(error) = &ended {
                 tracing::error!(%error, "the controller has failed too often and stops; its work is left to other processes");
             }
         })
@@ -78,7 +78,7 @@ impl ControllerTask {
         // Afterwards, so that idle waits are answered once all claims are given back.
         self.engine.notifier.detach();
         self.watchdog.stop().await;
-        self.engine.health.end(&[LOOP, SCAN, PEERS, WATCHDOG]);
+        self.engine.health.done(&[LOOP, SCAN, PEERS, WATCHDOG]);
         let leaked = |worker: &StoppedWorker| worker.how == HowStopped::Leaked;
         // A metrics recorder or a `tracing` subscriber may panic; that must not abort the shutdown.
         let cleared = async {
@@ -95,7 +95,7 @@ impl ControllerTask {
     async fn supervise(&self, event_loop: Arc<Mutex<EventLoop>>) -> Result<(), SupervisorError> {
         let (scope, halt) = (self.scope.clone(), CancellationToken::new());
         let halted = halt.clone();
-        let run = move |context: Context| {
+        let run = move |context: ChildContext| {
             let (event_loop, scope, halt) = (event_loop.clone(), scope.clone(), halted.clone());
             async move {
                 let mut event_loop = event_loop.lock().await;
@@ -105,7 +105,7 @@ impl ControllerTask {
                 event_loop.run_until(halt, scope).await;
             }
         };
-        let child = part(&self.engine.health, LOOP, run).shutdown_without_end();
+        let child = background::child(&self.engine.health, LOOP, run).shutdown_without_end();
         let builder = Supervisor::builder().clock(self.engine.clock.clone()).restarts(RESTARTS);
         let Ok(supervisor) = builder.child(child).start().await else { return Err(SupervisorError::Gone) };
         let ended = tokio::select! {
@@ -123,14 +123,14 @@ impl ControllerTask {
 async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, leaked: bool) {
     let clock = engine.clock.clone();
     if leaked {
-        // The worker keeps its claim until the lease expires, and this process is not gone.
+        // The worker keeps its claim until the lease expires, and this process has not ended.
         tokio::spawn(async move {
             clock.sleep(me.ttl).await;
             drop(presence);
         });
         return;
     }
-    // First, because other processes would log a process that is gone and still has its lease as killed.
+    // First, because other processes would log a process that has ended and still has its lease as killed.
     let ended = engine.asked("end_leases", engine.store.end_leases(vec![me.owner.clone()], clock.now())).await;
     drop(presence);
     match ended {

@@ -151,7 +151,7 @@ impl Controller {
     /// Stops within `timeout` and the grace period. A second call waits for the same end.
     ///
     /// # Cancel safety
-    /// A shutdown whose future is dropped goes on.
+    /// If the future is dropped, the shutdown continues.
     pub(crate) async fn shutdown(&self, timeout: Duration) -> Shutdown {
         let sender = self.timeout.lock().take();
         if let Some(sender) = sender {

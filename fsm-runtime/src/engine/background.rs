@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     panics,
-    supervisor::{Child, Context, Restarts, Supervisor, SupervisorBuilder, SupervisorStartError},
+    supervisor::{Child, ChildContext, Restarts, Supervisor, SupervisorBuilder, SupervisorStartError},
     sync::Mutex,
 };
 use std::{
@@ -51,7 +51,7 @@ pub enum TaskPhase {
     /// It has completed.
     Done,
     /// It failed too often and is not restarted.
-    GivenUp,
+    Failed,
 }
 
 impl fmt::Display for TaskPhase {
@@ -60,7 +60,7 @@ impl fmt::Display for TaskPhase {
             Self::Running => "running",
             Self::Restarting => "restarting",
             Self::Done => "done",
-            Self::GivenUp => "GIVEN UP",
+            Self::Failed => "FAILED",
         })
     }
 }
@@ -68,20 +68,20 @@ impl fmt::Display for TaskPhase {
 /// The health of all background tasks, readable from any thread.
 pub(crate) struct HealthRegistry {
     clock: Clock,
-    parts: Mutex<BTreeMap<&'static str, TaskStatus>>,
+    tasks: Mutex<BTreeMap<&'static str, TaskStatus>>,
     /// The start of the current poll of each task that is in one.
     polls: Mutex<BTreeMap<&'static str, Duration>>,
 }
 
 impl HealthRegistry {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, parts: Mutex::default(), polls: Mutex::default() }
+        Self { clock, tasks: Mutex::default(), polls: Mutex::default() }
     }
 
     pub(crate) fn read(&self) -> Vec<TaskStatus> {
         let (polls, now) = (self.polls().clone(), self.clock.elapsed());
-        let poll_time = |part: &TaskStatus| polls.get(part.name).map(|since| now.saturating_sub(*since));
-        self.parts().values().map(|part| TaskStatus { poll_time: poll_time(part), ..part.clone() }).collect()
+        let poll_time = |task: &TaskStatus| polls.get(task.name).map(|since| now.saturating_sub(*since));
+        self.tasks().values().map(|task| TaskStatus { poll_time: poll_time(task), ..task.clone() }).collect()
     }
 
     /// The task with the longest current poll, and its duration.
@@ -106,55 +106,59 @@ impl HealthRegistry {
 
     /// Marks the task as degraded until it recovers.
     pub(crate) fn degrade(&self, name: &'static str, reason: String) {
-        if let Some(part) = self.parts().get_mut(name) {
-            part.degraded = Some(reason);
+        if let Some(task) = self.tasks().get_mut(name) {
+            task.degraded = Some(reason);
         }
     }
 
+    /// Marks the task as able to do its work again.
     pub(crate) fn recover(&self, name: &'static str) {
-        if let Some(part) = self.parts().get_mut(name) {
-            part.degraded = None;
+        if let Some(task) = self.tasks().get_mut(name) {
+            task.degraded = None;
         }
     }
 
-    pub(crate) fn runs(&self, name: &'static str) {
-        let mut parts = self.parts();
+    /// Marks the task as running. After a failure, this counts as a restart.
+    pub(crate) fn running(&self, name: &'static str) {
+        let mut tasks = self.tasks();
         let phase = TaskPhase::Running;
         let initial = TaskStatus { name, phase, restarts: 0, last_error: None, degraded: None, poll_time: None };
-        let part = parts.entry(name).or_insert(initial);
-        if part.phase == TaskPhase::Restarting {
-            part.restarts += 1;
+        let task = tasks.entry(name).or_insert(initial);
+        if task.phase == TaskPhase::Restarting {
+            task.restarts += 1;
         }
-        part.phase = TaskPhase::Running;
-        part.degraded = None;
+        task.phase = TaskPhase::Running;
+        task.degraded = None;
     }
 
-    pub(crate) fn failed(&self, name: &'static str, error: String) {
-        self.ends(name, TaskPhase::Restarting, Some(error));
+    /// Marks the task as failed with `error`, and about to be restarted.
+    pub(crate) fn restarting(&self, name: &'static str, error: String) {
+        self.set_phase(name, TaskPhase::Restarting, Some(error));
     }
 
-    pub(crate) fn gave_up(&self, name: &'static str) {
-        self.ends(name, TaskPhase::GivenUp, None);
+    /// Marks the task as failed. It is not restarted.
+    pub(crate) fn failed(&self, name: &'static str) {
+        self.set_phase(name, TaskPhase::Failed, None);
     }
 
-    /// Marks the work as over.
-    pub(crate) fn end(&self, names: &[&'static str]) {
-        for part in self.parts().values_mut().filter(|part| names.contains(&part.name)) {
-            if part.phase != TaskPhase::GivenUp {
-                part.phase = TaskPhase::Done;
+    /// Marks the tasks as done, except those that have failed.
+    pub(crate) fn done(&self, names: &[&'static str]) {
+        for task in self.tasks().values_mut().filter(|task| names.contains(&task.name)) {
+            if task.phase != TaskPhase::Failed {
+                task.phase = TaskPhase::Done;
             }
         }
     }
 
-    fn ends(&self, name: &'static str, phase: TaskPhase, error: Option<String>) {
-        if let Some(part) = self.parts().get_mut(name) {
-            part.phase = phase;
-            part.last_error = error.or(part.last_error.take());
+    fn set_phase(&self, name: &'static str, phase: TaskPhase, error: Option<String>) {
+        if let Some(task) = self.tasks().get_mut(name) {
+            task.phase = phase;
+            task.last_error = error.or(task.last_error.take());
         }
     }
 
-    fn parts(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskStatus>> {
-        self.parts.lock()
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskStatus>> {
+        self.tasks.lock()
     }
 
     fn polls(&self) -> MutexGuard<'_, BTreeMap<&'static str, Duration>> {
@@ -163,10 +167,10 @@ impl HealthRegistry {
 }
 
 /// A background task as a child of a supervisor. Only a panic is a failure.
-pub(crate) fn part<F>(
+pub(crate) fn child<F>(
     health: &Arc<HealthRegistry>,
     name: &'static str,
-    run: impl Fn(Context) -> F + Send + Sync + 'static,
+    run: impl Fn(ChildContext) -> F + Send + Sync + 'static,
 ) -> Child
 where
     F: Future<Output = ()> + Send + 'static,
@@ -175,13 +179,13 @@ where
     let child = Child::new(name, move |context| {
         let (run, health) = (run.clone(), health.clone());
         async move {
-            health.runs(name);
+            health.running(name);
             let run = panics::caught(async { run(context).await });
             if let Err(panic) = health.timed_polls(name, run).await {
-                health.failed(name, format!("panicked: {}", panics::text(&*panic)));
+                health.restarting(name, format!("panicked: {}", panics::text(&*panic)));
                 resume_unwind(panic);
             }
-            health.ends(name, TaskPhase::Done, None);
+            health.set_phase(name, TaskPhase::Done, None);
             Ok(())
         }
     });
@@ -204,12 +208,12 @@ impl BackgroundTasks {
     }
 
     /// Adds a task.
-    pub(crate) fn with<F>(self, name: &'static str, run: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn with<F>(self, name: &'static str, run: impl Fn(ChildContext) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let Self(builder, health) = self;
-        Self(builder.child(part(&health, name, run).abort_on_shutdown()), health)
+        Self(builder.child(child(&health, name, run).abort_on_shutdown()), health)
     }
 
     /// Starts all tasks.
@@ -244,7 +248,7 @@ mod tests {
             async {}
         };
         let health = Arc::new(HealthRegistry::new(manual.clock()));
-        let parts = BackgroundTasks::new(&manual.clock(), &health)
+        let tasks = BackgroundTasks::new(&manual.clock(), &health)
             .with("panicking", panicking)
             .with("ending", ending)
             .start()
@@ -258,10 +262,10 @@ mod tests {
         };
         tokio::time::timeout(Duration::from_secs(20), restarted).await.expect("it is restarted without limit");
         assert_eq!(ends.load(Ordering::Relaxed), 1);
-        let seen: Vec<_> = health.read().into_iter().map(|part| (part.name, part.restarts, part.last_error)).collect();
+        let seen: Vec<_> = health.read().into_iter().map(|task| (task.name, task.restarts, task.last_error)).collect();
         let last_error = Some("panicked: it panics twenty times".to_owned());
         assert_eq!(seen, [("ending", 0, None), ("panicking", 20, last_error)]);
-        parts.shutdown(Duration::ZERO).await;
+        tasks.shutdown(Duration::ZERO).await;
     }
 
     /// A waiting task is not in a poll.
@@ -271,17 +275,17 @@ mod tests {
         let health = Arc::new(HealthRegistry::new(manual.clock()));
         let seen = (health.clone(), manual.clone());
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        let part = health.timed_polls("slow", async move {
+        let task = health.timed_polls("slow", async move {
             receiver.await.unwrap();
             seen.1.advance(Duration::from_secs(7));
             seen.0.longest_poll()
         });
-        tokio::pin!(part);
-        tokio::select! { biased; _ = &mut part => unreachable!(), () = std::future::ready(()) => {} }
+        tokio::pin!(task);
+        tokio::select! { biased; _ = &mut task => unreachable!(), () = std::future::ready(()) => {} }
         manual.advance(Duration::from_secs(3));
         assert_eq!(health.longest_poll(), None, "it waits");
         sender.send(()).unwrap();
-        assert_eq!(part.await, Some(("slow", Duration::from_secs(7))));
+        assert_eq!(task.await, Some(("slow", Duration::from_secs(7))));
         assert_eq!(health.longest_poll(), None);
     }
 }

@@ -109,7 +109,7 @@ impl Engine {
     /// Commits a worker's own change. The controller is not notified: it reads the row when the worker has ended. All others are,
     /// except for a checkpoint, which is not a transition.
     pub(crate) async fn commit_own(&self, change: Change) -> Result<Verdict, StoreError> {
-        let notifies = !matches!(change, Change::Checkpoint(_));
+        let notifies = !matches!(change, Change::SaveCheckpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
         let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await;

@@ -20,7 +20,7 @@ pub(crate) async fn store_until(
     change: Change,
     stop: &CancellationToken,
 ) -> Result<Verdict, StoreError> {
-    let what = if matches!(change, Change::Checkpoint(_)) { "checkpoint" } else { "result" };
+    let what = if matches!(change, Change::SaveCheckpoint(_)) { "checkpoint" } else { "result" };
     until_stored(engine, what, change.key(), stop, || engine.commit_own(change.clone())).await
 }
 

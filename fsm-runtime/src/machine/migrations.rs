@@ -36,7 +36,7 @@ pub enum MigrateError {
     /// A step is not declared.
     #[error(
         "{key} was written under schema version {found}, and there is no migration from version {missing}; \
-         declare it with `Builder::migrate` (`Ok` where nothing changes)"
+         declare it with `Builder::migrate` (return `Ok` if nothing changes)"
     )]
     NoStep {
         /// Which instance.

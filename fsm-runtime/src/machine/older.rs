@@ -47,14 +47,9 @@ pub(crate) async fn each_row(
     mut each: impl FnMut(Row) -> bool,
 ) -> Result<(), StoreError> {
     let mut filter = Filter {
-        machine: machine.to_owned(),
         states: store.lists_by_state().await?.then(|| vec![state.to_owned()]),
-        id_prefix: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
         limit: PAGE,
+        ..Filter::new(machine)
     };
     loop {
         let page = store.list(filter.clone()).await?;

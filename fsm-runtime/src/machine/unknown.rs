@@ -39,7 +39,7 @@ impl Unknown {
         if new {
             tracing::warn!(
                 %machine, %state, schema, known_schema = known, id = %Escaped(&example.id),
-                "rows that this code does not know are left as they are; `Runtime::unknown_rows` counts them"
+                "rows that this code does not know are left unchanged; `Runtime::unknown_rows` counts them"
             );
         }
     }

@@ -72,7 +72,7 @@ impl<M: Durable> Machines<M> {
     /// [`StoreError`]. Rows that were rewritten until then stay so.
     ///
     /// # Cancel safety
-    /// If the future is dropped, each row is as it was or migrated. A second call goes on with the rest.
+    /// If the future is dropped, each row is as it was or migrated. A second call continues with the rest.
     pub async fn migrate_all(&self, mut progress: impl FnMut(Migrated, Vec<RowError>)) -> Result<Migrated, StoreError> {
         let (mut done, mut listing) = (Migrated::default(), ListQuery::all().limit(BATCH));
         loop {

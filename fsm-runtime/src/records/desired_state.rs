@@ -34,8 +34,8 @@ pub struct DesiredState<S, E> {
     /// The instance's version.
     pub version: u64,
     /// How far it has converged.
-    pub progress: Convergence<S, E>,
-    /// How often in a row convergence failed: an event was refused, or the instance left the desired state by itself.
+    pub convergence: Convergence<S, E>,
+    /// The number of setbacks in a row: an event was refused, or the instance left the desired state by itself.
     pub setbacks: u32,
 }
 
@@ -70,8 +70,8 @@ pub enum Convergence<S, E> {
     Blocked(Blocked<S, E>),
 }
 
-/// Why an instance cannot converge to its [`DesiredState`] by itself. An event that moves the instance on resumes convergence, except
-/// for [`Suspended`](Blocked::Suspended); so does calling [`converge`](Machines::converge) again.
+/// Why an instance cannot converge to its [`DesiredState`] by itself. The next event on the instance resumes convergence, except
+/// for [`Suspended`](Blocked::Suspended). Calling [`converge`](Machines::converge) again resumes it in every case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocked<S, E> {
@@ -121,10 +121,10 @@ pub enum Blocked<S, E> {
 }
 
 impl<S, E> DesiredState<S, E> {
-    /// Whether convergence has ended for now: it is fulfilled or blocked.
+    /// Whether convergence needs nothing more at the moment: it is fulfilled or blocked.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        matches!(self.progress, Convergence::Fulfilled | Convergence::Blocked(_))
+        matches!(self.convergence, Convergence::Fulfilled | Convergence::Blocked(_))
     }
 }
 
@@ -149,19 +149,19 @@ impl<S: Name, E: Name> fmt::Display for Blocked<S, E> {
 
 impl<M: Durable> Machines<M> {
     /// Sets the desired state of instance `id`, until it is [cleared](Self::clear_desired_state) or replaced. It is stored with the
-    /// row and outlives the process. A runtime that has the machine registered moves the instance there;
-    /// [`wait_for_desired_state`](Self::wait_for_desired_state) waits for that.
+    /// row, so it survives crashes. A runtime with the registered machine converges the instance toward it;
+    /// [`wait_for_desired_state`](Self::wait_for_desired_state) waits for the result.
     ///
     /// - Only transitions marked `auto` are fired, along a shortest path, with `converge` as their cause in the history.
-    /// - In a `work` state the worker is waited for, unless an `auto` transition out of it is on the shorter path. Timers are
-    ///   waited for too.
-    /// - When work or a timer leads away from the target, the instance is brought back, after the pause of the state's
-    ///   backoff, as many times in a row as its work has attempts. An event that a guard refuses is fired again in the same way.
-    ///   The count is reset when the instance stays in the target for the longest pause of the backoff.
-    /// - An event of a caller that leads away suspends convergence.
-    /// - If it cannot go on, [`Blocked`] says why.
+    /// - In a `work` state it waits for the worker, unless an `auto` transition out of the state is shorter. It also waits for
+    ///   timers.
+    /// - If work or a timer leads away from the target, the instance is brought back after the state's backoff, at most as many
+    ///   times in a row as its work has attempts. An event that a guard refuses is fired again in the same way. The count is reset
+    ///   after the instance has stayed in the target for the longest delay of the backoff.
+    /// - If an event of a caller leads away from the target, convergence is suspended.
+    /// - If it cannot continue, [`Blocked`] has the reason.
     ///
-    /// The version does not change, so that records of the instance stay valid. Setting it again resets setbacks and suspension.
+    /// The version does not change, so records of the instance stay valid. Setting the state again resets setbacks and suspension.
     ///
     /// ```
     /// # use fsm_runtime::{Machines, Convergence, prelude::*};
@@ -183,16 +183,17 @@ impl<M: Durable> Machines<M> {
     /// }
     /// # async fn example(pumps: Machines<Pump>) -> Result<(), Box<dyn std::error::Error>> {
     /// pumps.converge("north", pump::State::On).await?;
-    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.progress {
-    ///     Convergence::Blocked(why) => println!("it will not run: {why}"),
-    ///     _ => println!("it runs, and is started again when it should break"),
+    /// match pumps.wait_for_desired_state("north", Duration::from_secs(30)).await?.convergence {
+    ///     Convergence::Blocked(reason) => println!("the pump cannot be started: {reason}"),
+    ///     _ => println!("the pump runs, and is started again if it breaks"),
     /// }
     /// # Ok(()) }
     /// # fn main() {}
     /// ```
     ///
     /// # Errors
-    /// [`TransitionError::NotFound`]; [`TransitionError::Conflict`] after several attempts that lost against other callers; [`TransitionError::Row`]; [`TransitionError::Store`].
+    /// [`TransitionError::NotFound`]; [`TransitionError::Conflict`] if other callers changed the
+    /// instance first in every attempt; [`TransitionError::Row`]; [`TransitionError::Store`].
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the desired state is set or not. Read [`desired_state`](Self::desired_state) to see which.
@@ -242,8 +243,8 @@ impl<M: Durable> Machines<M> {
         read::<M>(&self.row(id).await?)
     }
 
-    /// Waits until the desired state of instance `id` is fulfilled or blocked, for `timeout` at most. A change by another process
-    /// is seen too.
+    /// Waits until the desired state of instance `id` is fulfilled or blocked, for `timeout` at most. Changes by other
+    /// processes count too.
     ///
     /// # Errors
     /// [`WaitError::NoDesiredState`] if none is set, or it was cleared meanwhile; [`WaitError::Timeout`]; [`WaitError::Read`].
@@ -296,16 +297,16 @@ impl<M: Durable> Machines<M> {
 fn read<M: Durable>(row: &Row) -> Result<Option<DesiredStateOf<M>>, ReadError> {
     let Some(desired) = DesiredStateRecord::of(row).map_err(unreadable)? else { return Ok(None) };
     let (state, target) = (state::<M>(&row.key, &row.state)?, state::<M>(&row.key, &desired.target)?);
-    let progress = progress::<M>(row, &desired, state, target);
+    let convergence = convergence_of::<M>(row, &desired, state, target);
     let (id, version) = (row.key.id.to_string(), row.version);
-    Ok(Some(DesiredState { id, target, state, version, progress, setbacks: desired.setbacks }))
+    Ok(Some(DesiredState { id, target, state, version, convergence, setbacks: desired.setbacks }))
 }
 
 fn unreadable(UnreadableDesiredState { key, cause }: UnreadableDesiredState) -> RowError {
     RowError::DesiredState { key, cause }
 }
 
-fn progress<M: Durable>(
+fn convergence_of<M: Durable>(
     row: &Row,
     desired: &DesiredStateRecord,
     state: M::State,

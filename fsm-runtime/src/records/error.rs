@@ -40,7 +40,7 @@ impl ReadError {
         }
     }
 
-    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    /// Whether the request can succeed when it is repeated from the start: read, decide and fire again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -70,7 +70,7 @@ pub enum WaitError {
         state: &'static str,
         /// Its version.
         version: u64,
-        /// How its work stands, if it is in a `work` state.
+        /// The status of its work, if it is in a `work` state.
         why: Option<String>,
     },
     /// No path of transitions leads from the instance's state to the state that was waited for.
@@ -125,7 +125,7 @@ impl WaitError {
         }
     }
 
-    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    /// Whether the request can succeed when it is repeated from the start: read, decide and fire again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -135,30 +135,28 @@ impl WaitError {
     }
 }
 
-/// Why an instance was not created or moved. Nothing was changed, except after
-/// [`StoreError::Indeterminate`], where that is not known.
+/// Why a creation or a transition failed. Nothing was changed, except possibly after [`StoreError::Indeterminate`].
 ///
 /// One type for all states of a machine, so that `?` works across states.
 #[non_exhaustive]
 pub enum TransitionError<M: Durable> {
-    /// Another caller changed the instance first. Has the record as it is now.
+    /// Another caller changed the instance first. Contains the current record.
     Conflict(Conflict<M>),
-    /// An event that was fired by id was not made, because other callers changed the instance first each time, or its turn did not
-    /// come in time.
+    /// An event that was fired by id did not get its turn in time, or other callers changed the instance first in every attempt.
     Contended {
         /// Which instance.
         key: Key,
         /// The event.
         event: M::EventKind,
     },
-    /// An instance with this id exists. Has its record.
+    /// An instance with this id exists. Contains its record.
     Exists(Conflict<M>),
     /// There is no such instance.
     NotFound {
-        /// Which one.
+        /// Which instance.
         key: Key,
     },
-    /// A guard refused the event. Has the unchanged record.
+    /// A guard refused the event. Contains the unchanged record.
     Refused {
         /// Which instance.
         key: Key,
@@ -171,7 +169,7 @@ pub enum TransitionError<M: Durable> {
         /// The guard's reason.
         reason: Reason,
     },
-    /// The instance's state does not declare the event. Has the unchanged record.
+    /// The state of the instance does not declare the event. Contains the unchanged record.
     NotAccepted {
         /// Which instance.
         key: Key,
@@ -190,7 +188,7 @@ pub enum TransitionError<M: Durable> {
         key: Key,
         /// The idempotency key.
         idempotency_key: String,
-        /// The event for which it was used then; `None` for the instance's creation.
+        /// The event of that request; `None` if it was the creation.
         first: Option<String>,
     },
     /// An operator's override is incomplete.
@@ -205,22 +203,22 @@ pub enum TransitionError<M: Durable> {
         /// What is wrong with it.
         why: String,
     },
-    /// The store cannot hold this change, now or later.
+    /// The store can never accept this change.
     Unstorable {
         /// Which instance.
         key: Key,
         /// The reason that the store gives.
         reason: String,
     },
-    /// A value is larger than the store takes.
+    /// A value is larger than the store accepts.
     TooLarge {
         /// Which instance.
         key: Key,
         /// Which value: `data`, `payload`, `context`, `checkpoint`, …
         what: &'static str,
-        /// The bytes that it has, as JSON.
+        /// Its size as JSON, in bytes.
         size: usize,
-        /// The bytes that it may have.
+        /// The largest size that the store accepts, in bytes.
         limit: usize,
     },
     /// Data or payload could not be serialized as JSON, or could not be read back from it. Nothing was stored.
@@ -252,7 +250,7 @@ impl<M: Durable> TransitionError<M> {
         }
     }
 
-    /// Whether the request may succeed when it is made again from the start: read, decided and fired again.
+    /// Whether the request can succeed when it is repeated from the start: read, decide and fire again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -261,7 +259,7 @@ impl<M: Durable> TransitionError<M> {
         }
     }
 
-    /// The record as it is now, if the error has it.
+    /// The current record, if the error contains it.
     #[must_use]
     pub fn into_record(self) -> Option<M::AnyRecord> {
         match self {

@@ -25,7 +25,7 @@ impl<M: Durable> Machines<M> {
     /// one before has left. If another process, a worker, or a record changes the instance meanwhile, it is read again and the event
     /// is fired on its new state. If the decision depends on what was read before, fire the event on the record instead.
     ///
-    /// Await the result, or add it to a [`Group`](crate::Group).
+    /// Await the result, or add it to a [`TransitionGroup`](crate::TransitionGroup).
     ///
     /// # Errors
     /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::NotFound`];

@@ -1,5 +1,4 @@
-//! Groups: changes of one or several machines that are made all or none, with the caller's own statements if the store can run
-//! them.
+//! Groups: changes of one or several machines in one transaction, with the caller's own statements if the store supports them.
 
 use super::Durable;
 use super::{
@@ -25,8 +24,9 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Changes that are made all or none: transitions of records, events that are fired by id, and creations. Each instance can be
-/// changed once.
+/// Changes that are committed in one transaction, or none of them: transitions of records, events that are fired by id, and
+/// creations. A group changes each instance at most once. From [`Runtime::group`](crate::Runtime::group) and
+/// [`RawTask::group`](crate::RawTask::group).
 ///
 /// ```
 /// # use fsm_runtime::{GroupError, Runtime, prelude::*};
@@ -84,18 +84,18 @@ use tokio::sync::oneshot;
 /// Events by id wait for their turn on each instance and are decided again after a conflict, as those of
 /// [`Machines::fire`](crate::Machines::fire) are. A conflict on a record fails the group.
 #[must_use = "nothing happens until it is committed"]
-pub struct Group {
+pub struct TransitionGroup {
     engine: Arc<Engine>,
     members: Vec<Box<dyn Member>>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Stands for the result of one change of a [`Group`].
+/// Exchanges for the result of one change of a [`TransitionGroup`].
 #[derive(Debug)]
 pub struct Ticket<R>(usize, PhantomData<fn() -> R>);
 
-impl Group {
+impl TransitionGroup {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, members: Vec::new() }
     }
@@ -104,19 +104,18 @@ impl Group {
         &self.engine
     }
 
-    /// Adds a change: a record's transition, an event that is fired by id, or a creation. The ticket exchanges for its result after
-    /// the commit.
+    /// Adds a change: a record's transition, an event that is fired by id, or a creation. After the commit, pass the ticket to
+    /// [`GroupOutput::take`] to get its result.
     pub fn add<R: Send + 'static, M: Durable>(&mut self, transition: PendingTransition<R, M>) -> Ticket<R> {
         self.members.push(member(transition));
         Ticket(self.members.len() - 1, PhantomData)
     }
 
-    /// Makes all of the changes, or none. If the group was committed before under its idempotency key, nothing is changed, and the
-    /// results are those of then.
+    /// Commits all changes, or none. If the group was committed before under its idempotency key, nothing is changed, and the
+    /// results are those of the first commit.
     ///
     /// # Errors
-    /// [`GroupError`]. Nothing was changed, except after [`StoreError::Indeterminate`](store::StoreError::Indeterminate), where that is
-    /// not known.
+    /// [`GroupError`]. Nothing was changed, except possibly after [`StoreError::Indeterminate`](store::StoreError::Indeterminate).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, all of the changes are made or none.
@@ -132,7 +131,7 @@ impl Group {
         .await
     }
 
-    /// Makes all of the changes and runs `statements` in the same transaction, or does nothing.
+    /// Commits all changes and runs `statements` in the same transaction, or does nothing.
     ///
     /// `store` is a clone of the store that the runtime was built with; it has to support statements of the caller
     /// ([`TransactionalSql`]). `statements` runs after the changes, while all other changes wait: keep it short. If it fails, the
@@ -277,9 +276,9 @@ impl Group {
     }
 }
 
-impl fmt::Debug for Group {
+impl fmt::Debug for TransitionGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Group of {}", self.members.len())
+        write!(f, "TransitionGroup of {}", self.members.len())
     }
 }
 
@@ -362,7 +361,7 @@ fn replay(members: Vec<Box<dyn Member>>, first: Vec<HistoryEntry>) -> Result<Gro
     Ok(GroupOutput { results: results.collect::<Result<_, _>>()?, repeated: true })
 }
 
-/// The results of a [`Group`] that was committed.
+/// The results of a [`TransitionGroup`] that was committed.
 #[derive(Debug)]
 pub struct GroupOutput {
     results: Vec<Option<Box<dyn Any + Send>>>,
@@ -377,7 +376,7 @@ impl GroupOutput {
         result.downcast().ok().map(|result| *result)
     }
 
-    /// Whether the group was committed by an earlier call under its idempotency key, and the results are those of then.
+    /// Whether the group was committed by an earlier call under its idempotency key, and the results are those of that call.
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         self.repeated

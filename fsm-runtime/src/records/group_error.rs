@@ -6,12 +6,12 @@ use crate::{
 };
 use std::error::Error;
 
-/// Why a [`Group`](crate::Group) was not committed.
+/// Why a [`TransitionGroup`](crate::TransitionGroup) was not committed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
     /// One of the changes could not be made. `cause` is the [`TransitionError`](crate::TransitionError) of its machine; use `downcast_ref` to get it.
-    #[error("change {change} of the group was not made, so none was: {cause}")]
+    #[error("change {change} of the group failed, so no change was made: {cause}")]
     Change {
         /// Its place in the group, from 0.
         change: usize,
@@ -24,7 +24,7 @@ pub enum GroupError {
     /// an instance was purged or created again since.
     #[error(
         "change {made} of the group ({made_key}) was made before under its idempotency key, without change {missing} \
-         ({missing_key}), and so nothing was changed; use a new key for a new request"
+         ({missing_key}), so nothing was changed; use a new key for a new request"
     )]
     KeyReused {
         /// The place in the group of a change that was made before, from 0.
@@ -38,7 +38,7 @@ pub enum GroupError {
     },
     /// Two changes are of one instance.
     #[error(
-        "changes {first} and {second} of the group are both of {key}, and so nothing was changed; a group changes each instance at most \
+        "changes {first} and {second} of the group are both of {key}, so nothing was changed; a group changes each instance at most \
          once: commit the second change after the group, or declare one event for both"
     )]
     SameInstance {
@@ -50,7 +50,7 @@ pub enum GroupError {
         second: usize,
     },
     /// The caller's own statements failed.
-    #[error("the statements of the group failed, and so nothing was changed: {0}")]
+    #[error("the statements of the group failed, so nothing was changed: {0}")]
     Statements(Box<dyn Error + Send + Sync>),
     /// The store that was given for the caller's own statements is not the one that the runtime was built with.
     #[error(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// An idempotency key as a caller has it: text, or an `Option` of it, for a key that a request may leave out.
+/// A value that can be passed as an idempotency key: text, or an `Option` of it if the key is optional.
 ///
 /// ```
 /// # use fsm_runtime::{Machines, TransitionError, prelude::*};

@@ -29,7 +29,21 @@ const BATCH: usize = 256;
 /// The record of an instance that is created from `B`.
 type Created<M, B> = <M as Durable>::Record<<M as CreateFrom<B>>::Initial>;
 
-/// All instances of machine `M` in a runtime's store. Cheap to clone.
+/// All instances of machine `M` in a runtime's store. From [`Runtime::machines`](crate::Runtime::machines) and, in a worker,
+/// [`RawTask::machines`](crate::RawTask::machines). Cheap to clone.
+///
+/// | to | call |
+/// | --- | --- |
+/// | create instances | [`create`](Self::create), [`create_with_key`](Self::create_with_key), [`create_many`](Self::create_many) |
+/// | read an instance | [`get`](Self::get), [`get_in`](Self::get_in), [`row`](Self::row), [`history`](Self::history), [`find_by_key`](Self::find_by_key) |
+/// | list and count | [`list`](Self::list), [`rows`](Self::rows), [`decode`](Self::decode), [`count`](Self::count), [`claims`](Self::claims) |
+/// | fire an event in whatever state the instance is | [`fire`](Self::fire), [`fire_with_key`](Self::fire_with_key) |
+/// | decide on the current record, again after a conflict | [`retry`](Self::retry) |
+/// | wait for a state | [`wait_for`](Self::wait_for), [`wait_until`](Self::wait_until), [`wait_until_passed`](Self::wait_until_passed), [`has_passed`](Self::has_passed) |
+/// | reach and keep a state | [`converge`](Self::converge), [`desired_state`](Self::desired_state), [`wait_for_desired_state`](Self::wait_for_desired_state), [`clear_desired_state`](Self::clear_desired_state) |
+/// | follow changes | [`changes`](Self::changes), [`change`](Self::change) |
+/// | record the origin of changes | [`with_actor`](Self::with_actor), [`with_trace_id`](Self::with_trace_id) |
+/// | operate and maintain | [`unpark`](Self::unpark), [`move_to`](Self::move_to), [`move_to_with`](Self::move_to_with), [`purge`](Self::purge), [`migrate_all`](Self::migrate_all) |
 pub struct Machines<M> {
     pub(crate) engine: Arc<Engine>,
     pub(crate) origin: Origin,
@@ -63,7 +77,7 @@ impl<M: Durable> Machines<M> {
 
     /// Creates instance `id`. `initial` is an initial state; if the machine has a context, the pair `(state, context)`.
     ///
-    /// Await the result, or add it to a [`Group`](crate::Group).
+    /// Await the result, or add it to a [`TransitionGroup`](crate::TransitionGroup).
     ///
     /// # Errors
     /// [`TransitionError::Exists`] with the record of an instance that has the id; [`TransitionError::InvalidId`] for an id that is

@@ -28,7 +28,7 @@ pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
 pub use durable::{CreateFrom, Durable};
 pub use error::{Conflict, ReadError, TransitionError, WaitError};
-pub use group::{Group, GroupOutput, Ticket};
+pub use group::{GroupOutput, Ticket, TransitionGroup};
 pub use group_error::GroupError;
 pub use idempotency_key::IntoIdempotencyKey;
 pub use machines::{MAX_ID_BYTES, Machines};

@@ -1,4 +1,4 @@
-//! Operator actions: unparking an instance, and moving it past the rules.
+//! Actions of operators: unparking an instance, and moving it without a declared transition.
 
 use super::Durable;
 use super::{
@@ -51,7 +51,7 @@ impl<M: Durable> Machines<M> {
         self.commit(row.key, Change::Release(release)).await
     }
 
-    /// Moves the instance that was read as `seen` into `state`, past the rules: the transition need not be declared, and no guard
+    /// Moves the instance that was read as `seen` into `state`, although no transition is declared. No guard
     /// runs. For cases that the machine does not foresee, and for a row that cannot be read. The handle must have an
     /// [actor](Self::with_actor), and `why` must not be empty.
     ///

@@ -1,4 +1,4 @@
-//! One instance's typed record: where its row stands, and its transitions as one compare-and-swap each.
+//! The typed record of one instance: its state and version, and its transitions, each one compare-and-swap.
 
 use super::Durable;
 use super::{
@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
-/// A record without its state: the instance's key and version, and the machine's context. Only a runtime makes one.
+/// A record without its state: the instance's key and version, and the machine's context. Created by the runtime only.
 pub struct RecordMeta<M: Durable> {
     engine: Arc<Engine>,
     key: Key,
@@ -81,7 +81,7 @@ impl<M: Durable> RecordMeta<M> {
         self.version
     }
 
-    /// When the instance was created. `None` for a record of a past change, as one from a stream of changes has it, or the repeated
+    /// When the instance was created. `None` for a record of a past change, such as one from a stream of changes, or the repeated
     /// result of a request with an idempotency key: history entries do not have the time of the creation.
     #[must_use]
     pub fn created(&self) -> Option<SystemTime> {
@@ -135,7 +135,7 @@ impl<M: Durable> RecordMeta<M> {
         self.incarnation
     }
 
-    /// The same instance as `row` has it. An idempotency key is good for one transition.
+    /// The same instance, as `row` describes it. An idempotency key applies to one transition.
     pub(super) fn moved_to(self, row: &Row) -> Self {
         let (incarnation, version) = (row.incarnation, row.version);
         let (created, entered) = (Some(row.created), row.updated);
@@ -195,10 +195,10 @@ fn created_by(entry: &HistoryEntry) -> Option<SystemTime> {
     entry.from.is_none().then_some(entry.at)
 }
 
-/// What the generated `Record<S>` of every machine derefs to: the instance and its state, to read. Only a runtime makes one.
+/// The methods that all records have, whatever the machine: the generated `Record<S>` dereferences to it. Created by the runtime only.
 ///
-/// A method of an event that has the name of one of these, as an event `id`, takes its place on the records of the states that
-/// declare the event; `RawRecord::id(&record)` reads it there.
+/// The generated record adds a method for each event of the state. An event with the name of a method here, such as `id`, takes
+/// precedence on the record; `RawRecord::id(&record)` calls the method here.
 pub struct RawRecord<S: DurableState<Machine: Durable>> {
     state: S,
     meta: RecordMeta<S::Machine>,

@@ -20,7 +20,7 @@ use std::{
 
 /// A transition or a creation of one instance that is not stored yet.
 ///
-/// Nothing is stored until it is awaited, or [added to a group](crate::Group::add) that is committed. For a record, the guard has
+/// Nothing is stored until it is awaited, or [added to a group](crate::TransitionGroup::add) that is committed. For a record, the guard has
 /// run when this value exists, and its refusal is the result of the `.await`. For an event that is fired by id, the instance is
 /// read and the guard runs when it is awaited.
 ///

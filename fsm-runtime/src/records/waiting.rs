@@ -23,8 +23,8 @@ use uuid::Uuid;
 const PAGE: usize = 256;
 
 impl<M: Durable> Machines<M> {
-    /// Waits until instance `id` is in `state`, for `timeout` at most. A change by another process is seen too. A state that the
-    /// instance leaves at once can be missed: [`wait_until_passed`](Self::wait_until_passed) does not miss it.
+    /// Waits until instance `id` is in `state`, for `timeout` at most. Changes by other processes count too. A state that
+    /// the instance leaves at once can be missed; use [`wait_until_passed`](Self::wait_until_passed) for it.
     ///
     /// The last state of an instance that was removed counts, for example a state with `#[state(end, remove)]`. The record is then read
     /// from the history.
@@ -32,7 +32,7 @@ impl<M: Durable> Machines<M> {
     /// # Errors
     /// - [`WaitError::Unreachable`], at once, if no path of transitions leads from its state to `state`.
     /// - [`WaitError::Removed`], at once, if it was removed in another state.
-    /// - [`WaitError::Timeout`] with the state that it is in, and how its work stands.
+    /// - [`WaitError::Timeout`], with its state and the status of its work.
     /// - [`WaitError::Read`].
     ///
     /// # Cancel safety
@@ -71,7 +71,7 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Waits until instance `id` is in `state` or has been in it, for `timeout` at most, and returns the record as it is then. A state
-    /// that is left at once is not missed, because the history is read. Former instances with this id do not count, nor do history
+    /// that is left at once is not missed, because the call reads the history. Former instances with this id do not count, nor do history
     /// entries that have been pruned.
     ///
     /// ```

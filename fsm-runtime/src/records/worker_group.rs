@@ -1,6 +1,6 @@
 //! What a worker changes besides its own instance: handles for it, and groups that are committed with its result.
 
-use super::{Durable, Group, GroupError, Machines};
+use super::{Durable, GroupError, Machines, TransitionGroup};
 use crate::{
     engine::{BoundStatements, Engine, until_stored},
     machine::DurableState,
@@ -25,8 +25,8 @@ impl<S: DurableState> RawTask<S> {
 
     /// An empty group of changes, to be committed together with the worker's event by [`Done::with_group`] or
     /// [`Done::with_statements`].
-    pub fn group(&self) -> Group {
-        Group::new(self.engine().clone())
+    pub fn group(&self) -> TransitionGroup {
+        TransitionGroup::new(self.engine().clone())
     }
 }
 
@@ -55,13 +55,14 @@ impl<S: DurableState> Done<S> {
     /// ```
     ///
     /// The runtime commits when the worker has returned, under the worker's claim. If the instance has moved on or another worker has
-    /// claimed it, nothing is committed. While the store is unavailable, the whole group is retried as the result alone is. If another
+    /// claimed it, nothing is committed. If internal transitions have changed the data, the event is fired on the present data, and the
+    /// group is committed with it. While the store is unavailable, the whole group is retried as the result alone is. If another
     /// change of the group cannot be made, nothing is committed and the attempt has failed: it is retried with backoff, and its error is
     /// that of the group. If the group was committed before under its idempotency key, the result alone is committed.
     ///
     /// # Errors
     /// A permanent error if the result has a group already: add all changes to one group.
-    pub fn with_group(self, group: Group) -> Outcome<S> {
+    pub fn with_group(self, group: TransitionGroup) -> Outcome<S> {
         self.beside(beside(group, None))
     }
 
@@ -96,7 +97,7 @@ impl<S: DurableState> Done<S> {
     /// A permanent error if `store` is not the store of the group's runtime, or the result has a group already.
     pub fn with_statements<T: TransactionalSql>(
         self,
-        group: Group,
+        group: TransitionGroup,
         store: &T,
         statements: impl Fn(&T::Sql<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Outcome<S> {
@@ -112,7 +113,7 @@ impl<S: DurableState> Done<S> {
     }
 }
 
-fn beside(group: Group, statements: Option<BoundStatements>) -> CommitBeside {
+fn beside(group: TransitionGroup, statements: Option<BoundStatements>) -> CommitBeside {
     Box::new(move |engine, own, stop| Box::pin(commit(engine, own, stop, group, statements)))
 }
 
@@ -125,7 +126,7 @@ async fn commit(
     engine: Arc<Engine>,
     own: Own,
     stop: CancellationToken,
-    group: Group,
+    group: TransitionGroup,
     statements: Option<BoundStatements>,
 ) -> Committed {
     if !Arc::ptr_eq(&engine, group.engine()) {

@@ -88,7 +88,7 @@ impl Builder {
 
     /// How long the lease of this process lasts without a renewal: 15 s by default. It is renewed three times as often. While it
     /// lasts, no other process works on the instances that this one has claimed. If it cannot be renewed, the workers are cancelled
-    /// after two thirds of it and aborted before it ends. On the same machine, a process that has ended is noticed at once.
+    /// after two thirds of it and aborted before it ends. The end of a process on the same host is detected at once.
     pub fn lease_ttl(mut self, ttl: Duration) -> Self {
         self.check("lease_ttl", ttl >= SHORTEST_LEASE, "a lease needs time to be renewed: 100 ms at least");
         self.check("lease_ttl", ttl <= FOREVER, TOO_LONG);
@@ -310,15 +310,15 @@ async fn beside(
         let (engine, graphs) = (engine.clone(), graphs.to_vec());
         move |_| prune_loop(engine.clone(), retention, graphs.clone())
     };
-    let parts = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
-    let parts = match (engine.clock.automatic(), scope) {
+    let tasks = BackgroundTasks::new(&engine.clock, &engine.health).with("follow", follow).with("retention", forget);
+    let tasks = match (engine.clock.automatic(), scope) {
         (Some(clock), Some(scope)) => {
             let engine = engine.clone();
-            parts.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
+            tasks.with("clock", move |_| auto_clock::advance(engine.clone(), clock.clone(), scope.clone()))
         }
-        _ => parts,
+        _ => tasks,
     };
-    let started = parts.start().await;
+    let started = tasks.start().await;
     started.map_err(|error| StoreError::Failed { store: "this store".to_owned(), cause: error.to_string() })
 }
 

@@ -8,26 +8,26 @@ use std::fmt;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The process could not show others that it is alive.
+    /// The presence file of the process could not be created.
     #[error(transparent)]
     Presence(#[from] PresenceError),
     /// Rows are in states that are not declared.
     #[error(
         "rows of `{machine}` are in states that are not declared: {}; if a state was renamed, \
-         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; if a newer release \
-         wrote them, `Builder::tolerate_unknown` leaves them to it",
-        states.iter().map(|(state, example)| format!("`{state}` ({example}, for one)")).collect::<Vec<_>>().join(", ")
+         add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances to another state first; if a newer \
+         release wrote them, `Builder::tolerate_unknown` ignores them",
+        states.iter().map(|(state, example)| format!("`{state}` (for example {example})")).collect::<Vec<_>>().join(", ")
     )]
     UnknownStates {
         /// The machine.
         machine: &'static str,
-        /// Each state, with an instance that stands in it.
+        /// Each state, with an instance that is in it.
         states: Vec<(String, Key)>,
     },
     /// Rows were written by newer code.
     #[error(
         "rows of `{machine}` were written under newer schema versions than {known}, which this code declares: {}; run the newer \
-         release, or leave such rows to it with `Builder::tolerate_unknown`",
+         release, or ignore such rows with `Builder::tolerate_unknown`",
         each(rows)
     )]
     Newer {
@@ -35,13 +35,13 @@ pub enum StartError {
         machine: &'static str,
         /// The version in the declaration.
         known: u32,
-        /// Each state and version in which such rows stand, with an example.
+        /// Each state and schema version of such rows, with an example.
         rows: Vec<InUse>,
     },
-    /// Rows were written by older code, and steps from there to the present schema version are not declared.
+    /// Rows have an older schema version, and a migration from it is not declared.
     #[error(
         "rows of `{machine}` were written under older schema versions than {known}, which this code declares: {}; there is no \
-         migration from version {}; declare it with `Builder::migrate` (`Ok` where nothing changes)",
+         migration from version {}; declare it with `Builder::migrate` (return `Ok` if nothing changes)",
         each(rows),
         missing.iter().map(u32::to_string).collect::<Vec<_>>().join(", nor from ")
     )]
@@ -50,9 +50,9 @@ pub enum StartError {
         machine: &'static str,
         /// The version in the declaration.
         known: u32,
-        /// The versions from which no step leads on.
+        /// The versions without a migration.
         missing: Vec<u32>,
-        /// Each state and version in which rows stand that need one of these, with an example.
+        /// Each state and schema version of rows that need one of these, with an example.
         rows: Vec<InUse>,
     },
     /// Rows were written by older code in states that are not declared any more, and the migrations do not bring them to a declared
@@ -70,11 +70,11 @@ pub enum StartError {
         /// The first rows that cannot be migrated, each with the reason: ten at most.
         rows: Vec<(Key, String)>,
     },
-    /// States have become `work`, or have got a timer, since a controller last worked on this store, and the rows that stand in
-    /// them cannot be found to be woken.
+    /// States have become `work` or have got a timer since the last start of a controller. Without an index of states, the rows in
+    /// these states cannot be found, so their work and timers cannot be scheduled.
     #[error(
-        "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows that stand there cannot \
-         be found to be woken; open the file once with `Sqlite::options().state_index(true)` and start",
+        "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows in them cannot \
+         be found; open the file once with `Sqlite::options().state_index(true)` and start",
         states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
     )]
     CannotArm {
@@ -83,13 +83,13 @@ pub enum StartError {
         /// The states.
         states: Vec<&'static str>,
     },
-    /// Two machines of one name.
+    /// Two machines have the same name.
     #[error("a machine called `{machine}` is registered twice; rows are identified by that name")]
     MachineTwice {
         /// Its name.
         machine: &'static str,
     },
-    /// A setting that cannot be.
+    /// A setting is out of range.
     #[error("`{setting}`: {why}")]
     Setting {
         /// The builder's method.
@@ -97,7 +97,7 @@ pub enum StartError {
         /// What is wrong with the value.
         why: &'static str,
     },
-    /// A state's policy that cannot be.
+    /// The policy of a state is not valid.
     #[error("the policy of `{machine}` in state `{state}`: {why}")]
     Policy {
         /// The machine.
@@ -140,6 +140,6 @@ impl StartError {
 fn each(rows: &[InUse]) -> String {
     let each = rows
         .iter()
-        .map(|InUse { state, schema, example }| format!("`{state}` under version {schema} ({example}, for one)"));
+        .map(|InUse { state, schema, example }| format!("`{state}` under version {schema} (for example {example})"));
     each.collect::<Vec<_>>().join(", ")
 }

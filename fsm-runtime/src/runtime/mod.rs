@@ -17,7 +17,7 @@ use crate::{
     clock::ManualClock,
     controller::{Controller, IdleError, Shutdown, Status, until_idle},
     engine::Engine,
-    records::{Durable, Group, Machines},
+    records::{Durable, Machines, TransitionGroup},
     store::{Lease, Origin, Store, StoreError},
     subscription::{EntryStream, StartPosition, SubscribeError, Subscription},
     supervisor::Supervisor,
@@ -66,9 +66,9 @@ impl Runtime {
         Machines::new(self.0.engine.clone(), Origin::default())
     }
 
-    /// An empty group of changes that are made all or none.
-    pub fn group(&self) -> Group {
-        Group::new(self.0.engine.clone())
+    /// An empty group of changes, which are all committed in one transaction, or none of them.
+    pub fn group(&self) -> TransitionGroup {
+        TransitionGroup::new(self.0.engine.clone())
     }
 
     /// Follows all changes of the store, from the stored position of subscriber `name`, or from `start` for a new name.
@@ -124,10 +124,10 @@ impl Runtime {
     }
 
     /// The status of this process: its workers, the instances that wait for a slot, the runtime's own tasks, and the calls of the
-    /// store that are not answered yet. A client has no workers. For other processes, see [`processes`](Self::processes) and
+    /// store that have not completed. A client has no workers. For other processes, see [`processes`](Self::processes) and
     /// [`Machines::claims`].
     ///
-    /// It only takes a lock for a moment, and can be called from any thread, also while workers block the executor.
+    /// The call does not wait, and can be made from any thread, also while workers block the executor.
     #[must_use]
     pub fn status(&self) -> Status {
         let Inner { engine, controller, graphs, .. } = &*self.0;
@@ -137,7 +137,7 @@ impl Runtime {
         Status { machines, workers, tasks: engine.health.read(), calls: engine.calls.read(engine.clock.elapsed()) }
     }
 
-    /// The processes that work on the store, this one included, and those that are gone and still have claims. The claims of a process
+    /// The processes that work on the store, this one included, and those that have ended and still have claims. The claims of a process
     /// without a live lease are orphaned; another process takes them over within one scan.
     ///
     /// # Errors
@@ -150,11 +150,11 @@ impl Runtime {
     }
 
     /// For tests: waits until nothing of the registered machines is due or running, and returns the time of the next due work or timer,
-    /// if there is any. With a [`ManualClock`](crate::clock::ManualClock), a test moves on to that time with
-    /// [`advance_to`](crate::clock::ManualClock::advance_to), so that hours pass at once and in the same order every time.
+    /// if there is any. With a [`ManualClock`](crate::clock::ManualClock), a test advances to that time with
+    /// [`advance_to`](crate::clock::ManualClock::advance_to), so that hours take no real time, and everything happens in the same order each time.
     ///
-    /// A running worker is waited for. If it waits for the test or for time to pass, this does not return. The claims of a process that
-    /// is gone are not waited for. Without a registered machine, and after a shutdown, it returns at once.
+    /// The call waits for running workers. If one waits for the test or for the clock, the call does not return. It does not wait for the
+    /// claims of processes that have ended. Without a registered machine, and after a shutdown, it returns at once.
     ///
     #[cfg_attr(feature = "sqlite", doc = "```")]
     #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -259,13 +259,13 @@ impl Runtime {
     }
 
     /// Stops the work. No new claims are made, and running workers see [`draining`](crate::RawTask::draining). Workers that still run
-    /// after `timeout` are cancelled, and aborted after the grace period. Claims are given back, so that the next process takes the
-    /// work over without counting the attempt. Streams of changes end at once. The handles can still read and write afterwards.
+    /// after `timeout` are cancelled, and aborted after the grace period. Claims are released, and their attempts do not count, so that the
+    /// next process continues the work. Streams of changes end at once. The handles can still read and write afterwards.
     ///
     /// A second call waits for the same shutdown; the first timeout applies.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the shutdown goes on.
+    /// If the future is dropped, the shutdown continues.
     pub async fn shutdown(&self, timeout: Duration) -> Shutdown {
         self.0.engine.closing.cancel();
         match &self.0.controller {
@@ -276,10 +276,10 @@ impl Runtime {
 }
 
 impl Runtime {
-    /// Completes when the shutdown begins, or when the last handle of the runtime is dropped. The future does not hold the
-    /// runtime. Streams of changes end at the same time.
+    /// Completes when the shutdown begins, or when the last handle of the runtime is dropped. The future does not keep the
+    /// runtime alive. Streams of changes end at the same time.
     ///
-    /// A server that is given it as its shutdown signal stops together with the runtime; `docs/http.md` shows that for axum.
+    /// Pass it to a server as its shutdown signal, so that the server stops together with the runtime; `docs/http.md` shows this for axum.
     ///
     /// ```
     /// # use fsm_runtime::prelude::*;
@@ -297,9 +297,9 @@ impl Runtime {
     }
 
     /// Waits until the work has ended: after a [`shutdown`](Self::shutdown), or because the runtime itself failed too often, for example
-    /// by a `tracing` layer that panics; [`failed`](Shutdown::failed) says which. Before that, the runtime restarts by itself, and
+    /// by a `tracing` layer that panics; [`Shutdown::failed`] has the cause. Before that, the runtime restarts by itself, and
     /// [`status`](Self::status) has the number of restarts. A program that is useless without its workers waits for this and exits, so
-    /// that its supervisor restarts it. Returns at once for a client.
+    /// that its service manager restarts it. For a client, it returns at once.
     ///
     /// # Cancel safety
     /// Has no effects.

@@ -105,14 +105,9 @@ fn gains(last: &Value, graph: &'static Graph) -> Vec<Gain> {
 
 async fn arm_state(engine: &Engine, graph: &Graph, gain: &Gain) -> Result<usize, StartError> {
     let mut filter = Filter {
-        machine: graph.machine.to_owned(),
-        id_prefix: None,
         states: Some(graph.stored_names(gain.state).map(str::to_owned).collect()),
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
         limit: PAGE,
+        ..Filter::new(graph.machine)
     };
     let mut armed = 0;
     loop {

@@ -60,7 +60,7 @@ impl Retention {
     }
 }
 
-/// Prunes until it is aborted. After an error of the store it goes on the next time.
+/// Prunes until it is aborted. After an error of the store, it tries again at the next interval.
 pub(crate) async fn prune_loop(engine: Arc<Engine>, retention: Retention, graphs: Vec<&'static Graph>) {
     if retention.is_off() {
         return;

@@ -97,9 +97,9 @@ use file::File;
 #[macro_export]
 macro_rules! snapshot {
     ($machine:ident in $path:literal, migrations { $($from:literal => $step:expr),* $(,)? }, $($sample:expr),+ $(,)?) => {
-        if let ::core::result::Result::Err(failure) = $crate::snapshot::hold::<$machine>(
+        if let ::core::result::Result::Err(failure) = $crate::snapshot::check::<$machine>(
             ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", $path).as_ref(),
-            &$crate::snapshot::Steps::new()$(.step::<$machine>($from, $step))*,
+            &$crate::snapshot::SampleMigrations::new()$(.migrate::<$machine>($from, $step))*,
             ::std::vec![$($sample),+],
             ::std::env::var_os("FSM_UPDATE").is_some_and(|update| update == "1"),
         ) {
@@ -179,10 +179,10 @@ pub enum SnapshotError {
 
 /// The migrations for samples of earlier versions.
 #[derive(Clone, Debug, Default)]
-pub struct Steps(Migrations);
+pub struct SampleMigrations(Migrations);
 
-impl Steps {
-    /// Creates an empty list of steps.
+impl SampleMigrations {
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -190,7 +190,7 @@ impl Steps {
 
     /// Adds the step that migrates from version `from`, as `Builder::migrate` does. Replaces an earlier step from this version.
     #[must_use]
-    pub fn step<M: Durable>(
+    pub fn migrate<M: Durable>(
         mut self,
         from: u32,
         step: impl Fn(OldState) -> Result<OldState, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
@@ -205,7 +205,12 @@ impl Steps {
 ///
 /// # Errors
 /// See [`SnapshotError`].
-pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Value>, update: bool) -> Result<(), SnapshotError> {
+pub fn check<M: Durable>(
+    path: &Path,
+    migrations: &SampleMigrations,
+    samples: Vec<M::Value>,
+    update: bool,
+) -> Result<(), SnapshotError> {
     let shown = || path.display().to_string();
     let io = |error| SnapshotError::Io { path: shown(), error };
     let declared = File::declared::<M>(samples)?;
@@ -218,7 +223,7 @@ pub fn hold<M: Durable>(path: &Path, steps: &Steps, samples: Vec<M::Value>, upda
         Err(error) => return Err(io(error)),
     };
     let stored = File::read(&stored).map_err(|error| SnapshotError::NotASnapshot { path: shown(), error })?;
-    match compare::compare::<M>(&stored, declared, &steps.0) {
+    match compare::compare::<M>(&stored, declared, &migrations.0) {
         Outcome::Holds => Ok(()),
         Outcome::Broken(problems) => Err(SnapshotError::Broken { path: shown(), problems }),
         Outcome::Drifted(next) if update => fs::write(path, next.text()).map_err(io),

@@ -4,7 +4,7 @@ use super::row::{Key, Row};
 use std::{fmt, time::Duration};
 use uuid::Uuid;
 
-/// Notifier that are applied all or none.
+/// Changes that are applied all or none.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order in which they are applied.
@@ -30,7 +30,7 @@ pub enum Change {
     /// Claims the row for a worker, under a new fence.
     Claim(Claim),
     /// Stores the checkpoint of the worker of a claimed row.
-    Checkpoint(Checkpoint),
+    SaveCheckpoint(SaveCheckpoint),
     /// Releases a claimed row.
     Release(Release),
     /// Makes work due and sets a timer that the state's declaration has gained.
@@ -55,7 +55,7 @@ impl Change {
             Self::Create(change) => &change.key,
             Self::Transition(change) => &change.key,
             Self::Claim(change) => &change.key,
-            Self::Checkpoint(change) => &change.key,
+            Self::SaveCheckpoint(change) => &change.key,
             Self::Release(change) => &change.key,
             Self::Arm(change) => &change.key,
             Self::Disarm(change) => &change.key,
@@ -209,7 +209,7 @@ pub struct Claim {
 
 impl Claim {
     /// The error of an attempt whose process ended before it did.
-    pub const CRASH: &str = "crash: the process was gone before the attempt had ended";
+    pub const CRASH: &str = "crash: the process ended before the attempt";
 }
 
 /// Releases a row: it has no owner afterwards.
@@ -331,7 +331,7 @@ impl fmt::Debug for Rewrite {
 
 /// Stores the checkpoint of a claimed row. It adds nothing to the history.
 #[derive(Clone)]
-pub struct Checkpoint {
+pub struct SaveCheckpoint {
     /// The instance.
     pub key: Key,
     /// The incarnation that was read.
@@ -345,7 +345,7 @@ pub struct Checkpoint {
 }
 
 /// The user's data is never printed.
-impl fmt::Debug for Checkpoint {
+impl fmt::Debug for SaveCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} v{}: checkpoint under fence {}", self.key, self.version, self.fence)
     }

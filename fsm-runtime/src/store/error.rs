@@ -7,13 +7,13 @@ use std::{fmt, path::PathBuf, time::Duration};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file is something else.
-    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library made", file.display())]
+    /// The file is not an SQLite database.
+    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library created", file.display())]
     NotADatabase {
         /// The file.
         file: PathBuf,
     },
-    /// The file was made by a newer release.
+    /// A newer release of this library created the tables.
     #[error(
         "{} has tables of layout {found}, and this release knows layouts up to {known}; open it with the newer release",
         file.display()
@@ -23,20 +23,20 @@ pub enum OpenError {
         file: PathBuf,
         /// The layout in the file.
         found: i64,
-        /// The newest layout that is known here.
+        /// The newest layout that this release supports.
         known: i64,
     },
-    /// Another process held the file's lock for too long.
+    /// Another process held the lock of the file for longer than the busy timeout.
     #[error("{} was locked for {waited:?} by {}", file.display(), holder_or_unknown(holder.as_deref()))]
     Busy {
         /// The file.
         file: PathBuf,
-        /// How long it was waited for.
+        /// How long the call waited.
         waited: Duration,
         /// The process that held it and how to end it, if known.
         holder: Option<String>,
     },
-    /// What is in the file is not what was written there.
+    /// The contents of the file are damaged.
     #[error("{} is damaged ({cause}); restore it from a backup", file.display())]
     Damaged {
         /// The file.
@@ -46,7 +46,7 @@ pub enum OpenError {
     },
     /// The file is a database without the tables of a store.
     #[error(
-        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which makes them",
+        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which creates them",
         file.display()
     )]
     NotAStore {
@@ -55,7 +55,7 @@ pub enum OpenError {
     },
     /// The SQLite that was linked has known defects.
     #[error(
-        "SQLite {found} is linked, which can damage a file in WAL mode; needed is 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
+        "SQLite {found} is linked, which can damage a file in WAL mode; link 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
          the same fix): build without `LIBSQLITE3_SYS_USE_PKG_CONFIG` and `SQLITE3_LIB_DIR`, so that the bundled SQLite is linked, or \
          install a newer SQLite where they point"
     )]
@@ -100,7 +100,7 @@ pub enum RestoreError {
     Backup(#[from] OpenError),
     /// The file could not be written.
     #[error(
-        "{} was not restored ({cause}); give the path of a new file, in a folder with room that this user can write",
+        "{} was not restored ({cause}); give the path of a new file, in a folder that has room and that this user can write",
         file.display()
     )]
     Failed {
@@ -128,13 +128,13 @@ pub enum StoreError {
     Busy {
         /// Which store.
         store: String,
-        /// How long it was waited for.
+        /// How long the call waited.
         waited: Duration,
         /// The process that held it and how to end it, if known.
         holder: Option<String>,
     },
     /// The disk is full.
-    #[error("{store}: the disk is full; make room, it goes on by itself")]
+    #[error("{store}: the disk is full; make room, and the store continues by itself")]
     Full {
         /// Which store.
         store: String,
@@ -144,19 +144,19 @@ pub enum StoreError {
     ReadOnly {
         /// Which store.
         store: String,
-        /// The cause, and what helps.
+        /// The cause, and how to remove it.
         cause: String,
     },
     /// The store's file was deleted, moved or replaced while it was open. What was written to it now would be lost with the process, so nothing is.
     #[error(
-        "{store} was deleted, moved or replaced while it was open, and nothing is written any more; put the file back that was there, \
-         or start this process again"
+        "{store} was deleted, moved or replaced while it was open, so nothing is written any more; put the original file back, or \
+         restart this process"
     )]
     Moved {
         /// Which store.
         store: String,
     },
-    /// What was read is not what was written.
+    /// The contents of the store are damaged.
     #[error("{store} is damaged ({cause}); restore it from a backup")]
     Damaged {
         /// Which store.
@@ -164,16 +164,16 @@ pub enum StoreError {
         /// The cause.
         cause: String,
     },
-    /// The beginning of a page is not the end of a page of the same list.
+    /// The `after` of a query is not a cursor of this list.
     #[error(
         "`{cursor}` is not a cursor of this list; pass `Page::next` of the page before, which must be of the same machine with the \
          same filter"
     )]
     Cursor {
-        /// What was given.
+        /// The text that was passed as the cursor.
         cursor: String,
     },
-    /// Rows are not found by their state.
+    /// The store has no index of states, which the call needs.
     #[error(
         "{store} has no index of states, which listing and counting by state need; open it once with \
          `Sqlite::options().state_index(true)`, which builds it"
@@ -188,7 +188,7 @@ pub enum StoreError {
         /// Which store.
         store: String,
     },
-    /// Anything else, in the store's own words.
+    /// Any other failure.
     #[error("{store}: {cause}")]
     Failed {
         /// Which store.

@@ -38,14 +38,22 @@ impl fmt::Display for HistoryKind {
 }
 
 impl FromStr for HistoryKind {
-    type Err = String;
+    type Err = UnknownHistoryKindError;
 
-    fn from_str(name: &str) -> Result<Self, String> {
+    fn from_str(name: &str) -> Result<Self, UnknownHistoryKindError> {
         let kinds = [Self::Transition, Self::Internal, Self::Override, Self::Note];
-        kinds.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
-            format!("unknown kind of history entry `{name}`: expected `transition`, `internal`, `override` or `note`")
-        })
+        let known = kinds.into_iter().find(|kind| kind.as_str() == name);
+        known.ok_or_else(|| UnknownHistoryKindError { name: name.to_owned() })
     }
+}
+
+/// A text is not the name of a [`HistoryKind`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of history entry `{name}`: expected `transition`, `internal`, `override` or `note`")]
+#[non_exhaustive]
+pub struct UnknownHistoryKindError {
+    /// The text.
+    pub name: String,
 }
 
 /// One change of one instance, written in the transaction of the change.
@@ -130,5 +138,21 @@ impl fmt::Debug for HistoryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{} {} v{} {}", self.sequence, self.key, self.version, self.kind)?;
         write!(f, " {:?} --{:?}-> {} ({})", self.from, self.event, self.to, self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_kinds_are_parsed_back() {
+        for kind in [HistoryKind::Transition, HistoryKind::Override, HistoryKind::Note] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        let error = "Note".parse::<HistoryKind>().unwrap_err();
+        assert_eq!(error.name, "Note");
+        let text = "unknown kind of history entry `Note`: expected `transition`, `internal`, `override` or `note`";
+        assert_eq!(error.to_string(), text);
     }
 }

@@ -27,7 +27,7 @@ pub struct Lease {
     pub holder: String,
     /// When the first lease of the process was granted.
     pub since: SystemTime,
-    /// Until when other processes cannot claim its rows; if it has lapsed, when.
+    /// The end of the lease. Until then, no other process can claim its rows.
     pub until: SystemTime,
     /// Whether it is live, by the store's clock.
     pub live: bool,

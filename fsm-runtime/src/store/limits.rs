@@ -61,7 +61,7 @@ fn sizes(change: &Change) -> Vec<Sized> {
             text("trace", &it.origin.trace),
         ],
         Change::Rewrite(it) => vec![value("data", &it.data), context(&it.context)],
-        Change::Checkpoint(it) => vec![value("checkpoint", &it.checkpoint)],
+        Change::SaveCheckpoint(it) => vec![value("checkpoint", &it.checkpoint)],
         Change::Release(Release { error, parked, note: text_note, .. }) => {
             let texts = [text("error", error), text("reason", parked)];
             texts.into_iter().chain(note(text_note).into_iter().flatten()).collect()
@@ -88,11 +88,11 @@ pub(crate) fn shortened(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Checkpoint, Key};
+    use crate::store::{Key, SaveCheckpoint};
     use uuid::Uuid;
 
     fn checkpoint(bytes: usize) -> Change {
-        Change::Checkpoint(Checkpoint {
+        Change::SaveCheckpoint(SaveCheckpoint {
             key: Key::new("Door", "a"),
             incarnation: Uuid::nil(),
             version: 1,

@@ -27,11 +27,11 @@ mod transactional;
 mod verdict;
 
 pub use change::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
-    Release, Rewrite, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge, Release,
+    Rewrite, SaveCheckpoint, SetDesiredState, Transition,
 };
 pub use error::{OpenError, RestoreError, StoreError};
-pub use history::{HistoryEntry, HistoryKind};
+pub use history::{HistoryEntry, HistoryKind, UnknownHistoryKindError};
 pub use key_text::KeyText;
 pub use lease::{Lease, PresenceError, Renewal};
 pub(crate) use limits::shortened;
@@ -50,7 +50,7 @@ use tokio::sync::broadcast;
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
 pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// Keeps instances as versioned rows, with their history. With the feature `sqlite`, `sqlite::Sqlite` is the store for one machine.
+/// Keeps instances as versioned rows, with their history. With the feature `sqlite`, `sqlite::Sqlite` is the store for one host.
 ///
 /// Authors of a store check it with the tests of the module `contract` (feature `store-tests`).
 ///
@@ -77,7 +77,7 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Cancel safety.** A future that writes and is dropped at any point leaves each of its groups applied as a whole or not at all, and does not
 ///   affect other callers. Reads have no effects.
 /// - **Time.** `now` is the caller's clock, and due times are counted from it. Delays are durations, so a store that serves several
-///   machines may use its own clock instead.
+///   hosts may use its own clock instead.
 /// - **Reads** see everything that was acknowledged before they began. No read scans a whole table: lists are paged by key, and due
 ///   work by time.
 /// - **Errors.** A failure of one change is its verdict; a [`StoreError`] is a failure of the store. Methods that write can return

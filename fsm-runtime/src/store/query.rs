@@ -25,13 +25,30 @@ pub struct Filter {
     pub limit: usize,
 }
 
+impl Filter {
+    /// All rows of `machine`, ordered by id, 100 on a page. Set the fields that differ: `Filter { parked: true, ..Filter::new("Order") }`.
+    #[must_use]
+    pub fn new(machine: impl Into<String>) -> Self {
+        Self {
+            machine: machine.into(),
+            id_prefix: None,
+            states: None,
+            entered_before: None,
+            parked: false,
+            newest_first: false,
+            after: None,
+            limit: 100,
+        }
+    }
+}
+
 /// One page of a list.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page<T, C = String> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins: give it to the query's `after`. `None` on the last page.
+    /// Where the next page begins: pass it to `after` of the query. `None` on the last page.
     pub next: Option<C>,
 }
 
@@ -80,7 +97,7 @@ impl HistoryQuery {
         self
     }
 
-    /// Begins behind the entry with this sequence: [`Page::next`] of the page before, or the last entry that was read.
+    /// Begins after the entry with this sequence: [`Page::next`] of the page before, or the last entry that was read.
     #[must_use]
     pub fn after(mut self, sequence: u64) -> Self {
         self.after = sequence;

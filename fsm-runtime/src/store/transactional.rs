@@ -9,7 +9,7 @@ pub type Statements<S> =
 
 /// A store that runs the caller's own statements in the transaction of a [`Group`].
 ///
-/// [`Group::commit_with`](crate::Group::commit_with) takes a store with this capability. A store without it does not implement the
+/// [`TransitionGroup::commit_with`](crate::TransitionGroup::commit_with) takes a store with this capability. A store without it does not implement the
 /// trait, and a call for it does not compile. A clone is another handle of the same store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot run statements in the transaction of a group",

@@ -30,7 +30,7 @@ impl ChangesQuery {
         Self { id: Some(id.into()), start: StartPosition::Newest }
     }
 
-    /// Begins behind the change with this sequence, for example the last one that a client has seen.
+    /// Begins after the change with this sequence, for example the last one that a client has received.
     pub fn after(mut self, sequence: u64) -> Self {
         self.start = StartPosition::After(sequence);
         self
@@ -96,8 +96,8 @@ impl<M: Durable> ChangeStream<M> {
     /// The next change; waits until there is one. `None` once the runtime shuts down, and only then.
     ///
     /// # Errors
-    /// [`SubscribeError::Gap`] if changes that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
-    /// behind them. [`SubscribeError::Store`]: call it again.
+    /// [`SubscribeError::Gap`] if changes that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to continue
+    /// after them. [`SubscribeError::Store`]: call it again.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, no change is lost.
@@ -110,13 +110,13 @@ impl<M: Durable> ChangeStream<M> {
         Ok(None)
     }
 
-    /// The sequence up to which all changes were returned: what [`ChangesQuery::after`] takes to go on from here.
+    /// The sequence up to which all changes were returned: pass it to [`ChangesQuery::after`] to continue from here.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.follower.position()
     }
 
-    /// Moves behind the changes that were pruned, and returns the new [position](Self::position).
+    /// Moves the position past the changes that were pruned, and returns the new [position](Self::position).
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
@@ -128,7 +128,7 @@ impl<M: Durable> ChangeStream<M> {
     }
 
     /// The same changes as a [`Stream`], for the combinators of the `futures` crates. It ends once the runtime shuts down. After an error
-    /// it goes on; after a [`Gap`](SubscribeError::Gap), behind the gap.
+    /// it continues; after a [`Gap`](SubscribeError::Gap), it continues after the gap.
     ///
     /// ```
     /// # use fsm_runtime::{ChangesQuery, Machines, SubscribeError, prelude::*};

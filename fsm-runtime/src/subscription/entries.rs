@@ -18,8 +18,8 @@ impl EntryStream {
     /// The next entry; waits until there is one. `None` once the runtime [shuts down](crate::Runtime::shutdown), and only then.
     ///
     /// # Errors
-    /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
-    /// behind them. [`SubscribeError::Store`]: call it again.
+    /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to continue
+    /// after them. [`SubscribeError::Store`]: call it again.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, no entry is lost.
@@ -27,13 +27,13 @@ impl EntryStream {
         self.0.next().await
     }
 
-    /// The sequence up to which all entries were returned: what [`StartPosition::After`] takes to go on from here.
+    /// The sequence up to which all entries were returned: pass it to [`StartPosition::After`] to continue from here.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.0.position()
     }
 
-    /// Moves behind the entries that were pruned, and returns the new [position](Self::position).
+    /// Moves the position past the entries that were pruned, and returns the new [position](Self::position).
     ///
     /// # Errors
     /// [`SubscribeError::Store`].
@@ -45,7 +45,7 @@ impl EntryStream {
     }
 
     /// The same entries as a [`Stream`], for the combinators of the `futures` crates. It ends once the runtime shuts down. After an error
-    /// it goes on; after a [`Gap`](SubscribeError::Gap), behind the gap.
+    /// it continues; after a [`Gap`](SubscribeError::Gap), it continues after the gap.
     pub fn into_stream(self) -> impl Stream<Item = Result<HistoryEntry, SubscribeError>> + Send + Unpin {
         AsStream::new(self.0, Some)
     }

@@ -1,4 +1,4 @@
-//! Why a subscriber cannot go on.
+//! The errors of streams of changes.
 
 use crate::{error_kind::ErrorKind, store::StoreError};
 

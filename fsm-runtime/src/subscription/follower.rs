@@ -97,7 +97,7 @@ impl Follower {
         }
     }
 
-    /// Moves behind the entries that were pruned, and returns the position.
+    /// Moves the position past the entries that were pruned, and returns it.
     pub(super) async fn skip_gap(&mut self) -> Result<u64, StoreError> {
         self.position = self.position.max(self.engine.store.pruned_through().await?);
         self.read.clear();

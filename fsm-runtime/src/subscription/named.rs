@@ -12,14 +12,14 @@ pub enum StartPosition {
     Oldest,
     /// With the next change.
     Newest,
-    /// Behind the change with this sequence, for example the last one that a client has seen.
+    /// After the change with this sequence, for example the last one that a client has received.
     After(u64),
 }
 
 /// All changes of a store in commit order, for other systems to follow: the history is the outbox.
 ///
-/// Each entry is returned at least once. Call [`ack`](Self::ack) when an entry is processed: after a restart, the subscriber of the same
-/// name goes on behind the last entry that it acknowledged. Run one subscriber of a name at a time; two would both get every entry.
+/// Each entry is returned at least once. Call [`ack`](Self::ack) when an entry is processed: after a restart, the subscriber with the
+/// same name continues after the last acknowledged entry. Run one subscriber of a name at a time; two would both get every entry.
 /// [`Machines::change`](crate::Machines::change) decodes the entries of one machine.
 ///
 /// ```
@@ -53,8 +53,8 @@ impl Subscription {
     /// The next change; waits until there is one. `None` once the runtime [shuts down](crate::Runtime::shutdown), and only then.
     ///
     /// # Errors
-    /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to go on
-    /// behind them. [`SubscribeError::Store`]: call it again.
+    /// [`SubscribeError::Gap`] if entries that were not returned yet have been pruned: call [`skip_gap`](Self::skip_gap) to continue
+    /// after them. [`SubscribeError::Store`]: call it again.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, no entry is lost.
@@ -62,7 +62,7 @@ impl Subscription {
         self.follower.next().await
     }
 
-    /// Stores that all entries up to `sequence` are processed.
+    /// Acknowledges all entries up to `sequence`: stores it as the position of the subscriber.
     ///
     /// # Errors
     /// [`SubscribeError::Ahead`] for a sequence that no entry has yet; [`SubscribeError::Store`].
@@ -81,7 +81,7 @@ impl Subscription {
         Ok(store.save_position(self.name.clone(), sequence).await?)
     }
 
-    /// Moves behind the entries that were pruned, and returns the sequence of the last of them.
+    /// Moves the position past the entries that were pruned, and returns the sequence of the last of them.
     ///
     /// # Errors
     /// [`SubscribeError::Store`].

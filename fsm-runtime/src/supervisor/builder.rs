@@ -2,7 +2,7 @@
 
 use super::{
     child::Child,
-    context::Context,
+    context::ChildContext,
     descendants::Descendants,
     error::{SupervisorConfigError, SupervisorStartError},
     handle::{End, Supervisor},
@@ -97,7 +97,7 @@ impl SupervisorBuilder {
     }
 
     /// Runs the supervisor as a child of another one, in that child's task.
-    pub(super) fn run_below(self, ctx: Context) -> impl Future<Output = Outcome> + Send {
+    pub(super) fn run_below(self, ctx: ChildContext) -> impl Future<Output = Outcome> + Send {
         let clock = self.clock.clone().unwrap_or_else(|| ctx.clock().clone());
         let descendants: Arc<Descendants> = ctx.0.descendants.clone().unwrap_or_default();
         let (supervisor, commands, end) = channels();

@@ -2,7 +2,7 @@
 
 use super::{
     builder::SupervisorBuilder,
-    context::Context,
+    context::ChildContext,
     error::{BoxError, SupervisorConfigError},
     liveness::Watch,
     run::{Make, Outcome},
@@ -75,12 +75,12 @@ pub(super) enum Stop {
 }
 
 impl Child {
-    /// Creates a permanent child. `work` makes the future of each run from the run's [`Context`].
+    /// Creates a permanent child. `work` makes the future of each run from the run's [`ChildContext`].
     ///
     /// `work` is called in the run's own task, and a panic in it is a panic of the run.
     pub fn new<W, F>(id: impl Into<String>, work: W) -> Self
     where
-        W: Fn(Context) -> F + Send + Sync + 'static,
+        W: Fn(ChildContext) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         let make: Make = Arc::new(move |ctx| {
@@ -141,7 +141,7 @@ impl Child {
         Self { policy: RestartPolicy::Temporary, ..self }
     }
 
-    /// Makes the child count as started only when it calls [`Context::started`]; the next child waits for that. If it ends
+    /// Makes the child count as started only when it calls [`ChildContext::started`]; the next child waits for that. If it ends
     /// before, by a panic, an error, or (for a permanent child) a return, its start has failed.
     #[must_use]
     pub fn reports_start(self) -> Self {
@@ -167,7 +167,7 @@ impl Child {
         Self { stop: Stop::Abort, ..self }
     }
 
-    /// Sets the heartbeat timeout. A child that neither [beats](Context::beat) nor waits in [`Context::hand_on`] for this
+    /// Sets the heartbeat timeout. A child that neither [beats](ChildContext::beat) nor waits in [`ChildContext::hand_on`] for this
     /// long is cancelled, aborted after its shutdown timeout, and has failed with
     /// [`MissedHeartbeat`](super::ChildFailure::MissedHeartbeat). The time counts from the spawn, so it limits the start too.
     #[must_use]
@@ -175,7 +175,7 @@ impl Child {
         Self { watch: Watch { heartbeat: Some(within), ..self.watch }, ..self }
     }
 
-    /// Sets the stall timeout: how long the [progress](Context::progress) value may stay the same while the child beats. After
+    /// Sets the stall timeout: how long the [progress](ChildContext::progress) value may stay the same while the child beats. After
     /// that it is treated like a missed heartbeat, and has failed with [`Stalled`](super::ChildFailure::Stalled).
     #[must_use]
     pub fn stall(self, within: Duration) -> Self {

@@ -1,4 +1,4 @@
-//! [`Context`]: what a child can do: observe cancellation, beat, save its position, hand on results.
+//! [`ChildContext`]: what a child can do: observe cancellation, beat, save its position, hand on results.
 
 use super::{
     descendants::Descendants,
@@ -24,23 +24,23 @@ use tokio_util::sync::CancellationToken;
 /// let squares = Child::new("squares", move |ctx| {
 ///     let output = output.clone();
 ///     async move {
-///         let mut next = ctx.saved()?.unwrap_or(1_u64); // where the run before this one stood
+///         let mut next = ctx.saved()?.unwrap_or(1_u64); // the position that the previous run saved
 ///         loop {
-///             ctx.hand_on(&output, next * next, next + 1).await?; // both, or neither
+///             ctx.hand_on(&output, next * next, next + 1).await?; // sends and saves in one step
 ///             next += 1;
-///             assert_ne!(next, 3, "it dies of this, and the next run goes on");
+///             assert_ne!(next, 3, "a panic ends this run, and the next one continues");
 ///         }
 ///     }
 /// });
 /// let supervisor = Supervisor::builder().child(squares).start().await?;
 /// for expected in [1, 4, 9, 16] {
-///     assert_eq!(stream.recv().await, Some(expected)); // one receiver over all runs
+///     assert_eq!(stream.recv().await, Some(expected)); // one receiver for all runs
 /// }
 /// supervisor.shutdown(Duration::from_secs(5)).await;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Context(pub(super) Arc<Run>);
+pub struct ChildContext(pub(super) Arc<Run>);
 
 /// State shared by a run and its supervisor.
 pub(super) struct Run {
@@ -60,7 +60,7 @@ pub(super) struct Run {
     pub(super) descendants: Option<Arc<Descendants>>,
 }
 
-impl Context {
+impl ChildContext {
     /// The child's id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -195,8 +195,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl fmt::Debug for Context {
+impl fmt::Debug for ChildContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("id", &self.0.id).field("run", &self.0.number).finish_non_exhaustive()
+        f.debug_struct("ChildContext").field("id", &self.0.id).field("run", &self.0.number).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! A [`Supervisor`] follows OTP's `supervisor` (`lib/stdlib/src/supervisor.erl`) and is independent of state machines.
 //! `docs/supervisor.md` lists the differences from OTP. The main ones are heartbeats and the detection of tasks that block
 //! their thread, because a tokio task cannot be killed like an Erlang process. See [`Supervisor`] for a complete example,
-//! [`Child`] for the options of a child, and [`Context`] for what a child can do.
+//! [`Child`] for the options of a child, and [`ChildContext`] for what a child can do.
 
 mod builder;
 mod child;
@@ -26,7 +26,7 @@ mod task;
 
 pub use builder::{Strategy, SupervisorBuilder};
 pub use child::{Child, RestartPolicy};
-pub use context::Context;
+pub use context::ChildContext;
 pub use error::{
     BoxError, ChildError, ChildFailure, PositionError, PositionTypeError, SupervisorConfigError, SupervisorError,
     SupervisorStartError,

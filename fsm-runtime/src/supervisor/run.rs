@@ -1,7 +1,7 @@
 //! One run of a child: its task, from the call of the closure until the task and all tasks below it have ended.
 
 use super::{
-    context::{Context, Run},
+    context::{ChildContext, Run},
     descendants::Membership,
     error::{BoxError, Chain, ChildFailure},
     report::StoppedChild,
@@ -24,7 +24,7 @@ pub(super) struct Outcome {
 }
 
 pub(super) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-pub(super) type Make = Arc<dyn Fn(Context) -> Work + Send + Sync>;
+pub(super) type Make = Arc<dyn Fn(ChildContext) -> Work + Send + Sync>;
 
 /// An event of a run, for its supervisor.
 pub(super) struct Event {
@@ -66,7 +66,7 @@ pub(super) fn spawn(make: Make, run: Arc<Run>, place: Membership) {
 
 /// Runs all user code that can panic or block, so that none runs in the supervisor's own task.
 async fn live(make: Make, run: Arc<Run>) -> Ended {
-    let mut work = match catch_unwind(AssertUnwindSafe(|| make(Context(run.clone())))) {
+    let mut work = match catch_unwind(AssertUnwindSafe(|| make(ChildContext(run.clone())))) {
         Ok(work) => work,
         Err(payload) => return panicked(&*payload),
     };

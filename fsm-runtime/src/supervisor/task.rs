@@ -4,7 +4,7 @@ use super::{
     builder::{Strategy, SupervisorBuilder},
     child::Child,
     child_state::{ChildEntry, Phase, Stage, Starter},
-    context::Context,
+    context::ChildContext,
     descendants::Descendants,
     error::{SupervisorError, SupervisorStartError},
     handle::Command,
@@ -94,7 +94,7 @@ impl SupervisorTask {
     pub(super) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
-        above: Option<Context>,
+        above: Option<ChildContext>,
         ready: &mut Option<Ready>,
     ) -> (Goal, SupervisorShutdown) {
         let mut orphaned = false;
@@ -166,7 +166,7 @@ impl SupervisorTask {
     }
 
     /// The time of the next timer.
-    fn wake(&self, above: Option<&Context>) -> Option<Duration> {
+    fn wake(&self, above: Option<&ChildContext>) -> Option<Duration> {
         let beat = above.and_then(|above| above.0.heartbeat).map(|within| self.now().saturating_add(within / 3));
         let pause = self.sequence.as_ref().and_then(Sequence::pause);
         let timer = self.timers.first().map(|(at, _)| *at);
@@ -218,7 +218,7 @@ pub(super) fn paths(entry: &ChildEntry) -> Vec<String> {
     paths
 }
 
-fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
+fn announce(above: Option<&ChildContext>, ready: &mut Option<Ready>) {
     if let Some(above) = above {
         above.started();
     }
@@ -228,7 +228,7 @@ fn announce(above: Option<&Context>, ready: &mut Option<Ready>) {
     }
 }
 
-async fn cancelled(above: Option<&Context>) {
+async fn cancelled(above: Option<&ChildContext>) {
     match above {
         Some(above) => above.cancelled().await,
         None => pending().await,

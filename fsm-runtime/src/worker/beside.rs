@@ -15,10 +15,14 @@ pub(crate) type CommitBeside =
 /// The worker's own change.
 pub(crate) struct Own {
     pub(crate) change: Change,
-    /// The change on the row of the verdict, if internal transitions have changed it under the same claim; an error if the worker's
-    /// event is refused there.
-    pub(crate) again: Box<dyn Fn(&Change, &Verdict) -> Option<Result<Change, WorkError>> + Send + Sync>,
+    pub(crate) again: DecideAgain,
 }
+
+/// A worker's change on the row of a verdict, if internal transitions have changed it under the same claim; an error if the worker's event
+/// is refused there.
+pub(crate) type DecideAgain = Box<dyn Fn(&Change, &Verdict) -> Option<Decided> + Send + Sync>;
+
+type Decided = Result<Change, WorkError>;
 
 /// The outcome of a worker's change that was committed with a group.
 pub(crate) enum Committed {

@@ -5,7 +5,7 @@ use crate::{
     codec::{CodecError, from_json, readable, to_json},
     engine::{Engine, store_until},
     machine::WorkState,
-    store::{Change, Checkpoint, Key, Row, Verdict},
+    store::{Change, Key, Row, SaveCheckpoint, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, future::Future, pin::Pin, sync::Arc};
@@ -33,7 +33,7 @@ pub(crate) enum CheckpointError {
     )]
     Unreadable { key: Key, state: String, expected: &'static str, cause: CodecError },
     /// The instance has moved on, or another worker has claimed it.
-    #[error("{key} has moved on or was claimed by another worker: nothing that this worker does counts any more")]
+    #[error("{key} has left the state or was claimed by another worker, so the results of this worker are refused")]
     Superseded { key: Key },
     /// The store can never accept it.
     #[error("the store refused the checkpoint of {key}: {reason}")]
@@ -57,16 +57,16 @@ pub(crate) fn keep<P: Serialize + DeserializeOwned>(
     let Row { key, incarnation, fence, .. } = &attempt.row;
     let (key, incarnation, version, fence) = (key.clone(), *incarnation, attempt.newest.get(), *fence);
     let text = to_json(checkpoint).and_then(|text| readable("checkpoint", from_json::<P>(&text)).map(|()| text));
-    let change = text.map(|checkpoint| Checkpoint { key, incarnation, version, fence, checkpoint });
+    let change = text.map(|checkpoint| SaveCheckpoint { key, incarnation, version, fence, checkpoint });
     let attempt = attempt.clone();
     // Boxed: a worker's future is as large as the largest future that it awaits.
     Box::pin(async move { store(&engine, change.map_err(WorkError::permanent)?, &attempt).await })
 }
 
-async fn store(engine: &Engine, mut change: Checkpoint, attempt: &Attempt) -> Result<(), WorkError> {
+async fn store(engine: &Engine, mut change: SaveCheckpoint, attempt: &Attempt) -> Result<(), WorkError> {
     let Attempt { row, signals, .. } = attempt;
     loop {
-        let stored = store_until(engine, Change::Checkpoint(change.clone()), signals.cancellation());
+        let stored = store_until(engine, Change::SaveCheckpoint(change.clone()), signals.cancellation());
         match stored.await? {
             Verdict::Committed { .. } => {
                 signals.heartbeat();

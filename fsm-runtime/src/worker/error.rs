@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 /// The error of a worker.
 ///
 /// The `?` operator converts every error, `&str` and `String` into one that is retried with backoff. Use
-/// [`permanent`](Self::permanent) where a retry cannot help, and [`retry_after`](Self::retry_after) to set the delay.
+/// [`permanent`](Self::permanent) if a retry cannot help, and [`retry_after`](Self::retry_after) to set the delay.
 ///
 /// `WorkError` does not implement [`Error`], because it converts from every error.
 pub struct WorkError {

@@ -168,9 +168,9 @@ impl<S: DurableState> RawTask<S> {
         format!("{}/{}/{incarnation}", key.machine, key.id)
     }
 
-    /// Completes when the worker is cancelled, because the instance has moved on or the process stops.
+    /// Completes when the worker is cancelled, because the instance has left the state or the process stops.
     ///
-    /// Clean up and return then. After the grace period the worker is aborted at its next `await`.
+    /// The worker then cleans up and returns. After the grace period it is aborted at its next `await`.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -186,8 +186,8 @@ impl<S: DurableState> RawTask<S> {
 
     /// Completes when the process begins to shut down.
     ///
-    /// A worker that would run for long returns [`requeue_after`](Self::requeue_after) then, so that the next process continues
-    /// its work. Others finish.
+    /// A worker that would still run for long then returns [`requeue_after`](Self::requeue_after), so that the next process
+    /// continues its work. Other workers finish.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -215,7 +215,7 @@ impl<S: DurableState> RawTask<S> {
         self.claim.signals().clock().sleep(duration)
     }
 
-    /// Requeues: stays in the state, frees the worker's slot, and runs the worker again after `after`.
+    /// Ends the attempt, stays in the state, and frees the worker's slot. The worker runs again after the delay `after`.
     ///
     /// This is not a failure and does not count as an attempt. Use it to poll or to watch something.
     ///
@@ -228,7 +228,7 @@ impl<S: DurableState> RawTask<S> {
     /// Ends the work with an event of the state.
     ///
     /// # Errors
-    /// A permanent error when a guard refuses the event, or the event cannot be written as JSON.
+    /// A permanent error if a guard refuses the event, or if the event cannot be serialized as JSON.
     pub fn fire<E>(mut self, event: E) -> Outcome<S>
     where
         S::Machine: Accepts<S, E>,
@@ -259,21 +259,21 @@ impl<S: DurableState> RawTask<S> {
     /// Stores a checkpoint for the next attempt in this state: after a failure, after the end of the process, or after
     /// [`requeue_after`](Self::requeue_after).
     ///
-    /// It replaces the checkpoint before, and is dropped when the state is left. It changes neither the version nor the history,
+    /// It replaces the previous checkpoint, and is dropped when the state is left. It changes neither the version nor the history,
     /// and counts as a [heartbeat](Self::heartbeat). Await one checkpoint before the next.
     ///
-    /// Work is done at least once: what happens between the last checkpoint and the end of an attempt is repeated. Store the
-    /// checkpoint *before* a step that must not be tried twice.
+    /// Work runs at least once: what a failed attempt did after its last checkpoint is repeated. Store the checkpoint *before* a
+    /// step that must not be tried twice.
     ///
     /// While the store is unavailable, the checkpoint is retried with backoff until the worker is cancelled.
     ///
     /// # Errors
-    /// - when the instance has moved on or was claimed by another worker: return the error with `?`;
-    /// - when the worker is cancelled while the store is unavailable;
-    /// - permanently, when `checkpoint` cannot be written as JSON, or the store can never accept it.
+    /// - if the instance has left the state or was claimed by another worker: return the error with `?`;
+    /// - if the worker is cancelled while the store is unavailable;
+    /// - a permanent error if `checkpoint` cannot be serialized as JSON, or if the store can never accept it.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the checkpoint is stored as a whole or not at all.
+    /// If the future is dropped, the checkpoint is stored completely or not at all.
     pub fn checkpoint(&self, checkpoint: &S::Checkpoint) -> Pin<Box<dyn Future<Output = Result<(), WorkError>> + Send>>
     where
         S: Checkpointed,
@@ -281,11 +281,11 @@ impl<S: DurableState> RawTask<S> {
         checkpoint::keep(self.claim.engine.clone(), &self.claim.attempt, checkpoint)
     }
 
-    /// The last [checkpoint](Self::checkpoint) of the attempts before this one since the state was entered; `None` if there is
-    /// none. Checkpoints of this attempt do not change it.
+    /// The last [checkpoint](Self::checkpoint) of the previous attempts since the state was entered, if there is one. Checkpoints of
+    /// this attempt do not change it.
     ///
     /// # Errors
-    /// A permanent error when the stored checkpoint is not of the declared type.
+    /// A permanent error if the stored checkpoint cannot be deserialized as the declared type.
     pub fn last_checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, WorkError>
     where
         S: Checkpointed<Checkpoint = C>,
@@ -319,7 +319,7 @@ impl<S: DurableState> Done<S> {
         Self(Finished(end, Beside::default()), PhantomData)
     }
 
-    /// Lets `commit` store the result, with more.
+    /// Lets `commit` store the result together with other changes.
     pub(crate) fn beside(mut self, commit: CommitBeside) -> Outcome<S> {
         if self.0.1.0.replace(commit).is_some() {
             return Err(WorkError::permanent("the result has a group already; add all changes to one group"));

@@ -26,7 +26,7 @@ fn pick(rng: &mut Rng) -> Pick {
         (6, Kind::Transition),
         (4, Kind::WorkersTransition),
         (1, Kind::Override),
-        (1, Kind::Wish),
+        (1, Kind::DesiredState),
         (6, Kind::Claim),
         (4, Kind::Checkpoint),
         (6, Kind::Release),

@@ -1,8 +1,8 @@
 //! Random changes of a store, drawn from earlier sights of its rows, so that some of them are stale.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override, Purge, Release,
+    Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -34,7 +34,7 @@ pub enum Kind {
     Transition,
     WorkersTransition,
     Override,
-    Wish,
+    DesiredState,
     Claim,
     Checkpoint,
     Release,
@@ -59,7 +59,7 @@ enum What {
     Create { into: u8, schema: u32 },
     Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32, internal: bool },
     Override { from: String, into: u8, schema: u32 },
-    Wish { seen: Option<String>, dice: u8 },
+    DesiredState { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
     Checkpoint { fence: u64, dice: u8 },
     Release { fence: u64, owner: Option<String>, dice: u8 },
@@ -132,7 +132,7 @@ impl Op {
                 why: "stuck".to_owned(),
                 origin,
             }),
-            What::Wish { seen, dice } => Change::SetDesiredState(SetDesiredState {
+            What::DesiredState { seen, dice } => Change::SetDesiredState(SetDesiredState {
                 key,
                 incarnation,
                 version,
@@ -153,7 +153,7 @@ impl Op {
                 fence: *fence,
                 owner: OWNERS[usize::from(*owner)].to_owned(),
             }),
-            What::Checkpoint { fence, dice } => Change::Checkpoint(Checkpoint {
+            What::Checkpoint { fence, dice } => Change::SaveCheckpoint(SaveCheckpoint {
                 key,
                 incarnation,
                 version,
@@ -304,7 +304,7 @@ impl Seen {
             Kind::Transition => transition(None, state),
             Kind::WorkersTransition => transition(Some(fence), state),
             Kind::Override => What::Override { from: state, into, schema: writes },
-            Kind::Wish => What::Wish { seen: desired, dice },
+            Kind::DesiredState => What::DesiredState { seen: desired, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
             Kind::Checkpoint => What::Checkpoint { fence, dice },
             Kind::Release => What::Release { fence, owner, dice },

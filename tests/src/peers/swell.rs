@@ -2,7 +2,7 @@
 
 use super::{BUSY_TIMEOUT, commit, create};
 use fsm_runtime::store::{
-    Change, Checkpoint, Claim, Row,
+    Change, Claim, Row, SaveCheckpoint,
     sqlite::{Sqlite, Synchronous},
 };
 use std::{
@@ -36,8 +36,8 @@ pub async fn swell(path: &Path, me: &str) {
     for n in 0..COMMITS {
         // Different each time: SQLite does not write unchanged pages.
         let checkpoint = char::from(b'a' + u8::try_from(n % 26).unwrap()).to_string().repeat(LARGE);
-        let kept = Checkpoint { key: key.clone(), incarnation, version, fence, checkpoint };
-        commit(&store, Change::Checkpoint(kept), &busy).await;
+        let kept = SaveCheckpoint { key: key.clone(), incarnation, version, fence, checkpoint };
+        commit(&store, Change::SaveCheckpoint(kept), &busy).await;
         longest = longest.max(log_bytes(path));
     }
     done.store(true, Ordering::Relaxed);

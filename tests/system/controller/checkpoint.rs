@@ -79,7 +79,7 @@ async fn c4_a_checkpoint_after_the_instance_moved_on_is_refused() {
     tokio::time::timeout(PATIENCE, &mut cancelled).await.unwrap();
     tell.send(()).unwrap();
     let reply = tokio::time::timeout(PATIENCE, hear).await.unwrap().unwrap();
-    let expected = "Err(Job `a` has moved on or was claimed by another worker: nothing that this worker does counts any more \
+    let expected = "Err(Job `a` has left the state or was claimed by another worker, so the results of this worker are refused \
                     (retryable))";
     assert_eq!(reply, expected);
     let call = world.calls.next().await;

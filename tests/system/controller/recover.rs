@@ -165,7 +165,7 @@ async fn a_loop_that_gives_up_frees_its_work_for_others() {
     let why = report.failed.as_deref().unwrap();
     assert_eq!(why, "gave up after 6 failures; child `controller` failed last: panicked: tripped");
     assert_eq!(report.stopped.iter().map(|worker| &*worker.key.id).collect::<Vec<_>>(), ["a"]);
-    assert_eq!(the_loop(&world.runtime).phase, TaskPhase::GivenUp);
+    assert_eq!(the_loop(&world.runtime).phase, TaskPhase::Failed);
     assert_eq!(world.runtime.shutdown(HOUR).await, report, "it returns the same report");
     for waited in [idle.await.unwrap(), world.runtime.run_until_idle().await] {
         assert!(matches!(&waited, Err(IdleError::Failed(text)) if text == why), "{waited:?}");

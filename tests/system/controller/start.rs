@@ -24,9 +24,9 @@ async fn c11_unknown_rows_refuse_the_start() {
     assert!(matches!(error, StartError::UnknownStates { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "rows of `Job` are in states that are not declared: `Dreaming` (Job `a`, for one); if a state \
-         was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances on first; \
-         if a newer release wrote them, `Builder::tolerate_unknown` leaves them to it"
+        "rows of `Job` are in states that are not declared: `Dreaming` (for example Job `a`); if a state \
+         was renamed, add `#[state(was = \"…\")]` to its variant; if it was removed, move these instances to another state \
+         first; if a newer release wrote them, `Builder::tolerate_unknown` ignores them"
     );
     let error = client.machines::<Job>().get("a").await.unwrap_err();
     assert_eq!(
@@ -39,8 +39,8 @@ async fn c11_unknown_rows_refuse_the_start() {
     let error = start(&path, &clock, |b| b).await.map(drop).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "rows of `Job` were written under newer schema versions than 1, which this code declares: `Queued` under version 2 (Job `a`, \
-         for one); run the newer release, or leave such rows to it with `Builder::tolerate_unknown`"
+        "rows of `Job` were written under newer schema versions than 1, which this code declares: `Queued` under version 2 (for example Job \
+         `a`); run the newer release, or ignore such rows with `Builder::tolerate_unknown`"
     );
     let error = client.machines::<Job>().fire("a", job::event::Start).await.unwrap_err();
     assert!(matches!(error, TransitionError::Row(fsm_runtime::RowError::Newer { .. })), "{error:?}");

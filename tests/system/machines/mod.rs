@@ -7,10 +7,14 @@ mod spec;
 mod typed;
 
 mod breaker;
+mod cd_player;
 mod dhcp;
+mod document_workflow;
 mod ec2;
 mod github;
 mod kubernetes;
+mod media_player;
+mod phone_call;
 mod raft;
 mod solidus;
 mod stripe;

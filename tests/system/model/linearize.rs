@@ -470,8 +470,8 @@ mod found {
         let mut script = Script::new();
         script.change(0, 1, Kind::Create, REST, 4, None).await;
         // No desired state with a due time, and without: neither writes a note.
-        script.change(11, 20, Kind::Wish, 0, 8, None).await;
-        script.change(10, 20, Kind::Wish, 0, 12, None).await;
+        script.change(11, 20, Kind::DesiredState, 0, 8, None).await;
+        script.change(10, 20, Kind::DesiredState, 0, 12, None).await;
         script.look(30, 31).await;
         check(&script.store, &script.calls, 1).await;
     }

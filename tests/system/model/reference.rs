@@ -2,8 +2,8 @@
 
 use crate::with;
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
-    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Key, Origin,
+    Override, Prune, Purge, Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -80,7 +80,7 @@ impl Model {
             Change::Override(moved) => self.override_to(moved, now),
             Change::SetDesiredState(desired) => self.desired(desired, now),
             Change::Claim(claim) => self.claim(claim, now),
-            Change::Checkpoint(kept) => self.checkpoint(kept),
+            Change::SaveCheckpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
             Change::Arm(arm) => self.arm(arm, now),
             Change::Disarm(disarm) => self.disarm(disarm, now),
@@ -208,7 +208,7 @@ impl Model {
         })))
     }
 
-    fn checkpoint(&mut self, kept: &Checkpoint) -> Result<Row, Miss> {
+    fn checkpoint(&mut self, kept: &SaveCheckpoint) -> Result<Row, Miss> {
         let row = self.read_as(&kept.key, kept.incarnation, kept.version)?;
         if row.fence != kept.fence || row.owner.is_none() {
             return Err(Miss::Moved);
@@ -506,7 +506,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
     match change {
         Change::Transition(change) => change.fence.map(|_| (change.incarnation, change.version)),
         Change::Claim(change) => Some((change.incarnation, change.version)),
-        Change::Checkpoint(change) => Some((change.incarnation, change.version)),
+        Change::SaveCheckpoint(change) => Some((change.incarnation, change.version)),
         Change::Release(change) => Some((change.incarnation, change.version)),
         Change::Create(_)
         | Change::Override(_)

@@ -39,7 +39,7 @@ fn picks() -> impl Strategy<Value = Pick> {
         6 => Just(Kind::Transition),
         3 => Just(Kind::WorkersTransition),
         2 => Just(Kind::Override),
-        2 => Just(Kind::Wish),
+        2 => Just(Kind::DesiredState),
         5 => Just(Kind::Claim),
         3 => Just(Kind::Checkpoint),
         5 => Just(Kind::Release),
@@ -206,14 +206,11 @@ async fn listed(
     entered_before: Option<SystemTime>,
 ) -> Vec<Row> {
     let mut filter = Filter {
-        machine: machine.to_owned(),
-        id_prefix: None,
         states: states.map(|states| states.iter().map(|state| (*state).to_owned()).collect()),
         entered_before,
         parked,
-        newest_first: false,
-        after: None,
         limit: 2,
+        ..Filter::new(machine)
     };
     let rows = pages(store, filter.clone()).await;
     filter.id_prefix = Some(String::new());

@@ -14,7 +14,7 @@ mod tree;
 
 use fsm_runtime::{
     clock::ManualClock,
-    supervisor::{BoxError, Child, ChildInfo, ChildState, Context, Restarts, Supervisor, SupervisorBuilder},
+    supervisor::{BoxError, Child, ChildContext, ChildInfo, ChildState, Restarts, Supervisor, SupervisorBuilder},
 };
 use std::{
     collections::HashMap,
@@ -90,7 +90,7 @@ impl World {
         self.slow(id, Duration::MAX)
     }
 
-    async fn act(self, ctx: Context, needs: Duration) -> Result<(), BoxError> {
+    async fn act(self, ctx: ChildContext, needs: Duration) -> Result<(), BoxError> {
         let (string, mut orders) = mpsc::unbounded_channel();
         self.strings.lock().unwrap().insert(ctx.id().to_owned(), string);
         self.say(format!("+{}", ctx.id()));

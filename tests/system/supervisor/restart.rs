@@ -67,7 +67,7 @@ async fn s4_giving_up_stops_children_in_reverse_with_the_cause() {
 /// A child whose first start succeeds and all later ones fail.
 fn never_again(world: &World) -> Child {
     let world = world.clone();
-    let make = move |ctx: Context| {
+    let make = move |ctx: ChildContext| {
         let world = world.clone();
         async move {
             if ctx.run() > 1 {

@@ -39,7 +39,7 @@ async fn s1_a_child_without_a_report_counts_as_started() {
 #[tokio::test]
 async fn s1_a_report_of_an_ended_run_is_ignored() {
     let world = World::new();
-    let first: Arc<Mutex<Option<Context>>> = Arc::default();
+    let first: Arc<Mutex<Option<ChildContext>>> = Arc::default();
     let (keep, puppets) = (first.clone(), world.clone());
     let child = Child::new("a", move |ctx| {
         if ctx.run() == 1 {

@@ -119,7 +119,7 @@ async fn h5_the_position_lives_as_long_as_the_entry() {
 async fn h3_an_ended_run_neither_emits_nor_saves() {
     let world = World::new();
     let (output, mut stream) = mpsc::channel(8);
-    let old: Arc<Mutex<Option<Context>>> = Arc::default();
+    let old: Arc<Mutex<Option<ChildContext>>> = Arc::default();
     let keep = old.clone();
     let child = Child::new("a", move |ctx| {
         keep.lock().unwrap().get_or_insert(ctx.clone());

@@ -12,12 +12,13 @@ use std::{
 use fsm_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::rules::{LATE, MINUTE, Made, addressed, build as by_hand, free, names, message};
+use self::rules::{LATE, MINUTE, Made, addressed, begin, build as by_hand, free, names, message};
 
 mod rules {
     pub mod build {}
     pub const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
     pub fn addressed() {}
+    pub fn begin() {}
     pub fn free() {}
     pub const LATE: &str = "late";
     pub fn message(of: &impl ToString) -> String {
@@ -41,6 +42,7 @@ pub enum Server {
     #[on(give_up { why: String, by: u8 } => Stopped)]
     #[after(MINUTE, ready { addr: [0, 0, 0, 0].into() })]
     Starting,
+    #[state(enter = begin)]
     #[on(anew => Starting, with = crate::rules::anew)]
     #[on(give_up => Stopped)]
     #[after(2 * MINUTE, give_up { why: [LATE].map(|late| format!("{late}")).concat(), by: Made { by: 1 }.by })]

@@ -1,6 +1,6 @@
-use fsm_runtime::{Group, store::Store};
+use fsm_runtime::{TransitionGroup, store::Store};
 
-async fn run(group: Group, store: impl Store) {
+async fn run(group: TransitionGroup, store: impl Store) {
     let _ = group.commit_with(&store, |_| Ok(())).await;
 }
 

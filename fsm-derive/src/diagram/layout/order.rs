@@ -1,6 +1,9 @@
 //! The order of the vertices in each rank, with few crossings of arrows.
 
-use super::{Vertex, count};
+use super::{
+    count,
+    layered::{End, Vertex},
+};
 
 /// The number of sweeps over the ranks.
 const ROUNDS: usize = 16;
@@ -41,13 +44,19 @@ impl Order<'_> {
         }
         let vertices = self.vertices;
         self.layers[vertices[vertex].rank].push(vertex);
-        vertices[vertex].below.iter().for_each(|next| self.fill(*next, seen));
+        vertices[vertex].below.iter().for_each(|next| self.fill(next.vertex, seen));
     }
 
     fn number(&mut self) {
         for layer in &self.layers {
             layer.iter().enumerate().for_each(|(position, vertex)| self.position[*vertex] = position);
         }
+    }
+
+    /// The position of the end of a line in its rank. The ends at the ports of a box are ordered by their distances from its center.
+    fn place(&self, vertex: usize, port: f64) -> f64 {
+        let half = self.vertices[vertex].half.unwrap_or_default() + 1.0;
+        count(self.position[vertex]) + port / (2.0 * half)
     }
 
     /// Orders each rank by the mean position of the neighbors in the previous rank, downwards or upwards.
@@ -57,10 +66,14 @@ impl Order<'_> {
         for rank in ranks {
             let mean = |vertex: usize| {
                 let neighbours = if down { &self.vertices[vertex].above } else { &self.vertices[vertex].below };
+                if let (Some(outside), []) = (self.vertices[vertex].outside, &neighbours[..]) {
+                    let before = self.layers[rank].iter().filter(|other| self.is_before(**other, outside));
+                    return count(before.count());
+                }
                 if neighbours.is_empty() {
                     return count(self.position[vertex]);
                 }
-                neighbours.iter().map(|other| count(self.position[*other])).sum::<f64>() / count(neighbours.len())
+                neighbours.iter().map(|end| self.place(end.vertex, end.there)).sum::<f64>() / count(neighbours.len())
             };
             let mut layer: Vec<_> = self.layers[rank].iter().map(|vertex| (mean(*vertex), *vertex)).collect();
             layer.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -86,15 +99,21 @@ impl Order<'_> {
         }
     }
 
+    /// Whether the arrow of a port comes from the left of `outside`.
+    fn is_before(&self, port: usize, outside: f64) -> bool {
+        self.vertices[port].outside.is_some_and(|other| other < outside)
+    }
+
     /// The number of crossings between the arrows of two adjacent vertices.
     fn crossed(&self, left: usize, right: usize) -> usize {
         let [left, right] = [left, right].map(|vertex| &self.vertices[vertex]);
-        let between = |left: &[usize], right: &[usize]| {
-            left.iter()
-                .map(|one| right.iter().filter(|other| self.position[**other] < self.position[*one]).count())
-                .sum::<usize>()
+        let place = |end: &End| self.place(end.vertex, end.there);
+        let between = |left: &[End], right: &[End]| {
+            let before = |one: f64| right.iter().filter(|other| place(other) < one).count();
+            left.iter().map(|one| before(place(one))).sum::<usize>()
         };
-        between(&left.above, &right.above) + between(&left.below, &right.below)
+        let outside = left.outside.zip(right.outside).is_some_and(|(left, right)| left > right);
+        between(&left.above, &right.above) + between(&left.below, &right.below) + usize::from(outside)
     }
 
     fn crossings(&self) -> usize {
@@ -104,12 +123,17 @@ impl Order<'_> {
                 let arrows: Vec<_> = layer
                     .iter()
                     .flat_map(|vertex| {
-                        self.vertices[*vertex].below.iter().map(|next| (self.position[*vertex], self.position[*next]))
+                        let below = self.vertices[*vertex].below.iter();
+                        below.map(|end| (self.place(*vertex, end.here), self.place(end.vertex, end.there)))
                     })
                     .collect();
-                let after =
-                    |one: &(usize, usize)| arrows.iter().filter(|other| other.0 > one.0 && other.1 < one.1).count();
-                arrows.iter().map(after).sum::<usize>()
+                let after = |one: &(f64, f64)| arrows.iter().filter(|other| other.0 > one.0 && other.1 < one.1).count();
+                let outside: Vec<_> = layer.iter().filter_map(|vertex| self.vertices[*vertex].outside).collect();
+                let inversions = outside
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(index, left)| outside[index + 1..].iter().filter(move |right| *right < left));
+                arrows.iter().map(after).sum::<usize>() + inversions.count()
             })
             .sum()
     }

@@ -1,6 +1,6 @@
 //! The horizontal position of each vertex: close to its neighbors, in the order of its rank, with long arrows straight.
 
-use super::{GAP, Vertex};
+use super::{GAP, layered::Vertex};
 
 /// The number of sweeps over the ranks.
 const ROUNDS: usize = 24;
@@ -35,10 +35,12 @@ fn offsets(vertices: &[Vertex], layer: &[usize]) -> Vec<f64> {
 /// violators algorithm.
 fn settle(vertices: &[Vertex], layer: &[usize], xs: &mut [f64]) {
     let offsets = offsets(vertices, layer);
+    let free_port = |vertex: &usize| vertices[*vertex].outside.is_some();
+    let center = if layer.iter().any(free_port) { center(vertices, xs) } else { 0.0 };
     // Weight, weighted sum of the preferred positions, number of vertices.
     let mut pools: Vec<(f64, f64, usize)> = Vec::new();
     for (vertex, offset) in layer.iter().zip(&offsets) {
-        let (weight, preferred) = preferred(vertices, *vertex, xs);
+        let (weight, preferred) = preferred(vertices, *vertex, xs, center);
         pools.push((weight, weight * (preferred - offset), 1));
         while let [.., before, last] = &pools[..]
             && before.1 / before.0 > last.1 / last.0
@@ -55,18 +57,30 @@ fn settle(vertices: &[Vertex], layer: &[usize], xs: &mut [f64]) {
 }
 
 /// The preferred position of a vertex, with its weight.
-fn preferred(vertices: &[Vertex], vertex: usize, xs: &[f64]) -> (f64, f64) {
+fn preferred(vertices: &[Vertex], vertex: usize, xs: &[f64], center: f64) -> (f64, f64) {
     let here = &vertices[vertex];
     let mut weight = 0.0;
     let mut sum = 0.0;
     for other in here.above.iter().chain(&here.below) {
-        let pull = match (here.is_node(), vertices[*other].is_node()) {
+        let pull = match (here.is_node(), vertices[other.vertex].is_node()) {
             (true, true) => 1.0,
             (true, false) | (false, true) => 2.0,
             (false, false) => 8.0,
         };
         weight += pull;
-        sum += pull * xs[*other];
+        sum += pull * (xs[other.vertex] + other.there - other.here);
     }
-    if weight > 0.0 { (weight, sum / weight) } else { (0.1, xs[vertex]) }
+    match here.outside {
+        _ if weight > 0.0 => (weight, sum / weight),
+        Some(outside) => (0.1, center + outside),
+        None => (0.1, xs[vertex]),
+    }
+}
+
+/// The center of the boxes.
+fn center(vertices: &[Vertex], xs: &[f64]) -> f64 {
+    let boxes = || vertices.iter().zip(xs).filter(|(vertex, _)| vertex.is_node());
+    let left = boxes().map(|(vertex, x)| x - vertex.space.0).fold(f64::INFINITY, f64::min);
+    let right = boxes().map(|(vertex, x)| x + vertex.space.1).fold(f64::NEG_INFINITY, f64::max);
+    f64::midpoint(left, right)
 }

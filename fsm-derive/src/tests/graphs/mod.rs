@@ -12,6 +12,9 @@ use std::{
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use syn::DeriveInput;
+
+use crate::{diagram::reading, model::Machine};
 use declared::{Declared, Kind, declarations, event_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
@@ -43,14 +46,16 @@ fn random_declarations_match_the_reference_model() {
 fn compare(declared: &Declared) -> Result<BTreeSet<String>, String> {
     let tokens = declared.tokens();
     let shown = tokens.to_string();
-    let expansion = crate::derive(syn::parse2(tokens).expect("it is an enum"));
+    let input: DeriveInput = syn::parse2(tokens).expect("it is an enum");
+    let expansion = crate::derive(input.clone());
     let naive = Naive::of(declared);
     let errors = expansion::errors(expansion.clone());
     same_errors(&errors, &naive.errors).map_err(|difference| format!("{difference}\n{shown}"))?;
     if errors.is_empty() {
         let diagram = expansion::diagram(expansion.clone()).ok_or("there is no diagram")?;
         let module = Module::of(expansion);
-        let same = same_machine(declared, &naive, &module).and_then(|()| same_diagram(&module, &diagram));
+        let same = same_machine(declared, &naive, &module)
+            .and_then(|()| same_diagram(&super::diagrams::machine(input), &module, &diagram));
         same.map_err(|difference| format!("{difference}\n{shown}"))?;
         return Ok(BTreeSet::from(["valid".to_owned()]));
     }
@@ -155,8 +160,8 @@ fn entries(table: &str) -> BTreeSet<Pair> {
     table.split("next[").filter_map(entry).collect()
 }
 
-/// Checks that the diagram is well-formed, and has all states and the arrows of `fsm-core`'s Mermaid diagram.
-fn same_diagram(module: &Module, diagram: &str) -> Result<(), String> {
+/// Checks that the diagram is well-formed, has all states, and that its arrows are read as the transitions.
+fn same_diagram(machine: &Machine, module: &Module, diagram: &str) -> Result<(), String> {
     let mut open = Vec::new();
     for tag in diagram.split('<').skip(1) {
         let (tag, text) = tag.split_once('>').ok_or("a tag does not end")?;
@@ -172,9 +177,8 @@ fn same_diagram(module: &Module, diagram: &str) -> Result<(), String> {
     for state in graph.states {
         same(state.name, &diagram.matches(&format!(">{}</text>", state.name)).count(), &1)?;
     }
-    let mermaid = graph.mermaid().to_string();
-    let arrows = mermaid.lines().filter(|line| line.contains(" --> ") && line.contains(" : ")).count();
-    same("arrows", &diagram.matches("href=\"event/").count(), &arrows)
+    same("labels of arrows", &diagram.matches("href=\"event/").count(), &reading::labels(machine))?;
+    reading::check(machine)
 }
 
 /// Compares the graph and its queries.

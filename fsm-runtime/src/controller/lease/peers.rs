@@ -1,4 +1,4 @@
-//! The other processes that work on the same store: which are alive, and when one is gone.
+//! The other processes that work on the same store: which are alive, and when one has ended.
 
 use crate::{
     engine::Engine,
@@ -19,7 +19,7 @@ pub(in crate::controller) async fn is_live(engine: &Engine, owner: &str) -> Resu
 }
 
 /// Watches the other processes, of which those in `known` were alive before the first scan. Ends the leases of dead processes, and
-/// notifies `left` whenever a process is gone.
+/// notifies `left` whenever a process has ended.
 ///
 /// Returns when the store is closed.
 pub(in crate::controller) async fn watch(
@@ -59,7 +59,7 @@ pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<Ha
         engine.asked("end_leases", engine.store.end_leases(owners, engine.clock.now())).await?;
         // Logged once, after the leases were ended; until then every check tries again.
         for Lease { owner, holder, .. } in &gone {
-            tracing::warn!(%owner, %holder, "a process is gone; its work is taken over");
+            tracing::warn!(%owner, %holder, "a process has ended; its work is taken over");
         }
     }
     Ok(alive.into_iter().map(|lease| lease.owner).collect())

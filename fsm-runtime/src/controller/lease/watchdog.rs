@@ -93,7 +93,7 @@ impl Drop for Watchdog {
 /// Renews and watches, and restarts after a panic, such as of the store. Never returns.
 async fn run(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &watch::Sender<Duration>) {
     loop {
-        engine.health.runs(WATCHDOG);
+        engine.health.running(WATCHDOG);
         let both = async {
             tokio::join!(
                 keep_lease(engine, renewal, watched, renewed),
@@ -101,7 +101,7 @@ async fn run(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &wat
             )
         };
         if let Err(panic) = panics::caught(both).await {
-            engine.health.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
+            engine.health.restarting(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
             engine.clock.sleep(LeaseTimeline::interval(renewal.ttl)).await;
         }
     }

@@ -180,7 +180,7 @@ impl Workers {
             if row.attempt >= self.limits(row).max_attempts {
                 return Admission::Exhausted;
             }
-            log_row!(warn, row, %owner, "taken over from a process that is gone");
+            log_row!(warn, row, %owner, "taken over from a process that has ended");
             metrics::taken_over(&row.key.machine, &row.state);
         }
         self.unstarted.insert(row.key.clone(), Visit::of(row));
@@ -358,7 +358,7 @@ impl Workers {
             Some(Err(error)) => error.to_string(),
             None => "no answer".to_owned(),
         };
-        tracing::warn!(%error, claims, "claims could not be given back");
+        tracing::warn!(%error, claims, "claims could not be released");
     }
 
     async fn give_claims_back(&self, mut rows: Vec<Row>) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Notifier with defaults, and short forms of calls, for the promises.
+//! Changes with defaults, and short forms of calls, for the promises.
 
 use crate::store::{
     Attempts, Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Release, Row, Store,

@@ -2,8 +2,8 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Attempts, Cause, Change, Checkpoint, Claim, Entering, HistoryKind, HistoryQuery, Key, Note, Origin, Release,
-    Renewal, Row, Store, Transition, Verdict,
+    Attempts, Cause, Change, Claim, Entering, HistoryKind, HistoryQuery, Key, Note, Origin, Release, Renewal, Row,
+    SaveCheckpoint, Store, Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -90,7 +90,7 @@ pub async fn a_release_frees_the_row(store: &Arc<dyn Store>) {
 pub async fn a_checkpoint_needs_the_claim(store: &Arc<dyn Store>) {
     let checkpoint = |row: &Row, text: &str| {
         let Row { key, incarnation, version, fence, .. } = row.clone();
-        Change::Checkpoint(Checkpoint { key, incarnation, version, fence, checkpoint: text.to_owned() })
+        Change::SaveCheckpoint(SaveCheckpoint { key, incarnation, version, fence, checkpoint: text.to_owned() })
     };
     let created = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let unclaimed = verdict(store, vec![checkpoint(&created, "0")]).await;

@@ -57,16 +57,7 @@ pub async fn lists_are_paged_and_filtered(store: &Arc<dyn Store>) {
         committed(store, Change::Create(create(&n.to_string(), entering(state)))).await;
     }
     let ids = |page: &Page<Row>| page.items.iter().map(|row| row.key.id.to_string()).collect::<Vec<_>>();
-    let filter = Filter {
-        machine: "Door".into(),
-        id_prefix: None,
-        states: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
-        limit: 4,
-    };
+    let filter = Filter { limit: 4, ..Filter::new("Door") };
     let first = store.list(filter.clone()).await.unwrap();
     assert_eq!(ids(&first), ["0", "1", "2", "3"]);
     let second = store.list(Filter { after: first.next, ..filter.clone() }).await.unwrap();
@@ -120,16 +111,7 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
             }
         }
     };
-    let filter = Filter {
-        machine: "Door".into(),
-        id_prefix: None,
-        states: None,
-        entered_before: None,
-        parked: false,
-        newest_first: false,
-        after: None,
-        limit: 2,
-    };
+    let filter = Filter { limit: 2, ..Filter::new("Door") };
     let two = Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..filter.clone() };
     assert_eq!(all(two.clone()).await, "11 10 08 07 05 04 02 01");
     assert_eq!(all(Filter { entered_before: Some(later(4)), ..two.clone() }).await, "11 10 08");

@@ -2,8 +2,8 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Arm, Cause, Change, Checkpoint, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release,
-    Rewrite, Row, SetDesiredState, Store, Transition, Verdict,
+    Arm, Cause, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
+    SaveCheckpoint, SetDesiredState, Store, Transition, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -75,14 +75,14 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
     let timed = Entering { timer: Some(Duration::from_mins(5)), work: true, ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", timed.clone()))).await;
     let claimed = committed(store, Change::Claim(claim(&created))).await;
-    let checkpoint = Checkpoint {
+    let checkpoint = SaveCheckpoint {
         key: claimed.key.clone(),
         incarnation: claimed.incarnation,
         version: claimed.version,
         fence: claimed.fence,
         checkpoint: "7".into(),
     };
-    let held = committed(store, Change::Checkpoint(checkpoint)).await;
+    let held = committed(store, Change::SaveCheckpoint(checkpoint)).await;
     let desired = SetDesiredState {
         key: held.key.clone(),
         incarnation: held.incarnation,

@@ -1,6 +1,8 @@
-//! A store in one SQLite file, for the processes of one machine.
+//! A store in one SQLite file, for the processes of one host.
 
 mod connection;
+mod open;
+mod options;
 mod presence;
 mod restore;
 mod sql;
@@ -11,178 +13,19 @@ mod writer;
 
 use super::{
     Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
-    MAX_VALUE_BYTES, OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store,
-    StoreError, StoreFuture, TransactionalSql, Verdict,
+    OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store, StoreError,
+    StoreFuture, TransactionalSql, Verdict,
 };
-use crate::clock::{FOREVER, TOO_LONG};
-use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
+use connection::{error, reader_pool::Readers, store_file::StoreFile};
+pub use options::{SqliteOptions, Synchronous};
 use presence::Presence;
 use rusqlite::Connection;
-use std::{
-    error::Error,
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{error::Error, fmt, path::Path, sync::Arc, time::SystemTime};
 use tokio::sync::broadcast;
 pub use user_sql::{Sql, SqlError, SqlValue};
 use writer::Writer;
 
-/// How long a call waits for another process to let go of the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A history entry has three values, and SQLite's limit of a row is 1,000,000,000 bytes.
-const LARGEST_VALUE: usize = 256 << 20;
-
-/// What an acknowledged transition survives; SQLite's own names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Synchronous {
-    /// A power cut: every commit waits for the disk. The default.
-    #[default]
-    Full,
-    /// The end of the process, by `kill -9` too. After a power cut, or a crash of the operating system, the file is whole,
-    /// but the last transitions before it may be gone. Commits are several times as fast.
-    Normal,
-}
-
-/// How a store is opened.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is opened before `open`"]
-pub struct SqliteOptions {
-    synchronous: Synchronous,
-    state_index: Option<bool>,
-    commit_in_place: bool,
-    busy_timeout: Duration,
-    max_value_bytes: usize,
-    read_only: bool,
-}
-
-impl Default for SqliteOptions {
-    fn default() -> Self {
-        Self {
-            synchronous: Synchronous::default(),
-            state_index: None,
-            commit_in_place: false,
-            busy_timeout: BUSY_TIMEOUT,
-            max_value_bytes: MAX_VALUE_BYTES,
-            read_only: false,
-        }
-    }
-}
-
-impl SqliteOptions {
-    /// What an acknowledged transition survives; a power cut, if not set.
-    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
-        self.synchronous = synchronous;
-        self
-    }
-
-    /// Whether the file has an index of states. Listing by state and age, counting by state, and pruning ended rows need it;
-    /// every transition writes to it, which costs up to a third of the write rate. Without it these calls are
-    /// [`StoreError::NoStateIndex`], and a start looks at each row of the registered machines once.
-    ///
-    /// The index is a property of the file: a new file has it, and a process that does not call this leaves the file unchanged. If
-    /// processes set different values, the last one to open the file wins, at once and for all. Enabling it again builds the index
-    /// at open and blocks writers: some seconds for a million rows.
-    pub fn state_index(mut self, on: bool) -> Self {
-        self.state_index = Some(on);
-        self
-    }
-
-    /// Whether an uncontended commit runs on the calling thread instead of the writer thread. Off by default.
-    ///
-    /// For programs that make one change after the other: an import, a command, a single worker. A change takes about a third less
-    /// time. The commit blocks the thread of the executor until the disk has synced, which takes some hundred microseconds, or some
-    /// milliseconds for a checkpoint. Leave it off if other tasks of the executor have to answer in time.
-    ///
-    /// Concurrent calls queue for the writer thread and share transactions, except the first few after contention begins: a call yields to
-    /// other tasks before every eighth inline commit only. A commit never waits on the calling thread for another process. Durability and
-    /// cancel safety are the same with and without the option.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let dir = tempfile::tempdir()?; let path = dir.path().join("orders.db");
-    /// use fsm_runtime::store::sqlite::Sqlite;
-    ///
-    /// let store = Sqlite::options().commit_in_place(true).open(path).await?;
-    /// # drop(store); Ok(()) }
-    /// ```
-    pub fn commit_in_place(mut self, on: bool) -> Self {
-        self.commit_in_place = on;
-        self
-    }
-
-    /// How long a call waits while another process holds the file's lock, before it is [`StoreError::Busy`]; 2 s, if not set,
-    /// and 100,000 years at most.
-    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
-        self
-    }
-
-    /// Whether the file is opened for reading only: nothing is made or changed in it, and no lock of a writer is waited for. Off, if not set.
-    ///
-    /// The file has to be there, with its tables. It may be one that this user cannot write, and a copy without its log on a disk that
-    /// is mounted for reading only. A file in WAL mode whose log is not there, in a folder that this user cannot write, is treated
-    /// as immutable: later changes by another process may be seen only after it is opened again.
-    ///
-    /// Every call that writes is [`StoreError::ReadOnly`]. A [`Runtime`](crate::Runtime) without machines to work on can be started
-    /// on it, to read.
-    pub fn read_only(mut self, on: bool) -> Self {
-        self.read_only = on;
-        self
-    }
-
-    /// The bytes that a value may have as JSON: a state's data, a payload, a context, a checkpoint. 1 MiB, if not set,
-    /// and 1 byte to 256 MiB. A change with a
-    /// larger one is [`TransitionError::TooLarge`](crate::TransitionError::TooLarge), and nothing of it is stored, in the history
-    /// either. What is stored already can be read whatever the limit is.
-    ///
-    /// Each transition writes the data twice, into the row and into the history, and every read of the row reads it: a store of
-    /// large values is slow for all its users. Keep files elsewhere, and store their location.
-    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
-        self.max_value_bytes = bytes;
-        self
-    }
-
-    /// The first option that is out of range, and why.
-    fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
-        if self.busy_timeout > FOREVER {
-            return Some(("busy_timeout", TOO_LONG));
-        }
-        if self.max_value_bytes == 0 {
-            return Some(("max_value_bytes", "every value has at least a byte, so that nothing could be stored"));
-        }
-        if self.max_value_bytes > LARGEST_VALUE {
-            return Some((
-                "max_value_bytes",
-                "more than 256 MiB, and SQLite stores rows of up to 1 GB, with several values in each",
-            ));
-        }
-        None
-    }
-
-    /// Opens the store in `path`, and makes the file and its tables where there are none.
-    ///
-    /// # Errors
-    /// As [`Sqlite::open`]; [`OpenError::Option`] if an option is out of range.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the file and its tables may exist. Opening it again is safe.
-    pub async fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
-        if let Some((option, why)) = self.out_of_range() {
-            return Err(OpenError::Option { option, why });
-        }
-        let path = path.as_ref().to_owned();
-        let shown = path.clone();
-        tokio::task::spawn_blocking(move || Sqlite::open_file(&path, &self)).await.unwrap_or_else(|ended| {
-            Err(OpenError::Unusable { file: shown, cause: format!("opening it did not end: {ended}") })
-        })
-    }
-}
-
-/// Rows in one SQLite file, for the processes of one machine.
+/// A store in one SQLite file, for the processes of one host.
 ///
 /// The file is in WAL mode with `synchronous=FULL`: a transition that was acknowledged survives a power cut. All
 /// changes go through one connection and its thread, which commits together what is waiting; reads have connections of their own
@@ -215,9 +58,9 @@ struct Inner {
 }
 
 impl Sqlite {
-    /// Opens the store in `path`, and makes the file and its tables where there are none.
+    /// Opens the store in `path`. Creates the file and its tables if they do not exist.
     ///
-    /// The tables' names begin with `fsm_`; others in the same file are left alone.
+    /// The names of the tables begin with `fsm_`. Other tables in the file are not touched.
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be used. Nothing was changed then.
@@ -233,59 +76,19 @@ impl Sqlite {
         SqliteOptions::default()
     }
 
-    /// A store in memory, which ends with its last handle: for tests, and for machines that need not outlive the process.
+    /// A store in memory, which ends with its last handle: for tests, and for instances that need not outlive the process.
     ///
     /// # Errors
-    /// [`OpenError`] when SQLite cannot be used at all.
+    /// [`OpenError`] if SQLite cannot be used.
     pub fn in_memory() -> Result<Self, OpenError> {
-        let file = StoreFile::new(PathBuf::from(":memory:"), BUSY_TIMEOUT);
-        let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
-        schema::prepare(&connection, &file, None)?;
-        let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
-        let (presence, local_changes) = (Presence::in_memory(), LocalChanges::new());
-        Ok(Self(Arc::new(Inner { file, writer, readers: None, presence, local_changes })))
+        open::in_memory()
     }
 
-    fn open_file(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        patience::wait(options.busy_timeout, || Self::open_waiting(path, options))
-    }
-
-    fn open_waiting(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        let named = |path: PathBuf| {
-            if options.read_only {
-                StoreFile::read_only(path, options.busy_timeout)
-            } else {
-                StoreFile::new(path, options.busy_timeout)
-            }
-        };
-        let file = named(path.to_owned());
-        let connection = if options.read_only {
-            let connection = schema::connect_read_only(&file)?;
-            if !schema::has_tables(&connection, &file)? {
-                return Err(OpenError::NotAStore { file: path.to_owned() });
-            }
-            connection
-        } else {
-            let connection = schema::connect(&file, options.synchronous)?;
-            schema::prepare(&connection, &file, options.state_index)?;
-            connection
-        };
-        // One name for one file, however it was spelled: the controller's lock depends on it.
-        let path = path
-            .canonicalize()
-            .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
-        let file = named(path);
-        let writer = Writer::start(connection, file.clone(), options)?;
-        let presence = Presence::beside(&file);
-        let readers = Some(Readers::new(file.clone()));
-        Ok(Self(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
-    }
-
-    /// What SQLite finds wrong with the file, line by line; empty where all is well. Reads the whole file, while others
-    /// read and write.
+    /// Runs SQLite's integrity check, and returns a line for each problem; none if the file is intact. Reads the whole file. Other
+    /// calls can read and write meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be read at all.
+    /// [`StoreError`] if the file cannot be read.
     ///
     /// # Cancel safety
     /// Has no effects.
@@ -293,18 +96,18 @@ impl Sqlite {
         self.read(sql::maintenance::integrity_check).await
     }
 
-    /// Writes a copy of the store as it is at this moment into the new file `to`, while others read and write. It is an
+    /// Writes a consistent copy of the store into the new file `to`. Other calls can read and write meanwhile. The copy is an
     /// ordinary store file, which [`restore`](Self::restore) puts in the place of a lost one.
     ///
     /// The copy is written under a temporary name (`….fsm-partial`) in the same folder, and is on the disk before it gets its own: under
-    /// `to` there is all of it or nothing, wherever the process is killed. What a killed process has left is removed by the next backup
-    /// into that folder.
+    /// `to` there is the whole copy or nothing, even if the process is killed. The next backup into that folder removes what a killed
+    /// process has left.
     ///
     /// # Errors
-    /// [`StoreError`] when `to` exists or cannot be written.
+    /// [`StoreError`] if `to` exists or cannot be written.
     ///
     /// # Cancel safety
-    /// A backup whose future is dropped goes on to its end.
+    /// If the future is dropped, the backup continues.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref().to_owned();
         match &self.0.readers {
@@ -316,12 +119,12 @@ impl Sqlite {
         }
     }
 
-    /// Puts the store file `backup`, which is left as it is, in the place `to`, where the file was lost or is damaged. Under `to` there is
-    /// all of it or nothing.
+    /// Puts the store file `backup`, which is left as it is, in the place `to`, where the file was lost or is damaged. Under `to` there
+    /// is the whole store or nothing.
     ///
-    /// What was changed since the backup is lost, and others may know of it. So the fences and the history's sequences of the
-    /// restored store go on far beyond those of the backup: a system that checks [`RawTask::fence`](crate::RawTask::fence) accepts the new
-    /// workers, and a subscriber does not take new entries for those that it has seen. All leases are ended.
+    /// Changes since the backup are lost, and other systems may know of them. The fences and the history's sequences of the restored
+    /// store therefore continue far above those of the backup: a system that checks [`RawTask::fence`](crate::RawTask::fence) accepts the
+    /// new workers, and a subscriber does not mistake new entries for entries that it has seen. All leases are ended.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -338,7 +141,7 @@ impl Sqlite {
     /// [`RestoreError`]; nothing was changed then. A file under `to`, or a log of one, is never overwritten.
     ///
     /// # Cancel safety
-    /// A restore whose future is dropped goes on to its end.
+    /// If the future is dropped, the restore continues.
     pub async fn restore(backup: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), RestoreError> {
         let (from, to) = (backup.as_ref().to_owned(), to.as_ref().to_owned());
         let file = to.clone();
@@ -347,7 +150,7 @@ impl Sqlite {
         })
     }
 
-    /// How large the store is.
+    /// The size of the store.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Detects processes of the same machine that have ended: each process locks a file of its own, and the operating system releases
+//! Detects processes of the same host that have ended: each process locks a file of its own, and the operating system releases
 //! the lock when the process ends for any reason.
 
 use super::connection::lock_holder;

@@ -1,11 +1,11 @@
 //! Restores a backup, and raises fences and sequences above those that were assigned after it was made.
 
 use super::{
-    BUSY_TIMEOUT,
     connection::{
         error, patience, schema,
         store_file::{StoreFile, beside},
     },
+    options::BUSY_TIMEOUT,
     sql::maintenance,
     whole_file::write_whole,
 };

@@ -40,7 +40,7 @@ fn refuse_existing(to: &Path) -> io::Result<()> {
     if to.try_exists()? { Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists")) } else { Ok(()) }
 }
 
-/// Best effort: a file that stays is in the way of nothing but its disk's room.
+/// Best effort: a file that stays only takes space on the disk.
 fn remove_leftovers(folder: &Path) {
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = file.path();
@@ -49,7 +49,7 @@ fn remove_leftovers(folder: &Path) {
             && lock.try_lock().is_ok()
         {
             remove(&path);
-            tracing::info!(file = %path.display(), "removed the unfinished copy of a process that is gone");
+            tracing::info!(file = %path.display(), "removed an incomplete copy that an ended process left");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::store_file::{StoreFile, beside};
 use std::{fs, path::Path};
 
-/// The holder, and what ends it, as the end of a sentence; `None` where the system does not tell.
+/// The holder, and how to end it, as the end of a sentence; `None` if the system does not show it.
 pub(super) fn of(file: &StoreFile) -> Option<String> {
     locker(file).map(described).or_else(|| alive(&beside(file, ".processes")))
 }
@@ -20,9 +20,7 @@ fn described(pid: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let stopped = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']));
     if stopped {
-        format!(
-            "process {pid}{command}, which is stopped; `kill -CONT {pid}` lets it go on, `kill -KILL {pid}` ends it"
-        )
+        format!("process {pid}{command}, which is stopped; `kill -CONT {pid}` continues it, `kill -KILL {pid}` ends it")
     } else {
         format!("process {pid}{command}; its transaction ends by itself, or with the process")
     }

@@ -7,8 +7,8 @@ use super::{
     history::{self, Entry},
 };
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, HistoryKind, Key, Note, Override, Purge,
-    Release, Rewrite, Row, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, HistoryKind, Key, Note, Override, Purge, Release,
+    Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ pub(in crate::store::sqlite) fn apply(
         Change::Create(change) => create(connection, change, now),
         Change::Transition(change) => transition(connection, change, now),
         Change::Claim(change) => claim(connection, change, now),
-        Change::Checkpoint(change) => checkpoint(connection, change),
+        Change::SaveCheckpoint(change) => checkpoint(connection, change),
         Change::Release(change) => release(connection, change, now),
         Change::Arm(change) => arm(connection, change, now),
         Change::Disarm(change) => disarm(connection, change, now),
@@ -224,8 +224,8 @@ fn rewrite(connection: &Connection, rewrite: &Rewrite) -> rusqlite::Result<Optio
 }
 
 /// A released row keeps the fence of its last claim, but has no owner.
-fn checkpoint(connection: &Connection, change: &Checkpoint) -> rusqlite::Result<Option<Row>> {
-    let Checkpoint { key, incarnation, version, fence, checkpoint } = change;
+fn checkpoint(connection: &Connection, change: &SaveCheckpoint) -> rusqlite::Result<Option<Row>> {
+    let SaveCheckpoint { key, incarnation, version, fence, checkpoint } = change;
     Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
         "UPDATE fsm_instances SET checkpoint = ?6",

@@ -109,10 +109,10 @@ impl Columns<'_, '_> {
         Uuid::from_slice(&bytes).map_err(|error| damaged(column, Type::Blob, error.to_string()))
     }
 
-    fn parsed<T: std::str::FromStr<Err = String>>(&mut self) -> rusqlite::Result<T> {
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self) -> rusqlite::Result<T> {
         let column = self.position();
         let text: String = self.row.get(column)?;
-        text.parse().map_err(|error| damaged(column, Type::Text, error))
+        text.parse().map_err(|error: T::Err| damaged(column, Type::Text, error.to_string()))
     }
 
     fn time(&mut self) -> rusqlite::Result<SystemTime> {

@@ -154,7 +154,7 @@ fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed)
         // A caller has no claim to lose.
         Change::Transition(t) => (&t.key, t.fence.map(|_| (t.incarnation, t.version))),
         Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
-        Change::Checkpoint(c) => (&c.key, Some((c.incarnation, c.version))),
+        Change::SaveCheckpoint(c) => (&c.key, Some((c.incarnation, c.version))),
         Change::Release(r) => (&r.key, Some((r.incarnation, r.version))),
         Change::Arm(a) => (&a.key, None),
         Change::Disarm(d) => (&d.key, None),

@@ -143,7 +143,7 @@ fn concerns_the_store(error: &Error) -> bool {
 
 fn uncopied(file: &StoreFile, to: &Path, why: &str) -> StoreError {
     let cause = format!(
-        "no copy was made in {} ({why}); give the path of a new file, in a folder with room that this user can write",
+        "no copy was made in {} ({why}); give the path of a new file, in a folder that has room and that this user can write",
         to.display()
     );
     StoreError::Failed { store: file.display().to_string(), cause }

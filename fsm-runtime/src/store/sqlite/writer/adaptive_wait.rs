@@ -16,7 +16,7 @@ const RUN: u32 = 8;
 
 /// Whether jobs arrive promptly after each other.
 ///
-/// The cost: none while the store is idle, because the first late job ends the spinning, and at most every ninth wait spins in vain.
+/// The cost: none while the store is idle, because the first late job ends the spinning, and at most every ninth wait spins for nothing.
 /// While a single caller commits as fast as possible, it takes about 30 µs of a processor for each commit.
 pub(super) struct Waiting {
     /// The number of consecutive prompt jobs; `None` with a single processor, where spinning would block the callers.

@@ -267,12 +267,12 @@ impl Committer {
                 self.log_limit = length + LOG_STEP;
                 tracing::warn!(
                     store = %self.file.display(), bytes = length,
-                    "the write-ahead log grows: a reader, or another process's checkpoint, is in the way of emptying it"
+                    "the write-ahead log grows: a reader or a checkpoint of another process prevents its truncation"
                 );
             }
             Err(error) => {
                 self.log_limit = length + LOG_STEP;
-                tracing::warn!(store = %self.file.display(), bytes = length, %error, "the write-ahead log could not be emptied");
+                tracing::warn!(store = %self.file.display(), bytes = length, %error, "the write-ahead log could not be truncated");
             }
         }
     }

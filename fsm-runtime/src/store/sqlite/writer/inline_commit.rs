@@ -41,7 +41,7 @@ impl Turns {
         self.wanted.store(true, SeqCst);
         let committer = self.committer.lock();
         self.wanted.store(false, SeqCst);
-        committer.inspect_err(|_| tracing::error!("a commit in its caller's thread panicked: the writer ends")).ok()
+        committer.inspect_err(|_| tracing::error!("a commit on the caller's thread panicked; the writer stops")).ok()
     }
 
     /// For the thread when it is idle: `None` while a caller commits.

@@ -105,7 +105,7 @@ impl Writer {
             let _ = hint.send((Job::Written, None));
         });
         let watch = watch.inspect_err(|error| {
-            tracing::debug!(store = %file.display(), %error, "the log is not watched: another process's changes are polled for");
+            tracing::debug!(store = %file.display(), %error, "the write-ahead log cannot be watched; polling for changes of other processes");
         });
         let pace = if in_memory { Pace::alone() } else { Pace::of_file(watch.is_ok()) };
         let thread = thread::start(turns.clone(), queue, urgent.clone(), pace, file.busy_timeout)

@@ -6,8 +6,9 @@ use crate::{
     store::{
         Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
         sqlite::{
-            BUSY_TIMEOUT, Sqlite,
+            Sqlite,
             connection::{patience, schema},
+            options::BUSY_TIMEOUT,
         },
     },
 };
