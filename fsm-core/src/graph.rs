@@ -264,6 +264,17 @@ impl Graph {
             .take(self.groups.len())
     }
 
+    /// The histories to which transitions lead, each once.
+    pub(crate) fn histories(&self) -> alloc::vec::Vec<HistoryInfo> {
+        let mut histories = alloc::vec::Vec::new();
+        for history in self.transitions.iter().filter_map(|transition| transition.history) {
+            if !histories.contains(&history) {
+                histories.push(history);
+            }
+        }
+        histories
+    }
+
     /// The states in which a machine can be created.
     pub fn initial(&self) -> impl Iterator<Item = &'static StateInfo> + use<> {
         self.states.iter().filter(|state| state.initial)
@@ -454,6 +465,16 @@ impl TransitionInfo {
 }
 
 impl HistoryInfo {
+    /// The sign of statecharts: `H`, or `H*` if it is deep.
+    pub(crate) const fn sign(self) -> &'static str {
+        if self.deep { "H*" } else { "H" }
+    }
+
+    /// `history`, or `deep history`.
+    pub(crate) const fn kind(self) -> &'static str {
+        if self.deep { "deep history" } else { "history" }
+    }
+
     /// The history of the superstate `group`.
     #[must_use]
     pub const fn new(group: &'static str) -> Self {

@@ -40,7 +40,7 @@ impl Graph {
     #[must_use]
     pub fn reachable(&self, from: &str) -> Vec<&'static StateInfo> {
         let Some(start) = self.index(from) else { return Vec::new() };
-        let histories = self.histories();
+        let histories = self.groups_with_history();
         let mut reached = vec![false; self.states.len()];
         for Walked { place, .. } in self.walk(start) {
             self.after(&histories, &place).for_each(|(next, _)| reached[next.state] = true);
@@ -52,20 +52,16 @@ impl Graph {
         self.states.iter().position(|state| state.name == name)
     }
 
-    /// The superstates with a history.
-    fn histories(&self) -> Vec<&'static str> {
-        let mut groups = Vec::new();
-        for history in self.transitions.iter().filter_map(|transition| transition.history) {
-            if !groups.contains(&history.group) {
-                groups.push(history.group);
-            }
-        }
+    fn groups_with_history(&self) -> Vec<&'static str> {
+        let mut groups: Vec<_> = self.histories().iter().map(|history| history.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
         groups
     }
 
     /// The places that can be reached from a state, including its own, breadth first.
     fn walk(&self, start: usize) -> Vec<Walked> {
-        let histories = self.histories();
+        let histories = self.groups_with_history();
         let start = self.arrived(&histories, vec![None; histories.len()], start);
         let mut seen = BTreeSet::from([start.clone()]);
         let mut walked = vec![Walked { place: start, from: None }];
