@@ -40,7 +40,12 @@ impl Dot<'_> {
             self.state(f, state, &indent)?;
         }
         for history in graph.histories().into_iter().filter(|history| Some(history.group) == group) {
-            writeln!(f, "{indent}{} [label=\"{}\", shape=circle];", Quoted(&history_name(graph, history)), history.sign())?;
+            writeln!(
+                f,
+                "{indent}{} [label=\"{}\", shape=circle];",
+                Quoted(&history_name(graph, history)),
+                history.sign()
+            )?;
         }
         // A graph built by hand can have a cycle.
         let inner = |inner: &(usize, &GroupInfo)| inner.1.parent == group && depth <= graph.groups.len();
