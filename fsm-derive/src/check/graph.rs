@@ -54,7 +54,8 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 /// Whether a state without transitions is ahead. That state is reported instead.
 fn leads_to_dead_end(machine: &Machine, forward: &[Vec<usize>], state: usize) -> bool {
     let ahead = reachable(forward, [state]);
-    (0..machine.states.len()).any(|other| ahead[other] && forward[other].is_empty())
+    let is_dead = |state: usize| forward[state].is_empty() && machine.states[state].kind != Kind::End;
+    (0..machine.states.len()).any(|other| ahead[other] && is_dead(other))
 }
 
 fn neighbours(machine: &Machine) -> Vec<Vec<usize>> {

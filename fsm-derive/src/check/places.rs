@@ -24,13 +24,16 @@ pub(super) struct Places {
 /// Finds places.
 pub(super) struct Walk<'m> {
     machine: &'m Machine,
-    /// The superstates with a history.
+    /// The superstates to whose history a transition leads.
     groups: Vec<usize>,
 }
 
 impl<'m> Walk<'m> {
     pub(super) fn new(machine: &'m Machine) -> Self {
-        Self { machine, groups: machine.histories().collect() }
+        let mut groups: Vec<_> = machine.transitions.iter().filter_map(|it| Some(it.history?.group)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        Self { machine, groups }
     }
 
     /// The place of a machine of which only the state is known.
