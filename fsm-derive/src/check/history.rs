@@ -6,13 +6,16 @@ use syn::Member;
 
 use crate::{
     errors::Errors,
-    model::{Field, Machine, Supply, Transition, plain},
+    model::{Field, Machine, Origin, Supply, Transition, plain},
+    suggest,
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
-    for transition in &machine.transitions {
-        if let Some(message) = lacks(machine, transition)
-            && let Some(history) = transition.history
+    // Once for each `#[on(…)]`, which can have several events.
+    for transition in machine.transitions.iter().filter(|transition| transition.event == transition.choice) {
+        let Some(history) = transition.history else { continue };
+        if !inside(machine, transition, history.group, errors)
+            && let Some(message) = lacks(machine, transition)
         {
             errors.at_span(history.span, message);
         }
@@ -21,18 +24,42 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     twice(machine, errors);
 }
 
+/// Whether the source of a transition to a history is in that superstate. Reports it, once for all sources of an `#[on(…)]`.
+fn inside(machine: &Machine, transition: &Transition, group: usize, errors: &mut Errors) -> bool {
+    let is_in = |state: usize| machine.groups_of(state).any(|other| other == group);
+    if !is_in(transition.from) {
+        return false;
+    }
+    let same = machine.transitions.iter().filter(|other| {
+        let shared = other.origin == transition.origin && transition.origin != Origin::State;
+        std::ptr::eq(*other, transition) || shared && other.choice == transition.choice && is_in(other.from)
+    });
+    let sources: Vec<_> = same.map(|other| other.from).collect();
+    if sources.first() == Some(&transition.from)
+        && let Some(history) = transition.history
+    {
+        let names: Vec<_> = sources.iter().map(|state| plain(&machine.states[*state].ident)).collect();
+        let superstate = plain(&machine.groups[group].ident);
+        let remedy = match transition.origin {
+            Origin::State => {
+                let event = &machine.events[transition.event].name;
+                format!("take it out of the superstate, or name the target, `{event} => Target`")
+            }
+            Origin::Group(_) | Origin::Enum => format!("add `except({})`", names.join(", ")),
+        };
+        let (are, left) =
+            if names.len() == 1 { ("is", "it has not left it") } else { ("are", "they have not left it") };
+        let names = suggest::list(&names);
+        errors.at_span(history.span, format!("{names} {are} in `{superstate}`, so {left}: {remedy}"));
+    }
+    true
+}
+
 /// Why a transition to a history has none to lead to.
 fn lacks(machine: &Machine, transition: &Transition) -> Option<String> {
     let history = transition.history?;
     let (source, group) = (&machine.states[transition.from], &machine.groups[history.group]);
     let (state, group_name) = (plain(&source.ident), plain(&group.ident));
-    if machine.groups_of(transition.from).any(|group| group == history.group) {
-        return Some(format!(
-            "`{state}` is in `{group_name}` itself, so it has not left it: take it out of the superstate, or name the target, \
-             `{} => Target`",
-            machine.events[transition.event].name
-        ));
-    }
     let mut fields = source.histories(history.group);
     let Some(field) = fields.next() else {
         let ty = format!("{}::history::{group_name}", plain(&machine.module));
@@ -103,7 +130,12 @@ fn twice(machine: &Machine, errors: &mut Errors) {
         let is_history = |supply: &Option<Supply<'_>>| matches!(supply, Some(Supply::History(_)));
         let Some(whole) = supplies.iter().position(|(_, supply)| is_history(supply)) else { continue };
         for (index, (_, supply)) in supplies.iter().enumerate() {
-            if index != whole && (is_history(supply) || matches!(supply, Some(Supply::Source(_)))) {
+            let is_reported = machine.states[target].fields[index].history.is_some_and(|group| {
+                let held_twice = |it: &Transition| it.history.is_some_and(|history| history.group == group);
+                machine.is_remembered(target, group) || machine.from(target).any(held_twice)
+            });
+            let is_twice = is_history(supply) || matches!(supply, Some(Supply::Source(_)));
+            if index != whole && is_twice && !is_reported {
                 let from = plain(&machine.states[transition.from].ident);
                 let event = &machine.events[transition.event].name;
                 found.entry((target, index, whole)).or_default().push(format!("`{event}` from `{from}`"));

@@ -1,4 +1,4 @@
-//! Snapshots of the expansions of four machines. `FSM_UPDATE=1` rewrites them.
+//! Snapshots of the expansions of five machines. `FSM_UPDATE=1` rewrites them.
 
 use std::{env, fs, path::Path};
 
@@ -120,6 +120,33 @@ fn with_context() {
                 /// On its way.
                 #[state(end)]
                 Shipped,
+            }
+        },
+    );
+}
+
+#[test]
+fn with_history() {
+    assert_expansion(
+        "with_history.rs",
+        quote! {
+            /// A job that can be held.
+            #[fsm(initial = Queued, derive(Clone, Serialize, Deserialize), group(Active, on(hold { by: String } => Held)))]
+            pub enum Job {
+                /// Not begun.
+                #[on(begin { size: u64 } => Running)]
+                #[state(in = Active)]
+                Queued,
+                /// Begun.
+                #[on(end => Done)]
+                #[state(in = Active, was = "Busy")]
+                Running { size: u64 },
+                /// For a while.
+                #[on(resume => history(Active))]
+                Held { by: String, was: job::history::Active },
+                /// Ended.
+                #[state(end)]
+                Done,
             }
         },
     );

@@ -6,6 +6,7 @@ use super::Resolver;
 use crate::{
     model::{History, plain},
     parse::{self, On},
+    suggest,
 };
 
 impl Resolver<'_> {
@@ -17,13 +18,13 @@ impl Resolver<'_> {
                 let Some((owner, superstate)) = written(&self.machine.states[state].fields[field].ty) else { continue };
                 let superstate = superstate.clone();
                 let found = self.superstate(&superstate);
-                // Without the module it may be a type of the user's.
-                if found.is_none() && owner == Some(module.clone()) {
-                    self.unknown_superstate(&superstate);
-                }
-                if owner.is_none_or(|owner| owner == module) {
-                    self.machine.states[state].fields[field].history = found;
-                }
+                let history = match owner {
+                    Some(owner) if owner != module => None,
+                    // It may be a type of the user's.
+                    None => found,
+                    Some(_) => found.or_else(|| self.misspelled(&superstate)),
+                };
+                self.machine.states[state].fields[field].history = history;
             }
         }
     }
@@ -67,6 +68,14 @@ impl Resolver<'_> {
             self.errors.at(with, message);
         }
         Some(History { span: *span, group, deep: *deep })
+    }
+
+    /// Reports an unknown superstate, and takes it for the one that it resembles, so that it causes no further errors.
+    fn misspelled(&mut self, ident: &Ident) -> Option<usize> {
+        self.unknown_superstate(ident);
+        let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
+        let near = suggest::near(&plain(ident), names.iter().map(String::as_str));
+        names.iter().position(|name| near.is_none_or(|near| near == name))
     }
 
     fn superstate(&self, ident: &Ident) -> Option<usize> {

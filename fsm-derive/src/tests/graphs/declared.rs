@@ -147,7 +147,7 @@ fn on(states: usize, events: usize, groups: usize, unknown: f64) -> impl Strateg
     ];
     let one_in_five = || prop::bool::weighted(0.2);
     let options = (one_in_five(), one_in_five(), one_in_five(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
-    let history = prop::option::weighted(0.15, (number(groups, unknown), any::<bool>()))
+    let history = prop::option::weighted(0.35, (number(groups, unknown), any::<bool>()))
         .prop_map(|history| history.filter(|(group, _)| *group != NOWHERE));
     let options = (options, history);
     (0..events, to, except, options).prop_map(|(event, to, except, ((with, guard, auto, internal, back), history))| {

@@ -19,6 +19,9 @@ use declared::{Declared, Kind, declarations, event_name, group_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
 
+/// The kind of a valid declaration with a history.
+const HISTORY: &str = "valid, with a history";
+
 /// How often each kind of error was seen; `"valid"` counts declarations without errors.
 type Seen = BTreeMap<String, usize>;
 
@@ -39,7 +42,8 @@ fn random_declarations_match_the_reference_model() {
     }
     let seen = seen.into_inner();
     assert!(seen.get("valid").is_some_and(|valid| *valid > 100), "too few valid declarations: {seen:#?}");
-    assert!(seen.len() > 24, "kinds of errors are missing: {seen:#?}");
+    assert!(seen.get(HISTORY).is_some_and(|valid| *valid > 20), "too few histories: {seen:#?}");
+    assert!(seen.len() > 30, "kinds of errors are missing: {seen:#?}");
 }
 
 /// Compares a declaration with the model and returns the kinds of its errors.
@@ -57,7 +61,9 @@ fn compare(declared: &Declared) -> Result<BTreeSet<String>, String> {
         let same = same_machine(declared, &naive, &module)
             .and_then(|()| same_diagram(&super::diagrams::machine(input), &module, &diagram));
         same.map_err(|difference| format!("{difference}\n{shown}"))?;
-        return Ok(BTreeSet::from(["valid".to_owned()]));
+        let mut kinds = BTreeSet::from(["valid".to_owned()]);
+        kinds.extend(naive.transitions.iter().any(|on| on.history.is_some()).then(|| HISTORY.to_owned()));
+        return Ok(kinds);
     }
     let kind = |error: &String| error.split('`').step_by(2).take(3).collect::<Vec<_>>().join("…");
     Ok(naive.errors.iter().map(kind).collect())

@@ -284,7 +284,9 @@ impl<'d> Naive<'d> {
     /// Whether each transition to a history has one to lead to.
     fn histories(&mut self) {
         let mut errors = Vec::new();
-        for Transition { from, history, .. } in &self.transitions {
+        // The states inside the superstate, for each shared `#[on(…)]`.
+        let mut inside: Vec<(Origin, usize, Vec<usize>)> = Vec::new();
+        for Transition { from, event, history, origin, .. } in &self.transitions {
             let Some((group, _)) = history else { continue };
             let (state, superstate) = (name(*from), group_name(*group));
             let holds = |state: usize| self.declared.states[state].holds == Some(*group);
@@ -293,13 +295,23 @@ impl<'d> Naive<'d> {
                 on.to.contains(from) && (left || (on.from != *from && holds(on.from)))
             };
             if self.declared.groups_of(*from).contains(group) {
-                errors.push(format!("`{state}` is in `{superstate}` itself"));
+                let same = |(other, on, _): &(Origin, usize, Vec<usize>)| {
+                    *origin != Origin::Own && (other, on) == (origin, event)
+                };
+                match inside.iter_mut().find(|other| same(other)) {
+                    Some((.., states)) => states.push(*from),
+                    None => inside.push((*origin, *event, vec![*from])),
+                }
             } else if !holds(*from) {
                 errors.push(format!("`{state}` does not hold the history of `{superstate}`"));
             } else if self.complete && !self.transitions.iter().any(brings) {
                 errors.push(format!("no state of `{superstate}` is left for `{state}`"));
             }
         }
+        errors.extend(inside.iter().map(|(.., states)| match &states[..] {
+            [state] => format!("`{}` is in `", name(*state)),
+            states => format!("`{}`{}", name(states[0]), if states.len() == 2 { " and " } else { ", " }),
+        }));
         self.errors.extend(errors);
     }
 
