@@ -72,7 +72,7 @@ fn clock() -> ManualClock {
 }
 
 #[tokio::test]
-async fn a_held_instance_resumes_where_it_was_after_a_restart() {
+async fn c20_a_held_instance_resumes_where_it_was() {
     let (dir, clock) = (TempDir::new().unwrap(), clock());
     let path = dir.path().join("orders.db");
     let runtime = client(&Sqlite::open(&path).await.unwrap(), &clock).await;
@@ -100,7 +100,7 @@ async fn a_held_instance_resumes_where_it_was_after_a_restart() {
 }
 
 #[tokio::test]
-async fn work_ends_at_a_hold_and_begins_again_at_the_resume() {
+async fn c20_work_and_timers_begin_again_at_a_resume() {
     let (store, clock) = (Sqlite::in_memory().unwrap(), clock());
     let runtime = working(&store, &clock).await;
     let orders = runtime.machines::<Order>();
@@ -129,7 +129,7 @@ async fn work_ends_at_a_hold_and_begins_again_at_the_resume() {
 }
 
 #[tokio::test]
-async fn a_desired_state_resumes_what_is_held() {
+async fn c20_a_desired_state_resumes_what_is_held() {
     let (store, clock) = (Sqlite::in_memory().unwrap(), clock());
     let runtime = working(&store, &clock).await;
     let orders = runtime.machines::<Order>();
@@ -178,7 +178,7 @@ fn step(mut old: OldState) -> Result<OldState, BoxError> {
 }
 
 #[tokio::test]
-async fn a_migration_reaches_the_state_in_a_history() {
+async fn c20_a_migration_reaches_the_state_in_a_history() {
     let (store, clock) = (Sqlite::in_memory().unwrap(), clock());
     let runtime = client(&store, &clock).await;
     let orders = runtime.machines::<Order>();

@@ -25,7 +25,7 @@ enum Twice {
     #[on(resume => history(Active))]
     Held { id: u64, was: twice::history::Active },
     #[on(resume => history(Active))]
-    Stopped(twice::history::Active, u64),
+    Stopped(twice::history::Active),
 }
 
 #[derive(StateMachine)]
