@@ -68,12 +68,8 @@ impl Document<'_> {
         for state in graph.states.iter().filter(|state| state.group == group) {
             self.state(f, state, &indent)?;
         }
-        for transition in graph.transitions.iter() {
-            if let Some(history) = transition.history.filter(|history| Some(history.group) == group)
-                && graph.transitions.iter().find(|other| other.history == Some(history)) == Some(transition)
-            {
-                self.history(f, history, transition, &indent)?;
-            }
+        for history in graph.histories().into_iter().filter(|history| Some(history.group) == group) {
+            self.history(f, history, &indent)?;
         }
         // A graph built by hand can have a cycle.
         for inner in graph.groups.iter().filter(|inner| inner.parent == group && depth <= graph.groups.len()) {
@@ -116,15 +112,10 @@ impl Document<'_> {
         writeln!(f, "{indent}</{element}>")
     }
 
-    fn history(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        history: HistoryInfo,
-        transition: &TransitionInfo,
-        indent: &str,
-    ) -> fmt::Result {
+    fn history(&self, f: &mut fmt::Formatter<'_>, history: HistoryInfo, indent: &str) -> fmt::Result {
         let (id, depth) = (self.history_id(history), if history.deep { "deep" } else { "shallow" });
-        let first = transition.to.first().map_or("", |first| self.id(first));
+        let mut to = self.graph.transitions.iter().filter(|transition| transition.history == Some(history));
+        let first = to.find_map(|transition| transition.to.first()).map_or("", |first| self.id(first));
         writeln!(f, "{indent}<history id=\"{id}\" type=\"{depth}\"><transition target=\"{first}\"/></history>")
     }
 

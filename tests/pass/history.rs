@@ -132,6 +132,7 @@ mod deep {
         *entries += 1;
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape of a guard")]
     fn has_power<T: Clone>(_: &washer::Off<'_, T>, event: &washer::event::Restore, _: &u32) -> bool {
         event.volts > 200
     }

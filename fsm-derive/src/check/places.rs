@@ -14,7 +14,7 @@ pub(super) struct Place {
 
 /// The places that can be reached from some, in breadth-first order.
 pub(super) struct Places {
-    pub(super) places: Vec<Place>,
+    pub(super) all: Vec<Place>,
     /// The place from which each was found first.
     pub(super) before: Vec<Option<usize>>,
     /// The places that can follow each.
@@ -72,21 +72,21 @@ impl<'m> Walk<'m> {
 
     /// All places that can be reached from those in `from`, including them, through states that `through` allows.
     pub(super) fn reached(&self, from: impl IntoIterator<Item = Place>, through: &dyn Fn(usize) -> bool) -> Places {
-        let mut found = Places { places: Vec::new(), before: Vec::new(), next: Vec::new() };
+        let mut found = Places { all: Vec::new(), before: Vec::new(), next: Vec::new() };
         let mut index: HashMap<Place, usize> = HashMap::new();
         let mut add = |found: &mut Places, place: Place, before: Option<usize>| {
             *index.entry(place).or_insert_with_key(|place| {
-                found.places.push(place.clone());
+                found.all.push(place.clone());
                 found.before.push(before);
                 found.next.push(Vec::new());
-                found.places.len() - 1
+                found.all.len() - 1
             })
         };
         for place in from.into_iter().filter(|place| through(place.state)) {
             add(&mut found, place, None);
         }
         let mut here = 0;
-        while let Some(place) = found.places.get(here).cloned() {
+        while let Some(place) = found.all.get(here).cloned() {
             let next = self.after(&place).filter(|next| through(next.state));
             found.next[here] = next.map(|next| add(&mut found, next, Some(here))).collect();
             here += 1;
@@ -99,25 +99,27 @@ impl Places {
     /// Whether each state can be reached.
     pub(super) fn states(&self, count: usize) -> Vec<bool> {
         let mut reached = vec![false; count];
-        self.places.iter().for_each(|place| reached[place.state] = true);
+        self.all.iter().for_each(|place| reached[place.state] = true);
         reached
     }
 
     /// The states from which a place in a state of `goals` can be reached.
     pub(super) fn leading_to(&self, goals: &[bool]) -> Vec<bool> {
-        let mut back = vec![Vec::new(); self.places.len()];
+        let mut back = vec![Vec::new(); self.all.len()];
         for (here, next) in self.next.iter().enumerate() {
-            next.iter().for_each(|next| back[*next].push(here));
+            for next in next {
+                back[*next].push(here);
+            }
         }
-        let mut leads = vec![false; self.places.len()];
-        let mut ahead: Vec<_> = (0..self.places.len()).filter(|place| goals[self.places[*place].state]).collect();
+        let mut leads = vec![false; self.all.len()];
+        let mut ahead: Vec<_> = (0..self.all.len()).filter(|place| goals[self.all[*place].state]).collect();
         while let Some(place) = ahead.pop() {
             if !std::mem::replace(&mut leads[place], true) {
                 ahead.extend(&back[place]);
             }
         }
         let mut states = vec![false; goals.len()];
-        for (place, _) in self.places.iter().zip(leads).filter(|(_, leads)| *leads) {
+        for (place, _) in self.all.iter().zip(leads).filter(|(_, leads)| *leads) {
             states[place.state] = true;
         }
         states

@@ -34,7 +34,7 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 
 /// A shortest path of at least one transition.
 fn path_from(machine: &Machine, walk: &Walk<'_>, from: usize, to: usize) -> Option<String> {
-    let mut starts = walk.reached(walk.initial(), &|_| true).places;
+    let mut starts = walk.reached(walk.initial(), &|_| true).all;
     starts.retain(|place| place.state == from);
     if starts.is_empty() {
         starts.push(walk.unknown(from));
@@ -52,7 +52,7 @@ fn path(
     to: usize,
     through: &dyn Fn(usize) -> bool,
 ) -> Option<String> {
-    let Places { places, before, .. } = walk.reached(from, through);
+    let Places { all: places, before, .. } = walk.reached(from, through);
     let end = places.iter().position(|place| place.state == to)?;
     let back = std::iter::successors(Some(end), |place| before[*place]);
     let mut names: Vec<_> = back.map(|place| plain(&machine.states[places[place].state].ident)).collect();

@@ -36,12 +36,12 @@ impl Made {
         }
         if let Some(field) = cx.machine.held(transition) {
             let member = &field.member;
-            let left = history::left(cx, transition, &quote!(#state.#member), |to| match transition.to[..] {
-                [_] => quote_spanned!(span=> state),
-                _ => {
-                    let (choice, ident) = (cx.machine.choice(transition), &to.ident);
-                    quote_spanned!(span=> choice::#choice::#ident(state))
+            let left = history::left(cx, transition, &quote!(#state.#member), |to| {
+                if transition.to.len() == 1 {
+                    return quote_spanned!(span=> state);
                 }
+                let (choice, ident) = (cx.machine.choice(transition), &to.ident);
+                quote_spanned!(span=> choice::#choice::#ident(state))
             });
             let target = entered(cx, transition, left, context);
             return Self { from_source: true, bind: TokenStream::new(), target };

@@ -93,12 +93,11 @@ pub(super) fn note(machine: &Machine) -> String {
         .transitions
         .iter()
         .map(|transition| {
-            let to = match transition.history {
-                Some(history) => format!("history({})", plain(&machine.groups[history.group].ident)),
-                None => {
-                    let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
-                    to.join(" | ")
-                }
+            let to = if let Some(history) = transition.history {
+                format!("history({})", plain(&machine.groups[history.group].ident))
+            } else {
+                let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
+                to.join(" | ")
             };
             (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
         })

@@ -438,9 +438,8 @@ impl<'d> Naive<'d> {
         let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
         let dead_ends: Vec<_> =
             (0..self.states()).filter(|state| !has_transition(*state) && !ends.contains(state)).collect();
-        let connected = self.connected();
         let mut errors = Vec::new();
-        for state in 0..self.states() {
+        for (state, connected) in self.connected().iter().enumerate() {
             let (name, places) = (name(state), self.places_in(state));
             let reached = !places.is_empty();
             if !reached {
@@ -460,7 +459,7 @@ impl<'d> Naive<'d> {
                 Kind::Rest | Kind::Work => {
                     let ahead = self.steps(&places);
                     let ending = ends.iter().any(|end| ahead[*end].is_some());
-                    if reached && !ends.is_empty() && !ending && !dead_ends.iter().any(|dead| connected[state][*dead]) {
+                    if reached && !ends.is_empty() && !ending && !dead_ends.iter().any(|dead| connected[*dead]) {
                         errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
