@@ -10,7 +10,7 @@ use crate::graph::{Graph, StateKind, TransitionInfo};
 pub enum NextStep {
     /// The machine is in the desired state.
     Arrived,
-    /// Fire this transition: it is `auto`, has no payload and has one target.
+    /// Fire this transition: it is `auto`, has no payload, and one target or a history as its target.
     Fire(&'static TransitionInfo),
     /// Wait for the worker of the current state.
     Work,
@@ -38,7 +38,8 @@ impl Graph {
     /// It lies on a shortest path. Among paths of equal length, one that waits for work or for a timer is preferred. A worker
     /// is assumed to be able to fire each event of its state, towards any of its targets; guards are assumed to pass. An
     /// `auto` transition out of a `work` state is fired if that path is shorter. An `auto` transition that is also its state's
-    /// timer is fired, not waited for.
+    /// timer is fired, not waited for. A transition to a history counts as leading to the farthest of its
+    /// targets from which a path leads on.
     ///
     /// Each fired transition reduces [`steps_left`](Self::steps_left), so repeated calls cannot loop.
     #[must_use]
@@ -88,7 +89,7 @@ impl Graph {
                 transition.auto && !self.is_fireable(transition) && transition.to.iter().any(closer)
             });
             if let Some(blocked) = blocked {
-                let branches = blocked.to.len() > 1;
+                let branches = blocked.to.len() > 1 && blocked.history.is_none();
                 return if branches { Blocker::Branch(blocked) } else { Blocker::Payload(blocked) };
             }
             let open = |transition: &&TransitionInfo| transition.auto || self.is_awaited(transition);
@@ -102,7 +103,8 @@ impl Graph {
     /// Whether the runtime can fire it: it is `auto`, and its payload and target are known.
     fn is_fireable(&self, transition: &TransitionInfo) -> bool {
         let without_payload = self.event(transition.event).is_some_and(|event| event.fields.is_empty());
-        transition.auto && transition.to.len() == 1 && without_payload
+        let one_target = transition.to.len() == 1 || transition.history.is_some();
+        transition.auto && one_target && without_payload
     }
 
     /// Whether a worker or a timer fires it.
@@ -129,6 +131,7 @@ impl Graph {
                 let found = distances[place].is_none()
                     && self.transitions_from(state.name).any(|transition| {
                         (fired(transition) || self.is_awaited(transition))
+                            && !leads_back(transition)
                             && transition.to.iter().any(|to| self.distance(to, &distances) == Some(round))
                     });
                 if found {
@@ -136,14 +139,30 @@ impl Graph {
                 }
             }
         }
-        distances
+        // Which state of a history is next depends on the instance, so it counts as the farthest. No path leads through a history: it
+        // would only return to where it was.
+        (self.states.iter().enumerate())
+            .map(|(place, state)| {
+                let open = |transition: &&TransitionInfo| fired(transition) || self.is_awaited(transition);
+                let backs = self.transitions_from(state.name).filter(|transition| leads_back(transition)).filter(open);
+                let farthest =
+                    |back: &TransitionInfo| back.to.iter().filter_map(|to| self.distance(to, &distances)).max();
+                let steps = backs.filter_map(|back| Some(farthest(back)? + 1));
+                distances[place].into_iter().chain(steps).min()
+            })
+            .collect()
     }
+}
+
+/// Whether the transition leads to a history that can be several states.
+fn leads_back(transition: &TransitionInfo) -> bool {
+    transition.history.is_some() && transition.to.len() > 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{EventInfo, FieldInfo, StateInfo, TimerInfo};
+    use crate::graph::{EventInfo, FieldInfo, HistoryInfo, StateInfo, TimerInfo};
     use alloc::boxed::Box;
     use core::time::Duration;
     use proptest::prelude::*;
@@ -249,6 +268,32 @@ mod tests {
         assert_eq!(MACHINE.next_step("C", "D"), NextStep::Blocked(Blocker::Branch(&MACHINE.transitions[2])));
         assert_eq!(MACHINE.next_step("D", "A"), NextStep::Blocked(Blocker::NoPath));
         assert_eq!(MACHINE.next_step("A", "nowhere"), NextStep::Blocked(Blocker::NoPath));
+    }
+
+    #[test]
+    fn a_history_leads_on_from_what_was_left() {
+        const MACHINE: Graph = graph(
+            &[
+                state("A", StateKind::Rest).with_group("G"),
+                state("B", StateKind::Rest).with_group("G"),
+                state("C", StateKind::Rest).with_group("G"),
+                state("D", StateKind::Rest),
+                state("E", StateKind::End),
+            ],
+            &[
+                on("A", "go", &["B"], true),
+                on("B", "go", &["E"], true),
+                on("A", "do", &["D"], true),
+                on("B", "do", &["D"], true),
+                on("C", "do", &["D"], true),
+                on("D", "go", &["A", "B", "C"], true).with_history(HistoryInfo::new("G")),
+            ],
+        );
+        assert_eq!(MACHINE.next_step("D", "E"), NextStep::Fire(&MACHINE.transitions[5]));
+        assert_eq!(MACHINE.steps_left("D", "E"), Some(3), "as far as the farthest from which a path leads on");
+        assert_eq!(MACHINE.next_step("A", "E"), NextStep::Fire(&MACHINE.transitions[0]), "not through the history");
+        assert_eq!(MACHINE.next_step("C", "E"), NextStep::Blocked(Blocker::NoPath), "the history only leads back");
+        assert_eq!(MACHINE.next_step("C", "D"), NextStep::Fire(&MACHINE.transitions[4]));
     }
 
     fn any_graph() -> impl Strategy<Value = Graph> {

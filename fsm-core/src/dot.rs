@@ -1,18 +1,18 @@
 //! The graph in Graphviz's DOT language.
 
-use alloc::{borrow::Cow, format, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec, vec::Vec};
 use core::fmt;
 
 use crate::{
     arrows::{Tail, arrows, every_except},
-    graph::{Graph, GroupInfo, StateInfo, StateKind},
+    graph::{Graph, GroupInfo, HistoryInfo, StateInfo, StateKind},
     mermaid::Span,
 };
 
 /// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
 ///
 /// `work` states are dashed and end states have a double border. Transitions that many states share are one arrow, as in
-/// [`Mermaid`](crate::Mermaid).
+/// [`Mermaid`](crate::Mermaid). A history is a circle in its superstate, with `H`, or `H*` if it is deep.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Dot<'a> {
@@ -38,6 +38,14 @@ impl Dot<'_> {
         let (graph, indent) = (&self.graph, "    ".repeat(depth));
         for state in graph.states.iter().filter(|state| state.group == group) {
             self.state(f, state, &indent)?;
+        }
+        for history in graph.histories().into_iter().filter(|history| Some(history.group) == group) {
+            writeln!(
+                f,
+                "{indent}{} [label=\"{}\", shape=circle];",
+                Quoted(&history_name(graph, history)),
+                history.sign()
+            )?;
         }
         // A graph built by hand can have a cycle.
         let inner = |inner: &(usize, &GroupInfo)| inner.1.parent == group && depth <= graph.groups.len();
@@ -106,8 +114,12 @@ impl fmt::Display for Dot<'_> {
                     (Cow::Borrowed(transition.from), graph.groups.iter().position(|group| group.name == *name))
                 }
             };
-            for to in transition.to {
-                write!(f, "    {} -> {} [label=\"{}", Quoted(&from), Quoted(to), Escaped(transition.event))?;
+            let heads = match transition.history {
+                Some(history) => vec![Cow::Owned(history_name(graph, history))],
+                None => transition.to.iter().map(|to| Cow::Borrowed(*to)).collect(),
+            };
+            for to in heads {
+                write!(f, "    {} -> {} [label=\"{}", Quoted(&from), Quoted(&to), Escaped(transition.event))?;
                 if transition.guarded {
                     f.write_str(" [guarded]")?;
                 }
@@ -136,6 +148,15 @@ impl fmt::Display for Dot<'_> {
 /// The name of the box for every state except `others`, distinct from all state names.
 fn box_name(graph: &Graph, others: &[&str]) -> String {
     let mut name = format!("every state except {}", others.join(", "));
+    while graph.state(&name).is_some() {
+        name.push('_');
+    }
+    name
+}
+
+/// The name of a history's node, distinct from all state names.
+fn history_name(graph: &Graph, history: HistoryInfo) -> String {
+    let mut name = format!("{} of {}", history.kind(), history.group);
     while graph.state(&name).is_some() {
         name.push('_');
     }

@@ -124,6 +124,9 @@ pub struct TransitionInfo {
     /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timer and the worker of a durable machine
     /// run on.
     pub internal: bool,
+    /// The history to which it leads, `#[on(event => history(Superstate))]`. The targets are then all states that it can be; which
+    /// of them is taken depends on the state that was left.
+    pub history: Option<HistoryInfo>,
     /// The superstate, or the machine, whose declaration for the same event this one overrides.
     pub overrides: Option<&'static str>,
     /// Whether a guard can refuse it.
@@ -132,6 +135,16 @@ pub struct TransitionInfo {
     pub auto: bool,
     /// The description in the declaration.
     pub doc: &'static str,
+}
+
+/// The history of a superstate, as a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistoryInfo {
+    /// The superstate.
+    pub group: &'static str,
+    /// Whether it leads into superstates inside the superstate, `history(Superstate, deep)`.
+    pub deep: bool,
 }
 
 /// One superstate.
@@ -253,6 +266,17 @@ impl Graph {
         core::iter::successors(innermost, |group| group.parent.and_then(|parent| self.group(parent)))
             // A graph built by hand can have a cycle.
             .take(self.groups.len())
+    }
+
+    /// The histories to which transitions lead, each once.
+    pub(crate) fn histories(&self) -> alloc::vec::Vec<HistoryInfo> {
+        let mut histories = alloc::vec::Vec::new();
+        for history in self.transitions.iter().filter_map(|transition| transition.history) {
+            if !histories.contains(&history) {
+                histories.push(history);
+            }
+        }
+        histories
     }
 
     /// The states in which a machine can be created.
@@ -406,13 +430,20 @@ impl TransitionInfo {
     /// A transition from `from` on `event` to one of `to`, without a guard.
     #[must_use]
     pub const fn new(from: &'static str, event: &'static str, to: &'static [&'static str]) -> Self {
-        Self { from, event, to, internal: false, overrides: None, guarded: false, auto: false, doc: "" }
+        Self { from, event, to, internal: false, history: None, overrides: None, guarded: false, auto: false, doc: "" }
     }
 
     /// Sets whether it stays in its state.
     #[must_use]
     pub const fn with_internal(mut self, internal: bool) -> Self {
         self.internal = internal;
+        self
+    }
+
+    /// Sets the history to which it leads.
+    #[must_use]
+    pub const fn with_history(mut self, history: HistoryInfo) -> Self {
+        self.history = Some(history);
         self
     }
 
@@ -441,6 +472,31 @@ impl TransitionInfo {
     #[must_use]
     pub const fn with_doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+}
+
+impl HistoryInfo {
+    /// The sign of statecharts: `H`, or `H*` if it is deep.
+    pub(crate) const fn sign(self) -> &'static str {
+        if self.deep { "H*" } else { "H" }
+    }
+
+    /// `history`, or `deep history`.
+    pub(crate) const fn kind(self) -> &'static str {
+        if self.deep { "deep history" } else { "history" }
+    }
+
+    /// The history of the superstate `group`.
+    #[must_use]
+    pub const fn new(group: &'static str) -> Self {
+        Self { group, deep: false }
+    }
+
+    /// Sets whether it leads into superstates inside the superstate.
+    #[must_use]
+    pub const fn with_deep(mut self, deep: bool) -> Self {
+        self.deep = deep;
         self
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TransitionInfo},
+    graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, TransitionInfo},
     waits::{WaitInfo, WaitQuantity},
 };
 
@@ -51,12 +51,21 @@ impl fmt::Display for Json {
             f.write_str("}")
         })?;
         f.write_str(",\"transitions\":")?;
-        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, auto, doc }| {
-            write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
-            array(f, to, |f, to| write!(f, "{}", Text(to)))?;
-            write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
-            write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
-        })?;
+        array(
+            f,
+            transitions,
+            |f, TransitionInfo { from, event, to, internal, history, overrides, guarded, auto, doc }| {
+                write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
+                array(f, to, |f, to| write!(f, "{}", Text(to)))?;
+                write!(f, ",\"internal\":{internal},\"history\":")?;
+                match history {
+                    None => f.write_str("null")?,
+                    Some(HistoryInfo { group, deep }) => write!(f, "{{\"group\":{},\"deep\":{deep}}}", Text(group))?,
+                }
+                write!(f, ",\"overrides\":{}", Optional(*overrides))?;
+                write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
+            },
+        )?;
         f.write_str(",\"groups\":")?;
         array(f, groups, |f, GroupInfo { name, parent, doc }| {
             write!(f, "{{\"name\":{},\"parent\":{},\"doc\":{}}}", Text(name), Optional(*parent), Text(doc))

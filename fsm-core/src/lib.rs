@@ -173,7 +173,7 @@ pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
-pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 pub use graphs::{Graphs, WaitCycle};
 pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};

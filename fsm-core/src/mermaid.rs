@@ -1,17 +1,18 @@
 //! The graph as a Mermaid state diagram.
 
 use alloc::{
-    borrow::Cow,
+    borrow::{Cow, ToOwned as _},
     collections::BTreeMap,
     format,
     string::{String, ToString as _},
+    vec,
     vec::Vec,
 };
 use core::{fmt, time::Duration};
 
 use crate::{
     arrows::{Tail, arrows, every_except},
-    graph::{Graph, StateInfo, StateKind, TransitionInfo},
+    graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo},
 };
 
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
@@ -21,7 +22,7 @@ use crate::{
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
-/// lists the exceptions.
+/// lists the exceptions. A transition to a history is one arrow, to an `H` in the superstate, or to an `H*` if the history is deep.
 ///
 /// ```
 /// # use fsm_core::{Graph, StateInfo};
@@ -117,6 +118,9 @@ impl Drawing<'_> {
         for state in self.graph.states.iter().filter(|state| state.group == group) {
             self.state(f, state, &indent)?;
         }
+        for history in self.graph.histories().into_iter().filter(|history| Some(history.group) == group) {
+            writeln!(f, "{indent}state \"{}\" as {}", text(history.sign()), self.history_id(history))?;
+        }
         // A graph built by hand can have a cycle.
         let inner = self.graph.groups.iter().filter(|inner| inner.parent == group && depth <= self.graph.groups.len());
         for inner in inner {
@@ -138,6 +142,16 @@ impl Drawing<'_> {
             Some(function) => writeln!(f, "{indent}{id} : enter / {}", text(function)),
             None => Ok(()),
         }
+    }
+
+    /// The identifier of a history, distinct from all others.
+    fn history_id(&self, history: HistoryInfo) -> String {
+        let kind = if history.deep { "deep_history" } else { "history" };
+        let mut id = format!("{}_{kind}", self.id(history.group));
+        while self.ids.values().any(|taken| *taken == id) {
+            id.push('_');
+        }
+        id
     }
 
     /// The identifier of the box for every state except `others`, distinct from all others.
@@ -163,8 +177,12 @@ impl Drawing<'_> {
             _ => String::new(),
         };
         let wait = text(&self.graph.wait_label(transition));
-        for to in transition.to {
-            let (to, event) = (self.id(to), text(transition.event));
+        let heads = match transition.history {
+            Some(history) => vec![self.history_id(history)],
+            None => transition.to.iter().map(|to| self.id(to).to_owned()).collect(),
+        };
+        for to in heads {
+            let event = text(transition.event);
             writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{wait}{overrides}")?;
         }
         Ok(())

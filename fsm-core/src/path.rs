@@ -1,8 +1,8 @@
 //! Paths through the graph.
 
-use alloc::{collections::VecDeque, vec, vec::Vec};
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-use crate::graph::{Graph, StateInfo, TransitionInfo};
+use crate::graph::{Graph, StateInfo, StateKind, TransitionInfo};
 
 /// One step of a [path](Graph::path): a transition and the target it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +17,16 @@ pub struct PathStep {
 impl Graph {
     /// A shortest path from one state to another, empty if they are the same.
     ///
-    /// Guards are assumed to pass, and branches to take the target that is needed. Returns `None` if there is no path, or if
-    /// the graph has no such state.
+    /// Guards are assumed to pass, and branches to take the target that is needed. A transition to a history leads to the state of
+    /// the superstate that the path visited last; if it visited none, to any. Returns `None` if there is no path, or if the graph has
+    /// no such state.
     #[must_use]
     pub fn path(&self, from: &str, to: &str) -> Option<Vec<PathStep>> {
-        let start = self.index(from)?;
+        let walked = self.walk(self.index(from)?);
         let goal = self.index(to)?;
-        let mut reached: Vec<Option<(usize, PathStep)>> = vec![None; self.states.len()];
-        self.walk(start, |from, state, step| reached[state] = Some((from, step)));
+        let mut here = walked.iter().position(|walked| walked.place.state == goal)?;
         let mut steps = Vec::new();
-        let mut here = goal;
-        while here != start {
-            let (before, step) = reached[here]?;
+        while let Some((before, step)) = walked[here].from {
             steps.push(step);
             here = before;
         }
@@ -42,12 +40,11 @@ impl Graph {
     #[must_use]
     pub fn reachable(&self, from: &str) -> Vec<&'static StateInfo> {
         let Some(start) = self.index(from) else { return Vec::new() };
+        let histories = self.groups_with_history();
         let mut reached = vec![false; self.states.len()];
-        self.walk(start, |_, state, _| reached[state] = true);
-        reached[start] = self.transitions.iter().any(|transition| {
-            let leaves = self.index(transition.from).is_some_and(|from| from == start || reached[from]);
-            leaves && transition.to.contains(&self.states[start].name)
-        });
+        for Walked { place, .. } in self.walk(start) {
+            self.after(&histories, &place).for_each(|(next, _)| reached[next.state] = true);
+        }
         self.states.iter().zip(reached).filter_map(|(state, reached)| reached.then_some(state)).collect()
     }
 
@@ -55,20 +52,66 @@ impl Graph {
         self.states.iter().position(|state| state.name == name)
     }
 
-    /// Breadth first; calls `found` with source, target and step once for each state except the first.
-    fn walk(&self, start: usize, mut found: impl FnMut(usize, usize, PathStep)) {
-        let mut seen = vec![false; self.states.len()];
-        seen[start] = true;
-        let mut ahead = VecDeque::from([start]);
-        while let Some(here) = ahead.pop_front() {
-            for transition in self.transitions_from(self.states[here].name) {
-                for to in transition.to {
-                    let Some(next) = self.index(to).filter(|next| !seen[*next]) else { continue };
-                    seen[next] = true;
-                    found(here, next, PathStep { transition, to });
-                    ahead.push_back(next);
+    fn groups_with_history(&self) -> Vec<&'static str> {
+        let mut groups: Vec<_> = self.histories().iter().map(|history| history.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
+    /// The places that can be reached from a state, including its own, breadth first.
+    fn walk(&self, start: usize) -> Vec<Walked> {
+        let histories = self.groups_with_history();
+        let start = self.arrived(&histories, vec![None; histories.len()], start);
+        let mut seen = BTreeSet::from([start.clone()]);
+        let mut walked = vec![Walked { place: start, from: None }];
+        let mut here = 0;
+        while let Some(Walked { place, .. }) = walked.get(here).cloned() {
+            for (place, step) in self.after(&histories, &place) {
+                if seen.insert(place.clone()) {
+                    walked.push(Walked { place, from: Some((here, step)) });
                 }
             }
+            here += 1;
         }
+        walked
     }
+
+    /// The places after one step.
+    fn after(&self, histories: &[&str], place: &Place) -> impl Iterator<Item = (Place, PathStep)> {
+        let transitions = self.transitions_from(self.states[place.state].name);
+        let steps = transitions.flat_map(move |transition| {
+            let left = transition.history.and_then(|history| {
+                let index = histories.iter().position(|group| *group == history.group)?;
+                place.last[index].map(|left| self.states[left].name)
+            });
+            let taken = move |to: &&&'static str| left.is_none_or(|left| **to == left);
+            transition.to.iter().filter(taken).map(move |to| PathStep { transition, to })
+        });
+        steps.filter_map(move |step| Some((self.arrived(histories, place.last.clone(), self.index(step.to)?), step)))
+    }
+
+    fn arrived(&self, histories: &[&str], mut last: Vec<Option<usize>>, state: usize) -> Place {
+        let info = &self.states[state];
+        for (last, group) in last.iter_mut().zip(histories) {
+            if info.kind != StateKind::End && self.groups_of(info.name).any(|other| other.name == *group) {
+                *last = Some(state);
+            }
+        }
+        Place { state, last }
+    }
+}
+
+/// A state, and the last visited state in each superstate with a history.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    state: usize,
+    last: Vec<Option<usize>>,
+}
+
+/// A place of a walk, and the index of the place before it with the step from there.
+#[derive(Clone)]
+struct Walked {
+    place: Place,
+    from: Option<(usize, PathStep)>,
 }

@@ -1,14 +1,16 @@
 //! The graph as SCXML.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::fmt;
 
-use crate::graph::{Graph, StateInfo, StateKind, TransitionInfo};
+use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo};
 
 /// A graph as an [SCXML](https://www.w3.org/TR/scxml/) document, written by [`Display`](fmt::Display).
 ///
 /// - States are nested in their superstates. Each transition is at the state that it leaves, also if a superstate declares it.
 /// - A branch is one transition for each target, in the order of the declaration.
+/// - The target `history(Superstate)` is a `history` in the superstate. Its default transition, which SCXML requires, leads to the
+///   first state.
 /// - An internal transition has no `target`.
 /// - A timer is a delayed `send` on entry, which is cancelled on exit.
 /// - End states are `final`. Only the first initial state is the document's.
@@ -66,6 +68,9 @@ impl Document<'_> {
         for state in graph.states.iter().filter(|state| state.group == group) {
             self.state(f, state, &indent)?;
         }
+        for history in graph.histories().into_iter().filter(|history| Some(history.group) == group) {
+            self.history(f, history, &indent)?;
+        }
         // A graph built by hand can have a cycle.
         for inner in graph.groups.iter().filter(|inner| inner.parent == group && depth <= graph.groups.len()) {
             writeln!(f, "{indent}<state id=\"{}\"{}>", self.id(inner.name), self.name(inner.name))?;
@@ -107,14 +112,35 @@ impl Document<'_> {
         writeln!(f, "{indent}</{element}>")
     }
 
+    fn history(&self, f: &mut fmt::Formatter<'_>, history: HistoryInfo, indent: &str) -> fmt::Result {
+        let (id, depth) = (self.history_id(history), if history.deep { "deep" } else { "shallow" });
+        let mut to = self.graph.transitions.iter().filter(|transition| transition.history == Some(history));
+        let first = to.find_map(|transition| transition.to.first()).map_or("", |first| self.id(first));
+        writeln!(f, "{indent}<history id=\"{id}\" type=\"{depth}\"><transition target=\"{first}\"/></history>")
+    }
+
+    /// The id of a history, distinct from all others.
+    fn history_id(&self, history: HistoryInfo) -> String {
+        let kind = if history.deep { "deep-history" } else { "history" };
+        let mut id = format!("{}.{kind}", self.id(history.group));
+        while self.ids.values().any(|taken| *taken == id) {
+            id.push('_');
+        }
+        id
+    }
+
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo, indent: &str) -> fmt::Result {
-        let TransitionInfo { event, to, internal, guarded, auto, .. } = *transition;
-        for target in to {
+        let TransitionInfo { event, to, internal, history, guarded, auto, .. } = *transition;
+        let targets = match history {
+            Some(history) => vec![self.history_id(history)],
+            None => to.iter().map(|to| self.id(to).into()).collect(),
+        };
+        for target in &targets {
             write!(f, "{indent}  <transition event=\"{}\"", Escaped(event))?;
             if !internal {
-                write!(f, " target=\"{}\"", self.id(target))?;
+                write!(f, " target=\"{target}\"")?;
             }
-            let marks = [(guarded, "guarded"), (to.len() > 1, "branch"), (auto, "auto")];
+            let marks = [(guarded, "guarded"), (targets.len() > 1, "branch"), (auto, "auto")];
             for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
                 write!(f, " fsm:{mark}=\"true\"")?;
             }

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
-    graph::{Graph, StateInfo, StateKind, TransitionInfo},
+    graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo},
     json::Text,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 /// - States are nested in their superstates. A superstate has an `initial` state because `XState` requires one; no transition uses it.
 /// - Each transition is at the state that it leaves, also if a superstate declares it. A guard is named after its event.
 /// - A branch is a list of transitions, each with a guard that is named after event and target: only code decides which is taken.
+/// - The target `history(Superstate)` is a state of the type `history` in the superstate.
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event.
@@ -59,6 +60,11 @@ impl XstateJson {
         for state in graph.states.iter().filter(|state| state.group == group) {
             write!(f, "{separator}{}:", Text(state.name))?;
             self.state(f, state)?;
+            separator = ",";
+        }
+        for history in graph.histories().into_iter().filter(|history| Some(history.group) == group) {
+            let (name, depth) = (history_name(graph, history), if history.deep { "deep" } else { "shallow" });
+            write!(f, "{separator}{}:{{\"type\":\"history\",\"history\":\"{depth}\"}}", Text(&name))?;
             separator = ",";
         }
         // A graph built by hand can have a cycle.
@@ -121,10 +127,15 @@ impl XstateJson {
     }
 
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
-        let TransitionInfo { from, event, to, internal, guarded, .. } = *transition;
+        let TransitionInfo { from, event, to, internal, history, guarded, .. } = *transition;
         if internal {
             let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
             return write!(f, "{{{guard}\"actions\":[{}]}}", Text(event));
+        }
+        if let Some(history) = history {
+            let target = self.path_in(groups_around(&self.0, history.group), &history_name(&self.0, history));
+            write!(f, "{{\"target\":{}", Text(&target))?;
+            return if guarded { write!(f, ",\"guard\":{}}}", Text(event)) } else { f.write_str("}") };
         }
         let one = |f: &mut fmt::Formatter<'_>, target: &str, guard: Option<&str>| {
             write!(f, "{{\"target\":{}", Text(&self.path(target)))?;
@@ -149,12 +160,32 @@ impl XstateJson {
 
     /// The path of a state from the root: `#Order.Active.Paid`. A dot in a name is escaped.
     fn path(&self, state: &str) -> String {
+        self.path_in(self.0.groups_of(state).map(|group| group.name).collect(), state)
+    }
+
+    /// The path of a name in superstates, the innermost first.
+    fn path_in<'n>(&self, mut names: Vec<&'n str>, name: &'n str) -> String {
         let graph = &self.0;
-        let mut names: Vec<&str> = graph.groups_of(state).map(|group| group.name).collect();
         names.reverse();
-        names.push(state);
+        names.push(name);
         names.iter().fold(format!("#{}", graph.machine), |path, name| format!("{path}.{}", name.replace('.', "\\.")))
     }
+}
+
+/// A superstate and those that contain it, the innermost first.
+fn groups_around(graph: &Graph, group: &'static str) -> Vec<&'static str> {
+    let outer = |name: &&'static str| graph.group(name).and_then(|group| group.parent);
+    // A graph built by hand can have a cycle.
+    core::iter::successors(Some(group), outer).take(graph.groups.len()).collect()
+}
+
+/// The name of a history, distinct from those of states and superstates.
+fn history_name(graph: &Graph, history: HistoryInfo) -> String {
+    let mut name = String::from(history.kind());
+    while graph.state(&name).is_some() || graph.group(&name).is_some() {
+        name.push('_');
+    }
+    name
 }
 
 /// What is between two items: first the beginning, then a comma.

@@ -106,10 +106,10 @@ fn json() {
         r#""timer":null,"exhausted":null,"enter":null,"waits":[]}],"#,
         r#""events":[{"name":"start","fields":[{"name":"at","type":"u64"}]},{"name":"fail","fields":[]},"#,
         r#"{"name":"give_up","fields":[]},{"name":"stop","fields":[]}],"#,
-        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"overrides":null,"guarded":true,"auto":true,"doc":""},"#,
-        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
-        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
-        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"overrides":null,"guarded":false,"auto":false,"doc":""}],"#,
+        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":true,"auto":true,"doc":""},"#,
+        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
+        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
+        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""}],"#,
         r#""groups":[{"name":"Busy","parent":null,"doc":""}]}"#
     );
     let fingerprint = format!("{:016x}", Job::GRAPH.fingerprint());
@@ -144,4 +144,61 @@ fn why_not() {
     let why = Job::Done.why_not(job::EventKind::Start).unwrap().to_string();
     assert!(why.ends_with("which accepts none; it is accepted in `Idle`, which cannot be reached from here"), "{why}");
     assert!(Job::Idle.why_not(job::EventKind::Start).is_none());
+}
+
+/// A call that can be held.
+#[derive(StateMachine)]
+#[fsm(initial = Ringing, group(Active, on(hold => Held)))]
+enum Call {
+    #[on(answer => Talking)]
+    #[state(in = Active)]
+    Ringing,
+    #[on(mute => Muted)]
+    #[state(in = Active)]
+    Talking,
+    #[on(speak => Talking)]
+    #[state(in = Active)]
+    Muted,
+    #[on(resume => history(Active), guard = may_resume)]
+    #[on(hang_up => Ended)]
+    Held { was: call::history::Active },
+    #[state(end)]
+    Ended,
+}
+
+fn may_resume(_: &call::Held, _: &call::event::Resume) -> Result<(), &'static str> {
+    Ok(())
+}
+
+#[test]
+fn a_history_is_a_sign_in_its_superstate() {
+    let mermaid = Call::GRAPH.mermaid().to_string();
+    let inside = "        state \"Muted\" as Muted\n        state \"H\" as Active_history\n    }\n";
+    assert!(
+        mermaid.contains(inside) && mermaid.contains("    Held --> Active_history : resume [guarded]\n"),
+        "{mermaid}"
+    );
+    let dot = Call::GRAPH.dot().to_string();
+    assert!(dot.contains("        \"history of Active\" [label=\"H\", shape=circle];\n    }\n"), "{dot}");
+    assert!(dot.contains("    \"Held\" -> \"history of Active\" [label=\"resume [guarded]\"];\n"), "{dot}");
+    let table = Call::GRAPH.table().to_string();
+    assert!(
+        table.contains("| `Held` | `resume` | `Ringing` or `Talking` or `Muted` | history of `Active`, guarded |"),
+        "{table}"
+    );
+    let json = Call::GRAPH.json().to_string();
+    assert!(json.contains(r#""history":{"group":"Active","deep":false}"#), "{json}");
+}
+
+#[test]
+fn paths_lead_back_only_to_where_they_were() {
+    let states = |from, to| {
+        let path = Call::GRAPH.path(from, to)?;
+        Some(path.iter().map(|step| step.to).collect::<Vec<_>>())
+    };
+    assert_eq!(states("Held", "Muted"), Some(vec!["Muted"]), "nothing is known of a path that begins there");
+    assert_eq!(states("Ringing", "Muted"), Some(vec!["Talking", "Muted"]), "not by way of `Held`");
+    assert_eq!(states("Muted", "Ringing"), None, "`Held` leads back to where the path was");
+    let reachable = |from| Call::GRAPH.reachable(from).iter().map(|state| state.name).collect::<Vec<_>>();
+    assert_eq!(reachable("Muted"), ["Talking", "Muted", "Held", "Ended"]);
 }

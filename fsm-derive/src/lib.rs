@@ -103,6 +103,7 @@ use parse::Declaration;
 /// | `#[on(event => Target)]` | a transition on the event, which becomes the method `event` and the type `event::Event` |
 /// | `#[on(event { field: Type } => Target)]` | an event with a payload; declare the payload once for each event |
 /// | `#[on(event => A \| B, with = path)]` | several targets; `path(state, event)` returns a generated enum of them |
+/// | `#[on(event => history(Active))]` | back to the state of the superstate that was left; a field of the type `module::history::Active` holds it. `history(Active, deep)` if superstates are nested in it |
 /// | `#[on(event => Target, with = path)]` | `path(state, event)` builds the target |
 /// | `#[on(event => Target, guard = path)]` | `path(&state, &event)` returns `Err(reason)` to refuse; the error contains the machine |
 /// | `#[on(event => Target, guard = [a, b else "reason"])]` | several guards in order; `else` gives the reason of one that returns `bool`; each is a path or a closure, as a `with` is |
@@ -146,6 +147,8 @@ use parse::Declaration;
 ///   a `Slot` of `fsm-core` to move it in place.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
 /// - `server::choice::ReviewDecide`…: for each transition with several targets, an enum of them.
+/// - `server::history::Active`…: for each superstate whose history a state holds, an enum of its states except end states, with their
+///   data. The transition back returns a choice.
 /// - On `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` if a
 ///   state has a timer. `Server` cannot have other inherent methods of these names.
 /// - Conversions from a name: `From<server::State> for Server` if no state has data, `From<server::EventKind> for server::Event`
@@ -179,6 +182,7 @@ use parse::Declaration;
 /// - an event that a state declares twice, and a payload that is declared twice;
 /// - fields of a target without a source;
 /// - several targets without a `with` function;
+/// - a history that no state holds, or that has nothing to hold;
 /// - unreachable states, and states that cannot reach an end state although the machine has end states;
 /// - states without transitions that are not end states, and end states with transitions;
 /// - `work` states without transitions;

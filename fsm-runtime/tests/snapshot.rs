@@ -107,6 +107,33 @@ server! { second:
     }
 }
 
+server! { held:
+    #[fsm(initial = A, durable, derive(Clone, Debug, Serialize, Deserialize), group(Active, on(hold => Held)))]
+    pub(crate) enum Server {
+        #[state(in = Active)]
+        #[on(go => B)]
+        A,
+        #[state(in = Active)]
+        #[on(go => A)]
+        B,
+        #[on(resume => history(Active))]
+        Held { was: server::history::Active },
+    }
+}
+
+server! { held_less:
+    #[fsm(initial = A, durable, derive(Clone, Debug, Serialize, Deserialize), group(Active, on(hold => Held)))]
+    pub(crate) enum Server {
+        #[state(in = Active)]
+        #[on(go => B)]
+        A,
+        #[on(go => A)]
+        B,
+        #[on(resume => history(Active))]
+        Held { was: server::history::Active },
+    }
+}
+
 server! { other:
     #[fsm(initial = Stopped, durable, derive(Clone, Debug, Serialize, Deserialize))]
     pub(crate) enum Host {
@@ -436,4 +463,18 @@ fn an_unreadable_context_is_an_error() {
     let failure = snapshot.failure_of::<with_shop::open::Order>(vec![(with_shop::open::Order::Cart, shop)], true);
     assert!(failure.contains("a row in `Cart` cannot be read: context: missing field `open`"), "{failure}");
     assert!(failure.contains("row: null, context: {\"name\":\"Ada's\"}"), "{failure}");
+}
+
+#[test]
+fn a_state_that_leaves_a_history_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("Server.fsm.json");
+    let held = || held::Server::Held { was: held::server::A.into() };
+    hold(&path, &SampleMigrations::new(), vec![held::Server::A, held::Server::B, held()], true).unwrap();
+    let now =
+        vec![held_less::Server::A, held_less::Server::B, held_less::Server::Held { was: held_less::server::A.into() }];
+    let failure = hold(&path, &SampleMigrations::new(), now, true).unwrap_err().to_string();
+    let expected = "the code cannot read stored rows:\n\n- state `B` is no longer in the history of `Active`, but rows can still \
+        hold it there: keep it in `Active`, or set `#[fsm(version = 2)]` and add a migration";
+    assert!(failure.ends_with(expected), "{failure}");
 }

@@ -15,6 +15,7 @@ mod enter;
 mod fieldless;
 mod generics;
 mod guards;
+mod history;
 mod json;
 mod lifetimes;
 mod lints;

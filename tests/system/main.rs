@@ -29,6 +29,7 @@ mod own_statements;
 mod own_tables;
 mod records;
 mod resolution;
+mod resume;
 mod runtimes;
 mod schema;
 mod settings;

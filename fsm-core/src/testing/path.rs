@@ -1,13 +1,13 @@
 //! Typed paths through a machine, and following them with a real one.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     string::String,
     vec::Vec,
 };
 use core::{error::Error, fmt};
 
-use crate::{machine::StateMachine, names::Name};
+use crate::{graph::StateKind, machine::StateMachine, names::Name};
 
 /// One step of a [`Path`].
 #[non_exhaustive]
@@ -98,6 +98,29 @@ impl<M: StateMachine> Path<M> {
         })
     }
 
+    /// The steps that can follow. A transition to a history leads back to the state that the path visited last.
+    pub(super) fn next_steps(&self) -> Vec<Step<M>> {
+        let mut steps = steps_from::<M>(self.end());
+        steps.retain(|step| self.can_be_followed_by(*step));
+        steps
+    }
+
+    fn can_be_followed_by(&self, step: Step<M>) -> bool {
+        let transition = M::GRAPH.transition(step.from.as_str(), step.event.as_str());
+        let history = transition.and_then(|transition| transition.history);
+        history.and_then(|history| self.last_in(history.group)).is_none_or(|left| left == step.to)
+    }
+
+    /// The last visited state of a superstate.
+    fn last_in(&self, group: &str) -> Option<M::State> {
+        let visited = core::iter::once(self.start).chain(self.steps.iter().map(|step| step.to));
+        let is_in = |state: &M::State| {
+            let ended = M::GRAPH.state(state.as_str()).is_some_and(|state| state.kind == StateKind::End);
+            !ended && M::GRAPH.groups_of(state.as_str()).any(|other| other.name == group)
+        };
+        visited.filter(is_in).last()
+    }
+
     fn extended(&self, step: Step<M>) -> Self {
         let mut path = self.clone();
         path.steps.push(step);
@@ -129,7 +152,7 @@ pub fn simple_paths<M: StateMachine>(max_steps: usize) -> Vec<Path<M>> {
     open.reverse();
     while let Some(path) = open.pop() {
         if path.steps.len() < max_steps {
-            let next = steps_from::<M>(path.end()).into_iter().filter(|step| !path.visits(step.to));
+            let next = path.next_steps().into_iter().filter(|step| !path.visits(step.to));
             let longer: Vec<_> = next.map(|step| path.extended(step)).collect();
             open.extend(longer.into_iter().rev());
         }
@@ -141,20 +164,24 @@ pub fn simple_paths<M: StateMachine>(max_steps: usize) -> Vec<Path<M>> {
 /// For every transition, and for each of its targets if it branches, a shortest path that ends with it.
 ///
 /// A test that follows all of them fires every declared transition. An unreachable transition would have no path, but the
-/// derive rejects such a declaration.
+/// derive rejects such a declaration. A transition to a history has a path for each state that can be left for it.
 #[must_use]
 pub fn transition_paths<M: StateMachine>() -> Vec<Path<M>> {
-    let mut nearest: BTreeMap<M::State, Path<M>> = BTreeMap::new();
+    let histories = M::GRAPH.histories();
+    // Which state a history leads to depends on the path.
+    let mut seen = BTreeSet::new();
+    let mut nearest: Vec<Path<M>> = Vec::new();
     let mut ahead: VecDeque<Path<M>> = starts::<M>().map(Path::from).collect();
     while let Some(path) = ahead.pop_front() {
-        if nearest.contains_key(&path.end()) {
-            continue;
+        let left: Vec<_> = histories.iter().map(|history| path.last_in(history.group)).collect();
+        if seen.insert((path.end(), left)) {
+            ahead.extend(path.next_steps().into_iter().map(|step| path.extended(step)));
+            nearest.push(path);
         }
-        ahead.extend(steps_from::<M>(path.end()).into_iter().map(|step| path.extended(step)));
-        nearest.insert(path.end(), path);
     }
-    let states = M::State::ALL.iter().filter_map(|state| nearest.get(state));
-    states.flat_map(|path| steps_from::<M>(path.end()).into_iter().map(|step| path.extended(step))).collect()
+    let steps = M::State::ALL.iter().flat_map(|state| steps_from::<M>(*state));
+    let to = |step: &Step<M>| nearest.iter().find(|path| path.end() == step.from && path.can_be_followed_by(*step));
+    steps.filter_map(|step| Some(to(&step)?.extended(step))).collect()
 }
 
 pub(super) fn starts<M: StateMachine>() -> impl Iterator<Item = M::State> {

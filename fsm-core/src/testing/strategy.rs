@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use proptest::{collection, prelude::*, sample::Index};
 
-use super::path::{Path, starts, steps_from};
+use super::path::{Path, starts};
 use crate::machine::StateMachine;
 
 /// A strategy for legal sequences of events: paths of up to `max_steps` steps from any initial state, loops included.
@@ -44,7 +44,7 @@ where
         let starts: Vec<_> = starts::<M>().collect();
         let start = pick(start, &starts)?;
         Some(choices.into_iter().fold(Path::from(start), |mut path, choice| {
-            path.steps.extend(pick(choice, &steps_from(path.end())));
+            path.steps.extend(pick(choice, &path.next_steps()));
             path
         }))
     })

@@ -6,13 +6,14 @@ use syn::Member;
 
 use crate::{
     errors::Errors,
-    model::{Machine, plain},
+    model::{Machine, Transition, plain},
     suggest,
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
     let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-    for transition in machine.transitions.iter().filter(|transition| transition.complete && transition.with.is_none()) {
+    let by_carrying = |transition: &&Transition| transition.with.is_none() && transition.history.is_none();
+    for transition in machine.transitions.iter().filter(|transition| transition.complete).filter(by_carrying) {
         let event = &machine.events[transition.event].name;
         let [target] = transition.to[..] else {
             let targets = suggest::join(transition.to.iter().map(|to| plain(&machine.states[*to].ident)), "or");
@@ -35,6 +36,18 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
         let transitions = transitions.join(", ");
         let state = plain(&target.ident);
         let name = field.name();
+        if let Some(group) = field.history {
+            let group = plain(&machine.groups[group].ident);
+            let message = format!(
+                "no source for field `{name}` of `{state}` on {transitions}: only a state of `{group}` has a history of it; add \
+                 `#[state(in = {group})]` to the state that is left, or build the target with `with = path`"
+            );
+            match &field.member {
+                Member::Named(ident) => errors.at(ident, message),
+                Member::Unnamed(_) => errors.at(&field.ty, message),
+            }
+            continue;
+        }
         match &field.member {
             Member::Named(ident) => {
                 let ty = crate::text::of(&field.ty);

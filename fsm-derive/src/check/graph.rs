@@ -1,17 +1,18 @@
 //! Checks the graph: every state is reachable, has a transition unless it is an end state, and can reach an end state.
 
+use super::places::Walk;
 use crate::{
     errors::Errors,
     model::{Kind, Machine, plain},
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
-    let forward: Vec<Vec<usize>> = neighbours(machine, |from, to| (from, to));
-    let backward: Vec<Vec<usize>> = neighbours(machine, |from, to| (to, from));
-    let initial = (0..machine.states.len()).filter(|state| machine.states[*state].initial);
-    let reached = reachable(&forward, initial);
-    let ends: Vec<_> = (0..machine.states.len()).filter(|state| machine.states[*state].kind == Kind::End).collect();
-    let ending = reachable(&backward, ends.iter().copied());
+    let forward = neighbours(machine);
+    let walk = Walk::new(machine);
+    let places = walk.reached(walk.initial(), &|_| true);
+    let reached = places.states(machine.states.len());
+    let ends: Vec<_> = machine.states.iter().map(|state| state.kind == Kind::End).collect();
+    let ending = places.leading_to(&ends);
     for (index, state) in machine.states.iter().enumerate() {
         let name = plain(&state.ident);
         if !reached[index] {
@@ -39,7 +40,11 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
                 ),
             };
             errors.at(&state.ident, message);
-        } else if !ends.is_empty() && reached[index] && !ending[index] && !leads_to_dead_end(machine, &forward, index) {
+        } else if ends.contains(&true)
+            && reached[index]
+            && !ending[index]
+            && !leads_to_dead_end(machine, &forward, index)
+        {
             let message = format!("no end state is reachable from `{name}`: add a transition that leads to one");
             errors.at(&state.ident, message);
         }
@@ -49,16 +54,14 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 /// Whether a state without transitions is ahead. That state is reported instead.
 fn leads_to_dead_end(machine: &Machine, forward: &[Vec<usize>], state: usize) -> bool {
     let ahead = reachable(forward, [state]);
-    (0..machine.states.len()).any(|other| ahead[other] && forward[other].is_empty())
+    let is_dead = |state: usize| forward[state].is_empty() && machine.states[state].kind != Kind::End;
+    (0..machine.states.len()).any(|other| ahead[other] && is_dead(other))
 }
 
-fn neighbours(machine: &Machine, edge: impl Fn(usize, usize) -> (usize, usize)) -> Vec<Vec<usize>> {
+fn neighbours(machine: &Machine) -> Vec<Vec<usize>> {
     let mut out = vec![Vec::new(); machine.states.len()];
     for transition in &machine.transitions {
-        for to in &transition.to {
-            let (here, there) = edge(transition.from, *to);
-            out[here].push(there);
-        }
+        out[transition.from].extend(&transition.to);
     }
     out
 }

@@ -3,13 +3,15 @@
 mod carry;
 mod durable;
 mod graph;
+mod history;
 mod names;
+mod places;
 mod require;
 mod waits;
 
 #[cfg(test)]
 pub(crate) use names::{CONTEXT_METHODS, DURABLE_METHODS, METHODS};
-pub(crate) use names::{DURABLE_TYPES, HIDDEN, TYPES};
+pub(crate) use names::{DURABLE_TYPES, HIDDEN, HISTORY, TYPES};
 
 use crate::{errors::Errors, model::Machine};
 
@@ -17,6 +19,7 @@ use crate::{errors::Errors, model::Machine};
 pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     names::check(machine, errors);
     carry::check(machine, errors);
+    history::check(machine, errors);
     durable::check(machine, errors);
     waits::check(machine, errors);
     if machine.complete {

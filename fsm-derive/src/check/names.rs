@@ -16,6 +16,8 @@ use crate::{
 pub(crate) const TYPES: [&str; 7] = ["Any", "Event", "EventKind", "Machine", "State", "choice", "event"];
 /// The public types that `durable` adds.
 pub(crate) const DURABLE_TYPES: [&str; 4] = ["AnyRecord", "Record", "Task", "Workers"];
+/// The module that a history adds.
+pub(crate) const HISTORY: &str = "history";
 /// The prefix of names that are reserved for generated code.
 pub(crate) const HIDDEN: &str = "__";
 /// Primitive types that generated code uses, and that a state's type of the same name would hide.
@@ -44,7 +46,8 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 
 /// Whether the generated module has a public item of this name, apart from the states.
 fn is_generated(machine: &Machine, name: &str) -> bool {
-    TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name)
+    let history = || name == HISTORY && machine.histories().next().is_some();
+    TYPES.contains(&name) || machine.durable.is_some() && DURABLE_TYPES.contains(&name) || history()
 }
 
 fn state_types(machine: &Machine, errors: &mut Errors) {

@@ -14,7 +14,7 @@ const MAX_EXCEPTIONS: usize = 4;
 /// The minimum number of states in a superstate for one arrow to stand for a transition that they do not inherit from it.
 const MIN_MEMBERS: usize = 3;
 
-/// The source of an arrow.
+/// An end of an arrow.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Tail {
     State(usize),
@@ -22,6 +22,8 @@ pub(super) enum Tail {
     Group(usize),
     /// Every state that is not an end state, except these.
     AllExcept(Vec<usize>),
+    /// The history of a superstate, deep or not, at which an arrow ends.
+    History(usize, bool),
 }
 
 /// An arrow.
@@ -33,6 +35,17 @@ pub(super) struct Shared<'m> {
     pub(super) returns: bool,
     /// The states of the superstate that do not accept the event.
     pub(super) except: Vec<usize>,
+}
+
+impl Shared<'_> {
+    /// Where the arrow ends: once for each target.
+    pub(super) fn heads(&self) -> Vec<Tail> {
+        match self.transition.history {
+            Some(history) => vec![Tail::History(history.group, history.deep)],
+            None if self.returns => vec![self.tail.clone()],
+            None => self.transition.to.iter().map(|to| Tail::State(*to)).collect(),
+        }
+    }
 }
 
 /// The arrows, in declaration order.
@@ -116,7 +129,10 @@ fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns:
 
 /// Whether one arrow can stand for both transitions: they have the same targets, or each leads to its own state (`returns`).
 fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
-    let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
+    let shown = |transition: &Transition| {
+        let history = transition.history.map(|history| (history.group, history.deep));
+        (transition.event, transition.guard.is_some(), transition.internal, history)
+    };
     let stays = |transition: &Transition| transition.to == [transition.from];
     let same_targets = if returns { stays(one) && stays(other) } else { one.to == other.to };
     shown(one) == shown(other) && same_targets && one.overrides == other.overrides

@@ -38,6 +38,8 @@ pub(super) enum Style {
     Several,
     /// A superstate, around its states.
     Group,
+    /// A history, in its superstate.
+    History,
 }
 
 /// All arrows from one box to another.
@@ -66,11 +68,15 @@ pub(super) fn graph(machine: &Machine) -> Graph {
     let groups = (0..machine.groups.len()).filter(|group| machine.members(*group).next().is_some());
     boxes.extend(groups.map(Tail::Group));
     boxes.extend(reached_order(machine).into_iter().map(Tail::State));
+    for head in arrows.iter().flat_map(Shared::heads) {
+        if matches!(head, Tail::History(..)) && !boxes.contains(&head) {
+            boxes.push(head);
+        }
+    }
     let box_of = |tail: &Tail| boxes.iter().position(|other| other == tail);
     let mut drawn: Vec<Arrow> = Vec::new();
     for shared in &arrows {
-        for to in &shared.transition.to {
-            let head = if shared.returns { shared.tail.clone() } else { Tail::State(*to) };
+        for head in shared.heads() {
             let (Some(from), Some(to)) = (box_of(&shared.tail), box_of(&head)) else { continue };
             let label = label(machine, shared);
             match drawn.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
@@ -82,6 +88,7 @@ pub(super) fn graph(machine: &Machine) -> Graph {
     let parent = |tail: &Tail| match tail {
         Tail::State(state) => machine.states[*state].group,
         Tail::Group(group) => machine.groups[*group].parent,
+        Tail::History(group, _) => Some(*group),
         Tail::AllExcept(_) => None,
     };
     let shape =
@@ -118,6 +125,12 @@ fn shape(machine: &Machine, tail: &Tail) -> Shape {
             let name = plain(&machine.groups[*group].ident);
             let title = format!("{name} {}", names(machine, machine.members(*group)).join(", "));
             return Shape { parent: None, lines: vec![name], style: Style::Group, initial: false, link: None, title };
+        }
+        Tail::History(group, deep) => {
+            let (sign, kind) = if *deep { ("H*", "deep history") } else { ("H", "history") };
+            let title = format!("{kind} of {}", plain(&machine.groups[*group].ident));
+            let lines = vec![sign.to_owned()];
+            return Shape { parent: None, lines, style: Style::History, initial: false, link: None, title };
         }
         Tail::AllExcept(exceptions) => {
             let ends = machine.states.iter().any(|state| state.kind == Kind::End).then(|| "end states".to_owned());

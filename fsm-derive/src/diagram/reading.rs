@@ -8,7 +8,7 @@ type Shown = (Vec<usize>, bool, bool);
 
 /// The number of labels of arrows.
 pub(crate) fn labels(machine: &Machine) -> usize {
-    arrows(machine).iter().map(|arrow| arrow.transition.to.len()).sum()
+    arrows(machine).iter().map(|arrow| arrow.heads().len()).sum()
 }
 
 /// Compares what the arrows show with the transitions of the machine.
@@ -41,7 +41,7 @@ fn read(machine: &Machine, arrows: &[Shared<'_>], state: usize, event: usize) ->
     });
     let stands_for = |arrow: &&Shared<'_>| match &arrow.tail {
         Tail::AllExcept(except) => !except.contains(&state),
-        Tail::State(_) | Tail::Group(_) => false,
+        Tail::State(_) | Tail::Group(_) | Tail::History(..) => false,
     };
     let far = arrows.iter().filter(stands_for).collect::<Vec<_>>();
     if machine.states[state].kind == Kind::End {

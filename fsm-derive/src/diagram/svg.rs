@@ -120,11 +120,15 @@ impl Svg {
         }
         let _ = write!(self.0, "<g><title>{}</title>", escaped(&shape.title));
         let outline = match shape.style {
-            Style::Rest | Style::End | Style::Group => "",
+            Style::Rest | Style::End | Style::Group | Style::History => "",
             Style::Work => " stroke-dasharray=\"6 3\"",
             Style::Several => " stroke-dasharray=\"1 3\"",
         };
-        self.rect(left, top, node.width, node.height, outline);
+        if shape.style == Style::History {
+            self.ellipse(node);
+        } else {
+            self.rect(left, top, node.width, node.height, outline);
+        }
         if shape.style == Style::End {
             self.rect(left + 3.0, top + 3.0, node.width - 6.0, node.height - 6.0, "");
         }
@@ -154,6 +158,19 @@ impl Svg {
             self.0,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"6\" fill=\"currentColor\" \
              fill-opacity=\".05\" stroke=\"currentColor\"{outline}></rect>"
+        );
+    }
+
+    fn ellipse(&mut self, frame: &Frame) {
+        let Frame { center, width, height, .. } = *frame;
+        let _ = write!(
+            self.0,
+            "<ellipse cx=\"{:.1}\" cy=\"{:.1}\" rx=\"{:.1}\" ry=\"{:.1}\" fill=\"currentColor\" fill-opacity=\".05\" \
+             stroke=\"currentColor\"></ellipse>",
+            center.x,
+            center.y,
+            width / 2.0,
+            height / 2.0
         );
     }
 

@@ -4,10 +4,14 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::Ident;
 
-use super::{states::any_data, user_code};
+use super::{
+    history,
+    states::{any_data, pattern},
+    user_code,
+};
 use crate::{
     model::{Field, Member, Shape, State, Supply, Transition},
-    normalize::{Cx, place},
+    normalize::{Cx, local as hygienic, place},
     text,
 };
 
@@ -30,7 +34,19 @@ impl Made {
             let target = entered(cx, transition, made, context);
             return Self { from_source: true, bind: TokenStream::new(), target };
         }
-        let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
+        if let Some(field) = cx.machine.held(transition) {
+            let member = &field.member;
+            let left = history::left(cx, transition, &quote!(#state.#member), |to| {
+                if transition.to.len() == 1 {
+                    return quote_spanned!(span=> state);
+                }
+                let (choice, ident) = (cx.machine.choice(transition), &to.ident);
+                quote_spanned!(span=> choice::#choice::#ident(state))
+            });
+            let target = entered(cx, transition, left, context);
+            return Self { from_source: true, bind: TokenStream::new(), target };
+        }
+        let Carry { whole, from_source, from_payload, lets, locals } = Carry::new(cx, transition, state);
         let source = &cx.machine.states[transition.from];
         let ty = &source.ty;
         let taken = take(&quote!(#ty), source.shape, &source.fields, &from_source)
@@ -41,8 +57,8 @@ impl Made {
         let target = &cx.machine.states[transition.to[0]];
         let ty = &target.ty;
         Self {
-            from_source: !from_source.is_empty(),
-            bind: quote!(#taken #payload #(#lets)*),
+            from_source: whole.is_some() || !from_source.is_empty(),
+            bind: quote!(#whole #taken #payload #(#lets)*),
             target: entered(cx, transition, value(&quote!(#ty), target, &locals), context),
         }
     }
@@ -74,27 +90,47 @@ fn entered(cx: &Cx<'_>, transition: &Transition, value: TokenStream, context: &T
 /// The `match` arm over state and event for a transition without a guard or a `with`.
 pub(super) fn arm(cx: &Cx<'_>, transition: &Transition) -> TokenStream {
     let (span, core_ok) = (place(transition), quote!(::core::result::Result::Ok));
-    let Carry { from_source, from_payload, lets, locals } = Carry::new(cx, transition);
     let source = &cx.machine.states[transition.from];
-    let (ident, any) = (&source.ident, any_data(source));
+    let (ident, data, all, any) = (&source.ident, &source.ty, pattern(source), any_data(source));
+    let event = &cx.machine.events[transition.event];
+    let event_ty = &event.ty;
+    if let Some(field) = cx.machine.held(transition) {
+        let state = take(&quote!(Self::#ident), source.shape, &source.fields, &[field.name()]);
+        let (core, held) = (&cx.core, local(field).to_token_stream());
+        let left = history::left(cx, transition, &held, |_| quote_spanned!(span=> #core::Target::into_enum(state)));
+        return quote!((#state, Event::#event_ty(_)) => #core_ok(#left));
+    }
+    let Carry { whole, from_source, from_payload, lets, locals } =
+        Carry::new(cx, transition, &quote_spanned!(span=> #data #all));
+    let target = &cx.machine.states[transition.to[0]];
+    let to = &target.ident;
+    let value = value(&quote!(Self::#to), target, &locals);
+    let payload = take(&quote!(event::#event_ty), Shape::Struct, &event.fields, &from_payload);
+    if let Some(whole) = whole {
+        // The fields of state and payload can have the same names.
+        let given = hygienic("__payload");
+        let (given, taken) = match payload {
+            Some(payload) => (quote!(#given), Some(quote_spanned!(span=> let #payload = #given;))),
+            None => (quote!(_), None),
+        };
+        let body = quote_spanned!(span=> { #whole #taken #(#lets)* ::core::result::Result::Ok(#value) });
+        return quote!((Self::#ident #all, Event::#event_ty(#given)) => #body);
+    }
     let state =
         take(&quote!(Self::#ident), source.shape, &source.fields, &from_source).unwrap_or(quote!(Self::#ident #any));
-    let event = &cx.machine.events[transition.event];
-    let ty = &event.ty;
-    let payload = take(&quote!(event::#ty), Shape::Struct, &event.fields, &from_payload).unwrap_or(quote!(_));
-    let target = &cx.machine.states[transition.to[0]];
-    let ident = &target.ident;
-    let value = value(&quote!(Self::#ident), target, &locals);
+    let payload = payload.unwrap_or(quote!(_));
     let body = if lets.is_empty() {
         quote!(#core_ok(#value))
     } else {
         quote_spanned!(span=> { #(#lets)* ::core::result::Result::Ok(#value) })
     };
-    quote!((#state, Event::#ty(#payload)) => #body)
+    quote!((#state, Event::#event_ty(#payload)) => #body)
 }
 
 /// The carried fields: which are taken from the source and from the payload, and the variables that hold the target's fields.
 struct Carry {
+    /// Binds the history that takes the whole source.
+    whole: Option<TokenStream>,
     from_source: Vec<String>,
     from_payload: Vec<String>,
     lets: Vec<TokenStream>,
@@ -102,12 +138,19 @@ struct Carry {
 }
 
 impl Carry {
+    /// `state` is the source as an expression.
+    ///
     /// If source and target write a field's type differently, the value is bound to the target's type at the user's tokens, so that
     /// rustc reports a mismatch there.
-    fn new(cx: &Cx<'_>, transition: &Transition) -> Self {
+    fn new(cx: &Cx<'_>, transition: &Transition, state: &TokenStream) -> Self {
         let (span, target) = (place(transition), transition.to[0]);
-        let mut carry =
-            Self { from_source: Vec::new(), from_payload: Vec::new(), lets: Vec::new(), locals: Vec::new() };
+        let mut carry = Self {
+            whole: None,
+            from_source: Vec::new(),
+            from_payload: Vec::new(),
+            lets: Vec::new(),
+            locals: Vec::new(),
+        };
         for (field, supply) in cx.machine.supplies(transition, target) {
             let supplied = match supply {
                 Some(Supply::Source(supplied)) => {
@@ -117,6 +160,13 @@ impl Carry {
                 Some(Supply::Payload(supplied)) => {
                     carry.from_payload.push(supplied.name());
                     supplied
+                }
+                Some(Supply::History(group)) => {
+                    let (bound, group) = (local(field), &cx.machine.groups[group].ident);
+                    let source = &cx.machine.states[transition.from].ident;
+                    carry.whole = Some(quote_spanned!(span=> let #bound = history::#group::#source(#state);));
+                    carry.locals.push(bound);
+                    continue;
                 }
                 None => continue,
             };

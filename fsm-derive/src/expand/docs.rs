@@ -83,6 +83,9 @@ pub(super) fn transition(machine: &Machine, transition: &Transition) -> String {
 }
 
 fn to(machine: &Machine, transition: &Transition) -> Vec<String> {
+    if let Some(history) = transition.history {
+        return vec![format!("the state of `{}` that was left", plain(&machine.groups[history.group].ident))];
+    }
     transition.to.iter().map(|to| format!("`{}`", machine.states[*to].name)).collect()
 }
 
@@ -93,8 +96,13 @@ pub(super) fn note(machine: &Machine) -> String {
         .transitions
         .iter()
         .map(|transition| {
-            let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
-            (&machine.states[transition.from].name, &machine.events[transition.event].name, to.join(" | "))
+            let to = if let Some(history) = transition.history {
+                format!("history({})", plain(&machine.groups[history.group].ident))
+            } else {
+                let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
+                to.join(" | ")
+            };
+            (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
         })
         .collect();
     let width = |name: &dyn Fn(usize) -> usize| (0..rows.len().min(SHOWN)).map(name).max().unwrap_or_default();

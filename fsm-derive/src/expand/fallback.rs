@@ -11,7 +11,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path, Type};
 
 use crate::{
-    check::{DURABLE_TYPES, TYPES},
+    check::{DURABLE_TYPES, HISTORY, TYPES},
     idents::mentioned,
     parse::{Declaration, Delay, On},
 };
@@ -119,7 +119,7 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
         #durable
     };
     // `durable` may be among what could not be read.
-    let fixed = TYPES.iter().chain(&DURABLE_TYPES).chain(&["__Unknown"]).map(|name| format_ident!("{name}"));
+    let fixed = TYPES.iter().chain(&DURABLE_TYPES).chain(&[HISTORY, "__Unknown"]).map(|name| format_ident!("{name}"));
     let states =
         declaration.variants.iter().map(|variant| variant.options.ty.as_ref().unwrap_or(&variant.ident).clone());
     let named = options.derives.iter().cloned().chain(words(declaration).into_iter().map(Path::from)).collect();

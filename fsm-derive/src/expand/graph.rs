@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use super::{user_code, waits};
 use crate::{
-    model::{Field, Kind, Machine, Origin, State, plain},
+    model::{Field, History, Kind, Machine, Origin, State, plain},
     normalize::Cx,
     parse::{Delay, Function, Quantity},
     text,
@@ -32,7 +32,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
         let internal = flag("internal", transition.internal);
         let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
-        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #overrides)
+        let history = with("history", transition.history.map(|history| self::history(cx, history)));
+        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #overrides #history)
     });
     let transitions = with_all("transitions", transitions);
     let groups = machine.groups.iter().map(|group| {
@@ -45,6 +46,12 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         const __GRAPH: &#core::Graph =
             &#core::Graph::new(#name) #doc #version #context #states #events #transitions #groups;
     }
+}
+
+fn history(cx: &Cx<'_>, history: History) -> TokenStream {
+    let (core, group) = (&cx.core, plain(&cx.machine.groups[history.group].ident));
+    let deep = flag("deep", history.deep);
+    quote!(#core::HistoryInfo::new(#group) #deep)
 }
 
 /// The superstate of an outer declaration, or the machine.

@@ -12,6 +12,7 @@ mod dynamic;
 mod events;
 mod fallback;
 mod graph;
+mod history;
 mod hygiene;
 mod machine;
 mod names;
@@ -42,6 +43,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         states::expand(cx),
         events::expand(cx),
         choice::expand(cx),
+        history::expand(cx),
         machine::expand(cx),
         any::expand(cx),
         transitions::expand(cx),

@@ -1,4 +1,5 @@
-//! The source of each field of a target state: the event's payload, else the source state's field of the same name.
+//! The source of each field of a target state: the event's payload, else the source state's field of the same name. A field for the
+//! history of a superstate takes the source state itself, if that is in the superstate.
 
 use super::{Field, Machine, Transition};
 
@@ -6,6 +7,8 @@ use super::{Field, Machine, Transition};
 pub(crate) enum Supply<'m> {
     Payload(&'m Field),
     Source(&'m Field),
+    /// The whole source state, as the history of this superstate.
+    History(usize),
 }
 
 impl Machine {
@@ -15,6 +18,9 @@ impl Machine {
         let payload = &self.events[transition.event].fields;
         let source = &self.states[transition.from].fields;
         let supply = |field: &Field| {
+            if let Some(group) = field.history.filter(|group| self.is_remembered(transition.from, *group)) {
+                return Some(Supply::History(group));
+            }
             let name = field.name();
             find(payload, &name)
                 .map(|at| Supply::Payload(&payload[at]))

@@ -1,6 +1,7 @@
 //! The machine model: a declaration with names resolved to indices and defaults filled in.
 
 mod carry;
+mod history;
 mod resolve;
 mod waits;
 
@@ -13,6 +14,7 @@ use crate::parse::{Delay, Function, Guard, Property, Value};
 
 pub(crate) use crate::names::{pascal, plain, snake, snake_ident};
 pub(crate) use carry::Supply;
+pub(crate) use history::History;
 pub(crate) use resolve::{machine, module};
 pub(crate) use waits::Wait;
 
@@ -102,6 +104,8 @@ pub(crate) struct Field {
     pub(crate) member: Member,
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) ty: Type,
+    /// The superstate whose history it holds.
+    pub(crate) history: Option<usize>,
 }
 
 /// A state's timer.
@@ -144,6 +148,8 @@ pub(crate) struct Transition {
     pub(crate) to: Vec<usize>,
     /// Whether it stays in its state: no exit, no entry.
     pub(crate) internal: bool,
+    /// The history to which it leads. The targets are then all states that it can be.
+    pub(crate) history: Option<History>,
     /// The outer declaration that this one overrides, if there is one.
     pub(crate) overrides: Option<Origin>,
     /// The event after which the choice of several targets is named: the first of its `#[on(…)]`.

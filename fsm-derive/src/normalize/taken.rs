@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use quote::ToTokens;
 
 use crate::{
-    check::{DURABLE_TYPES, HIDDEN, TYPES},
+    check::{DURABLE_TYPES, HIDDEN, HISTORY, TYPES},
     idents::mentions,
     model::{Machine, plain},
 };
@@ -22,9 +22,10 @@ impl Taken {
     pub(super) fn new(machine: &Machine) -> Self {
         let durable = machine.durable.is_some().then_some(&DURABLE_TYPES);
         let fixed = TYPES.iter().chain(durable.into_iter().flatten()).map(ToString::to_string);
+        let history = machine.histories().next().map(|_| HISTORY.to_owned());
         let states = machine.states.iter().map(|state| plain(&state.ty));
         Self {
-            module: fixed.chain([machine.name()]).chain(states).collect(),
+            module: fixed.chain(history).chain([machine.name()]).chain(states).collect(),
             events: machine.events.iter().map(|event| plain(&event.ty)).collect(),
         }
     }

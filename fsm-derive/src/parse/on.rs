@@ -12,6 +12,7 @@ use syn::{
 use super::{
     dialects,
     function::{self, Function, Guard},
+    history::{self, History},
     span,
     syntax::{self, SeenOptions},
 };
@@ -46,6 +47,8 @@ pub(crate) enum Targets {
     Internal(Span),
     /// `A | B`. `Self` stands for the state that is left.
     States(Vec<Target>),
+    /// `history(Superstate)`: the state of the superstate that was left.
+    History(History),
 }
 
 /// A target state.
@@ -99,6 +102,9 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
         }
         return Ok(Targets::Internal(underscore.span()));
     }
+    if history::begins(input) {
+        return Ok(Targets::History(history::read(input)?));
+    }
     let targets = Punctuated::<Target, Token![|]>::parse_separated_nonempty_with(input, |input| {
         if input.peek(Token![Self]) && !input.peek2(Token![::]) {
             return Ok(Target::Source(input.parse::<Token![Self]>()?.span()));
@@ -106,6 +112,9 @@ fn targets(input: ParseStream<'_>) -> syn::Result<Targets> {
         if input.peek(Token![_]) {
             return Err(input
                 .error("`_` cannot be combined with other targets: write `Self` for a branch back to the same state"));
+        }
+        if history::begins(input) {
+            return Err(history::not_combined(input.span()));
         }
         syntax::state(input).map(Target::Named)
     })?;

@@ -1,4 +1,4 @@
-//! Snapshots of the diagrams of machines with four, seven, nine and thirty states. `FSM_UPDATE=1` rewrites them.
+//! Snapshots of the diagrams of machines with four, six, seven, nine and thirty states. `FSM_UPDATE=1` rewrites them.
 
 use std::{fs, path::Path};
 
@@ -47,13 +47,51 @@ fn text() -> DeriveInput {
     }
 }
 
+/// A shallow and a deep history.
+fn held() -> DeriveInput {
+    syn::parse_quote! {
+        #[fsm(initial = Draft, group(Open, on(hold => Held), group(InReview, on(pause => Paused))))]
+        enum Text {
+            #[state(in = Open)]
+            #[on(submit => Peer)]
+            Draft,
+            #[state(in = InReview)]
+            #[on(approve => Legal)]
+            Peer,
+            #[state(in = InReview)]
+            #[on(approve => Public)]
+            Legal,
+            #[on(resume => history(Open, deep))]
+            Held { was: text::history::Open },
+            #[on(resume => history(InReview), guard = may_resume)]
+            #[after("1d", resume)]
+            Paused { was: text::history::InReview },
+            #[state(end)]
+            Public,
+        }
+    }
+}
+
+#[test]
+fn a_history_is_one_arrow() {
+    let drawn = diagram(&machine(held())).expect("the machine is small enough");
+    assert_eq!(labels(&drawn, "Resume"), 2, "{drawn}");
+    for text in [">H<", ">H*<", "<title>history of InReview</title>", "<title>deep history of Open</title>"] {
+        assert!(drawn.contains(text), "{text} is missing:\n{drawn}");
+    }
+}
+
 #[test]
 fn diagrams_match_their_snapshots() {
     let server = include_str!("../../../examples/src/bin/servers/machine.rs");
     let order = include_str!("../../../fsm-core/tests/large.rs");
-    for (name, input) in
-        [("text", text()), ("paper", paper()), ("server", declared(server)), ("order", declared(order))]
-    {
+    for (name, input) in [
+        ("text", text()),
+        ("held", held()),
+        ("paper", paper()),
+        ("server", declared(server)),
+        ("order", declared(order)),
+    ] {
         let diagram = diagram(&machine(input)).expect("the machine is small enough");
         super::snapshots::assert_snapshot(&format!("{name}.svg"), &diagram);
     }

@@ -163,3 +163,30 @@ fn waits() {
         &format!("//! Generated; see `src/tests/snapshots.rs`.\n\n{}", prettyplease::unparse(&file)),
     );
 }
+
+#[test]
+fn with_history() {
+    assert_expansion(
+        "with_history.rs",
+        quote! {
+            /// A job that can be held.
+            #[fsm(initial = Queued, derive(Clone, Serialize, Deserialize), group(Active, on(hold { by: String } => Held)))]
+            pub enum Job {
+                /// Not begun.
+                #[on(begin { size: u64 } => Running)]
+                #[state(in = Active)]
+                Queued,
+                /// Begun.
+                #[on(end => Done)]
+                #[state(in = Active, was = "Busy")]
+                Running { size: u64 },
+                /// For a while.
+                #[on(resume => history(Active))]
+                Held { by: String, was: job::history::Active },
+                /// Ended.
+                #[state(end)]
+                Done,
+            }
+        },
+    );
+}

@@ -22,6 +22,46 @@ pub struct OldState {
     pub context: Value,
 }
 
+impl OldState {
+    /// Applies a step to the state in a history, so that it is migrated as a row in that state is.
+    ///
+    /// `at` is the place of the history in the data, as a JSON pointer: `/was` for the field `was`, and an empty text for the only
+    /// field of a tuple variant. The step gets the context, too; what it makes of it is dropped, because the row has one context.
+    ///
+    /// ```
+    /// use fsm_runtime::OldState;
+    ///
+    /// type Error = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// fn from_1(mut old: OldState) -> Result<OldState, Error> {
+    ///     match old.state.as_str() {
+    ///         "Placed" => old.data["currency"] = "EUR".into(),
+    ///         "Held" => old.in_history("/was", from_1)?,
+    ///         _ => {}
+    ///     }
+    ///     Ok(old)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no history at that place, or the step fails.
+    pub fn in_history(
+        &mut self,
+        at: &str,
+        step: impl FnOnce(Self) -> Result<Self, Box<dyn Error + Send + Sync>>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let missing = || format!("there is no history at `{at}` in the data of `{}`", self.state);
+        let held = self.data.pointer(at).and_then(Value::as_object).ok_or_else(missing)?;
+        let (Some((state, data)), 1) = (held.iter().next(), held.len()) else { return Err(missing().into()) };
+        let old = Self { state: state.clone(), data: data.clone(), context: self.context.clone() };
+        let Self { state, data, .. } = step(old)?;
+        if let Some(held) = self.data.pointer_mut(at) {
+            *held = Value::Object(serde_json::Map::from_iter([(state, data)]));
+        }
+        Ok(())
+    }
+}
+
 type BoxError = Box<dyn Error + Send + Sync>;
 type Step = Arc<dyn Fn(OldState) -> Result<OldState, BoxError> + Send + Sync>;
 
@@ -151,4 +191,45 @@ pub struct Migrated {
     pub changed_meanwhile: u64,
     /// Rows that could not be migrated, and were left unchanged.
     pub left: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn renamed(mut old: OldState) -> Result<OldState, BoxError> {
+        if old.context != json!(7) {
+            return Err("no context".into());
+        }
+        (old.state, old.context) = ("Now".to_owned(), json!(8));
+        Ok(old)
+    }
+
+    fn held(data: Value) -> OldState {
+        OldState { state: "Held".to_owned(), data, context: json!(7) }
+    }
+
+    #[test]
+    fn a_step_reaches_the_state_in_a_history() {
+        let mut old = held(json!({ "by": "ada", "was": { "Then": { "x": 1 } } }));
+        old.in_history("/was", renamed).unwrap();
+        assert_eq!(old, held(json!({ "by": "ada", "was": { "Now": { "x": 1 } } })), "the context is that of the row");
+        let mut old = held(json!({ "Then": null }));
+        old.in_history("", renamed).unwrap();
+        assert_eq!(old.data, json!({ "Now": null }), "of a tuple variant");
+    }
+
+    #[test]
+    fn a_history_that_is_not_there_is_an_error() {
+        for data in [json!({ "by": "ada" }), json!({ "was": {} }), json!({ "was": "Then" })] {
+            let mut old = held(data.clone());
+            let error = old.in_history("/was", renamed).unwrap_err().to_string();
+            assert_eq!(error, "there is no history at `/was` in the data of `Held`");
+            assert_eq!(old.data, data);
+        }
+        let mut old = held(json!({ "was": { "Then": null } }));
+        old.context = Value::Null;
+        assert_eq!(old.in_history("/was", renamed).unwrap_err().to_string(), "no context");
+    }
 }

@@ -320,8 +320,9 @@ impl Builder {
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();
+            let buckets = *settings.buckets.borrow();
             for driver in drivers.values() {
-                publish_waiting(&engine, driver.graph(), &settings.buckets.borrow().clone()).await?;
+                publish_waiting(&engine, driver.graph(), &buckets).await?;
             }
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());

@@ -39,6 +39,7 @@ pub(super) fn compare<M: Durable>(stored: &File, declared: File, steps: &Migrati
         )]);
     }
     let mut problems = if found == version { removed(stored, M::GRAPH) } else { Vec::new() };
+    problems.extend(if found == version { left_history(stored, M::GRAPH) } else { Vec::new() });
     let rows = stored.rows.iter().map(|row| Row { version: Some(row.version.unwrap_or(found)), ..row.clone() });
     let rows: Vec<_> = rows.collect();
     problems.extend(rows.iter().filter_map(|row| unread::<M>(row, steps)));
@@ -63,6 +64,29 @@ fn removed(stored: &File, graph: &'static fsm_core::Graph) -> Vec<String> {
         )
     };
     gone.map(remedy).collect()
+}
+
+/// The states of the stored graph that a history can no longer be.
+fn left_history(stored: &File, graph: &'static fsm_core::Graph) -> Vec<String> {
+    let mut problems = Vec::new();
+    for transition in stored.graph["transitions"].as_array().into_iter().flatten() {
+        let Some(superstate) = transition["history"]["group"].as_str() else { continue };
+        let is_of = |history: fsm_core::HistoryInfo| history.group == superstate;
+        let now = graph.transitions.iter().find(|transition| transition.history.is_some_and(is_of));
+        let Some(now) = now.map(|transition| transition.to) else { continue };
+        let were = transition["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        // A state that was removed is reported already.
+        let gone = were.filter(|name| graph.state_was(name).is_some_and(|state| !now.contains(&state.name)));
+        let remedy = |name| {
+            format!(
+                "state `{name}` is no longer in the history of `{superstate}`, but rows can still hold it there: keep it in \
+                 `{superstate}`, or set `#[fsm(version = {})]` and add a migration",
+                graph.version + 1
+            )
+        };
+        problems.extend(gone.map(remedy));
+    }
+    problems
 }
 
 /// Why the code cannot read a sample. `removed` reports the samples of removed states.

@@ -1,13 +1,13 @@
 //! The CD player of the statechart literature.
 
-use fsm_core::{StateMachine, StateOf};
+use fsm_core::StateMachine;
 
 use super::typed::hold;
 
 /// A player that continues with the song in which it was paused.
 #[derive(StateMachine, Clone, Debug, PartialEq)]
 #[fsm(initial = Empty, derive(Clone, Debug, PartialEq))]
-#[fsm(group(Playing, on(stop => Stopped), on(pause => Paused, with = pause), on(open_close => Open)))]
+#[fsm(group(Playing, on(stop => Stopped), on(pause => Paused), on(open_close => Open)))]
 pub(crate) enum CdPlayer {
     /// The drawer is closed and empty.
     #[on(open_close => Open)]
@@ -35,32 +35,20 @@ pub(crate) enum CdPlayer {
     #[on(previous_song => Song2)]
     Song3,
     /// Interrupted.
-    #[on(end_pause => Song1 | Song2 | Song3, with = end_pause)]
+    #[on(end_pause => history(Playing))]
     #[on(stop => Stopped)]
     #[on(open_close => Open)]
     Paused {
         /// Where it was paused.
-        song: cd_player::State,
+        song: cd_player::history::Playing,
     },
-}
-
-fn pause<S: StateOf<CdPlayer>>(song: S, _: cd_player::event::Pause) -> cd_player::Paused {
-    cd_player::Paused { song: song.into_enum().state() }
-}
-
-fn end_pause(paused: cd_player::Paused, _: cd_player::event::EndPause) -> cd_player::choice::PausedEndPause {
-    match paused.song {
-        cd_player::State::Song2 => cd_player::Song2.into(),
-        cd_player::State::Song3 => cd_player::Song3.into(),
-        _ => cd_player::Song1.into(),
-    }
 }
 
 hold! {
     CdPlayer in cd_player;
     states: [
-        Empty, Open, Stopped, Song1, Song2, Song3, Paused { song: cd_player::State::Song1 },
-        Paused { song: cd_player::State::Song2 }, Paused { song: cd_player::State::Song3 },
+        Empty, Open, Stopped, Song1, Song2, Song3, Paused { song: cd_player::Song1.into() },
+        Paused { song: cd_player::Song2.into() }, Paused { song: cd_player::Song3.into() },
     ];
     events: [
         OpenClose, CdDetected { name: "louie, louie".into() }, Play, Stop, NextSong, PreviousSong, Pause, EndPause,

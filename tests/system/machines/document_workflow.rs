@@ -1,13 +1,13 @@
 //! The review of a document in Wagtail.
 
-use fsm_core::{StateMachine, StateOf};
+use fsm_core::StateMachine;
 
 use super::typed::hold;
 
 /// Two tasks, one after the other.
 #[derive(StateMachine, Clone, Copy, Debug, PartialEq)]
 #[fsm(initial = ModeratorsApproval, derive(Clone, Copy, Debug, PartialEq))]
-#[fsm(group(Active, on(cancel => Cancelled), group(InProgress, on(reject => NeedsChanges, with = reject))))]
+#[fsm(group(Active, on(cancel => Cancelled), group(InProgress, on(reject => NeedsChanges))))]
 pub(crate) enum DocumentWorkflow {
     /// The first task.
     #[state(in = InProgress, name = "moderators_approval")]
@@ -19,10 +19,10 @@ pub(crate) enum DocumentWorkflow {
     LegalApproval,
     /// The author has to change the document.
     #[state(in = Active, name = "needs_changes")]
-    #[on(resume => ModeratorsApproval | LegalApproval, with = resume)]
+    #[on(resume => history(InProgress))]
     NeedsChanges {
         /// The task that was rejected.
-        task: document_workflow::State,
+        task: document_workflow::history::InProgress,
     },
     /// Every task is done.
     #[state(end, name = "approved")]
@@ -32,28 +32,11 @@ pub(crate) enum DocumentWorkflow {
     Cancelled,
 }
 
-fn reject<S>(task: S, _: document_workflow::event::Reject) -> document_workflow::NeedsChanges
-where
-    S: StateOf<DocumentWorkflow>,
-{
-    document_workflow::NeedsChanges { task: task.into_enum().state() }
-}
-
-fn resume(
-    changed: document_workflow::NeedsChanges,
-    _: document_workflow::event::Resume,
-) -> document_workflow::choice::NeedsChangesResume {
-    match changed.task {
-        document_workflow::State::LegalApproval => document_workflow::LegalApproval.into(),
-        _ => document_workflow::ModeratorsApproval.into(),
-    }
-}
-
 hold! {
     DocumentWorkflow in document_workflow;
     states: [
-        ModeratorsApproval, LegalApproval, NeedsChanges { task: document_workflow::State::ModeratorsApproval },
-        NeedsChanges { task: document_workflow::State::LegalApproval }, Approved, Cancelled,
+        ModeratorsApproval, LegalApproval, NeedsChanges { task: document_workflow::ModeratorsApproval.into() },
+        NeedsChanges { task: document_workflow::LegalApproval.into() }, Approved, Cancelled,
     ];
     events: [Approve, Reject, Resume, Cancel];
     choices: [NeedsChangesResume(ModeratorsApproval, LegalApproval)];

@@ -27,7 +27,7 @@ pub(crate) fn check(graph: &Graph) {
     fs::write(folder.join(format!("{}.json", graph.machine)), &config).expect("a file");
     let config: Value = serde_json::from_str(&config).unwrap_or_else(|error| panic!("{error} in {config}"));
     let mut read = Read::default();
-    members(&config, &config["id"], &mut Vec::new(), &mut read);
+    members(&config, &config, &mut Vec::new(), &mut read);
     assert_eq!(read, expected, "XState: {}", graph.machine);
     let text = graph.scxml().to_string();
     let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
@@ -57,15 +57,15 @@ fn of_graph(graph: &Graph) -> Read {
 }
 
 /// The states in a node of an `XState` configuration.
-fn members(node: &Value, id: &Value, path: &mut Vec<String>, read: &mut Read) {
+fn members(node: &Value, root: &Value, path: &mut Vec<String>, read: &mut Read) {
     let states = node["states"].as_object().expect("states");
     for (name, state) in states {
         path.push(name.clone());
         if state.get("states").is_some() {
             let initial = state["initial"].as_str().expect("a superstate has an initial state");
             assert!(state["states"].get(initial).is_some(), "{initial} is not in {name}");
-            members(state, id, path, read);
-        } else {
+            members(state, root, path, read);
+        } else if state["type"] != "history" {
             read.states.insert(path.clone());
             if state["type"] == "final" {
                 read.ends.insert(name.clone());
@@ -73,12 +73,11 @@ fn members(node: &Value, id: &Value, path: &mut Vec<String>, read: &mut Read) {
             for (event, transitions) in state["on"].as_object().into_iter().flatten() {
                 let all = transitions.as_array().cloned().unwrap_or_else(|| vec![transitions.clone()]);
                 for transition in all {
-                    let target = transition["target"].as_str().map(|target| {
-                        let root = format!("#{}.", id.as_str().expect("an id"));
-                        let path = target.strip_prefix(&root).expect("a path from the root").replace("\\.", "\u{1}");
-                        path.rsplit('.').next().expect("a name").replace('\u{1}', ".")
-                    });
-                    read.edges.insert((name.clone(), event.clone(), target));
+                    let edge = |target| (name.clone(), event.clone(), target);
+                    match transition["target"].as_str() {
+                        Some(target) => read.edges.extend(targets(root, target).into_iter().map(|to| edge(Some(to)))),
+                        None => read.edges.extend([edge(None)]),
+                    }
                 }
             }
             let after = state["after"].as_object().into_iter().flatten();
@@ -88,6 +87,22 @@ fn members(node: &Value, id: &Value, path: &mut Vec<String>, read: &mut Read) {
     }
 }
 
+/// The states to which a target of an `XState` configuration leads: the state, or all that the history of a superstate can be.
+fn targets(root: &Value, target: &str) -> Vec<String> {
+    let id = format!("#{}.", root["id"].as_str().expect("an id"));
+    let path = target.strip_prefix(&id).expect("a path from the root").replace("\\.", "\u{1}");
+    let path: Vec<_> = path.split('.').map(|name| name.replace('\u{1}', ".")).collect();
+    let (name, around) = path.split_last().expect("a name");
+    let superstate = around.iter().fold(root, |node, name| &node["states"][name.as_str()]);
+    if superstate["states"][name.as_str()]["type"] != "history" {
+        return vec![name.clone()];
+    }
+    let mut within = Read::default();
+    members(superstate, root, &mut Vec::new(), &mut within);
+    let states = within.states.into_iter().filter_map(|mut path| path.pop());
+    states.filter(|state| !within.ends.contains(state)).collect()
+}
+
 /// The states in an element of an SCXML document.
 fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
     let document = node.document();
@@ -95,9 +110,18 @@ fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
         let name = node.attribute(("urn:fsm-core", "name")).or(node.attribute("id"));
         name.expect("a state has an id").to_owned()
     };
-    let target = |id: &str| {
+    let targets = |id: &str| {
         let found = document.descendants().find(|node| node.attribute("id") == Some(id) && !node.has_tag_name("send"));
-        named(found.unwrap_or_else(|| panic!("no state has the id {id}")))
+        let found = found.unwrap_or_else(|| panic!("no state has the id {id}"));
+        if !found.has_tag_name("history") {
+            return vec![named(found)];
+        }
+        let within = found.parent().into_iter().flat_map(|superstate| superstate.descendants().skip(1));
+        let is_state = |node: &Node<'_, '_>| {
+            node.has_tag_name("state")
+                && !node.children().any(|node| node.has_tag_name("state") || node.has_tag_name("final"))
+        };
+        within.filter(is_state).map(named).collect::<Vec<_>>()
     };
     for state in node.children().filter(|node| node.has_tag_name("state") || node.has_tag_name("final")) {
         let name = named(state);
@@ -111,7 +135,11 @@ fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
             }
             for transition in state.children().filter(|node| node.has_tag_name("transition")) {
                 let event = transition.attribute("event").expect("an event").to_owned();
-                read.edges.insert((name.clone(), event, transition.attribute("target").map(target)));
+                let edge = |target| (name.clone(), event.clone(), target);
+                match transition.attribute("target") {
+                    Some(target) => read.edges.extend(targets(target).into_iter().map(|to| edge(Some(to)))),
+                    None => read.edges.extend([edge(None)]),
+                }
             }
             for send in state.descendants().filter(|node| node.has_tag_name("send")) {
                 let delay = send.attribute("delay").and_then(|delay| delay.strip_suffix("ms")).expect("a delay");
@@ -124,7 +152,11 @@ fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
 
 /// Each construct once.
 #[derive(StateMachine, Debug)]
-#[fsm(initial = Draft | Imported, group(Open, on(cancel => Cancelled), group(InReview, on(reject => Draft))))]
+#[fsm(
+    initial = Draft | Imported,
+    derive(Debug),
+    group(Open, on(cancel => Cancelled), on(hold => Held), group(InReview, on(reject => Draft), on(pause => Paused)))
+)]
 #[on(note => _)]
 pub(crate) enum Paper {
     #[state(in = Open)]
@@ -137,6 +169,10 @@ pub(crate) enum Paper {
     Peer,
     #[on(submit => Peer)]
     Imported,
+    #[on(resume => history(Open, deep))]
+    Held { was: paper::history::Open },
+    #[on(resume => history(InReview), guard = |_, _| Err::<(), _>("not yet"))]
+    Paused { was: paper::history::InReview },
     #[state(end)]
     Published,
     #[state(end)]
@@ -162,6 +198,11 @@ fn other_formats_hold_every_construct() {
     );
     assert!(config.contains(r##"{"target":"#Paper.Published","guard":"approve: Published"}"##), "{config}");
     assert!(config.contains(r#""note":{"actions":["note"]}"#), "{config}");
+    assert!(config.contains(r##""resume":{"target":"#Paper.Open.InReview.history","guard":"resume"}"##), "{config}");
+    assert!(config.contains(r#""deep history":{"type":"history","history":"deep"}"#), "{config}");
     let scxml = Paper::GRAPH.scxml().to_string();
+    let history =
+        "<history id=\"InReview.history\" type=\"shallow\"><transition target=\"peer.review___more\"/></history>";
+    assert!(scxml.contains(history), "{scxml}");
     assert!(scxml.contains("fsm:guarded=\"true\" fsm:branch=\"true\""), "{scxml}");
 }

@@ -33,6 +33,8 @@ struct Drawing {
     /// The identifier of the superstate that each state or superstate is in.
     parents: BTreeMap<String, String>,
     superstates: BTreeSet<String>,
+    /// The superstate of each history, both as identifiers.
+    histories: BTreeMap<String, String>,
     /// The superstates that are open at this line, the outermost first.
     open: Vec<String>,
     initial: Vec<String>,
@@ -130,9 +132,21 @@ impl Drawing {
             };
             let sources = self.names.iter().filter(|(id, _)| !self.superstates.contains(*id));
             let sources = sources.filter(|(id, name)| starts_at(id, name)).map(|(_, name)| name.clone());
-            arrows.extend(sources.map(|from| Arrow { edge: Edge { from, ..arrow.edge.clone() }, ..arrow.clone() }));
+            for from in sources {
+                let to = self.targets(&arrow.edge.to);
+                let edges = to.into_iter().map(|to| Edge { from: from.clone(), to, ..arrow.edge.clone() });
+                arrows.extend(edges.map(|edge| Arrow { edge, ..arrow.clone() }));
+            }
         }
         arrows
+    }
+
+    /// The states to which an arrow leads: the state, or all that the history of a superstate can be.
+    fn targets(&self, id: &str) -> Vec<String> {
+        let Some(superstate) = self.histories.get(id) else { return vec![self.names[id].clone()] };
+        let within =
+            self.names.iter().filter(|(id, _)| !self.superstates.contains(*id) && self.is_within(id, superstate));
+        within.map(|(_, name)| name.clone()).filter(|name| !self.ends.contains(name)).collect()
     }
 
     fn is_within(&self, id: &str, superstate: &str) -> bool {
@@ -172,6 +186,10 @@ impl Drawing {
             let others = others.split(", ").filter(|other| !["end states", ""].contains(other)).map(unescaped);
             return self.boxes.insert(id.to_owned(), others.collect::<Option<_>>()?).is_none().then_some(());
         }
+        if let Some(superstate) = self.open.last().filter(|_| ["H", "H#42;"].contains(&name) && id.ends_with("history"))
+        {
+            return self.histories.insert(id.to_owned(), superstate.clone()).is_none().then_some(());
+        }
         let opens = id.strip_suffix(" {");
         let id = opens.unwrap_or(id);
         let fresh = self.names.insert(id.to_owned(), unescaped(name)?).is_none();
@@ -192,7 +210,8 @@ impl Drawing {
             (_, None) if rest == "[*]" => self.ends.push(self.name(from)?),
             (_, None) => return None,
             (_, Some((to, label))) => {
-                if !self.boxes.contains_key(from) && !self.names.contains_key(from) {
+                let known = |id: &str| self.names.contains_key(id);
+                if !(self.boxes.contains_key(from) || known(from)) || !(self.histories.contains_key(to) || known(to)) {
                     return None;
                 }
                 let (mut label, mut notes) = (label, Vec::new());
@@ -204,7 +223,7 @@ impl Drawing {
                 let edge = Edge {
                     from: from.to_owned(),
                     event: unescaped(event.unwrap_or(label))?,
-                    to: self.name(to)?,
+                    to: to.to_owned(),
                     guarded: event.is_some(),
                 };
                 self.arrows.push((from.to_owned(), Arrow { edge, notes }));
@@ -289,12 +308,16 @@ mod drawn {
         /// Waits: "here".
         #[on(depart => A | B, with = depart)]
         Waiting,
+        #[on(recover => history(Active, deep))]
+        #[on(restart => history(Moving), guard = may_restart)]
+        Broken { was: journey::history::Active, moving: journey::history::Moving },
         #[state(work, in = Active)]
         #[after("90s", late)]
         #[on(late => B)]
         A,
         #[state(in = Moving)]
         #[on(next => C, guard = may)]
+        #[on(fail => Broken, with = fail)]
         B,
         #[state(in = Active)]
         #[after("1d", rest)]
@@ -321,6 +344,14 @@ mod drawn {
         Err("not yet")
     }
 
+    fn may_restart(_: &journey::Broken, _: &journey::event::Restart) -> Result<(), &'static str> {
+        Err("not yet")
+    }
+
+    fn fail(_: journey::B, _: journey::event::Fail) -> journey::Broken {
+        journey::Broken { was: journey::B.into(), moving: journey::B.into() }
+    }
+
     fn depart(_: journey::Waiting, _: journey::event::Depart) -> journey::choice::WaitingDepart {
         journey::A.into()
     }
@@ -338,6 +369,8 @@ fn a_diagram_with_everything_is_read_back() {
         "class A work",
         "(stays) (overrides Active)",
         "Active --> Cancelled : halt",
+        "state \"H#42;\" as Active_deep_history",
+        "Broken --> Moving_history : restart [guarded]",
     ] {
         assert!(text.contains(part), "the diagram does not show `{part}`:\n{text}");
     }

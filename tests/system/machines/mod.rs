@@ -15,6 +15,7 @@ mod document_workflow;
 mod ec2;
 mod github;
 mod kubernetes;
+mod magento_order;
 mod media_player;
 mod phone_call;
 mod raft;

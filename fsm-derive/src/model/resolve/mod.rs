@@ -1,6 +1,7 @@
 //! Resolves a declaration to a machine. Unknown names are reported and left out.
 
 mod fired_event;
+mod history;
 mod states;
 mod transitions;
 mod waits;
@@ -57,6 +58,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         resolve.kind(state, &variant.options);
         resolve.group(state, &variant.options);
     }
+    resolve.history_fields();
     for (from, variant) in variants.iter().enumerate() {
         for on in &variant.ons {
             resolve.state_transition(from, on);
@@ -155,16 +157,21 @@ impl Resolver<'_> {
         let name = plain(ident);
         let found = self.machine.groups.iter().position(|group| plain(&group.ident) == name);
         if found.is_none() {
-            self.machine.complete = false;
-            let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
-            let hint = if names.is_empty() {
-                format!(": declare it, `#[fsm(group({name}))]`")
-            } else {
-                suggest::nearest(&name, names.iter().map(String::as_str))
-            };
-            self.errors.at(ident, format!("unknown superstate `{name}` in `{}`{hint}", self.machine.name()));
+            self.unknown_superstate(ident);
         }
         self.machine.states[state].group = found;
+    }
+
+    fn unknown_superstate(&mut self, ident: &Ident) {
+        let name = plain(ident);
+        self.machine.complete = false;
+        let names: Vec<_> = self.machine.groups.iter().map(|group| plain(&group.ident)).collect();
+        let hint = if names.is_empty() {
+            format!(": declare it, `#[fsm(group({name}))]`")
+        } else {
+            suggest::nearest(&name, names.iter().map(String::as_str))
+        };
+        self.errors.at(ident, format!("unknown superstate `{name}` in `{}`{hint}", self.machine.name()));
     }
 
     fn exhausted(&mut self, state: usize, exhausted: Option<parse::FiredEvent>) {

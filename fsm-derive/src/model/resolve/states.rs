@@ -45,7 +45,7 @@ pub(super) fn field((index, field): (usize, &syn::Field)) -> Field {
             span: syn::spanned::Spanned::span(&field.ty),
         }),
     };
-    Field { member, attrs: field.attrs.clone(), ty: field.ty.clone() }
+    Field { member, attrs: field.attrs.clone(), ty: field.ty.clone(), history: None }
 }
 
 /// The text of the doc comments, without the space that `///` leaves before each line.

@@ -5,7 +5,7 @@ use syn::Ident;
 
 use super::{Resolver, states};
 use crate::{
-    model::{Event, Kind, Origin, Transition, plain, snake},
+    model::{Event, History, Kind, Origin, Transition, plain, snake},
     names,
     parse::{On, OnEvent, Target, Targets},
 };
@@ -17,6 +17,7 @@ struct Resolved<'o> {
     /// The targets. `None` stands for the state that is left.
     to: Vec<Option<usize>>,
     internal: bool,
+    history: Option<History>,
 }
 
 impl Resolver<'_> {
@@ -104,16 +105,19 @@ impl Resolver<'_> {
             let message = "`auto` has no effect on a transition that stays in its state: remove it";
             self.errors.at_span(on.span, message);
         }
-        let to = self.targets(&on.targets)?;
-        Some(Resolved { events, to, internal })
+        let (to, history) = match &on.targets {
+            Targets::Internal(_) => (vec![None], None),
+            Targets::States(targets) => (self.targets(targets)?, None),
+            Targets::History(history) => {
+                let history = self.history(on, history)?;
+                (self.machine.remembered(history.group).map(Some).collect(), Some(history))
+            }
+        };
+        Some(Resolved { events, to, internal, history })
     }
 
     /// The targets; `None` stands for the state that is left. Returns `None` if one is unknown.
-    fn targets(&mut self, targets: &Targets) -> Option<Vec<Option<usize>>> {
-        let targets = match targets {
-            Targets::Internal(_) => return Some(vec![None]),
-            Targets::States(targets) => targets,
-        };
+    fn targets(&mut self, targets: &[Target]) -> Option<Vec<Option<usize>>> {
         let (mut to, mut known) = (Vec::new(), true);
         for target in targets {
             let (state, span, name) = match target {
@@ -226,6 +230,7 @@ impl Resolver<'_> {
             event,
             to,
             internal: resolved.internal,
+            history: resolved.history,
             overrides: None,
             choice,
             guard: on.guard.clone(),
@@ -240,6 +245,7 @@ impl Resolver<'_> {
         let name = plain(&self.machine.states[from].ident);
         let span = match &on.targets {
             Targets::Internal(span) => *span,
+            Targets::History(history) => history.span,
             Targets::States(targets) => targets
                 .iter()
                 .find_map(|target| match target {

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) kind: Kind,
     pub(super) initial: bool,
     pub(super) fields: [bool; 2],
+    /// The superstate whose history it holds in the field `was`.
+    pub(super) holds: Option<usize>,
     /// An index out of range is an undeclared name.
     pub(super) group: Option<usize>,
     pub(super) timer: Option<usize>,
@@ -54,6 +56,8 @@ pub(super) struct On {
     pub(super) to: Vec<usize>,
     /// `_` instead of the targets.
     pub(super) internal: bool,
+    /// `history(…)` of this superstate instead of the targets, deep or not. An index out of range is an undeclared name.
+    pub(super) history: Option<(usize, bool)>,
     /// `Self` as one more target.
     pub(super) back: bool,
     pub(super) except: Vec<usize>,
@@ -73,17 +77,21 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
     let shape = (1_usize..9, events, 0_usize..4);
     (shape, any::<bool>()).prop_flat_map(move |((states, events, groups), repair)| {
         let (unknown, count) = (if repair { 0.0 } else { 0.02 }, events.len());
-        let on = || on(states, count, unknown);
+        let on = || on(states, count, groups, unknown);
         let kind = prop_oneof![4 => Just(Kind::Rest), 2 => Just(Kind::Work), 2 => Just(Kind::End)];
         let ons = prop::collection::vec(on(), 0..4);
         let group = prop::option::weighted(0.4, number(groups, unknown / 2.0))
             .prop_map(|group| group.filter(|group| *group != NOWHERE));
         let timer = prop::option::weighted(0.2, 0..count);
+        let holds = prop::option::weighted(0.2, any::<Index>())
+            .prop_map(move |index| index.filter(|_| groups > 0).map(|index| index.index(groups)));
+        let group = (group, holds);
         let state = (kind, prop::bool::weighted(0.3), field(), group, timer, prop::bool::weighted(0.2), ons).prop_map(
-            |(kind, initial, fields, group, timer, enter, ons)| State {
+            |(kind, initial, fields, (group, holds), timer, enter, ons)| State {
                 kind,
                 initial,
                 fields,
+                holds,
                 group,
                 timer,
                 enter,
@@ -128,7 +136,7 @@ fn number(count: usize, unknown: f64) -> impl Strategy<Value = usize> {
     })
 }
 
-fn on(states: usize, events: usize, unknown: f64) -> impl Strategy<Value = On> {
+fn on(states: usize, events: usize, groups: usize, unknown: f64) -> impl Strategy<Value = On> {
     let to = prop_oneof![
         5 => prop::collection::vec(number(states, unknown), 1),
         1 => prop::collection::vec(number(states, unknown), 2..4),
@@ -139,15 +147,21 @@ fn on(states: usize, events: usize, unknown: f64) -> impl Strategy<Value = On> {
     ];
     let one_in_five = || prop::bool::weighted(0.2);
     let options = (one_in_five(), one_in_five(), one_in_five(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
-    (0..events, to, except, options).prop_map(|(event, to, except, (with, guard, auto, internal, back))| On {
-        event,
-        to,
-        internal,
-        back: back && !internal,
-        except,
-        with,
-        guard,
-        auto,
+    let history = prop::option::weighted(0.35, (number(groups, unknown), any::<bool>()))
+        .prop_map(|history| history.filter(|(group, _)| *group != NOWHERE));
+    let options = (options, history);
+    (0..events, to, except, options).prop_map(|(event, to, except, ((with, guard, auto, internal, back), history))| {
+        On {
+            event,
+            to,
+            internal,
+            history: history.filter(|_| !internal),
+            back: back && !internal && history.is_none(),
+            except,
+            with,
+            guard,
+            auto,
+        }
     })
 }
 
@@ -204,7 +218,9 @@ impl Declared {
         }
         self.wide.retain(|on| !on.to.is_empty());
         self.groups.iter_mut().for_each(|group| group.ons.retain(|on| !on.to.is_empty()));
-        let with_data: Vec<_> = self.states.iter().map(|state| state.fields.contains(&true)).collect();
+        self.repair_histories();
+        let with_data: Vec<_> =
+            self.states.iter().map(|state| state.fields.contains(&true) || state.holds.is_some()).collect();
         let states = self.states.len();
         let wide = self.wide.iter_mut().map(|on| (states, on));
         let groups = self.groups.iter_mut().flat_map(|group| &mut group.ons).map(|on| (states, on));
@@ -215,12 +231,69 @@ impl Declared {
             // `Self` in a declaration that states share can be one of its targets.
             on.back &= from < states && !on.to.contains(&from);
             on.to.retain(|state| seen.insert(*state));
-            on.with |= !on.internal && (on.to.len() > 1 || on.back || on.to.iter().any(|to| with_data[*to]));
+            on.with &= on.history.is_none();
+            let needed = on.to.len() > 1 || on.back || on.to.iter().any(|to| with_data[*to]);
+            on.with |= !on.internal && on.history.is_none() && needed;
         }
-        let targets: BTreeSet<_> = self.ons().filter(|on| !on.internal).flat_map(|on| on.to.clone()).collect();
+        self.enter_histories();
+        let named = self.ons().filter(|on| !on.internal && on.history.is_none());
+        let targets: BTreeSet<_> = named.flat_map(|on| on.to.clone()).collect();
         for (index, state) in self.states.iter_mut().enumerate() {
             state.initial |= !targets.contains(&index);
         }
+    }
+
+    /// Leaves histories where they can be declared: on states without a superstate, which hold them.
+    fn repair_histories(&mut self) {
+        let shared = self.wide.iter_mut().chain(self.groups.iter_mut().flat_map(|group| &mut group.ons));
+        shared.for_each(|on| on.history = None);
+        let left: Vec<_> = (0..self.groups.len()).map(|group| !self.remembered(group).is_empty()).collect();
+        let nested: Vec<_> =
+            (0..self.groups.len()).map(|outer| self.groups.iter().any(|group| group.parent == Some(outer))).collect();
+        for state in &mut self.states {
+            let mut held = None;
+            for on in &mut state.ons {
+                on.history = on.history.filter(|(group, _)| {
+                    let can_be = state.group.is_none()
+                        && left.get(*group) == Some(&true)
+                        && held.is_none_or(|held| held == *group);
+                    held = if can_be { Some(*group) } else { held };
+                    can_be
+                });
+                on.history = on.history.map(|(group, deep)| (group, deep || nested[group]));
+            }
+            state.holds = held;
+        }
+    }
+
+    /// Lets a state of each history be left for the state that holds it. A history for which there is none becomes an internal
+    /// transition.
+    fn enter_histories(&mut self) {
+        let mut taken = BTreeSet::new();
+        for holder in 0..self.states.len() {
+            let Some(group) = self.states[holder].holds else { continue };
+            let plain = |on: &On| on.history.is_none();
+            let entries = self.remembered(group).into_iter().flat_map(|member| {
+                let ons = self.states[member].ons.iter().enumerate().filter(|(_, on)| plain(on));
+                ons.map(move |(index, _)| (member, index)).collect::<Vec<_>>()
+            });
+            if let Some((member, index)) = entries.collect::<Vec<_>>().into_iter().find(|entry| taken.insert(*entry)) {
+                let payload = self.events[self.states[member].ons[index].event];
+                let fields = &mut self.states[holder].fields;
+                *fields = [fields[0] && payload[0], fields[1] && payload[1]];
+                let on = &mut self.states[member].ons[index];
+                (on.to, on.internal, on.back, on.with) = (vec![holder], false, false, false);
+            } else {
+                for on in self.states[holder].ons.iter_mut().filter(|on| on.history.is_some()) {
+                    (on.history, on.internal, on.auto) = (None, true, false);
+                }
+            }
+        }
+    }
+
+    /// The states that the history of a superstate can be.
+    pub(super) fn remembered(&self, group: usize) -> Vec<usize> {
+        self.members(group).into_iter().filter(|state| self.states[*state].kind != Kind::End).collect()
     }
 
     /// All `#[on(…)]` attributes, in the order in which they are read.
@@ -295,7 +368,14 @@ impl Declared {
     fn on(&self, on: &On, first: bool) -> TokenStream {
         let event = event_name(on.event);
         let to = on.to.iter().map(|to| name(*to).into_token_stream()).chain(on.back.then(|| quote!(Self)));
-        let to = if on.internal { quote!(_) } else { quote!(#(#to)|*) };
+        let to = match on.history {
+            Some((group, deep)) => {
+                let (group, deep) = (group_name(group), deep.then(|| quote!(, deep)));
+                quote!(history(#group #deep))
+            }
+            None if on.internal => quote!(_),
+            None => quote!(#(#to)|*),
+        };
         let payload = (first && self.events[on.event].contains(&true)).then(|| {
             let fields = fields(self.events[on.event]);
             quote!({ #(#fields: u8),* })
@@ -333,8 +413,13 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
         quote!(#[after("1h", #ident { #(#fields: 1),* })])
     });
     let enter = state.enter.then(|| quote!(#[state(enter = begin)]));
-    let fields = fields(state.fields);
-    let body = (!fields.is_empty()).then(|| quote!({ #(#fields: u8),* }));
+    let fields = fields(state.fields).into_iter().map(|field| quote!(#field: u8));
+    let held = state.holds.map(|group| {
+        let group = group_name(group);
+        quote!(was: m::history::#group)
+    });
+    let fields: Vec<_> = fields.chain(held).collect();
+    let body = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
     quote! {
         #kind #group #timer #enter
         #(#[on(#ons)])*

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Expr, ImplItem, Item, ItemImpl, Lit, LitStr};
@@ -196,7 +196,20 @@ fn transition(expr: &Expr) -> TransitionInfo {
             "with_guarded" => built.with_guarded(boolean(argument)),
             "with_auto" => built.with_auto(boolean(argument)),
             "with_internal" => built.with_internal(boolean(argument)),
+            "with_history" => built.with_history(history(argument)),
             "with_overrides" => built.with_overrides(string(argument)),
+            other => panic!("unexpected {other}"),
+        };
+    }
+    built
+}
+
+fn history(expr: &Expr) -> HistoryInfo {
+    let history = Built::of(expr);
+    let mut built = HistoryInfo::new(string(history.argument(0)));
+    for (method, argument) in &history.calls {
+        built = match &**method {
+            "with_deep" => built.with_deep(boolean(argument)),
             other => panic!("unexpected {other}"),
         };
     }

@@ -15,9 +15,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use syn::DeriveInput;
 
 use crate::{diagram::reading, model::Machine};
-use declared::{Declared, Kind, declarations, event_name, name};
+use declared::{Declared, Kind, declarations, event_name, group_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
+
+/// The kind of a valid declaration with a history.
+const HISTORY: &str = "valid, with a history";
 
 /// How often each kind of error was seen; `"valid"` counts declarations without errors.
 type Seen = BTreeMap<String, usize>;
@@ -39,7 +42,8 @@ fn random_declarations_match_the_reference_model() {
     }
     let seen = seen.into_inner();
     assert!(seen.get("valid").is_some_and(|valid| *valid > 100), "too few valid declarations: {seen:#?}");
-    assert!(seen.len() > 24, "kinds of errors are missing: {seen:#?}");
+    assert!(seen.get(HISTORY).is_some_and(|valid| *valid > 20), "too few histories: {seen:#?}");
+    assert!(seen.len() > 30, "kinds of errors are missing: {seen:#?}");
 }
 
 /// Compares a declaration with the model and returns the kinds of its errors.
@@ -57,7 +61,9 @@ fn compare(declared: &Declared) -> Result<BTreeSet<String>, String> {
         let same = same_machine(declared, &naive, &module)
             .and_then(|()| same_diagram(&super::diagrams::machine(input), &module, &diagram));
         same.map_err(|difference| format!("{difference}\n{shown}"))?;
-        return Ok(BTreeSet::from(["valid".to_owned()]));
+        let mut kinds = BTreeSet::from(["valid".to_owned()]);
+        kinds.extend(naive.transitions.iter().any(|on| on.history.is_some()).then(|| HISTORY.to_owned()));
+        return Ok(kinds);
     }
     let kind = |error: &String| error.split('`').step_by(2).take(3).collect::<Vec<_>>().join("…");
     Ok(naive.errors.iter().map(kind).collect())
@@ -144,7 +150,12 @@ fn same_names(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Result
     }
     let applied = naive.transitions.iter().map(|on| {
         let enters = !on.internal && on.to.iter().any(|to| declared.states[*to].enter);
-        let target = if on.guard || on.with || enters { "__step".to_owned() } else { name(on.to[0]).to_string() };
+        let target = match on.history {
+            _ if on.guard || on.with || enters => "__step".to_owned(),
+            // A `match` over the states that the history can be.
+            Some(_) => String::new(),
+            None => name(on.to[0]).to_string(),
+        };
         (name(on.from).to_string(), pascal(on.event), target)
     });
     let found = module.table().map_or_else(|| module.arms(), |table| entries(&table));
@@ -186,9 +197,15 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
-    let marks: Vec<_> = graph.transitions.iter().map(|on| (on.internal, on.overrides)).collect();
-    let expected = naive.transitions.iter().map(|on| (on.internal, on.overrides.as_deref()));
-    same("internal transitions and overrides", &marks, &expected.collect())?;
+    let marks = graph.transitions.iter().map(|on| {
+        let history = on.history.map(|history| (history.group.to_owned(), history.deep));
+        (on.internal, on.overrides, history)
+    });
+    let expected = naive.transitions.iter().map(|on| {
+        let history = on.history.map(|(group, deep)| (group_name(group).to_string(), deep));
+        (on.internal, on.overrides.as_deref(), history)
+    });
+    same("internal transitions, overrides and histories", &marks.collect::<Vec<_>>(), &expected.collect())?;
     let names: Vec<_> = (0..graph.states.len()).map(|state| name(state).to_string()).collect();
     let events: Vec<_> = naive.transitions.iter().map(|on| event_name(on.event).to_string()).collect();
     let expected = naive.transitions.iter().zip(&events).map(|(on, event)| {
@@ -196,9 +213,10 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
         (names[on.from].as_str(), event.as_str(), to, on.guard, on.auto)
     });
     same("transitions", &found, &expected.collect())?;
-    for (from, steps) in naive.steps().iter().enumerate() {
+    for from in 0..names.len() {
+        let steps = naive.steps_from(from);
         let reachable: Vec<_> = graph.reachable(&names[from]).iter().map(|state| state.name).collect();
-        let expected = names.iter().zip(steps).filter(|(_, steps)| steps.is_some()).map(|(name, _)| name.as_str());
+        let expected = names.iter().zip(&steps).filter(|(_, steps)| steps.is_some()).map(|(name, _)| name.as_str());
         same(&format!("reachable from {}", names[from]), &reachable, &expected.collect())?;
         for (to, steps) in steps.iter().enumerate() {
             let path = graph.path(&names[from], &names[to]);

@@ -19,12 +19,17 @@ pub(super) struct Transition {
     pub(super) event: usize,
     pub(super) to: Vec<usize>,
     pub(super) internal: bool,
+    /// The superstate, and whether its history is deep.
+    pub(super) history: Option<(usize, bool)>,
     pub(super) overrides: Option<String>,
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
     origin: Origin,
 }
+
+/// A state, and the last visited state of each superstate.
+type Place = (usize, Vec<Option<usize>>);
 
 /// The transitions, and the beginning of each expected error.
 pub(super) struct Naive<'d> {
@@ -59,6 +64,8 @@ impl<'d> Naive<'d> {
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
         naive.timers();
         naive.carried();
+        naive.histories();
+        naive.endless();
         let requires = naive.requires_named();
         if naive.complete {
             naive.graph();
@@ -137,7 +144,23 @@ impl<'d> Naive<'d> {
     fn add(&mut self, from: &[usize], on: &On, origin: Origin) {
         let mut to: Vec<usize> = Vec::new();
         let mut all_known = true;
-        for target in on.to.iter().filter(|_| !on.internal) {
+        if let Some((group, deep)) = on.history {
+            if group >= self.declared.groups.len() {
+                (all_known, self.complete) = (false, false);
+                self.error(format!("unknown superstate `{}` in `M`", group_name(group)));
+            } else {
+                to = self.declared.remembered(group);
+                let inner =
+                    (0..self.declared.groups.len()).find(|inner| self.declared.groups[*inner].parent == Some(group));
+                if let Some(inner) = inner.filter(|_| !deep) {
+                    self.error(format!("`{}` contains the superstate `{}`", group_name(group), group_name(inner)));
+                }
+                if on.with {
+                    self.error("`with` cannot be combined with `history(…)`".into());
+                }
+            }
+        }
+        for target in on.to.iter().filter(|_| !on.internal && on.history.is_none()) {
             if !self.known(*target) {
                 (all_known, self.complete) = (false, false);
             } else if to.contains(target) {
@@ -180,6 +203,7 @@ impl<'d> Naive<'d> {
                 event: on.event,
                 to,
                 internal: on.internal,
+                history: on.history,
                 overrides: None,
                 with: on.with,
                 guard: on.guard,
@@ -217,16 +241,24 @@ impl<'d> Naive<'d> {
     }
 
     fn carried(&mut self) {
-        let mut missing = vec![[const { Vec::new() }; 2]; self.states()];
+        let mut missing = vec![[const { Vec::new() }; 3]; self.states()];
+        let mut twice = missing.clone();
         let mut errors = Vec::new();
-        for Transition { from, event, to, .. } in self.transitions.iter().filter(|transition| !transition.with) {
+        for Transition { from, event, to, .. } in self.transitions.iter().filter(|on| !on.with && on.history.is_none())
+        {
             if let [target] = to[..] {
-                for (field, transitions) in missing[target].iter_mut().enumerate() {
-                    let wanted = self.declared.states[target].fields[field];
-                    let supplied = self.declared.events[*event][field] || self.declared.states[*from].fields[field];
-                    if wanted && !supplied {
-                        transitions.push(format!("`{}` from `{}`", event_name(*event), name(*from)));
+                let (source, wanted) = (&self.declared.states[*from], &self.declared.states[target]);
+                let on = format!("`{}` from `{}`", event_name(*event), name(*from));
+                let whole = wanted.holds.is_some_and(|group| self.declared.remembered(group).contains(from));
+                for field in (0..2).filter(|field| wanted.fields[*field] && !self.declared.events[*event][*field]) {
+                    if !source.fields[field] {
+                        missing[target][field].push(on.clone());
+                    } else if whole {
+                        twice[target][field].push(on.clone());
                     }
+                }
+                if wanted.holds.is_some() && !whole && source.holds.is_none() {
+                    missing[target][2].push(on);
                 }
                 continue;
             }
@@ -235,15 +267,84 @@ impl<'d> Naive<'d> {
         }
         for (target, fields) in missing.iter().enumerate() {
             for (field, transitions) in fields.iter().enumerate().filter(|(_, transitions)| !transitions.is_empty()) {
-                errors.push(format!(
-                    "no source for field `{}` of `{}` on {}:",
-                    FIELDS[field],
-                    name(target),
-                    transitions.join(", ")
-                ));
+                let field = FIELDS.get(field).unwrap_or(&"was");
+                let transitions = transitions.join(", ");
+                errors.push(format!("no source for field `{field}` of `{}` on {transitions}:", name(target)));
+            }
+        }
+        for (target, fields) in twice.iter().enumerate() {
+            for (field, transitions) in fields.iter().enumerate().filter(|(_, transitions)| !transitions.is_empty()) {
+                let (field, target, transitions) = (FIELDS[field], name(target), transitions.join(", "));
+                errors.push(format!("`{field}` of `{target}` would be stored twice on {transitions}:"));
             }
         }
         self.errors.extend(errors);
+    }
+
+    /// Whether each transition to a history has one to lead to.
+    fn histories(&mut self) {
+        let mut errors = Vec::new();
+        // The states inside the superstate, for each shared `#[on(…)]`.
+        let mut inside: Vec<(Origin, usize, Vec<usize>)> = Vec::new();
+        for Transition { from, event, history, origin, .. } in &self.transitions {
+            let Some((group, _)) = history else { continue };
+            let (state, superstate) = (name(*from), group_name(*group));
+            let holds = |state: usize| self.declared.states[state].holds == Some(*group);
+            let brings = |on: &Transition| {
+                let left = self.declared.remembered(*group).contains(&on.from);
+                on.to.contains(from) && (left || (on.from != *from && holds(on.from)))
+            };
+            if self.declared.groups_of(*from).contains(group) {
+                let same = |(other, on, _): &(Origin, usize, Vec<usize>)| {
+                    *origin != Origin::Own && (other, on) == (origin, event)
+                };
+                match inside.iter_mut().find(|other| same(other)) {
+                    Some((.., states)) => states.push(*from),
+                    None => inside.push((*origin, *event, vec![*from])),
+                }
+            } else if !holds(*from) {
+                errors.push(format!("`{state}` does not hold the history of `{superstate}`"));
+            } else if self.complete && !self.transitions.iter().any(brings) {
+                errors.push(format!("no state of `{superstate}` is left for `{state}`"));
+            }
+        }
+        errors.extend(inside.iter().map(|(.., states)| match &states[..] {
+            [state] => format!("`{}` is in `", name(*state)),
+            states => format!("`{}`{}", name(states[0]), if states.len() == 2 { " and " } else { ", " }),
+        }));
+        self.errors.extend(errors);
+    }
+
+    /// No history contains itself.
+    fn endless(&mut self) {
+        let groups = self.declared.groups.len();
+        // Which histories a history holds, at any depth.
+        let mut holds = vec![vec![false; groups]; groups];
+        for (group, inner) in holds.iter_mut().enumerate() {
+            inner[group] = true;
+            for state in self.declared.remembered(group) {
+                self.declared.states[state].holds.into_iter().for_each(|held| inner[held] = true);
+            }
+        }
+        for middle in 0..groups {
+            for outer in 0..groups {
+                for inner in 0..groups {
+                    holds[outer][inner] |= holds[outer][middle] && holds[middle][inner];
+                }
+            }
+        }
+        for state in 0..self.states() {
+            let Some(held) = self.declared.states[state].holds else { continue };
+            let is_in = |group: usize| self.declared.remembered(group).contains(&state);
+            let reported = is_in(held)
+                && self
+                    .transitions
+                    .iter()
+                    .any(|on| on.from == state && on.history.is_some_and(|(group, _)| group == held));
+            if !reported && (0..groups).any(|group| holds[held][group] && is_in(group)) {
+                self.error("the history of `".into());
+            }
+        }
     }
 
     /// The edges, as pairs.
@@ -251,46 +352,99 @@ impl<'d> Naive<'d> {
         self.transitions.iter().flat_map(|transition| transition.to.iter().map(|to| (transition.from, *to)))
     }
 
-    /// The length of the shortest path, of at least one step, between each two states through states that `through` allows.
-    fn distances(&self, through: impl Fn(usize) -> bool) -> Vec<Vec<Option<usize>>> {
-        let mut steps = vec![vec![None; self.states()]; self.states()];
-        self.edges()
-            .filter(|(from, to)| through(*from) && through(*to))
-            .for_each(|(from, to)| steps[from][to] = Some(1));
+    /// Whether a path leads from each state to each other, if a history could lead to each of its states.
+    fn connected(&self) -> Vec<Vec<bool>> {
+        let mut paths = vec![vec![false; self.states()]; self.states()];
+        self.edges().for_each(|(from, to)| paths[from][to] = true);
         for middle in 0..self.states() {
             for from in 0..self.states() {
                 for to in 0..self.states() {
-                    if let (Some(first), Some(second)) = (steps[from][middle], steps[middle][to]) {
-                        steps[from][to] =
-                            Some(steps[from][to].map_or(first + second, |known: usize| known.min(first + second)));
-                    }
+                    paths[from][to] |= paths[from][middle] && paths[middle][to];
                 }
             }
         }
-        steps
+        paths
     }
 
-    /// The length of the shortest path, of at least one step, between each two states.
-    pub(super) fn steps(&self) -> Vec<Vec<Option<usize>>> {
-        self.distances(|_| true)
+    /// The place of a machine of which only the state is known.
+    fn unknown(&self, state: usize) -> Place {
+        self.arrived(&vec![None; self.declared.groups.len()], state)
+    }
+
+    fn arrived(&self, last: &[Option<usize>], state: usize) -> Place {
+        let last = last.iter().enumerate().map(|(group, last)| {
+            let entered = self.declared.remembered(group).contains(&state);
+            if entered { Some(state) } else { *last }
+        });
+        (state, last.collect())
+    }
+
+    fn next(&self, (state, last): &Place) -> BTreeSet<Place> {
+        let mut next = BTreeSet::new();
+        for on in self.transitions.iter().filter(|on| on.from == *state) {
+            let left = on.history.and_then(|(group, _)| last[group]);
+            let to = on.to.iter().filter(|to| left.is_none_or(|left| left == **to));
+            next.extend(to.map(|to| self.arrived(last, *to)));
+        }
+        next
+    }
+
+    fn initial_places(&self) -> BTreeSet<Place> {
+        (0..self.states())
+            .filter(|state| self.declared.states[*state].initial)
+            .map(|state| self.unknown(state))
+            .collect()
+    }
+
+    /// The places that can be reached in each number of steps, each only at its smallest number.
+    fn rounds(&self, from: BTreeSet<Place>, through: impl Fn(usize) -> bool) -> Vec<BTreeSet<Place>> {
+        let (mut rounds, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut here: BTreeSet<Place> = from.into_iter().filter(|(state, _)| through(*state)).collect();
+        while !here.is_empty() {
+            seen.extend(here.clone());
+            let next = here.iter().flat_map(|place| self.next(place));
+            let next = next.filter(|place| through(place.0) && !seen.contains(place)).collect();
+            rounds.push(std::mem::replace(&mut here, next));
+        }
+        rounds
+    }
+
+    /// The number of steps to the nearest place in each state.
+    fn distances(&self, from: BTreeSet<Place>, through: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
+        let rounds = self.rounds(from, through);
+        let nearest = |state: usize| rounds.iter().position(|places| places.iter().any(|place| place.0 == state));
+        (0..self.states()).map(nearest).collect()
+    }
+
+    /// The length of the shortest path, of at least one step, from some places to each state.
+    fn steps(&self, from: &BTreeSet<Place>) -> Vec<Option<usize>> {
+        let next = from.iter().flat_map(|place| self.next(place)).collect();
+        self.distances(next, |_| true).into_iter().map(|steps| steps.map(|steps| steps + 1)).collect()
+    }
+
+    /// The same from a state of which nothing else is known.
+    pub(super) fn steps_from(&self, state: usize) -> Vec<Option<usize>> {
+        self.steps(&BTreeSet::from([self.unknown(state)]))
+    }
+
+    /// The places in a state that can be reached.
+    fn places_in(&self, state: usize) -> BTreeSet<Place> {
+        let rounds = self.rounds(self.initial_places(), |_| true);
+        rounds.into_iter().flatten().filter(|place| place.0 == state).collect()
     }
 
     fn graph(&mut self) {
-        let steps = self.steps();
         let has_transition = |state: usize| self.edges().any(|(from, _)| from == state);
         let ends: Vec<_> = (0..self.states()).filter(|state| self.kind(*state) == Kind::End).collect();
         let dead_ends: Vec<_> =
             (0..self.states()).filter(|state| !has_transition(*state) && !ends.contains(state)).collect();
         let mut errors = Vec::new();
-        for (state, ahead) in steps.iter().enumerate() {
-            let name = name(state);
-            let is_initial = |from: usize| self.declared.states[from].initial;
-            let reached =
-                is_initial(state) || (0..self.states()).any(|from| is_initial(from) && steps[from][state].is_some());
+        for (state, connected) in self.connected().iter().enumerate() {
+            let (name, places) = (name(state), self.places_in(state));
+            let reached = !places.is_empty();
             if !reached {
                 errors.push(format!("state `{name}` is unreachable"));
             }
-            let leads_to = |states: &[usize]| states.iter().any(|other| ahead[*other].is_some());
             match self.kind(state) {
                 Kind::End => {
                     let out = self.transitions.iter().filter(|transition| transition.from == state);
@@ -303,7 +457,9 @@ impl<'d> Naive<'d> {
                 }
                 Kind::Rest if dead_ends.contains(&state) => errors.push(format!("state `{name}` has no transitions")),
                 Kind::Rest | Kind::Work => {
-                    if reached && !ends.is_empty() && !leads_to(&ends) && !leads_to(&dead_ends) {
+                    let ahead = self.steps(&places);
+                    let ending = ends.iter().any(|end| ahead[*end].is_some());
+                    if reached && !ends.is_empty() && !ending && !dead_ends.iter().any(|dead| connected[*dead]) {
                         errors.push(format!("no end state is reachable from `{name}`"));
                     }
                 }
@@ -319,18 +475,15 @@ impl<'d> Naive<'d> {
 
     fn require(&mut self, (property, first, second): (usize, usize, usize)) {
         let (a, b) = (name(first), name(second));
-        let shortest = self.steps()[first][second];
+        let mut places = self.places_in(first);
+        if places.is_empty() {
+            places.insert(self.unknown(first));
+        }
+        let shortest = self.steps(&places)[second];
         let broken = match property {
             0 => {
-                let avoiding = self.distances(|state| state != first);
-                let initial = |state: &usize| self.declared.states[*state].initial && *state != first;
-                let lengths = (0..self.states())
-                    .filter(initial)
-                    .filter_map(|from| if from == second { Some(0) } else { avoiding[from][second] });
-                lengths
-                    .min()
-                    .filter(|_| first != second)
-                    .map(|steps| (format!("`{b}` is reachable without `{a}`"), Some(steps)))
+                let avoiding = self.distances(self.initial_places(), |state| state != first);
+                avoiding[second].map(|steps| (format!("`{b}` is reachable without `{a}`"), Some(steps)))
             }
             1 => shortest.map(|steps| (format!("`{b}` is reachable from `{a}`"), Some(steps))),
             _ => shortest.is_none().then(|| (format!("`{b}` is not reachable from `{a}`"), None)),

@@ -1,0 +1,47 @@
+//! The history of a superstate: which state of it was left, with its data. A field of the state that waits holds it.
+
+use proc_macro2::Span;
+
+use super::{Field, Kind, Machine, State, Transition};
+
+/// The target `history(Superstate)` of a transition.
+#[derive(Clone, Copy)]
+pub(crate) struct History {
+    /// The span of `history`.
+    pub(crate) span: Span,
+    pub(crate) group: usize,
+    pub(crate) deep: bool,
+}
+
+impl Machine {
+    /// The states that the history of a superstate can be: all that can be left.
+    pub(crate) fn remembered(&self, group: usize) -> impl Iterator<Item = usize> {
+        self.members(group).filter(|state| self.states[*state].kind != Kind::End)
+    }
+
+    /// Whether a state is one of those.
+    pub(crate) fn is_remembered(&self, state: usize, group: usize) -> bool {
+        self.states[state].kind != Kind::End && self.groups_of(state).any(|other| other == group)
+    }
+
+    /// The superstates whose history a state holds, in declaration order. Each has a generated type.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = usize> {
+        let is_held = |group: &usize| {
+            self.states.iter().flat_map(|state| &state.fields).any(|field| field.history == Some(*group))
+        };
+        (0..self.groups.len()).filter(is_held)
+    }
+
+    /// The field of its state that holds the history to which a transition leads.
+    pub(crate) fn held(&self, transition: &Transition) -> Option<&Field> {
+        let history = transition.history?;
+        self.states[transition.from].histories(history.group).next()
+    }
+}
+
+impl State {
+    /// The fields that hold the history of a superstate.
+    pub(crate) fn histories(&self, group: usize) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.history == Some(group))
+    }
+}
