@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::fired_by::FiredBy;
+
 /// A machine as `const` data: everything its declaration says, in declaration order.
 ///
 /// The derive generates it as `Server::GRAPH`. Every part is `'static`, so a graph is copied freely and needs no allocation.
@@ -126,6 +128,8 @@ pub struct TransitionInfo {
     pub guarded: bool,
     /// Whether the runtime may fire it to reach a desired state.
     pub auto: bool,
+    /// Who can fire it.
+    pub by: FiredBy,
     /// The description in the declaration.
     pub doc: &'static str,
 }
@@ -394,7 +398,17 @@ impl TransitionInfo {
     /// A transition from `from` on `event` to one of `to`, without a guard.
     #[must_use]
     pub const fn new(from: &'static str, event: &'static str, to: &'static [&'static str]) -> Self {
-        Self { from, event, to, internal: false, overrides: None, guarded: false, auto: false, doc: "" }
+        Self {
+            from,
+            event,
+            to,
+            internal: false,
+            overrides: None,
+            guarded: false,
+            auto: false,
+            by: FiredBy::Anyone,
+            doc: "",
+        }
     }
 
     /// Sets whether it stays in its state.
@@ -422,6 +436,13 @@ impl TransitionInfo {
     #[must_use]
     pub const fn with_auto(mut self, auto: bool) -> Self {
         self.auto = auto;
+        self
+    }
+
+    /// Sets who can fire it.
+    #[must_use]
+    pub const fn with_by(mut self, by: FiredBy) -> Self {
+        self.by = by;
         self
     }
 

@@ -12,6 +12,7 @@ use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, Transition
 /// - `fingerprint` is the [fingerprint](Graph::fingerprint) as sixteen hexadecimal digits.
 /// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
+/// - The `by` of a transition is `"anyone"` or `"worker"`.
 /// - The `after` of a timer is `{"secs": …, "nanos": …}`.
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
@@ -47,11 +48,12 @@ impl fmt::Display for Json {
             f.write_str("}")
         })?;
         f.write_str(",\"transitions\":")?;
-        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, auto, doc }| {
+        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, auto, by, doc }| {
             write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
             array(f, to, |f, to| write!(f, "{}", Text(to)))?;
             write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
-            write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
+            write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"by\":{}", Text(by.as_str()))?;
+            write!(f, ",\"doc\":{}}}", Text(doc))
         })?;
         f.write_str(",\"groups\":")?;
         array(f, groups, |f, GroupInfo { name, parent, doc }| {

@@ -17,7 +17,7 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`) and timers, and shows the first line of each state's doc comment and its function on entry.
+/// end states, guards (`[guarded]`), `by = worker` and timers, and shows the first line of each state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
@@ -153,6 +153,7 @@ impl Drawing<'_> {
     fn transition(&self, f: &mut fmt::Formatter<'_>, from: &str, transition: &TransitionInfo) -> fmt::Result {
         let guard = if transition.guarded { " [guarded]" } else { "" };
         let internal = if transition.internal { " (stays)" } else { "" };
+        let by = if transition.by.includes_callers() { "" } else { " (by worker)" };
         let overrides = match transition.overrides {
             Some(outer) => format!(" (overrides {})", text(outer)),
             None => String::new(),
@@ -164,7 +165,7 @@ impl Drawing<'_> {
         };
         for to in transition.to {
             let (to, event) = (self.id(to), text(transition.event));
-            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{overrides}")?;
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{timer}{overrides}")?;
         }
         Ok(())
     }

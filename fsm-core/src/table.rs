@@ -7,7 +7,7 @@ use crate::graph::{Graph, StateKind};
 
 /// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
 ///
-/// The columns are source, event, targets and notes: guards, `auto`, timers and work.
+/// The columns are source, event, targets and notes: guards, `auto`, timers, work and `by = worker`.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);
@@ -36,11 +36,13 @@ impl fmt::Display for Table {
             let timer = state.and_then(|state| state.timer).filter(|timer| timer.event == transition.event);
             let work = state.is_some_and(|state| state.kind == StateKind::Work);
             let exhausted = state.and_then(|state| state.exhausted) == Some(transition.event);
+            let by_anyone = transition.by.includes_callers();
             let notes = [
                 (transition.guarded, "guarded"),
                 (transition.auto, "auto"),
                 (exhausted, "when attempts are exhausted"),
-                (work, "by work"),
+                (work && by_anyone, "by work"),
+                (!by_anyone, "by worker only"),
             ];
             let mut separator = "";
             for (_, note) in notes.iter().filter(|(holds, _)| *holds) {

@@ -18,6 +18,7 @@ use crate::{
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event.
+/// - A transition that only the worker fires, `by = worker`, has the description `by worker`.
 /// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
 ///
@@ -121,16 +122,18 @@ impl XstateJson {
     }
 
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
-        let TransitionInfo { from, event, to, internal, guarded, .. } = *transition;
+        let TransitionInfo { from, event, to, internal, guarded, by, .. } = *transition;
+        let by = if by.includes_callers() { "" } else { ",\"description\":\"by worker\"" };
         if internal {
             let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
-            return write!(f, "{{{guard}\"actions\":[{}]}}", Text(event));
+            return write!(f, "{{{guard}\"actions\":[{}]{by}}}", Text(event));
         }
         let one = |f: &mut fmt::Formatter<'_>, target: &str, guard: Option<&str>| {
             write!(f, "{{\"target\":{}", Text(&self.path(target)))?;
             if target == from {
                 f.write_str(",\"reenter\":true")?;
             }
+            f.write_str(by)?;
             match guard {
                 Some(guard) => write!(f, ",\"guard\":{}}}", Text(guard)),
                 None => f.write_str("}"),

@@ -1,5 +1,6 @@
 //! Checks of a machine before code is generated for it.
 
+mod by;
 mod carry;
 mod durable;
 mod graph;
@@ -18,6 +19,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     carry::check(machine, errors);
     durable::check(machine, errors);
     if machine.complete {
+        by::check(machine, errors);
         graph::check(machine, errors);
         require::check(machine, errors);
     }

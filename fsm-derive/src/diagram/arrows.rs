@@ -113,7 +113,9 @@ fn exceptions(machine: &Machine, transition: &Transition, group: usize, returns:
 
 /// Whether one arrow can stand for both transitions: they have the same targets, or each leads to its own state (`returns`).
 fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
-    let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
+    let shown = |transition: &Transition| {
+        (transition.event, transition.guard.is_some(), transition.internal, transition.is_for_callers())
+    };
     let stays = |transition: &Transition| transition.to == [transition.from];
     let same_targets = if returns { stays(one) && stays(other) } else { one.to == other.to };
     shown(one) == shown(other) && same_targets && one.overrides == other.overrides
