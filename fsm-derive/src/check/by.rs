@@ -7,6 +7,9 @@ use crate::{
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
+    if machine.durable.is_none() {
+        return;
+    }
     let stuck: Vec<_> = machine
         .transitions
         .iter()
