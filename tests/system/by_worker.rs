@@ -1,8 +1,8 @@
 //! `by = worker`: the worker and the runtime fire the event, callers do not.
 
 use fsm_runtime::{
-    AnyRecord as _, CallerEvent, Durable, ErrorKind, GroupError, Machines, Outcome, PendingTransition, Runtime,
-    TransitionError, WorkError, clock::ManualClock, prelude::*, store::sqlite::Sqlite,
+    CallerEvent, Durable, ErrorKind, GroupError, Machines, Outcome, PendingTransition, Runtime, TransitionError,
+    WorkError, clock::ManualClock, prelude::*, store::sqlite::Sqlite,
 };
 use payment::{Event, EventKind, State, event};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ impl payment::Workers for Bank {
         match task.card.as_str() {
             "good" => task.paid("from the bank".to_owned()),
             "event" => task.fire(event::Paid { receipt: "as an event".to_owned() }),
-            _ => Err(WorkError::retry("no such card")),
+            _ => Err(WorkError::permanent("no such card")),
         }
     }
 }

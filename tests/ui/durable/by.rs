@@ -24,8 +24,6 @@ enum Values {
 enum InMemory {
     #[on(open => Open)]
     Open,
-    #[on(reopen => Open)]
-    Ajar,
     #[state(end)]
     Closed,
 }

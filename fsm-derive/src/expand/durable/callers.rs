@@ -65,7 +65,7 @@ fn pair(cx: &Cx<'_>, transition: &Transition) -> (TokenStream, TokenStream) {
 fn by_id(cx: &Cx<'_>) -> TokenStream {
     let Cx { runtime, enum_ty, e, .. } = cx;
     let (vis, name) = (cx.vis(1), cx.machine.name());
-    let message = format!("callers cannot fire `{{Self}}` on a `{name}`");
+    let message = format!("callers cannot fire `{{Self}}` on an instance of `{name}`");
     let (label, why) = (docs::callers_events(cx.machine), docs::by_worker(cx.machine));
     let doc = format!("What callers can fire on a `{name}` by id.");
     let events = (0..cx.machine.events.len()).filter(|event| cx.machine.callers_fire(*event));

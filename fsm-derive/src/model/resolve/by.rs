@@ -26,7 +26,7 @@ impl Resolver<'_> {
         }
         let (state, event) = (plain(&self.machine.states[inner.from].ident), &self.machine.events[inner.event].name);
         let message = format!(
-            "this overrides an `{event}` with `by = worker`, and would let callers fire it in `{state}`: add `by = worker` here, \
+            "this overrides a transition on `{event}` with `by = worker`, and would let callers fire it in `{state}`: add `by = worker` here, \
              or add `{state}` to `except(…)` of the outer declaration"
         );
         self.errors.at(&inner.ident, message);

@@ -168,7 +168,7 @@ impl<'d> Naive<'d> {
                     };
                     earlier.overrides = earlier.overrides.take().or(Some(outer));
                     if on.by && !earlier.by {
-                        self.error(format!("this overrides an `{event}` with `by = worker`"));
+                        self.error(format!("this overrides a transition on `{event}` with `by = worker`"));
                     }
                     continue;
                 }
