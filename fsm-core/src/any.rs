@@ -84,9 +84,9 @@ pub trait AnyMachine: Sized {
     fn would_accept(&self, event: &Event<Self>) -> Result<(), Refusal<Self::Machine>> {
         let (state, kind) = (self.state(), Self::Machine::kind_of(event));
         if !self.can(kind) {
-            return Err(Refusal { state, event: kind, reason: None });
+            return Err(Refusal::new(state, kind, None));
         }
-        self.__guard(event).map_err(|reason| Refusal { state, event: kind, reason: Some(reason) })
+        self.__guard(event).map_err(|reason| Refusal::new(state, kind, Some(reason)))
     }
 
     /// Makes a transition whose state and event are known only at run time.
@@ -110,7 +110,7 @@ pub trait AnyMachine: Sized {
     }
 }
 
-/// Why an event is not accepted at the moment: the state does not declare it, or a guard refuses it.
+/// Why an event is not accepted at the moment: the state does not declare it, a guard refuses it, or callers cannot fire it.
 #[non_exhaustive]
 pub struct Refusal<M: StateMachine> {
     /// The state.
@@ -119,24 +119,32 @@ pub struct Refusal<M: StateMachine> {
     pub event: M::EventKind,
     /// The guard's reason; `None` if the state does not declare the event.
     pub reason: Option<Reason>,
+    /// Whether the state declares the event `by = worker`, so that callers cannot fire it.
+    pub by_worker: bool,
 }
 
 impl<M: StateMachine> Refusal<M> {
     /// `event` is refused in `state`, by a guard if there is a `reason`.
     pub fn new(state: M::State, event: M::EventKind, reason: Option<Reason>) -> Self {
-        Self { state, event, reason }
+        Self { state, event, reason, by_worker: false }
+    }
+
+    /// `event` cannot be fired by callers in `state`: it is `by = worker`.
+    pub fn by_worker(state: M::State, event: M::EventKind) -> Self {
+        Self { state, event, reason: None, by_worker: true }
     }
 }
 
 impl<M: StateMachine> Clone for Refusal<M> {
     fn clone(&self) -> Self {
-        Self { state: self.state, event: self.event, reason: self.reason.clone() }
+        Self { reason: self.reason.clone(), ..*self }
     }
 }
 
 impl<M: StateMachine> PartialEq for Refusal<M> {
     fn eq(&self, other: &Self) -> bool {
-        (self.state, self.event, &self.reason) == (other.state, other.event, &other.reason)
+        let parts = |it: &Self| (it.state, it.event, it.by_worker);
+        parts(self) == parts(other) && self.reason == other.reason
     }
 }
 
@@ -148,12 +156,16 @@ impl<M: StateMachine> fmt::Debug for Refusal<M> {
             .field("state", &self.state)
             .field("event", &self.event)
             .field("reason", &self.reason)
+            .field("by_worker", &self.by_worker)
             .finish()
     }
 }
 
 impl<M: StateMachine> fmt::Display for Refusal<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.by_worker {
+            return by_worker::<M>(f, self.state, self.event);
+        }
         refused::<M>(f, self.state, self.event, self.reason.as_ref())
     }
 }
@@ -236,4 +248,9 @@ pub(crate) fn refused<M: StateMachine>(
     }
     write!(f, "`{event}` is not accepted in state `{state}` of `{machine}`, which accepts ")?;
     list(f, "and", M::GRAPH.transitions_from(state.as_str()).map(|transition| transition.event))
+}
+
+/// Writes that `event` is `by = worker` in `state`.
+fn by_worker<M: StateMachine>(f: &mut fmt::Formatter<'_>, state: M::State, event: M::EventKind) -> fmt::Result {
+    WhyNot::to_caller::<M>(state, event).map_or(Ok(()), |why| write!(f, "{why}"))
 }

@@ -58,8 +58,8 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
 
 fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     let shown = |transition: &TransitionInfo| {
-        let TransitionInfo { event, to, guarded, internal, history, overrides, .. } = *transition;
-        (event, to, guarded, internal, history, overrides)
+        let TransitionInfo { event, to, guarded, internal, history, overrides, by, .. } = *transition;
+        (event, to, guarded, internal, history, overrides, by)
     };
     shown(one) == shown(other)
 }

@@ -126,6 +126,9 @@ impl fmt::Display for Dot<'_> {
                 if transition.internal {
                     f.write_str(" (stays)")?;
                 }
+                if !transition.by.includes_callers() {
+                    f.write_str(" (by worker)")?;
+                }
                 let timer = graph.state(transition.from).and_then(|state| state.timer);
                 if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
                     write!(f, " (after {})", Span(timer.after))?;

@@ -2,7 +2,12 @@
 
 use core::fmt;
 
-use crate::{error::list, graph::Graph, machine::StateMachine, names::Name};
+use crate::{
+    error::list,
+    graph::{Graph, TransitionInfo},
+    machine::StateMachine,
+    names::Name,
+};
 
 /// Why a state does not accept an event, with the events it accepts and a path to a state that accepts this one.
 ///
@@ -12,6 +17,8 @@ pub struct WhyNot {
     graph: &'static Graph,
     state: &'static str,
     event: &'static str,
+    /// Whether only the transitions of callers count.
+    to_caller: bool,
 }
 
 impl WhyNot {
@@ -22,26 +29,51 @@ impl WhyNot {
 
     /// Why a machine `M` in `state` does not accept `event`; `None` if the state declares the event.
     pub fn in_state<M: StateMachine>(state: M::State, event: M::EventKind) -> Option<Self> {
-        let why = Self { graph: M::GRAPH, state: state.as_str(), event: event.as_str() };
-        why.accepts().all(|accepted| accepted != why.event).then_some(why)
+        Self { graph: M::GRAPH, state: state.as_str(), event: event.as_str(), to_caller: false }.if_any()
+    }
+
+    /// Why a durable machine `M` in `state` does not accept `event` from a caller; `None` if it does. A transition with `by = worker`
+    /// does not count.
+    pub fn to_caller<M: StateMachine>(state: M::State, event: M::EventKind) -> Option<Self> {
+        Self { graph: M::GRAPH, state: state.as_str(), event: event.as_str(), to_caller: true }.if_any()
+    }
+
+    fn if_any(self) -> Option<Self> {
+        self.accepts().all(|accepted| accepted != self.event).then_some(self)
+    }
+
+    /// The transitions that count.
+    fn transitions(&self) -> impl Iterator<Item = &'static TransitionInfo> + use<> {
+        let to_caller = self.to_caller;
+        self.graph.transitions.iter().filter(move |transition| !to_caller || transition.by.includes_callers())
+    }
+
+    /// Whether the state declares the event, but not for callers.
+    #[must_use]
+    pub fn is_by_worker(&self) -> bool {
+        self.to_caller && self.graph.transition(self.state, self.event).is_some()
     }
 
     /// The events that the state accepts.
     pub fn accepts(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let (graph, state) = (self.graph, self.state);
-        graph.transitions.iter().filter(move |transition| transition.from == state).map(|transition| transition.event)
+        let state = self.state;
+        self.transitions().filter(move |transition| transition.from == state).map(|transition| transition.event)
     }
 
     /// The states that accept the event.
     pub fn accepted_in(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let (graph, event) = (self.graph, self.event);
-        graph.transitions.iter().filter(move |transition| transition.event == event).map(|transition| transition.from)
+        let event = self.event;
+        self.transitions().filter(move |transition| transition.event == event).map(|transition| transition.from)
     }
 }
 
 impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { graph, state, event } = self;
+        let Self { graph, state, event, .. } = self;
+        if self.is_by_worker() {
+            write!(f, "`{event}` is `by = worker` in state `{state}` of `{}`, where callers can fire ", graph.machine)?;
+            return list(f, "and", self.accepts());
+        }
         write!(f, "`{event}` is not accepted in state `{state}` of `{}`, which accepts ", graph.machine)?;
         list(f, "and", self.accepts())?;
         f.write_str("; it is accepted in ")?;

@@ -7,7 +7,7 @@ impl Graph {
     /// states, the names of the events, the names and types of all their fields, in declaration order, and the type of the
     /// context, if there is one.
     ///
-    /// Docs, guards, timers and transitions are not included, because rows survive changes to them. A field's type counts as
+    /// Docs, guards, timers, transitions and who fires them are not included, because rows survive changes to them. A field's type counts as
     /// it is written in the declaration; a change inside that type is not detected.
     ///
     /// The algorithm is 64-bit FNV-1a over the length of each text (as eight little-endian bytes) and its bytes. It does not

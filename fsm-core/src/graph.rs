@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::waits::WaitInfo;
+use crate::{fired_by::FiredBy, waits::WaitInfo};
 
 /// A machine as `const` data: everything its declaration says, in declaration order.
 ///
@@ -133,6 +133,8 @@ pub struct TransitionInfo {
     pub guarded: bool,
     /// Whether the runtime may fire it to reach a desired state.
     pub auto: bool,
+    /// Who can fire it.
+    pub by: FiredBy,
     /// The description in the declaration.
     pub doc: &'static str,
 }
@@ -430,7 +432,18 @@ impl TransitionInfo {
     /// A transition from `from` on `event` to one of `to`, without a guard.
     #[must_use]
     pub const fn new(from: &'static str, event: &'static str, to: &'static [&'static str]) -> Self {
-        Self { from, event, to, internal: false, history: None, overrides: None, guarded: false, auto: false, doc: "" }
+        Self {
+            from,
+            event,
+            to,
+            internal: false,
+            history: None,
+            overrides: None,
+            guarded: false,
+            auto: false,
+            by: FiredBy::Anyone,
+            doc: "",
+        }
     }
 
     /// Sets whether it stays in its state.
@@ -465,6 +478,13 @@ impl TransitionInfo {
     #[must_use]
     pub const fn with_auto(mut self, auto: bool) -> Self {
         self.auto = auto;
+        self
+    }
+
+    /// Sets who can fire it.
+    #[must_use]
+    pub const fn with_by(mut self, by: FiredBy) -> Self {
+        self.by = by;
         self
     }
 

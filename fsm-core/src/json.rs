@@ -15,6 +15,7 @@ use crate::{
 /// - `fingerprint` is the [fingerprint](Graph::fingerprint) as sixteen hexadecimal digits.
 /// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
+/// - The `by` of a transition is `"anyone"` or `"worker"`.
 /// - The `after` of a timer is `{"secs": …, "nanos": …}`.
 /// - The `quantity` of a wait is `"one"`, `"all"`, `"any"`, or the number of instances that are enough.
 ///
@@ -54,7 +55,7 @@ impl fmt::Display for Json {
         array(
             f,
             transitions,
-            |f, TransitionInfo { from, event, to, internal, history, overrides, guarded, auto, doc }| {
+            |f, TransitionInfo { from, event, to, internal, history, overrides, guarded, auto, by, doc }| {
                 write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
                 array(f, to, |f, to| write!(f, "{}", Text(to)))?;
                 write!(f, ",\"internal\":{internal},\"history\":")?;
@@ -63,7 +64,8 @@ impl fmt::Display for Json {
                     Some(HistoryInfo { group, deep }) => write!(f, "{{\"group\":{},\"deep\":{deep}}}", Text(group))?,
                 }
                 write!(f, ",\"overrides\":{}", Optional(*overrides))?;
-                write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
+                write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"by\":{}", Text(by.as_str()))?;
+                write!(f, ",\"doc\":{}}}", Text(doc))
             },
         )?;
         f.write_str(",\"groups\":")?;

@@ -99,6 +99,7 @@ mod dot;
 mod error;
 mod explain;
 mod fingerprint;
+mod fired_by;
 mod graph;
 mod graphs;
 mod json;
@@ -171,6 +172,7 @@ pub use convergence::{Blocker, NextStep};
 pub use dot::Dot;
 pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
+pub use fired_by::FiredBy;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
 pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};

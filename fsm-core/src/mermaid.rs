@@ -18,7 +18,7 @@ use crate::{
 /// A graph as Mermaid text (`stateDiagram-v2`), written by [`Display`](fmt::Display).
 ///
 /// States and transitions appear in declaration order, so the text is the same on every run. The diagram marks `work` states,
-/// end states, guards (`[guarded]`), timers and waits, and shows the first line of each state's doc comment and its function on entry.
+/// end states, guards (`[guarded]`), `by = worker`, timers and waits, and shows the first line of each state's doc comment and its function on entry.
 ///
 /// Large graphs stay readable because shared transitions are drawn once: a transition of all members of a superstate (three or
 /// more) is one arrow from the superstate, and a transition of almost all states (nine or more) is one arrow from a box that
@@ -167,6 +167,7 @@ impl Drawing<'_> {
     fn transition(&self, f: &mut fmt::Formatter<'_>, from: &str, transition: &TransitionInfo) -> fmt::Result {
         let guard = if transition.guarded { " [guarded]" } else { "" };
         let internal = if transition.internal { " (stays)" } else { "" };
+        let by = if transition.by.includes_callers() { "" } else { " (by worker)" };
         let overrides = match transition.overrides {
             Some(outer) => format!(" (overrides {})", text(outer)),
             None => String::new(),
@@ -183,7 +184,7 @@ impl Drawing<'_> {
         };
         for to in heads {
             let event = text(transition.event);
-            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{timer}{wait}{overrides}")?;
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{timer}{wait}{overrides}")?;
         }
         Ok(())
     }

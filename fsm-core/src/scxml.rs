@@ -15,7 +15,7 @@ use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo};
 /// - A timer is a delayed `send` on entry, which is cancelled on exit.
 /// - End states are `final`. Only the first initial state is the document's.
 /// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `enter` with the function that runs on entry, `guarded`,
-///   `branch`, `auto`, and `name`, the name of a state that is not a valid id.
+///   `branch`, `auto`, `by`, and `name`, the name of a state that is not a valid id.
 ///
 /// The data model is `null`: guards and functions are code, which the document does not contain.
 ///
@@ -130,7 +130,7 @@ impl Document<'_> {
     }
 
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo, indent: &str) -> fmt::Result {
-        let TransitionInfo { event, to, internal, history, guarded, auto, .. } = *transition;
+        let TransitionInfo { event, to, internal, history, guarded, auto, by, .. } = *transition;
         let targets = match history {
             Some(history) => vec![self.history_id(history)],
             None => to.iter().map(|to| self.id(to).into()).collect(),
@@ -143,6 +143,9 @@ impl Document<'_> {
             let marks = [(guarded, "guarded"), (targets.len() > 1, "branch"), (auto, "auto")];
             for (_, mark) in marks.iter().filter(|(holds, _)| *holds) {
                 write!(f, " fsm:{mark}=\"true\"")?;
+            }
+            if !by.includes_callers() {
+                write!(f, " fsm:by=\"{}\"", by.as_str())?;
             }
             writeln!(f, "/>")?;
         }

@@ -7,7 +7,7 @@ use crate::graph::{Graph, StateKind};
 
 /// A graph's transitions as a Markdown table, written by [`Display`](fmt::Display).
 ///
-/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits and work.
+/// The columns are source, event, targets and notes: histories, guards, `auto`, timers, waits, work and `by = worker`.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the text is written by `Display`"]
 pub struct Table(Graph);
@@ -41,11 +41,13 @@ impl fmt::Display for Table {
                 write!(f, "{} of {}", history.kind(), code(history.group))?;
                 separator = ", ";
             }
+            let by_anyone = transition.by.includes_callers();
             let notes = [
                 (transition.guarded, "guarded"),
                 (transition.auto, "auto"),
                 (exhausted, "when attempts are exhausted"),
-                (work, "by work"),
+                (work && by_anyone, "by work"),
+                (!by_anyone, "by worker only"),
             ];
             for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
                 write!(f, "{separator}{note}")?;

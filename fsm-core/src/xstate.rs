@@ -19,6 +19,7 @@ use crate::{
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
 /// - A timer is an `after` beside the transition of its event.
+/// - A transition that only the worker fires, `by = worker`, has the description `by worker`.
 /// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
 ///
@@ -127,14 +128,15 @@ impl XstateJson {
     }
 
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
-        let TransitionInfo { from, event, to, internal, history, guarded, .. } = *transition;
+        let TransitionInfo { from, event, to, internal, history, guarded, by, .. } = *transition;
+        let by = if by.includes_callers() { "" } else { ",\"description\":\"by worker\"" };
         if internal {
             let guard = if guarded { format!("\"guard\":{},", Text(event)) } else { String::new() };
-            return write!(f, "{{{guard}\"actions\":[{}]}}", Text(event));
+            return write!(f, "{{{guard}\"actions\":[{}]{by}}}", Text(event));
         }
         if let Some(history) = history {
             let target = self.path_in(groups_around(&self.0, history.group), &history_name(&self.0, history));
-            write!(f, "{{\"target\":{}", Text(&target))?;
+            write!(f, "{{\"target\":{}{by}", Text(&target))?;
             return if guarded { write!(f, ",\"guard\":{}}}", Text(event)) } else { f.write_str("}") };
         }
         let one = |f: &mut fmt::Formatter<'_>, target: &str, guard: Option<&str>| {
@@ -142,6 +144,7 @@ impl XstateJson {
             if target == from {
                 f.write_str(",\"reenter\":true")?;
             }
+            f.write_str(by)?;
             match guard {
                 Some(guard) => write!(f, ",\"guard\":{}}}", Text(guard)),
                 None => f.write_str("}"),

@@ -106,10 +106,10 @@ fn json() {
         r#""timer":null,"exhausted":null,"enter":null,"waits":[]}],"#,
         r#""events":[{"name":"start","fields":[{"name":"at","type":"u64"}]},{"name":"fail","fields":[]},"#,
         r#"{"name":"give_up","fields":[]},{"name":"stop","fields":[]}],"#,
-        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":true,"auto":true,"doc":""},"#,
-        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
-        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""},"#,
-        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"doc":""}],"#,
+        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":true,"auto":true,"by":"anyone","doc":""},"#,
+        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""},"#,
+        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""},"#,
+        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""}],"#,
         r#""groups":[{"name":"Busy","parent":null,"doc":""}]}"#
     );
     let fingerprint = format!("{:016x}", Job::GRAPH.fingerprint());

@@ -1425,7 +1425,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
                 Self::Written(_) => State::Written,
             }
         }
-        /// The events that its state declares. A guard can still refuse one.
+        ///The events that its state declares. A guard can still refuse one.
         #[must_use]
         pub const fn accepts(&self) -> &'static [EventKind] {
             self.state().accepts()
@@ -1460,12 +1460,13 @@ Each transition is one compare-and-swap from the version that was read. Through 
         pub fn entered(&self) -> ::std::time::SystemTime {
             <Self as ::fsm_runtime::AnyRecord<Report>>::entered(self)
         }
-        /// Whether its state declares the event.
+        /// Whether its state declares the event for callers.
         #[must_use]
         pub fn can(&self, __event: EventKind) -> bool {
             <Self as ::fsm_runtime::AnyRecord<Report>>::can(self, __event)
         }
-        /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+        /// Why its state does not accept the event from callers, and which events lead to one that does; `None` if the state declares
+        /// it for callers.
         #[must_use]
         pub fn why_not(
             &self,
@@ -1476,7 +1477,7 @@ Each transition is one compare-and-swap from the version that was read. Through 
         /// Whether the event would be accepted: its state declares it, and the guard accepts it. Nothing is changed or stored.
         ///
         /// # Errors
-        /// If the state does not declare the event, or a guard refuses it.
+        /// If the state does not declare the event, it is `by = worker`, or a guard refuses it.
         pub fn would_accept(
             &self,
             __event: &Event,
@@ -1863,6 +1864,12 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
                 }
                 _ => ::core::option::Option::None,
             }
+        }
+    }
+    #[automatically_derived]
+    impl<E: ::core::convert::Into<Event>> ::fsm_runtime::CallerEvent<E> for Report {
+        fn into_event(__event: E, _: ::fsm_runtime::__private::Seal) -> Event {
+            ::core::convert::Into::into(__event)
         }
     }
 }

@@ -109,6 +109,7 @@ use parse::Declaration;
 /// | `#[on(event => Target, guard = [a, b else "reason"])]` | several guards in order; `else` gives the reason of one that returns `bool`; each is a path or a closure, as a `with` is |
 /// | `#[on(event => Target, method = name)]` | the name of the event's method, if its own name is taken; declare it once for each event |
 /// | `#[on(event => Target, auto)]` | the runtime may fire it on the path to a desired state |
+/// | `#[on(event => Target, by = worker)]` | only the worker of the state and the runtime (a timer, `exhausted`) fire it; callers cannot, by record or by id |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state after the duration, a literal or a constant expression of type `Duration` |
 /// | `#[state(work)]` | a worker does async work in this state and ends with an event; see `fsm-runtime` |
 /// | `#[state(work, exhausted = event { field: value })]` | the event to fire after the worker's last attempt has failed; `error` is the last error |
@@ -124,7 +125,7 @@ use parse::Declaration;
 /// With a context, a guard takes `&Type` as its third argument, a `with` function takes `&mut Type`, and `apply` on the enum
 /// takes `&mut Type` as a further argument.
 ///
-/// An `#[on(…)]` on the enum or in a superstate accepts `guard`, `with` and `auto`, too. Their functions are called with each
+/// An `#[on(…)]` on the enum or in a superstate accepts `guard`, `with`, `auto` and `by`, too. Their functions are called with each
 /// source state, so they are generic over it. A self-transition leaves the state and enters it again.
 ///
 /// **Data is carried over.** A field of the target is taken from the event's payload, or else from the field of the same name in
@@ -187,6 +188,7 @@ use parse::Declaration;
 /// - states without transitions that are not end states, and end states with transitions;
 /// - `work` states without transitions;
 /// - timers whose event the state does not declare;
+/// - `by = worker` where no worker and no timer fires the event, and overrides that would open it to callers;
 /// - names that clash with each other or with generated names;
 /// - violated properties of `require(…)`, with a path:
 ///

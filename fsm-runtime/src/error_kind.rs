@@ -13,6 +13,7 @@ use std::fmt;
 /// fn http_status(kind: ErrorKind) -> u16 {
 ///     match kind {
 ///         ErrorKind::NotFound => 404,
+///         ErrorKind::Forbidden => 403,
 ///         ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::NotAccepted => 409,
 ///         ErrorKind::Refused | ErrorKind::KeyReused => 422,
 ///         ErrorKind::Invalid => 400,
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     NotAccepted,
     /// A guard refused the event.
     Refused,
+    /// Callers cannot do this: the event is `by = worker`.
+    Forbidden,
     /// The idempotency key was used before, for another request.
     KeyReused,
     /// The request is not valid; repeating it does not help.
@@ -57,6 +60,7 @@ impl ErrorKind {
             Self::Conflict => "conflict",
             Self::NotAccepted => "not_accepted",
             Self::Refused => "refused",
+            Self::Forbidden => "forbidden",
             Self::KeyReused => "key_reused",
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",

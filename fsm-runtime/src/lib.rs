@@ -135,9 +135,10 @@ pub use machine::{
     WorkState,
 };
 pub use records::{
-    AnyRecord, Blocked, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState, DesiredStateOf,
-    Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines, PendingTransition,
-    RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, TransitionGroup, WaitError,
+    AnyRecord, Blocked, CallerEvent, ClaimedInstance, ClaimsQuery, Conflict, Convergence, CreateFrom, DesiredState,
+    DesiredStateOf, Durable, GroupError, GroupOutput, IntoIdempotencyKey, ListQuery, MAX_ID_BYTES, Machines,
+    PendingTransition, RawRecord, ReadError, RecordMeta, StateCount, Ticket, TransitionError, TransitionGroup,
+    WaitError,
 };
 pub use runtime::{Builder, Retention, Runtime, StartError, UnknownRows};
 pub use store::{HistoryQuery, Page};

@@ -2,6 +2,7 @@
 //! build time.
 
 mod arming;
+mod by_worker;
 mod changes;
 mod context;
 mod controller;

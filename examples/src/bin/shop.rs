@@ -94,6 +94,7 @@ impl IntoResponse for ApiError {
 fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::NotAccepted => StatusCode::CONFLICT,
         ErrorKind::Refused | ErrorKind::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,

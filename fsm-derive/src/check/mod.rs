@@ -1,5 +1,6 @@
 //! Checks of a machine before code is generated for it.
 
+mod by;
 mod carry;
 mod durable;
 mod graph;
@@ -23,6 +24,7 @@ pub(crate) fn check(machine: &Machine, errors: &mut Errors) {
     durable::check(machine, errors);
     waits::check(machine, errors);
     if machine.complete {
+        by::check(machine, errors);
         graph::check(machine, errors);
         require::check(machine, errors);
     }

@@ -178,6 +178,9 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
     } else if shared.returns {
         text.push_str(" (to the same state)");
     }
+    if !transition.is_for_callers() {
+        text.push_str(" (by worker)");
+    }
     if !shared.except.is_empty() {
         let _ = write!(text, " (except {})", names(machine, shared.except.iter().copied()).join(", "));
     }

@@ -1,10 +1,10 @@
 //! Reads the arrows of a diagram as a person would, for tests.
 
 use super::arrows::{Shared, Tail, arrows};
-use crate::model::{Kind, Machine};
+use crate::model::{Kind, Machine, Transition};
 
-/// What a transition shows: its targets, whether it is guarded, and whether it is internal.
-type Shown = (Vec<usize>, bool, bool);
+/// What a transition shows: its targets, whether it is guarded, whether it is internal, and whether callers can fire it.
+type Shown = (Vec<usize>, bool, bool, bool);
 
 /// The number of labels of arrows.
 pub(crate) fn labels(machine: &Machine) -> usize {
@@ -19,7 +19,7 @@ pub(crate) fn check(machine: &Machine) -> Result<(), String> {
             let declared: Vec<Shown> = machine
                 .from(state)
                 .filter(|transition| transition.event == event)
-                .map(|transition| (transition.to.clone(), transition.guard.is_some(), transition.internal))
+                .map(|transition| shown(transition, transition.to.clone()))
                 .collect();
             let read = read(machine, &arrows, state, event);
             if read != declared {
@@ -51,9 +51,13 @@ fn read(machine: &Machine, arrows: &[Shared<'_>], state: usize, event: usize) ->
         let arrows = arrows.into_iter().filter(|arrow| arrow.transition.event == event);
         let shown = arrows.map(|Shared { transition, returns, .. }| {
             let to = if *returns { vec![state] } else { transition.to.clone() };
-            (to, transition.guard.is_some(), transition.internal)
+            self::shown(transition, to)
         });
         shown.collect::<Vec<_>>()
     };
     near.chain([far]).map(on_event).find(|shown| !shown.is_empty()).unwrap_or_default()
+}
+
+fn shown(transition: &Transition, to: Vec<usize>) -> Shown {
+    (to, transition.guard.is_some(), transition.internal, transition.is_for_callers())
 }

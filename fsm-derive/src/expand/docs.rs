@@ -34,6 +34,9 @@ fn table(machine: &Machine) -> String {
         if transition.guard.is_some() {
             event.push_str(", guarded");
         }
+        if !transition.is_for_callers() {
+            event.push_str(", by worker only");
+        }
         if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
             event.push_str(", also by a timer");
         }
@@ -102,6 +105,8 @@ pub(super) fn note(machine: &Machine) -> String {
                 let to: Vec<_> = transition.to.iter().map(|to| machine.states[*to].name.as_str()).collect();
                 to.join(" | ")
             };
+            let by = if transition.is_for_callers() { "" } else { " (by worker)" };
+            let to = format!("{to}{by}");
             (&machine.states[transition.from].name, &machine.events[transition.event].name, to)
         })
         .collect();
@@ -117,6 +122,37 @@ pub(super) fn note(machine: &Machine) -> String {
         let _ = write!(out, "\n  and {} more, see the documentation of `{}`", rows.len() - SHOWN, machine.module);
     }
     escaped(&out)
+}
+
+/// Why callers cannot fire an event that is `by = worker`, for the note of an error.
+pub(super) fn by_worker(machine: &Machine) -> String {
+    let events = (0..machine.events.len()).filter(|event| {
+        machine.transitions.iter().any(|transition| transition.event == *event && !transition.is_for_callers())
+    });
+    let names: Vec<_> = events.map(|event| machine.events[event].name.as_str()).collect();
+    escaped(&format!(
+        "{} {} `by = worker`: a worker ends with the event, `task.fire(event)`, or a timer fires it; an operator moves an instance \
+         with `machines.move_to`",
+        suggest::list(&names),
+        if names.len() == 1 { "is" } else { "are" }
+    ))
+}
+
+/// What callers can fire by id, for the label of an error.
+pub(super) fn callers_events(machine: &Machine) -> String {
+    let module = plain(&machine.module);
+    let events = (0..machine.events.len()).filter(|event| machine.callers_fire(*event));
+    let types = events.map(|event| format!("{module}::event::{}", plain(&machine.events[event].ty)));
+    escaped(&format!("expected {}", suggest::join(types.chain([format!("{module}::Event")]), "or")))
+}
+
+/// The docs of `AnyRecord::accepts`.
+pub(super) fn accepts_of_record(machine: &Machine) -> &'static str {
+    if machine.restricts_callers() {
+        "The events that callers can fire in its state, so not those with `by = worker`. A guard can still refuse one."
+    } else {
+        "The events that its state declares. A guard can still refuse one."
+    }
 }
 
 /// What an instance begins with, for the label of an error: the structs of the initial states, or their pairs with `context`.

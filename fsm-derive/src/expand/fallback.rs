@@ -82,6 +82,10 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
                 type Initial = #ty;
                 fn parts(initial: #ty, seal: #ty) -> #ty { loop {} }
             }
+            #[allow(deprecated)]
+            impl<E> #runtime::CallerEvent<E> for #ident {
+                fn into_event(event: E, seal: #ty) -> #ty { loop {} }
+            }
         };
         (quote!(#runtime::core), generics.params.is_empty().then_some(durable))
     } else {

@@ -31,9 +31,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
         let internal = flag("internal", transition.internal);
+        let by = with("by", (!transition.is_for_callers()).then(|| quote!(#core::FiredBy::Worker)));
         let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
         let history = with("history", transition.history.map(|history| self::history(cx, history)));
-        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #overrides #history)
+        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #by #overrides #history)
     });
     let transitions = with_all("transitions", transitions);
     let groups = machine.groups.iter().map(|group| {

@@ -157,11 +157,18 @@ pub(crate) struct Transition {
     pub(crate) guard: Option<Guard>,
     pub(crate) with: Option<Function>,
     pub(crate) auto: bool,
+    /// The span of `by = worker`, if only the worker and the runtime can fire it.
+    pub(crate) by: Option<Span>,
     /// Whether every option of its `#[on(…)]` could be read.
     pub(crate) complete: bool,
 }
 
 impl Transition {
+    /// Whether callers can fire it.
+    pub(crate) fn is_for_callers(&self) -> bool {
+        self.by.is_none()
+    }
+
     /// Whether it has a `guard` or a `with`.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.guard.is_some() || self.with.is_some()
@@ -237,6 +244,16 @@ impl Machine {
     /// Whether the transition runs code of the user: a guard, a `with` or an `enter`.
     pub(crate) fn runs_code(&self, transition: &Transition) -> bool {
         transition.is_by_hand() || self.runs_enter(transition)
+    }
+
+    /// Whether callers can not fire some transition.
+    pub(crate) fn restricts_callers(&self) -> bool {
+        self.transitions.iter().any(|transition| !transition.is_for_callers())
+    }
+
+    /// Whether callers can fire an event in some state.
+    pub(crate) fn callers_fire(&self, event: usize) -> bool {
+        self.transitions.iter().any(|transition| transition.event == event && transition.is_for_callers())
     }
 
     /// Whether a state has an `enter`.

@@ -1,6 +1,7 @@
 //! Parses the derive input into a declaration. Names are not resolved yet.
 
 mod after;
+mod by;
 mod dialects;
 mod expr;
 mod fired_event;

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::{
-    dialects,
+    by, dialects,
     function::{self, Function, Guard},
     history::{self, History},
     span,
@@ -31,6 +31,8 @@ pub(crate) struct On {
     pub(crate) method: Option<Ident>,
     pub(crate) except: Option<Vec<Ident>>,
     pub(crate) auto: bool,
+    /// The span of `by = worker`, if present.
+    pub(crate) by: Option<Span>,
     /// Whether every option could be read.
     pub(crate) complete: bool,
 }
@@ -58,7 +60,7 @@ pub(crate) enum Target {
     Source(Span),
 }
 
-const KNOWN: [&str; 5] = ["guard", "with", "method", "except", "auto"];
+const KNOWN: [&str; 6] = ["guard", "with", "method", "except", "auto", "by"];
 
 /// Reads one attribute. Returns `None` if the event or the target is missing.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
@@ -77,8 +79,18 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
     }
     input.parse::<Token![=>]>()?;
     let targets = targets(input)?;
-    let mut on =
-        On { span, events, targets, guard: None, with: None, method: None, except: None, auto: false, complete: true };
+    let mut on = On {
+        span,
+        events,
+        targets,
+        guard: None,
+        with: None,
+        method: None,
+        except: None,
+        auto: false,
+        by: None,
+        complete: true,
+    };
     syntax::end(input)?;
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
@@ -178,6 +190,7 @@ impl On {
             "with" => self.with = Some(function::function(input, &key)?),
             "method" => self.method = Some(syntax::new_name(input, &key, "name")?),
             "except" => self.except = Some(syntax::inside(input, &key, "A, B", syntax::states)?),
+            "by" => self.by = Some(by::by(input, &key)?),
             _ => self.auto = true,
         }
         Ok(())

@@ -190,3 +190,24 @@ fn with_history() {
         },
     );
 }
+
+#[test]
+fn by_worker() {
+    assert_expansion(
+        "by_worker.rs",
+        quote! {
+            /// A payment, whose outcome only its worker reports.
+            #[fsm(initial = Charging, durable, derive(Serialize, Deserialize))]
+            pub enum Payment {
+                #[state(work)]
+                #[on(paid { receipt: String } => Paid, by = worker)]
+                #[on(cancel => Cancelled)]
+                Charging,
+                #[state(end)]
+                Paid { receipt: String },
+                #[state(end)]
+                Cancelled,
+            }
+        },
+    );
+}

@@ -1,6 +1,6 @@
 //! A record in any state, for code that is generic over machines.
 
-use super::{Durable, record::RecordMeta};
+use super::{Durable, callers, record::RecordMeta};
 use fsm_core::{Reason, Refusal, StateMachine, WhyNot};
 use serde::Serialize;
 use std::{fmt, time::SystemTime};
@@ -41,7 +41,8 @@ pub trait AnyRecord<M: Durable>: Serialize + fmt::Debug + Send + Sync + 'static 
     /// The name of its state.
     fn state(&self) -> M::State;
 
-    /// The events that its state declares. A guard can still refuse one.
+    /// The events that callers can fire in its state: those that the state declares, without those that are `by = worker`. A guard can
+    /// still refuse one.
     fn accepts(&self) -> &'static [M::EventKind];
 
     /// The enum's value and the context, without the record.
@@ -80,23 +81,27 @@ pub trait AnyRecord<M: Durable>: Serialize + fmt::Debug + Send + Sync + 'static 
         self.meta().context()
     }
 
-    /// Whether its state declares `event`.
+    /// Whether its state declares `event` for callers.
     fn can(&self, event: M::EventKind) -> bool {
         self.accepts().contains(&event)
     }
 
-    /// Why its state does not accept `event`, and which events lead to one that does; `None` if the state declares it.
+    /// Why its state does not accept `event` from callers, and which events lead to one that does; `None` if the state declares it for
+    /// callers.
     fn why_not(&self, event: M::EventKind) -> Option<WhyNot> {
-        WhyNot::in_state::<M>(self.state(), event)
+        WhyNot::to_caller::<M>(self.state(), event)
     }
 
     /// Whether `event` would be accepted: the state declares it, and the guard accepts it with its payload. Nothing is changed or
     /// stored.
     ///
     /// # Errors
-    /// If the state does not declare the event, or if the guard refuses it.
+    /// If the state does not declare the event, if it is `by = worker`, or if the guard refuses it.
     fn would_accept(&self, event: &M::Event) -> Result<(), Refusal<M>> {
         let (state, kind) = (self.state(), M::kind_of(event));
+        if callers::is_by_worker::<M>(state, kind) {
+            return Err(Refusal::by_worker(state, kind));
+        }
         if !self.can(kind) {
             return Err(Refusal::new(state, kind, None));
         }

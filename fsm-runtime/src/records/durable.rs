@@ -1,10 +1,11 @@
 //! The traits of a machine whose instances are stored.
 
 use super::{
-    AnyRecord,
+    AnyRecord, CallerEvent,
     record::{RawRecord, RecordMeta},
 };
 use crate::machine::{DurableState, Seal, StoredMachine};
+use fsm_core::StateMachine;
 
 /// A machine whose instances can be stored. Implemented by `#[derive(StateMachine)]` with `#[fsm(durable)]`, never by hand.
 #[diagnostic::on_unimplemented(
@@ -12,7 +13,7 @@ use crate::machine::{DurableState, Seal, StoredMachine};
     label = "its instances cannot be stored",
     note = "add `durable` to its `#[fsm(…)]`: `#[fsm(initial = …, durable, derive(Serialize, Deserialize))]`"
 )]
-pub trait Durable: StoredMachine {
+pub trait Durable: StoredMachine + CallerEvent<<Self as StateMachine>::Event> {
     /// A stored instance whose state is known to the compiler: the generated `Record<S>`.
     type Record<S: DurableState<Machine = Self>>: Into<Self::AnyRecord> + Send + 'static;
     /// A stored instance in any state, to match on: the generated `AnyRecord`.

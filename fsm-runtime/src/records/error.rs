@@ -182,6 +182,15 @@ pub enum TransitionError<M: Durable> {
         /// What the state accepts.
         accepts: &'static [M::EventKind],
     },
+    /// The event is `by = worker`, so callers cannot fire it.
+    ByWorker {
+        /// Which instance.
+        key: Key,
+        /// The event.
+        event: M::EventKind,
+        /// The state of the instance. `None` if the event is `by = worker` in every state that declares it: the instance was not read.
+        state: Option<M::State>,
+    },
     /// The idempotency key was used before, for another request.
     KeyReused {
         /// Which instance.
@@ -239,6 +248,7 @@ impl<M: Durable> TransitionError<M> {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Refused { .. } => ErrorKind::Refused,
             Self::NotAccepted { .. } => ErrorKind::NotAccepted,
+            Self::ByWorker { .. } => ErrorKind::Forbidden,
             Self::KeyReused { .. } => ErrorKind::KeyReused,
             Self::Override { .. }
             | Self::InvalidId { .. }
@@ -302,6 +312,16 @@ impl<M: Durable> fmt::Display for TransitionError<M> {
                         rest.iter().try_for_each(|event| write!(f, ", `{event}`"))
                     }
                 }
+            }
+            Self::ByWorker { key, event, state } => {
+                write!(f, "callers cannot fire `{event}` on {key}")?;
+                if let Some(state) = state {
+                    write!(f, " in state `{state}`")?;
+                }
+                write!(
+                    f,
+                    ": it is `by = worker`; its worker fires it, and an operator moves the instance with `move_to`"
+                )
             }
             Self::KeyReused { key, idempotency_key, first } => {
                 write!(f, "the idempotency key `{}` of {key} was used before, for ", idempotency_key.escape_debug())?;

@@ -2,6 +2,7 @@
 
 use super::Durable;
 use super::{
+    callers::{self, CallerEvent},
     error::TransitionError,
     idempotency_key::IntoIdempotencyKey,
     machines::Machines,
@@ -9,7 +10,7 @@ use super::{
     transition::{PendingTransition, Prepared, Wrap, replayed},
 };
 use crate::{
-    machine::convert,
+    machine::{Seal, convert},
     store::{HistoryEntry, Key, Request},
 };
 use fsm_core::{ApplyError, Name};
@@ -25,17 +26,24 @@ impl<M: Durable> Machines<M> {
     /// one before has left. If another process, a worker, or a record changes the instance meanwhile, it is read again and the event
     /// is fired on its new state. If the decision depends on what was read before, fire the event on the record instead.
     ///
+    /// `event` is an event that callers can fire, or `M::Event`. An event that is `by = worker` in every state does not compile as a type
+    /// of its own; as `M::Event` it is refused without a read.
+    ///
     /// Await the result, or add it to a [`TransitionGroup`](crate::TransitionGroup).
     ///
     /// # Errors
-    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::NotFound`];
+    /// [`TransitionError::NotAccepted`] and [`TransitionError::Refused`] with the record as it is; [`TransitionError::ByWorker`] if only
+    /// the worker can fire the event; [`TransitionError::NotFound`];
     /// [`TransitionError::Contended`] if its turn did not come within 30 seconds, or after 64 attempts that lost against other
     /// changes.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the event is fired or not. Read the instance to see which.
-    pub fn fire<E: Into<M::Event>>(&self, id: &str, event: E) -> PendingTransition<M::AnyRecord, M> {
-        self.fire_any(id, event.into(), None)
+    pub fn fire<E>(&self, id: &str, event: E) -> PendingTransition<M::AnyRecord, M>
+    where
+        M: CallerEvent<E>,
+    {
+        self.fire_any(id, M::into_event(event, Seal), None)
     }
 
     /// Like [`fire`](Self::fire), made once for each `key`: a second call, also after a crash or after the instance was removed,
@@ -49,13 +57,16 @@ impl<M: Durable> Machines<M> {
     /// # Cancel safety
     /// If the future is dropped before it is ready, the event is fired or not. A second call with the same key returns
     /// the result.
-    pub fn fire_with_key<E: Into<M::Event>, K: IntoIdempotencyKey>(
+    pub fn fire_with_key<E, K: IntoIdempotencyKey>(
         &self,
         id: &str,
         event: E,
         key: K,
-    ) -> PendingTransition<M::AnyRecord, M> {
-        self.fire_any(id, event.into(), key.into_idempotency_key())
+    ) -> PendingTransition<M::AnyRecord, M>
+    where
+        M: CallerEvent<E>,
+    {
+        self.fire_any(id, M::into_event(event, Seal), key.into_idempotency_key())
     }
 
     fn fire_any(
@@ -64,11 +75,14 @@ impl<M: Durable> Machines<M> {
         event: M::Event,
         idempotency_key: Option<String>,
     ) -> PendingTransition<M::AnyRecord, M> {
-        let kind = M::kind_of(&event);
+        let (key, kind) = (Self::key(id), M::kind_of(&event));
+        if let Some(refused) = callers::refused_in_every_state(&key, kind) {
+            return PendingTransition::failed(refused);
+        }
         match convert::payload::<M>(&event) {
             Ok(payload) => PendingTransition::by_id(ById {
                 machines: self.clone(),
-                key: Self::key(id),
+                key,
                 kind,
                 payload,
                 event: Some(event),
@@ -156,6 +170,9 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
         let mut meta = RecordMeta::<M>::of(engine, origin, &row, context);
         meta.set_key(self.idempotency_key.clone());
         let (from, accepts) = (machine.state(), machine.accepts());
+        if let Some(refused) = callers::refused(&self.key, from, self.kind) {
+            return Err(refused);
+        }
         match engine.clock.scope(|| machine.apply(event, meta.context_mut())) {
             Ok(target) => meta.transition(from, self.kind, self.payload.clone(), target, self.wrap),
             Err(ApplyError { machine, reason: Some(reason), .. }) => {

@@ -3,6 +3,7 @@
 mod any_record;
 mod bulk;
 mod by_id;
+mod callers;
 mod claims;
 mod cursor;
 mod desired_state;
@@ -24,6 +25,7 @@ mod waiting;
 mod worker_group;
 
 pub use any_record::AnyRecord;
+pub use callers::CallerEvent;
 pub use claims::ClaimedInstance;
 pub use desired_state::{Blocked, Convergence, DesiredState, DesiredStateOf};
 pub use durable::{CreateFrom, Durable};

@@ -49,12 +49,13 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
                 #this::entered(self)
             }
             #shared
-            /// Whether its state declares the event.
+            /// Whether its state declares the event for callers.
             #[must_use]
             #vis fn can(&self, #given: EventKind) -> bool {
                 #this::can(self, #given)
             }
-            /// Why its state does not accept the event, and which events lead to one that does; `None` if the state declares it.
+            /// Why its state does not accept the event from callers, and which events lead to one that does; `None` if the state declares
+            /// it for callers.
             #[must_use]
             #vis fn why_not(&self, #given: EventKind) -> ::core::option::Option<#core::WhyNot> {
                 #this::why_not(self, #given)
@@ -62,7 +63,7 @@ fn methods(cx: &Cx<'_>) -> TokenStream {
             /// Whether the event would be accepted: its state declares it, and the guard accepts it. Nothing is changed or stored.
             ///
             /// # Errors
-            /// If the state does not declare the event, or a guard refuses it.
+            /// If the state does not declare the event, it is `by = worker`, or a guard refuses it.
             #vis fn would_accept(&self, #given: &Event) -> ::core::result::Result<(), #core::Refusal<#enum_ty>> {
                 #this::would_accept(self, #given)
             }

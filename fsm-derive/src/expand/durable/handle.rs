@@ -59,18 +59,17 @@ impl Handle {
     }
 }
 
-/// The methods of a handle in `state`, one for each event that the state declares; `errors` is appended to their docs.
-pub(super) fn events(
-    cx: &Cx<'_>,
+/// The methods of a handle in `state`, one for each transition of `transitions`; `errors` is appended to their docs.
+pub(super) fn events<'m>(
+    cx: &Cx<'m>,
     name: &str,
     state: usize,
+    transitions: impl Iterator<Item = &'m Transition>,
     errors: &TokenStream,
     result: impl Fn(&Transition) -> TokenStream,
 ) -> TokenStream {
     let (vis, ty, ident) = (cx.vis(1), cx.state_ty(state), format_ident!("{name}"));
-    let methods: Vec<_> = cx
-        .machine
-        .from(state)
+    let methods: Vec<_> = transitions
         .map(|transition| {
             let Method { ident, params, event, doc } = Method::new(cx, transition);
             let result = result(transition);

@@ -1,5 +1,6 @@
 //! The further items of a durable machine: records, tasks, workers, and the conversions to and from a stored row.
 
+mod callers;
 mod convert;
 mod create;
 mod handle;
@@ -19,7 +20,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let (create, record, work, rows) = (create::expand(cx), record::expand(cx), work::expand(cx), rows(cx));
-    quote!(#create #record #work #rows)
+    let callers = callers::expand(cx);
+    quote!(#create #record #work #rows #callers)
 }
 
 /// `impl Durable` and `impl StoredMachine`

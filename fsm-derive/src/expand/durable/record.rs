@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{
     super::states::docs,
-    convert,
+    callers, convert,
     handle::{self, Handle},
 };
 use crate::{model::plain, normalize::Cx, text};
@@ -18,6 +18,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
 
 fn record(cx: &Cx<'_>) -> TokenStream {
     let Cx { core, runtime, enum_ty, s, e, .. } = cx;
+    let event_of = callers::event_of(cx);
     let (vis, name, path) = (cx.vis(1), cx.machine.name(), text::of(runtime));
     let path = path.trim_start_matches("::");
     let doc = format!(
@@ -55,7 +56,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
                 Self { raw: self.raw.with_key(key) }
             }
             /// Fires an event that its state declares: nothing is stored until it is awaited.
-            #vis fn fire<#e: __EventOf<#s>>(self, event: #e) -> #runtime::PendingTransition<#e::NextRecord, #enum_ty> {
+            #vis fn fire<#e: #event_of>(self, event: #e) -> #runtime::PendingTransition<#e::NextRecord, #enum_ty> {
                 self.raw.__commit::<#e, _>(event, |machine, meta| {
                     ::core::option::Option::Some(#e::wrap(#core::Target::from_enum(machine).ok()?, meta, __Seal))
                 })
@@ -64,7 +65,7 @@ fn record(cx: &Cx<'_>) -> TokenStream {
             ///
             /// # Errors
             /// The guard's reason.
-            #vis fn would_accept<#e: __EventOf<#s>>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
+            #vis fn would_accept<#e: #event_of>(&self, event: &#e) -> ::core::result::Result<(), #core::Reason> {
                 self.raw.__scope(|| event.__check(&self.raw, #asked __Seal))
             }
         },
@@ -75,7 +76,8 @@ fn record(cx: &Cx<'_>) -> TokenStream {
 
 fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
     let Cx { runtime, enum_ty, .. } = cx;
-    handle::events(cx, "Record", state, &TokenStream::new(), |transition| {
+    let transitions = cx.machine.from(state).filter(|transition| transition.is_for_callers());
+    handle::events(cx, "Record", state, transitions, &TokenStream::new(), |transition| {
         let next = cx.target_ty(transition, |state| quote!(Record<#state>));
         quote!(#runtime::PendingTransition<#next, #enum_ty>)
     })
@@ -87,6 +89,7 @@ fn any(cx: &Cx<'_>) -> TokenStream {
     let idents: Vec<_> = states.iter().map(|state| &state.ident).collect();
     let types: Vec<_> = states.iter().map(|state| &state.ty).collect();
     let docs = states.iter().map(|state| docs(&state.attrs, &format!("In state `{}`.", plain(&state.ident))));
+    let (accepts, accepts_doc) = (callers::accepts(cx), super::super::docs::accepts_of_record(cx.machine));
     let non_exhaustive = cx.machine.non_exhaustive.then(|| quote!(#[non_exhaustive]));
     quote! {
         /// A [`Record`] in any state, to match on after it was read. `Debug` prints everything but the data.
@@ -103,10 +106,10 @@ fn any(cx: &Cx<'_>) -> TokenStream {
                     #(Self::#idents(_) => State::#idents,)*
                 }
             }
-            /// The events that its state declares. A guard can still refuse one.
+            #[doc = #accepts_doc]
             #[must_use]
             #vis const fn accepts(&self) -> &'static [EventKind] {
-                self.state().accepts()
+                #accepts
             }
             /// Explains why it does not compile.
             #[doc(hidden)]

@@ -95,7 +95,8 @@ fn methods(cx: &Cx<'_>, state: usize) -> TokenStream {
         /// # Errors
         /// If a guard refuses, or the event cannot be stored.
     };
-    let methods = handle::events(cx, "Task", state, &errors, |_| quote!(#runtime::Outcome<#ty>));
+    let transitions = cx.machine.from(state);
+    let methods = handle::events(cx, "Task", state, transitions, &errors, |_| quote!(#runtime::Outcome<#ty>));
     quote! {
         #[automatically_derived]
         impl #runtime::WorkState for #ty {}

@@ -1,5 +1,6 @@
 //! Resolves a declaration to a machine. Unknown names are reported and left out.
 
+mod by;
 mod fired_event;
 mod history;
 mod states;

@@ -79,7 +79,7 @@ impl Resolver<'_> {
             // The first event that this declaration adds. An inner declaration can override another.
             let mut choice = None;
             for (event, ident) in &resolved.events {
-                if self.is_free(*from, (*event, ident), origin) {
+                if self.is_free(*from, (*event, ident), on, origin) {
                     let choice = *choice.get_or_insert(*event);
                     self.transition(*from, (*event, ident), choice, on, resolved, origin);
                 }
@@ -100,6 +100,7 @@ impl Resolver<'_> {
                 _ => {}
             }
         }
+        self.by(on);
         let internal = matches!(on.targets, Targets::Internal(_));
         if internal && on.auto {
             let message = "`auto` has no effect on a transition that stays in its state: remove it";
@@ -192,14 +193,16 @@ impl Resolver<'_> {
     }
 
     /// Whether the state does not declare the event yet. An inner declaration, which is resolved earlier, overrides this one.
-    fn is_free(&mut self, from: usize, (event, ident): (usize, &Ident), origin: Origin) -> bool {
-        let mut transitions = self.machine.transitions.iter_mut();
-        let Some(earlier) = transitions.find(|other| (other.from, other.event) == (from, event)) else { return true };
+    fn is_free(&mut self, from: usize, (event, ident): (usize, &Ident), on: &On, origin: Origin) -> bool {
+        let mut transitions = self.machine.transitions.iter();
+        let Some(place) = transitions.position(|other| (other.from, other.event) == (from, event)) else { return true };
+        let earlier = &mut self.machine.transitions[place];
         if earlier.origin == origin {
             let message = duplicate(&self.machine.states[from].ident, &self.machine.events[event].name, origin);
             self.errors.at(ident, message);
         } else {
             earlier.overrides.get_or_insert(origin);
+            self.by_in_override(place, on);
         }
         false
     }
@@ -236,6 +239,7 @@ impl Resolver<'_> {
             guard: on.guard.clone(),
             with: on.with.clone(),
             auto: on.auto,
+            by: on.by,
             complete: on.complete,
         });
     }

@@ -64,6 +64,8 @@ pub(super) struct On {
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
+    /// `by = worker`.
+    pub(super) by: bool,
 }
 
 /// The fields that states and payloads can have.
@@ -146,12 +148,13 @@ fn on(states: usize, events: usize, groups: usize, unknown: f64) -> impl Strateg
         1 => prop::collection::vec(number(states, unknown), 1..3),
     ];
     let one_in_five = || prop::bool::weighted(0.2);
-    let options = (one_in_five(), one_in_five(), one_in_five(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let one_in_ten = || prop::bool::weighted(0.1);
+    let options = (one_in_five(), one_in_five(), one_in_five(), one_in_ten(), one_in_ten(), one_in_ten());
     let history = prop::option::weighted(0.35, (number(groups, unknown), any::<bool>()))
         .prop_map(|history| history.filter(|(group, _)| *group != NOWHERE));
     let options = (options, history);
-    (0..events, to, except, options).prop_map(|(event, to, except, ((with, guard, auto, internal, back), history))| {
-        On {
+    (0..events, to, except, options).prop_map(
+        |(event, to, except, ((with, guard, auto, internal, back, by), history))| On {
             event,
             to,
             internal,
@@ -161,8 +164,9 @@ fn on(states: usize, events: usize, groups: usize, unknown: f64) -> impl Strateg
             with,
             guard,
             auto,
-        }
-    })
+            by,
+        },
+    )
 }
 
 impl Declared {
@@ -179,6 +183,7 @@ impl Declared {
         let all = self.wide.iter_mut().chain(self.groups.iter_mut().flat_map(|group| &mut group.ons));
         for on in all.chain(self.states.iter_mut().flat_map(|state| &mut state.ons)) {
             on.auto &= !on.internal;
+            on.by &= self.durable && !on.auto;
         }
         for state in &mut self.states {
             if state.kind == Kind::End {
@@ -190,6 +195,8 @@ impl Declared {
             state.ons.retain(|on| seen.insert(on.event));
             state.ons.iter_mut().for_each(|on| on.except.clear());
             state.timer = state.timer.filter(|timer| seen.contains(timer));
+            let (works, timer) = (state.kind == Kind::Work, state.timer);
+            state.ons.iter_mut().for_each(|on| on.by &= works || timer == Some(on.event));
         }
         let mut accepted: BTreeSet<_> = self
             .states
@@ -212,6 +219,7 @@ impl Declared {
                 sources.partition(|state| !on.except.contains(state) && accepted.insert((*state, on.event)));
             let wanted: Vec<usize> = wanted;
             on.except = left;
+            on.by &= wanted.iter().all(|state| self.states[*state].kind == Kind::Work);
             if wanted.is_empty() {
                 on.to.clear();
             }
@@ -393,7 +401,8 @@ impl Declared {
             _ => quote!(, guard = [is_open else "closed", |_, _| Err("never")]),
         });
         let auto = on.auto.then(|| quote!(, auto));
-        quote!(#event #payload => #to #except #with #guard #auto)
+        let by = on.by.then(|| quote!(, by = worker));
+        quote!(#event #payload => #to #except #with #guard #auto #by)
     }
 }
 

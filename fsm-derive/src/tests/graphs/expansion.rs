@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use fsm_core::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+use fsm_core::{
+    EventInfo, FieldInfo, FiredBy, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo,
+};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Expr, ImplItem, Item, ItemImpl, Lit, LitStr};
@@ -71,6 +73,16 @@ impl Module {
                 (state, text(&item.self_ty), target.expect("it has a target"))
             })
             .collect()
+    }
+
+    /// The impls of `__CallerEventOf`: the state and the event; `None` without the trait.
+    pub(super) fn for_callers(&self) -> Option<BTreeSet<(String, String)>> {
+        let declared = self.0.iter().any(|item| matches!(item, Item::Trait(item) if item.ident == "__CallerEventOf"));
+        let impls = self.impls().filter_map(|item| Some((item, text(&item.trait_.as_ref()?.0))));
+        let found = impls
+            .filter_map(|(item, name)| Some((inside(&name, "__CallerEventOf")?.to_owned(), text(&item.self_ty))))
+            .collect();
+        declared.then_some(found)
     }
 
     /// The methods of `Machine<S>`, `Record<S>` or `Task<S>`: the state, the method and its return type.
@@ -197,6 +209,7 @@ fn transition(expr: &Expr) -> TransitionInfo {
             "with_auto" => built.with_auto(boolean(argument)),
             "with_internal" => built.with_internal(boolean(argument)),
             "with_history" => built.with_history(history(argument)),
+            "with_by" => built.with_by(FiredBy::Worker),
             "with_overrides" => built.with_overrides(string(argument)),
             other => panic!("unexpected {other}"),
         };

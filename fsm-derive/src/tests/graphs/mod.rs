@@ -12,6 +12,7 @@ use std::{
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use fsm_core::FiredBy;
 use syn::DeriveInput;
 
 use crate::{diagram::reading, model::Machine};
@@ -123,7 +124,19 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
     let names =
         |pairs: BTreeSet<Pair>| pairs.into_iter().map(|(state, event, _)| (state, event)).collect::<BTreeSet<_>>();
     if declared.durable {
-        same("methods of records", &names(module.methods("Record")), &names(methods.clone()))?;
+        let for_callers = || naive.transitions.iter().filter(|on| !on.by);
+        let expected = for_callers().map(|on| (state(on), event_name(on.event).to_string())).collect();
+        same("methods of records", &names(module.methods("Record")), &expected)?;
+        let events = for_callers().map(|on| (state(on), format!("event::{}", pascal(on.event)))).collect();
+        let restricted = naive.transitions.iter().any(|on| on.by).then_some(events);
+        same("events of callers", &module.for_callers(), &restricted)?;
+        let accepts = module.function("AnyRecord", "accepts");
+        for from in (0..declared.states.len()).filter(|_| restricted.is_some()) {
+            let events = for_callers().filter(|on| on.from == from);
+            let events: Vec<_> = events.map(|on| format!("EventKind::{}", pascal(on.event))).collect();
+            let arm = format!("Self::S{from}(_)=>&[{}]", events.join(","));
+            same(&arm, &accepts.contains(&arm), &true)?;
+        }
         let is_work = |(state, _): &(String, String)| declared.states[index(state)].kind == Kind::Work;
         let tasks = names(methods).into_iter().filter(is_work).collect();
         same("methods of tasks", &names(module.methods("Task")), &tasks)?;
@@ -197,15 +210,16 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
+    let by = |on: &Transition| if on.by { FiredBy::Worker } else { FiredBy::Anyone };
     let marks = graph.transitions.iter().map(|on| {
         let history = on.history.map(|history| (history.group.to_owned(), history.deep));
-        (on.internal, on.overrides, history)
+        (on.internal, on.overrides, on.by, history)
     });
     let expected = naive.transitions.iter().map(|on| {
         let history = on.history.map(|(group, deep)| (group_name(group).to_string(), deep));
-        (on.internal, on.overrides.as_deref(), history)
+        (on.internal, on.overrides.as_deref(), by(on), history)
     });
-    same("internal transitions, overrides and histories", &marks.collect::<Vec<_>>(), &expected.collect())?;
+    same("internal transitions, overrides, `by` and histories", &marks.collect::<Vec<_>>(), &expected.collect())?;
     let names: Vec<_> = (0..graph.states.len()).map(|state| name(state).to_string()).collect();
     let events: Vec<_> = naive.transitions.iter().map(|on| event_name(on.event).to_string()).collect();
     let expected = naive.transitions.iter().zip(&events).map(|(on, event)| {

@@ -25,6 +25,7 @@ pub(super) struct Transition {
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
+    pub(super) by: bool,
     origin: Origin,
 }
 
@@ -66,6 +67,7 @@ impl<'d> Naive<'d> {
         naive.carried();
         naive.histories();
         naive.endless();
+        naive.fired();
         let requires = naive.requires_named();
         if naive.complete {
             naive.graph();
@@ -172,6 +174,11 @@ impl<'d> Naive<'d> {
         if on.internal && on.auto {
             self.error("`auto` has no effect".into());
         }
+        if on.by && !self.declared.durable {
+            self.error("`by` requires a durable machine".into());
+        } else if on.by && on.auto {
+            self.error("`auto` lets callers".into());
+        }
         for from in from.iter().filter(|_| all_known) {
             let (state, event) = (name(*from), event_name(on.event));
             let mut earlier =
@@ -183,6 +190,9 @@ impl<'d> Naive<'d> {
                         Origin::Own | Origin::Wide => "M".to_owned(),
                     };
                     earlier.overrides = earlier.overrides.take().or(Some(outer));
+                    if on.by && !earlier.by {
+                        self.error(format!("this overrides a transition on `{event}` with `by = worker`"));
+                    }
                     continue;
                 }
                 self.error(match origin {
@@ -208,6 +218,7 @@ impl<'d> Naive<'d> {
                 with: on.with,
                 guard: on.guard,
                 auto: on.auto,
+                by: on.by,
                 origin,
             });
         }
@@ -236,6 +247,21 @@ impl<'d> Naive<'d> {
             if self.complete && !declared {
                 let (state, event) = (name(state), event_name(event));
                 self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
+            }
+        }
+    }
+
+    /// What is `by = worker` needs a worker or a timer. One error for each declaration.
+    fn fired(&mut self) {
+        let mut reported = Vec::new();
+        for Transition { from, event, origin, .. } in self.transitions.clone().iter().filter(|transition| transition.by)
+        {
+            let state = &self.declared.states[*from];
+            let fired = state.kind == Kind::Work || state.timer == Some(*event);
+            let own = *origin == Origin::Own;
+            if self.complete && self.declared.durable && !fired && (own || !reported.contains(&(*origin, *event))) {
+                reported.push((*origin, *event));
+                self.error(format!("nothing can fire `{}` in ", event_name(*event)));
             }
         }
     }

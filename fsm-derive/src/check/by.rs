@@ -1,0 +1,50 @@
+//! Checks that something can fire what is `by = worker`.
+
+use crate::{
+    errors::Errors,
+    model::{Kind, Machine, Origin, Transition, plain},
+    suggest,
+};
+
+pub(super) fn check(machine: &Machine, errors: &mut Errors) {
+    if machine.durable.is_none() {
+        return;
+    }
+    let stuck: Vec<_> = machine
+        .transitions
+        .iter()
+        .filter_map(|transition| Some((transition.by?, transition)))
+        .filter(|(_, transition)| !is_fired(machine, transition))
+        .collect();
+    for (place, (by, transition)) in stuck.iter().enumerate() {
+        // A declaration that several states share is reported once.
+        let same = |(_, other): &&(_, &Transition)| {
+            transition.origin != Origin::State && (other.origin, other.event) == (transition.origin, transition.event)
+        };
+        if stuck[..place].iter().any(|other| same(&other)) {
+            continue;
+        }
+        let all = stuck.iter().filter(same).map(|(_, other)| other.from);
+        let states = if transition.origin == Origin::State { vec![transition.from] } else { all.collect() };
+        let names: Vec<_> = states.iter().map(|state| plain(&machine.states[*state].ident)).collect();
+        let (have, it) = if names.len() == 1 { ("has", "it") } else { ("have", "them") };
+        let except = match transition.origin {
+            Origin::State => String::new(),
+            Origin::Group(_) | Origin::Enum => format!(", add {it} to `except(…)`"),
+        };
+        let message = format!(
+            "nothing can fire `{}` in {}, which {have} no worker and no timer that fires it: mark {it} as `work`{except}, or \
+             remove `by = worker`",
+            machine.events[transition.event].name,
+            suggest::list(&names)
+        );
+        errors.at_span(*by, message);
+    }
+}
+
+/// Whether the worker of the state or the runtime fires it.
+fn is_fired(machine: &Machine, transition: &Transition) -> bool {
+    let state = &machine.states[transition.from];
+    let by_timer = state.timer.iter().any(|timer| timer.fires.event == transition.event);
+    state.kind == Kind::Work || by_timer
+}
