@@ -48,7 +48,7 @@ pub(crate) async fn wait_until_killed(path: &Path) {
     let store = Sqlite::open(path).await.expect("the store");
     let builder = Runtime::builder(store).machine::<Payment, _>(Provider).machine::<Order, _>(()).lease_ttl(LEASE);
     let _runtime = builder.max_attempts(1_000_000).start().await.expect("a controller");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn start(path: &Path) -> Child {

@@ -610,6 +610,36 @@ async fn w6_states_that_wait_for_each_other_are_an_error() {
 }
 
 #[tokio::test]
+async fn w6_instances_that_wait_for_each_other_are_parked() {
+    let builder = builder(Sqlite::in_memory().unwrap(), &clock()).machine::<Node, _>(()).allow_wait_cycles();
+    let runtime = builder.start().await.unwrap();
+    let nodes = runtime.machines::<Node>();
+    let node = |id: &str, children: &[&str]| {
+        nodes.create(id, node::Waiting { children: children.iter().map(|&child| child.to_owned()).collect() })
+    };
+    let mut group = runtime.group();
+    group.add(node("a", &["leaf", "b"]));
+    group.add(node("b", &["c"]));
+    group.add(node("c", &["a"]));
+    group.add(node("own", &["own"]));
+    group.add(node("leaf", &[]));
+    group.commit().await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    let parked = async |id: &str| nodes.row(id).await.unwrap().parked;
+    let ring = "waits: it waits for itself: Node `b` → Node `c` → Node `a` → Node `b`";
+    assert_eq!(parked("b").await.as_deref(), Some(ring));
+    assert_eq!(parked("own").await.as_deref(), Some("waits: it waits for itself: Node `own` → Node `own`"));
+    assert!(parked("a").await.is_some() && parked("c").await.is_some());
+    // An operator ends the ring, and the others go on.
+    let seen = nodes.row("c").await.unwrap();
+    nodes.with_actor("ada").move_to(&seen, node::Done, "a ring").await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    for id in ["a", "b", "leaf"] {
+        assert_eq!(nodes.get(id).await.unwrap().state(), node::State::Done, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn w6_the_machines_of_a_program_are_one_picture() {
     let world = World::new().await;
     let graphs = world.runtime.graphs();

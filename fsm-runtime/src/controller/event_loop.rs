@@ -30,7 +30,7 @@ use super::{
     queue::WorkQueue,
     shutdown::{HowStopped, Shutdown, StoppedWorker},
     step::{self, Look, StepResult},
-    waits::{self, WaitIndex, Watched},
+    waits::{self, AwaitedMachines, WaitIndex, Watched},
     workers::{
         Admission, AfterWorker, EndedWorker, WorkerEnd, Workers, panic_text, run::release, status::WorkerRegistry,
     },
@@ -43,9 +43,8 @@ use crate::{
     store::{Attempts, Buckets, Change, Claim, Held, Key, Release, Row},
     worker::WorkError,
 };
-use fsm_core::Graph;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -71,10 +70,8 @@ pub(super) struct EventLoop {
     unreadable: HashSet<(Key, u64)>,
     /// The instances that wait for others.
     waits: WaitIndex,
-    /// The graphs of the registered machines that wait.
-    waiting_machines: Vec<&'static Graph>,
-    /// The graphs of the machines that these wait for, by name.
-    awaited_machines: Arc<HashMap<&'static str, &'static Graph>>,
+    /// The machines, as far as waits are concerned.
+    awaited_machines: Arc<AwaitedMachines>,
 }
 
 impl EventLoop {
@@ -86,11 +83,9 @@ impl EventLoop {
         reports: watch::Receiver<LeaseReport>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
-        let graphs = drivers.values().flat_map(|driver| driver.graphs());
         Self {
             waits: WaitIndex::default(),
-            waiting_machines: drivers.values().map(|driver| driver.graph()).filter(|graph| graph.has_waits()).collect(),
-            awaited_machines: Arc::new(graphs.map(|graph| (graph.machine, graph)).collect()),
+            awaited_machines: Arc::new(AwaitedMachines::new(&drivers)),
             queue: WorkQueue::new(engine.clone()),
             lease: LeaseKeeper::new(engine.clone(), me, reports, settings.limits.grace_period),
             poll_interval: settings.poll_interval,
@@ -105,7 +100,7 @@ impl EventLoop {
     pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: WatchedScope) {
         let (found, mut due) = mpsc::channel(2);
         let me = self.lease.owner().to_owned();
-        let waiting = self.waiting_machines.clone();
+        let waiting = self.awaited_machines.waiting();
         // It reads the store, which may not answer.
         let discovery = tokio::select! {
             discovery = discovery::start(&self.engine, me, self.poll_interval, scope, waiting, found) => discovery,
@@ -363,8 +358,8 @@ impl EventLoop {
             self.act(key, action, None);
             action = Action::Rest;
         }
-        let (engine, graphs) = (self.engine.clone(), self.awaited_machines.clone());
-        self.queue.start(key.clone(), waits::check(engine, driver, graphs, action, watched));
+        let (engine, machines) = (self.engine.clone(), self.awaited_machines.clone());
+        self.queue.start(key.clone(), waits::check(engine, driver, machines, action, watched));
     }
 
     fn act(&mut self, key: &Key, action: Action, row: Option<Box<Row>>) {

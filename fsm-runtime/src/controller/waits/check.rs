@@ -2,8 +2,10 @@
 
 use super::{
     super::{decide::Action, driver::Driver, step::StepResult, workers::run::release},
+    AwaitedMachines,
     decide::{Awaited, Decision, Now, Wait, decide, holds},
     index::Watched,
+    ring::ring,
 };
 use crate::{
     engine::Engine,
@@ -42,13 +44,13 @@ pub(in crate::controller) enum Checked {
 pub(in crate::controller) async fn check(
     engine: Arc<Engine>,
     driver: Arc<dyn Driver>,
-    graphs: Arc<HashMap<&'static str, &'static Graph>>,
+    machines: Arc<AwaitedMachines>,
     action: Action,
     watched: Watched,
 ) -> StepResult {
     let Watched { row, waits } = watched;
     let checked = async {
-        let stored = match decided(&engine, &graphs, &row, &waits).await? {
+        let stored = match decided(&engine, &machines, &row, &waits).await? {
             Decision::Fire(place) => fire(&engine, &*driver, &row, &waits, place).await?,
             Decision::Keep => unpark(&engine, &row).await?,
             Decision::Stuck(why) => park(&engine, driver.graph(), &row, why).await?,
@@ -60,10 +62,11 @@ pub(in crate::controller) async fn check(
 
 async fn decided(
     engine: &Engine,
-    graphs: &HashMap<&'static str, &'static Graph>,
+    machines: &AwaitedMachines,
     row: &Row,
     waits: &[Wait],
 ) -> Result<Decision, StoreError> {
+    let graphs = &machines.graphs;
     let mut found: HashMap<Key, Awaited> = HashMap::new();
     for key in waits.iter().flat_map(|wait| &wait.keys) {
         if !found.contains_key(key) {
@@ -81,7 +84,10 @@ async fn decided(
             }
         }
     }
-    Ok(decide(waits, &found, graphs))
+    match decide(waits, &found, graphs) {
+        Decision::Keep => Ok(ring(engine, machines, row, waits).await?.map_or(Decision::Keep, Decision::Stuck)),
+        decision => Ok(decision),
+    }
 }
 
 /// Where the instance `key` is.

@@ -18,10 +18,13 @@ mod check;
 mod decide;
 mod find;
 mod index;
+mod machines;
+mod ring;
 
 pub(super) use self::{
     check::{Checked, check},
     find::{WAITS, rescan},
     index::{WaitIndex, Watched},
+    machines::AwaitedMachines,
 };
 pub(crate) use self::{decide::Wait, find::publish_waiting};
