@@ -35,7 +35,7 @@ pub use change::{
 };
 pub use error::StoreError;
 pub use history::{HistoryEntry, HistoryKind};
-pub(crate) use judge::{KeyUse, key_use, missed, used_key};
+pub use judge::{KeyUse, key_use, missed, used_key};
 pub use key_text::KeyText;
 pub use lease::{Lapsed, Lease, MachineVersion, Presence, PresenceError, Process, Renewal, Renewed};
 pub(crate) use limits::shortened;
