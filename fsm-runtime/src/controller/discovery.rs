@@ -207,7 +207,8 @@ async fn catch_up(
         if page.through <= *newest {
             break;
         }
-        *newest = page.through;
+        // Not beyond `now`: a caller that began to wait since may have read its row before what is newer.
+        *newest = page.through.min(now);
         let changed: Vec<Key> = page.keys.into_iter().map(|(_, key)| key).collect();
         engine.notifier.changed(&changed);
     }
