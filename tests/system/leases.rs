@@ -481,14 +481,14 @@ async fn l8_buckets_divide_the_work() {
 #[tokio::test]
 async fn l8_buckets_move_between_running_processes() {
     let (_dir, path) = file();
-    let (here, has_here) = tokio::sync::watch::channel(Buckets::ALL);
-    let (there, has_there) = tokio::sync::watch::channel(Buckets::NONE);
-    let mut first = World::with(&path, |builder| builder.watch_buckets(has_here)).await;
-    let mut second = World::with(&path, |builder| builder.watch_buckets(has_there)).await;
+    let (of_first, first_buckets) = tokio::sync::watch::channel(Buckets::ALL);
+    let (of_second, second_buckets) = tokio::sync::watch::channel(Buckets::NONE);
+    let mut first = World::with(&path, |builder| builder.watch_buckets(first_buckets)).await;
+    let mut second = World::with(&path, |builder| builder.watch_buckets(second_buckets)).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = first.calls.next().await;
-    here.send_replace(Buckets::NONE);
-    there.send_replace(Buckets::ALL);
+    of_first.send_replace(Buckets::NONE);
+    of_second.send_replace(Buckets::ALL);
     // New work goes to the other process, without a scan of either.
     first.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     second.calls.next().await.tell(Do::Finish(1));

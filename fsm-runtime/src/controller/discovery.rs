@@ -192,7 +192,7 @@ pub(crate) async fn follow(
 async fn catch_up(
     engine: &Engine,
     scope: Option<&WatchedScope>,
-    buckets: Buckets,
+    noticed: Buckets,
     newest: &mut u64,
 ) -> Result<(), StoreError> {
     // Read before the check for listeners: a later listener reads rows that are at least as new.
@@ -202,16 +202,24 @@ async fn catch_up(
         _ if engine.notifier.has_waiting_callers() => Buckets::ALL,
         Some(scope) => scope.followed(),
         None => Buckets::NONE,
-    } & buckets;
-    while !wanted.is_empty() && *newest < now {
+    };
+    if wanted.is_empty() {
+        *newest = now.max(*newest);
+        return Ok(());
+    }
+    // The position stays: the notices of earlier entries in wanted buckets may still be on their way.
+    if (wanted & noticed).is_empty() {
+        return Ok(());
+    }
+    while *newest < now {
         let page = engine.asked("changed", engine.store.changed(*newest, wanted, PAGE)).await?;
         if page.through <= *newest {
             break;
         }
-        *newest = page.through;
+        // Not beyond `now`: a caller that began to wait since may have read its row before what is newer.
+        *newest = page.through.min(now);
         let changed: Vec<Key> = page.keys.into_iter().map(|(_, key)| key).collect();
         engine.notifier.changed(&changed);
     }
-    *newest = now.max(*newest);
     Ok(())
 }

@@ -44,7 +44,7 @@ use crate::{
     worker::WorkError,
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };

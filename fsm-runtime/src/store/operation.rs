@@ -10,7 +10,7 @@ use std::time::SystemTime;
 pub struct Operation {
     /// The name of the action, such as `purge`.
     pub what: String,
-    /// Who did it.
+    /// The person or system that did it, and the trace.
     pub origin: Origin,
     /// The machine, if the action concerns one.
     pub machine: Option<String>,

@@ -97,6 +97,7 @@ macro_rules! store_contract {
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
             changed_keys_are_paged_by_bucket
+            x6_readers_skip_no_entry_of_writers
             the_last_sequence_survives_pruning
             x8_a_purge_removes_everything_and_frees_the_id
             old_history_keys_and_rows_are_pruned_in_batches

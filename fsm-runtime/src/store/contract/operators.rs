@@ -64,7 +64,7 @@ pub async fn c20_the_first_and_the_last_failure_are_kept(store: &Arc<dyn Store>)
     assert_eq!((taken.first_error.as_deref(), taken.first_error_at), (Some(Claim::CRASH), Some(now())));
 }
 
-/// A desired state has the name of who set it.
+/// A desired state has its actor.
 pub async fn a_desired_state_has_its_actor(store: &Arc<dyn Store>) {
     let created = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let set = SetDesiredState {
