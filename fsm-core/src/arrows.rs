@@ -58,16 +58,15 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
 
 fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     let shown = |transition: &TransitionInfo| {
-        let TransitionInfo { event, to, guarded, internal, overrides, .. } = *transition;
-        (event, to, guarded, internal, overrides)
+        let TransitionInfo { event, to, guarded, internal, overrides, rewinds, .. } = *transition;
+        (event, to, guarded, internal, overrides, rewinds)
     };
     shown(one) == shown(other)
 }
 
 /// A timed transition has its own arrow, because the label gives the time.
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
-    let timer = graph.state(transition.from).and_then(|state| state.timer);
-    timer.is_some_and(|timer| timer.event == transition.event)
+    graph.state(transition.from).is_some_and(|state| state.timer(transition.event).is_some())
 }
 
 /// The label of a box for every state except some, with names escaped by `write`.

@@ -1,12 +1,16 @@
 //! The graph in Graphviz's DOT language.
 
-use alloc::{borrow::Cow, format, string::String, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
 use core::fmt;
 
 use crate::{
     arrows::{Tail, arrows, every_except},
     graph::{Graph, GroupInfo, StateInfo, StateKind},
-    mermaid::Span,
 };
 
 /// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
@@ -114,9 +118,11 @@ impl fmt::Display for Dot<'_> {
                 if transition.internal {
                     f.write_str(" (stays)")?;
                 }
-                let timer = graph.state(transition.from).and_then(|state| state.timer);
-                if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
-                    write!(f, " (after {})", Span(timer.after))?;
+                if let Some(timer) = graph.state(transition.from).and_then(|state| state.timer(transition.event)) {
+                    write!(f, " ({})", Escaped(&timer.delay.to_string()))?;
+                }
+                if !transition.rewinds.is_empty() {
+                    write!(f, " (rewinds {})", Escaped(&transition.rewinds.join(", ")))?;
                 }
                 if let Some(outer) = transition.overrides {
                     write!(f, " (overrides {})", Escaped(outer))?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TransitionInfo};
+use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, TimerDelay, TimerInfo, TransitionInfo};
 
 /// A graph as JSON on one line, written by [`Display`](fmt::Display).
 ///
@@ -12,7 +12,8 @@ use crate::graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, Transition
 /// - `fingerprint` is the [fingerprint](Graph::fingerprint) as sixteen hexadecimal digits.
 /// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
-/// - The `after` of a timer is `{"secs": …, "nanos": …}`.
+/// - A timer has, beside its `event`, one of `after`, `{"secs": …, "nanos": …}`, `computed` and `at`, which are the code of its delay or
+///   of its time.
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
 /// increases it.
@@ -47,11 +48,13 @@ impl fmt::Display for Json {
             f.write_str("}")
         })?;
         f.write_str(",\"transitions\":")?;
-        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, auto, doc }| {
+        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, rewinds, auto, doc }| {
             write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
             array(f, to, |f, to| write!(f, "{}", Text(to)))?;
             write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
-            write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"doc\":{}}}", Text(doc))
+            write!(f, ",\"guarded\":{guarded},\"rewinds\":")?;
+            array(f, rewinds, |f, timer| write!(f, "{}", Text(timer)))?;
+            write!(f, ",\"auto\":{auto},\"doc\":{}}}", Text(doc))
         })?;
         f.write_str(",\"groups\":")?;
         array(f, groups, |f, GroupInfo { name, parent, doc }| {
@@ -62,22 +65,28 @@ impl fmt::Display for Json {
 }
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
-    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter } = state;
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timers, exhausted, enter } = state;
     let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
     array(f, was, |f, was| write!(f, "{}", Text(was)))?;
     write!(f, ",\"group\":{},\"fields\":", Optional(*group))?;
     array(f, fields, field)?;
-    f.write_str(",\"timer\":")?;
-    match timer {
-        None => f.write_str("null")?,
-        Some(timer) => {
-            let (secs, nanos, event) = (timer.after.as_secs(), timer.after.subsec_nanos(), Text(timer.event));
-            write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
-        }
-    }
+    f.write_str(",\"timers\":")?;
+    array(f, timers, timer)?;
     write!(f, ",\"exhausted\":{},\"enter\":{}}}", Optional(*exhausted), Optional(*enter))
+}
+
+fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> fmt::Result {
+    match delay {
+        TimerDelay::After(after) => {
+            let (secs, nanos) = (after.as_secs(), after.subsec_nanos());
+            write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}}")?;
+        }
+        TimerDelay::Computed(code) => write!(f, "{{\"computed\":{}", Text(code))?,
+        TimerDelay::At(code) => write!(f, "{{\"at\":{}", Text(code))?,
+    }
+    write!(f, ",\"event\":{}}}", Text(event))
 }
 
 fn field(f: &mut fmt::Formatter<'_>, field: &FieldInfo) -> fmt::Result {

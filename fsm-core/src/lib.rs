@@ -111,6 +111,7 @@ mod slot;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timer;
 mod xstate;
 
 /// Items for generated code and for `fsm-runtime`, outside the compatibility promise.
@@ -120,7 +121,8 @@ pub mod __private {
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
     pub use crate::reason::{ByError, ByText, OfReason};
-    pub use alloc::boxed::Box;
+    pub use crate::timer::Delay;
+    pub use alloc::{boxed::Box, vec::Vec};
     use core::fmt;
 
     /// Generated modules import it under the names of their variables, so that a constant or a unit struct with such a name in the
@@ -153,7 +155,7 @@ pub use error::{ApplyError, GuardError, UnknownNameError, WrongStateError};
 pub use explain::WhyNot;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
-pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, StateInfo, StateKind, TimerDelay, TimerInfo, TransitionInfo};
 pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};
 pub use mermaid::Mermaid;
@@ -163,4 +165,5 @@ pub use reason::Reason;
 pub use scxml::Scxml;
 pub use slot::{Slot, SlotError};
 pub use table::Table;
+pub use timer::Timer;
 pub use xstate::XstateJson;

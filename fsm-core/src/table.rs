@@ -1,6 +1,6 @@
 //! The transitions as a Markdown table.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use core::fmt;
 
 use crate::graph::{Graph, StateKind};
@@ -33,7 +33,7 @@ impl fmt::Display for Table {
                 write!(f, "{separator}{}", code(to))?;
             }
             f.write_str(" | ")?;
-            let timer = state.and_then(|state| state.timer).filter(|timer| timer.event == transition.event);
+            let timer = state.and_then(|state| state.timer(transition.event));
             let work = state.is_some_and(|state| state.kind == StateKind::Work);
             let exhausted = state.and_then(|state| state.exhausted) == Some(transition.event);
             let notes = [
@@ -48,7 +48,11 @@ impl fmt::Display for Table {
                 separator = ", ";
             }
             if let Some(timer) = timer {
-                write!(f, "{separator}after {}", crate::mermaid::Span(timer.after))?;
+                write!(f, "{separator}{}", cell(&timer.delay))?;
+                separator = ", ";
+            }
+            for rewound in transition.rewinds {
+                write!(f, "{separator}rewinds {}", code(rewound))?;
                 separator = ", ";
             }
             if let Some(outer) = transition.overrides {
@@ -58,6 +62,11 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+/// Text that cannot end the cell.
+fn cell(text: &impl fmt::Display) -> String {
+    text.to_string().replace('|', "\\|")
 }
 
 /// A name as inline code, escaped so that it cannot end the cell or the code.

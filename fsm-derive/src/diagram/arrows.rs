@@ -56,10 +56,13 @@ fn tail(machine: &Machine, transition: &Transition) -> Tail {
 
 fn same_arrow(one: &Transition, other: &Transition) -> bool {
     let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
-    shown(one) == shown(other) && one.to == other.to && one.overrides == other.overrides
+    shown(one) == shown(other)
+        && one.to == other.to
+        && one.overrides == other.overrides
+        && one.rewinds == other.rewinds
 }
 
 /// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.
 pub(super) fn is_timed(machine: &Machine, transition: &Transition) -> bool {
-    machine.states[transition.from].timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event)
+    machine.states[transition.from].timer(transition.event).is_some()
 }

@@ -34,8 +34,12 @@ fn table(machine: &Machine) -> String {
         if transition.guard.is_some() {
             event.push_str(", guarded");
         }
-        if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
+        if state.timer(transition.event).is_some() {
             event.push_str(", also by a timer");
+        }
+        if !transition.rewinds.is_empty() {
+            let timers = transition.rewinds.iter().map(|timer| &machine.events[*timer].name);
+            let _ = write!(event, ", rewinds {}", suggest::list(timers));
         }
         match transition.overrides {
             Some(Origin::Group(group)) => {

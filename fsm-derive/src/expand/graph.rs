@@ -31,8 +31,10 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
         let internal = flag("internal", transition.internal);
+        let rewinds = transition.rewinds.iter().map(|timer| machine.events[*timer].name.to_token_stream());
+        let rewinds = with_all("rewinds", rewinds);
         let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
-        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #overrides)
+        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #rewinds #overrides)
     });
     let transitions = with_all("transitions", transitions);
     let groups = machine.groups.iter().map(|group| {
@@ -69,7 +71,7 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let was = with_all("was", state.was.iter().map(ToTokens::to_token_stream));
     let group = with("group", state.group.map(|group| plain(&cx.machine.groups[group].ident)));
     let fields = with_all("fields", fields(cx, &state.fields));
-    let timer = state.timer.as_ref().map(|timer| {
+    let timers = state.timers.iter().map(|timer| {
         let event = &cx.machine.events[timer.fires.event].name;
         let after = match &timer.delay {
             Delay::Known(delay) => {
@@ -77,18 +79,26 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                 quote!(::core::time::Duration::new(#seconds, #nanos))
             }
             Delay::Const(_) => {
-                let delay = user_code::delay_const(cx, index);
+                let delay = user_code::delay_const(cx, index, timer);
                 quote!(__user_code::#delay)
+            }
+            Delay::Computed(closure) => {
+                let code = closure.text();
+                return quote!(#core::TimerInfo::computed(#code, #event));
+            }
+            Delay::At(closure) => {
+                let code = closure.text();
+                return quote!(#core::TimerInfo::at(#code, #event));
             }
         };
         quote!(#core::TimerInfo::new(#after, #event))
     });
-    let timer = with("timer", timer);
+    let timers = with_all("timers", timers);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
     let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timers #exhausted #enter
     }
 }
 

@@ -17,6 +17,7 @@ mod machine;
 mod names;
 mod serde;
 mod states;
+mod timers;
 mod transitions;
 mod user_code;
 
@@ -43,6 +44,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         choice::expand(cx),
         machine::expand(cx),
         any::expand(cx),
+        timers::expand(cx),
         transitions::expand(cx),
         graph::expand(cx),
         dynamic::expand(cx),

@@ -6,6 +6,7 @@ mod event;
 mod migrations;
 pub(crate) mod older;
 mod stored;
+pub(crate) mod timers;
 mod unknown;
 
 pub use error::RowError;
@@ -14,4 +15,5 @@ pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
 pub(crate) use stored::ContextOf;
 pub use stored::{DurableState, Seal, StoredMachine, WorkState};
+pub use timers::{Deadline, time_left};
 pub(crate) use unknown::{Unknown, knows};

@@ -156,7 +156,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
         let mut meta = RecordMeta::<M>::of(engine, origin, &row, context);
         meta.set_key(self.idempotency_key.clone());
         let (from, accepts) = (machine.state(), machine.accepts());
-        match engine.clock.scope(|| machine.apply(event, meta.context_mut())) {
+        engine.clock.scope(|| match machine.apply(event, meta.context_mut()) {
             Ok(target) => meta.transition(from, self.kind, self.payload.clone(), target, self.wrap),
             Err(ApplyError { machine, reason: Some(reason), .. }) => {
                 Err(record::refuse(machine, meta, self.kind, reason))
@@ -164,6 +164,6 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
             Err(ApplyError { machine, reason: None, .. }) => {
                 Err(record::not_accepted(machine, meta, self.kind, accepts))
             }
-        }
+        })
     }
 }

@@ -23,6 +23,7 @@ mod request;
 mod row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod timer;
 mod transactional;
 mod verdict;
 
@@ -41,6 +42,7 @@ pub use local_changes::LocalChanges;
 pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
 pub(crate) use request::Request;
 pub use row::{Key, Row};
+pub use timer::{Timer, TimerDue, timers_from_json, timers_json};
 pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;
 

@@ -78,6 +78,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         resolve.exhausted(state, variant.options.exhausted);
         resolve.checkpoint(state, variant.options.checkpoint);
     }
+    resolve.rewinds();
     resolve.requires(options.requires);
     machine
 }

@@ -104,6 +104,14 @@ impl Resolver<'_> {
             let message = "`auto` has no effect on a transition that stays in its state: remove it";
             self.errors.at_span(on.span, message);
         }
+        if let (false, Some(first), Some(event)) = (internal, on.rewind.first(), on.events.first()) {
+            let message = format!(
+                "`rewind` has no effect on a transition that enters a state, whose timers start then: remove it, or stay in the state \
+                 with `{} => _`",
+                plain(&event.ident)
+            );
+            self.errors.at(first, message);
+        }
         let to = self.targets(&on.targets)?;
         Some(Resolved { events, to, internal })
     }
@@ -230,6 +238,8 @@ impl Resolver<'_> {
             choice,
             guard: on.guard.clone(),
             with: on.with.clone(),
+            rewind: if resolved.internal { on.rewind.clone() } else { Vec::new() },
+            rewinds: Vec::new(),
             auto: on.auto,
             complete: on.complete,
         });

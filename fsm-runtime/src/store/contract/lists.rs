@@ -1,14 +1,13 @@
 //! Promises about lists and due work.
 
-use super::build::{committed, create, entering, later, now, release};
+use super::build::{committed, create, entering, later, now, release, tick};
 use crate::store::{Change, Create, Due, Entering, Filter, Key, Page, Release, Row, Scope, Store, StoreError, Verdict};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// Due work is paged by time, over machines and shards.
 pub async fn due_work_is_paged_earliest_first(store: &Arc<dyn Store>) {
     for n in (0..25).rev() {
-        let timer = Some(Duration::from_secs(n / 2));
-        let into = Entering { timer, ..entering("Open") };
+        let into = Entering { timers: tick(n / 2), ..entering("Open") };
         committed(store, Change::Create(create(&format!("{n:02}"), into))).await;
     }
     committed(store, Change::Create(create("resting", entering("Closed")))).await;
