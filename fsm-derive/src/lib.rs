@@ -215,7 +215,7 @@ use parse::Declaration;
 ///   through the prelude.
 /// - Field attributes that contain a path as a string, such as serde's `with = "…"`, are resolved in the generated module. Write
 ///   the path from `crate`.
-#[proc_macro_derive(StateMachine, attributes(fsm, state, on, after))]
+#[proc_macro_derive(StateMachine, attributes(fsm, state, on, after, at))]
 pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
 }

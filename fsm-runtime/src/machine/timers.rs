@@ -100,7 +100,7 @@ pub(crate) fn missing(row: &Row, timers: Vec<Timer>, mut lacks: impl FnMut(&str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fsm_core::TimerInfo;
+    use fsm_core::{StateInfo, TimerInfo};
 
     const HOUR: Duration = Duration::from_hours(1);
     static GRAPH: Graph = Graph::new("M")

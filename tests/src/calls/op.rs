@@ -2,10 +2,13 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Purge, Release, Rewrite, Row, SetDesiredState, Timer, TimerDue, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 use uuid::Uuid;
 
 /// The machines; instances of both are changed.
@@ -182,10 +185,13 @@ impl Op {
                 incarnation,
                 version,
                 work: dice & 1 == 0,
-                timer: (dice & 2 == 0).then_some(Duration::from_micros(u64::from(*dice))),
+                timers: timers(*dice),
                 reason: "declared since".to_owned(),
             }),
-            What::Disarm => Change::Disarm(Disarm { key, incarnation, version, reason: "no more".to_owned() }),
+            What::Disarm => {
+                let timer = TIMERS[usize::try_from(version).unwrap_or_default() % TIMERS.len()].to_owned();
+                Change::Disarm(Disarm { key, incarnation, version, timer, reason: "no more".to_owned() })
+            }
             What::Purge => Change::Purge(Purge { key, incarnation, version }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
                 key,
@@ -200,6 +206,17 @@ impl Op {
     }
 }
 
+/// The events of the timers.
+const TIMERS: [&str; 3] = ["tick", "alarm", "lapse"];
+
+/// Some of the timers, each of another kind.
+fn timers(dice: u8) -> Vec<Timer> {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + u64::from(dice));
+    let due = [TimerDue::After(Duration::from_micros(u64::from(dice) * 3)), TimerDue::At(at), TimerDue::Never];
+    let chosen = TIMERS.iter().enumerate().filter(|(place, _)| dice >> place & 1 == 0);
+    chosen.map(|(place, event)| Timer { event: (*event).to_owned(), due: due[(usize::from(dice / 8) + place) % 3] }).collect()
+}
+
 fn entering(into: u8, schema: u32) -> Entering {
     let state = STATES[usize::from(into) % STATES.len()];
     Entering {
@@ -207,7 +224,7 @@ fn entering(into: u8, schema: u32) -> Entering {
         data: format!("{{\"n\":{into}}}"),
         context: (into.is_multiple_of(3)).then(|| into.to_string()),
         schema,
-        timer: (state == "Timed").then_some(Duration::from_micros(u64::from(into) * 3)),
+        timers: if state == "Timed" { timers(into) } else { Vec::new() },
         work: state == "Work",
         remove: state == "Removed",
     }
