@@ -29,6 +29,7 @@ mod resolution;
 mod runtimes;
 mod schema;
 mod settings;
+mod several_timers;
 mod shared_file;
 mod sqlite;
 mod statements;

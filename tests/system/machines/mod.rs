@@ -6,7 +6,9 @@ mod mermaid;
 mod spec;
 mod typed;
 
+mod bgp;
 mod breaker;
+mod device_code;
 mod dhcp;
 mod ec2;
 mod github;

@@ -100,7 +100,7 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
         note: None,
     };
     let held = committed(store, Change::SetDesiredState(desired)).await;
-    let into = Entering { data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, ..timed };
+    let into = Entering { data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, timers: Vec::new(), ..timed };
     let note = Transition { into, internal: true, ..fire(&held, "note", "Opening") };
     let mut verdicts = store.commit(vec![Change::Transition(note.clone()).into()], later(60)).await.unwrap();
     let Verdict::Committed { mut rows } = verdicts.remove(0) else { panic!("expected a commit, found {verdicts:?}") };

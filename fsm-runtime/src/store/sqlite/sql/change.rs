@@ -195,7 +195,7 @@ fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<
              timers = nullif(json_patch(?7, ifnull(timers, '{}')), '{}'),
              timer_at = (SELECT min(value) FROM json_each(json_patch(?7, ifnull(timers, '{}'))))",
         "AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL
-              OR EXISTS (SELECT key FROM json_each(?7) EXCEPT SELECT key FROM json_each(ifnull(timers, '{}'))))",
+              OR length(json_patch(?7, ifnull(timers, '{}'))) > length(json_patch('{}', ifnull(timers, '{}'))))",
         &[work, &micros(now), &timers],
     )?;
     if let Some(row) = &row {
