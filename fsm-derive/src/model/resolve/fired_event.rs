@@ -32,12 +32,7 @@ impl Resolver<'_> {
             let names = std::mem::take(&mut self.machine.transitions[place].rewind);
             let mut rewinds = Vec::new();
             for name in names {
-                match self.rewound(place, &name) {
-                    Some(timer) if rewinds.contains(&timer) => {
-                        self.errors.at(&name, format!("`{}` is listed twice: remove one", plain(&name)));
-                    }
-                    timer => rewinds.extend(timer),
-                }
+                rewinds.extend(self.rewound(place, &name).filter(|timer| !rewinds.contains(timer)));
             }
             self.machine.transitions[place].rewinds = rewinds;
         }

@@ -20,6 +20,8 @@ pub(super) struct Transition {
     pub(super) to: Vec<usize>,
     pub(super) internal: bool,
     pub(super) overrides: Option<String>,
+    /// The events of timers.
+    pub(super) rewinds: Vec<usize>,
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
@@ -58,6 +60,7 @@ impl<'d> Naive<'d> {
         }
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
         naive.timers();
+        naive.rewinds();
         naive.carried();
         let requires = naive.requires_named();
         if naive.complete {
@@ -146,6 +149,15 @@ impl<'d> Naive<'d> {
                 to.push(*target);
             }
         }
+        let mut rewound = BTreeSet::new();
+        for timer in on.rewind.iter().filter(|_| on.internal) {
+            if !rewound.insert(*timer) {
+                self.error(format!("`{}` is listed twice", event_name(*timer)));
+            }
+        }
+        if !on.internal && !on.rewind.is_empty() {
+            self.error("`rewind` has no effect".into());
+        }
         if on.internal && on.auto {
             self.error("`auto` has no effect".into());
         }
@@ -181,6 +193,7 @@ impl<'d> Naive<'d> {
                 to,
                 internal: on.internal,
                 overrides: None,
+                rewinds: if on.internal { on.rewind.clone() } else { Vec::new() },
                 with: on.with,
                 guard: on.guard,
                 auto: on.auto,
@@ -206,13 +219,33 @@ impl<'d> Naive<'d> {
 
     fn timers(&mut self) {
         for state in 0..self.states() {
-            let Some(event) = self.declared.states[state].timer else { continue };
-            let declared =
-                self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
-            if self.complete && !declared {
-                let (state, event) = (name(state), event_name(event));
-                self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
+            let mut seen = BTreeSet::new();
+            for event in &self.declared.states[state].timers {
+                let declared =
+                    self.transitions.iter().any(|transition| transition.from == state && transition.event == *event);
+                let (state, event_name) = (name(state), event_name(*event));
+                if declared && !seen.insert(event) {
+                    self.error(format!("`{state}` has two timers that fire `{event_name}`"));
+                } else if self.complete && !declared {
+                    self.error(format!("the timer of `{state}` fires `{event_name}`, which `{state}` does not accept"));
+                }
             }
+        }
+    }
+
+    fn rewinds(&mut self) {
+        for transition in self.transitions.clone() {
+            let timers = &self.declared.states[transition.from].timers;
+            let is_running = |timer: &usize| {
+                let accepts = |on: &Transition| on.from == transition.from && on.event == *timer;
+                timers.contains(timer) && self.transitions.iter().any(accepts)
+            };
+            let missing: Vec<_> = transition.rewinds.iter().filter(|timer| !is_running(timer)).collect();
+            let messages = missing.into_iter().filter(|_| self.complete).map(|timer| {
+                format!("`{}` has no timer that fires `{}`", name(transition.from), event_name(*timer))
+            });
+            let messages: Vec<_> = messages.collect();
+            self.errors.extend(messages);
         }
     }
 
