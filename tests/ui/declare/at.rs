@@ -1,5 +1,5 @@
 use fsm_core::StateMachine;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 #[derive(StateMachine)]
 #[fsm(initial = Offered)]
@@ -25,7 +25,7 @@ enum Forms {
     #[at]
     C,
     #[on(go => A)]
-    #[after(async |state| Duration::ZERO, go)]
+    #[after(async |state| std::time::Duration::ZERO, go)]
     D,
 }
 

@@ -3,13 +3,18 @@ use std::time::{Duration, SystemTime};
 
 #[derive(StateMachine)]
 #[fsm(initial = Idle)]
-enum Job {
-    #[on(start => Running)]
+enum Seconds {
+    #[on(start => Idle)]
     #[after(|idle| idle.patience, start)]
     Idle { patience: u64 },
-    #[on(stop => Idle, with = |_, _| job::Idle { patience: 1 })]
-    #[after(|running, limits| running.patience, stop)]
-    Running { patience: Duration },
+}
+
+#[derive(StateMachine)]
+#[fsm(initial = Idle)]
+enum Limited {
+    #[on(start => Idle)]
+    #[after(|idle, limits| idle.patience, start)]
+    Idle { patience: Duration },
 }
 
 #[derive(StateMachine)]
