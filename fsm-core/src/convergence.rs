@@ -258,10 +258,10 @@ mod tests {
         let to = proptest::sample::subsequence(&NAMES[..], 1..=2);
         let transition = (0..NAMES.len(), proptest::sample::select(&EVENTS[..]), to, any::<bool>());
         (states, proptest::collection::vec(transition, 0..16)).prop_map(|(states, transitions)| {
-            let states = states
-                .into_iter()
-                .zip(NAMES)
-                .map(|((kind, timed), name)| StateInfo { timers: if timed { TIMERS } else { &[] }, ..state(name, kind) });
+            let states = states.into_iter().zip(NAMES).map(|((kind, timed), name)| StateInfo {
+                timers: if timed { TIMERS } else { &[] },
+                ..state(name, kind)
+            });
             let mut list: Vec<TransitionInfo> = Vec::new();
             for (from, event, to, auto) in transitions {
                 if !list.iter().any(|it| it.from == NAMES[from] && it.event == event) {

@@ -48,14 +48,18 @@ impl fmt::Display for Json {
             f.write_str("}")
         })?;
         f.write_str(",\"transitions\":")?;
-        array(f, transitions, |f, TransitionInfo { from, event, to, internal, overrides, guarded, rewinds, auto, doc }| {
-            write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
-            array(f, to, |f, to| write!(f, "{}", Text(to)))?;
-            write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
-            write!(f, ",\"guarded\":{guarded},\"rewinds\":")?;
-            array(f, rewinds, |f, timer| write!(f, "{}", Text(timer)))?;
-            write!(f, ",\"auto\":{auto},\"doc\":{}}}", Text(doc))
-        })?;
+        array(
+            f,
+            transitions,
+            |f, TransitionInfo { from, event, to, internal, overrides, guarded, rewinds, auto, doc }| {
+                write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
+                array(f, to, |f, to| write!(f, "{}", Text(to)))?;
+                write!(f, ",\"internal\":{internal},\"overrides\":{}", Optional(*overrides))?;
+                write!(f, ",\"guarded\":{guarded},\"rewinds\":")?;
+                array(f, rewinds, |f, timer| write!(f, "{}", Text(timer)))?;
+                write!(f, ",\"auto\":{auto},\"doc\":{}}}", Text(doc))
+            },
+        )?;
         f.write_str(",\"groups\":")?;
         array(f, groups, |f, GroupInfo { name, parent, doc }| {
             write!(f, "{{\"name\":{},\"parent\":{},\"doc\":{}}}", Text(name), Optional(*parent), Text(doc))

@@ -121,7 +121,7 @@ pub mod __private {
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
     pub use crate::reason::{ByError, ByText, OfReason};
-    pub use crate::timer::Delay;
+    pub use crate::timer::{Delay, not_zero};
     pub use alloc::{boxed::Box, vec::Vec};
     use core::fmt;
 

@@ -123,11 +123,8 @@ impl Document<'_> {
         indent: &str,
     ) -> fmt::Result {
         let TransitionInfo { event, to, internal, guarded, rewinds, auto, .. } = *transition;
-        let rewound: String = rewinds
-            .iter()
-            .filter_map(|timer| self.send(state, timer))
-            .map(|(cancel, send)| cancel + &send)
-            .collect();
+        let rewound: String =
+            rewinds.iter().filter_map(|timer| self.send(state, timer)).map(|(cancel, send)| cancel + &send).collect();
         for target in to {
             write!(f, "{indent}  <transition event=\"{}\"", Escaped(event))?;
             if !internal {

@@ -22,6 +22,13 @@ impl<E> Timer<E> {
     }
 }
 
+/// The duration of a timer, a constant, which is checked when it is compiled.
+#[must_use]
+pub const fn not_zero(delay: Duration) -> Duration {
+    assert!(!delay.is_zero(), "the duration of a timer cannot be zero: write at least 1 ms");
+    delay
+}
+
 /// What the closure of an `#[after(…)]` returns.
 #[diagnostic::on_unimplemented(
     message = "the delay of a timer is a `Duration`, not `{Self}`",

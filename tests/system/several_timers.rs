@@ -168,7 +168,11 @@ async fn t4_an_internal_transition_rewinds_only_named_timers() {
     let lent = lent.note().await.unwrap().extend(20 * MINUTE).await.unwrap();
     assert_eq!(world.timers().await, timers(&[("check", 60), ("end", 25), ("warn", 15)]));
     let _ = lent.again().await.unwrap();
-    assert_eq!(world.timers().await, timers(&[("check", 65), ("end", 25), ("warn", 15)]), "a re-entry starts all timers");
+    assert_eq!(
+        world.timers().await,
+        timers(&[("check", 65), ("end", 25), ("warn", 15)]),
+        "a re-entry starts all timers"
+    );
 }
 
 #[tokio::test]

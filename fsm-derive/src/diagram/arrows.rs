@@ -56,10 +56,7 @@ fn tail(machine: &Machine, transition: &Transition) -> Tail {
 
 fn same_arrow(one: &Transition, other: &Transition) -> bool {
     let shown = |transition: &Transition| (transition.event, transition.guard.is_some(), transition.internal);
-    shown(one) == shown(other)
-        && one.to == other.to
-        && one.overrides == other.overrides
-        && one.rewinds == other.rewinds
+    shown(one) == shown(other) && one.to == other.to && one.overrides == other.overrides && one.rewinds == other.rewinds
 }
 
 /// Whether the state's timer fires this transition. Its arrow shows the duration, so it is not merged with others.

@@ -24,7 +24,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         if state.timers.is_empty() {
             return quote!(Self::#ident(_) => #core::__private::Vec::new(),);
         }
-        let used = if state.timers.iter().any(|timer| timer.closure().is_some()) { quote!(#machine) } else { quote!(_) };
+        let used =
+            if state.timers.iter().any(|timer| timer.closure().is_some()) { quote!(#machine) } else { quote!(_) };
         let timers = state.timers.iter().map(|timer| self::timer(cx, index, timer, &machine));
         quote! {
             Self::#ident(#used) => ::core::iter::Iterator::collect(::core::iter::Iterator::flatten(

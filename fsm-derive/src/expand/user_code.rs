@@ -269,12 +269,26 @@ fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     let delay = match &timer.delay {
         Delay::Known(_) => None,
         Delay::Const(code) => {
-            let (ident, code) = (delay_const(cx, state, timer), self::code(cx, code));
-            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #code;))
+            let ((core, _), ident, code) = (cx.libraries_at(2), delay_const(cx, state, timer), self::code(cx, code));
+            let checked = respan(quote!(#core::__private::not_zero(__delay)), timer.span);
+            let constant = quote_spanned! {timer.span=>
+                pub(super) const #ident: ::core::time::Duration = {
+                    let __delay: ::core::time::Duration = #code;
+                    #checked
+                };
+            };
+            Some(constant)
         }
         Delay::Computed(closure) => {
             let (core, _) = cx.libraries_at(2);
-            Some(computed(cx, state, timer, closure, &quote!(#core::__private::Delay::__delay), &quote!(::core::time::Duration)))
+            Some(computed(
+                cx,
+                state,
+                timer,
+                closure,
+                &quote!(#core::__private::Delay::__delay),
+                &quote!(::core::time::Duration),
+            ))
         }
         // Only the runtime has a clock. Without it, the declaration is refused.
         Delay::At(closure) => cx.durable().then(|| {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use proc_macro2::Span;
 use quote::quote;
 use syn::{
-    Attribute, Field, Ident, Token, Visibility, braced, bracketed, ext::IdentExt as _, parse::ParseStream, punctuated::Punctuated,
-    spanned::Spanned as _, token,
+    Attribute, Field, Ident, Token, Visibility, braced, bracketed, ext::IdentExt as _, parse::ParseStream,
+    punctuated::Punctuated, spanned::Spanned as _, token,
 };
 
 use super::{

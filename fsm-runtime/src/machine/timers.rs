@@ -103,8 +103,9 @@ mod tests {
     use fsm_core::{StateInfo, TimerInfo};
 
     const HOUR: Duration = Duration::from_hours(1);
-    static GRAPH: Graph = Graph::new("M")
-        .with_states(&[StateInfo::new("A").with_timers(&[TimerInfo::new(HOUR, "second"), TimerInfo::new(HOUR, "first")])]);
+    static GRAPH: Graph = Graph::new("M").with_states(&[
+        StateInfo::new("A").with_timers(&[TimerInfo::new(HOUR, "second"), TimerInfo::new(HOUR, "first")])
+    ]);
 
     fn row(timers: &[(&str, u64)]) -> Row {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);

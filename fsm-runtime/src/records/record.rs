@@ -156,8 +156,7 @@ impl<M: Durable> RecordMeta<M> {
         wrap: Wrap<R, M>,
     ) -> Result<Prepared<R, M>, TransitionError<M>> {
         let cause = Cause::Caller;
-        let (target, into, internal) =
-            convert::moving(target, &self.context, from.as_str(), event.as_str(), cause)?;
+        let (target, into, internal) = convert::moving(target, &self.context, from.as_str(), event.as_str(), cause)?;
         let change = Change::Transition(Transition {
             key: self.key.clone(),
             incarnation: self.incarnation,

@@ -2,8 +2,8 @@
 
 use super::StartError;
 use crate::{
-    engine::Engine,
     controller::Driver,
+    engine::Engine,
     machine::{
         older::{self, each_row, moved_by_steps},
         timers,
@@ -170,9 +170,9 @@ fn arm_row(row: Row, gain: &Gain, timers: Vec<Timer>) -> Option<Arm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use fsm_core::{StateInfo, TimerInfo};
     use serde_json::json;
+    use std::time::Duration;
 
     const HOUR: Duration = Duration::from_hours(1);
     static GRAPH: Graph = Graph::new("M").with_states(&[

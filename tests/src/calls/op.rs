@@ -214,7 +214,9 @@ fn timers(dice: u8) -> Vec<Timer> {
     let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + u64::from(dice));
     let due = [TimerDue::After(Duration::from_micros(u64::from(dice) * 3)), TimerDue::At(at), TimerDue::Never];
     let chosen = TIMERS.iter().enumerate().filter(|(place, _)| dice >> place & 1 == 0);
-    chosen.map(|(place, event)| Timer { event: (*event).to_owned(), due: due[(usize::from(dice / 8) + place) % 3] }).collect()
+    chosen
+        .map(|(place, event)| Timer { event: (*event).to_owned(), due: due[(usize::from(dice / 8) + place) % 3] })
+        .collect()
 }
 
 fn entering(into: u8, schema: u32) -> Entering {

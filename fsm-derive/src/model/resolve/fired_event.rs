@@ -51,7 +51,9 @@ impl Resolver<'_> {
             let near = suggest::near(&timer, names.iter().copied());
             let remedy = match (near, transition.origin) {
                 (Some(near), _) => format!("; did you mean `{near}`?"),
-                (None, Origin::State) => format!(": declare it, `#[after(\"15m\", {timer})]`, or remove it from `rewind`"),
+                (None, Origin::State) => {
+                    format!(": declare it, `#[after(\"15m\", {timer})]`, or remove it from `rewind`")
+                }
                 (None, Origin::Group(_) | Origin::Enum) => {
                     format!(": declare it, `#[after(\"15m\", {timer})]`, or add `{state}` to `except(…)`")
                 }

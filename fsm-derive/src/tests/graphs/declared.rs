@@ -143,17 +143,19 @@ fn on(states: usize, events: usize, unknown: f64) -> impl Strategy<Value = On> {
     let one_in_five = || prop::bool::weighted(0.2);
     let options = (one_in_five(), one_in_five(), one_in_five(), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     let rewind = prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(0..events, 1..4)];
-    (0..events, to, except, rewind, options).prop_map(|(event, to, except, rewind, (with, guard, auto, internal, back))| On {
-        event,
-        to,
-        internal,
-        back: back && !internal,
-        except,
-        rewind,
-        with,
-        guard,
-        auto,
-    })
+    (0..events, to, except, rewind, options).prop_map(
+        |(event, to, except, rewind, (with, guard, auto, internal, back))| On {
+            event,
+            to,
+            internal,
+            back: back && !internal,
+            except,
+            rewind,
+            with,
+            guard,
+            auto,
+        },
+    )
 }
 
 impl Declared {

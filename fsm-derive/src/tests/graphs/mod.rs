@@ -132,9 +132,10 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
         };
         state.timers.iter().map(timer).collect()
     });
-    let found = graph.states.iter().map(|state| {
-        state.timers.iter().map(|timer| format!("{} {}", timer.event, timer.delay)).collect::<Vec<_>>()
-    });
+    let found = graph
+        .states
+        .iter()
+        .map(|state| state.timers.iter().map(|timer| format!("{} {}", timer.event, timer.delay)).collect::<Vec<_>>());
     same("timers", &found.collect::<Vec<_>>(), &timers.collect())?;
     same_graph(naive, module)
 }
@@ -198,9 +199,10 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
     let rewinds: Vec<_> = graph.transitions.iter().map(|on| on.rewinds.join(" ")).collect();
-    let expected = naive.transitions.iter().map(|on| {
-        on.rewinds.iter().map(|timer| event_name(*timer).to_string()).collect::<Vec<_>>().join(" ")
-    });
+    let expected = naive
+        .transitions
+        .iter()
+        .map(|on| on.rewinds.iter().map(|timer| event_name(*timer).to_string()).collect::<Vec<_>>().join(" "));
     same("rewound timers", &rewinds, &expected.collect())?;
     let marks: Vec<_> = graph.transitions.iter().map(|on| (on.internal, on.overrides)).collect();
     let expected = naive.transitions.iter().map(|on| (on.internal, on.overrides.as_deref()));

@@ -241,9 +241,10 @@ impl<'d> Naive<'d> {
                 timers.contains(timer) && self.transitions.iter().any(accepts)
             };
             let missing: Vec<_> = transition.rewinds.iter().filter(|timer| !is_running(timer)).collect();
-            let messages = missing.into_iter().filter(|_| self.complete).map(|timer| {
-                format!("`{}` has no timer that fires `{}`", name(transition.from), event_name(*timer))
-            });
+            let messages = missing
+                .into_iter()
+                .filter(|_| self.complete)
+                .map(|timer| format!("`{}` has no timer that fires `{}`", name(transition.from), event_name(*timer)));
             let messages: Vec<_> = messages.collect();
             self.errors.extend(messages);
         }

@@ -177,7 +177,13 @@ pub async fn a_new_state_clears_timer_attempts_and_errors(store: &Arc<dyn Store>
 /// A row wakes for the earliest of its timers. A time that has passed is due at once, and a timer that never fires does not run.
 pub async fn a_row_wakes_for_its_earliest_timer(store: &Arc<dyn Store>) {
     let past = now() - Duration::from_secs(5);
-    let timers = |first| vec![timer("late", TimerDue::After(Duration::from_secs(90))), timer("soon", first), timer("none", TimerDue::Never)];
+    let timers = |first| {
+        vec![
+            timer("late", TimerDue::After(Duration::from_secs(90))),
+            timer("soon", first),
+            timer("none", TimerDue::Never),
+        ]
+    };
     let after = Entering { timers: timers(TimerDue::After(Duration::from_secs(30))), ..entering("Open") };
     let row = committed(store, Change::Create(create("a", after))).await;
     assert_eq!(row, get(store, "a").await);
@@ -202,7 +208,8 @@ pub async fn an_internal_transition_rewinds_timers(store: &Arc<dyn Store>) {
         internal: true,
         ..fire(row, "note", "Open")
     };
-    let rewind = internal(&row, vec![timer("b", TimerDue::After(Duration::from_secs(40))), timer("c", TimerDue::Never)]);
+    let rewind =
+        internal(&row, vec![timer("b", TimerDue::After(Duration::from_secs(40))), timer("c", TimerDue::Never)]);
     let verdicts = store.commit(vec![Change::Transition(rewind).into()], later(10)).await.unwrap();
     assert!(matches!(verdicts[..], [Verdict::Committed { .. }]), "{verdicts:?}");
     let row = get(store, "a").await;

@@ -25,4 +25,16 @@ enum Until {
     Idle { until: SystemTime },
 }
 
-fn main() {}
+const ZERO: Duration = Duration::ZERO;
+
+#[derive(StateMachine)]
+#[fsm(initial = Idle)]
+enum Zero {
+    #[on(start => Idle)]
+    #[after(ZERO, start)]
+    Idle,
+}
+
+fn main() {
+    let _ = Zero::GRAPH;
+}
