@@ -23,6 +23,9 @@ impl<E> Timer<E> {
 }
 
 /// The duration of a timer, a constant, which is checked when it is compiled.
+///
+/// # Panics
+/// If it is zero, which is a compile error: only the initial value of a constant calls this.
 #[must_use]
 pub const fn not_zero(delay: Duration) -> Duration {
     assert!(!delay.is_zero(), "the duration of a timer cannot be zero: write at least 1 ms");

@@ -41,7 +41,7 @@ fn a_machine_works_without_std() {
     assert_eq!(refused.reason.as_str(), "it would stay dark");
     let lamp = Lamp::from(on);
     let timer = lamp::Any::from(lamp.clone()).timers().remove(0);
-    assert_eq!(timer.after, core::time::Duration::from_secs(3600));
+    assert_eq!(timer.after, core::time::Duration::from_hours(1));
     let off = lamp.apply(timer.event).ok();
     assert_eq!(off, Some(Lamp::Off));
 }

@@ -126,7 +126,7 @@ fn timers(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn t3_each_timer_fires_its_event_at_its_time() {
+async fn t5_each_timer_fires_its_event_at_its_time() {
     let world = World::new().await;
     world.rooms.create("a", lent(10 * MINUTE, BEGIN + 25 * MINUTE)).await.unwrap();
     assert_eq!(world.timers().await, timers(&[("check", 60), ("end", 25), ("warn", 10)]));
@@ -136,7 +136,7 @@ async fn t3_each_timer_fires_its_event_at_its_time() {
 }
 
 #[tokio::test]
-async fn t3_timers_run_on_while_the_process_is_down() {
+async fn t5_timers_run_on_while_the_process_is_down() {
     let world = World::new().await;
     world.rooms.create("a", lent(10 * MINUTE, BEGIN + 25 * MINUTE)).await.unwrap();
     world.runtime.shutdown(Duration::ZERO).await;
@@ -148,7 +148,7 @@ async fn t3_timers_run_on_while_the_process_is_down() {
 }
 
 #[tokio::test]
-async fn t3_timers_due_together_fire_in_declared_order() {
+async fn t5_timers_due_together_fire_in_declared_order() {
     let world = World::new().await;
     world.rooms.create("a", lent(20 * MINUTE, BEGIN + 20 * MINUTE)).await.unwrap();
     world.run_for(60 * MINUTE).await;
@@ -156,7 +156,7 @@ async fn t3_timers_due_together_fire_in_declared_order() {
 }
 
 #[tokio::test]
-async fn t4_an_internal_transition_rewinds_only_named_timers() {
+async fn t6_an_internal_transition_rewinds_only_named_timers() {
     let world = World::new().await;
     world.rooms.create("a", lent(10 * MINUTE, BEGIN + 25 * MINUTE)).await.unwrap();
     world.run_for(5 * MINUTE).await;
@@ -176,7 +176,7 @@ async fn t4_an_internal_transition_rewinds_only_named_timers() {
 }
 
 #[tokio::test]
-async fn t5_a_refused_timer_is_dropped_alone() {
+async fn t7_a_refused_timer_is_dropped_alone() {
     let world = World::new().await;
     world.rooms.create("a", lent(50 * MINUTE, BEGIN + 120 * MINUTE)).await.unwrap();
     world.run_for(70 * MINUTE).await;
@@ -186,7 +186,7 @@ async fn t5_a_refused_timer_is_dropped_alone() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_fires_at_once() {
+async fn t8_a_deadline_that_has_passed_fires_at_once() {
     let world = World::new().await;
     world.clock.advance(30 * MINUTE);
     world.rooms.create("a", lent(10 * MINUTE, BEGIN + MINUTE)).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_deadline_that_has_passed_fires_at_once() {
 }
 
 #[tokio::test]
-async fn delays_without_end_never_fire() {
+async fn t8_delays_without_end_never_fire() {
     let world = World::new().await;
     world.rooms.create("a", lent(Duration::MAX, BEGIN + Duration::from_hours(1_000_000))).await.unwrap();
     world.run_for(Duration::from_hours(24)).await;
@@ -204,7 +204,7 @@ async fn delays_without_end_never_fire() {
 }
 
 #[tokio::test]
-async fn a_timer_due_again_at_once_by_itself_ends() {
+async fn t8_a_timer_due_again_at_once_by_itself_ends() {
     let world = World::new().await;
     let looking = room::Lent { looks_every: Some(MINUTE), ..lent(50 * MINUTE, BEGIN + 300 * MINUTE) };
     world.rooms.create("a", looking).await.unwrap();

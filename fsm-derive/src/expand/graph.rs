@@ -83,12 +83,12 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                 quote!(__user_code::#delay)
             }
             Delay::Computed(closure) => {
-                let code = closure.text();
-                return quote!(#core::TimerInfo::computed(#code, #event));
+                let body = closure.text();
+                return quote!(#core::TimerInfo::computed(#body, #event));
             }
             Delay::At(closure) => {
-                let code = closure.text();
-                return quote!(#core::TimerInfo::at(#code, #event));
+                let body = closure.text();
+                return quote!(#core::TimerInfo::at(#body, #event));
             }
         };
         quote!(#core::TimerInfo::new(#after, #event))

@@ -268,12 +268,13 @@ fn enter(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
 fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     let delay = match &timer.delay {
         Delay::Known(_) => None,
-        Delay::Const(code) => {
-            let ((core, _), ident, code) = (cx.libraries_at(2), delay_const(cx, state, timer), self::code(cx, code));
+        Delay::Const(written) => {
+            let (ident, value) = (delay_const(cx, state, timer), self::code(cx, written));
+            let (core, _) = cx.libraries_at(2);
             let checked = respan(quote!(#core::__private::not_zero(__delay)), timer.span);
             let constant = quote_spanned! {timer.span=>
                 pub(super) const #ident: ::core::time::Duration = {
-                    let __delay: ::core::time::Duration = #code;
+                    let __delay: ::core::time::Duration = #value;
                     #checked
                 };
             };

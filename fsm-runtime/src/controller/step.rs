@@ -105,7 +105,7 @@ pub(super) async fn fire_timer(engine: Arc<Engine>, driver: Arc<dyn Driver>, row
     }
     StepResult::Stored(result.map(|verdict| match verdict {
         Verdict::Committed { .. } if dropped => {
-            log_row!(warn, row, event = %timer, "timer dropped: its event was refused")
+            log_row!(warn, row, event = %timer, "timer dropped: its event was refused");
         }
         Verdict::Committed { .. } => log_row!(info, row, event = %timer, "timer fired"),
         // The instance has moved on, which ended the timer.
