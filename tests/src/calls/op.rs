@@ -189,8 +189,7 @@ impl Op {
                 reason: "declared since".to_owned(),
             }),
             What::Disarm => {
-                let timer = TIMERS[usize::try_from(version).unwrap_or_default() % TIMERS.len()].to_owned();
-                Change::Disarm(Disarm { key, incarnation, version, timer, reason: "no more".to_owned() })
+                Change::Disarm(Disarm { key, incarnation, version, timer: timer(version), reason: "-".to_owned() })
             }
             What::Purge => Change::Purge(Purge { key, incarnation, version }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
@@ -208,6 +207,12 @@ impl Op {
 
 /// The events of the timers.
 const TIMERS: [&str; 3] = ["tick", "alarm", "lapse"];
+
+/// The event of one of the timers.
+fn timer(version: u64) -> String {
+    let place = usize::try_from(version).unwrap_or_default() % TIMERS.len();
+    TIMERS[place].to_owned()
+}
 
 /// Some of the timers, each of another kind.
 fn timers(dice: u8) -> Vec<Timer> {
