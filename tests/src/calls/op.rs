@@ -188,9 +188,7 @@ impl Op {
                 timers: timers(*dice),
                 reason: "declared since".to_owned(),
             }),
-            What::Disarm => {
-                Change::Disarm(Disarm { key, incarnation, version, timer: timer(version), reason: "-".to_owned() })
-            }
+            What::Disarm => disarm(key, incarnation, version),
             What::Purge => Change::Purge(Purge { key, incarnation, version }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
                 key,
@@ -208,10 +206,11 @@ impl Op {
 /// The events of the timers.
 const TIMERS: [&str; 3] = ["tick", "alarm", "lapse"];
 
-/// The event of one of the timers.
-fn timer(version: u64) -> String {
+/// Ends one of the timers.
+fn disarm(key: Key, incarnation: Uuid, version: u64) -> Change {
     let place = usize::try_from(version).unwrap_or_default() % TIMERS.len();
-    TIMERS[place].to_owned()
+    let (timer, reason) = (TIMERS[place].to_owned(), "no more".to_owned());
+    Change::Disarm(Disarm { key, incarnation, version, timer, reason })
 }
 
 /// Some of the timers, each of another kind.
