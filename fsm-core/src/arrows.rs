@@ -58,16 +58,16 @@ fn tail(graph: &Graph, transition: &'static TransitionInfo) -> Tail {
 
 fn alike(one: &TransitionInfo, other: &TransitionInfo) -> bool {
     let shown = |transition: &TransitionInfo| {
-        let TransitionInfo { event, to, guarded, internal, history, overrides, by, .. } = *transition;
-        (event, to, guarded, internal, history, overrides, by)
+        let TransitionInfo { event, to, guarded, internal, history, overrides, by, rewinds, .. } = *transition;
+        (event, to, guarded, internal, history, overrides, by, rewinds)
     };
     shown(one) == shown(other)
 }
 
 /// A transition that a timer or a wait fires has its own arrow, because the label says when.
 fn is_timed(graph: &Graph, transition: &TransitionInfo) -> bool {
-    let timer = graph.state(transition.from).and_then(|state| state.timer);
-    timer.is_some_and(|timer| timer.event == transition.event) || graph.waits_of(transition).next().is_some()
+    let timed = graph.state(transition.from).is_some_and(|state| state.timer(transition.event).is_some());
+    timed || graph.waits_of(transition).next().is_some()
 }
 
 /// The label of a box for every state except some, with names escaped by `write`.

@@ -14,7 +14,7 @@ pub enum NextStep {
     Fire(&'static TransitionInfo),
     /// Wait for the worker of the current state.
     Work,
-    /// Wait for the timer of the current state, which fires this transition.
+    /// Wait for a timer of the current state, which fires this transition.
     Timer(&'static TransitionInfo),
     /// The desired state cannot be reached without outside help.
     Blocked(Blocker),
@@ -65,8 +65,9 @@ impl Graph {
         let closer = |transition: &&'static TransitionInfo| {
             transition.to.iter().any(|to| self.distance(to, distances).is_some_and(|steps| steps < here))
         };
-        let timer = self.state(from)?.timer.map(|timer| timer.event);
-        let is_timer = |transition: &&TransitionInfo| timer == Some(transition.event) && !self.is_fireable(transition);
+        let state = self.state(from)?;
+        let is_timer =
+            |transition: &&TransitionInfo| state.timer(transition.event).is_some() && !self.is_fireable(transition);
         if let Some(transition) = self.transitions_from(from).filter(closer).find(is_timer) {
             return Some(NextStep::Timer(transition));
         }
@@ -109,8 +110,8 @@ impl Graph {
 
     /// Whether a worker or a timer fires it.
     fn is_awaited(&self, transition: &TransitionInfo) -> bool {
-        let timer = self.state(transition.from).and_then(|state| state.timer);
-        timer.is_some_and(|timer| timer.event == transition.event) || self.is_work(transition)
+        let timed = self.state(transition.from).is_some_and(|state| state.timer(transition.event).is_some());
+        timed || self.is_work(transition)
     }
 
     /// Whether a worker fires it. An `auto` transition is not left to the worker.
@@ -170,7 +171,7 @@ mod tests {
     const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
     const EVENTS: [&str; 4] = ["go", "do", "say", "tick"];
 
-    const TIMER: TimerInfo = TimerInfo::new(Duration::from_secs(1), "tick");
+    const TIMERS: &[TimerInfo] = &[TimerInfo::new(Duration::from_secs(1), "tick")];
 
     const fn state(name: &'static str, kind: StateKind) -> StateInfo {
         StateInfo::new(name).with_kind(kind)
@@ -196,7 +197,7 @@ mod tests {
             &[
                 state("A", StateKind::Rest),
                 state("B", StateKind::Work),
-                state("C", StateKind::Rest).with_timer(TIMER),
+                state("C", StateKind::Rest).with_timers(TIMERS),
                 state("D", StateKind::End),
             ],
             &[
@@ -230,10 +231,10 @@ mod tests {
     fn an_auto_timer_is_fired_instead_of_awaited() {
         const MACHINE: Graph = graph(
             &[
-                state("A", StateKind::Rest).with_timer(TIMER),
+                state("A", StateKind::Rest).with_timers(TIMERS),
                 state("B", StateKind::Rest),
-                state("C", StateKind::Rest).with_timer(TIMER),
-                state("D", StateKind::Work).with_timer(TIMER),
+                state("C", StateKind::Rest).with_timers(TIMERS),
+                state("D", StateKind::Work).with_timers(TIMERS),
                 state("E", StateKind::End),
             ],
             &[
@@ -302,10 +303,10 @@ mod tests {
         let to = proptest::sample::subsequence(&NAMES[..], 1..=2);
         let transition = (0..NAMES.len(), proptest::sample::select(&EVENTS[..]), to, any::<bool>());
         (states, proptest::collection::vec(transition, 0..16)).prop_map(|(states, transitions)| {
-            let states = states
-                .into_iter()
-                .zip(NAMES)
-                .map(|((kind, timed), name)| StateInfo { timer: timed.then_some(TIMER), ..state(name, kind) });
+            let states = states.into_iter().zip(NAMES).map(|((kind, timed), name)| StateInfo {
+                timers: if timed { TIMERS } else { &[] },
+                ..state(name, kind)
+            });
             let mut list: Vec<TransitionInfo> = Vec::new();
             for (from, event, to, auto) in transitions {
                 if !list.iter().any(|it| it.from == NAMES[from] && it.event == event) {
@@ -342,8 +343,8 @@ mod tests {
                 NextStep::Arrived => prop_assert_eq!(here, goal),
                 NextStep::Work => prop_assert_eq!(machine.state(here).map(|state| state.kind), Some(StateKind::Work)),
                 NextStep::Timer(timer) => {
-                    let armed = machine.state(here).and_then(|state| state.timer).map(|timer| timer.event);
-                    prop_assert_eq!(armed, Some(timer.event));
+                    let armed = machine.state(here).and_then(|state| state.timer(timer.event));
+                    prop_assert!(armed.is_some());
                 }
                 NextStep::Fire(_) => {}
                 NextStep::Blocked(blocker) => {

@@ -1,12 +1,17 @@
 //! The graph in Graphviz's DOT language.
 
-use alloc::{borrow::Cow, format, string::String, vec, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 use core::fmt;
 
 use crate::{
     arrows::{Tail, arrows, every_except},
     graph::{Graph, GroupInfo, HistoryInfo, StateInfo, StateKind},
-    mermaid::Span,
 };
 
 /// A graph in Graphviz's DOT language, written by [`Display`](fmt::Display).
@@ -129,9 +134,11 @@ impl fmt::Display for Dot<'_> {
                 if !transition.by.includes_callers() {
                     f.write_str(" (by worker)")?;
                 }
-                let timer = graph.state(transition.from).and_then(|state| state.timer);
-                if let Some(timer) = timer.filter(|timer| timer.event == transition.event) {
-                    write!(f, " (after {})", Span(timer.after))?;
+                if let Some(timer) = graph.state(transition.from).and_then(|state| state.timer(transition.event)) {
+                    write!(f, " ({})", Escaped(&timer.delay.to_string()))?;
+                }
+                if !transition.rewinds.is_empty() {
+                    write!(f, " (rewinds {})", Escaped(&transition.rewinds.join(", ")))?;
                 }
                 write!(f, "{}", Escaped(&graph.wait_label(transition)))?;
                 if let Some(outer) = transition.overrides {

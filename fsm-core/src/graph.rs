@@ -1,6 +1,6 @@
 //! The graph of a machine as `const` data, and lookups in it.
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use crate::{fired_by::FiredBy, waits::WaitInfo};
 
@@ -71,8 +71,8 @@ pub struct StateInfo {
     pub group: Option<&'static str>,
     /// The fields.
     pub fields: &'static [FieldInfo],
-    /// The timer that starts on entry.
-    pub timer: Option<TimerInfo>,
+    /// The timers that start on entry, each for an event of its own.
+    pub timers: &'static [TimerInfo],
     /// The event that fires when the worker has used up its attempts, `#[state(work, exhausted = event)]`.
     pub exhausted: Option<&'static str>,
     /// The instances of other machines that it waits for, `#[state(waits(…))]`.
@@ -91,14 +91,29 @@ pub struct FieldInfo {
     pub ty: &'static str,
 }
 
-/// A timer that runs while a machine is in a state, `#[after(…)]`.
+/// A timer that runs while a machine is in a state, `#[after(…)]` or `#[at(…)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimerInfo {
-    /// The time from entry into the state until the timer fires.
-    pub after: Duration,
-    /// The event that it fires.
+    /// When it fires.
+    pub delay: TimerDelay,
+    /// The event that it fires, which is also the name of the timer.
     pub event: &'static str,
+}
+
+/// When a timer fires.
+///
+/// [`Display`](fmt::Display) writes it as pictures show it: `after 15m`, `after session.hold`, `at offer.until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimerDelay {
+    /// This long after it was started.
+    After(Duration),
+    /// A computed time after it was started, `#[after(|state| state.patience, event)]`. Has the body of the closure if it is short,
+    /// otherwise `closure`.
+    Computed(&'static str),
+    /// At a computed time, `#[at(|state| state.until, event)]`. Has the body of the closure if it is short, otherwise `closure`.
+    At(&'static str),
 }
 
 /// One event.
@@ -121,7 +136,7 @@ pub struct TransitionInfo {
     pub event: &'static str,
     /// The possible target states; more than one if the transition branches. Of an internal transition, the source state.
     pub to: &'static [&'static str],
-    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timer and the worker of a durable machine
+    /// Whether it stays in its state, without an exit and an entry, `#[on(event => _)]`: the timers and the worker of a durable machine
     /// run on.
     pub internal: bool,
     /// The history to which it leads, `#[on(event => history(Superstate))]`. The targets are then all states that it can be; which
@@ -131,6 +146,8 @@ pub struct TransitionInfo {
     pub overrides: Option<&'static str>,
     /// Whether a guard can refuse it.
     pub guarded: bool,
+    /// The timers that an internal transition starts again, by their events, `#[on(event => _, rewind = timer)]`.
+    pub rewinds: &'static [&'static str],
     /// Whether the runtime may fire it to reach a desired state.
     pub auto: bool,
     /// Who can fire it.
@@ -300,7 +317,7 @@ impl StateInfo {
             was: &[],
             group: None,
             fields: &[],
-            timer: None,
+            timers: &[],
             exhausted: None,
             waits: &[],
             enter: None,
@@ -356,11 +373,17 @@ impl StateInfo {
         self
     }
 
-    /// Sets the timer.
+    /// Sets the timers.
     #[must_use]
-    pub const fn with_timer(mut self, timer: TimerInfo) -> Self {
-        self.timer = Some(timer);
+    pub const fn with_timers(mut self, timers: &'static [TimerInfo]) -> Self {
+        self.timers = timers;
         self
+    }
+
+    /// The timer that fires `event`.
+    #[must_use]
+    pub fn timer(&self, event: &str) -> Option<&'static TimerInfo> {
+        self.timers.iter().find(|timer| timer.event == event)
     }
 
     /// Sets the event that fires when the worker has used up its attempts.
@@ -409,7 +432,40 @@ impl TimerInfo {
     /// A timer that fires `event` once `after` has passed.
     #[must_use]
     pub const fn new(after: Duration, event: &'static str) -> Self {
-        Self { after, event }
+        Self { delay: TimerDelay::After(after), event }
+    }
+
+    /// A timer that fires `event` after a delay that `code` computes from the data.
+    #[must_use]
+    pub const fn computed(code: &'static str, event: &'static str) -> Self {
+        Self { delay: TimerDelay::Computed(code), event }
+    }
+
+    /// A timer that fires `event` at a time that `code` computes from the data.
+    #[must_use]
+    pub const fn at(code: &'static str, event: &'static str) -> Self {
+        Self { delay: TimerDelay::At(code), event }
+    }
+}
+
+impl TimerDelay {
+    /// The duration, if the declaration has it.
+    #[must_use]
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::After(after) => Some(after),
+            Self::Computed(_) | Self::At(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for TimerDelay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(after) => write!(f, "after {}", crate::mermaid::Span(*after)),
+            Self::Computed(code) => write!(f, "after {code}"),
+            Self::At(code) => write!(f, "at {code}"),
+        }
     }
 }
 
@@ -440,6 +496,7 @@ impl TransitionInfo {
             history: None,
             overrides: None,
             guarded: false,
+            rewinds: &[],
             auto: false,
             by: FiredBy::Anyone,
             doc: "",
@@ -471,6 +528,13 @@ impl TransitionInfo {
     #[must_use]
     pub const fn with_guarded(mut self, guarded: bool) -> Self {
         self.guarded = guarded;
+        self
+    }
+
+    /// Sets the timers that it starts again.
+    #[must_use]
+    pub const fn with_rewinds(mut self, timers: &'static [&'static str]) -> Self {
+        self.rewinds = timers;
         self
     }
 

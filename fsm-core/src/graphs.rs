@@ -85,7 +85,7 @@ impl Graphs {
             .0
             .iter()
             .flat_map(|graph| graph.states.iter().map(move |state| (graph, state)))
-            .filter(|(_, state)| !state.waits.is_empty() && state.timer.is_none())
+            .filter(|(_, state)| !state.waits.is_empty() && state.timers.is_empty())
             .collect();
         let next: Vec<Vec<usize>> = nodes
             .iter()
@@ -383,7 +383,7 @@ mod tests {
     /// Waits for a state that the other has before it waits.
     const LATER: Graph = held("C", &[state(&[WaitInfo::new("a", "A", &["Held"], "free")]), StateInfo::new("Free")]);
     const TIMER: TimerInfo = TimerInfo::new(Duration::from_secs(1), "free");
-    const TIMED_STATES: [StateInfo; 2] = [C.states[0].with_timer(TIMER), C.states[1]];
+    const TIMED_STATES: [StateInfo; 2] = [C.states[0].with_timers(&[TIMER]), C.states[1]];
     const TIMED: Graph = held("C", &TIMED_STATES);
     /// A caller can move it to where it is awaited.
     const BY_CALLERS: Graph = C.with_transitions(&[

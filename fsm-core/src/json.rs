@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, TransitionInfo},
+    graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, TimerDelay, TimerInfo, TransitionInfo},
     waits::{WaitInfo, WaitQuantity},
 };
 
@@ -16,7 +16,8 @@ use crate::{
 /// - The `ty` of a field is named `type`.
 /// - The `kind` of a state is `"rest"`, `"work"` or `"end"`.
 /// - The `by` of a transition is `"anyone"` or `"worker"`.
-/// - The `after` of a timer is `{"secs": …, "nanos": …}`.
+/// - A timer has, beside its `event`, one of `after`, `{"secs": …, "nanos": …}`, `computed` and `at`, which are the code of its delay or
+///   of its time.
 /// - The `quantity` of a wait is `"one"`, `"all"`, `"any"`, or the number of instances that are enough.
 ///
 /// Options are `null` if empty. Later versions can add keys without changing the format number; a change or removal of a key
@@ -55,7 +56,7 @@ impl fmt::Display for Json {
         array(
             f,
             transitions,
-            |f, TransitionInfo { from, event, to, internal, history, overrides, guarded, auto, by, doc }| {
+            |f, TransitionInfo { from, event, to, internal, history, overrides, guarded, rewinds, auto, by, doc }| {
                 write!(f, "{{\"from\":{},\"event\":{},\"to\":", Text(from), Text(event))?;
                 array(f, to, |f, to| write!(f, "{}", Text(to)))?;
                 write!(f, ",\"internal\":{internal},\"history\":")?;
@@ -64,7 +65,9 @@ impl fmt::Display for Json {
                     Some(HistoryInfo { group, deep }) => write!(f, "{{\"group\":{},\"deep\":{deep}}}", Text(group))?,
                 }
                 write!(f, ",\"overrides\":{}", Optional(*overrides))?;
-                write!(f, ",\"guarded\":{guarded},\"auto\":{auto},\"by\":{}", Text(by.as_str()))?;
+                write!(f, ",\"guarded\":{guarded},\"rewinds\":")?;
+                array(f, rewinds, |f, timer| write!(f, "{}", Text(timer)))?;
+                write!(f, ",\"auto\":{auto},\"by\":{}", Text(by.as_str()))?;
                 write!(f, ",\"doc\":{}}}", Text(doc))
             },
         )?;
@@ -77,24 +80,30 @@ impl fmt::Display for Json {
 }
 
 fn state(f: &mut fmt::Formatter<'_>, state: &StateInfo) -> fmt::Result {
-    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timer, exhausted, enter, waits } = state;
+    let StateInfo { name, doc, kind, initial, remove, was, group, fields, timers, exhausted, enter, waits } = state;
     let kind = kind.as_str();
     write!(f, "{{\"name\":{},\"doc\":{},\"kind\":\"{kind}\"", Text(name), Text(doc))?;
     write!(f, ",\"initial\":{initial},\"remove\":{remove},\"was\":")?;
     array(f, was, |f, was| write!(f, "{}", Text(was)))?;
     write!(f, ",\"group\":{},\"fields\":", Optional(*group))?;
     array(f, fields, field)?;
-    f.write_str(",\"timer\":")?;
-    match timer {
-        None => f.write_str("null")?,
-        Some(timer) => {
-            let (secs, nanos, event) = (timer.after.as_secs(), timer.after.subsec_nanos(), Text(timer.event));
-            write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}},\"event\":{event}}}")?;
-        }
-    }
+    f.write_str(",\"timers\":")?;
+    array(f, timers, timer)?;
     write!(f, ",\"exhausted\":{},\"enter\":{},\"waits\":", Optional(*exhausted), Optional(*enter))?;
     array(f, waits, wait)?;
     f.write_str("}")
+}
+
+fn timer(f: &mut fmt::Formatter<'_>, TimerInfo { delay, event }: &TimerInfo) -> fmt::Result {
+    match delay {
+        TimerDelay::After(after) => {
+            let (secs, nanos) = (after.as_secs(), after.subsec_nanos());
+            write!(f, "{{\"after\":{{\"secs\":{secs},\"nanos\":{nanos}}}")?;
+        }
+        TimerDelay::Computed(code) => write!(f, "{{\"computed\":{}", Text(code))?,
+        TimerDelay::At(code) => write!(f, "{{\"at\":{}", Text(code))?,
+    }
+    write!(f, ",\"event\":{}}}", Text(event))
 }
 
 fn wait(f: &mut fmt::Formatter<'_>, wait: &WaitInfo) -> fmt::Result {

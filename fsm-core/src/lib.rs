@@ -114,6 +114,7 @@ mod slot;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timer;
 mod waits;
 mod xstate;
 
@@ -124,7 +125,8 @@ pub mod __private {
     pub use crate::misuse::FireOnAny;
     pub use crate::names::{from_name, names_contain};
     pub use crate::reason::{ByError, ByText, OfReason};
-    pub use alloc::boxed::Box;
+    pub use crate::timer::{Delay, not_zero};
+    pub use alloc::{boxed::Box, vec::Vec};
     use core::fmt;
 
     /// Generated modules import it under the names of their variables, so that a constant or a unit struct with such a name in the
@@ -175,7 +177,9 @@ pub use explain::WhyNot;
 pub use fired_by::FiredBy;
 #[cfg(feature = "derive")]
 pub use fsm_derive::StateMachine;
-pub use graph::{EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerInfo, TransitionInfo};
+pub use graph::{
+    EventInfo, FieldInfo, Graph, GroupInfo, HistoryInfo, StateInfo, StateKind, TimerDelay, TimerInfo, TransitionInfo,
+};
 pub use graphs::{Graphs, WaitCycle};
 pub use json::Json;
 pub use machine::{Accepts, StateMachine, StateOf, Target};
@@ -186,5 +190,6 @@ pub use reason::Reason;
 pub use scxml::Scxml;
 pub use slot::{Slot, SlotError};
 pub use table::Table;
+pub use timer::Timer;
 pub use waits::{WaitInfo, WaitQuantity};
 pub use xstate::XstateJson;

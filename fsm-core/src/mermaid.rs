@@ -172,10 +172,11 @@ impl Drawing<'_> {
             Some(outer) => format!(" (overrides {})", text(outer)),
             None => String::new(),
         };
-        let timer = self.graph.state(transition.from).and_then(|state| state.timer);
-        let timer = match timer {
-            Some(timer) if timer.event == transition.event => format!(" (after {})", Span(timer.after)),
-            _ => String::new(),
+        let timer = self.graph.state(transition.from).and_then(|state| state.timer(transition.event));
+        let timer = timer.map_or_else(String::new, |timer| format!(" ({})", text(&timer.delay.to_string())));
+        let rewinds = match transition.rewinds {
+            [] => String::new(),
+            timers => format!(" (rewinds {})", text(&timers.join(", "))),
         };
         let wait = text(&self.graph.wait_label(transition));
         let heads = match transition.history {
@@ -184,7 +185,7 @@ impl Drawing<'_> {
         };
         for to in heads {
             let event = text(transition.event);
-            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{timer}{wait}{overrides}")?;
+            writeln!(f, "    {from} --> {to} : {event}{guard}{internal}{by}{timer}{rewinds}{wait}{overrides}")?;
         }
         Ok(())
     }
@@ -298,7 +299,7 @@ mod tests {
             StateInfo::new("INIT-REBOOT").with_initial(true).with_doc("Waits; forever:\nor not."),
             StateInfo::new("INIT_REBOOT")
                 .with_kind(StateKind::Work)
-                .with_timer(TimerInfo::new(Duration::from_millis(5_400_250), "expire"))
+                .with_timers(&[TimerInfo::new(Duration::from_millis(5_400_250), "expire")])
                 .with_group("Active")
                 .with_enter("lease::begin"),
             StateInfo::new("End").with_kind(StateKind::End),

@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::fmt;
 
-use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo};
+use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TimerDelay, TransitionInfo};
 
 /// A graph as an [SCXML](https://www.w3.org/TR/scxml/) document, written by [`Display`](fmt::Display).
 ///
@@ -12,10 +12,11 @@ use crate::graph::{Graph, HistoryInfo, StateInfo, StateKind, TransitionInfo};
 /// - The target `history(Superstate)` is a `history` in the superstate. Its default transition, which SCXML requires, leads to the
 ///   first state.
 /// - An internal transition has no `target`.
-/// - A timer is a delayed `send` on entry, which is cancelled on exit.
+/// - A timer is a delayed `send` on entry, which is cancelled on exit, and sent again where it is rewound. Only code knows a computed delay:
+///   `after` or `at` of its transition.
 /// - End states are `final`. Only the first initial state is the document's.
 /// - What SCXML does not have is in attributes of the namespace `urn:fsm-core`: `work`, `enter` with the function that runs on entry, `guarded`,
-///   `branch`, `auto`, `by`, and `name`, the name of a state that is not a valid id.
+///   `branch`, `auto`, `by`, `after`, `at`, `rewinds`, and `name`, the name of a state that is not a valid id.
 ///
 /// The data model is `null`: guards and functions are code, which the document does not contain.
 ///
@@ -98,16 +99,15 @@ impl Document<'_> {
             return writeln!(f, "/>");
         }
         writeln!(f, ">")?;
-        if let Some(timer) = state.timer {
-            let (id, event, delay) = (self.id(state.name), Escaped(timer.event), timer.after.as_millis());
-            writeln!(
-                f,
-                "{indent}  <onentry><send id=\"{id}.timer\" event=\"{event}\" delay=\"{delay}ms\"/></onentry>"
-            )?;
-            writeln!(f, "{indent}  <onexit><cancel sendid=\"{id}.timer\"/></onexit>")?;
+        let sends: Vec<_> = state.timers.iter().filter_map(|timer| self.send(state, timer.event)).collect();
+        if !sends.is_empty() {
+            let sent: String = sends.iter().map(|(_, send)| send.as_str()).collect();
+            writeln!(f, "{indent}  <onentry>{sent}</onentry>")?;
+            let cancelled: String = sends.iter().map(|(cancel, _)| cancel.as_str()).collect();
+            writeln!(f, "{indent}  <onexit>{cancelled}</onexit>")?;
         }
         for transition in transitions {
-            self.transition(f, transition, indent)?;
+            self.transition(f, state, transition, indent)?;
         }
         writeln!(f, "{indent}</{element}>")
     }
@@ -129,8 +129,24 @@ impl Document<'_> {
         id
     }
 
-    fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo, indent: &str) -> fmt::Result {
-        let TransitionInfo { event, to, internal, history, guarded, auto, by, .. } = *transition;
+    /// The elements that cancel and start the timer of an event; `None` if only code knows the delay.
+    fn send(&self, state: &StateInfo, event: &str) -> Option<(String, String)> {
+        let delay = state.timer(event)?.delay.duration()?.as_millis();
+        let (id, event) = (self.id(state.name), Escaped(event));
+        let cancel = format!("<cancel sendid=\"{id}.{event}\"/>");
+        Some((cancel, format!("<send id=\"{id}.{event}\" event=\"{event}\" delay=\"{delay}ms\"/>")))
+    }
+
+    fn transition(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        state: &StateInfo,
+        transition: &TransitionInfo,
+        indent: &str,
+    ) -> fmt::Result {
+        let TransitionInfo { event, to, internal, history, guarded, rewinds, auto, by, .. } = *transition;
+        let rewound: String =
+            rewinds.iter().filter_map(|timer| self.send(state, timer)).map(|(cancel, send)| cancel + &send).collect();
         let targets = match history {
             Some(history) => vec![self.history_id(history)],
             None => to.iter().map(|to| self.id(to).into()).collect(),
@@ -147,7 +163,19 @@ impl Document<'_> {
             if !by.includes_callers() {
                 write!(f, " fsm:by=\"{}\"", by.as_str())?;
             }
-            writeln!(f, "/>")?;
+            match state.timer(event).map(|timer| timer.delay) {
+                Some(TimerDelay::Computed(code)) => write!(f, " fsm:after=\"{}\"", Escaped(code))?,
+                Some(TimerDelay::At(code)) => write!(f, " fsm:at=\"{}\"", Escaped(code))?,
+                Some(TimerDelay::After(_)) | None => {}
+            }
+            if !rewinds.is_empty() {
+                write!(f, " fsm:rewinds=\"{}\"", Escaped(&rewinds.join(" ")))?;
+            }
+            if rewound.is_empty() {
+                writeln!(f, "/>")?;
+            } else {
+                writeln!(f, ">{rewound}</transition>")?;
+            }
         }
         Ok(())
     }

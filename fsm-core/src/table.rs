@@ -1,6 +1,9 @@
 //! The transitions as a Markdown table.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+};
 use core::fmt;
 
 use crate::graph::{Graph, StateKind};
@@ -33,7 +36,7 @@ impl fmt::Display for Table {
                 write!(f, "{separator}{}", code(to))?;
             }
             f.write_str(" | ")?;
-            let timer = state.and_then(|state| state.timer).filter(|timer| timer.event == transition.event);
+            let timer = state.and_then(|state| state.timer(transition.event));
             let work = state.is_some_and(|state| state.kind == StateKind::Work);
             let exhausted = state.and_then(|state| state.exhausted) == Some(transition.event);
             let mut separator = "";
@@ -54,7 +57,11 @@ impl fmt::Display for Table {
                 separator = ", ";
             }
             if let Some(timer) = timer {
-                write!(f, "{separator}after {}", crate::mermaid::Span(timer.after))?;
+                write!(f, "{separator}{}", cell(&timer.delay))?;
+                separator = ", ";
+            }
+            for rewound in transition.rewinds {
+                write!(f, "{separator}rewinds {}", code(rewound))?;
                 separator = ", ";
             }
             for wait in self.0.waits_of(transition) {
@@ -68,6 +75,11 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+/// Text that cannot end the cell.
+fn cell(text: &impl fmt::Display) -> String {
+    text.to_string().replace('|', "\\|")
 }
 
 /// A name as inline code, escaped so that it cannot end the cell or the code.

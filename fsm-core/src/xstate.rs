@@ -1,6 +1,11 @@
 //! The graph as the configuration of an `XState` machine.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 use core::fmt;
 
 use crate::{
@@ -18,7 +23,7 @@ use crate::{
 /// - The target `history(Superstate)` is a state of the type `history` in the superstate.
 /// - An internal transition has no target. A transition of a state to itself has `reenter`.
 /// - The function that runs on entry is an `entry` action.
-/// - A timer is an `after` beside the transition of its event.
+/// - A timer is an `after` beside the transition of its event. A computed delay has the name of the event, for `setup({ delays })`.
 /// - A transition that only the worker fires, `by = worker`, has the description `by worker`.
 /// - End states are `final`. `work` states have the tag `work`, further initial states the tag `initial`, and descriptions are the
 ///   doc comments.
@@ -118,16 +123,59 @@ impl XstateJson {
         if on.0 == "," {
             f.write_str("}")?;
         }
-        let timer = state.timer.and_then(|timer| Some((timer, graph.transition(state.name, timer.event)?)));
-        if let Some((timer, transition)) = timer {
-            write!(f, "{}\"after\":{{\"{}\":", item.next(), timer.after.as_millis())?;
-            self.transition(f, transition)?;
+        let after = self.after(state);
+        if !after.is_empty() {
+            write!(f, "{}\"after\":{{", item.next())?;
+            for (i, (delay, transitions)) in after.iter().enumerate() {
+                write!(f, "{}{}:", if i == 0 { "" } else { "," }, Text(delay))?;
+                self.alternatives(f, transitions)?;
+            }
             f.write_str("}")?;
         }
         f.write_str(if item.0 == "{" { "{}" } else { "}" })
     }
 
+    /// The transitions of the timers, by their delays.
+    fn after(&self, state: &StateInfo) -> Vec<(String, Vec<&'static TransitionInfo>)> {
+        let mut after: Vec<(String, Vec<&'static TransitionInfo>)> = Vec::new();
+        for timer in state.timers {
+            let Some(transition) = self.0.transition(state.name, timer.event) else { continue };
+            let delay = match timer.delay.duration() {
+                Some(duration) => duration.as_millis().to_string(),
+                None => timer.event.to_string(),
+            };
+            match after.iter_mut().find(|(other, _)| *other == delay) {
+                Some((_, transitions)) => transitions.push(transition),
+                None => after.push((delay, vec![transition])),
+            }
+        }
+        after
+    }
+
+    /// One transition, or a list of those for which the delay is the same.
+    fn alternatives(&self, f: &mut fmt::Formatter<'_>, transitions: &[&TransitionInfo]) -> fmt::Result {
+        if let [transition] = transitions {
+            return self.transition(f, transition);
+        }
+        f.write_str("[")?;
+        for (i, transition) in transitions.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { "," })?;
+            self.branches(f, transition)?;
+        }
+        f.write_str("]")
+    }
+
     fn transition(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
+        if transition.to.len() > 1 && !transition.internal && transition.history.is_none() {
+            f.write_str("[")?;
+            self.branches(f, transition)?;
+            return f.write_str("]");
+        }
+        self.branches(f, transition)
+    }
+
+    /// The targets of a transition, separated by commas.
+    fn branches(&self, f: &mut fmt::Formatter<'_>, transition: &TransitionInfo) -> fmt::Result {
         let TransitionInfo { from, event, to, internal, history, guarded, by, .. } = *transition;
         let by = if by.includes_callers() { "" } else { ",\"description\":\"by worker\"" };
         if internal {
@@ -153,12 +201,11 @@ impl XstateJson {
         if let [target] = to {
             return one(f, target, guarded.then_some(event));
         }
-        f.write_str("[")?;
         for (i, target) in to.iter().enumerate() {
             f.write_str(if i == 0 { "" } else { "," })?;
             one(f, target, Some(&format!("{event}: {target}")))?;
         }
-        f.write_str("]")
+        Ok(())
     }
 
     /// The path of a state from the root: `#Order.Active.Paid`. A dot in a name is escaped.

@@ -40,6 +40,8 @@ fn a_machine_works_without_std() {
     let refused = lamp::Machine::new(lamp::Off).flip(0).expect_err("0 is dark");
     assert_eq!(refused.reason.as_str(), "it would stay dark");
     let lamp = Lamp::from(on);
-    let off = lamp.timer_event().and_then(|event| lamp.apply(event).ok());
+    let timer = lamp::Any::from(lamp.clone()).timers().remove(0);
+    assert_eq!(timer.after, core::time::Duration::from_hours(1));
+    let off = lamp.apply(timer.event).ok();
     assert_eq!(off, Some(Lamp::Off));
 }

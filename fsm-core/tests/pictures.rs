@@ -97,19 +97,19 @@ fn json() {
     let expected = concat!(
         r#"{"format":1,"machine":"Job","doc":"A \"job\".","version":1,"fingerprint":"FINGERPRINT","context":null,"#,
         r#""states":[{"name":"Idle","doc":"Waits;\nfor long.","kind":"rest","initial":true,"remove":false,"was":[],"#,
-        r#""group":null,"fields":[],"timer":null,"exhausted":null,"enter":null,"waits":[]},"#,
+        r#""group":null,"fields":[],"timers":[],"exhausted":null,"enter":null,"waits":[]},"#,
         r#"{"name":"Running","doc":"","kind":"work","initial":false,"remove":false,"was":["Active"],"group":"Busy","#,
-        r#""fields":[{"name":"at","type":"u64"}],"timer":{"after":{"secs":90,"nanos":0},"event":"fail"},"exhausted":null,"enter":null,"waits":[]},"#,
+        r#""fields":[{"name":"at","type":"u64"}],"timers":[{"after":{"secs":90,"nanos":0},"event":"fail"}],"exhausted":null,"enter":null,"waits":[]},"#,
         r#"{"name":"FAILED|NOW","doc":"","kind":"rest","initial":false,"remove":false,"was":[],"group":null,"fields":[],"#,
-        r#""timer":null,"exhausted":null,"enter":null,"waits":[]},"#,
+        r#""timers":[],"exhausted":null,"enter":null,"waits":[]},"#,
         r#"{"name":"Done","doc":"","kind":"end","initial":false,"remove":true,"was":[],"group":null,"fields":[],"#,
-        r#""timer":null,"exhausted":null,"enter":null,"waits":[]}],"#,
+        r#""timers":[],"exhausted":null,"enter":null,"waits":[]}],"#,
         r#""events":[{"name":"start","fields":[{"name":"at","type":"u64"}]},{"name":"fail","fields":[]},"#,
         r#"{"name":"give_up","fields":[]},{"name":"stop","fields":[]}],"#,
-        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":true,"auto":true,"by":"anyone","doc":""},"#,
-        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""},"#,
-        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""},"#,
-        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"history":null,"overrides":null,"guarded":false,"auto":false,"by":"anyone","doc":""}],"#,
+        r#""transitions":[{"from":"Idle","event":"start","to":["Running","FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":true,"rewinds":[],"auto":true,"by":"anyone","doc":""},"#,
+        r#"{"from":"Running","event":"fail","to":["FAILED|NOW"],"internal":false,"history":null,"overrides":null,"guarded":false,"rewinds":[],"auto":false,"by":"anyone","doc":""},"#,
+        r#"{"from":"FAILED|NOW","event":"give_up","to":["Done"],"internal":false,"history":null,"overrides":null,"guarded":false,"rewinds":[],"auto":false,"by":"anyone","doc":""},"#,
+        r#"{"from":"Running","event":"stop","to":["Idle"],"internal":false,"history":null,"overrides":null,"guarded":false,"rewinds":[],"auto":false,"by":"anyone","doc":""}],"#,
         r#""groups":[{"name":"Busy","parent":null,"doc":""}]}"#
     );
     let fingerprint = format!("{:016x}", Job::GRAPH.fingerprint());

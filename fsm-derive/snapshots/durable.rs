@@ -64,7 +64,7 @@ pub mod report {
         #[allow(unused_imports, clippy::wildcard_imports)]
         use super::super::*;
         pub(super) type checkpoint_Writing = Page;
-        pub(super) fn timer_Writing() -> super::Event {
+        pub(super) fn timer_Writing_Finish() -> super::Event {
             super::Event::Finish(super::event::Finish {
                 text: ::fsm_runtime::core::__private::code!(String::new()),
             })
@@ -746,6 +746,35 @@ It starts in an initial state, is moved by the events that its state declares, a
             <Any as ::fsm_runtime::core::AnyMachine>::__split(__given).0
         }
     }
+    impl Any {
+        /// The timers of its state, from the entry on, for code without the runtime.
+        #[must_use]
+        pub fn timers(
+            &self,
+        ) -> ::fsm_runtime::core::__private::Vec<::fsm_runtime::core::Timer<Event>> {
+            match self {
+                Self::Requested(_) => ::fsm_runtime::core::__private::Vec::new(),
+                Self::Writing(_) => {
+                    ::core::iter::Iterator::collect(
+                        ::core::iter::Iterator::flatten(
+                            ::core::iter::IntoIterator::into_iter([
+                                ::core::option::Option::map(
+                                    ::core::option::Option::Some(
+                                        ::core::time::Duration::new(3600u64, 0u32),
+                                    ),
+                                    |__after| ::fsm_runtime::core::Timer::new(
+                                        __user_code::timer_Writing_Finish(),
+                                        __after,
+                                    ),
+                                ),
+                            ]),
+                        ),
+                    )
+                }
+                Self::Written(_) => ::fsm_runtime::core::__private::Vec::new(),
+            }
+        }
+    }
     impl Machine<Requested> {
         ///`Requested` → `Writing`.
         #[inline]
@@ -897,11 +926,13 @@ It starts in an initial state, is moved by the events that its state declares, a
                     .with_fields(
                         &[::fsm_runtime::core::FieldInfo::new("title", "String")],
                     )
-                    .with_timer(
-                        ::fsm_runtime::core::TimerInfo::new(
-                            ::core::time::Duration::new(3600u64, 0u32),
-                            "finish",
-                        ),
+                    .with_timers(
+                        &[
+                            ::fsm_runtime::core::TimerInfo::new(
+                                ::core::time::Duration::new(3600u64, 0u32),
+                                "finish",
+                            ),
+                        ],
                     ),
                 ::fsm_runtime::core::StateInfo::new("Written")
                     .with_doc("It can be read.")
@@ -1007,16 +1038,6 @@ It starts in an initial state, is moved by the events that its state declares, a
                         reason: ::core::option::Option::None,
                     })
                 }
-            }
-        }
-        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
-        #[must_use]
-        pub fn timer_event(&self) -> ::core::option::Option<Event> {
-            match Self::state(self) {
-                State::Writing => {
-                    ::core::option::Option::Some(__user_code::timer_Writing())
-                }
-                _ => ::core::option::Option::None,
             }
         }
     }
@@ -1857,10 +1878,10 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
         ) -> ::core::result::Result<(), ::fsm_runtime::CodecError> {
             ::core::result::Result::Ok(())
         }
-        fn timer_event(state: State) -> ::core::option::Option<Event> {
-            match state {
-                State::Writing => {
-                    ::core::option::Option::Some(__user_code::timer_Writing())
+        fn timer_event(state: State, kind: EventKind) -> ::core::option::Option<Event> {
+            match (state, kind) {
+                (State::Writing, EventKind::Finish) => {
+                    ::core::option::Option::Some(__user_code::timer_Writing_Finish())
                 }
                 _ => ::core::option::Option::None,
             }

@@ -93,7 +93,7 @@ pub(crate) mod text {
             ) -> super::choice::ReviewDecide<super::Published<T>, super::Draft<T>> = decide;
             __with(__state, __event)
         }
-        pub(super) fn timer_Review<'a>() -> super::Event<'a> {
+        pub(super) fn timer_Review_Withdraw<'a>() -> super::Event<'a> {
             super::Event::Withdraw(super::event::Withdraw)
         }
     }
@@ -901,6 +901,36 @@ It starts in an initial state, is moved by the events that its state declares, a
             )
         }
     }
+    impl<'a, T: Clone> Any<'a, T> {
+        /// The timers of its state, from the entry on, for code without the runtime.
+        #[must_use]
+        pub(crate) fn timers(
+            &self,
+        ) -> ::fsm_core::__private::Vec<::fsm_core::Timer<Event<'a>>> {
+            match self {
+                Self::Draft(_) => ::fsm_core::__private::Vec::new(),
+                Self::Review(_) => {
+                    ::core::iter::Iterator::collect(
+                        ::core::iter::Iterator::flatten(
+                            ::core::iter::IntoIterator::into_iter([
+                                ::core::option::Option::map(
+                                    ::core::option::Option::Some(
+                                        ::core::time::Duration::new(1209600u64, 0u32),
+                                    ),
+                                    |__after| ::fsm_core::Timer::new(
+                                        __user_code::timer_Review_Withdraw(),
+                                        __after,
+                                    ),
+                                ),
+                            ]),
+                        ),
+                    )
+                }
+                Self::Published(_) => ::fsm_core::__private::Vec::new(),
+                Self::Withdrawn(_) => ::fsm_core::__private::Vec::new(),
+            }
+        }
+    }
     impl<'a, T: Clone> Machine<'a, Draft<T>, T> {
         ///`Draft` → `Review`.
         ///
@@ -1110,11 +1140,13 @@ It starts in an initial state, is moved by the events that its state declares, a
                             ::fsm_core::FieldInfo::new("by", "&'a str"),
                         ],
                     )
-                    .with_timer(
-                        ::fsm_core::TimerInfo::new(
-                            ::core::time::Duration::new(1209600u64, 0u32),
-                            "withdraw",
-                        ),
+                    .with_timers(
+                        &[
+                            ::fsm_core::TimerInfo::new(
+                                ::core::time::Duration::new(1209600u64, 0u32),
+                                "withdraw",
+                            ),
+                        ],
                     ),
                 ::fsm_core::StateInfo::new("Published")
                     .with_doc("Out.")
@@ -1211,16 +1243,6 @@ It starts in an initial state, is moved by the events that its state declares, a
                         reason: ::core::option::Option::None,
                     })
                 }
-            }
-        }
-        /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
-        #[must_use]
-        pub(crate) fn timer_event(&self) -> ::core::option::Option<Event<'a>> {
-            match Self::state(self) {
-                State::Review => {
-                    ::core::option::Option::Some(__user_code::timer_Review())
-                }
-                _ => ::core::option::Option::None,
             }
         }
     }

@@ -111,6 +111,9 @@ use parse::Declaration;
 /// | `#[on(event => Target, auto)]` | the runtime may fire it on the path to a desired state |
 /// | `#[on(event => Target, by = worker)]` | only the worker of the state and the runtime (a timer, `exhausted`) fire it; callers cannot, by record or by id |
 /// | `#[after("15m", event { field: value })]` | a timer: fires the event if the machine is still in the state after the duration, a literal or a constant expression of type `Duration` |
+/// | `#[after(\|state\| …, event)]` | a timer whose delay, a `Duration` or an `Option<Duration>`, a closure computes from the data (and the context); a state can have several timers, each for an event of its own |
+/// | `#[at(\|state\| …, event)]` | a timer that fires at a time, a `SystemTime` or an `Option<SystemTime>`, of a durable machine |
+/// | `#[on(event => _, rewind = timer)]` | an internal transition that starts a timer of the state again; the timer's event is its name |
 /// | `#[state(work)]` | a worker does async work in this state and ends with an event; see `fsm-runtime` |
 /// | `#[state(work, exhausted = event { field: value })]` | the event to fire after the worker's last attempt has failed; `error` is the last error |
 /// | `#[state(work, checkpoint = Type)]` | the type of the checkpoints that the worker stores for its next attempt |
@@ -145,13 +148,13 @@ use parse::Declaration;
 ///   to the state's data; `state()` returns the name of the state. With a context, it is created by `new(state, context)` or from
 ///   the pair `(value, context)`; `context()` and `context_mut()` return the context.
 /// - `server::Any`: an enum of `Machine<S>`, to match on after a restore. Every machine and every choice converts into it. Keep it in
-///   a `Slot` of `fsm-core` to move it in place.
+///   a `Slot` of `fsm-core` to move it in place. Its `timers()` are those of the state.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.
 /// - `server::choice::ReviewDecide`…: for each transition with several targets, an enum of them.
 /// - `server::history::Active`…: for each superstate whose history a state holds, an enum of its states except end states, with their
 ///   data. The transition back returns a choice.
-/// - On `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, `GRAPH`, and `timer_event()` if a
-///   state has a timer. `Server` cannot have other inherent methods of these names.
+/// - On `Server` itself: `apply(event)`, `can(kind)`, `why_not(kind)`, `accepts()`, `state()`, and `GRAPH`. `Server` cannot have other
+///   inherent methods of these names.
 /// - Conversions from a name: `From<server::State> for Server` if no state has data, `From<server::EventKind> for server::Event`
 ///   if no event has a payload.
 /// - `Serialize` and `Deserialize` of `State` and `EventKind`, if `derive(…)` lists them, and always with `durable`. In JSON, an event
@@ -187,7 +190,7 @@ use parse::Declaration;
 /// - unreachable states, and states that cannot reach an end state although the machine has end states;
 /// - states without transitions that are not end states, and end states with transitions;
 /// - `work` states without transitions;
-/// - timers whose event the state does not declare;
+/// - timers whose event the state does not declare, two timers for one event, and rewound timers that the state does not have;
 /// - `by = worker` where no worker and no timer fires the event, and overrides that would open it to callers;
 /// - names that clash with each other or with generated names;
 /// - violated properties of `require(…)`, with a path:
@@ -222,7 +225,7 @@ use parse::Declaration;
 ///   through the prelude.
 /// - Field attributes that contain a path as a string, such as serde's `with = "…"`, are resolved in the generated module. Write
 ///   the path from `crate`.
-#[proc_macro_derive(StateMachine, attributes(fsm, state, on, after))]
+#[proc_macro_derive(StateMachine, attributes(fsm, state, on, after, at))]
 pub fn state_machine(input: TokenStream) -> TokenStream {
     derive(parse_macro_input!(input as DeriveInput)).into()
 }

@@ -156,7 +156,8 @@ pub mod prelude {
 /// Items for generated code only.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::machine::Seal;
+    pub use crate::machine::{Deadline, Seal, time_left};
     pub use crate::records::FireOnAnyRecord;
+    pub use crate::store::TimerDue;
     pub use serde;
 }

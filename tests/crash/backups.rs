@@ -79,7 +79,7 @@ fn create(n: usize) -> Change {
             data: format!("{:?}", "x".repeat(1_000)),
             context: None,
             schema: 1,
-            timer: None,
+            timers: Vec::new(),
             work: false,
             remove: false,
         },

@@ -128,7 +128,8 @@ fn keywords_are_raw_or_have_an_underscore() {
     let moved = r#type::Machine::new(r#type::Match).r#type(3);
     assert_eq!((moved.r#fn, moved.state().as_str()), (3, "Crate"));
     assert_eq!(r#type::Event::from(r#type::event::Yield).kind().as_str(), "yield");
-    assert_eq!(Type::Match.timer_event(), Some(r#type::Event::Type(r#type::event::Type { r#fn: 2 })));
+    let timers = r#type::Any::from(Type::Match).timers();
+    assert_eq!(timers[0].event, r#type::Event::Type(r#type::event::Type { r#fn: 2 }));
 }
 
 /// Events called like types of the generated module, or like methods that its code or Rust's own might mean.

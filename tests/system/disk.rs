@@ -25,7 +25,7 @@ fn entering(n: u64) -> Entering {
         data: format!("\"{n:0>900}\""),
         context: None,
         schema: 1,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     }

@@ -90,7 +90,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         data: text.clone(),
         context: Some(text.clone()),
         schema: 1,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     };

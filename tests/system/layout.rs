@@ -3,7 +3,7 @@
 use fsm_runtime::store::{
     Attempts, Cause, Change, Claim, Create, Definition, Entering, Filter, Group, HistoryQuery, Hold, Key,
     MachineVersion, Note, Operation, Origin, Override, Process, Purge, Release, Renewal, Row, SaveCheckpoint,
-    SetDesiredState, Store, Transition, Verdict, sqlite::Sqlite,
+    SetDesiredState, Store, Timer, TimerDue, Transition, Verdict, sqlite::Sqlite,
 };
 use std::{
     path::Path,
@@ -28,10 +28,14 @@ fn entering(state: &str, n: u32) -> Entering {
         data: format!("{{\"n\":{n}}}"),
         context: Some("{\"shared\":\"ä\"}".into()),
         schema: 2,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     }
+}
+
+fn timer(event: &str, due: TimerDue) -> Timer {
+    Timer { event: event.into(), due }
 }
 
 /// A store that is filled from left to right, a second for each commit.
@@ -138,7 +142,8 @@ async fn fill(store: &dyn Store) {
     filling
         .commit(Change::Override(Override { key, incarnation, version, from: "Open".into(), into, why, origin: ada() }))
         .await;
-    filling.create("timed", Entering { timer: Some(Duration::from_hours(1)), ..entering("Open", 1) }).await;
+    let timers = vec![timer("close", TimerDue::After(Duration::from_hours(1))), timer("lock", TimerDue::At(at(7_200)))];
+    filling.create("timed", Entering { timers, ..entering("Open", 1) }).await;
     let work = Entering { work: true, ..entering("Opening", 1) };
     filling.create("due", work.clone()).await;
     let claimed = filling.create("claimed", work.clone()).await;

@@ -34,6 +34,7 @@ mod resume;
 mod runtimes;
 mod schema;
 mod settings;
+mod several_timers;
 mod shared_file;
 mod sqlite;
 mod statements;

@@ -561,7 +561,7 @@ async fn x5_a_damaged_page_affects_its_own_rows_only() {
             incarnation: row.incarnation,
             version,
             work: true,
-            timer: None,
+            timers: Vec::new(),
             reason: "so".into(),
         };
         match commit(&store, Change::Arm(arm)).await {

@@ -45,6 +45,5 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
 /// Whether the worker of the state or the runtime fires it.
 fn is_fired(machine: &Machine, transition: &Transition) -> bool {
     let state = &machine.states[transition.from];
-    let by_timer = state.timer.iter().any(|timer| timer.fires.event == transition.event);
-    state.kind == Kind::Work || by_timer
+    state.kind == Kind::Work || state.timer(transition.event).is_some()
 }

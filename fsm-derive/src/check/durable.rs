@@ -5,6 +5,7 @@ use quote::quote;
 use crate::{
     errors::Errors,
     model::{Kind, Machine, plain},
+    parse::Delay,
 };
 
 pub(super) fn check(machine: &Machine, errors: &mut Errors) {
@@ -15,6 +16,13 @@ pub(super) fn check(machine: &Machine, errors: &mut Errors) {
             }
             if let Some(checkpoint) = &state.checkpoint {
                 errors.at(checkpoint, requires_durable("checkpoint"));
+            }
+        }
+        for timer in machine.states.iter().flat_map(|state| &state.timers) {
+            if let Delay::At(closure) = &timer.delay {
+                let message = "`#[at(…)]` requires a durable machine, whose runtime has a clock: add `durable` to `#[fsm(…)]`, or write \
+                               the time that is left, `#[after(|state| …, event)]`";
+                errors.at(closure, message);
             }
         }
         return;

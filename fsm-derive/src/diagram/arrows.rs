@@ -135,16 +135,12 @@ fn alike(one: &Transition, other: &Transition, returns: bool) -> bool {
     };
     let stays = |transition: &Transition| transition.to == [transition.from];
     let same_targets = if returns { stays(one) && stays(other) } else { one.to == other.to };
-    shown(one) == shown(other) && same_targets && one.overrides == other.overrides
-}
-
-/// Whether the state's timer fires this transition.
-pub(super) fn is_timed(machine: &Machine, transition: &Transition) -> bool {
-    machine.states[transition.from].timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event)
+    shown(one) == shown(other) && same_targets && one.overrides == other.overrides && one.rewinds == other.rewinds
 }
 
 /// Whether a timer or a wait fires this transition. Its arrow says when, so it is not merged with others.
 fn is_own_arrow(machine: &Machine, transition: &Transition) -> bool {
-    let mut waits = machine.states[transition.from].waits.iter();
-    is_timed(machine, transition) || waits.any(|wait| wait.fires.event == transition.event)
+    let state = &machine.states[transition.from];
+    let mut waits = state.waits.iter();
+    state.timer(transition.event).is_some() || waits.any(|wait| wait.fires.event == transition.event)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::arrows::{Shared, Tail, arrows, is_timed};
+use super::arrows::{Shared, Tail, arrows};
 use crate::{
     model::{Kind, Machine, Origin, State, plain},
     parse::Delay,
@@ -184,14 +184,18 @@ fn label(machine: &Machine, shared: &Shared<'_>) -> Label {
     if !shared.except.is_empty() {
         let _ = write!(text, " (except {})", names(machine, shared.except.iter().copied()).join(", "));
     }
-    if let Some(timer) = &machine.states[transition.from].timer
-        && is_timed(machine, transition)
-    {
-        let delay = match &timer.delay {
-            Delay::Known(delay) => duration(*delay),
-            Delay::Const(delay) => text::of(delay),
+    if let Some(timer) = machine.states[transition.from].timer(transition.event) {
+        let (word, delay) = match &timer.delay {
+            Delay::Known(delay) => ("after", duration(*delay)),
+            Delay::Const(delay) => ("after", text::of(delay)),
+            Delay::Computed(closure) => ("after", closure.text()),
+            Delay::At(closure) => ("at", closure.text()),
         };
-        let _ = write!(text, " (after {delay})");
+        let _ = write!(text, " ({word} {delay})");
+    }
+    if !transition.rewinds.is_empty() {
+        let timers: Vec<_> = transition.rewinds.iter().map(|timer| machine.events[*timer].name.as_str()).collect();
+        let _ = write!(text, " (rewinds {})", timers.join(", "));
     }
     let waits = &machine.states[transition.from].waits;
     let waits = waits.iter().filter(|wait| wait.fires.event == transition.event);

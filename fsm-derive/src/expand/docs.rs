@@ -37,11 +37,15 @@ fn table(machine: &Machine) -> String {
         if !transition.is_for_callers() {
             event.push_str(", by worker only");
         }
-        if state.timer.as_ref().is_some_and(|timer| timer.fires.event == transition.event) {
+        if state.timer(transition.event).is_some() {
             event.push_str(", also by a timer");
         }
         for wait in state.waits.iter().filter(|wait| wait.fires.event == transition.event) {
             let _ = write!(event, ", when `{}`", wait.text(&machine.name()));
+        }
+        if !transition.rewinds.is_empty() {
+            let timers = transition.rewinds.iter().map(|timer| &machine.events[*timer].name);
+            let _ = write!(event, ", rewinds {}", suggest::list(timers));
         }
         match transition.overrides {
             Some(Origin::Group(group)) => {

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{apply::Apply, states::any_data, user_code};
+use super::{apply::Apply, states::any_data};
 use crate::normalize::Cx;
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -16,7 +16,6 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let any_data = machine.states.iter().map(any_data);
     let result = quote!(::core::result::Result<#enum_ty, #core::ApplyError<#enum_ty>>);
     let Apply { event: given, context: shared, body, items } = Apply::new(cx);
-    let timer = timer(cx);
     let context = cx.context_or_unit();
     // rustc reports a context that is more private than the enum at the user's tokens.
     let place = cx.machine.context.as_ref().map_or_else(Span::call_site, Spanned::span);
@@ -73,7 +72,6 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
                 let #given = ::core::convert::Into::into(#given);
                 #body
             }
-            #timer
         }
         #items
         #[automatically_derived]
@@ -100,26 +98,4 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
             }
         }
     }
-}
-
-/// `timer_event`, if a state has a timer.
-fn timer(cx: &Cx<'_>) -> Option<TokenStream> {
-    let (vis, event) = (cx.vis(1), cx.events_ty());
-    let timed: Vec<_> =
-        (0..cx.machine.states.len()).filter(|state| cx.machine.states[*state].timer.is_some()).collect();
-    let idents = timed.iter().map(|state| &cx.machine.states[*state].ident);
-    let fns = timed.iter().map(|state| user_code::timer_fn(cx, *state));
-    let otherwise = (timed.len() < cx.machine.states.len()).then(|| quote!(_ => ::core::option::Option::None,));
-    (!timed.is_empty()).then(|| {
-        quote! {
-            /// The event that its state's timer fires; [`GRAPH`](Self::GRAPH) has the timer's duration.
-            #[must_use]
-            #vis fn timer_event(&self) -> ::core::option::Option<#event> {
-                match Self::state(self) {
-                    #(State::#idents => ::core::option::Option::Some(__user_code::#fns()),)*
-                    #otherwise
-                }
-            }
-        }
-    })
 }

@@ -30,7 +30,7 @@ const STORED_MACHINE: &[Method] = &[
     ("encode_event", false, 1),
     ("decode_event", false, 2),
     ("decode_context", false, 1),
-    ("timer_event", false, 1),
+    ("timer_event", false, 2),
 ];
 
 /// The parts of the stubs for a wrong declaration.
@@ -92,8 +92,6 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
         (path(quote!(::fsm_core)), None)
     };
     let context = options.context.as_ref().map(|_| quote!(, context: #ty));
-    let timer = declaration.variants.iter().any(|variant| !variant.afters.is_empty());
-    let timer = timer.then(|| quote!(#vis fn timer_event(&self) -> #ty { loop {} }));
     let types = types(declaration);
     let stubs = quote! {
         #[allow(deprecated)]
@@ -104,7 +102,6 @@ pub(crate) fn fallback(declaration: &Declaration, module: &Ident) -> Fallback {
             #vis fn can(&self, event: #ty) -> #ty { loop {} }
             #vis fn why_not(&self, event: #ty) -> #ty { loop {} }
             #vis fn apply(self, event: #ty #context) -> #ty { loop {} }
-            #timer
             #[allow(dead_code)]
             fn __named(#(_: ::core::marker::PhantomData<#types>),*) {}
         }
@@ -153,6 +150,7 @@ fn words(declaration: &Declaration) -> BTreeSet<Ident> {
     let variants = &declaration.variants;
     let delays = variants.iter().flat_map(|variant| &variant.afters).filter_map(|after| match &after.delay {
         Delay::Const(code) => Some(code),
+        Delay::Computed(closure) | Delay::At(closure) => Some(&closure.code),
         Delay::Known(_) => None,
     });
     let fired = variants

@@ -31,10 +31,15 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         let to = transition.to.iter().map(|to| &machine.states[*to].name);
         let (guarded, auto) = (flag("guarded", transition.guard.is_some()), flag("auto", transition.auto));
         let internal = flag("internal", transition.internal);
+        let rewinds = transition.rewinds.iter().map(|timer| machine.events[*timer].name.to_token_stream());
+        let rewinds = with_all("rewinds", rewinds);
         let by = with("by", (!transition.is_for_callers()).then(|| quote!(#core::FiredBy::Worker)));
         let overrides = with("overrides", transition.overrides.map(|outer| outer_name(machine, outer)));
         let history = with("history", transition.history.map(|history| self::history(cx, history)));
-        quote!(#core::TransitionInfo::new(#from, #event, &[#(#to),*]) #guarded #auto #internal #by #overrides #history)
+        quote! {
+            #core::TransitionInfo::new(#from, #event, &[#(#to),*])
+                #guarded #auto #internal #rewinds #by #overrides #history
+        }
     });
     let transitions = with_all("transitions", transitions);
     let groups = machine.groups.iter().map(|group| {
@@ -77,7 +82,7 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
     let was = with_all("was", state.was.iter().map(ToTokens::to_token_stream));
     let group = with("group", state.group.map(|group| plain(&cx.machine.groups[group].ident)));
     let fields = with_all("fields", fields(cx, &state.fields));
-    let timer = state.timer.as_ref().map(|timer| {
+    let timers = state.timers.iter().map(|timer| {
         let event = &cx.machine.events[timer.fires.event].name;
         let after = match &timer.delay {
             Delay::Known(delay) => {
@@ -85,19 +90,27 @@ fn state(cx: &Cx<'_>, index: usize, state: &State) -> TokenStream {
                 quote!(::core::time::Duration::new(#seconds, #nanos))
             }
             Delay::Const(_) => {
-                let delay = user_code::delay_const(cx, index);
+                let delay = user_code::delay_const(cx, index, timer);
                 quote!(__user_code::#delay)
+            }
+            Delay::Computed(closure) => {
+                let body = closure.text();
+                return quote!(#core::TimerInfo::computed(#body, #event));
+            }
+            Delay::At(closure) => {
+                let body = closure.text();
+                return quote!(#core::TimerInfo::at(#body, #event));
             }
         };
         quote!(#core::TimerInfo::new(#after, #event))
     });
-    let timer = with("timer", timer);
+    let timers = with_all("timers", timers);
     let exhausted = state.exhausted.as_ref().map(|exhausted| &cx.machine.events[exhausted.event].name);
     let exhausted = with("exhausted", exhausted);
     let waits = with_all("waits", (0..state.waits.len()).map(|place| wait(cx, index, place)));
     let enter = with("enter", state.enter.as_ref().map(Function::name));
     quote! {
-        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timer #exhausted #enter #waits
+        #core::StateInfo::new(#name) #doc #kind #initial #remove #was #group #fields #timers #exhausted #enter #waits
     }
 }
 

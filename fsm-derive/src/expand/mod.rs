@@ -18,6 +18,7 @@ mod machine;
 mod names;
 mod serde;
 mod states;
+mod timers;
 mod transitions;
 mod user_code;
 mod waits;
@@ -46,6 +47,7 @@ pub(crate) fn expand(cx: &Cx<'_>) -> TokenStream {
         history::expand(cx),
         machine::expand(cx),
         any::expand(cx),
+        timers::expand(cx),
         transitions::expand(cx),
         graph::expand(cx),
         dynamic::expand(cx),

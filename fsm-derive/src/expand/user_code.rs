@@ -27,7 +27,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     items.extend(machine.transitions.iter().filter_map(|transition| with(cx, transition)));
     items.extend((0..machine.states.len()).filter_map(|state| enter(cx, state)));
     for (index, state) in machine.states.iter().enumerate() {
-        items.extend(state.timer.iter().map(|timer| self::timer(cx, index, timer)));
+        items.extend(state.timers.iter().map(|timer| self::timer(cx, index, timer)));
         items.extend(state.exhausted.iter().map(|exhausted| {
             let (_, runtime) = cx.libraries_at(2);
             fires(cx, &exhausted_fn(cx, index), &quote!(error: &#runtime::WorkError), exhausted)
@@ -85,9 +85,14 @@ pub(super) fn entered(cx: &Cx<'_>, state: usize, value: TokenStream, context: &T
     quote_spanned!(cx.machine.states[state].ident.span()=> __user_code::#enter(#value #context))
 }
 
-/// The function that makes the event of a state's timer.
-pub(super) fn timer_fn(cx: &Cx<'_>, state: usize) -> Ident {
-    format_ident!("timer_{}", plain(&cx.machine.states[state].ident))
+/// The function that makes the event of a timer.
+pub(super) fn timer_fn(cx: &Cx<'_>, state: usize, timer: &Timer) -> Ident {
+    named(cx, "timer", state, timer.fires.event)
+}
+
+/// The function that computes when a timer fires.
+pub(super) fn delay_fn(cx: &Cx<'_>, state: usize, timer: &Timer) -> Ident {
+    named(cx, "delay", state, timer.fires.event)
 }
 
 /// The function that makes a state's `exhausted` event.
@@ -96,13 +101,17 @@ pub(super) fn exhausted_fn(cx: &Cx<'_>, state: usize) -> Ident {
 }
 
 /// The constant that holds a timer's duration.
-pub(super) fn delay_const(cx: &Cx<'_>, state: usize) -> Ident {
-    format_ident!("after_{}", plain(&cx.machine.states[state].ident))
+pub(super) fn delay_const(cx: &Cx<'_>, state: usize, timer: &Timer) -> Ident {
+    named(cx, "after", state, timer.fires.event)
 }
 
 /// A name from the state and the event's type. The type has no underscore, which keeps event `b_c` of `A` apart from event `c` of `A_b`.
 fn name(cx: &Cx<'_>, what: &str, transition: &Transition) -> Ident {
-    let (state, event) = (&cx.machine.states[transition.from], &cx.machine.events[transition.event]);
+    named(cx, what, transition.from, transition.event)
+}
+
+fn named(cx: &Cx<'_>, what: &str, state: usize, event: usize) -> Ident {
+    let (state, event) = (&cx.machine.states[state], &cx.machine.events[event]);
     format_ident!("{what}_{}_{}", plain(&state.ident), plain(&event.ty))
 }
 
@@ -264,13 +273,64 @@ fn enter(cx: &Cx<'_>, state: usize) -> Option<TokenStream> {
 fn timer(cx: &Cx<'_>, state: usize, timer: &Timer) -> TokenStream {
     let delay = match &timer.delay {
         Delay::Known(_) => None,
-        Delay::Const(code) => {
-            let (ident, code) = (delay_const(cx, state), self::code(cx, code));
-            Some(quote_spanned!(timer.span=> pub(super) const #ident: ::core::time::Duration = #code;))
+        Delay::Const(written) => {
+            let (ident, value) = (delay_const(cx, state, timer), self::code(cx, written));
+            let (core, _) = cx.libraries_at(2);
+            let checked = respan(quote!(#core::__private::not_zero(__delay)), timer.span);
+            let constant = quote_spanned! {timer.span=>
+                pub(super) const #ident: ::core::time::Duration = {
+                    let __delay: ::core::time::Duration = #value;
+                    #checked
+                };
+            };
+            Some(constant)
         }
+        Delay::Computed(closure) => {
+            let (core, _) = cx.libraries_at(2);
+            Some(computed(
+                cx,
+                state,
+                timer,
+                closure,
+                &quote!(#core::__private::Delay::__delay),
+                &quote!(::core::time::Duration),
+            ))
+        }
+        // Only the runtime has a clock. Without it, the declaration is refused.
+        Delay::At(closure) => cx.durable().then(|| {
+            let (_, runtime) = cx.libraries_at(2);
+            let (convert, time) = (quote!(#runtime::__private::Deadline::__deadline), quote!(::std::time::SystemTime));
+            computed(cx, state, timer, closure, &convert, &time)
+        }),
     };
-    let event = fires(cx, &timer_fn(cx, state), &TokenStream::new(), &timer.fires);
+    let event = fires(cx, &timer_fn(cx, state, timer), &TokenStream::new(), &timer.fires);
     quote!(#delay #event)
+}
+
+/// The function that calls the closure of a timer. `convert` takes what the closure returns; rustc reports another type at the user's
+/// tokens.
+fn computed(
+    cx: &Cx<'_>,
+    state: usize,
+    timer: &Timer,
+    closure: &Function,
+    convert: &TokenStream,
+    to: &TokenStream,
+) -> TokenStream {
+    let (ident, span, state) = (delay_fn(cx, state, timer), closure.span(), cx.state_ty(state));
+    let Context { scope: shared, ty, param, argument } = Context::new(cx, &quote!(&));
+    let scope = cx.scope(&[state.clone(), shared]);
+    let (params, clause) = (scope.params_deeper(), scope.clause_deeper());
+    let args = respan(quote!(&super::#state), span);
+    let signature = quote_spanned!(span=> fn(#args #ty) -> _);
+    let (function, convert) = (self::function(cx, closure), respan(convert.clone(), span));
+    let returned = quote_spanned!(span=> __delay(__state #argument));
+    quote! {
+        pub(super) fn #ident #params(__state: &super::#state, #param) -> ::core::option::Option<#to> #clause {
+            let __delay: #signature = #function;
+            #convert(#returned)
+        }
+    }
 }
 
 /// An expression of the user's. It passes through a macro, so that invalid syntax is one error at the user's tokens and the rest of the

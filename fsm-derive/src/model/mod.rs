@@ -80,7 +80,7 @@ pub(crate) struct State {
     pub(crate) group: Option<usize>,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field>,
-    pub(crate) timer: Option<Timer>,
+    pub(crate) timers: Vec<Timer>,
     /// The event fired when the worker's attempts are exhausted.
     pub(crate) exhausted: Option<FiredEvent>,
     /// The type of the worker's checkpoint.
@@ -156,6 +156,10 @@ pub(crate) struct Transition {
     pub(crate) choice: usize,
     pub(crate) guard: Option<Guard>,
     pub(crate) with: Option<Function>,
+    /// The names in `rewind`, before the timers are resolved.
+    pub(crate) rewind: Vec<Ident>,
+    /// The events of the timers that it starts again.
+    pub(crate) rewinds: Vec<usize>,
     pub(crate) auto: bool,
     /// The span of `by = worker`, if only the worker and the runtime can fire it.
     pub(crate) by: Option<Span>,
@@ -212,6 +216,23 @@ impl Machine {
     /// The enum's name without `r#`.
     pub(crate) fn name(&self) -> String {
         plain(&self.ident)
+    }
+}
+
+impl State {
+    /// The timer that fires an event.
+    pub(crate) fn timer(&self, event: usize) -> Option<&Timer> {
+        self.timers.iter().find(|timer| timer.fires.event == event)
+    }
+}
+
+impl Timer {
+    /// The closure that computes when it fires.
+    pub(crate) fn closure(&self) -> Option<&Function> {
+        match &self.delay {
+            Delay::Computed(closure) | Delay::At(closure) => Some(closure),
+            Delay::Known(_) | Delay::Const(_) => None,
+        }
     }
 }
 

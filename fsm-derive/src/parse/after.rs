@@ -1,11 +1,16 @@
-//! `#[after("15m", event { field: value })]` on a variant.
+//! `#[after("15m", event { field: value })]` and `#[at(|state| state.until, event)]` on a variant.
 
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, LitInt, LitStr, Token, parse::ParseStream};
+use syn::{Attribute, Ident, LitInt, LitStr, Token, parse::ParseStream};
 
-use super::{FiredEvent, expr::expr, span, syntax};
+use super::{
+    FiredEvent, Function,
+    expr::expr,
+    function::{self, begins_closure},
+    span, syntax,
+};
 use crate::errors::Errors;
 
 /// A timer of a state.
@@ -22,14 +27,42 @@ pub(crate) enum Delay {
     Known(Duration),
     /// A constant expression of type `Duration`.
     Const(TokenStream),
+    /// A closure that computes the duration from the state's data.
+    Computed(Function),
+    /// A closure that computes the time at which the timer fires.
+    At(Function),
 }
+
+/// How a timer is written.
+const AFTER: &str = "#[after(\"15m\", event)]";
+const AT: &str = "#[at(|state| state.until, event)]";
 
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<After> {
-    syntax::read(attr, "#[after(\"15m\", event)]", errors, |input, _| after(input, span(attr)))
+    syntax::read(attr, AFTER, errors, |input, _| {
+        let delay = delay(input)?;
+        timer(input, span(attr), delay, AFTER)
+    })
 }
 
-fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
-    let delay = if input.peek(LitStr) {
+/// Reads an `#[at(…)]`.
+pub(super) fn read_at(attr: &Attribute, errors: &mut Errors) -> Option<After> {
+    syntax::read(attr, AT, errors, |input, _| {
+        if !(begins_closure(input) || input.peek(Token![async])) {
+            let message = format!("expected a closure that returns the time: `{AT}`");
+            let error = syn::Error::new(input.span(), message);
+            input.parse::<TokenStream>()?;
+            return Err(error);
+        }
+        let delay = Delay::At(function::value(input, &Ident::new("at", input.span()))?);
+        timer(input, span(attr), delay, AT)
+    })
+}
+
+fn delay(input: ParseStream<'_>) -> syn::Result<Delay> {
+    if begins_closure(input) || input.peek(Token![async]) && !input.peek2(syn::token::Brace) {
+        return Ok(Delay::Computed(function::value(input, &Ident::new("after", input.span()))?));
+    }
+    Ok(if input.peek(LitStr) {
         let text: LitStr = input.parse()?;
         Delay::Known(duration(&text.value()).map_err(|why| syn::Error::new(text.span(), why))?)
     } else {
@@ -43,9 +76,13 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
             return Err(syn::Error::new(number.span(), message));
         }
         Delay::Const(expr(input)?)
-    };
+    })
+}
+
+/// Reads the event after the delay. `example` shows the whole attribute.
+fn timer(input: ParseStream<'_>, span: Span, delay: Delay, example: &str) -> syn::Result<After> {
     if input.is_empty() {
-        return Err(syn::Error::new(span, "missing event: expected `#[after(\"15m\", event)]`"));
+        return Err(syn::Error::new(span, format!("missing event: expected `{example}`")));
     }
     syntax::end(input)?;
     input.parse::<Token![,]>()?;
@@ -55,7 +92,7 @@ fn after(input: ParseStream<'_>, span: Span) -> syn::Result<After> {
         input.parse::<Token![,]>()?;
     }
     if !input.is_empty() {
-        return Err(input.error("unexpected token after the event: expected `#[after(\"15m\", event)]`"));
+        return Err(input.error(format!("unexpected token after the event: expected `{example}`")));
     }
     Ok(After { span, delay, fires })
 }

@@ -32,6 +32,9 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
             other("a timer is an attribute of its own, `#[after(\"15m\", event)]`")
         }
         ("`#[state(…)]`", "wait" | "wait_for" | "waits_for" | "await" | "awaits") => same("waits"),
+        ("`#[state(…)]`", "at" | "deadline" | "until") => {
+            other("a timer that fires at a time is an attribute of its own, `#[at(|state| state.until, event)]`")
+        }
         ("`#[state(…)]`", "on" | "transition" | "transitions") => {
             other("a transition is an attribute of its own, `#[on(event => Target)]`")
         }
@@ -49,6 +52,7 @@ pub(super) fn option(owner: &str, name: &str) -> Option<Advice> {
         }
         ("`#[on(…)]`", "from" | "source" | "src") => other("write the `#[on(…)]` on the variant that is left"),
         ("`#[on(…)]`", "event" | "trigger") => other("the event comes first, `#[on(event => Target)]`"),
+        ("`#[on(…)]`", "reset" | "reset_timer" | "restart" | "rearm") => same("rewind"),
         ("`#[on(…)]`", "internal") => other("an internal transition is `#[on(event => _)]`"),
         ("`#[on(…)]`", "exclude" | "not" | "except_from") => same("except"),
         ("`#[fsm(…)]`", "start" | "initial_state" | "initial_transition" | "first") => same("initial"),

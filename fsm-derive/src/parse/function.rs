@@ -1,4 +1,4 @@
-//! `guard = …` and `with = …`: a path to a function, or a closure; a guard can also be a list.
+//! `guard = …`, `with = …` and the delays of timers: a path to a function, or a closure; a guard can also be a list.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -14,6 +14,20 @@ pub(crate) struct Function {
 }
 
 impl Function {
+    /// The body of a closure for graphs, if it is short: fields and calls, such as `state.patience`. Otherwise `closure`.
+    pub(crate) fn text(&self) -> String {
+        const MAX: usize = 40;
+        let mut bars = 0;
+        let is_bar = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '|');
+        let body = self.code.clone().into_iter().skip_while(|token| {
+            bars += usize::from(is_bar(token));
+            bars < 2
+        });
+        let text = crate::text::of(&body.skip(1).collect::<TokenStream>());
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '(' | ')' | '&' | ':' | '?');
+        if !text.is_empty() && text.len() <= MAX && text.chars().all(plain) { text } else { "closure".to_owned() }
+    }
+
     /// The path, for graphs; a closure has no name.
     pub(crate) fn name(&self) -> String {
         if self.is_closure { "closure".to_owned() } else { crate::text::of(&self.code) }
@@ -93,7 +107,7 @@ fn check(input: ParseStream<'_>, key: &Ident) -> syn::Result<Check> {
     Ok(Check { function, reason: Some(reason) })
 }
 
-fn value(input: ParseStream<'_>, key: &Ident) -> syn::Result<Function> {
+pub(super) fn value(input: ParseStream<'_>, key: &Ident) -> syn::Result<Function> {
     if input.peek(Token![async]) {
         let start = input.span();
         // The parameters of a closure contain commas.
@@ -126,7 +140,7 @@ fn value(input: ParseStream<'_>, key: &Ident) -> syn::Result<Function> {
     Ok(Function { code: not_a_call(input, key, &path)?, is_closure: false })
 }
 
-fn begins_closure(input: ParseStream<'_>) -> bool {
+pub(super) fn begins_closure(input: ParseStream<'_>) -> bool {
     input.peek(Token![|]) || input.peek(Token![||]) || input.peek(Token![move])
 }
 

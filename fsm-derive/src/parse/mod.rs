@@ -66,7 +66,7 @@ pub(crate) fn declaration(input: DeriveInput, errors: &mut Errors) -> Declaratio
                 options.has_initial |= read.is_none();
             }
             "on" => complete &= errors.none_in(|errors| enum_ons.extend(on::read(attr, errors))),
-            other @ ("state" | "after") => {
+            other @ ("state" | "after" | "at") => {
                 errors.at(attr, format!("`#[{other}(…)]` is not allowed on the enum: move it to a variant"));
             }
             _ => {}
@@ -119,6 +119,7 @@ fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> V
             }
             "on" => *complete &= errors.none_in(|errors| ons.extend(on::read(attr, errors))),
             "after" => afters.extend(after::read(attr, errors)),
+            "at" => afters.extend(after::read_at(attr, errors)),
             "fsm" => {
                 errors.at(attr, "`#[fsm(…)]` is not allowed on a variant: move it to the enum, or write `#[state(…)]`");
             }
@@ -133,7 +134,7 @@ fn variant(variant: syn::Variant, complete: &mut bool, errors: &mut Errors) -> V
             let owner = match name.as_str() {
                 "fsm" => "the enum",
                 "on" => "the variant or the enum",
-                "state" | "after" => "the variant",
+                "state" | "after" | "at" => "the variant",
                 _ => continue,
             };
             errors.at(attr, format!("`#[{name}(…)]` is not allowed on a field: move it to {owner}"));

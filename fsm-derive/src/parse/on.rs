@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use proc_macro2::Span;
 use quote::quote;
 use syn::{
-    Attribute, Field, Ident, Token, Visibility, braced, ext::IdentExt as _, parse::ParseStream, punctuated::Punctuated,
-    spanned::Spanned as _, token,
+    Attribute, Field, Ident, Token, Visibility, braced, bracketed, ext::IdentExt as _, parse::ParseStream,
+    punctuated::Punctuated, spanned::Spanned as _, token,
 };
 
 use super::{
@@ -30,6 +30,8 @@ pub(crate) struct On {
     /// The name of the event's method, if it differs from the event's.
     pub(crate) method: Option<Ident>,
     pub(crate) except: Option<Vec<Ident>>,
+    /// The timers to start again, by their events.
+    pub(crate) rewind: Vec<Ident>,
     pub(crate) auto: bool,
     /// The span of `by = worker`, if present.
     pub(crate) by: Option<Span>,
@@ -60,7 +62,7 @@ pub(crate) enum Target {
     Source(Span),
 }
 
-const KNOWN: [&str; 6] = ["guard", "with", "method", "except", "auto", "by"];
+const KNOWN: [&str; 7] = ["guard", "with", "method", "except", "rewind", "auto", "by"];
 
 /// Reads one attribute. Returns `None` if the event or the target is missing.
 pub(super) fn read(attr: &Attribute, errors: &mut Errors) -> Option<On> {
@@ -87,6 +89,7 @@ pub(super) fn on(input: ParseStream<'_>, span: Span, errors: &mut Errors) -> syn
         with: None,
         method: None,
         except: None,
+        rewind: Vec::new(),
         auto: false,
         by: None,
         complete: true,
@@ -177,6 +180,22 @@ fn payload(input: ParseStream<'_>) -> syn::Result<Option<Vec<Field>>> {
     Ok(Some(fields.into_iter().collect()))
 }
 
+/// Reads `= timer` or `= [timer, timer]`.
+fn rewind(input: ParseStream<'_>, key: &Ident) -> syn::Result<Vec<Ident>> {
+    syntax::equals(input, key, "timer")?;
+    if !input.peek(token::Bracket) {
+        return Ok(vec![syntax::event(input)?]);
+    }
+    let content;
+    let bracket = bracketed!(content in input);
+    let timers = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, syntax::event)?;
+    if timers.is_empty() {
+        let message = format!("the list of timers is empty: write `{key} = [first, second]`, or remove it");
+        return Err(syn::Error::new(bracket.span.join(), message));
+    }
+    Ok(timers.into_iter().collect())
+}
+
 impl On {
     fn item(&mut self, input: ParseStream<'_>, seen: &mut SeenOptions, errors: &mut Errors) -> syn::Result<()> {
         if input.peek(syn::Ident) && input.peek2(Token![=>]) {
@@ -190,6 +209,7 @@ impl On {
             "with" => self.with = Some(function::function(input, &key)?),
             "method" => self.method = Some(syntax::new_name(input, &key, "name")?),
             "except" => self.except = Some(syntax::inside(input, &key, "A, B", syntax::states)?),
+            "rewind" => self.rewind = rewind(input, &key)?,
             "by" => self.by = Some(by::by(input, &key)?),
             _ => self.auto = true,
         }

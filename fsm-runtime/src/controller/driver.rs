@@ -6,8 +6,9 @@ use crate::{
     machine::{
         Migrations, StoredMachine,
         convert::{self, Whole},
+        timers,
     },
-    store::{Cause, Change, Disarm, Key, Origin, Row, Transition},
+    store::{Cause, Change, Disarm, Key, Origin, Row, Timer, Transition},
     worker::{Attempt, Beside, End, Finished, FiredEvent, WorkClaim, WorkError, WorkedBy},
 };
 use fsm_core::{ApplyError, Graph, Name, UnknownNameError, WaitInfo};
@@ -46,8 +47,8 @@ pub(crate) trait Driver: Send + Sync {
     fn result(&self, engine: &Engine, row: &Row, event: &FiredEvent) -> Result<Transition, String>;
     /// The transition of `event`, which has no payload, toward the desired state; an error where it cannot be fired.
     fn auto(&self, engine: &Engine, row: &Row, event: &str) -> Result<Transition, String>;
-    /// The change of the timer of the row's state: its transition, or a disarm where its event is refused; an error where the row
-    /// cannot be decoded.
+    /// The change of the row's next timer: its transition, or a disarm where its event is refused; an error where the row cannot be
+    /// decoded.
     fn timer(&self, engine: &Engine, row: &Row) -> Result<Change, String>;
     /// What the row's state waits for; an error where the row cannot be decoded.
     fn waits(&self, engine: &Engine, row: &Row) -> Result<Vec<Wait>, String>;
@@ -55,6 +56,8 @@ pub(crate) trait Driver: Send + Sync {
     fn wait_event(&self, engine: &Engine, row: &Row, place: usize) -> Result<Transition, String>;
     /// The graphs of the machine and of those that it waits for.
     fn graphs(&self) -> Vec<&'static Graph>;
+    /// The timers with which the row's state is entered; none where the row cannot be decoded.
+    fn timers(&self, engine: &Engine, row: &Row) -> Vec<Timer>;
 }
 
 pub(crate) struct Machine<M, W> {
@@ -82,13 +85,14 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         Box::pin(async move {
             let row = &attempt.row;
             let (machine, context) = convert::decode::<M>(&engine.migrations, row).map_err(WorkError::permanent)?;
-            let claim = WorkClaim::new(attempt.clone(), context, engine);
+            let claim = WorkClaim::new(attempt.clone(), context, engine.clone());
             let Finished(end, beside) = machine.work(&workers, claim).await?;
             let ended = match end {
                 End::Requeue(after) => Ended::Requeue(after),
                 End::Fired { machine, context, event, payload, version } => {
                     let whole = (machine, context);
-                    let transition = transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
+                    let fired = || transition(row, whole, event, payload, Cause::Worker, Some(row.fence));
+                    let transition = engine.clock.scope(fired);
                     let transition = transition.map_err(WorkError::permanent)?;
                     Ended::Fired(Box::new(Transition { version, ..transition }))
                 }
@@ -118,10 +122,11 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
 
     fn timer(&self, engine: &Engine, row: &Row) -> Result<Change, String> {
         let whole = convert::decode::<M>(&engine.migrations, row).map_err(|error| error.to_string())?;
-        Ok(engine.clock.scope(|| timer(row, whole)).map_or_else(
+        let next = timers::next(M::GRAPH, row).unwrap_or_default();
+        Ok(engine.clock.scope(|| timer(row, whole, &next)).map_or_else(
             |reason| {
                 let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
-                Change::Disarm(Disarm { key, incarnation, version, not_before, reason })
+                Change::Disarm(Disarm { key, incarnation, version, timer: next.clone(), not_before, reason })
             },
             |transition| Change::Transition(Transition { not_before: row.timer_at, ..transition }),
         ))
@@ -151,11 +156,17 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         M::collect_graphs(&mut graphs);
         graphs
     }
+
+    fn timers(&self, engine: &Engine, row: &Row) -> Vec<Timer> {
+        let Ok((machine, context)) = convert::decode::<M>(&engine.migrations, row) else { return Vec::new() };
+        engine.clock.scope(|| timers::on_entry(machine, &context).1)
+    }
 }
 
-fn timer<M: StoredMachine>(row: &Row, whole: Whole<M>) -> Result<Transition, String> {
+fn timer<M: StoredMachine>(row: &Row, whole: Whole<M>, event: &str) -> Result<Transition, String> {
     let state = whole.0.state();
-    let event = M::timer_event(state).ok_or_else(|| format!("`{state}` no longer declares a timer"))?;
+    let declared = event.parse().ok().and_then(|event| M::timer_event(state, event));
+    let event = declared.ok_or_else(|| format!("`{state}` no longer declares a timer that fires `{event}`"))?;
     fire(row, whole, event, Cause::Timer, None)
 }
 
@@ -201,7 +212,8 @@ fn transition<M: StoredMachine>(
     fence: Option<u64>,
 ) -> Result<Transition, String> {
     let from = M::GRAPH.state_was(&row.state).map_or(row.state.as_str(), |info| info.name);
-    let (_, into) = convert::entering(target, &context).map_err(|error| error.to_string())?;
+    let moved = convert::moving(target, &context, from, event.as_str(), cause);
+    let (_, into, internal) = moved.map_err(|error| error.to_string())?;
     if !convert::declared::<M>(from, event.as_str(), &into.state) {
         return Err(format!("{} declares no transition `{from} --{event}-> {}`", M::GRAPH.machine, into.state));
     }
@@ -214,7 +226,7 @@ fn transition<M: StoredMachine>(
         event: event.as_str().to_owned(),
         payload,
         into,
-        internal: convert::is_internal::<M>(from, event.as_str()),
+        internal,
         cause,
         not_before: None,
         idempotency_key: None,

@@ -107,29 +107,36 @@ pub(super) async fn claim(
     StepResult::Claimed(timeline, claimed)
 }
 
-/// Fires the timer of `row`, or drops it where its event is refused.
+/// Fires the timer of `row` that is due first, or drops it where its event is refused.
 pub(super) async fn fire_timer(engine: Arc<Engine>, driver: Arc<dyn Driver>, row: Row) -> StepResult {
     let change = match driver.timer(&engine, &row) {
         Ok(change) => change,
         // The timer stays for code that can decode the row.
         Err(error) => return StepResult::Unreadable(Box::new(row), error),
     };
-    let dropped = matches!(change, Change::Disarm(Disarm { .. }));
+    let (timer, dropped) = match &change {
+        Change::Transition(transition) => (transition.event.clone(), false),
+        Change::Disarm(disarm) => (disarm.timer.clone(), true),
+        _ => (String::new(), false),
+    };
     let mut result = engine.commit(change).await;
     if !dropped && let Ok(Some(reason)) = result.as_ref().map(Verdict::refusal) {
         // The store would refuse the event at every look.
         let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
         let reason = shortened(format!("the store refused the timer's event: {reason}"));
-        log_row!(error, row, %reason, "timer dropped");
-        result = engine.commit(Change::Disarm(Disarm { key, incarnation, version, not_before, reason })).await;
+        log_row!(error, row, %reason, event = %timer, "timer dropped");
+        let timer = timer.clone();
+        result = engine.commit(Change::Disarm(Disarm { key, incarnation, version, timer, not_before, reason })).await;
     }
     if let (Ok(Verdict::TooEarly { now, .. }), Some(timer_at)) = (&result, row.timer_at) {
         // A timer is due at once where the store's clock has reached it meanwhile.
         return StepResult::Early(timer_at.duration_since(*now).unwrap_or_default());
     }
     StepResult::Stored(result.map(|verdict| match verdict {
-        Verdict::Committed { .. } if dropped => log_row!(warn, row, "timer dropped: its event was refused"),
-        Verdict::Committed { .. } => log_row!(info, row, "timer fired"),
+        Verdict::Committed { .. } if dropped => {
+            log_row!(warn, row, event = %timer, "timer dropped: its event was refused");
+        }
+        Verdict::Committed { .. } => log_row!(info, row, event = %timer, "timer fired"),
         // The instance has moved on, which ended the timer.
         _ => {}
     }))

@@ -1,10 +1,10 @@
 //! Conversion between rows and a user's machine.
 
-use super::{RowError, migrations::Migrations};
+use super::{RowError, migrations::Migrations, timers};
 use crate::{
     codec::{CodecError, readable},
     machine::StoredMachine,
-    store::{Entering, HistoryEntry, Key, Row},
+    store::{Cause, Entering, HistoryEntry, Key, Row},
 };
 use fsm_core::{Name, StateKind, StateMachine};
 
@@ -121,21 +121,33 @@ pub(crate) fn entering<M: StoredMachine>(machine: M, context: &M::Context) -> Re
     let state = machine.state().as_str();
     // The derive generates states and graph from the same lines.
     let info = M::GRAPH.state(state);
+    let (machine, timers) = timers::on_entry(machine, context);
     let entering = Entering {
         state: state.to_owned(),
         data,
         context: encoded,
         schema: M::GRAPH.version,
-        timer: info.and_then(|info| info.timer).map(|timer| timer.after),
+        timers,
         work: info.is_some_and(|info| info.kind == StateKind::Work),
         remove: info.is_some_and(|info| info.remove),
     };
     Ok((machine, entering))
 }
 
-/// Whether the event does not leave the state.
-pub(crate) fn is_internal<M: StateMachine>(from: &str, event: &str) -> bool {
-    M::GRAPH.transition(from, event).is_some_and(|transition| transition.internal)
+/// The columns of a row after a transition to the state of `machine`, the machine itself, and whether the transition is internal.
+pub(crate) fn moving<M: StoredMachine>(
+    machine: M,
+    context: &M::Context,
+    from: &str,
+    event: &str,
+    cause: Cause,
+) -> Result<(M, Entering, bool), CodecError> {
+    let (machine, mut into) = entering(machine, context)?;
+    let internal = M::GRAPH.transition(from, event).is_some_and(|transition| transition.internal);
+    if internal {
+        timers::restarted::<M>(&mut into.timers, from, event, cause);
+    }
+    Ok((machine, into, internal))
 }
 
 /// The payload of `event`, as JSON. What cannot be read back is an error.

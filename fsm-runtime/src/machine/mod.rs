@@ -7,6 +7,7 @@ mod instance_id;
 mod migrations;
 pub(crate) mod older;
 mod stored;
+pub(crate) mod timers;
 mod unknown;
 
 pub use error::RowError;
@@ -16,4 +17,5 @@ pub(crate) use migrations::Migrations;
 pub use migrations::{MigrateError, Migrated, OldState};
 pub(crate) use stored::ContextOf;
 pub use stored::{DurableState, Seal, StoredMachine, WorkState};
+pub use timers::{Deadline, time_left};
 pub(crate) use unknown::{Unknown, knows};

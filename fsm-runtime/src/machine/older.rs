@@ -2,7 +2,7 @@
 //! is stored in may not be the one that it is in.
 
 use super::migrations::Migrations;
-use crate::store::{Arm, Count, Filter, InUse, Page, Row, Store, StoreError};
+use crate::store::{Arm, Count, Filter, InUse, Page, Row, Store, StoreError, Timer};
 use fsm_core::{Graph, StateKind};
 use std::collections::BTreeMap;
 
@@ -131,14 +131,13 @@ pub(crate) async fn list(
     }
 }
 
-/// The change that makes work due, and sets the timer if `timer`, on a row whose state a step has changed. `None` where nothing is
-/// missing. `now` is `stored` under the present version.
-pub(crate) fn arming(graph: &Graph, stored: &Row, now: &Row, timer: bool) -> Option<Arm> {
+/// The change that makes work due, and starts `timers`, on a row whose state a step has changed. `None` where nothing is missing. `now`
+/// is `stored` under the present version.
+pub(crate) fn arming(graph: &Graph, stored: &Row, now: &Row, timers: Vec<Timer>) -> Option<Arm> {
     let info = graph.state_was(&now.state).filter(|_| now.schema == graph.version)?;
     let idle = stored.retry_at.is_none() && stored.owner.is_none() && stored.parked.is_none();
     let work = info.kind == StateKind::Work && idle;
-    let timer = info.timer.map(|timer| timer.after).filter(|_| timer && stored.timer_at.is_none());
     let Row { key, incarnation, version, .. } = stored.clone();
     let reason = format!("a migration moved it from `{}` to `{}`", stored.state, info.name);
-    (work || timer.is_some()).then_some(Arm { key, incarnation, version, work, timer, reason })
+    (work || !timers.is_empty()).then_some(Arm { key, incarnation, version, work, timers, reason })
 }

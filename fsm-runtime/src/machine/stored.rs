@@ -1,7 +1,10 @@
 //! The traits of a machine as stored data.
 
 use super::EventError;
-use crate::codec::{CodecError, to_json};
+use crate::{
+    codec::{CodecError, to_json},
+    store::TimerDue,
+};
 use fsm_core::{Graph, Name, StateMachine, StateOf};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
@@ -68,9 +71,15 @@ pub trait StoredMachine:
     fn enter(self, _context: &mut Self::Context) -> Self {
         self
     }
-    /// The event that the state's `#[after]` fires.
+    /// The event of a timer of the state, with its payload; `None` if the state has no timer that fires it.
     #[doc(hidden)]
-    fn timer_event(state: Self::State) -> Option<Self::Event>;
+    fn timer_event(state: Self::State, event: Self::EventKind) -> Option<Self::Event>;
+    /// The machine again, and when those timers of its state are due whose delay or time is computed from the data.
+    #[doc(hidden)]
+    #[must_use]
+    fn computed_timers(self, _context: &Self::Context) -> (Self, Vec<(Self::EventKind, TimerDue)>) {
+        (self, Vec::new())
+    }
     /// The ids that the present state waits for: those of each of its waits, in the order of the declaration.
     #[doc(hidden)]
     fn awaited_ids(&self) -> Vec<Vec<String>> {

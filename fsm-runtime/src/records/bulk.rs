@@ -2,7 +2,7 @@
 
 use super::{CreateFrom, Durable};
 use super::{error::TransitionError, machines::Machines, query::ListQuery};
-use crate::machine::{Migrated, RowError, convert, older};
+use crate::machine::{Migrated, RowError, convert, older, timers};
 use crate::store::{Arm, Change, Entering, Group, Rewrite, Row, StoreError, Verdict};
 use std::iter;
 
@@ -109,11 +109,16 @@ impl<M: Durable> Machines<M> {
         Ok(done)
     }
 
-    /// Makes the work and the timer due that a row has got because a step changed its state.
+    /// Makes the work due and starts the timers that a row has got because a step changed its state.
     fn arming(&self, row: &Row) -> Option<Arm> {
         let now = older::present(&self.engine.migrations, M::GRAPH, row.clone());
         let state = |stored| M::GRAPH.state_was(stored).map(|info| info.name);
-        if state(&row.state) == state(&now.state) { None } else { older::arming(M::GRAPH, row, &now, true) }
+        if state(&row.state) == state(&now.state) {
+            return None;
+        }
+        let (machine, context) = convert::decode::<M>(&self.engine.migrations, row).ok()?;
+        let (_, all) = self.engine.clock.scope(|| timers::on_entry(machine, &context));
+        older::arming(M::GRAPH, row, &now, timers::missing(row, all, |_| true))
     }
 
     /// The change that stores `row` under the present schema version.

@@ -329,7 +329,7 @@ fn convergence_of<M: Durable>(
             None => Convergence::Working,
         },
         // A timer that was dropped does not fire.
-        NextStep::Timer(_) => row.timer_at.map_or(no_path, |until| Convergence::Waiting { until }),
+        NextStep::Timer(it) => row.timers.get(it.event).map_or(no_path, |until| Convergence::Waiting { until: *until }),
         NextStep::Blocked(Blocker::Payload(it)) => named(it.from, it.event, no_path, |state, event| {
             Convergence::Blocked(Blocked::NeedsPayload { state, event })
         }),

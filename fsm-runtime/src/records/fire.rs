@@ -173,7 +173,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
         if let Some(refused) = callers::refused(&self.key, from, self.kind) {
             return Err(refused);
         }
-        match engine.clock.scope(|| machine.apply(event, meta.context_mut())) {
+        engine.clock.scope(|| match machine.apply(event, meta.context_mut()) {
             Ok(target) => meta.transition(from, self.kind, self.payload.clone(), target, self.wrap),
             Err(ApplyError { machine, reason: Some(reason), .. }) => {
                 Err(record::refuse(machine, meta, self.kind, reason))
@@ -181,6 +181,6 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
             Err(ApplyError { machine, reason: None, .. }) => {
                 Err(record::not_accepted(machine, meta, self.kind, accepts))
             }
-        }
+        })
     }
 }

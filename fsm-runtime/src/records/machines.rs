@@ -137,8 +137,11 @@ impl<M: Durable> Machines<M> {
         M: CreateFrom<B>,
     {
         check_id(id).map_err(|why| TransitionError::InvalidId { why })?;
-        let (state, context) = self.engine.clock.scope(|| M::parts(initial, Seal));
-        let (target, into) = convert::entering::<M>(state.into_enum(), &context)?;
+        let (entered, context) = self.engine.clock.scope(|| {
+            let (state, context) = M::parts(initial, Seal);
+            (convert::entering::<M>(state.into_enum(), &context), context)
+        });
+        let (target, into) = entered?;
         let (engine, origin) = (self.engine.clone(), self.origin.clone());
         let meta = RecordMeta::new(engine, origin, Self::key(id), idempotency_key.clone(), Box::new(context));
         let change = Change::Create(Create {

@@ -186,8 +186,11 @@ impl<M: Durable> Machines<M> {
                 return Err(TransitionError::Row(RowError::Newer { key, found: schema, known }));
             }
             let mut context = context?;
-            let entered = engine.clock.scope(|| M::enter(state.into_enum(), &mut context));
-            let (machine, into) = convert::entering::<M>(entered, &context)?;
+            let entered = engine.clock.scope(|| {
+                let machine = M::enter(state.into_enum(), &mut context);
+                convert::entering::<M>(machine, &context)
+            });
+            let (machine, into) = entered?;
             let by = origin.clone();
             let moved = Override { key: key.clone(), incarnation, version, from, into, why, origin };
             match engine.commit_row(Change::Override(moved)).await? {

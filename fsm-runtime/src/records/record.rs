@@ -155,7 +155,8 @@ impl<M: Durable> RecordMeta<M> {
         target: M,
         wrap: Wrap<R, M>,
     ) -> Result<Prepared<R, M>, TransitionError<M>> {
-        let (target, into) = convert::entering(target, &self.context)?;
+        let cause = Cause::Caller;
+        let (target, into, internal) = convert::moving(target, &self.context, from.as_str(), event.as_str(), cause)?;
         let change = Change::Transition(Transition {
             key: self.key.clone(),
             incarnation: self.incarnation,
@@ -165,8 +166,8 @@ impl<M: Durable> RecordMeta<M> {
             event: event.as_str().to_owned(),
             payload,
             into,
-            internal: convert::is_internal::<M>(from.as_str(), event.as_str()),
-            cause: Cause::Caller,
+            internal,
+            cause,
             not_before: None,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
@@ -308,7 +309,7 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
             Err(error) => return PendingTransition::failed(error.into()),
         };
         let clock = meta.engine().clock.clone();
-        match clock.scope(|| <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context)) {
+        clock.scope(|| match <S::Machine as Accepts<S, E>>::transition(state, event, &mut meta.context) {
             Ok(target) => match meta.transition(S::STATE, kind, payload, target.into_enum(), wrap) {
                 Ok(prepared) => PendingTransition::ready(prepared),
                 Err(error) => PendingTransition::failed(error),
@@ -317,7 +318,7 @@ impl<S: DurableState<Machine: Durable>> RawRecord<S> {
                 let (machine, reason) = (refused.machine.into_enum(), refused.reason);
                 PendingTransition::refused(Refused { meta, machine, event: kind, payload, reason, wrap })
             }
-        }
+        })
     }
 }
 

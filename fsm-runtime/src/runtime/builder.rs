@@ -316,7 +316,7 @@ impl Builder {
                 check(&**store, &engine.migrations, &**driver, &engine.unknown).await?;
             }
             for driver in drivers.values() {
-                arm(&engine, driver.graph()).await?;
+                arm(&engine, &**driver).await?;
             }
             engine.definitions.by_controller(&engine, &graphs).await?;
             engine.notifier.listen();

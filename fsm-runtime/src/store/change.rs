@@ -1,6 +1,7 @@
 //! Changes of instances, and groups of changes.
 
 use super::row::{Key, Row};
+use super::timer::Timer;
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -36,9 +37,9 @@ pub enum Change {
     SaveCheckpoint(SaveCheckpoint),
     /// Releases a claimed row.
     Release(Release),
-    /// Makes work due and sets a timer that the state's declaration has gained.
+    /// Makes work due and starts timers that the state's declaration has gained.
     Arm(Arm),
-    /// Removes the timer of the current state.
+    /// Ends a timer of the current state.
     Disarm(Disarm),
     /// An operator's move that no transition allows. It increments the version.
     Override(Override),
@@ -84,8 +85,9 @@ pub struct Entering {
     pub context: Option<String>,
     /// The schema version of the data.
     pub schema: u32,
-    /// The delay of the state's timer.
-    pub timer: Option<Duration>,
+    /// The timers of the state. Those of an earlier state end. In an [internal](Transition::internal) transition, the timers that start
+    /// again; the others run on.
+    pub timers: Vec<Timer>,
     /// Whether work is due at once.
     pub work: bool,
     /// Whether the row is removed on entry. Its history is kept.
@@ -180,9 +182,8 @@ pub struct Transition {
     /// Whether the visit to the state goes on, as in an internal transition.
     ///
     /// The row then gets a new version, and the state's name, data, context and schema of `into`. It keeps `entered` and `updated`, its
-    /// timer, its attempts, checkpoint and error, and it stays claimed, due or parked. Its desired state and the time of its convergence
-    /// stay. There are two exceptions. If the `cause` is [`Cause::Timer`], the timer has fired, and starts again with the delay of
-    /// `into`. With a `fence`, the worker has ended: the claim is released, work is due as `into` says, and attempts are counted from
+    /// timers except those of `into`, its attempts, checkpoint and error, and it stays claimed, due or parked. Its desired state and the
+    /// time of its convergence stay. There is one exception. With a `fence`, the worker has ended: the claim is released, work is due as `into` says, and attempts are counted from
     /// zero. The kind of the history entry is [`Internal`](super::HistoryKind::Internal).
     pub internal: bool,
     /// The cause.
@@ -273,8 +274,8 @@ pub enum Attempts {
     Reset,
 }
 
-/// Makes work due if none is due, parked or running, and sets a timer if there is none, for rows that were in their state before the
-/// declaration had them. Adds a note to the history.
+/// Makes work due if none is due, parked or running, and starts the timers that do not run, for rows that were in their state before
+/// the declaration had them. Adds a note to the history.
 #[derive(Clone, Debug)]
 pub struct Arm {
     /// The instance.
@@ -285,13 +286,13 @@ pub struct Arm {
     pub version: u64,
     /// Whether work is due at once.
     pub work: bool,
-    /// The delay of the timer, from when the state was entered.
-    pub timer: Option<Duration>,
+    /// The timers, of which those that run already are left as they are.
+    pub timers: Vec<Timer>,
     /// The reason, for the history.
     pub reason: String,
 }
 
-/// Removes the timer of the current state. Adds a note to the history.
+/// Ends a timer of the current state; the others run on. Adds a note to the history.
 #[derive(Clone, Debug)]
 pub struct Disarm {
     /// The instance.
@@ -300,6 +301,8 @@ pub struct Disarm {
     pub incarnation: Uuid,
     /// The version that was read.
     pub version: u64,
+    /// The event of the timer.
+    pub timer: String,
     /// The time of the timer, if its event is refused when it is due. As in [`Transition::not_before`].
     pub not_before: Option<SystemTime>,
     /// The reason, for the history.

@@ -116,7 +116,7 @@ mod tests {
                 data: "null".into(),
                 context: None,
                 schema: 1,
-                timer: None,
+                timers: Vec::new(),
                 work: false,
                 remove: false,
             },
@@ -152,7 +152,8 @@ mod tests {
         let timer = Change::Transition(Transition { not_before: due, ..transition(&row) });
         assert_eq!(missed(0, &timer, Some(row.clone()), NOW), Verdict::TooEarly { change: 0, now: NOW });
         let Row { key, incarnation, version, .. } = row.clone();
-        let disarm = Change::Disarm(Disarm { key, incarnation, version, not_before: due, reason: "why".into() });
+        let (event, reason) = ("go".into(), "why".into());
+        let disarm = Change::Disarm(Disarm { key, incarnation, version, timer: event, not_before: due, reason });
         assert_eq!(missed(0, &disarm, Some(row.clone()), NOW), Verdict::TooEarly { change: 0, now: NOW });
         let moved = Row { version: 4, ..row };
         assert!(matches!(missed(0, &timer, Some(moved), NOW), Verdict::Conflict { .. }));

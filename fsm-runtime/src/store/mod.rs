@@ -26,6 +26,7 @@ mod row;
 mod shard;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod timer;
 mod transactional;
 mod verdict;
 
@@ -51,6 +52,7 @@ pub(crate) use request::Request;
 pub use row::{Key, Row};
 pub(crate) use shard::bucket;
 pub use shard::{BUCKETS, Buckets};
+pub use timer::{Timer, TimerDue, timers_from_json, timers_json};
 pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;
 

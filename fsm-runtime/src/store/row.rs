@@ -1,7 +1,7 @@
 //! Keys and rows.
 
 use super::{key_text::KeyText, verdict::Verdict};
-use std::{fmt, time::SystemTime};
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 use uuid::Uuid;
 
 /// Identifies an instance: the name of its machine, and its id.
@@ -63,8 +63,10 @@ pub struct Row {
     pub data: String,
     /// The machine's shared data, as JSON.
     pub context: Option<String>,
-    /// When the timer of the state fires.
+    /// When the next timer of the state fires.
     pub timer_at: Option<SystemTime>,
+    /// The timers of the state that run: their events, and when they fire.
+    pub timers: BTreeMap<String, SystemTime>,
     /// When work on the state is due, for the first time or again.
     pub retry_at: Option<SystemTime>,
     /// The process that has claimed it.
@@ -117,6 +119,7 @@ impl Row {
             data,
             context: None,
             timer_at: None,
+            timers: BTreeMap::new(),
             retry_at: None,
             owner: None,
             fence: 0,

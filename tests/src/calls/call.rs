@@ -105,7 +105,8 @@ pub fn row_words(row: &Row) -> String {
     let times = due.into_iter().chain([row.parked_at, Some(row.created), Some(row.updated)]);
     let times: Vec<Option<u128>> = times.map(|time| time.map(micros)).collect();
     let entered = (row.entered, row.schema, &row.checkpoint);
-    format!("{row:?} {incarnation} {entered:?} {data} {context:?} {error:?} {times:?}")
+    let running: Vec<_> = row.timers.iter().map(|(event, at)| (event, micros(*at))).collect();
+    format!("{row:?} {incarnation} {entered:?} {data} {context:?} {error:?} {times:?} {running:?}")
 }
 
 /// The entry as text without its sequence, which depends on other instances.

@@ -2,10 +2,13 @@
 
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, Group, Hold, Key, Note, Origin, Override, Purge,
-    Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
+    Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Timer, TimerDue, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 use uuid::Uuid;
 
 /// The machines; instances of both are changed.
@@ -175,12 +178,10 @@ impl Op {
                 incarnation,
                 version,
                 work: dice & 1 == 0,
-                timer: (dice & 2 == 0).then_some(Duration::from_micros(u64::from(*dice))),
+                timers: timers(*dice),
                 reason: "declared since".to_owned(),
             }),
-            What::Disarm => {
-                Change::Disarm(Disarm { key, incarnation, version, not_before: None, reason: "no more".to_owned() })
-            }
+            What::Disarm => disarm(key, incarnation, version),
             What::Purge => Change::Purge(Purge { key, incarnation, version, origin, why: None }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
                 key,
@@ -221,6 +222,26 @@ fn note(about: &'static str, dice: u8, cause: Cause, origin: Origin) -> Option<N
     (dice & 8 == 0).then(|| Note { about, text: dice.to_string(), cause, origin })
 }
 
+/// The events of the timers.
+const TIMERS: [&str; 3] = ["tick", "alarm", "lapse"];
+
+/// Ends one of the timers.
+fn disarm(key: Key, incarnation: Uuid, version: u64) -> Change {
+    let place = usize::try_from(version).unwrap_or_default() % TIMERS.len();
+    let (timer, reason) = (TIMERS[place].to_owned(), "no more".to_owned());
+    Change::Disarm(Disarm { key, incarnation, version, timer, not_before: None, reason })
+}
+
+/// Some of the timers, each of another kind.
+fn timers(dice: u8) -> Vec<Timer> {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_000_000 + u64::from(dice));
+    let due = [TimerDue::After(Duration::from_micros(u64::from(dice) * 3)), TimerDue::At(at), TimerDue::Never];
+    let chosen = TIMERS.iter().enumerate().filter(|(place, _)| dice >> place & 1 == 0);
+    chosen
+        .map(|(place, event)| Timer { event: (*event).to_owned(), due: due[(usize::from(dice / 8) + place) % 3] })
+        .collect()
+}
+
 fn entering(into: u8, schema: u32) -> Entering {
     let state = STATES[usize::from(into) % STATES.len()];
     Entering {
@@ -228,7 +249,7 @@ fn entering(into: u8, schema: u32) -> Entering {
         data: format!("{{\"n\":{into}}}"),
         context: (into.is_multiple_of(3)).then(|| into.to_string()),
         schema,
-        timer: (state == "Timed").then_some(Duration::from_micros(u64::from(into) * 3)),
+        timers: if state == "Timed" { timers(into) } else { Vec::new() },
         work: state == "Work",
         remove: state == "Removed",
     }

@@ -28,7 +28,7 @@ pub fn create(id: &str) -> Change {
             data: "null".into(),
             context: None,
             schema: 1,
-            timer: None,
+            timers: Vec::new(),
             work: false,
             remove: false,
         },

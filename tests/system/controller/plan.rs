@@ -100,7 +100,7 @@ async fn c5_a_work_state_gets_its_worker_however_entered() {
     runtime.machines::<Visit>().wait_for("a", visit::State::Over, PATIENCE).await.unwrap();
 }
 
-const AT_ONCE: Duration = Duration::ZERO;
+const AT_ONCE: Duration = Duration::from_nanos(1);
 
 /// A fuse that blows at once unless it is swapped first; the new one has no timer but accepts the event.
 #[derive(StateMachine, Clone, Debug, PartialEq)]

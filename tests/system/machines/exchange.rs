@@ -47,12 +47,16 @@ fn of_graph(graph: &Graph) -> Read {
     let edges = graph.transitions.iter().flat_map(|on| {
         on.to.iter().map(|to| (on.from.to_owned(), on.event.to_owned(), (!on.internal).then(|| (*to).to_owned())))
     });
-    let timers = graph.states.iter().filter_map(|state| Some((state.name, state.timer?)));
+    let delay = |timer: &fsm_core::TimerInfo| timer.delay.duration().map(|delay| delay.as_millis().to_string());
+    let timers = graph.states.iter().flat_map(|state| {
+        let written = state.timers.iter().map(move |timer| (timer.event, delay(timer)));
+        written.map(|(event, delay)| (state.name.to_owned(), delay.unwrap_or_else(|| event.to_owned())))
+    });
     Read {
         states: graph.states.iter().map(|state| path(state.name)).collect(),
         ends: graph.states.iter().filter(kind).map(|state| state.name.to_owned()).collect(),
         edges: edges.collect(),
-        timers: timers.map(|(state, timer)| (state.to_owned(), timer.after.as_millis().to_string())).collect(),
+        timers: timers.collect(),
     }
 }
 
@@ -135,6 +139,9 @@ fn elements(node: Node<'_, '_>, path: &mut Vec<String>, read: &mut Read) {
             }
             for transition in state.children().filter(|node| node.has_tag_name("transition")) {
                 let event = transition.attribute("event").expect("an event").to_owned();
+                if ["after", "at"].iter().any(|when| transition.has_attribute(("urn:fsm-core", *when))) {
+                    read.timers.insert((name.clone(), event.clone()));
+                }
                 let edge = |target| (name.clone(), event.clone(), target);
                 match transition.attribute("target") {
                     Some(target) => read.edges.extend(targets(target).into_iter().map(|to| edge(Some(to)))),

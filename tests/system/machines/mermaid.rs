@@ -77,11 +77,11 @@ fn check_graph(graph: &Graph) {
     let drawn = drawing.parents.iter().map(|(id, parent)| format!("{} in {}", name(id), name(parent)));
     problems.same("member", drawn, &members.collect());
     let arrows = graph.transitions.iter().flat_map(|transition| {
-        let timer = graph.state(transition.from).and_then(|state| state.timer);
-        let timer = timer.filter(|timer| timer.event == transition.event);
+        let timer = graph.state(transition.from).and_then(|state| state.timer(transition.event));
         let notes = [
             transition.internal.then(|| "stays".to_owned()),
-            timer.map(|_| "after".to_owned()),
+            timer.map(|timer| timer.delay.to_string().split(' ').take(1).collect()),
+            (!transition.rewinds.is_empty()).then(|| format!("rewinds {}", transition.rewinds.join(", "))),
             transition.overrides.map(|outer| format!("overrides {outer}")),
         ];
         let edge = |to: &str| Edge {
@@ -95,7 +95,10 @@ fn check_graph(graph: &Graph) {
     });
     let drawn = drawing.arrows().into_iter().map(|mut arrow| {
         // The time is that of the graph, in another form.
-        arrow.notes.iter_mut().filter(|note| note.starts_with("after ")).for_each(|note| note.truncate("after".len()));
+        for word in ["after", "at"] {
+            let timed = |note: &&mut String| note.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
+            arrow.notes.iter_mut().filter(timed).for_each(|note| note.truncate(word.len()));
+        }
         arrow
     });
     problems.same("arrow", drawn, &arrows.collect());

@@ -6,10 +6,12 @@ mod mermaid;
 mod spec;
 mod typed;
 
+mod bgp;
 mod breaker;
 mod cd_player;
 mod ci_job;
 mod ci_pipeline;
+mod device_code;
 mod dhcp;
 mod document_workflow;
 mod ec2;

@@ -3,7 +3,8 @@
 use crate::with;
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind, Hold, Key,
-    Origin, Override, Prune, Purge, Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition, Verdict,
+    Origin, Override, Prune, Purge, Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Timer, TimerDue,
+    Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -108,7 +109,7 @@ impl Model {
         let mut row = Row::new(key.clone(), *incarnation, into.state.clone(), into.data.clone(), now);
         row.schema = into.schema;
         row.context.clone_from(&into.context);
-        row.timer_at = into.timer.map(|after| now + after);
+        start(&mut row, &into.timers, now);
         row.retry_at = into.work.then_some(now);
         self.enter(&row, HistoryKind::Transition, None, *cause, idempotency_key.as_deref(), origin, into, now);
         Ok(row)
@@ -143,7 +144,7 @@ impl Model {
         }
         let owner = row.owner.clone().filter(|_| fence.is_none());
         let (row, kind) = if *internal {
-            (same_stay(row, into, *cause, fence.is_some(), now), HistoryKind::Internal)
+            (same_stay(row, into, fence.is_some(), now), HistoryKind::Internal)
         } else {
             (new_stay(row, into, now), HistoryKind::Transition)
         };
@@ -259,13 +260,14 @@ impl Model {
     fn arm(&mut self, arm: &Arm, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&arm.key, arm.incarnation, arm.version)?;
         let work = arm.work && row.retry_at.is_none() && row.owner.is_none() && row.parked.is_none();
-        let timer = arm.timer.filter(|_| row.timer_at.is_none());
-        if !work && timer.is_none() {
+        let lacks = |timer: &&Timer| timer.due != TimerDue::Never && !row.timers.contains_key(&timer.event);
+        let timers: Vec<_> = arm.timers.iter().filter(lacks).cloned().collect();
+        if !work && timers.is_empty() {
             return Err(Miss::Moved);
         }
         let row = self.put(with(row, |row| {
             row.retry_at = if work { Some(now) } else { row.retry_at };
-            row.timer_at = timer.map_or(row.timer_at, |after| Some(row.updated + after));
+            start(row, &timers, now);
         }));
         self.note(&row, ("armed", &arm.reason), Cause::Operator, &Origin::default(), now);
         Ok(row)
@@ -273,7 +275,8 @@ impl Model {
 
     fn disarm(&mut self, disarm: &Disarm, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&disarm.key, disarm.incarnation, disarm.version)?;
-        let row = self.put(with(row, |row| row.timer_at = None));
+        let ended = Timer { event: disarm.timer.clone(), due: TimerDue::Never };
+        let row = self.put(with(row, |row| start(row, &[ended], now)));
         self.note(&row, ("timer dropped", &disarm.reason), Cause::Timer, &Origin::default(), now);
         Ok(row)
     }
@@ -495,6 +498,22 @@ fn failed(row: &mut Row, error: &str, now: SystemTime) {
     row.first_error_at.get_or_insert(now);
 }
 
+/// Starts timers, and ends those that never fire.
+fn start(row: &mut Row, timers: &[Timer], now: SystemTime) {
+    for Timer { event, due } in timers {
+        let at = match due {
+            TimerDue::After(delay) => now + *delay,
+            TimerDue::At(time) => *time,
+            TimerDue::Never => {
+                row.timers.remove(event);
+                continue;
+            }
+        };
+        row.timers.insert(event.clone(), at);
+    }
+    row.timer_at = row.timers.values().min().copied();
+}
+
 /// The row at the start of its next visit.
 fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
     with(row, |row| {
@@ -503,7 +522,8 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
         row.entered = row.version;
         row.schema = into.schema;
         row.data.clone_from(&into.data);
-        row.timer_at = into.timer.map(|after| now + after);
+        row.timers.clear();
+        start(row, &into.timers, now);
         row.retry_at = into.work.then_some(now);
         row.attempt = 0;
         row.checkpoint = None;
@@ -519,15 +539,13 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
 }
 
 /// The row after an internal transition, except for its owner and context.
-fn same_stay(row: Row, into: &Entering, cause: Cause, by_worker: bool, now: SystemTime) -> Row {
+fn same_stay(row: Row, into: &Entering, by_worker: bool, now: SystemTime) -> Row {
     with(row, |row| {
         row.state.clone_from(&into.state);
         row.version += 1;
         row.schema = into.schema;
         row.data.clone_from(&into.data);
-        if cause == Cause::Timer {
-            row.timer_at = into.timer.map(|after| now + after);
-        }
+        start(row, &into.timers, now);
         if by_worker {
             row.retry_at = into.work.then_some(now);
             row.attempt = 0;

@@ -8,7 +8,7 @@ enum Job {
     Idle,
     #[on(stop { why: String, code: u8 } => Idle)]
     #[after("1h", stop { whi: String::new(), code: 1, code: 2 })]
-    #[after("2h", stop)]
+    #[after("2h", stop { why: String::new(), code: 1 })]
     Running,
 }
 

@@ -12,7 +12,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{states::pattern, user_code};
+use super::{states::pattern, timers, user_code};
 use crate::normalize::{Cx, local};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -43,28 +43,7 @@ fn rows(cx: &Cx<'_>) -> TokenStream {
         )
     };
     let payload = if events.is_empty() { quote!(_payload) } else { quote!(payload) };
-    let with_timer: Vec<_> = (0..states.len()).filter(|state| states[*state].timer.is_some()).collect();
-    let timers = with_timer.iter().map(|state| {
-        let (ident, timer) = (&states[*state].ident, user_code::timer_fn(cx, *state));
-        quote!(State::#ident => ::core::option::Option::Some(__user_code::#timer()),)
-    });
-    let timers = if with_timer.is_empty() {
-        quote!(
-            fn timer_event(_: State) -> ::core::option::Option<Event> {
-                ::core::option::Option::None
-            }
-        )
-    } else {
-        let otherwise = (with_timer.len() < states.len()).then(|| quote!(_ => ::core::option::Option::None,));
-        quote! {
-            fn timer_event(state: State) -> ::core::option::Option<Event> {
-                match state {
-                    #(#timers)*
-                    #otherwise
-                }
-            }
-        }
-    };
+    let timers = timers::stored(cx);
     let (value, shared) = (cx.whole_ty(), cx.context_or_unit());
     let split = if cx.context.is_some() { quote!(value) } else { quote!((value, ())) };
     let codec_error = quote!(#runtime::CodecError);

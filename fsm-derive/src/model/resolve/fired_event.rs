@@ -1,23 +1,67 @@
-//! Resolves the events fired by a state's timer and by `exhausted`.
+//! Resolves the events fired by a state's timers and by `exhausted`, and the timers that are rewound.
+
+use syn::Ident;
 
 use super::Resolver;
 use crate::{
-    model::{Field, FiredEvent, Timer, plain},
+    model::{Field, FiredEvent, Origin, Timer, plain},
     parse::{self, After},
     suggest,
 };
 
 impl Resolver<'_> {
     pub(super) fn timers(&mut self, state: usize, afters: Vec<After>) {
-        let mut afters = afters.into_iter();
-        let Some(After { span, delay, fires }) = afters.next() else { return };
-        for duplicate in afters {
-            let name = plain(&self.machine.states[state].ident);
-            let message = format!("`{name}` has more than one timer: remove all but one `#[after(…)]`");
-            self.errors.at_span(duplicate.span, message);
+        for After { span, delay, fires } in afters {
+            let Some(fires) = self.fires(state, fires, "the timer") else { continue };
+            let of = &self.machine.states[state];
+            if of.timer(fires.event).is_some() {
+                let (name, event) = (plain(&of.ident), &self.machine.events[fires.event].name);
+                let message = format!(
+                    "`{name}` has two timers that fire `{event}`: remove one, or declare an event of its own for this one"
+                );
+                self.errors.at_span(span, message);
+                continue;
+            }
+            self.machine.states[state].timers.push(Timer { span, delay, fires });
         }
-        let fires = self.fires(state, fires, "the timer");
-        self.machine.states[state].timer = fires.map(|fires| Timer { span, delay, fires });
+    }
+
+    /// Resolves the timers that internal transitions start again.
+    pub(super) fn rewinds(&mut self) {
+        for place in 0..self.machine.transitions.len() {
+            let names = std::mem::take(&mut self.machine.transitions[place].rewind);
+            let mut rewinds = Vec::new();
+            for name in names {
+                rewinds.extend(self.rewound(place, &name).filter(|timer| !rewinds.contains(timer)));
+            }
+            self.machine.transitions[place].rewinds = rewinds;
+        }
+    }
+
+    /// The event of the timer `name` of the state that a transition stays in.
+    fn rewound(&mut self, transition: usize, name: &Ident) -> Option<usize> {
+        let (machine, timer) = (&*self.machine, plain(name));
+        let transition = &machine.transitions[transition];
+        let state = &machine.states[transition.from];
+        let timers: Vec<_> = state.timers.iter().map(|timer| timer.fires.event).collect();
+        let found = timers.iter().copied().find(|event| machine.events[*event].name == timer);
+        if found.is_none() && machine.complete {
+            let names: Vec<_> = timers.iter().map(|event| machine.events[*event].name.as_str()).collect();
+            let state = plain(&state.ident);
+            let near = suggest::near(&timer, names.iter().copied());
+            let remedy = match (near, transition.origin) {
+                (Some(near), _) => format!("; did you mean `{near}`?"),
+                (None, Origin::State) => {
+                    format!(": declare it, `#[after(\"15m\", {timer})]`, or remove it from `rewind`")
+                }
+                (None, Origin::Group(_) | Origin::Enum) => {
+                    format!(": declare it, `#[after(\"15m\", {timer})]`, or add `{state}` to `except(…)`")
+                }
+            };
+            let message = format!("`{state}` has no timer that fires `{timer}`{remedy}");
+            self.errors.at(name, message);
+        }
+        found
     }
 
     /// Resolves the event that `cause`, the timer or `exhausted`, fires in a state, with its payload.

@@ -83,6 +83,7 @@ pub(crate) fn machine(declaration: Declaration, module: Ident, errors: &mut Erro
         resolve.checkpoint(state, variant.options.checkpoint);
         resolve.waits(state, variant.options.waits);
     }
+    resolve.rewinds();
     resolve.requires(options.requires);
     machine
 }

@@ -28,7 +28,7 @@ pub(super) fn state(variant: &Variant) -> State {
         group: None,
         shape,
         fields,
-        timer: None,
+        timers: Vec::new(),
         exhausted: None,
         checkpoint: None,
         enter: options.enter.clone(),

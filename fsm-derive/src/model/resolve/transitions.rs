@@ -106,6 +106,19 @@ impl Resolver<'_> {
             let message = "`auto` has no effect on a transition that stays in its state: remove it";
             self.errors.at_span(on.span, message);
         }
+        for (place, timer) in on.rewind.iter().enumerate().filter(|_| internal) {
+            if on.rewind[..place].contains(timer) {
+                self.errors.at(timer, format!("`{}` is listed twice: remove one", plain(timer)));
+            }
+        }
+        if let (false, Some(first), Some(event)) = (internal, on.rewind.first(), on.events.first()) {
+            let message = format!(
+                "`rewind` has no effect on a transition that enters a state, whose timers start then: remove it, or stay in the state \
+                 with `{} => _`",
+                plain(&event.ident)
+            );
+            self.errors.at(first, message);
+        }
         let (to, history) = match &on.targets {
             Targets::Internal(_) => (vec![None], None),
             Targets::States(targets) => (self.targets(targets)?, None),
@@ -238,6 +251,8 @@ impl Resolver<'_> {
             choice,
             guard: on.guard.clone(),
             with: on.with.clone(),
+            rewind: if resolved.internal { on.rewind.clone() } else { Vec::new() },
+            rewinds: Vec::new(),
             auto: on.auto,
             by: on.by,
             complete: on.complete,

@@ -36,7 +36,8 @@ pub(super) struct State {
     pub(super) holds: Option<usize>,
     /// An index out of range is an undeclared name.
     pub(super) group: Option<usize>,
-    pub(super) timer: Option<usize>,
+    /// The events that they fire.
+    pub(super) timers: Vec<usize>,
     pub(super) enter: bool,
     pub(super) ons: Vec<On>,
 }
@@ -61,6 +62,8 @@ pub(super) struct On {
     /// `Self` as one more target.
     pub(super) back: bool,
     pub(super) except: Vec<usize>,
+    /// The events of timers.
+    pub(super) rewind: Vec<usize>,
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
@@ -84,18 +87,18 @@ pub(super) fn declarations() -> impl Strategy<Value = Declared> {
         let ons = prop::collection::vec(on(), 0..4);
         let group = prop::option::weighted(0.4, number(groups, unknown / 2.0))
             .prop_map(|group| group.filter(|group| *group != NOWHERE));
-        let timer = prop::option::weighted(0.2, 0..count);
+        let timers = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(0..count, 1..4)];
         let holds = prop::option::weighted(0.2, any::<Index>())
             .prop_map(move |index| index.filter(|_| groups > 0).map(|index| index.index(groups)));
         let group = (group, holds);
-        let state = (kind, prop::bool::weighted(0.3), field(), group, timer, prop::bool::weighted(0.2), ons).prop_map(
-            |(kind, initial, fields, (group, holds), timer, enter, ons)| State {
+        let state = (kind, prop::bool::weighted(0.3), field(), group, timers, prop::bool::weighted(0.2), ons).prop_map(
+            |(kind, initial, fields, (group, holds), timers, enter, ons)| State {
                 kind,
                 initial,
                 fields,
                 holds,
                 group,
-                timer,
+                timers,
                 enter,
                 ons,
             },
@@ -152,15 +155,17 @@ fn on(states: usize, events: usize, groups: usize, unknown: f64) -> impl Strateg
     let options = (one_in_five(), one_in_five(), one_in_five(), one_in_ten(), one_in_ten(), one_in_ten());
     let history = prop::option::weighted(0.35, (number(groups, unknown), any::<bool>()))
         .prop_map(|history| history.filter(|(group, _)| *group != NOWHERE));
-    let options = (options, history);
+    let rewind = prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(0..events, 1..4)];
+    let options = (options, history, rewind);
     (0..events, to, except, options).prop_map(
-        |(event, to, except, ((with, guard, auto, internal, back, by), history))| On {
+        |(event, to, except, ((with, guard, auto, internal, back, by), history, rewind))| On {
             event,
             to,
             internal,
             history: history.filter(|_| !internal),
             back: back && !internal && history.is_none(),
             except,
+            rewind,
             with,
             guard,
             auto,
@@ -184,6 +189,7 @@ impl Declared {
         for on in all.chain(self.states.iter_mut().flat_map(|state| &mut state.ons)) {
             on.auto &= !on.internal;
             on.by &= self.durable && !on.auto;
+            on.rewind.retain(|_| on.internal);
         }
         for state in &mut self.states {
             if state.kind == Kind::End {
@@ -194,9 +200,14 @@ impl Declared {
             let mut seen = BTreeSet::new();
             state.ons.retain(|on| seen.insert(on.event));
             state.ons.iter_mut().for_each(|on| on.except.clear());
-            state.timer = state.timer.filter(|timer| seen.contains(timer));
-            let (works, timer) = (state.kind == Kind::Work, state.timer);
-            state.ons.iter_mut().for_each(|on| on.by &= works || timer == Some(on.event));
+            let mut timed = BTreeSet::new();
+            state.timers.retain(|timer| seen.contains(timer) && timed.insert(*timer));
+            let works = state.kind == Kind::Work;
+            for on in &mut state.ons {
+                let mut rewound = BTreeSet::new();
+                on.rewind.retain(|timer| timed.contains(timer) && rewound.insert(*timer));
+                on.by &= works || timed.contains(&on.event);
+            }
         }
         let mut accepted: BTreeSet<_> = self
             .states
@@ -211,6 +222,7 @@ impl Declared {
             .enumerate()
             .flat_map(|(group, declared)| declared.ons.iter_mut().map(move |on| (Some(group), on)));
         for (group, on) in groups.chain(self.wide.iter_mut().map(|on| (None, on))) {
+            on.rewind.clear();
             let is_source = |state: usize| {
                 self.states[state].kind != Kind::End && group.is_none_or(|group| members[group].contains(&state))
             };
@@ -401,8 +413,29 @@ impl Declared {
             _ => quote!(, guard = [is_open else "closed", |_, _| Err("never")]),
         });
         let auto = on.auto.then(|| quote!(, auto));
+        let rewind: Vec<_> = on.rewind.iter().map(|timer| event_name(*timer)).collect();
+        let rewind = match &rewind[..] {
+            [] => None,
+            [timer] => Some(quote!(, rewind = #timer)),
+            timers => Some(quote!(, rewind = [#(#timers),*])),
+        };
         let by = on.by.then(|| quote!(, by = worker));
-        quote!(#event #payload => #to #except #with #guard #auto #by)
+        quote!(#event #payload => #to #except #with #guard #rewind #auto #by)
+    }
+}
+
+/// How a timer is declared, which depends on its event.
+pub(super) enum Delay {
+    Known,
+    Computed,
+    At,
+}
+
+pub(super) fn delay(declared: &Declared, event: usize) -> Delay {
+    match event % 3 {
+        1 => Delay::Computed,
+        2 if declared.durable => Delay::At,
+        _ => Delay::Known,
     }
 }
 
@@ -417,9 +450,14 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
         let group = group_name(group);
         quote!(#[state(in = #group)])
     });
-    let timer = state.timer.map(|event| {
-        let (ident, fields) = (event_name(event), fields(declared.events[event]));
-        quote!(#[after("1h", #ident { #(#fields: 1),* })])
+    let timers = state.timers.iter().map(|event| {
+        let (ident, fields) = (event_name(*event), fields(declared.events[*event]));
+        let fires = quote!(#ident { #(#fields: 1),* });
+        match delay(declared, *event) {
+            Delay::Known => quote!(#[after("1h", #fires)]),
+            Delay::Computed => quote!(#[after(|state| state.pause, #fires)]),
+            Delay::At => quote!(#[at(|state| state.until, #fires)]),
+        }
     });
     let enter = state.enter.then(|| quote!(#[state(enter = begin)]));
     let fields = fields(state.fields).into_iter().map(|field| quote!(#field: u8));
@@ -430,7 +468,7 @@ fn variant(declared: &Declared, index: usize, state: &State, ons: &[TokenStream]
     let fields: Vec<_> = fields.chain(held).collect();
     let body = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
     quote! {
-        #kind #group #timer #enter
+        #kind #group #(#timers)* #enter
         #(#[on(#ons)])*
         #ident #body
     }

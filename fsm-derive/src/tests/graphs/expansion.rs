@@ -178,15 +178,25 @@ fn state(expr: &Expr) -> StateInfo {
             "with_was" => built.with_was(list(argument, string)),
             "with_group" => built.with_group(string(argument)),
             "with_fields" => built.with_fields(list(argument, field)),
-            "with_timer" => {
-                built.with_timer(TimerInfo::new(Duration::from_hours(1), string(Built::of(argument).argument(1))))
-            }
+            "with_timers" => built.with_timers(list(argument, timer)),
             "with_exhausted" => built.with_exhausted(string(argument)),
             "with_enter" => built.with_enter(string(argument)),
             other => panic!("unexpected {other}"),
         };
     }
     built
+}
+
+fn timer(expr: &Expr) -> TimerInfo {
+    let timer = Built::of(expr);
+    let event = string(timer.argument(1));
+    match (timer.argument(0), &expr) {
+        (Expr::Lit(_), Expr::Call(call)) if text(&call.func).ends_with("at") => {
+            TimerInfo::at(string(timer.argument(0)), event)
+        }
+        (Expr::Lit(_), _) => TimerInfo::computed(string(timer.argument(0)), event),
+        _ => TimerInfo::new(Duration::from_hours(1), event),
+    }
 }
 
 fn event(expr: &Expr) -> EventInfo {
@@ -207,6 +217,7 @@ fn transition(expr: &Expr) -> TransitionInfo {
         built = match &**method {
             "with_guarded" => built.with_guarded(boolean(argument)),
             "with_auto" => built.with_auto(boolean(argument)),
+            "with_rewinds" => built.with_rewinds(list(argument, string)),
             "with_internal" => built.with_internal(boolean(argument)),
             "with_history" => built.with_history(history(argument)),
             "with_by" => built.with_by(FiredBy::Worker),

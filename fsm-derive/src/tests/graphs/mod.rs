@@ -16,7 +16,7 @@ use fsm_core::FiredBy;
 use syn::DeriveInput;
 
 use crate::{diagram::reading, model::Machine};
-use declared::{Declared, Kind, declarations, event_name, group_name, name};
+use declared::{Declared, Delay, Kind, declarations, delay, event_name, group_name, name};
 use expansion::{Module, Pair};
 use naive::{Naive, Transition};
 
@@ -145,6 +145,22 @@ fn same_machine(declared: &Declared, naive: &Naive<'_>, module: &Module) -> Resu
     let enters = declared.states.iter().map(|state| state.enter.then_some("begin"));
     let graph = module.graph();
     same("functions on entry", &graph.states.iter().map(|state| state.enter).collect::<Vec<_>>(), &enters.collect())?;
+    let timers = declared.states.iter().map(|state| {
+        let timer = |event: &usize| {
+            let delay = match delay(declared, *event) {
+                Delay::Known => "after 1h",
+                Delay::Computed => "after state.pause",
+                Delay::At => "at state.until",
+            };
+            format!("{} {delay}", event_name(*event))
+        };
+        state.timers.iter().map(timer).collect()
+    });
+    let found = graph
+        .states
+        .iter()
+        .map(|state| state.timers.iter().map(|timer| format!("{} {}", timer.event, timer.delay)).collect::<Vec<_>>());
+    same("timers", &found.collect::<Vec<_>>(), &timers.collect())?;
     same_graph(naive, module)
 }
 
@@ -210,6 +226,12 @@ fn same_graph(naive: &Naive<'_>, module: &Module) -> Result<(), String> {
     let graph = module.graph();
     let found: Vec<_> =
         graph.transitions.iter().map(|on| (on.from, on.event, on.to.to_vec(), on.guarded, on.auto)).collect();
+    let rewinds: Vec<_> = graph.transitions.iter().map(|on| on.rewinds.join(" ")).collect();
+    let expected = naive
+        .transitions
+        .iter()
+        .map(|on| on.rewinds.iter().map(|timer| event_name(*timer).to_string()).collect::<Vec<_>>().join(" "));
+    same("rewound timers", &rewinds, &expected.collect())?;
     let by = |on: &Transition| if on.by { FiredBy::Worker } else { FiredBy::Anyone };
     let marks = graph.transitions.iter().map(|on| {
         let history = on.history.map(|history| (history.group.to_owned(), history.deep));

@@ -22,6 +22,8 @@ pub(super) struct Transition {
     /// The superstate, and whether its history is deep.
     pub(super) history: Option<(usize, bool)>,
     pub(super) overrides: Option<String>,
+    /// The events of timers.
+    pub(super) rewinds: Vec<usize>,
     pub(super) with: bool,
     pub(super) guard: bool,
     pub(super) auto: bool,
@@ -64,6 +66,7 @@ impl<'d> Naive<'d> {
         }
         declared.wide.iter().for_each(|on| naive.shared(on, Origin::Wide));
         naive.timers();
+        naive.rewinds();
         naive.carried();
         naive.histories();
         naive.endless();
@@ -171,6 +174,15 @@ impl<'d> Naive<'d> {
                 to.push(*target);
             }
         }
+        let mut rewound = BTreeSet::new();
+        for timer in on.rewind.iter().filter(|_| on.internal) {
+            if !rewound.insert(*timer) {
+                self.error(format!("`{}` is listed twice", event_name(*timer)));
+            }
+        }
+        if !on.internal && !on.rewind.is_empty() {
+            self.error("`rewind` has no effect".into());
+        }
         if on.internal && on.auto {
             self.error("`auto` has no effect".into());
         }
@@ -215,6 +227,7 @@ impl<'d> Naive<'d> {
                 internal: on.internal,
                 history: on.history,
                 overrides: None,
+                rewinds: if on.internal { on.rewind.clone() } else { Vec::new() },
                 with: on.with,
                 guard: on.guard,
                 auto: on.auto,
@@ -241,12 +254,16 @@ impl<'d> Naive<'d> {
 
     fn timers(&mut self) {
         for state in 0..self.states() {
-            let Some(event) = self.declared.states[state].timer else { continue };
-            let declared =
-                self.transitions.iter().any(|transition| transition.from == state && transition.event == event);
-            if self.complete && !declared {
-                let (state, event) = (name(state), event_name(event));
-                self.error(format!("the timer of `{state}` fires `{event}`, which `{state}` does not accept"));
+            let mut seen = BTreeSet::new();
+            for event in &self.declared.states[state].timers {
+                let declared =
+                    self.transitions.iter().any(|transition| transition.from == state && transition.event == *event);
+                let (state, event_name) = (name(state), event_name(*event));
+                if declared && !seen.insert(event) {
+                    self.error(format!("`{state}` has two timers that fire `{event_name}`"));
+                } else if self.complete && !declared {
+                    self.error(format!("the timer of `{state}` fires `{event_name}`, which `{state}` does not accept"));
+                }
             }
         }
     }
@@ -257,12 +274,29 @@ impl<'d> Naive<'d> {
         for Transition { from, event, origin, .. } in self.transitions.clone().iter().filter(|transition| transition.by)
         {
             let state = &self.declared.states[*from];
-            let fired = state.kind == Kind::Work || state.timer == Some(*event);
+            let fired = state.kind == Kind::Work || state.timers.contains(event);
             let own = *origin == Origin::Own;
             if self.complete && self.declared.durable && !fired && (own || !reported.contains(&(*origin, *event))) {
                 reported.push((*origin, *event));
                 self.error(format!("nothing can fire `{}` in ", event_name(*event)));
             }
+        }
+    }
+
+    fn rewinds(&mut self) {
+        for transition in self.transitions.clone() {
+            let timers = &self.declared.states[transition.from].timers;
+            let is_running = |timer: &usize| {
+                let accepts = |on: &Transition| on.from == transition.from && on.event == *timer;
+                timers.contains(timer) && self.transitions.iter().any(accepts)
+            };
+            let missing: Vec<_> = transition.rewinds.iter().filter(|timer| !is_running(timer)).collect();
+            let messages = missing
+                .into_iter()
+                .filter(|_| self.complete)
+                .map(|timer| format!("`{}` has no timer that fires `{}`", name(transition.from), event_name(*timer)));
+            let messages: Vec<_> = messages.collect();
+            self.errors.extend(messages);
         }
     }
 

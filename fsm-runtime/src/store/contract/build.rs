@@ -1,8 +1,8 @@
 //! Changes with defaults, and short forms of calls, for the promises.
 
 use crate::store::{
-    Attempts, Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Release, Row, Store,
-    Transition, Verdict,
+    Attempts, Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Release, Row, Store, Timer,
+    TimerDue, Transition, Verdict,
 };
 use std::{
     sync::Arc,
@@ -30,10 +30,19 @@ pub(super) fn entering(state: &str) -> Entering {
         data: "{\"n\":1}".into(),
         context: None,
         schema: 1,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     }
+}
+
+/// The timers of a state with one, which fires `tick` after `seconds`.
+pub(super) fn tick(seconds: u64) -> Vec<Timer> {
+    vec![timer("tick", TimerDue::After(Duration::from_secs(seconds)))]
+}
+
+pub(super) fn timer(event: &str, due: TimerDue) -> Timer {
+    Timer { event: event.to_owned(), due }
 }
 
 pub(super) fn create(id: &str, into: Entering) -> Create {

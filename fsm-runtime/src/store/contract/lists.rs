@@ -1,6 +1,6 @@
 //! Promises about lists and due work.
 
-use super::build::{claim, committed, create, entering, get, later, now, release};
+use super::build::{claim, committed, create, entering, get, later, now, release, tick};
 use crate::store::{
     Attempts, BUCKETS, Buckets, Change, ChangedKeys, Create, Due, Entering, Filter, HistoryQuery, Hold, Key, Only,
     Page, Release, Row, Scope, Store, StoreError, Verdict,
@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 /// Due work is paged by time, over machines and buckets.
 pub async fn due_work_is_paged_earliest_first(store: &Arc<dyn Store>) {
     for n in (0..25).rev() {
-        let timer = Some(Duration::from_secs(n / 2));
-        let into = Entering { timer, ..entering("Open") };
+        let into = Entering { timers: tick(n / 2), ..entering("Open") };
         committed(store, Change::Create(create(&format!("{n:02}"), into))).await;
     }
     committed(store, Change::Create(create("resting", entering("Closed")))).await;

@@ -56,6 +56,8 @@ macro_rules! store_contract {
             a_new_state_clears_timer_attempts_and_errors
             a_timer_can_be_disarmed
             l7_a_timer_is_never_early
+            a_row_wakes_for_its_earliest_timer
+            an_internal_transition_rewinds_timers
             a_row_is_armed_once
             an_override_enters_a_state_with_actor_and_reason
             a_desired_state_changes_its_own_columns_only

@@ -1,11 +1,11 @@
 //! Promises about what operators do and see: holds, failures, their log, definitions.
 
-use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
+use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, tick, verdict};
 use crate::store::{
     Cause, Change, Claim, Definition, Entering, HistoryQuery, Hold, Note, Operation, OperationEntry, Origin, Prune,
     Purge, Release, Row, SetDesiredState, Store, Transition, Verdict,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 fn ada() -> Origin {
     Origin { actor: Some("ada".into()), trace: Some("t-1".into()) }
@@ -19,7 +19,7 @@ fn hold(row: &Row, why: Option<&str>) -> Hold {
 
 /// A held row is neither due for work nor claimed. Its timer goes on, and the hold stays when it moves.
 pub async fn c20_a_hold_keeps_work_from_being_claimed(store: &Arc<dyn Store>) {
-    let into = Entering { work: true, timer: Some(Duration::from_secs(9)), ..entering("Opening") };
+    let into = Entering { work: true, timers: tick(9), ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", into))).await;
     let held = committed(store, Change::Hold(hold(&created, Some("why")))).await;
     assert_eq!((held.hold.as_deref(), held.version, held.retry_at), (Some("why"), 1, Some(now())));

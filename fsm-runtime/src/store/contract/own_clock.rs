@@ -1,8 +1,9 @@
 //! Promises of a store that counts by a clock of its own. The callers' clocks are wrong by years in these.
 
-use super::build::{claim, committed, create, entering, fire, get, later};
+use super::build::{claim, committed, create, entering, fire, get, later, timer};
 use crate::store::{
-    Cause, Change, Claim, Disarm, Entering, Lapsed, Process, Renewal, Renewed, Row, Store, Transition, Verdict,
+    Cause, Change, Claim, Disarm, Entering, Lapsed, Process, Renewal, Renewed, Row, Store, Timer, TimerDue, Transition,
+    Verdict,
 };
 use std::{
     sync::Arc,
@@ -15,6 +16,11 @@ const BEHIND: SystemTime = SystemTime::UNIX_EPOCH;
 
 fn ahead() -> SystemTime {
     later(10_000_000_000)
+}
+
+/// The timers of a state with one, which fires `tick`.
+fn tick(after: Duration) -> Vec<Timer> {
+    vec![timer("tick", TimerDue::After(after))]
 }
 
 async fn take(store: &Arc<dyn Store>, owner: &str) -> Renewed {
@@ -67,7 +73,7 @@ pub async fn l7_a_lease_lives_by_the_stores_clock(store: &Arc<dyn Store>) {
 
 /// Times of rows and of history entries are the store's.
 pub async fn l7_rows_have_the_stores_time(store: &Arc<dyn Store>) {
-    let into = Entering { timer: Some(HOUR), work: true, ..entering("Opening") };
+    let into = Entering { timers: tick(HOUR), work: true, ..entering("Opening") };
     for (id, clock) in [("behind", BEHIND), ("ahead", ahead())] {
         let before = now(store).await;
         assert!(matches!(at(store, Change::Create(create(id, into.clone())), clock).await, Verdict::Committed { .. }));
@@ -85,13 +91,14 @@ pub async fn l7_rows_have_the_stores_time(store: &Arc<dyn Store>) {
 
 /// A timer fires by the store's clock: a caller whose clock is ahead is too early.
 pub async fn l7_a_timer_waits_for_the_stores_clock(store: &Arc<dyn Store>) {
-    let timed = |timer| Entering { timer: Some(timer), ..entering("Open") };
+    let timed = |after| Entering { timers: tick(after), ..entering("Open") };
     let row = committed(store, Change::Create(create("a", timed(HOUR)))).await;
     let fires = |row: &Row| {
-        Change::Transition(Transition { cause: Cause::Timer, not_before: row.timer_at, ..fire(row, "expire", "Shut") })
+        Change::Transition(Transition { cause: Cause::Timer, not_before: row.timer_at, ..fire(row, "tick", "Shut") })
     };
     let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
-    let drops = Change::Disarm(Disarm { key, incarnation, version, not_before, reason: "a guard refused".into() });
+    let (timer, reason) = ("tick".into(), "a guard refused".into());
+    let drops = Change::Disarm(Disarm { key, incarnation, version, timer, not_before, reason });
     for change in [fires(&row), drops] {
         let before = now(store).await;
         let verdict = at(store, change, ahead()).await;

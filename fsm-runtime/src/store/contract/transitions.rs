@@ -1,23 +1,30 @@
 //! Promises about single changes: creations, transitions, overrides, timers, desired states.
 
-use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
+use super::build::{
+    claim, committed, create, entering, fire, get, history, key, later, now, release, tick, timer, verdict,
+};
 use crate::store::{
     Arm, Cause, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
-    SaveCheckpoint, SetDesiredState, Store, Transition, Verdict,
+    SaveCheckpoint, SetDesiredState, Store, TimerDue, Transition, Verdict,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use uuid::Uuid;
 
 /// A creation writes a row at version 1 and one history entry.
 pub async fn creation_writes_a_row_and_a_history_entry(store: &Arc<dyn Store>) {
     assert_eq!(store.get(key("a")).await.unwrap(), None);
-    let creation = create("a", Entering { timer: Some(Duration::from_mins(1)), work: true, ..entering("Closed") });
+    let creation = create("a", Entering { timers: tick(60), work: true, ..entering("Closed") });
     let row = committed(store, Change::Create(creation.clone())).await;
     assert_eq!(row, get(store, "a").await);
     assert_eq!((row.version, row.entered, row.fence, row.attempt), (1, 1, 0, 0));
     assert_eq!((row.state.as_str(), row.data.as_str(), row.schema), ("Closed", "{\"n\":1}", 1));
     assert_eq!(row.incarnation, creation.incarnation);
     assert_eq!((row.timer_at, row.retry_at, row.wake_at()), (Some(later(60)), Some(now()), Some(now())));
+    assert_eq!(row.timers, running(&[("tick", 60)]));
     assert_eq!((row.created, row.updated), (now(), now()));
     assert_eq!(history(store, "a").await, [(1, None, None, "Closed".into())]);
     assert!(store.last_sequence().await.unwrap() > 0);
@@ -72,7 +79,7 @@ pub async fn a_stale_transition_changes_nothing(store: &Arc<dyn Store>) {
 
 /// An internal transition changes version, data, context and schema; the visit to the state goes on.
 pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
-    let timed = Entering { timer: Some(Duration::from_mins(5)), work: true, ..entering("Opening") };
+    let timed = Entering { timers: tick(300), work: true, ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", timed.clone()))).await;
     let claimed = committed(store, Change::Claim(claim(&created))).await;
     let checkpoint = SaveCheckpoint {
@@ -94,7 +101,7 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
         note: None,
     };
     let held = committed(store, Change::SetDesiredState(desired)).await;
-    let into = Entering { data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, ..timed };
+    let into = Entering { data: "{\"n\":2}".into(), context: Some("3".into()), schema: 2, timers: Vec::new(), ..timed };
     let note = Transition { into, internal: true, ..fire(&held, "note", "Opening") };
     let mut verdicts = store.commit(vec![Change::Transition(note.clone()).into()], later(60)).await.unwrap();
     let Verdict::Committed { mut rows } = verdicts.remove(0) else { panic!("expected a commit, found {verdicts:?}") };
@@ -128,7 +135,7 @@ pub async fn an_internal_transition_keeps_the_visit(store: &Arc<dyn Store>) {
 
 /// The timer of a state whose event is internal starts again when it has fired.
 pub async fn an_internal_transition_restarts_a_fired_timer(store: &Arc<dyn Store>) {
-    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
+    let timed = Entering { timers: tick(5), ..entering("Open") };
     let created = committed(store, Change::Create(create("a", timed.clone()))).await;
     let tick = Transition { into: timed, internal: true, cause: Cause::Timer, ..fire(&created, "tick", "Open") };
     let verdicts = store.commit(vec![Change::Transition(tick).into()], later(6)).await.unwrap();
@@ -158,7 +165,7 @@ pub async fn a_worker_ends_with_an_internal_transition(store: &Arc<dyn Store>) {
 
 /// A new state clears the timer, the attempts, the error and the checkpoint of the previous one.
 pub async fn a_new_state_clears_timer_attempts_and_errors(store: &Arc<dyn Store>) {
-    let timed = Entering { timer: Some(Duration::from_secs(5)), work: true, ..entering("Opening") };
+    let timed = Entering { timers: tick(5), work: true, ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", timed))).await;
     let claimed = committed(store, Change::Claim(claim(&created))).await;
     let parked =
@@ -169,20 +176,76 @@ pub async fn a_new_state_clears_timer_attempts_and_errors(store: &Arc<dyn Store>
     assert_eq!((row.error, row.parked, row.checkpoint), (None, None, None));
 }
 
-/// Disarming removes the timer, keeps the version and adds a note to the history.
+/// A row wakes for the earliest of its timers. A time that has passed is due at once, and a timer that never fires does not run.
+pub async fn a_row_wakes_for_its_earliest_timer(store: &Arc<dyn Store>) {
+    let past = now() - Duration::from_secs(5);
+    let timers = |first| {
+        vec![
+            timer("late", TimerDue::After(Duration::from_secs(90))),
+            timer("soon", first),
+            timer("none", TimerDue::Never),
+        ]
+    };
+    let after = Entering { timers: timers(TimerDue::After(Duration::from_secs(30))), ..entering("Open") };
+    let row = committed(store, Change::Create(create("a", after))).await;
+    assert_eq!(row, get(store, "a").await);
+    assert_eq!((row.timer_at, row.timers.clone()), (Some(later(30)), running(&[("late", 90), ("soon", 30)])));
+    let into = Entering { timers: timers(TimerDue::At(past)), ..entering("Open") };
+    let row = committed(store, Change::Transition(Transition { into, ..fire(&row, "again", "Open") })).await;
+    assert_eq!(row, get(store, "a").await);
+    assert_eq!((row.timer_at, row.timers["late"], row.timers["soon"]), (Some(past), later(90), past));
+    let row = committed(store, Change::Transition(fire(&row, "close", "Closed"))).await;
+    assert_eq!((row.timer_at, row.timers), (None, running(&[])));
+}
+
+/// An internal transition starts the timers that it has, ends those that never fire, and leaves the others alone.
+pub async fn an_internal_transition_rewinds_timers(store: &Arc<dyn Store>) {
+    let into = Entering {
+        timers: ["a", "b", "c"].map(|event| timer(event, TimerDue::After(Duration::from_secs(30)))).into(),
+        ..entering("Open")
+    };
+    let row = committed(store, Change::Create(create("a", into))).await;
+    let internal = |row: &Row, timers| Transition {
+        into: Entering { timers, ..entering("Open") },
+        internal: true,
+        ..fire(row, "note", "Open")
+    };
+    let rewind =
+        internal(&row, vec![timer("b", TimerDue::After(Duration::from_secs(40))), timer("c", TimerDue::Never)]);
+    let verdicts = store.commit(vec![Change::Transition(rewind).into()], later(10)).await.unwrap();
+    assert!(matches!(verdicts[..], [Verdict::Committed { .. }]), "{verdicts:?}");
+    let row = get(store, "a").await;
+    assert_eq!((row.timer_at, row.timers.clone()), (Some(later(30)), running(&[("a", 30), ("b", 50)])));
+    let row = committed(store, Change::Transition(internal(&row, vec![timer("a", TimerDue::Never)]))).await;
+    assert_eq!((row.timer_at, row.timers.clone()), (Some(later(50)), running(&[("b", 50)])));
+    let row = committed(store, Change::Transition(internal(&row, vec![timer("b", TimerDue::Never)]))).await;
+    assert_eq!((row.timer_at, row.timers.clone()), (None, running(&[])));
+    let row = committed(store, Change::Transition(internal(&row, tick(5)))).await;
+    assert_eq!((row.timer_at, row.timers), (Some(later(5)), running(&[("tick", 5)])));
+}
+
+/// Timers as a row has them, in seconds after [`now`].
+fn running(timers: &[(&str, u64)]) -> BTreeMap<String, SystemTime> {
+    timers.iter().map(|(event, at)| ((*event).to_owned(), later(*at))).collect()
+}
+
+/// Disarming ends one timer, keeps the version and adds a note to the history.
 pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
-    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
-    let created = committed(store, Change::Create(create("a", timed))).await;
+    let timers = [tick(5), vec![timer("late", TimerDue::At(later(60)))]].concat();
+    let created = committed(store, Change::Create(create("a", Entering { timers, ..entering("Open") }))).await;
     let disarm = Disarm {
         key: created.key.clone(),
         incarnation: created.incarnation,
         version: created.version,
+        timer: "tick".into(),
         not_before: None,
         reason: "a guard refused".into(),
     };
     let row = committed(store, Change::Disarm(disarm.clone())).await;
-    assert_eq!((row.timer_at, row.version), (None, 1));
-    assert_eq!(history(store, "a").await.len(), 2);
+    assert_eq!((row.timer_at, row.version, row.timers.clone()), (Some(later(60)), 1, running(&[("late", 60)])));
+    let row = committed(store, Change::Disarm(Disarm { timer: "late".into(), ..disarm.clone() })).await;
+    assert_eq!((row.timer_at, row.timers), (None, running(&[])));
+    assert_eq!(history(store, "a").await.len(), 3);
     match verdict(store, vec![Change::Disarm(Disarm { version: 9, ..disarm })]).await {
         Verdict::Conflict { .. } => {}
         other => panic!("{other:?}"),
@@ -191,15 +254,16 @@ pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
 
 /// A timer's change is not applied before the time of the timer.
 pub async fn l7_a_timer_is_never_early(store: &Arc<dyn Store>) {
-    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
+    let timed = Entering { timers: tick(5), ..entering("Open") };
     let created = committed(store, Change::Create(create("a", timed))).await;
     let at =
         async |change: Change, seconds: u64| store.commit(vec![change.into()], later(seconds)).await.unwrap().remove(0);
-    let fires = Transition { cause: Cause::Timer, not_before: created.timer_at, ..fire(&created, "expire", "Shut") };
+    let fires = Transition { cause: Cause::Timer, not_before: created.timer_at, ..fire(&created, "tick", "Shut") };
     let stays = Change::Transition(Transition { internal: true, ..fires.clone() });
     let fires = Change::Transition(fires);
     let Row { key, incarnation, version, timer_at: not_before, .. } = created.clone();
-    let drops = Disarm { key, incarnation, version, not_before, reason: "a guard refused".into() };
+    let drops =
+        Disarm { key, incarnation, version, timer: "tick".into(), not_before, reason: "a guard refused".into() };
     let drops = Change::Disarm(drops);
     for early in [&fires, &stays, &drops] {
         assert_eq!(at(early.clone(), 4).await, Verdict::TooEarly { change: 0, now: later(4) });
@@ -212,7 +276,7 @@ pub async fn l7_a_timer_is_never_early(store: &Arc<dyn Store>) {
     }
 }
 
-/// Arming a row sets its work and timer once; a second time is a conflict.
+/// Arming a row sets its work and each timer once; a second time is a conflict.
 pub async fn a_row_is_armed_once(store: &Arc<dyn Store>) {
     let row = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let arm = Arm {
@@ -220,15 +284,18 @@ pub async fn a_row_is_armed_once(store: &Arc<dyn Store>) {
         incarnation: row.incarnation,
         version: 1,
         work: true,
-        timer: Some(Duration::from_mins(1)),
+        timers: tick(60),
         reason: "declared since".into(),
     };
     let armed = committed(store, Change::Arm(arm.clone())).await;
     assert_eq!((armed.version, armed.retry_at, armed.timer_at), (1, Some(now()), Some(later(60))));
-    let missed = verdict(store, vec![Change::Arm(arm)]).await;
+    let missed = verdict(store, vec![Change::Arm(arm.clone())]).await;
     assert!(matches!(missed, Verdict::Conflict { current: Some(_), .. }), "the row is already armed: {missed:?}");
+    let timers = vec![timer("soon", TimerDue::At(later(30))), timer("tick", TimerDue::At(later(10)))];
+    let armed = committed(store, Change::Arm(Arm { timers, ..arm })).await;
+    assert_eq!((armed.timer_at, armed.timers), (Some(later(30)), running(&[("soon", 30), ("tick", 60)])));
     let entries = history(store, "a").await;
-    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries.len(), 3, "{entries:?}");
     assert_eq!(entries[1].2.as_deref(), Some("armed"));
 }
 
@@ -241,7 +308,7 @@ pub async fn an_override_enters_a_state_with_actor_and_reason(store: &Arc<dyn St
         incarnation: held.incarnation,
         version: held.version,
         from: held.state.clone(),
-        into: Entering { timer: Some(Duration::from_secs(9)), ..entering("Nowhere near") },
+        into: Entering { timers: tick(9), ..entering("Nowhere near") },
         why: "because".into(),
         origin: Origin { actor: Some("ada".into()), trace: None },
     };

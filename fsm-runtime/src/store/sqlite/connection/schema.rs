@@ -41,6 +41,7 @@ CREATE TABLE fsm_instances (
     data           TEXT NOT NULL,
     context        TEXT,
     timer_at       INTEGER,
+    timers         TEXT,
     retry_at       INTEGER,
     desired        TEXT,
     desired_at     INTEGER,

@@ -2,14 +2,14 @@
 
 use super::{
     cas::Cas,
-    columns::{COLUMNS, FOREVER, later, micros, to_row},
-    enter_state::{self, Move, remove_if, retry_at, timer_at},
+    columns::{COLUMNS, later, micros, to_row},
+    enter_state::{self, Move, due, remove_if, retry_at, timer_at, timers},
     history::{self, Entry},
     operations,
 };
 use crate::store::{
     Arm, Attempts, Cause, Change, Claim, Create, Disarm, Entering, HistoryKind, Hold, Note, Operation, Override, Purge,
-    Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Transition,
+    Release, Rewrite, Row, SaveCheckpoint, SetDesiredState, Timer, TimerDue, Transition, timers_json,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -41,8 +41,8 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
     let row = connection
         .prepare_cached(&format!(
             "INSERT INTO fsm_instances (machine, id, incarnation, state, version, entered, schema, data, context,
-                 timer_at, retry_at, fence, attempt, shard, created, updated)
-             VALUES (?1, ?2, ?3, ?4, 1, 1, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, ?11)
+                 timer_at, timers, retry_at, fence, attempt, shard, created, updated)
+             VALUES (?1, ?2, ?3, ?4, 1, 1, ?5, ?6, ?7, ?8, ?12, ?9, 0, 0, ?10, ?11, ?11)
              ON CONFLICT (machine, id) DO NOTHING RETURNING {COLUMNS}"
         ))?
         .query_row(
@@ -58,6 +58,7 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
                 retry_at(into, now),
                 key.shard(),
                 micros(now),
+                timers(&into.timers, now),
             ],
             to_row,
         )
@@ -111,29 +112,30 @@ fn transition(connection: &Connection, transition: &Transition, now: SystemTime)
 
 /// An internal transition: the visit to the state goes on. As for a move, a row that newer code has rewritten is a conflict.
 fn stay(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Transition { key, incarnation, version, fence, into, cause, not_before, .. } = transition;
-    let Entering { state, data, context, schema, .. } = into;
-    let timer_fired = *cause == Cause::Timer;
+    let Transition { key, incarnation, version, fence, into, not_before, .. } = transition;
+    let Entering { state, data, context, schema, timers, .. } = into;
+    let restarted = patch(timers, now);
     Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
-        "UPDATE fsm_instances
-         SET state = ?5, version = version + 1, schema = ?6, data = ?7, context = ?8,
-             timer_at = iif(?9, ?10, timer_at), retry_at = iif(?11 IS NULL, retry_at, ?12),
-             owner = iif(?11 IS NULL, owner, NULL), attempt = iif(?11 IS NULL, attempt, 0)",
-        "AND fence = ifnull(?11, fence) AND schema <= ?6 AND ifnull(?13, ?14) <= ?14",
-        &[
-            state,
-            schema,
-            data,
-            context,
-            &timer_fired,
-            &timer_at(into, now),
-            fence,
-            &retry_at(into, now),
-            &not_before.map(micros),
-            &micros(now),
-        ],
+        &format!(
+            "UPDATE fsm_instances
+             SET state = ?5, version = version + 1, schema = ?6, data = ?7, context = ?8,
+                 {}, retry_at = iif(?10 IS NULL, retry_at, ?11),
+                 owner = iif(?10 IS NULL, owner, NULL), attempt = iif(?10 IS NULL, attempt, 0)",
+            PATCHED_TIMERS.replace("?t", "?9")
+        ),
+        "AND fence = ifnull(?10, fence) AND schema <= ?6 AND ifnull(?12, ?13) <= ?13",
+        &[state, schema, data, context, &restarted, fence, &retry_at(into, now), &not_before.map(micros), &micros(now)],
     )
+}
+
+/// Sets and removes timers, `?t`, a JSON merge patch or null. The others run on.
+const PATCHED_TIMERS: &str = "timers = iif(?t IS NULL, timers, nullif(json_patch(ifnull(timers, '{}'), ?t), '{}')),
+    timer_at = iif(?t IS NULL, timer_at, (SELECT min(value) FROM json_each(json_patch(ifnull(timers, '{}'), ?t))))";
+
+/// The patch of a row's timers; `None` if nothing changes.
+fn patch(timers: &[Timer], now: SystemTime) -> Option<String> {
+    (!timers.is_empty()).then(|| timers_json(timers, |timer| due(timer, now)))
 }
 
 /// While the owner's lease is live, only the owner can claim.
@@ -180,15 +182,17 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
 }
 
 fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Arm { key, incarnation, version, work, timer, reason } = arm;
-    let timer = timer.map(|after| i64::try_from(after.min(FOREVER).as_micros()).unwrap_or(i64::MAX));
+    let Arm { key, incarnation, version, work, timers: new, reason } = arm;
+    let timers = timers(new, now).unwrap_or_else(|| "{}".to_owned());
     let row = Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
         "UPDATE fsm_instances
          SET retry_at = iif(?5 AND owner IS NULL AND parked IS NULL, ifnull(retry_at, ?6), retry_at),
-             timer_at = ifnull(timer_at, updated + ?7)",
-        "AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL OR ?7 IS NOT NULL AND timer_at IS NULL)",
-        &[work, &micros(now), &timer],
+             timers = nullif(json_patch(?7, ifnull(timers, '{}')), '{}'),
+             timer_at = (SELECT min(value) FROM json_each(json_patch(?7, ifnull(timers, '{}'))))",
+        "AND (?5 AND retry_at IS NULL AND owner IS NULL AND parked IS NULL
+              OR length(json_patch(?7, ifnull(timers, '{}'))) > length(json_patch('{}', ifnull(timers, '{}'))))",
+        &[work, &micros(now), &timers],
     )?;
     if let Some(row) = &row {
         history::write(connection, &Entry::note(row, "armed", reason, Cause::Operator), now)?;
@@ -197,13 +201,13 @@ fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<
 }
 
 fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Disarm { key, incarnation, version, not_before, reason } = disarm;
-    let cas = Cas { key, incarnation: *incarnation, version: *version };
-    let row = cas.run(
+    let Disarm { key, incarnation, version, timer, not_before, reason } = disarm;
+    let ended = Timer { event: timer.clone(), due: TimerDue::Never };
+    let row = Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
-        "UPDATE fsm_instances SET timer_at = NULL",
-        "AND ifnull(?5, ?6) <= ?6",
-        &[&not_before.map(micros), &micros(now)],
+        &format!("UPDATE fsm_instances SET {}", PATCHED_TIMERS.replace("?t", "?5")),
+        "AND ifnull(?6, ?7) <= ?7",
+        &[&patch(&[ended], now), &not_before.map(micros), &micros(now)],
     )?;
     if let Some(row) = &row {
         history::write(connection, &Entry::note(row, "timer dropped", reason, Cause::Timer), now)?;

@@ -1,11 +1,12 @@
 //! Values from columns: rows, history entries, keys and times.
 
-use crate::store::{BUCKETS, Buckets, HistoryEntry, Key, KeyText, Row};
+use crate::store::{BUCKETS, Buckets, HistoryEntry, Key, KeyText, Row, timers_from_json};
 use rusqlite::{
     ToSql,
     types::{FromSql, ToSqlOutput, Type},
 };
 use std::{
+    collections::BTreeMap,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -41,6 +42,7 @@ columns! {
         data: get("data"),
         context: get("context"),
         timer_at: optional_time("timer_at"),
+        timers: timers("timers"),
         retry_at: optional_time("retry_at"),
         owner: get("owner"),
         fence: get("fence"),
@@ -125,6 +127,14 @@ impl Columns<'_, '_> {
         time(self.row, column)
     }
 
+    fn timers(&mut self) -> rusqlite::Result<BTreeMap<String, SystemTime>> {
+        let column = self.position();
+        match self.row.get::<_, Option<String>>(column)? {
+            None => Ok(BTreeMap::new()),
+            Some(stored) => timers_from_json(&stored).map_err(|error| damaged(column, Type::Text, error)),
+        }
+    }
+
     fn optional_time(&mut self) -> rusqlite::Result<Option<SystemTime>> {
         let column = self.position();
         optional_time(self.row, column)
@@ -178,6 +188,11 @@ pub(in crate::store::sqlite) fn micros(time: SystemTime) -> i64 {
 /// A time as it will be read: truncated to microseconds.
 pub(in crate::store::sqlite) fn as_stored(time: SystemTime) -> SystemTime {
     from_micros(micros(time)).unwrap_or(time)
+}
+
+/// A time that was made by [`micros`].
+pub(in crate::store::sqlite) fn from_stored(micros: i64) -> SystemTime {
+    from_micros(micros).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER)
 }
 
 fn from_micros(micros: i64) -> Option<SystemTime> {

@@ -1,9 +1,9 @@
 //! Moves a row to a state, by a transition or an override.
 
-use super::columns::{as_stored, later, micros, time};
-use crate::store::{Entering, Key, Row};
+use super::columns::{as_stored, from_stored, later, micros, time};
+use crate::store::{Entering, Key, Row, Timer, TimerDue, timers_json};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 use uuid::Uuid;
 
 /// The row to move, as it was read, and its new state.
@@ -46,6 +46,7 @@ pub(in crate::store::sqlite) fn enter(
                 fence,
                 micros(now),
                 keeps_context,
+                timers(&into.timers, now),
                 not_before.map(micros),
             ],
             // Only the columns that the move does not know.
@@ -60,7 +61,8 @@ pub(in crate::store::sqlite) fn enter(
                     schema: into.schema,
                     data: into.data.clone(),
                     context: if *keeps_context { kept.get(5)? } else { into.context.clone() },
-                    timer_at: into.timer.map(|after| as_stored(later(now, after))),
+                    timer_at: timer_at(into, now).map(from_stored),
+                    timers: running(&into.timers, now),
                     retry_at: into.work.then(|| as_stored(now)),
                     owner: kept.get(1)?,
                     fence: kept.get(0)?,
@@ -96,8 +98,30 @@ pub(in crate::store::sqlite) fn remove_if(remove: bool, connection: &Connection,
     Ok(())
 }
 
+/// When the next of the timers is due.
 pub(in crate::store::sqlite) fn timer_at(into: &Entering, now: SystemTime) -> Option<i64> {
-    into.timer.map(|after| micros(later(now, after)))
+    into.timers.iter().filter_map(|timer| due(timer.due, now)).min()
+}
+
+/// Those of the timers that run.
+fn running(timers: &[Timer], now: SystemTime) -> BTreeMap<String, SystemTime> {
+    let running = |timer: &Timer| Some((timer.event.clone(), from_stored(due(timer.due, now)?)));
+    timers.iter().filter_map(running).collect()
+}
+
+/// The stored form of those of the timers that run.
+pub(in crate::store::sqlite) fn timers(timers: &[Timer], now: SystemTime) -> Option<String> {
+    let running: Vec<_> = timers.iter().filter(|timer| timer.due != TimerDue::Never).cloned().collect();
+    (!running.is_empty()).then(|| timers_json(&running, |timer| due(timer, now)))
+}
+
+/// The stored form of the time at which a timer fires.
+pub(in crate::store::sqlite) fn due(timer: TimerDue, now: SystemTime) -> Option<i64> {
+    match timer {
+        TimerDue::After(delay) => Some(micros(later(now, delay))),
+        TimerDue::At(time) => Some(micros(time)),
+        TimerDue::Never => None,
+    }
 }
 
 pub(in crate::store::sqlite) fn retry_at(into: &Entering, now: SystemTime) -> Option<i64> {
