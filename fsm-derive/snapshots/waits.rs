@@ -203,7 +203,7 @@ impl ::fsm_runtime::StoredMachine for Build {
             __graphs,
         );
     }
-    fn timer_event(_: State) -> ::core::option::Option<Event> {
+    fn timer_event(_: State, _: EventKind) -> ::core::option::Option<Event> {
         ::core::option::Option::None
     }
 }
