@@ -2,6 +2,7 @@
 
 mod convert;
 mod create;
+pub(super) mod fields;
 mod handle;
 mod record;
 mod work;
@@ -18,7 +19,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let (create, record, work, rows) = (create::expand(cx), record::expand(cx), work::expand(cx), rows(cx));
-    quote!(#create #record #work #rows)
+    let fields = fields::expand(cx);
+    quote!(#create #record #work #rows #fields)
 }
 
 /// `impl Durable` and `impl StoredMachine`
