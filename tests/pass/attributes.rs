@@ -59,11 +59,11 @@ mod as_text {
 }
 
 /// A list of what is in a parcel.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, Debug, Default)]
 pub struct Items<T>(Vec<T>);
 
 /// A parcel. Fields with attributes need none of serde's traits.
-#[derive(fsm_runtime::StateMachine)]
+#[derive(fsm_runtime::StateMachine, Serialize, Deserialize)]
 #[fsm(initial = Packed, durable, derive(Serialize, Deserialize, Debug))]
 pub enum Parcel {
     #[on(send { items: Items<u8>, #[serde(with = "crate::attributes::as_text")] weight: Cache } => Sent)]

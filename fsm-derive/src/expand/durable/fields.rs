@@ -49,7 +49,7 @@ pub(in super::super) fn of_event(cx: &Cx<'_>, event: &Event, field: &Field) -> O
 fn bound(cx: &Cx<'_>, field: &Field, key: &TokenStream, ty: &TokenStream, stored: &str) -> Option<TokenStream> {
     let key = key.to_string();
     let index = types(cx).iter().position(|ty| ty.to_string() == key).filter(|_| is_checked(cx, field))?;
-    let predicate = format!("for<'__a> {ty}: {stored}<'__a, {index}>");
+    let predicate = format!("for<'__stored> {ty}: {stored}<'__stored, {index}>");
     let predicate = LitStr::new(&predicate, field.ty.span());
     Some(quote!(#[serde(bound = #predicate)]))
 }
