@@ -12,12 +12,16 @@
 mod change;
 #[cfg(feature = "store-tests")]
 pub mod contract;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod cursor;
 mod error;
 mod history;
 mod key_text;
 mod lease;
 mod limits;
 mod local_changes;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod query;
 mod request;
 mod row;

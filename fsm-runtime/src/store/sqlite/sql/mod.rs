@@ -3,7 +3,6 @@
 mod cas;
 pub(super) mod change;
 mod columns;
-mod cursor;
 pub(super) mod definitions;
 pub(super) mod enter_state;
 pub(super) mod group;

@@ -1,0 +1,110 @@
+//! Group commit: each lane is a connection with a queue. What waits in the queue is committed in one transaction.
+
+mod batch;
+mod burst;
+mod commit;
+mod unseen;
+
+use super::core::{Core, Driver};
+use crate::store::{Group, StoreError, Verdict};
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+/// Groups that wait in a lane before callers wait to add more.
+const QUEUE: usize = 4_096;
+/// The most groups in one transaction.
+const BATCH: usize = 256;
+
+/// A group that waits to be committed.
+pub(super) struct Job {
+    group: Group,
+    now: Option<SystemTime>,
+    reply: oneshot::Sender<Result<Verdict, StoreError>>,
+}
+
+/// The lanes of a store. The groups of one key always go to the same lane, so that they keep their order.
+pub(super) struct Lanes {
+    core: Arc<Core>,
+    queues: Vec<mpsc::Sender<Job>>,
+}
+
+impl Lanes {
+    pub(super) fn start(core: &Arc<Core>, driver: &Driver) -> Self {
+        let queues = (0..core.options.lanes).map(|_| {
+            let (queue, jobs) = mpsc::channel(QUEUE);
+            driver.spawn(run(commit::Lane::new(core.clone(), Uuid::now_v7()), jobs));
+            queue
+        });
+        Self { core: core.clone(), queues: queues.collect() }
+    }
+
+    /// Commits the groups of one call, and returns their verdicts in order.
+    pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
+        let now = self.core.callers(now);
+        // Groups of several keys keep their order with those of each key only in the same lane.
+        let one_lane = groups.len() > 1 && groups.iter().any(|group| group.changes.len() > 1);
+        let first = groups.iter().find_map(|group| group.changes.first()).map(|change| self.lane_of(change.key()));
+        let mut replies = Vec::with_capacity(groups.len());
+        for mut group in groups {
+            super::text::replace_nul(&mut group);
+            let refused = super::text::refused(&group).or_else(|| group.too_large(self.core.options.max_value_bytes));
+            if let Some(verdict) = refused {
+                replies.push(Err(verdict));
+                continue;
+            }
+            let Some(change) = group.changes.first() else {
+                replies.push(Err(Verdict::Committed { rows: Vec::new() }));
+                continue;
+            };
+            let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
+            let (reply, answer) = oneshot::channel();
+            let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
+            queue.send(Job { group, now, reply }).await.map_err(|_| self.closed())?;
+            replies.push(Ok(answer));
+        }
+        let mut verdicts = Vec::with_capacity(replies.len());
+        for reply in replies {
+            verdicts.push(match reply {
+                Err(verdict) => verdict,
+                Ok(answer) => answer.await.map_err(|_| self.unanswered())??,
+            });
+        }
+        Ok(verdicts)
+    }
+
+    fn lane_of(&self, key: &crate::store::Key) -> usize {
+        usize::from(super::shard::shard(key)) % self.queues.len().max(1)
+    }
+
+    fn closed(&self) -> StoreError {
+        StoreError::Closed { store: self.core.target.name.clone() }
+    }
+
+    /// The lane ended with the group in it.
+    fn unanswered(&self) -> StoreError {
+        let (store, cause) = (self.core.target.name.clone(), "the store was closed meanwhile".to_owned());
+        StoreError::Indeterminate { store, cause }
+    }
+}
+
+/// Commits what waits, until the store is closed.
+async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            let Some(job) = jobs.recv().await else { return };
+            waiting.push_back(job);
+        }
+        while waiting.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
+            waiting.push_back(job);
+        }
+        let batch = batch::take(&mut waiting, BATCH);
+        let answers = lane.commit(&batch).await;
+        for (job, answer) in batch.into_iter().zip(answers) {
+            let _ = job.reply.send(answer);
+        }
+    }
+}

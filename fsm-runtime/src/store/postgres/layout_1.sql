@@ -1,0 +1,118 @@
+-- The tables of a store, layout 1. `{schema}` stands for the quoted name of the schema.
+-- layout: the version of these tables. oldest_reader: the oldest layout whose code can work on them. timeline: that of the server's
+-- log when the sequences were last known to be ahead of everything given out. pruned: the newest history entry that was pruned.
+CREATE TABLE {schema}.meta (
+    name  text PRIMARY KEY,
+    value bigint NOT NULL
+);
+
+-- A number is given out in the order of calls, so that the readers of the history can tell a gap: CACHE 1.
+CREATE SEQUENCE {schema}.fence CACHE 1;
+CREATE SEQUENCE {schema}.sequence CACHE 1;
+
+CREATE TABLE {schema}.machines (
+    name        text COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    fingerprint bigint NOT NULL,
+    graph       text NOT NULL,
+    controller  boolean NOT NULL,
+    at          timestamptz NOT NULL,
+    PRIMARY KEY (name, version)
+);
+
+-- Room in each page and frequent vacuums: the row of an instance is updated all the time.
+CREATE TABLE {schema}.instances (
+    incarnation uuid NOT NULL,
+    version     bigint NOT NULL,
+    entered     bigint NOT NULL,
+    schema      bigint NOT NULL,
+    fence       bigint NOT NULL,
+    timer_at    timestamptz,
+    retry_at    timestamptz,
+    desired_at  timestamptz,
+    wake_at     timestamptz GENERATED ALWAYS AS (least(timer_at, retry_at, desired_at)) STORED,
+    created     timestamptz NOT NULL,
+    updated     timestamptz NOT NULL,
+    parked_at   timestamptz,
+    attempt     bigint NOT NULL,
+    shard       integer NOT NULL,
+    bucket      smallint NOT NULL,
+    machine     text COLLATE "C" NOT NULL,
+    id          text COLLATE "C" NOT NULL,
+    state       text COLLATE "C" NOT NULL,
+    owner       text COLLATE "C",
+    data        text NOT NULL,
+    context     text,
+    checkpoint  text,
+    parked      text,
+    error       text,
+    desired     text,
+    PRIMARY KEY (machine, id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX instances_due ON {schema}.instances (bucket, wake_at, machine, id) WHERE wake_at IS NOT NULL;
+CREATE INDEX instances_owner ON {schema}.instances (owner, bucket) WHERE owner IS NOT NULL;
+CREATE INDEX instances_parked ON {schema}.instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
+
+-- Only inserted into, and pruned from the oldest entry on.
+CREATE TABLE {schema}.history (
+    sequence    bigint PRIMARY KEY,
+    incarnation uuid NOT NULL,
+    version     bigint NOT NULL,
+    schema      bigint NOT NULL,
+    fence       bigint NOT NULL,
+    at          timestamptz NOT NULL,
+    bucket      smallint NOT NULL,
+    machine     text COLLATE "C" NOT NULL,
+    id          text COLLATE "C" NOT NULL,
+    kind        text NOT NULL,
+    from_state  text,
+    event       text,
+    to_state    text NOT NULL,
+    cause       text NOT NULL,
+    payload     text,
+    data        text,
+    context     text,
+    key         text,
+    actor       text,
+    trace       text
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX history_instance ON {schema}.history (machine, id, sequence);
+
+CREATE TABLE {schema}.keys (
+    machine     text COLLATE "C" NOT NULL,
+    id          text COLLATE "C" NOT NULL,
+    incarnation uuid NOT NULL,
+    key         text COLLATE "C" NOT NULL,
+    sequence    bigint NOT NULL,
+    at          timestamptz NOT NULL,
+    PRIMARY KEY (machine, id, incarnation, key)
+);
+CREATE INDEX keys_age ON {schema}.keys (at);
+CREATE INDEX keys_history ON {schema}.keys (sequence);
+
+CREATE TABLE {schema}.leases (
+    owner  text COLLATE "C" PRIMARY KEY,
+    holder text NOT NULL,
+    since  timestamptz NOT NULL,
+    until  timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- One row for each sequence of batches of a process. The number of the last batch that was committed, and which of its changes did
+-- not apply, answer for a COMMIT whose answer was lost.
+CREATE TABLE {schema}.lanes (
+    lane   uuid PRIMARY KEY,
+    batch  bigint NOT NULL,
+    missed integer[] NOT NULL,
+    seen   timestamptz NOT NULL
+) WITH (fillfactor = 20);
+
+CREATE TABLE {schema}.subscribers (
+    name     text PRIMARY KEY,
+    position bigint NOT NULL
+);
+
+INSERT INTO {schema}.meta (name, value) VALUES
+    ('layout', 1),
+    ('oldest_reader', 1),
+    ('pruned', 0),
+    ('timeline', ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint);

@@ -1,0 +1,230 @@
+//! A store in a PostgreSQL database, for the processes of several machines.
+
+mod change;
+mod columns;
+mod connect;
+mod core;
+mod error;
+mod failure;
+mod history;
+mod judge;
+mod lane;
+mod lease;
+mod list;
+mod options;
+mod read;
+mod schema;
+mod session;
+mod shard;
+mod statement;
+mod text;
+mod upkeep;
+
+use self::core::{Core, Driver};
+use super::{
+    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges, Page,
+    PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict,
+};
+pub use error::OpenError;
+pub use options::{PostgresOptions, Time};
+use std::{fmt, future::Future, sync::Arc, time::SystemTime};
+use tokio::sync::broadcast;
+
+/// Rows in a PostgreSQL database, for the processes of several machines.
+///
+/// Needs PostgreSQL 15 or newer. The tables are in a schema of their own. Changes of many callers share transactions, which are sent in
+/// one burst: a process that is stopped holds no locks. Leases, due times and the history are in the time of the server.
+///
+/// A thread of the store's own drives its connections: one for leases, two that read, one for each
+/// [lane](PostgresOptions::lanes), and one for notifications. It ends with the last handle. A clone is another handle.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use fsm_runtime::{Runtime, store::postgres::Postgres};
+///
+/// let store = Postgres::open("postgres://app@db.internal/app").await?;
+/// let runtime = Runtime::builder(store).start().await?;
+/// # runtime.shutdown(std::time::Duration::from_secs(1)).await; Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Postgres(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    lanes: lane::Lanes,
+    local_changes: LocalChanges,
+    foreign_changes: broadcast::Sender<u64>,
+    /// Last: the connections are in use until then.
+    driver: Driver,
+}
+
+impl Postgres {
+    /// Opens the store in the database of `url`, and creates its tables where there are none.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the tables may exist. Opening the store again is safe.
+    pub async fn open(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::options(url).open().await
+    }
+
+    /// Options for opening the store in the database of `url`: a URL (`postgres://user:password@host/database`) or a connection string
+    /// of `key=value` pairs. Several hosts are tried in order, until one takes writes.
+    pub fn options(url: impl Into<String>) -> PostgresOptions {
+        PostgresOptions::new(url.into())
+    }
+
+    /// The statements that create the tables in schema `schema`, for a role that may create them.
+    #[must_use]
+    pub fn schema_sql(schema: &str) -> String {
+        schema::sql(schema)
+    }
+
+    async fn open_with(options: PostgresOptions) -> Result<Self, OpenError> {
+        if let Some((option, why)) = options.out_of_range() {
+            return Err(OpenError::Option { option, why });
+        }
+        let (target, texts) = (Arc::new(connect::Target::new(&options)?), statement::Texts::new(&options.schema));
+        let (texts, driver) = (Arc::new(texts), Driver::start()?);
+        let prepared = driver.run({
+            let (target, texts, options) = (target.clone(), texts.clone(), options.clone());
+            async move { schema::prepare(&schema::session(&target, &texts), &target, &options).await }
+        });
+        let ended = || OpenError::Unusable {
+            store: target.name.clone(),
+            cause: "the preparation of the tables panicked".to_owned(),
+        };
+        prepared.await.unwrap_or_else(|| Err(ended()))?;
+        let core = Arc::new(Core::new(target, texts, options));
+        let (lanes, local_changes) = (lane::Lanes::start(&core, &driver), LocalChanges::new());
+        let (foreign_changes, _) = broadcast::channel(16);
+        Ok(Self(Arc::new(Inner { core, lanes, local_changes, foreign_changes, driver })))
+    }
+
+    /// Runs `call` on the store's thread.
+    fn run<T, F>(&self, call: impl FnOnce(Arc<Core>) -> F + Send + 'static) -> StoreFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        Box::pin(async move {
+            let answer = self.0.driver.run(call(self.0.core.clone())).await;
+            answer.unwrap_or_else(|| Err(StoreError::Closed { store: self.0.core.target.name.clone() }))
+        })
+    }
+}
+
+impl Store for Postgres {
+    fn commit(&self, groups: Vec<Group>, now: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
+        Box::pin(self.0.lanes.commit(groups, now))
+    }
+
+    fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
+        self.run(move |core| async move { core.row(key).await })
+    }
+
+    fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
+        self.run(move |core| async move { core.page(filter).await })
+    }
+
+    fn lists_by_state(&self) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.has_state_index().await })
+    }
+
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
+        self.run(move |core| async move { core.count(machine).await })
+    }
+
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
+        self.run(move |core| async move { core.history(query).await })
+    }
+
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.run(move |core| async move { core.find_by_idempotency_key(key, idempotency_key).await })
+    }
+
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.run(move |core| async move { core.last_sequence().await })
+    }
+
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.run(move |core| async move { core.pruned_through().await })
+    }
+
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.run(move |core| async move { core.subscriber_position(subscriber).await })
+    }
+
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.save_position(subscriber, position).await })
+    }
+
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
+        self.run(move |core| async move { core.remove_position(subscriber).await })
+    }
+
+    fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
+        self.run(move |core| async move { core.prune(prune).await })
+    }
+
+    fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
+        self.run(move |core| async move { core.due(scope, until, after, limit).await })
+    }
+
+    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
+        self.run(move |core| async move { core.held_by_others(scope, me, after, limit).await })
+    }
+
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.run(move |core| async move { core.states_in_use(machine).await })
+    }
+
+    fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.retire(machine, schema).await })
+    }
+
+    fn define(&self, definitions: Vec<Definition>, now: SystemTime) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.define(definitions, now).await })
+    }
+
+    fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
+        self.run(move |core| async move { core.definition(machine).await })
+    }
+
+    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
+        self.0.foreign_changes.subscribe()
+    }
+
+    fn local_changes(&self) -> &LocalChanges {
+        &self.0.local_changes
+    }
+
+    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.run(move |core| async move { core.renew(renewals, now).await })
+    }
+
+    fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
+        self.run(move |core| async move { core.end_leases(owners, now).await })
+    }
+
+    fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.run(move |core| async move { core.leases(now).await })
+    }
+
+    /// A vanished connection proves nothing: processes of other machines are found dead by their leases alone.
+    fn announce(&self, _owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+        Ok(Box::new(()))
+    }
+
+    fn is_gone(&self, _owner: &str) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Postgres").field(&self.0.core.target.name).finish()
+    }
+}

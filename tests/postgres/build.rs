@@ -1,0 +1,21 @@
+//! Whether there is a server: without one the tests are reported as ignored, unless `CI=true`, where they fail.
+
+use std::{env, path::Path};
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(server)");
+    println!("cargo::rerun-if-env-changed=CI");
+    println!("cargo::rerun-if-env-changed=FSM_POSTGRES_BIN");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/find.rs");
+    // A folder that does not exist would make every build run this again.
+    if Path::new(find::PACKAGES).exists() {
+        println!("cargo::rerun-if-changed={}", find::PACKAGES);
+    }
+    if find::bin().is_some() || env::var("CI").is_ok_and(|ci| ci == "true") {
+        println!("cargo::rustc-cfg=server");
+    }
+}
+
+#[path = "src/find.rs"]
+mod find;

@@ -1,0 +1,15 @@
+//! The store contract on PostgreSQL.
+
+#![cfg(server)]
+
+use fsm_runtime::store::postgres::{Postgres, Time};
+use tests_postgres::Server;
+
+/// A new store in a schema of its own. The promises give the times of their calls.
+async fn open() -> (Postgres, ()) {
+    let server = Server::shared();
+    let options = Postgres::options(server.url()).schema(server.new_schema()).time(Time::Callers).state_index(true);
+    (options.open().await.expect("the store opens"), ())
+}
+
+fsm_runtime::store_contract!(open);
