@@ -9,7 +9,9 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 mod find;
+mod proxy;
 
+pub use proxy::Proxy;
 use std::{
     env,
     io::{BufRead, BufReader},
@@ -77,8 +79,13 @@ impl Server {
 
     /// The URL of a database over TCP, with a password.
     pub fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// The same URL, through a proxy on `port`.
+    pub fn url_at(&self, port: u16) -> String {
         let password = PASSWORD.replace('%', "%25").replace(' ', "%20").replace('/', "%2F").replace('?', "%3F");
-        format!("postgres://fsm:{password}@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://fsm:{password}@127.0.0.1:{port}/postgres")
     }
 
     /// The URL over the Unix socket, without a password.

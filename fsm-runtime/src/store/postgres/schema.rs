@@ -22,6 +22,9 @@ const CREATION: &str = "fsm: create tables";
 const SCHEMA: &str = "CREATE SCHEMA {schema};\n";
 const TABLES: &str = include_str!("layout_1.sql");
 
+/// The one index that is optional: every transition writes to it.
+const STATE_INDEX: &str = "CREATE INDEX instances_state ON {schema}.instances (machine, state, schema, updated, id)";
+
 /// The statements that create the tables in schema `name`.
 pub(super) fn sql(name: &str) -> String {
     Texts::new(name).fill(&[SCHEMA, TABLES].concat())
@@ -118,9 +121,10 @@ fn other_database(version: &str) -> Option<&str> {
 
 /// Whether the tables are there, with a layout that this release can use.
 async fn has_tables(connected: &Connected, target: &Target, options: &PostgresOptions) -> Result<bool, Attempt> {
-    let meta = format!("{}.meta", quoted(&options.schema));
-    let found: Option<String> = one(connected, Statement::new("SELECT to_regclass($1)::text").text(meta)).await?;
-    if found.is_none() {
+    // From the catalog itself: what another process has created just now is not in the caches of this connection.
+    let meta = "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = $1 AND c.relname = 'meta')";
+    if !one::<bool>(connected, Statement::new(meta).text(options.schema.clone())).await? {
         return Ok(false);
     }
     let rows = connected
@@ -154,11 +158,14 @@ async fn create(connected: &Connected, target: &Target, options: &PostgresOption
         connected.query(&lock.text(format!("{CREATION} {}", options.schema))).await?;
         if !has_tables(connected, target, options).await? {
             // The right to create a schema is not needed where it is there.
-            let schema = Statement::new("SELECT to_regnamespace($1)::text").text(quoted(&options.schema));
-            if one::<Option<String>>(connected, schema).await?.is_none() {
+            let schema = Statement::new("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)");
+            if !one::<bool>(connected, schema.text(options.schema.clone())).await? {
                 connected.execute(SCHEMA).await?;
             }
             connected.execute(TABLES).await?;
+            if options.state_index == Some(true) {
+                connected.execute(STATE_INDEX).await?;
+            }
         }
         Ok::<_, Attempt>(())
     };
@@ -183,7 +190,7 @@ async fn state_index(connected: &Connected, options: &PostgresOptions, wanted: b
     if !wanted {
         return connected.execute("DROP INDEX IF EXISTS {schema}.instances_state").await;
     }
-    // On a new table, and on one in use, without blocking writers. One process builds it, and the others leave it to that one.
+    // Without blocking writers. One process builds it, and the others leave it to that one.
     let lock = Statement::new("SELECT pg_try_advisory_lock(hashtextextended($1, 0))");
     let name = format!("fsm: index of states {}", options.schema);
     if !connected.query(&lock.text(name.clone())).await?.iter().any(|row| row.get(0)) {
@@ -193,11 +200,7 @@ async fn state_index(connected: &Connected, options: &PostgresOptions, wanted: b
         // What a build that was interrupted has left is not valid.
         connected.execute("DROP INDEX IF EXISTS {schema}.instances_state").await?;
         connected.execute("SET statement_timeout = 0").await?;
-        connected
-            .execute(
-                "CREATE INDEX CONCURRENTLY instances_state ON {schema}.instances (machine, state, schema, updated, id)",
-            )
-            .await
+        connected.execute(&STATE_INDEX.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY")).await
     };
     let built = built.await;
     let unlock = Statement::new("SELECT pg_advisory_unlock(hashtextextended($1, 0))");
