@@ -42,7 +42,7 @@ impl errand::Workers for Nobody {
 /// A controller without work, which prints a line for each change of another process.
 pub(crate) async fn do_nothing(path: &Path) {
     let store = Sqlite::open(path).await.expect("the store");
-    let mut changes = store.foreign_changes();
+    let mut changes = store.notices();
     let _runtime = Runtime::builder(store).machine::<Errand, _>(Nobody).start().await.expect("a controller");
     println!("ready");
     while changes.recv().await.is_ok() {

@@ -4,7 +4,7 @@
 use super::writers;
 use fsm_runtime::{
     prelude::*,
-    store::{Key, OpenError, Renewal, Store, StoreError},
+    store::{Key, Process, Store, StoreError, sqlite::OpenError},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -86,8 +86,7 @@ async fn meanwhile(path: &Path, pid: u32) -> Meanwhile {
     for store in [&store, &reader] {
         store.get(Key::new("Counter", "0")).await.expect("it is read");
     }
-    let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_secs(1) };
-    match store.renew(vec![renewal], SystemTime::now()).await {
+    match store.take_lease(Process::new("7-a", "a test"), Duration::from_secs(1), SystemTime::now()).await {
         Ok(_) => Meanwhile::Free,
         Err(error @ StoreError::Busy { .. }) => {
             let text = error.to_string();

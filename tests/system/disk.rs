@@ -1,9 +1,9 @@
 //! The SQLite store on a failing disk: full, broken, read-only, after a power cut, at each operation in turn.
 
 use fsm_runtime::store::{
-    Attempts, Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, Key, OpenError, Origin, Release, Renewal,
-    Row, Store, StoreError, Transition, Verdict,
-    sqlite::{Sqlite, Synchronous},
+    Attempts, Cause, Change, Claim, Create, Entering, Filter, HistoryQuery, Key, Origin, Process, Release, Row, Store,
+    StoreError, Transition, Verdict,
+    sqlite::{OpenError, Sqlite, Synchronous},
 };
 use std::{
     collections::BTreeMap,
@@ -53,6 +53,7 @@ fn knock(row: &Row) -> Change {
         payload: "null".into(),
         into: entering(row.version + 1),
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     })
@@ -207,8 +208,8 @@ async fn x5_a_write_whose_sync_fails_is_indeterminate() {
     let store = Sqlite::open(dir.path().join("doors.db")).await.unwrap();
     disk.fail(Operation::Sync, 0, Fault::Broken);
     let now = SystemTime::now();
-    let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_secs(9) };
-    for answer in [store.renew(vec![renewal], now).await.map(drop), store.save_position("mails".into(), 7).await] {
+    let lease = store.take_lease(Process::new("7-a", "a test"), Duration::from_secs(9), now);
+    for answer in [lease.await.map(drop), store.save_position("mails".into(), 7).await] {
         let error = answer.unwrap_err();
         assert!(matches!(&error, StoreError::Indeterminate { cause, .. } if cause.contains("syncing")), "{error}");
     }

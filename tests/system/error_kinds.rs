@@ -4,7 +4,7 @@ use super::job::{Job, job, queued};
 use fsm_runtime::{
     ErrorKind, GroupError, ReadError, RowError, Runtime, StartError, SubscribeError, TransitionError, WaitError,
     prelude::*,
-    store::{Key, OpenError, StoreError},
+    store::{Key, StoreError, sqlite::OpenError},
 };
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ fn store_errors() -> Vec<(StoreError, ErrorKind, bool)> {
         (StoreError::Moved { store: store.clone() }, ErrorKind::Unavailable, true),
         (StoreError::Damaged { store: store.clone(), cause: cause.clone() }, ErrorKind::Internal, false),
         (StoreError::Cursor { cursor: cause.clone() }, ErrorKind::Invalid, false),
-        (StoreError::NoStateIndex { store: store.clone() }, ErrorKind::Internal, false),
+        (StoreError::NoStateIndex { store: store.clone(), remedy: "build it" }, ErrorKind::Internal, false),
+        (StoreError::Unreachable { store: store.clone(), cause: cause.clone() }, ErrorKind::Unavailable, true),
+        (StoreError::Forbidden { store: store.clone(), cause: cause.clone() }, ErrorKind::Internal, false),
         (StoreError::Closed { store: store.clone() }, ErrorKind::Unavailable, false),
         (StoreError::Failed { store, cause }, ErrorKind::Unavailable, true),
     ]

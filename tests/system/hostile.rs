@@ -113,6 +113,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
         payload: text.clone(),
         into: entering(&used),
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: Some(format!("{used}{used}'")),
         origin,
     };

@@ -5,7 +5,7 @@ use crate::job::{Calls, Do, Job, Puppets, job, puppets, queued};
 use fsm_runtime::{
     Builder, ClaimsQuery, HistoryQuery, Machines, Runtime,
     clock::ManualClock,
-    store::{Change, Claim, Key, Renewal, Row, Store, sqlite::Sqlite},
+    store::{BUCKETS, Buckets, Change, Claim, Key, Process, Row, Store, sqlite::Sqlite},
 };
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A runtime, its workers and its own clock.
-struct Process {
+struct World {
     runtime: Runtime,
     jobs: Machines<Job>,
     calls: Calls,
@@ -26,7 +26,7 @@ struct Process {
     id: String,
 }
 
-impl Process {
+impl World {
     async fn start(path: &Path) -> Self {
         Self::with(path, |builder| builder).await
     }
@@ -79,10 +79,10 @@ async fn until<F: Future<Output = bool>>(what: &str, mut right: impl FnMut() -> 
 #[tokio::test]
 async fn l1_one_of_two_processes_runs_the_worker() {
     let (_dir, path) = file();
-    let mut first = Process::start(&path).await;
+    let mut first = World::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = first.calls.next().await;
-    let second = Process::start(&path).await;
+    let second = World::start(&path).await;
     second.idle().await;
     assert!(second.calls.is_empty(), "the first works on it");
 
@@ -101,14 +101,13 @@ async fn l1_one_of_two_processes_runs_the_worker() {
 #[tokio::test]
 async fn l1_released_work_of_a_stopped_process_is_taken_up_at_once() {
     let (_dir, path) = file();
-    let mut first = Process::start(&path).await;
+    let mut first = World::start(&path).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let call = first.calls.next().await;
     // No scan runs, and no lease lapses.
-    let mut second = Process::with(&path, |builder| {
-        builder.poll_interval(Duration::from_hours(9)).lease_ttl(Duration::from_hours(9))
-    })
-    .await;
+    let mut second =
+        World::with(&path, |builder| builder.poll_interval(Duration::from_hours(9)).lease_ttl(Duration::from_hours(9)))
+            .await;
     assert_eq!(second.runtime.processes().await.unwrap().len(), 2);
     first.runtime.shutdown(Duration::ZERO).await;
     drop(call);
@@ -127,12 +126,12 @@ async fn l1_released_work_of_a_stopped_process_is_taken_up_at_once() {
 #[tokio::test]
 async fn l1_a_dead_process_is_noticed_before_its_lease_lapses() {
     let (_dir, path) = file();
-    let mut world = Process::start(&path).await;
+    let mut world = World::start(&path).await;
     world.jobs.create("a", queued()).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
-    let presence = store.announce("7-dead").unwrap();
-    let renewal = Renewal { owner: "7-dead".into(), holder: "process 7".into(), ttl: Duration::from_hours(1) };
-    store.renew(vec![renewal], world.clock.clock().now()).await.unwrap();
+    let presence = store.presence().unwrap().announce("7-dead").unwrap();
+    let (dead, now) = (Process::new("7-dead", "process 7"), world.clock.clock().now());
+    store.take_lease(dead, Duration::from_hours(1), now).await.unwrap();
     claim(&path, "a", "7-dead").await;
     world.jobs.fire("a", job::event::Start).await.unwrap();
     world.idle().await;
@@ -157,10 +156,9 @@ async fn c15_orphaned_work_is_taken_up_within_a_scan() {
     let client = Runtime::builder(store.clone()).clock(ManualClock::new(now).clock()).start().await.unwrap();
     client.machines::<Job>().create("a", queued()).await.unwrap().start().await.unwrap();
     // Without a presence file its end is unknown. Its claims are not due: they have an owner.
-    let renewal = Renewal { owner: "7-gone".into(), holder: "process 7".into(), ttl: Duration::from_secs(15) };
-    store.renew(vec![renewal], now).await.unwrap();
+    store.take_lease(Process::new("7-gone", "process 7"), Duration::from_secs(15), now).await.unwrap();
     assert_eq!(claim(&path, "a", "7-gone").await.retry_at, None);
-    let mut world = Process::start(&path).await;
+    let mut world = World::start(&path).await;
     for _ in 0..14 {
         world.clock.advance(Duration::from_secs(1));
     }
@@ -195,8 +193,8 @@ async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
     }
     // Three processes, one of which is known only by its claim.
     for (owner, holder, seconds) in [("first", "process 7", 15), ("other", "process 8", 9)] {
-        let renewal = Renewal { owner: owner.into(), holder: holder.into(), ttl: Duration::from_secs(seconds) };
-        store.renew(vec![renewal], clock.clock().now()).await.unwrap();
+        let (ttl, now) = (Duration::from_secs(seconds), clock.clock().now());
+        store.take_lease(Process::new(owner, holder), ttl, now).await.unwrap();
     }
     for (id, owner) in [("a", "first"), ("b", "other"), ("c", "unknown")] {
         claim(&path, id, owner).await;
@@ -221,11 +219,11 @@ async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
 #[tokio::test]
 async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
     let (_dir, path) = file();
-    let mut stalled = Process::start(&path).await;
+    let mut stalled = World::start(&path).await;
     stalled.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let call = stalled.calls.next().await;
     // Its clock stands still, as in a stopped process; the other's advances.
-    let mut other = Process::start(&path).await;
+    let mut other = World::start(&path).await;
     other.clock.advance(Duration::from_secs(16));
     let taken = other.calls.next().await;
     assert_eq!((taken.id.as_str(), taken.attempt), ("a", 2));
@@ -243,7 +241,7 @@ async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
 #[tokio::test]
 async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
     let (_dir, path) = file();
-    let mut world = Process::start(&path).await;
+    let mut world = World::start(&path).await;
     for id in ["obedient", "stubborn"] {
         world.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
     }
@@ -282,7 +280,7 @@ async fn l3_workers_end_before_a_lease_that_cannot_be_renewed() {
 async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
     let (_dir, path) = file();
     // Part of the lease in real time is long enough for any disk.
-    let mut world = Process::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
+    let mut world = World::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
     world.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = world.calls.next().await;
     world.clock.advance(Duration::from_mins(50));
@@ -298,11 +296,11 @@ async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
 #[tokio::test]
 async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     let (_dir, path) = file();
-    let mut here = Process::start(&path).await;
+    let mut here = World::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let first = here.calls.next().await;
     // The other's wall clock is set ahead: its next scan finds the lease lapsed.
-    let mut ahead = Process::start(&path).await;
+    let mut ahead = World::start(&path).await;
     ahead.clock.set_wall_clock(ahead.clock.clock().now() + Duration::from_mins(20));
     ahead.clock.advance(Duration::from_secs(5));
     let second = ahead.calls.next().await;
@@ -316,7 +314,7 @@ async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     let entries = ahead.jobs.history("a", &HistoryQuery::new().limit(100)).await.unwrap().items;
     assert_eq!(entries.iter().filter(|entry| entry.event.as_deref() == Some("finish")).count(), 1);
     // And back: rows with later times do not keep the process from working.
-    let mut now = Process::start(&path).await;
+    let mut now = World::start(&path).await;
     now.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     let call = now.calls.next().await;
     call.tell(Do::Finish(3));
@@ -326,7 +324,7 @@ async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
 #[tokio::test]
 async fn l5_setting_the_wall_clock_keeps_workers_running() {
     let (_dir, path) = file();
-    let mut here = Process::start(&path).await;
+    let mut here = World::start(&path).await;
     here.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = here.calls.next().await;
     let now = here.clock.clock().now();
@@ -346,7 +344,7 @@ async fn l5_setting_the_wall_clock_keeps_workers_running() {
 #[tokio::test]
 async fn l5_a_clock_set_back_may_repeat_work_but_commits_once() {
     let (_dir, path) = file();
-    let mut behind = Process::start(&path).await;
+    let mut behind = World::start(&path).await;
     behind.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let first = behind.calls.next().await;
     // Its next renewal ends at a time that is already past for the others.
@@ -355,7 +353,7 @@ async fn l5_a_clock_set_back_may_repeat_work_but_commits_once() {
     behind.clock.advance(Duration::from_secs(5));
     let right = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     until("it is renewed", async || store.leases(right).await.unwrap().iter().all(|lease| !lease.live)).await;
-    let mut other = Process::start(&path).await;
+    let mut other = World::start(&path).await;
     let second = other.calls.next().await;
     assert_eq!((second.id.as_str(), second.attempt), ("a", 2));
     first.tell(Do::Finish(1));
@@ -369,10 +367,10 @@ async fn l5_a_clock_set_back_may_repeat_work_but_commits_once() {
 #[tokio::test]
 async fn l3_the_owner_is_cleared_when_its_worker_has_ended() {
     let (_dir, path) = file();
-    let mut owner = Process::start(&path).await;
+    let mut owner = World::start(&path).await;
     owner.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let cancelled = owner.calls.next().await.tell_and_watch(Do::Hang);
-    let other = Process::start(&path).await;
+    let other = World::start(&path).await;
     other.jobs.fire("a", job::event::Fail { reason: "a manual start does not count".into() }).await.unwrap();
     cancelled.await;
     // Into work again, while the worker of the previous visit has not ended.
@@ -394,7 +392,7 @@ async fn l3_the_owner_is_cleared_when_its_worker_has_ended() {
 #[tokio::test]
 async fn work_without_a_slot_is_free_for_other_processes() {
     let (_dir, path) = file();
-    let mut full = Process::with(&path, |builder| builder.max_concurrency(1)).await;
+    let mut full = World::with(&path, |builder| builder.max_concurrency(1)).await;
     full.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = full.calls.next().await;
     full.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
@@ -404,16 +402,21 @@ async fn work_without_a_slot_is_free_for_other_processes() {
     assert_eq!(full.calls.next().await.id, "b", "it has waited longer");
     let jobs = &full.jobs;
     until("the owner gives it up", async || jobs.row("a").await.unwrap().owner.is_none()).await;
-    let mut other = Process::start(&path).await;
+    let mut other = World::start(&path).await;
     let call = other.calls.next().await;
     assert_eq!((call.id.as_str(), call.state, call.attempt), ("a", job::State::Cancelling, 1));
 }
 
+fn halves() -> [Buckets; 2] {
+    [(0..BUCKETS / 2).collect(), (BUCKETS / 2..BUCKETS).collect()]
+}
+
 #[tokio::test]
-async fn shards_divide_the_work() {
+async fn buckets_divide_the_work() {
     let (_dir, path) = file();
-    let mut low = Process::with(&path, |builder| builder.shards(0..=0x7fff)).await;
-    let mut high = Process::with(&path, |builder| builder.shards(0x8000..=u16::MAX)).await;
+    let [first, second] = halves();
+    let mut low = World::with(&path, |builder| builder.buckets(first)).await;
+    let mut high = World::with(&path, |builder| builder.buckets(second)).await;
     for n in 0..40 {
         low.jobs.create(&n.to_string(), queued()).await.unwrap().start().await.unwrap();
     }
@@ -421,15 +424,41 @@ async fn shards_divide_the_work() {
     for _ in 0..40 {
         let (half, call) =
             tokio::select! { call = low.calls.next() => (0, call), call = high.calls.next() => (1, call) };
-        let shard = low.jobs.row(&call.id).await.unwrap().shard;
-        assert_eq!(usize::from(shard >> 15), half, "{}", call.id);
+        assert!(halves()[half].contains_key(&Key::new("Job", call.id.as_str())), "{}", call.id);
         counts[half] += 1;
         call.tell(Do::Finish(0));
     }
-    assert!(counts[0] > 5 && counts[1] > 5, "shards are a hash: {counts:?}");
+    assert!(counts[0] > 5 && counts[1] > 5, "buckets are a hash: {counts:?}");
     for n in 0..40 {
         low.jobs.wait_for(&n.to_string(), job::State::Finished, PATIENCE).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn buckets_move_between_running_processes() {
+    let (_dir, path) = file();
+    let (here, has_here) = tokio::sync::watch::channel(Buckets::ALL);
+    let (there, has_there) = tokio::sync::watch::channel(Buckets::NONE);
+    let mut first = World::with(&path, |builder| builder.watch_buckets(has_here)).await;
+    let mut second = World::with(&path, |builder| builder.watch_buckets(has_there)).await;
+    first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
+    let mut call = first.calls.next().await;
+    here.send_replace(Buckets::NONE);
+    there.send_replace(Buckets::ALL);
+    // New work goes to the other process, without a scan of either.
+    first.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
+    second.calls.next().await.tell(Do::Finish(1));
+    first.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
+    // What runs stays where it runs, and what comes after it does not.
+    assert_eq!(first.jobs.row("a").await.unwrap().owner.as_ref(), Some(&first.id));
+    second.jobs.fire("a", job::event::Cancel).await.unwrap();
+    call.cancelled().await;
+    drop(call);
+    let call = second.calls.next().await;
+    assert_eq!((call.id.as_str(), call.state), ("a", job::State::Cancelling));
+    call.tell(Do::Finish(0));
+    first.jobs.wait_for("a", job::State::Cancelled, PATIENCE).await.unwrap();
+    assert!(first.calls.is_empty());
 }
 
 #[tokio::test]
@@ -438,7 +467,7 @@ async fn h3_the_lease_is_renewed_only_while_the_executor_answers() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut victim = executor.spawn({
         let path = path.clone();
-        async move { Process::start(&path).await }
+        async move { World::start(&path).await }
     });
     let mut victim = (&mut victim).await.unwrap();
     let store = Sqlite::open(&path).await.unwrap();
@@ -470,7 +499,7 @@ async fn h3_the_lease_is_renewed_only_while_the_executor_answers() {
         until_when().await.unwrap();
     }
     // Another process finds the lease lapsed by its own clock.
-    let mut other = Process::start(&path).await;
+    let mut other = World::start(&path).await;
     other.clock.advance(Duration::from_secs(21));
     for _ in 0..2 {
         let call = other.calls.next().await;

@@ -7,7 +7,10 @@ use super::{
 use fsm_runtime::{
     Builder, ClaimsQuery, ErrorKind, ListQuery, Policy, Retention, Runtime, StartError,
     clock::ManualClock,
-    store::{OpenError, StoreError, sqlite::Sqlite},
+    store::{
+        StoreError,
+        sqlite::{OpenError, Sqlite},
+    },
 };
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;

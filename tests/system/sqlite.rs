@@ -1,9 +1,9 @@
 //! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
 use fsm_runtime::store::{
-    Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, OpenError, Prune, Purge, Renewal, RestoreError,
+    Buckets, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, Notice, Process, Prune, Purge, Renewed,
     Row, Store, StoreError, Verdict,
-    sqlite::{Sqlite, Synchronous},
+    sqlite::{OpenError, RestoreError, Sqlite, Synchronous},
 };
 use std::{
     path::Path,
@@ -131,36 +131,41 @@ async fn tables_of_the_application_share_the_file() {
     assert_eq!((name.as_str(), version), ("ada", 42));
 }
 
+async fn take_lease(store: &Sqlite, owner: &str, now: SystemTime) -> Result<Renewed, StoreError> {
+    store.take_lease(Process::new(owner, "a test"), Duration::from_hours(1), now).await
+}
+
 #[tokio::test]
 async fn a_process_is_gone_when_its_presence_file_is_unlocked() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let store = Sqlite::open(&path).await.unwrap();
-    let presence = store.announce("7-first").unwrap();
+    let presence = store.presence().unwrap().announce("7-first").unwrap();
     // The same file under another name.
     let link = dir.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = Sqlite::open(&link).await.unwrap();
-    assert!(!other.is_gone("../doors.db"), "an id that leads out of the folder proves nothing");
-    assert!(!other.is_gone("7-first"));
-    assert!(!other.is_gone("8-never-seen"), "a missing file proves nothing");
+    assert!(!other.presence().unwrap().is_gone("../doors.db"), "an id that leads out of the folder proves nothing");
+    assert!(!other.presence().unwrap().is_gone("7-first"));
+    assert!(!other.presence().unwrap().is_gone("8-never-seen"), "a missing file proves nothing");
     drop(presence);
-    assert!(other.is_gone("7-first"));
-    assert!(other.is_gone("7-first"), "the proof can be read again");
+    assert!(other.presence().unwrap().is_gone("7-first"));
+    assert!(other.presence().unwrap().is_gone("7-first"), "the proof can be read again");
     let files = || std::fs::read_dir(dir.path().join("doors.db.processes")).unwrap().count();
     let now = SystemTime::now();
-    let lease = |owner: &str| Renewal { owner: owner.into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
-    store.renew(vec![lease("7-first"), lease("9-second")], now).await.unwrap();
-    let second = store.announce("9-second").unwrap();
-    drop(store.announce("5-of-a-lapsed-lease").unwrap());
+    for owner in ["7-first", "9-second"] {
+        take_lease(&store, owner, now).await.unwrap();
+    }
+    let second = store.presence().unwrap().announce("9-second").unwrap();
+    drop(store.presence().unwrap().announce("5-of-a-lapsed-lease").unwrap());
     std::fs::write(dir.path().join("doors.db.processes/not.ours"), "").unwrap();
     assert_eq!(files(), 4);
     other.end_leases(vec!["7-first".into()], now).await.unwrap();
     assert_eq!(files(), 2, "the file is removed with its lease, as are unlocked files without a live lease");
-    assert!(!other.is_gone("9-second"));
+    assert!(!other.presence().unwrap().is_gone("9-second"));
     drop(second);
-    assert!(other.is_gone("9-second"));
-    let error = store.announce("../7").map(drop).unwrap_err();
+    assert!(other.presence().unwrap().is_gone("9-second"));
+    let error = store.presence().unwrap().announce("../7").map(drop).unwrap_err();
     assert!(error.to_string().contains("doors.db.processes"), "{error}");
 }
 
@@ -181,8 +186,7 @@ async fn x5_a_moved_file_is_written_again_when_it_is_back() {
         );
     };
     refused(store.commit(vec![create("b").into()], now).await.unwrap_err());
-    let renewal = Renewal { owner: "7-first".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
-    refused(store.renew(vec![renewal], now).await.unwrap_err());
+    refused(take_lease(&store, "7-first", now).await.unwrap_err());
     refused(store.backup(dir.path().join("copy.db")).await.unwrap_err());
     assert!(!path.exists(), "and no new file is created");
     // Another file in its place is refused too.
@@ -201,9 +205,9 @@ async fn x6_changes_by_another_handle_are_announced() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("doors.db");
     let (mine, other) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut announced = mine.foreign_changes();
+    let mut announced = mine.notices();
     commit(&other, create("a")).await.unwrap();
-    assert_eq!(announced.recv().await.unwrap(), 0);
+    assert_eq!(announced.recv().await.unwrap(), Notice::new(Buckets::ALL, 0));
     let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
     assert_eq!(all.len(), 1);
 }
@@ -214,7 +218,7 @@ async fn announcements_skip_own_changes() {
     let path = dir.path().join("doors.db");
     // Opening writes to the file: `mine` is opened second, so that it sees changes only.
     let (other, mine) = (Sqlite::open(&path).await.unwrap(), Sqlite::open(&path).await.unwrap());
-    let mut announced = mine.foreign_changes();
+    let mut announced = mine.notices();
     let mut expected = 0;
     for round in 0..3 {
         // One batch each.
@@ -223,9 +227,9 @@ async fn announcements_skip_own_changes() {
         }
         commit(&other, create(&format!("{round}-other"))).await.unwrap();
         expected += 201;
-        let mut own = announced.recv().await.unwrap();
+        let mut own = announced.recv().await.unwrap().known_through;
         while let Ok(later) = announced.try_recv() {
-            own = own.min(later);
+            own = own.min(later.known_through);
         }
         assert!((expected - 201 + 100..expected).contains(&own), "{own} of {expected}");
     }
@@ -290,10 +294,9 @@ async fn a_store_opened_for_reading_changes_nothing() {
     assert!(store.get(Key::new("Door", "a")).await.unwrap().is_some());
     assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
     store.backup(dir.path().join("copy.db")).await.unwrap();
-    let renewal = Renewal { owner: "7-a".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
     for refused in [
         commit(&store, create("b")).await.map(drop),
-        store.renew(vec![renewal], SystemTime::now()).await.map(drop),
+        take_lease(&store, "7-a", SystemTime::now()).await.map(drop),
         store.save_position("mails".into(), 1).await,
     ] {
         let error = refused.unwrap_err();
@@ -312,7 +315,7 @@ async fn a_reader_sees_what_others_write() {
     let path = dir.path().join("doors.db");
     let writer = Sqlite::open(&path).await.unwrap();
     let reader = Sqlite::options().read_only(true).open(&path).await.unwrap();
-    let mut changes = reader.foreign_changes();
+    let mut changes = reader.notices();
     commit(&writer, create("a")).await.unwrap();
     changes.recv().await.unwrap();
     assert!(reader.get(Key::new("Door", "a")).await.unwrap().is_some());
@@ -381,8 +384,7 @@ async fn a_restored_store_counts_on_beyond_the_lost_one() {
     let dir = TempDir::new().unwrap();
     let (path, copy, restored) = (dir.path().join("doors.db"), dir.path().join("copy.db"), dir.path().join("new.db"));
     let store = Sqlite::open(&path).await.unwrap();
-    let renewal = Renewal { owner: "7-lost".into(), holder: "a test".into(), ttl: Duration::from_hours(1) };
-    store.renew(vec![renewal], SystemTime::now()).await.unwrap();
+    take_lease(&store, "7-lost", SystemTime::now()).await.unwrap();
     commit(&store, create("a")).await.unwrap();
     store.backup(&copy).await.unwrap();
     drop(store);

@@ -1,6 +1,6 @@
 //! Decides what to do about an instance, from its row and its worker. Pure.
 
-use crate::store::Row;
+use crate::store::{Held, Row};
 use fsm_core::StateKind;
 use std::time::SystemTime;
 use uuid::Uuid;
@@ -16,6 +16,11 @@ pub(crate) struct Visit {
 impl Visit {
     pub(crate) fn of(row: &Row) -> Self {
         Self { incarnation: row.incarnation, entered: row.entered, fence: row.fence }
+    }
+
+    /// The visit of a claim as the store lists it.
+    pub(crate) fn held(held: &Held) -> Self {
+        Self { incarnation: held.incarnation, entered: held.entered, fence: held.fence }
     }
 
     /// Whether `later` is the same visit under a later claim.
@@ -41,6 +46,8 @@ pub(crate) enum Action {
     Claim,
     /// Remove the owner of a row without work.
     ReleaseClaim,
+    /// Remove the owner of a row whose work is due, for the process that works on its bucket.
+    HandOver,
     /// Leave the row to newer code: this code does not know its state or its schema.
     LeaveUnknown,
 }
@@ -82,6 +89,19 @@ pub(crate) fn decide(
     match row.retry_at {
         Some(at) if at > now => wait(row.wake_at()),
         _ => Action::Claim,
+    }
+}
+
+/// Decides what to do about an instance in a bucket that another process works on. A worker goes on until its visit is over; what comes
+/// after it, timers and convergence are the other process's. `is_owner`: this process has claimed the row.
+pub(crate) fn decide_elsewhere(row: &Row, kind: Option<StateKind>, running: Option<Visit>, is_owner: bool) -> Action {
+    match (running, kind) {
+        (Some(running), Some(_)) if running == Visit::of(row) => Action::Rest,
+        (Some(_), _) => Action::CancelWorker,
+        (None, _) if !is_owner => Action::Rest,
+        (None, None) => Action::LeaveUnknown,
+        (None, Some(StateKind::Work)) if row.parked.is_none() => Action::HandOver,
+        (None, Some(_)) => Action::ReleaseClaim,
     }
 }
 
@@ -153,6 +173,20 @@ mod tests {
         let reclaimed = Row { fence: 8, ..row() };
         assert_eq!(decide(&reclaimed, Some(StateKind::Work), visit, false, NOW), Action::CancelWorker);
         assert_eq!((decide_without_row(visit), decide_without_row(None)), (Action::CancelWorker, Action::Rest));
+    }
+
+    #[test]
+    fn a_worker_ends_its_visit_in_a_bucket_that_moved_away() {
+        let mine = Row { owner: Some("me".into()), timer_at: Some(NOW), ..row() };
+        let (visit, work) = (Some(Visit::of(&mine)), Some(StateKind::Work));
+        assert_eq!(decide_elsewhere(&mine, work, visit, true), Action::Rest);
+        let reentered = Row { version: 4, entered: 4, ..mine.clone() };
+        assert_eq!(decide_elsewhere(&reentered, work, visit, true), Action::CancelWorker);
+        assert_eq!(decide_elsewhere(&mine, None, visit, true), Action::CancelWorker);
+        assert_eq!(decide_elsewhere(&mine, work, None, true), Action::HandOver);
+        assert_eq!(decide_elsewhere(&mine, Some(StateKind::Rest), None, true), Action::ReleaseClaim);
+        assert_eq!(decide_elsewhere(&mine, None, None, true), Action::LeaveUnknown);
+        assert_eq!(decide_elsewhere(&mine, work, None, false), Action::Rest);
     }
 
     #[test]

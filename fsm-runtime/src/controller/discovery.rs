@@ -1,13 +1,17 @@
-//! Discovery of work: the periodic scan for due rows, and the history that other processes write.
+//! Discovery of work: the periodic scan for due rows, and what other processes change.
 
-use super::lease::peers;
+use super::{
+    WatchedScope,
+    lease::{peers, request::held_by},
+};
 use crate::{
     clock::FOREVER,
     engine::{Engine, background::BackgroundTasks},
-    store::{ChangeListener as _, Due, HistoryQuery, Key, Scope, StoreError},
+    store::{Buckets, ChangeListener as _, Due, Held, Key, Notice, Scope, StoreError},
     supervisor::Supervisor,
 };
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -28,13 +32,21 @@ const PAGE: usize = 500;
 /// The pause before the history is read again after an error.
 const RETRY_READ: Duration = Duration::from_secs(1);
 
+/// What a scan has found.
+pub(super) enum Found {
+    /// Rows that are due until the next scan, or whose process is gone.
+    Due(Vec<Due>),
+    /// What this process has claimed. Ends a scan.
+    Held(Vec<Held>),
+}
+
 /// Starts the scan, and the watch over other processes. They stop when the returned supervisor does.
 pub(super) async fn start(
     engine: &Arc<Engine>,
     me: String,
     interval: Duration,
-    scope: Scope,
-    found: mpsc::Sender<Vec<Due>>,
+    scope: WatchedScope,
+    found: mpsc::Sender<Found>,
 ) -> Option<Supervisor> {
     let left = Arc::new(Notify::new());
     // Read before the first scan: that scan finds the rows of processes that are gone by then, and a later end is noticed.
@@ -50,111 +62,65 @@ pub(super) async fn start(
     started.inspect_err(|error| tracing::error!(%error, "the scan for due work could not be started")).ok()
 }
 
-/// Sends the rows that are due until the next scan, and those held by dead processes, every `interval` and whenever a process has
-/// `left`.
+/// Sends the rows that are due until the next scan, those of dead processes, and what this process has claimed: every `interval`, and
+/// whenever a process has `left` or the buckets of `scope` change.
 ///
-/// An empty page marks the end of a scan. An outage of the store is logged once, and the scan is repeated at the next interval. Returns when
-/// the receiver is dropped.
+/// An outage of the store is logged once, and the scan is repeated at the next interval. Returns when the receiver is dropped.
 async fn scan(
     engine: Arc<Engine>,
-    scope: Scope,
+    mut scope: WatchedScope,
     me: String,
     interval: Duration,
     left: Arc<Notify>,
-    found: mpsc::Sender<Vec<Due>>,
+    found: mpsc::Sender<Found>,
 ) {
-    let mut dead = DeadProcesses::default();
     let mut failing = false;
     loop {
         // Counted from the start of the scan, which does not include what falls due while it runs.
         let next = engine.clock.elapsed().saturating_add(interval);
+        let present = scope.now();
         let outcome = async {
-            let (first, now) = (dead.is_unread(), dead_processes(&engine, &me).await?);
-            if dead.must_read(&now) {
-                // The first scan includes our own rows: after a panic of the loop some may be claimed without a worker.
-                held(&engine, &scope, if first { "" } else { &me }, &found).await?;
-                dead.set_read(now);
-            }
-            due(&engine, &scope, interval, &found).await
+            orphaned(&engine, &present, &found).await?;
+            due(&engine, &present, interval, &found).await?;
+            held_by(&engine, &me).await
         }
         .await;
         match outcome {
-            Ok(()) if failing => {
-                failing = false;
-                engine.health.recover(SCAN);
-                tracing::info!("the store can be scanned again");
+            Ok(held) => {
+                if mem::take(&mut failing) {
+                    engine.health.recover(SCAN);
+                    tracing::info!("the store can be scanned again");
+                }
+                if found.send(Found::Held(held)).await.is_err() {
+                    return;
+                }
             }
             Err(error) if !failing => {
                 failing = true;
                 tracing::error!(%error, "the store cannot be scanned for due work; retrying every {interval:?}");
                 engine.health.degrade(SCAN, format!("the store cannot be scanned for due work: {error}"));
             }
-            Ok(()) | Err(_) => {}
-        }
-        if found.send(Vec::new()).await.is_err() {
-            return;
+            Err(_) => {}
         }
         tokio::select! {
             () = engine.clock.sleep(next.saturating_sub(engine.clock.elapsed())) => {}
             () = left.notified() => {}
+            () = scope.changed() => {}
             () = found.closed() => return,
         }
     }
 }
 
-/// The dead processes that still hold rows, each with the end of its lease. The store forgets one that holds none.
-async fn dead_processes(engine: &Engine, me: &str) -> Result<Vec<(String, SystemTime)>, StoreError> {
-    let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
-    let dead = leases.into_iter().filter(|lease| !lease.live && lease.owner != me);
-    Ok(dead.map(|lease| (lease.owner, lease.until)).collect())
-}
-
-/// Decides when the rows held by dead processes are read: at first, and whenever another process is dead. Rows still held afterwards
-/// belong to other machines or shards; reading them at each scan would be wasted work. Pure.
-#[derive(Default)]
-struct DeadProcesses {
-    /// Those of the last read; `None` before the first.
-    read: Option<Vec<(String, SystemTime)>>,
-    /// The number of scans since then.
-    scans: u32,
-}
-
-impl DeadProcesses {
-    /// Read again after so many scans in any case: clocks jump, so that a dead process may have looked alive.
-    const REREAD: u32 = 12;
-
-    fn is_unread(&self) -> bool {
-        self.read.is_none()
-    }
-
-    fn must_read(&mut self, now: &[(String, SystemTime)]) -> bool {
-        self.scans += 1;
-        let Some(read) = &mut self.read else { return true };
-        if now.iter().all(|dead| read.contains(dead)) && (now.is_empty() || self.scans < Self::REREAD) {
-            // A process that is alive again, or forgotten, can die again.
-            read.retain(|dead| now.contains(dead));
-            return false;
-        }
-        true
-    }
-
-    fn set_read(&mut self, now: Vec<(String, SystemTime)>) {
-        self.read = Some(now);
-        self.scans = 0;
-    }
-}
-
-/// Sends the rows that processes other than `except` hold.
-async fn held(engine: &Engine, scope: &Scope, except: &str, found: &mpsc::Sender<Vec<Due>>) -> Result<(), StoreError> {
-    let now = engine.clock.now();
+/// Sends the rows whose process has no live lease.
+async fn orphaned(engine: &Engine, scope: &Scope, found: &mpsc::Sender<Found>) -> Result<(), StoreError> {
+    let now = engine.now();
     let mut after: Option<Key> = None;
     loop {
-        let keys = engine.store.held_by_others(scope.clone(), except.to_owned(), after.clone(), PAGE);
-        let keys = engine.asked("held_by_others", keys).await?;
+        let keys = engine.asked("orphaned", engine.store.orphaned(scope.clone(), after, PAGE, now)).await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(last.clone());
         let page = keys.into_iter().map(|key| Due { key, at: now }).collect();
-        if found.send(page).await.is_err() {
+        if found.send(Found::Due(page)).await.is_err() {
             return Ok(());
         }
     }
@@ -165,37 +131,44 @@ async fn due(
     engine: &Engine,
     scope: &Scope,
     interval: Duration,
-    found: &mpsc::Sender<Vec<Due>>,
+    found: &mpsc::Sender<Found>,
 ) -> Result<(), StoreError> {
-    let now = engine.clock.now();
+    let now = engine.now();
     let until = now.checked_add(interval).unwrap_or(SystemTime::UNIX_EPOCH + FOREVER);
     let mut after: Option<Due> = None;
     loop {
         let page = engine.asked("due", engine.store.due(scope.clone(), until, after, PAGE)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.clone());
-        if found.send(page).await.is_err() {
+        if found.send(Found::Due(page)).await.is_err() {
             return Ok(());
         }
     }
 }
 
-/// Publishes the changes of other processes from the history entry after `position` on, whenever `foreign` receives, until the store
-/// is closed.
+/// Publishes the keys of what other processes change after the history's sequence `position`, whenever a notice arrives, until the
+/// store is closed.
 ///
 /// After a panic it continues from the `position` it had reached.
-pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver<u64>, position: Arc<AtomicU64>) {
+pub(crate) async fn follow(
+    engine: Arc<Engine>,
+    mut notices: broadcast::Receiver<Notice>,
+    scope: Option<WatchedScope>,
+    position: Arc<AtomicU64>,
+) {
     let mut newest = position.load(Ordering::Relaxed);
     let mut failing = false;
     loop {
-        match foreign.recv().await {
-            // Entries up to here are our own and already published.
-            Ok(own) => newest = newest.max(own),
-            // Our own entries are not known any more: all entries are read.
-            Err(RecvError::Lagged(_)) => {}
+        let noticed = match notices.recv().await {
+            Ok(Notice { buckets, known_through, .. }) => {
+                newest = newest.max(known_through);
+                buckets
+            }
+            // Which of the entries are our own is not known any more: all are read.
+            Err(RecvError::Lagged(_)) => Buckets::ALL,
             Err(RecvError::Closed) => return,
-        }
-        while let Err(error) = catch_up(&engine, &mut newest).await {
+        };
+        while let Err(error) = catch_up(&engine, scope.as_ref(), noticed, &mut newest).await {
             if !failing {
                 failing = true;
                 tracing::error!(%error, "changes of other processes cannot be read; retrying");
@@ -207,51 +180,29 @@ pub(crate) async fn follow(engine: Arc<Engine>, mut foreign: broadcast::Receiver
     }
 }
 
-async fn catch_up(engine: &Engine, newest: &mut u64) -> Result<(), StoreError> {
+async fn catch_up(
+    engine: &Engine,
+    scope: Option<&WatchedScope>,
+    noticed: Buckets,
+    newest: &mut u64,
+) -> Result<(), StoreError> {
     // Read before the check for listeners: a later listener reads rows that are at least as new.
     let now = engine.asked("last_sequence", engine.store.last_sequence()).await?;
-    if !engine.notifier.has_listeners() {
-        *newest = now;
-        return Ok(());
-    }
-    loop {
-        let query = HistoryQuery { key: None, after: *newest, newest_first: false, limit: PAGE };
-        let entries = engine.asked("history", engine.store.history(query)).await?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        *newest = last.sequence;
-        let changed: Vec<Key> = entries.into_iter().map(|entry| entry.key).collect();
+    // A waiting caller may wait for any instance.
+    let wanted = match scope.filter(|_| engine.notifier.has_controller()) {
+        _ if engine.notifier.has_waiting_callers() => Buckets::ALL,
+        Some(scope) => *scope.buckets.borrow(),
+        None => Buckets::NONE,
+    } & noticed;
+    while !wanted.is_empty() && *newest < now {
+        let page = engine.asked("changed", engine.store.changed(*newest, wanted, PAGE)).await?;
+        if page.through <= *newest {
+            break;
+        }
+        *newest = page.through;
+        let changed: Vec<Key> = page.keys.into_iter().map(|(_, key)| key).collect();
         engine.notifier.changed(&changed);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_read_at_start_on_a_loss_and_periodically() {
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let (a, b) = (("a".to_owned(), at(1)), ("b".to_owned(), at(1)));
-        let again = ("a".to_owned(), at(9));
-        let mut dead = DeadProcesses::default();
-        let mut reads = |now: &[(String, SystemTime)]| {
-            let reads = dead.must_read(now);
-            if reads {
-                dead.set_read(now.to_vec());
-            }
-            reads
-        };
-        assert!(reads(&[]), "at first");
-        assert!(!reads(&[]));
-        assert!(reads(std::slice::from_ref(&a)));
-        assert!(!reads(std::slice::from_ref(&a)));
-        assert!(reads(&[a.clone(), b.clone()]));
-        assert!(!reads(std::slice::from_ref(&b)));
-        assert!(reads(&[a.clone(), b.clone()]), "it was alive again meanwhile");
-        assert!(reads(&[again.clone(), b.clone()]), "its lease was renewed meanwhile");
-        let now = [again, b];
-        let later: Vec<bool> = (0..DeadProcesses::REREAD * 2).map(|_| reads(&now)).collect();
-        assert_eq!(later.iter().filter(|read| **read).count(), 2, "{later:?}");
-        assert!((0..DeadProcesses::REREAD * 2).all(|_| !reads(&[])));
-    }
+    *newest = now.max(*newest);
+    Ok(())
 }

@@ -107,10 +107,10 @@ impl<M: WorkedBy<W>, W: Send + Sync + 'static> Driver for Machine<M, W> {
         let whole = convert::decode::<M>(migrations, row).map_err(|error| error.to_string())?;
         Ok(timer(row, whole).map_or_else(
             |reason| {
-                let Row { key, incarnation, version, .. } = row.clone();
-                Change::Disarm(Disarm { key, incarnation, version, reason })
+                let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
+                Change::Disarm(Disarm { key, incarnation, version, not_before, reason })
             },
-            Change::Transition,
+            |transition| Change::Transition(Transition { not_before: row.timer_at, ..transition }),
         ))
     }
 }
@@ -162,6 +162,7 @@ fn transition<M: StoredMachine>(
         payload,
         into,
         cause,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     })

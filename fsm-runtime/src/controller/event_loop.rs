@@ -20,11 +20,11 @@
 //! The loop selects and dispatches. `WorkQueue`, `Workers` and `LeaseKeeper` hold the state.
 
 use super::{
-    Drivers, Settings,
+    Drivers, Settings, WatchedScope,
     converge::converge,
     decide::{Action, Visit, decide},
-    discovery,
-    lease::{LeaseChange, LeaseKeeper, timeline::LeaseTimeline},
+    discovery::{self, Found},
+    lease::{LeaseChange, LeaseKeeper, request::LeaseRequest, timeline::LeaseTimeline, watchdog::LeaseReport},
     queue::WorkQueue,
     shutdown::{HowStopped, Shutdown, StoppedWorker},
     step::{self, StepResult},
@@ -37,12 +37,11 @@ use crate::{
     log::{log_key, log_row, unnamed},
     machine::older,
     metrics,
-    store::{Attempts, Change, Claim, Due, Key, Release, Renewal, Row, Scope},
+    store::{Attempts, Buckets, Change, Claim, Held, Key, Release, Row},
     worker::WorkError,
 };
 use std::{
-    collections::HashSet,
-    ops::RangeInclusive,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -62,8 +61,8 @@ pub(super) struct EventLoop {
     lease: LeaseKeeper,
     /// The interval of the scan.
     poll_interval: Duration,
-    /// The shards whose instances are worked on here.
-    shards: RangeInclusive<u16>,
+    /// The buckets whose instances are worked on here.
+    buckets: watch::Receiver<Buckets>,
     /// The unreadable rows that were logged, each version once.
     unreadable: HashSet<(Key, u64)>,
 }
@@ -73,15 +72,15 @@ impl EventLoop {
         engine: Arc<Engine>,
         drivers: Drivers,
         settings: Settings,
-        me: Renewal,
-        renewed: watch::Receiver<Duration>,
+        me: LeaseRequest,
+        reports: watch::Receiver<LeaseReport>,
         registry: Arc<WorkerRegistry>,
     ) -> Self {
         Self {
-            queue: WorkQueue::new(engine.clock.clone()),
-            lease: LeaseKeeper::new(engine.clone(), me, renewed, settings.limits.grace_period),
+            queue: WorkQueue::new(engine.clone()),
+            lease: LeaseKeeper::new(engine.clone(), me, reports, settings.limits.grace_period),
             poll_interval: settings.poll_interval,
-            shards: settings.shards.clone(),
+            buckets: settings.buckets.clone(),
             workers: Workers::new(engine.clone(), drivers, settings, registry),
             unreadable: HashSet::new(),
             engine,
@@ -89,7 +88,7 @@ impl EventLoop {
     }
 
     /// Runs until `halt` is cancelled. Steps and workers go on; [`stop`](Self::stop) ends them.
-    pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: Scope) {
+    pub(super) async fn run_until(&mut self, halt: CancellationToken, scope: WatchedScope) {
         let (found, mut due) = mpsc::channel(2);
         let me = self.lease.owner().to_owned();
         // It reads the store, which may not answer.
@@ -108,7 +107,7 @@ impl EventLoop {
                 Some(ended) = self.workers.next_ended() => self.on_worker_ended(ended),
                 Some((key, result)) = self.queue.next_ended() => self.on_step_ended(key, result),
                 keys = engine.notifier.next() => keys.into_iter().for_each(|key| self.notify(key)),
-                Some(page) = due.recv(), if self.queue.accepts_found() => self.on_found(page),
+                Some(found) = due.recv(), if self.queue.accepts_found() => self.on_found(found),
                 event = self.lease.next_event() => {
                     let change = self.lease.on_event(event);
                     self.on_lease_change(change);
@@ -202,8 +201,12 @@ impl EventLoop {
     fn on_lease_change(&mut self, change: Option<LeaseChange>) {
         match change {
             None => {}
-            Some(LeaseChange::Held { held_back, was_lost }) => {
-                self.workers.keys().into_iter().chain(held_back).for_each(|key| self.queue.notify(key));
+            Some(LeaseChange::Held { held_back, was_lost, held }) => {
+                if let Some(held) = held {
+                    self.workers.cancel_taken_over(&visits(&held));
+                    self.compare(&held);
+                }
+                held_back.into_iter().for_each(|key| self.queue.notify(key));
                 if was_lost {
                     tracing::info!(owner = %self.lease.owner(), "the lease holds again: work goes on");
                 }
@@ -226,16 +229,33 @@ impl EventLoop {
         }
     }
 
-    /// Schedules looks at a page of a scan. An empty page ends the scan: then running instances are looked at, should a notification
-    /// have been lost.
-    fn on_found(&mut self, page: Vec<Due>) {
-        if page.is_empty() {
-            self.workers.keys().into_iter().for_each(|key| self.queue.notify(key));
+    /// Schedules looks at what a scan has found.
+    fn on_found(&mut self, found: Found) {
+        match found {
+            Found::Due(page) => {
+                for due in page {
+                    // A waiting instance is looked at when it gets a slot.
+                    if !self.workers.is_waiting(&due.key) {
+                        self.queue.add_found(due);
+                    }
+                }
+            }
+            Found::Held(held) => self.compare(&held),
         }
-        for due in page {
-            // A waiting instance is looked at when it gets a slot.
-            if !self.workers.is_waiting(&due.key) {
-                self.queue.add_found(due);
+    }
+
+    /// Schedules looks where what this process has claimed in the store is not what it runs: should a notification have been lost, or
+    /// the answer to a claim.
+    fn compare(&mut self, held: &[Held]) {
+        let visits = visits(held);
+        for key in self.workers.keys() {
+            if visits.get(&key).copied() != self.workers.visit(&key) {
+                self.queue.notify(key);
+            }
+        }
+        for Held { key, .. } in held {
+            if !self.workers.is_running(key) && !self.workers.is_waiting(key) {
+                self.notify(key.clone());
             }
         }
     }
@@ -245,9 +265,9 @@ impl EventLoop {
         while let Some(key) = self.queue.pop() {
             let Some(driver) = self.workers.driver(&key) else { continue };
             let (engine, graph, me) = (self.engine.clone(), driver.graph(), self.lease.owner().to_owned());
-            let (running, shards, looked_at) = (self.workers.visit(&key), self.shards.clone(), key.clone());
+            let (running, buckets, looked_at) = (self.workers.visit(&key), *self.buckets.borrow(), key.clone());
             self.queue.start(key, async move {
-                StepResult::Looked(step::look(&engine, graph, &me, shards, looked_at, running).await)
+                StepResult::Looked(step::look(&engine, graph, &me, buckets, looked_at, running).await)
             });
         }
     }
@@ -263,6 +283,7 @@ impl EventLoop {
                     log_row!(error, row, %error, "the timer is due, but the row cannot be decoded; it is left as it is");
                 }
             }
+            Ok(StepResult::Early(delay)) => self.queue.notify_after(key, delay),
             Ok(StepResult::Stored(Ok(()))) => self.queue.notify(key),
             Ok(
                 StepResult::Looked(Err(error)) | StepResult::Claimed(_, Err(error)) | StepResult::Stored(Err(error)),
@@ -304,6 +325,9 @@ impl EventLoop {
             (Action::ReleaseClaim, Some(row)) => {
                 let release = Release { retry: None, ..release(&row, Duration::ZERO, Attempts::Keep, None) };
                 self.store(key.clone(), Change::Release(release));
+            }
+            (Action::HandOver, Some(row)) => {
+                self.store(key.clone(), Change::Release(release(&row, Duration::ZERO, Attempts::Keep, None)));
             }
             (Action::LeaveUnknown, Some(row)) => self.leave_unknown(*row),
             // Without a row, nothing is due.
@@ -378,7 +402,7 @@ impl EventLoop {
         let Some(driver) = self.workers.driver(&row.key) else { return };
         let row = &older::present(&self.engine.migrations, driver.graph(), row.clone());
         // The owner is this process, or there is none.
-        match decide(row, step::kind(driver.graph(), row), running, false, self.engine.clock.now()) {
+        match decide(row, step::kind(driver.graph(), row), running, false, self.engine.now()) {
             Action::Rest => {}
             Action::WaitUntil(until) => self.wait_until(&row.key, until),
             _ => self.queue.notify(row.key.clone()),
@@ -391,7 +415,7 @@ impl EventLoop {
             self.engine.unknown.report_row(&row, driver.graph());
         }
         if row.owner.as_deref() == Some(self.lease.owner()) {
-            let now = self.engine.clock.now();
+            let now = self.engine.now();
             let retry = row.retry_at.map(|at| at.duration_since(now).unwrap_or_default());
             let release = Release { retry, ..release(&row, Duration::ZERO, Attempts::Keep, None) };
             self.store(row.key, Change::Release(release));
@@ -400,7 +424,7 @@ impl EventLoop {
 
     /// What is due after the next scan is left to the scan, so that resting instances take no memory.
     fn wait_until(&mut self, key: &Key, until: SystemTime) {
-        if until.duration_since(self.engine.clock.now()).unwrap_or_default() <= self.poll_interval {
+        if until.duration_since(self.engine.now()).unwrap_or_default() <= self.poll_interval {
             self.queue.notify_at(key.clone(), until);
         }
     }
@@ -420,4 +444,8 @@ impl EventLoop {
     fn store(&mut self, key: Key, change: Change) {
         self.queue.start(key, step::store(self.engine.clone(), change));
     }
+}
+
+fn visits(held: &[Held]) -> HashMap<Key, Visit> {
+    held.iter().map(|held| (held.key.clone(), Visit::held(held))).collect()
 }

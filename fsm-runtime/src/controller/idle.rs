@@ -1,9 +1,10 @@
 //! The wait until a controller has nothing to do, for deterministic tests.
 
+use super::WatchedScope;
 use crate::{
     clock::FOREVER,
     engine::Engine,
-    store::{Due, Key, Scope, StoreError},
+    store::{Due, Key, StoreError},
 };
 use std::time::SystemTime;
 
@@ -31,11 +32,11 @@ pub enum IdleError {
 ///
 /// # Cancel safety
 /// Its only effect is that the controller looks at due rows.
-pub(crate) async fn until_idle(engine: &Engine, scope: Scope) -> Result<Option<SystemTime>, StoreError> {
+pub(crate) async fn until_idle(engine: &Engine, scope: &WatchedScope) -> Result<Option<SystemTime>, StoreError> {
     let mut before = Vec::new();
     loop {
         engine.notifier.idle().await;
-        let now = engine.clock.now();
+        let (now, scope) = (engine.now(), scope.now());
         // Due without a notification: raw writes, or changes of another process that are not read yet.
         let due = engine.store.due(scope.clone(), now, None, PAGE).await?;
         // Rows still due after a look are those that this code does not know.

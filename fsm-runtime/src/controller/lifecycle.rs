@@ -1,6 +1,7 @@
 //! The life of a controller: its loop runs under a supervisor until it is stopped or has failed too often, and then ends its workers.
 
 use super::{
+    LeaseRequest, WatchedScope,
     discovery::{PEERS, SCAN},
     event_loop::EventLoop,
     lease::watchdog::{WATCHDOG, Watchdog},
@@ -10,7 +11,6 @@ use super::{
 use crate::{
     engine::{Engine, background::part},
     panics,
-    store::{Renewal, Scope},
     supervisor::{Context, Restarts, Supervisor, SupervisorError},
 };
 use std::{
@@ -29,8 +29,8 @@ const RESTARTS: Restarts = Restarts::Intensity { max: 5, window: Duration::from_
 /// What a controller holds besides its loop, and gives up at its end.
 pub(super) struct ControllerTask {
     pub(super) engine: Arc<Engine>,
-    pub(super) me: Renewal,
-    pub(super) scope: Scope,
+    pub(super) me: LeaseRequest,
+    pub(super) scope: WatchedScope,
     pub(super) registry: Arc<WorkerRegistry>,
     /// Cancelled by the handle, or when it is dropped.
     pub(super) stop: CancellationToken,
@@ -40,7 +40,7 @@ pub(super) struct ControllerTask {
     pub(super) failed: Arc<OnceLock<String>>,
     pub(super) watchdog: Watchdog,
     /// Shows other processes that this one is alive.
-    pub(super) presence: Box<dyn Send + Sync>,
+    pub(super) presence: Option<Box<dyn Send + Sync>>,
 }
 
 impl ControllerTask {
@@ -120,7 +120,7 @@ impl ControllerTask {
 }
 
 /// Gives the lease back, unless a worker has `leaked`.
-async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, leaked: bool) {
+async fn leave(engine: &Engine, me: LeaseRequest, presence: Option<Box<dyn Send + Sync>>, leaked: bool) {
     let clock = engine.clock.clone();
     if leaked {
         // The worker keeps its claim until the lease expires, and this process is not gone.
@@ -131,11 +131,11 @@ async fn leave(engine: &Engine, me: Renewal, presence: Box<dyn Send + Sync>, lea
         return;
     }
     // First, because other processes would log a process that is gone and still has its lease as killed.
-    let ended = engine.asked("end_leases", engine.store.end_leases(vec![me.owner.clone()], clock.now())).await;
+    let ended = engine.asked("end_leases", engine.store.end_leases(vec![me.process.owner.clone()], engine.now())).await;
     drop(presence);
     match ended {
         // Tidies up what the dropped presence has left, which otherwise happens at the next end of a lease.
-        Ok(()) => drop(engine.asked("end_leases", engine.store.end_leases(Vec::new(), clock.now())).await),
-        Err(error) => tracing::warn!(owner = %me.owner, %error, "the lease could not be ended; it expires by itself"),
+        Ok(()) => drop(engine.asked("end_leases", engine.store.end_leases(Vec::new(), engine.now())).await),
+        Err(error) => tracing::warn!(owner = %me.owner(), %error, "the lease could not be ended; it expires by itself"),
     }
 }

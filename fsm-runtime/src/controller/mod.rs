@@ -31,19 +31,20 @@ pub use workers::{
 use crate::{
     clock::Clock,
     engine::Engine,
-    store::{Renewal, Scope, StoreError},
+    store::{Buckets, Scope, StoreError},
     sync,
 };
 use event_loop::EventLoop;
+pub(crate) use lease::request::LeaseRequest;
 use lease::watchdog::Watchdog;
 use lifecycle::ControllerTask;
 use std::{
-    ops::RangeInclusive,
+    future::pending,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::{
-    sync::{Mutex, oneshot},
+    sync::{Mutex, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -61,8 +62,8 @@ pub(crate) struct Settings {
     pub(crate) policies: Policies,
     /// The TTL of the lease.
     pub(crate) lease_ttl: Duration,
-    /// The shards whose instances are worked on here.
-    pub(crate) shards: RangeInclusive<u16>,
+    /// The buckets whose instances are worked on here.
+    pub(crate) buckets: watch::Receiver<Buckets>,
 }
 
 impl Default for Settings {
@@ -73,14 +74,36 @@ impl Default for Settings {
             limits: Limits::default(),
             policies: Policies::default(),
             lease_ttl: Duration::from_secs(15),
-            shards: 0..=u16::MAX,
+            buckets: watch::channel(Buckets::ALL).1,
+        }
+    }
+}
+
+/// The instances that a controller works on. Its buckets may change while it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct WatchedScope {
+    machines: Vec<String>,
+    buckets: watch::Receiver<Buckets>,
+}
+
+impl WatchedScope {
+    /// The instances at present.
+    pub(crate) fn now(&self) -> Scope {
+        Scope { machines: self.machines.clone(), buckets: *self.buckets.borrow() }
+    }
+
+    /// Completes when the buckets change. Cancel safe.
+    async fn changed(&mut self) {
+        if self.buckets.changed().await.is_err() {
+            // The sender is gone: they never change.
+            pending().await
         }
     }
 }
 
 /// A running controller. Dropping it stops it without waiting.
 pub(crate) struct Controller {
-    scope: Scope,
+    scope: WatchedScope,
     registry: Arc<WorkerRegistry>,
     failed: Arc<OnceLock<String>>,
     stop: CancellationToken,
@@ -94,23 +117,23 @@ enum Ending {
 }
 
 impl Controller {
-    /// Acquires the lease that `me` describes, and starts. `presence` shows other processes that this one is alive; it is dropped once
+    /// Takes the lease that `me` describes, and starts. `presence` shows other processes that this one is alive; it is dropped once
     /// all workers have ended.
     pub(crate) async fn start(
         engine: Arc<Engine>,
         drivers: Drivers,
         settings: Settings,
-        me: Renewal,
-        presence: Box<dyn Send + Sync>,
+        me: LeaseRequest,
+        presence: Option<Box<dyn Send + Sync>>,
     ) -> Result<Self, StoreError> {
         let watchdog = Watchdog::start(engine.clone(), me.clone()).await?;
         let stop = CancellationToken::new();
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scope = Scope { machines, shards: settings.shards.clone() };
+        let scope = WatchedScope { machines, buckets: settings.buckets.clone() };
         let event_loop =
-            EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.renewed(), registry.clone());
+            EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.reports(), registry.clone());
         let failed = Arc::<OnceLock<String>>::default();
         let task = ControllerTask {
             engine,
@@ -135,7 +158,7 @@ impl Controller {
     }
 
     /// The instances that it works on.
-    pub(crate) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> WatchedScope {
         self.scope.clone()
     }
 

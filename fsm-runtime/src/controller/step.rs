@@ -1,7 +1,7 @@
 //! The steps that run beside the loop, each in a task of its own, and their results.
 
 use super::{
-    decide::{Action, Visit, decide, decide_without_row},
+    decide::{Action, Visit, decide, decide_elsewhere, decide_without_row},
     driver::Driver,
     lease::{peers, timeline::LeaseTimeline},
 };
@@ -10,10 +10,10 @@ use crate::{
     log::log_row,
     machine::{knows, older},
     metrics,
-    store::{Change, Claim, Disarm, Key, Row, StoreError, Verdict, shortened},
+    store::{Buckets, Change, Claim, Disarm, Key, Row, StoreError, Verdict, bucket, shortened},
 };
 use fsm_core::{Graph, StateKind};
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 /// The result of a step.
 pub(super) enum StepResult {
@@ -23,6 +23,8 @@ pub(super) enum StepResult {
     Claimed(LeaseTimeline, Result<Option<Box<Row>>, StoreError>),
     /// The row cannot be decoded, so that its timer cannot fire.
     Unreadable(Box<Row>, String),
+    /// The timer is not due yet, by the store's clock: until then.
+    Early(Duration),
     /// A change was committed or found outdated. In either case the row is looked at again.
     Stored(Result<(), StoreError>),
 }
@@ -32,7 +34,7 @@ pub(super) async fn look(
     engine: &Engine,
     graph: &Graph,
     me: &str,
-    shards: RangeInclusive<u16>,
+    buckets: Buckets,
     key: Key,
     running: Option<Visit>,
 ) -> Result<(Action, Option<Box<Row>>), StoreError> {
@@ -40,14 +42,15 @@ pub(super) async fn look(
         return Ok((decide_without_row(running), None));
     };
     let row = older::present(&engine.migrations, graph, row);
-    if !shards.contains(&row.shard) {
-        return Ok((Action::Rest, None));
+    if !buckets.contains(bucket(row.shard)) {
+        let action = decide_elsewhere(&row, kind(graph, &row), running, row.owner.as_deref() == Some(me));
+        return Ok((action, Some(Box::new(row))));
     }
     let elsewhere = match row.owner.as_deref().filter(|owner| *owner != me) {
         Some(owner) => peers::is_live(engine, owner).await?,
         None => false,
     };
-    let action = decide(&row, kind(graph, &row), running, elsewhere, engine.clock.now());
+    let action = decide(&row, kind(graph, &row), running, elsewhere, engine.now());
     Ok((action, Some(Box::new(row))))
 }
 
@@ -69,12 +72,12 @@ pub(super) async fn claim(
     let claim = Claim { key: key.clone(), incarnation, version, fence, owner };
     // Not published as a change: only this controller acts on it.
     let claims = vec![Change::Claim(claim).into()];
-    let verdicts = engine.asked("commit", engine.store.commit(claims, engine.clock.now())).await;
+    let verdicts = engine.asked("commit", engine.store.commit(claims, engine.now())).await;
     let claimed = verdicts.map(|mut verdicts| match verdicts.pop() {
         Some(Verdict::Committed { mut rows }) => {
             // All holders of the row share one key while the worker runs.
             let row = Row { key, ..older::present(&engine.migrations, graph, rows.pop()?) };
-            metrics::claimed(&row.key.machine, &row.state, due, engine.clock.now());
+            metrics::claimed(&row.key.machine, &row.state, due, engine.now());
             Some(Box::new(row))
         }
         _ => None,
@@ -93,10 +96,14 @@ pub(super) async fn fire_timer(engine: Arc<Engine>, driver: Arc<dyn Driver>, row
     let mut result = engine.commit(change).await;
     if !dropped && let Ok(Some(reason)) = result.as_ref().map(Verdict::refusal) {
         // The store would refuse the event at every look.
-        let Row { key, incarnation, version, .. } = row.clone();
+        let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
         let reason = shortened(format!("the store refused the timer's event: {reason}"));
         log_row!(error, row, %reason, "timer dropped");
-        result = engine.commit(Change::Disarm(Disarm { key, incarnation, version, reason })).await;
+        result = engine.commit(Change::Disarm(Disarm { key, incarnation, version, not_before, reason })).await;
+    }
+    if let (Ok(Verdict::TooEarly { now, .. }), Some(timer_at)) = (&result, row.timer_at) {
+        // A timer is due at once where the store's clock has reached it meanwhile.
+        return StepResult::Early(timer_at.duration_since(*now).unwrap_or_default());
     }
     StepResult::Stored(result.map(|verdict| match verdict {
         Verdict::Committed { .. } if dropped => log_row!(warn, row, "timer dropped: its event was refused"),

@@ -44,7 +44,7 @@ impl Definitions {
     /// Stores the graphs of the machines that a controller works on.
     pub(crate) async fn by_controller(&self, engine: &Engine, graphs: &[&'static Graph]) -> Result<(), StoreError> {
         let definitions = graphs.iter().map(|graph| definition(graph, true)).collect();
-        engine.store.define(definitions, engine.clock.now()).await?;
+        engine.store.define(definitions, engine.now()).await?;
         self.stored(graphs);
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Definitions {
             self.lock().iter().filter(|(graph, stored)| !stored && written(graph)).map(|(graph, _)| *graph).collect();
         if !graphs.is_empty() {
             let definitions = graphs.iter().map(|graph| definition(graph, false)).collect();
-            engine.store.define(definitions, engine.clock.now()).await?;
+            engine.store.define(definitions, engine.now()).await?;
             self.stored(&graphs);
         }
         Ok(())

@@ -7,6 +7,7 @@ mod detached;
 pub(crate) mod notify;
 mod retry;
 pub(crate) mod store_health;
+mod store_time;
 pub(crate) mod turns;
 
 pub(crate) use retry::{store_until, until_stored};
@@ -16,6 +17,7 @@ use self::definitions::Definitions;
 use self::detached::Detached;
 use self::notify::Notifier;
 use self::store_health::{OpenCalls, StoreHealth};
+pub(crate) use self::store_time::StoreTime;
 use self::turns::Turns;
 use crate::{
     clock::Clock,
@@ -36,6 +38,8 @@ pub(crate) type BoundStatements =
 pub(crate) struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
+    /// How far the store's clock is ahead, if it counts by its own.
+    pub(crate) store_time: StoreTime,
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) migrations: Arc<Migrations>,
     pub(crate) unknown: Unknown,
@@ -50,6 +54,16 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// The store's time, by which rows are due.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.store_time.now(&self.clock)
+    }
+
+    /// The store has answered a call that was given `asked`, the wall clock of this process, with its own time.
+    pub(crate) fn set_store_time(&self, asked: SystemTime, answered: SystemTime) {
+        self.store_time.set(&self.clock, asked, answered);
+    }
+
     /// The `answer` of the store. The call is shown in the status until it is ready.
     pub(crate) fn asked<T>(&self, call: &'static str, answer: impl Future<Output = T>) -> impl Future<Output = T> {
         self.calls.until(call, self.clock.elapsed(), answer)
@@ -63,7 +77,7 @@ impl Engine {
         Detached::new(async move {
             this.definitions.before(&groups, &this).await?;
             let sent = Sent::new(&groups);
-            let verdicts = this.asked("commit", this.store.commit(groups, this.clock.now())).await;
+            let verdicts = this.asked("commit", this.store.commit(groups, this.now())).await;
             this.notify(sent, verdicts.as_deref().ok());
             verdicts
         })
@@ -86,7 +100,7 @@ impl Engine {
         Detached::new(async move {
             this.definitions.before(slice::from_ref(&group), &this).await?;
             let sent = Sent::new(slice::from_ref(&group));
-            let verdict = this.asked("commit", store.commit_with(group, statements, this.clock.now())).await;
+            let verdict = this.asked("commit", store.commit_with(group, statements, this.now())).await;
             match &verdict {
                 Ok(Ok(verdict)) => this.notify(sent, Some(slice::from_ref(verdict))),
                 Ok(Err(_)) => {}
@@ -112,7 +126,7 @@ impl Engine {
         let notifies = !matches!(change, Change::Checkpoint(_));
         let groups = vec![Group::from(change)];
         let sent = Sent::new(&groups);
-        let verdicts = self.asked("commit", self.store.commit(groups, self.clock.now())).await;
+        let verdicts = self.asked("commit", self.store.commit(groups, self.now())).await;
         let changed = sent.changed(verdicts.as_deref().ok());
         if notifies {
             self.notifier.committed_by_worker(&changed);
@@ -132,7 +146,7 @@ impl Engine {
             this.definitions.before(slice::from_ref(&group), &this).await?;
             let sent = Sent::new(slice::from_ref(&group));
             let others: Vec<Key> = group.changes.iter().skip(1).map(|change| change.key().clone()).collect();
-            let now = this.clock.now();
+            let now = this.now();
             let verdict = if let Some(commit) = statements {
                 this.asked("commit", commit(group, now)).await
             } else {
@@ -203,6 +217,7 @@ fn log(keys: &[Key], verdict: &Verdict) {
         Verdict::Fenced { current: row, .. } => {
             log_row!(debug, row, fence = row.fence, "conflict: another worker holds the claim");
         }
+        Verdict::TooEarly { .. } => log_key!(debug, key, "the timer is not due yet by the store's clock"),
         Verdict::KeyReused { first, .. } => log_key!(
             debug, key, state = %first.to, version = first.version,
             "refused: the idempotency key was used for another request"

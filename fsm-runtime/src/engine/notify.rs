@@ -75,9 +75,14 @@ impl Notifier {
         }
     }
 
-    /// Whether a controller or a caller listens.
-    pub(crate) fn has_listeners(&self) -> bool {
-        self.waiting.receiver_count() > 0 || self.pending.lock().is_some()
+    /// Whether a controller listens.
+    pub(crate) fn has_controller(&self) -> bool {
+        self.pending.lock().is_some()
+    }
+
+    /// Whether callers wait for changes.
+    pub(crate) fn has_waiting_callers(&self) -> bool {
+        self.waiting.receiver_count() > 0
     }
 
     /// Subscribes a caller that waits for one instance.

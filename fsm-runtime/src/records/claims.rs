@@ -1,7 +1,7 @@
 //! Which process works on which instance: the claims in the store, with the leases of their processes.
 
 use super::{Durable, cursor::List, machines::Machines, query::ClaimsQuery};
-use crate::store::{Key, Lease, Page, Row, Scope, StoreError};
+use crate::store::{Lease, Page, Row, StoreError};
 use std::{collections::HashMap, fmt};
 
 /// An instance that a process has claimed. From [`Machines::claims`].
@@ -48,16 +48,11 @@ impl<M: Durable> Machines<M> {
     pub async fn claims(&self, query: &ClaimsQuery) -> Result<Page<ClaimedInstance>, StoreError> {
         let (machine, store) = (M::GRAPH.machine, &self.engine.store);
         let list = List::of_claims(machine);
-        let after = list.open(query.after.as_deref())?.map(|id| Key::new(machine, id));
-        let keys =
-            store.held_by_others(Scope::from(vec![machine.to_owned()]), String::new(), after, query.limit).await?;
-        let next = keys.last().filter(|_| keys.len() == query.limit).map(|key| key.id.to_string());
+        let after = list.open(query.after.as_deref())?.map(|id| id.to_string());
+        let rows = store.claims(machine.to_owned(), after, query.limit).await?;
+        let next = rows.last().filter(|_| rows.len() == query.limit).map(|row| row.key.id.to_string());
         // Leases are read after the claims, so that no claim is newer than its lease.
-        let mut rows = Vec::new();
-        for key in keys {
-            rows.extend(store.get(key).await?.filter(|row| row.owner.is_some()));
-        }
-        let leases = store.leases(self.engine.clock.now()).await?;
+        let leases = store.leases(self.engine.now()).await?;
         let leases: HashMap<&str, &Lease> = leases.iter().map(|lease| (lease.owner.as_str(), lease)).collect();
         let held = rows.into_iter().map(|row| {
             let by = row.owner.as_deref().and_then(|owner| leases.get(owner)).map(|lease| (*lease).clone());

@@ -166,6 +166,7 @@ impl<M: Durable> RecordMeta<M> {
             payload,
             into,
             cause: Cause::Caller,
+            not_before: None,
             idempotency_key: self.idempotency_key.clone(),
             origin: self.origin.clone(),
         });

@@ -284,7 +284,7 @@ pub(super) fn missed<M: Durable>(
         }
         Verdict::Refused { reason, .. } => TransitionError::Unstorable { key, reason },
         Verdict::TooLarge { what, size, limit, .. } => TransitionError::TooLarge { key, what, size, limit },
-        Verdict::Committed { .. } | Verdict::Duplicate { .. } => {
+        Verdict::Committed { .. } | Verdict::Duplicate { .. } | Verdict::TooEarly { .. } => {
             TransitionError::Unstorable { key, reason: "the store's verdict does not fit the change".to_owned() }
         }
     }

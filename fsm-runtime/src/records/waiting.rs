@@ -65,7 +65,7 @@ impl<M: Durable> Machines<M> {
             }
             now.can_reach(what, &wanted)?;
             if !wait.next().await {
-                return Err(now.timeout(what, timeout, self.engine.clock.now()));
+                return Err(now.timeout(what, timeout, self.engine.now()));
             }
         }
     }
@@ -115,7 +115,7 @@ impl<M: Durable> Machines<M> {
             }
             now.can_reach(state.as_str(), |other| other == state)?;
             if !wait.next().await {
-                return Err(now.timeout(state.as_str(), timeout, self.engine.clock.now()));
+                return Err(now.timeout(state.as_str(), timeout, self.engine.now()));
             }
         }
     }

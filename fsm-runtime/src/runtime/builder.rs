@@ -4,9 +4,9 @@ use super::{Inner, Runtime, StartError};
 use super::{Retention, auto_clock, compatibility::check, rearm::arm, retention::prune_loop};
 use crate::{
     clock::{Clock, FOREVER, TOO_LONG},
-    controller::{Controller, Driver, Drivers, Machine, Policy, Settings, follow},
+    controller::{Controller, Driver, Drivers, LeaseRequest, Machine, Policy, Settings, WatchedScope, follow},
     engine::{
-        Engine,
+        Engine, StoreTime,
         background::{BackgroundTasks, HealthRegistry},
         definitions::Definitions,
         notify::Notifier,
@@ -15,7 +15,7 @@ use crate::{
     },
     machine::{Migrations, OldState, Unknown, WorkState},
     records::Durable,
-    store::{Renewal, Scope, Store, StoreError},
+    store::{Buckets, MachineVersion, Notice, Process, Store, StoreError},
     supervisor::Supervisor,
     sync::Mutex,
     worker::WorkedBy,
@@ -24,11 +24,10 @@ use fsm_core::{Graph, Name, StateMachine};
 use std::{
     error::Error,
     fmt,
-    ops::RangeInclusive,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -45,6 +44,8 @@ pub struct Builder {
     migrations: Migrations,
     retention: Retention,
     tolerant: bool,
+    node: Option<String>,
+    build: Option<String>,
     /// The first setting that is not valid, for `start` to return.
     wrong: Option<StartError>,
 }
@@ -59,6 +60,8 @@ impl Builder {
             migrations: Migrations::default(),
             retention: Retention::default(),
             tolerant: false,
+            node: None,
+            build: None,
             wrong: None,
         }
     }
@@ -96,13 +99,33 @@ impl Builder {
         self
     }
 
-    /// The shards whose instances this process works on: all of them by default. An instance's shard is a hash of its machine
-    /// and id, evenly spread over all `u16`: `0..=32_767` is one half of the work. Shards divide work, timers and convergence among
-    /// processes; every process can still read all instances and fire their events. Each shard needs a process: the instances of
-    /// other shards are not worked on.
-    pub fn shards(mut self, shards: RangeInclusive<u16>) -> Self {
-        self.check("shards", !shards.is_empty(), "without a shard no work would ever be done");
-        self.settings.shards = shards;
+    /// The buckets whose instances this process works on: all of them by default. An instance is in one of
+    /// [`BUCKETS`](crate::store::BUCKETS), by a hash of its machine and id. Buckets divide work, timers and convergence among
+    /// processes; every process can still read all instances and fire their events. Each bucket needs a process: the instances of
+    /// other buckets are not worked on.
+    pub fn buckets(mut self, buckets: Buckets) -> Self {
+        self.check("buckets", !buckets.is_empty(), "without a bucket no work would ever be done");
+        self.settings.buckets = watch::channel(buckets).1;
+        self
+    }
+
+    /// As [`buckets`](Self::buckets), with buckets that change while the runtime runs. Workers of buckets that are taken away go on until
+    /// they end, and what comes after them is left to other processes. The set may be empty for a time.
+    pub fn watch_buckets(mut self, buckets: watch::Receiver<Buckets>) -> Self {
+        self.settings.buckets = buckets;
+        self
+    }
+
+    /// The name of this node in [`Runtime::processes`], which stays the same when the process is restarted: the value of the environment
+    /// variable `FSM_NODE` by default, or the name of the host.
+    pub fn node(mut self, name: impl Into<String>) -> Self {
+        self.node = Some(name.into());
+        self
+    }
+
+    /// The version of the application in [`Runtime::processes`], such as `env!("CARGO_PKG_VERSION")` or a commit.
+    pub fn build_version(mut self, version: impl Into<String>) -> Self {
+        self.build = Some(version.into());
         self
     }
 
@@ -222,7 +245,7 @@ impl Builder {
     /// # Cancel safety
     /// If the future is dropped before it is ready, nothing runs.
     pub async fn start(self) -> Result<Runtime, StartError> {
-        let Self { store, clock, settings, drivers, migrations, retention, tolerant, wrong } = self;
+        let Self { store, clock, settings, drivers, migrations, retention, tolerant, node, build, wrong } = self;
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
@@ -236,6 +259,7 @@ impl Builder {
             notifier: Notifier::linked(store.local_changes()),
             store,
             clock,
+            store_time: StoreTime::default(),
             migrations: Arc::new(migrations),
             unknown,
             definitions: Definitions::default(),
@@ -247,11 +271,11 @@ impl Builder {
         });
         let store = &engine.store;
         // In this order, so that no change of another process is missed between the two.
-        let foreign = store.foreign_changes();
+        let notices = store.notices();
         let newest = store.last_sequence().await?;
         if retention.ended.is_some() && !store.lists_by_state().await? {
-            let why = "`ended` rows are found by the index of states, which this file does not have; open it with \
-                       `Sqlite::options().state_index(true)`";
+            let why = "`ended` rows are found by the index of states, which this store does not have; open it once with \
+                       `state_index(true)` in its options";
             return Err(StartError::Setting { setting: "retention", why });
         }
         let graphs: Vec<&'static Graph> = drivers.values().map(|driver| driver.graph()).collect();
@@ -268,12 +292,23 @@ impl Builder {
             engine.notifier.listen();
             // New at every start, so that claims of a former start belong to another owner.
             let owner = format!("{}-{}", std::process::id(), Uuid::now_v7());
-            let presence = store.announce(&owner)?;
-            let me = Renewal { owner, holder: holder(), ttl: settings.lease_ttl };
+            let presence = store.presence().map(|presence| presence.announce(&owner)).transpose()?;
+            let machines = graphs.iter().map(|graph| MachineVersion::new(graph.machine, graph.version)).collect();
+            let slots = u32::try_from(settings.max_concurrency).unwrap_or(u32::MAX);
+            let process = Process {
+                owner,
+                holder: holder(),
+                node: node.unwrap_or_else(host_name),
+                pid: std::process::id(),
+                machines,
+                build,
+                slots,
+            };
+            let me = LeaseRequest { process, ttl: settings.lease_ttl };
             Some(Controller::start(engine.clone(), drivers, settings, me, presence).await?)
         };
         let scope = controller.as_ref().map(Controller::scope);
-        let beside = beside(&engine, foreign, newest, retention, &graphs, scope).await?;
+        let beside = beside(&engine, notices, newest, retention, &graphs, scope).await?;
         Ok(Runtime(Arc::new(Inner { engine, controller, graphs, _beside: beside })))
     }
 }
@@ -290,20 +325,20 @@ impl fmt::Debug for Builder {
 /// Starts the tasks beside the controller: following the changes of other processes, pruning, and advancing an automatic clock.
 async fn beside(
     engine: &Arc<Engine>,
-    foreign: broadcast::Receiver<u64>,
+    notices: broadcast::Receiver<Notice>,
     newest: u64,
     retention: Retention,
     graphs: &[&'static Graph],
-    scope: Option<Scope>,
+    scope: Option<WatchedScope>,
 ) -> Result<Supervisor, StoreError> {
     let follow = {
-        let (engine, position) = (engine.clone(), Arc::new(AtomicU64::new(newest)));
+        let (engine, scope, position) = (engine.clone(), scope.clone(), Arc::new(AtomicU64::new(newest)));
         // The first run uses the receiver from before `newest` was read.
-        let foreign = Mutex::new(Some(foreign));
+        let notices = Mutex::new(Some(notices));
         move |_| {
-            let receiver = foreign.lock().take();
-            let foreign = receiver.unwrap_or_else(|| engine.store.foreign_changes());
-            follow(engine.clone(), foreign, position.clone())
+            let receiver = notices.lock().take();
+            let notices = receiver.unwrap_or_else(|| engine.store.notices());
+            follow(engine.clone(), notices, scope.clone(), position.clone())
         }
     };
     let forget = {
@@ -329,4 +364,12 @@ fn holder() -> String {
         Some(name) => format!("process {pid} ({})", name.to_string_lossy()),
         None => format!("process {pid}"),
     }
+}
+
+/// The name of this node, if none is configured.
+fn host_name() -> String {
+    let given = |name: String| Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().and_then(given);
+    let named = std::env::var("FSM_NODE").ok().and_then(given).or_else(host);
+    named.or_else(|| std::env::var("HOSTNAME").ok().and_then(given)).unwrap_or_else(|| "localhost".to_owned())
 }

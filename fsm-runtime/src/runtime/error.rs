@@ -74,7 +74,7 @@ pub enum StartError {
     /// them cannot be found to be woken.
     #[error(
         "`{machine}`: {} became `work` or got an `after`, and without an index of states the rows that stand there cannot \
-         be found to be woken; open the file once with `Sqlite::options().state_index(true)` and start",
+         be found to be woken; open the store once with `state_index(true)` in its options and start",
         states.iter().map(|state| format!("`{state}`")).collect::<Vec<_>>().join(", ")
     )]
     CannotArm {

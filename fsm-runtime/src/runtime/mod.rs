@@ -146,7 +146,7 @@ impl Runtime {
     /// # Cancel safety
     /// Has no effects.
     pub async fn processes(&self) -> Result<Vec<Lease>, StoreError> {
-        self.0.engine.store.leases(self.0.engine.clock.now()).await
+        self.0.engine.store.leases(self.0.engine.now()).await
     }
 
     /// For tests: waits until nothing of the registered machines is due or running, and returns the time of the next due work or timer,
@@ -193,7 +193,7 @@ impl Runtime {
     /// Has no effects.
     pub async fn run_until_idle(&self) -> Result<Option<SystemTime>, IdleError> {
         let Some(controller) = &self.0.controller else { return Ok(None) };
-        let next = until_idle(&self.0.engine, controller.scope()).await?;
+        let next = until_idle(&self.0.engine, &controller.scope()).await?;
         match controller.failed() {
             Some(why) => Err(IdleError::Failed(why.to_owned())),
             None => Ok(next),
@@ -249,7 +249,7 @@ impl Runtime {
         loop {
             let next = self.run_until_idle().await?;
             let left = end.saturating_sub(now.elapsed());
-            let until_next = next.map(|next| next.duration_since(now.now()).unwrap_or_default());
+            let until_next = next.map(|next| next.duration_since(self.0.engine.now()).unwrap_or_default());
             match until_next.filter(|until_next| *until_next <= left) {
                 Some(until_next) => clock.advance(until_next),
                 None if left.is_zero() => return Ok(next),

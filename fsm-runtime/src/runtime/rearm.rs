@@ -71,7 +71,7 @@ async fn arm_moved(engine: &Engine, graph: &'static Graph, last: &Value) -> Resu
         };
         each_row(&*engine.store, graph.machine, state, *schema, arm).await?;
         for page in armed.chunks(PAGE) {
-            engine.store.commit(page.iter().cloned().map(Into::into).collect(), engine.clock.now()).await?;
+            engine.store.commit(page.iter().cloned().map(Into::into).collect(), engine.now()).await?;
         }
         if !armed.is_empty() {
             tracing::info!(
@@ -122,7 +122,7 @@ async fn arm_state(engine: &Engine, graph: &Graph, gain: &Gain) -> Result<usize,
         armed += changes.len();
         if !changes.is_empty() {
             // A row that was changed meanwhile entered its state under the new declaration.
-            engine.store.commit(changes, engine.clock.now()).await?;
+            engine.store.commit(changes, engine.now()).await?;
         }
         filter.after = page.next;
         if filter.after.is_none() {

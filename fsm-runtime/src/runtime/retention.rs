@@ -76,7 +76,7 @@ pub(crate) async fn prune_loop(engine: Arc<Engine>, retention: Retention, graphs
 }
 
 async fn prune(engine: &Engine, retention: Retention, graphs: &[&'static Graph]) -> Result<u64, StoreError> {
-    let now = engine.clock.now();
+    let now = engine.now();
     let before = |keep: Option<Duration>| keep.and_then(|keep| now.checked_sub(keep));
     let ended = graphs.iter().flat_map(|graph| {
         let ends = graph.states.iter().filter(|state| state.kind == StateKind::End);

@@ -1,7 +1,10 @@
 //! Changes of instances, and groups of changes.
 
 use super::row::{Key, Row};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 use uuid::Uuid;
 
 /// Notifier that are applied all or none.
@@ -170,6 +173,9 @@ pub struct Transition {
     pub into: Entering,
     /// The cause.
     pub cause: Cause,
+    /// The time of the timer that fires it. Before that, by the store's time, it is not applied: the verdict is
+    /// [`TooEarly`](super::Verdict::TooEarly).
+    pub not_before: Option<SystemTime>,
     /// A second transition with the same key returns the first. Looked up before version and state.
     pub idempotency_key: Option<String>,
     /// The origin.
@@ -280,6 +286,8 @@ pub struct Disarm {
     pub incarnation: Uuid,
     /// The version that was read.
     pub version: u64,
+    /// The time of the timer, if its event is refused when it is due. As in [`Transition::not_before`].
+    pub not_before: Option<SystemTime>,
     /// The reason, for the history.
     pub reason: String,
 }

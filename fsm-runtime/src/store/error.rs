@@ -1,115 +1,7 @@
-//! The errors of a store, one type for each kind of operation.
+//! The error of a store operation, the same for every store.
 
 use crate::error_kind::ErrorKind;
-use std::{fmt, path::PathBuf, time::Duration};
-
-/// Why a store could not be opened. Nothing was changed.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The file is something else.
-    #[error("{} is not an SQLite database; give the path of a new file, or of one that this library made", file.display())]
-    NotADatabase {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The file was made by a newer release.
-    #[error(
-        "{} has tables of layout {found}, and this release knows layouts up to {known}; open it with the newer release",
-        file.display()
-    )]
-    Newer {
-        /// The file.
-        file: PathBuf,
-        /// The layout in the file.
-        found: i64,
-        /// The newest layout that is known here.
-        known: i64,
-    },
-    /// Another process held the file's lock for too long.
-    #[error("{} was locked for {waited:?} by {}", file.display(), holder_or_unknown(holder.as_deref()))]
-    Busy {
-        /// The file.
-        file: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-        /// The process that held it and how to end it, if known.
-        holder: Option<String>,
-    },
-    /// What is in the file is not what was written there.
-    #[error("{} is damaged ({cause}); restore it from a backup", file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// The cause.
-        cause: String,
-    },
-    /// The file is a database without the tables of a store.
-    #[error(
-        "{} has none of the tables of a store; give the path of a store's file, or open it once without `read_only(true)`, which makes them",
-        file.display()
-    )]
-    NotAStore {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The SQLite that was linked has known defects.
-    #[error(
-        "SQLite {found} is linked, which can damage a file in WAL mode; needed is 3.51.3 or newer (or 3.50.7, or 3.44.6, which have \
-         the same fix): build without `LIBSQLITE3_SYS_USE_PKG_CONFIG` and `SQLITE3_LIB_DIR`, so that the bundled SQLite is linked, or \
-         install a newer SQLite where they point"
-    )]
-    SqliteTooOld {
-        /// The version that was linked.
-        found: &'static str,
-    },
-    /// An option is out of range.
-    #[error("`Sqlite::options().{option}(…)`: {why}")]
-    Option {
-        /// The method of [`SqliteOptions`](crate::store::sqlite::SqliteOptions).
-        option: &'static str,
-        /// What is wrong with the value.
-        why: &'static str,
-    },
-    /// The file or its folder could not be used.
-    #[error("{} cannot be opened: {cause}", file.display())]
-    Unusable {
-        /// The file.
-        file: PathBuf,
-        /// The error text of SQLite or of the operating system.
-        cause: String,
-    },
-}
-
-/// The error of a restore. Nothing was changed.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The target or its log exists.
-    #[error(
-        "{} exists, and a restore overwrites nothing; stop the processes that use the store, and move its file with its `-wal` and \
-         `-shm` to another folder",
-        file.display()
-    )]
-    Exists {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The backup cannot be read.
-    #[error(transparent)]
-    Backup(#[from] OpenError),
-    /// The file could not be written.
-    #[error(
-        "{} was not restored ({cause}); give the path of a new file, in a folder with room that this user can write",
-        file.display()
-    )]
-    Failed {
-        /// The file.
-        file: PathBuf,
-        /// The error text of SQLite or of the operating system.
-        cause: String,
-    },
-}
+use std::{fmt, time::Duration};
 
 /// The error of a store operation. Nothing was changed, unless the variant states otherwise.
 #[derive(Clone, thiserror::Error)]
@@ -174,13 +66,30 @@ pub enum StoreError {
         cursor: String,
     },
     /// Rows are not found by their state.
-    #[error(
-        "{store} has no index of states, which listing and counting by state need; open it once with \
-         `Sqlite::options().state_index(true)`, which builds it"
-    )]
+    #[error("{store} has no index of states, which listing and counting by state need; {remedy}")]
     NoStateIndex {
         /// Which store.
         store: String,
+        /// How the index is built in this store.
+        remedy: &'static str,
+    },
+    /// The store's server could not be reached. The store connects again by itself.
+    #[error(
+        "{store} cannot be reached ({cause}); try again, and see that its server runs and that this machine can connect to it"
+    )]
+    Unreachable {
+        /// Which store.
+        store: String,
+        /// The cause.
+        cause: String,
+    },
+    /// The store's server does not allow the operation.
+    #[error("{store} does not allow this user to do that: {cause}")]
+    Forbidden {
+        /// Which store.
+        store: String,
+        /// The cause, and what helps.
+        cause: String,
     },
     /// The store was closed, or its writer ended.
     #[error("{store} is closed")]
@@ -198,58 +107,15 @@ pub enum StoreError {
     },
 }
 
-fn holder_or_unknown(holder: Option<&str>) -> &str {
+/// Names the process that holds a lock, or says how to find it.
+pub(crate) fn holder_or_unknown(holder: Option<&str>) -> &str {
     holder.unwrap_or("another process; try again, or see which process holds a transaction open")
 }
 
 /// The text of `Display`: what a `main` that returns the error prints.
-macro_rules! debug_as_display {
-    ($($error:ty),*) => {$(
-        impl fmt::Debug for $error {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-    )*};
-}
-
-debug_as_display!(OpenError, RestoreError, StoreError);
-
-impl OpenError {
-    /// What the error means for the caller.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Busy { .. } => ErrorKind::Unavailable,
-            Self::NotADatabase { .. } | Self::NotAStore { .. } | Self::Option { .. } => ErrorKind::Invalid,
-            Self::Newer { .. } | Self::Damaged { .. } | Self::SqliteTooOld { .. } | Self::Unusable { .. } => {
-                ErrorKind::Internal
-            }
-        }
-    }
-
-    /// Whether opening may succeed when it is tried again.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        self.kind().can_pass()
-    }
-}
-
-impl RestoreError {
-    /// What the error means for the caller.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Exists { .. } => ErrorKind::AlreadyExists,
-            Self::Backup(error) => error.kind(),
-            Self::Failed { .. } => ErrorKind::Unavailable,
-        }
-    }
-
-    /// Whether the restore may succeed when it is tried again.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        self.kind().can_pass()
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -263,10 +129,11 @@ impl StoreError {
             | Self::Full { .. }
             | Self::ReadOnly { .. }
             | Self::Moved { .. }
+            | Self::Unreachable { .. }
             | Self::Closed { .. }
             | Self::Failed { .. } => ErrorKind::Unavailable,
             Self::Cursor { .. } => ErrorKind::Invalid,
-            Self::Damaged { .. } | Self::NoStateIndex { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::NoStateIndex { .. } | Self::Forbidden { .. } => ErrorKind::Internal,
         }
     }
 

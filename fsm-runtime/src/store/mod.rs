@@ -16,6 +16,7 @@ pub mod contract;
 mod cursor;
 mod error;
 mod history;
+mod judge;
 mod key_text;
 mod lease;
 mod limits;
@@ -25,6 +26,7 @@ pub mod postgres;
 mod query;
 mod request;
 mod row;
+mod shard;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod transactional;
@@ -34,21 +36,31 @@ pub use change::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
     Release, Rewrite, SetDesiredState, Transition,
 };
-pub use error::{OpenError, RestoreError, StoreError};
+pub use error::StoreError;
 pub use history::{HistoryEntry, HistoryKind};
+pub(crate) use judge::{KeyUse, key_use, missed, used_key};
 pub use key_text::KeyText;
-pub use lease::{Lease, PresenceError, Renewal};
+pub use lease::{Lapsed, Lease, MachineVersion, Presence, PresenceError, Process, Renewal, Renewed};
 pub(crate) use limits::shortened;
 pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 pub(crate) use local_changes::ChangeListener;
 pub use local_changes::LocalChanges;
-pub use query::{Count, Cursor, Definition, Due, Filter, HistoryQuery, InUse, Page, Prune, Scope, Size};
+pub use query::{
+    ChangedKeys, Count, Cursor, Definition, Due, Filter, Held, HistoryQuery, InUse, Notice, Page, Prune, Scope, Size,
+};
 pub(crate) use request::Request;
 pub use row::{Key, Row};
+pub(crate) use shard::bucket;
+pub use shard::{BUCKETS, Buckets};
 pub use transactional::{Statements, TransactionalSql};
 pub use verdict::Verdict;
 
-use std::{any::Any, future::Future, pin::Pin, time::SystemTime};
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::broadcast;
 
 /// What the methods of a [`Store`] return, so that a runtime can hold any store behind one pointer.
@@ -72,23 +84,29 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Durability.** A method that writes returns after everything that its answer is based on is durable, also for `Conflict` and
 ///   `Duplicate`.
 /// - **Order.** Groups of one call are applied in order. Groups of a call that has returned come before those of a call that begins
-///   later. History sequences grow in commit order across the whole store.
+///   later.
+/// - **History.** A reader that has read up to a sequence has read all entries up to it that there will ever be. The entries of one
+///   instance are in the order of its changes. While an older transaction is open, the history of the whole store,
+///   [`changed`](Store::changed) and [`last_sequence`](Store::last_sequence) may end before entries that are committed; that of one
+///   instance ends with its last change.
 /// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence. A fence never repeats, also not after an id is removed
 ///   and reused, or after a restart.
 /// - **Leases.** While the lease of a row's owner is live, a claim of that row by another process does not commit. With a lapsed lease, or
-///   without one, it does. Renewals and releases do not queue behind other changes. Leases prevent overlapping workers; fences
-///   prevent overlapping commits.
+///   without one, it does. A lapsed lease is not renewed. Renewals and releases do not queue behind other changes. Leases prevent
+///   overlapping workers; fences prevent overlapping commits.
 /// - **Cancel safety.** A future that writes and is dropped at any point leaves each of its groups applied as a whole or not at all, and does not
 ///   affect other callers. Reads have no effects.
-/// - **Time.** `now` is the caller's clock, and due times are counted from it. Delays are durations, so a store that serves several
-///   machines may use its own clock instead.
+/// - **Time.** `now` is the caller's clock. A store for one machine counts by it; a store for several machines reads its own clock
+///   instead, and [`Renewed::now`] tells the caller how far it is ahead. Delays are durations, so that both count alike. A timer's
+///   change is not applied before its time by the clock that the store counts by ([`Transition::not_before`]).
 /// - **Reads** see everything that was acknowledged before they began. No read scans a whole table: lists are paged by key, and due
 ///   work by time.
 /// - **Errors.** A failure of one change is its verdict; a [`StoreError`] is a failure of the store. Methods that write can return
 ///   [`Indeterminate`](StoreError::Indeterminate): the groups may or may not have been applied. After every other error nothing was
 ///   changed. [`Busy`](StoreError::Busy), [`Full`](StoreError::Full), [`ReadOnly`](StoreError::ReadOnly),
-///   [`Moved`](StoreError::Moved) and [`Failed`](StoreError::Failed) can be temporary: the same call may be made again.
-///   [`Damaged`](StoreError::Damaged) and [`Closed`](StoreError::Closed) are permanent. These are all errors of a method whose
+///   [`Moved`](StoreError::Moved), [`Unreachable`](StoreError::Unreachable) and [`Failed`](StoreError::Failed) can be temporary: the
+///   same call may be made again. [`Damaged`](StoreError::Damaged), [`Forbidden`](StoreError::Forbidden) and
+///   [`Closed`](StoreError::Closed) are permanent. These are all errors of a method whose
 ///   documentation lists none.
 pub trait Store: Any + Send + Sync {
     /// Applies each group as a whole or not at all, in order. Returns one verdict for each group, in the same order.
@@ -149,9 +167,14 @@ pub trait Store: Any + Send + Sync {
     /// Instances that are due at or before `until`, earliest first, after the cursor `after`, at most `limit`.
     fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>>;
 
-    /// Instances that are claimed by an owner other than `me`, ordered by key, after the key `after`, at most `limit`. Owners with a
-    /// live lease are included.
-    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>>;
+    /// Instances whose owner has no live lease at `now`, ordered by key, after the key `after`, at most `limit`.
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, now: SystemTime) -> StoreFuture<'_, Vec<Key>>;
+
+    /// What `owner` has claimed, ordered by key, after the key `after`, at most `limit`.
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Held>>;
+
+    /// The rows of `machine` that any process has claimed, ordered by id, after the id `after`, at most `limit`.
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>>;
 
     /// Each pair of state and schema version that rows of `machine` have, ordered by both. A store that does not
     /// [list by state](Store::lists_by_state) reads every row.
@@ -167,16 +190,26 @@ pub trait Store: Any + Send + Sync {
     /// The definition that a controller has stored last for `machine`; if there is none, one that a client stored.
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>>;
 
-    /// Notifies of commits that were not made through this store object, such as those of other processes. Notifications coalesce, and the last one is never lost. The value is
-    /// a sequence: all history entries up to it were written through this object, or were covered by an earlier notification.
-    fn foreign_changes(&self) -> broadcast::Receiver<u64>;
+    /// Notifies of changes that were made through other objects of the store, such as those of other processes. Notices coalesce, and
+    /// the last one is never lost. When a notice arrives, [`changed`](Store::changed) and the rows show the changes that it is about. A
+    /// store whose history may end before entries that are committed also notifies when they are no longer held back.
+    ///
+    /// A claim, a release without a note, and a checkpoint need no notice: they have no history entry.
+    fn notices(&self) -> broadcast::Receiver<Notice>;
+
+    /// The instances of `buckets` that have history entries after the sequence `after`, at most `limit` entries. It reads no data.
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys>;
 
     /// The link between the runtimes that use this store object. All handles of the object return the same one.
     fn local_changes(&self) -> &LocalChanges;
 
-    /// Grants or extends a lease for each process, for `ttl` from now on, and returns the leases. May remove lapsed leases whose
-    /// owners have no rows.
-    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>>;
+    /// Grants `process` a lease for `ttl` from now on: at its start, and again after its lease has lapsed. It has not
+    /// [joined](Lease::joined) then. May remove lapsed leases whose owners have no rows.
+    fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed>;
+
+    /// Extends a live lease for `renewal.ttl` from now on. A lapsed lease never comes back to life: others may have claimed rows under
+    /// it. Its process compares what it runs with [`held_by`](Store::held_by) after it has taken a new lease, and before it claims again.
+    fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>>;
 
     /// Ends the leases of `owners` at once: other processes can claim their rows.
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()>;
@@ -184,14 +217,6 @@ pub trait Store: Any + Send + Sync {
     /// The leases of all processes: the live ones, and lapsed ones whose owners still have rows.
     fn leases(&self, now: SystemTime) -> StoreFuture<'_, Vec<Lease>>;
 
-    /// Announces that process `owner` is alive, until the returned guard is dropped or the process ends. Called before its first
-    /// lease.
-    ///
-    /// # Errors
-    /// [`PresenceError`].
-    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError>;
-
-    /// Whether process `owner` has certainly ended, so that its rows can be taken over before its lease lapses. `false` is always
-    /// correct. The call has no effects: the answer stays `true` until the lease is ended.
-    fn is_gone(&self, owner: &str) -> bool;
+    /// How this store detects that a process has ended before its lease lapses; `None` if it cannot.
+    fn presence(&self) -> Option<&dyn Presence>;
 }

@@ -1,7 +1,8 @@
 //! Queries of a store, and their results.
 
-use super::row::Key;
-use std::{ops::RangeInclusive, time::SystemTime};
+use super::{row::Key, shard::Buckets};
+use std::time::SystemTime;
+use uuid::Uuid;
 
 /// Selects the rows of a list.
 #[derive(Clone, Debug)]
@@ -164,14 +165,73 @@ impl Due {
 pub struct Scope {
     /// Rows of these machines.
     pub machines: Vec<String>,
-    /// Rows in these shards.
-    pub shards: RangeInclusive<u16>,
+    /// Rows in these buckets.
+    pub buckets: Buckets,
 }
 
-/// All shards.
+/// All buckets.
 impl From<Vec<String>> for Scope {
     fn from(machines: Vec<String>) -> Self {
-        Self { machines, shards: 0..=u16::MAX }
+        Self { machines, buckets: Buckets::ALL }
+    }
+}
+
+/// A row that a process has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// The instance.
+    pub key: Key,
+    /// The incarnation of the id.
+    pub incarnation: Uuid,
+    /// The version at which its state was entered.
+    pub entered: u64,
+    /// The fence of the claim.
+    pub fence: u64,
+}
+
+impl Held {
+    /// Instance `key` is claimed under `fence`.
+    #[must_use]
+    pub fn new(key: Key, incarnation: Uuid, entered: u64, fence: u64) -> Self {
+        Self { key, incarnation, entered, fence }
+    }
+}
+
+/// Which instances have changed since a position in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChangedKeys {
+    /// The sequence of each entry, in ascending order, and its instance.
+    pub keys: Vec<(u64, Key)>,
+    /// All entries of the buckets up to this sequence are in `keys`: where the next page begins.
+    pub through: u64,
+}
+
+impl ChangedKeys {
+    /// The entries of a page, which is complete up to `through`.
+    #[must_use]
+    pub fn new(keys: Vec<(u64, Key)>, through: u64) -> Self {
+        Self { keys, through }
+    }
+}
+
+/// A notification that rows were changed through another object of the store, such as that of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notice {
+    /// Where rows were changed; all buckets if the store does not know.
+    pub buckets: Buckets,
+    /// All history entries up to this sequence were written through this object, or were covered by an earlier notice; 0 if the store
+    /// does not know.
+    pub known_through: u64,
+}
+
+impl Notice {
+    /// Rows of `buckets` were changed after `known_through`.
+    #[must_use]
+    pub fn new(buckets: Buckets, known_through: u64) -> Self {
+        Self { buckets, known_through }
     }
 }
 

@@ -85,7 +85,7 @@ pub struct Row {
     pub desired: Option<String>,
     /// When convergence is due.
     pub desired_at: Option<SystemTime>,
-    /// The shard, a hash of machine and id. Work can be divided among processes by shard.
+    /// The shard: [`Key::shard`]. Its upper ten bits are the bucket, by which work is divided among processes.
     pub shard: u16,
     /// When it was created.
     pub created: SystemTime,

@@ -1,6 +1,7 @@
 //! The result of a group of changes.
 
 use super::{history::HistoryEntry, row::Row};
+use std::time::SystemTime;
 
 /// The result of a [`Group`](super::Group).
 #[non_exhaustive]
@@ -39,6 +40,13 @@ pub enum Verdict {
         /// The entry of the earlier change.
         first: Box<HistoryEntry>,
     },
+    /// The time of the timer has not come yet, by the store's clock. Nothing was applied.
+    TooEarly {
+        /// The position of the change in its group.
+        change: usize,
+        /// The store's time.
+        now: SystemTime,
+    },
     /// The store can never apply this change, because of a constraint, for example. Nothing was applied.
     Refused {
         /// The position of the change in its group.
@@ -68,6 +76,7 @@ impl Verdict {
             Self::Fenced { .. } => "fenced",
             Self::Duplicate { .. } => "duplicate",
             Self::KeyReused { .. } => "key_reused",
+            Self::TooEarly { .. } => "too_early",
             Self::Refused { .. } => "refused",
             Self::TooLarge { .. } => "too_large",
         }
@@ -93,6 +102,7 @@ impl Verdict {
             | Self::Fenced { change, .. }
             | Self::Duplicate { change, .. }
             | Self::KeyReused { change, .. }
+            | Self::TooEarly { change, .. }
             | Self::Refused { change, .. }
             | Self::TooLarge { change, .. } => *change = place,
         }
@@ -108,6 +118,7 @@ impl Verdict {
             | Self::Fenced { change, .. }
             | Self::Duplicate { change, .. }
             | Self::KeyReused { change, .. }
+            | Self::TooEarly { change, .. }
             | Self::Refused { change, .. }
             | Self::TooLarge { change, .. } => Some(*change),
         }

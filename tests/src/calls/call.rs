@@ -33,7 +33,7 @@ pub enum Asked {
         before: u64,
     },
     /// A process's lease.
-    Renew {
+    TakeLease {
         owner: u8,
         ttl: Duration,
     },

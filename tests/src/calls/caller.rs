@@ -5,7 +5,7 @@ use super::{
     op::{self, ENDED, Kind, MACHINES, OWNERS, Pick, Seen},
 };
 use fastrand::Rng;
-use fsm_runtime::store::{Prune, Renewal, Store, StoreError, sqlite::Sqlite};
+use fsm_runtime::store::{Process, Prune, Store, StoreError, sqlite::Sqlite};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
@@ -144,10 +144,10 @@ impl<W: FnMut(&Call)> Caller<W> {
             return;
         }
         let ttl = Duration::from_micros(self.rng.u64(..20_000));
-        let call = self.begin(Asked::Renew { owner, ttl });
-        let renewal = Renewal { owner: name.clone(), holder: name, ttl };
-        let Some(leases) = answered(self.store.renew(vec![renewal], at(call.called)).await) else { return };
-        assert_eq!(leases[0].until, at(call.called) + ttl);
+        let call = self.begin(Asked::TakeLease { owner, ttl });
+        let taken = self.store.take_lease(Process::new(name.clone(), name), ttl, at(call.called)).await;
+        let Some(taken) = answered(taken) else { return };
+        assert_eq!(taken.until, at(call.called) + ttl);
         self.end(call, Vec::new());
     }
 

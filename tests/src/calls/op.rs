@@ -119,6 +119,7 @@ impl Op {
                 payload: format!("[{into}]"),
                 into: entering(*into, *schema),
                 cause: if fence.is_some() { Cause::Worker } else { Cause::Caller },
+                not_before: None,
                 idempotency_key,
                 origin,
             }),
@@ -184,7 +185,9 @@ impl Op {
                 timer: (dice & 2 == 0).then_some(Duration::from_micros(u64::from(*dice))),
                 reason: "declared since".to_owned(),
             }),
-            What::Disarm => Change::Disarm(Disarm { key, incarnation, version, reason: "no more".to_owned() }),
+            What::Disarm => {
+                Change::Disarm(Disarm { key, incarnation, version, not_before: None, reason: "no more".to_owned() })
+            }
             What::Purge => Change::Purge(Purge { key, incarnation, version }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
                 key,

@@ -2,7 +2,7 @@
 
 use super::{PROCESSES, commit, create};
 use crate::calls::caller::nanos;
-use fsm_runtime::store::{HistoryQuery, Store, sqlite::Sqlite};
+use fsm_runtime::store::{HistoryQuery, Notice, Store, sqlite::Sqlite};
 use std::{
     path::Path,
     sync::{
@@ -26,7 +26,7 @@ pub async fn share(path: &Path, me: usize) {
     let acknowledged: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
     let mut followed = Followed {
         store: store.clone(),
-        announced: store.foreign_changes(),
+        announced: store.notices(),
         me,
         last: 0,
         counts: [0; PROCESSES],
@@ -68,7 +68,7 @@ pub async fn share(path: &Path, me: usize) {
 /// The history as one process reads it, with its own changes and those of the others.
 struct Followed {
     store: Sqlite,
-    announced: tokio::sync::broadcast::Receiver<u64>,
+    announced: tokio::sync::broadcast::Receiver<Notice>,
     me: usize,
     last: u64,
     counts: [u64; PROCESSES],

@@ -7,9 +7,9 @@ use fsm_runtime::{
     Machines, Runtime,
     clock::ManualClock,
     store::{
-        Change, Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease,
-        LocalChanges, Page, PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict,
-        sqlite::Sqlite,
+        Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held as HeldRow, HistoryEntry,
+        HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal,
+        Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
     },
 };
 use std::{
@@ -141,8 +141,16 @@ impl Store for Held {
         self.inner.due(scope, until, after, limit)
     }
 
-    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
-        self.inner.held_by_others(scope, me, after, limit)
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, now: SystemTime) -> StoreFuture<'_, Vec<Key>> {
+        self.inner.orphaned(scope, after, limit, now)
+    }
+
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<HeldRow>> {
+        self.inner.held_by(owner, after, limit)
+    }
+
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>> {
+        self.inner.claims(machine, after, limit)
     }
 
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
@@ -161,20 +169,29 @@ impl Store for Held {
         self.inner.definition(machine)
     }
 
-    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.inner.foreign_changes()
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.inner.notices()
+    }
+
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
+        self.inner.changed(after, buckets, limit)
     }
 
     fn local_changes(&self) -> &LocalChanges {
         self.inner.local_changes()
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        self.inner.renew(renewals, now)
+    fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed> {
+        self.inner.take_lease(process, ttl, now)
+    }
+
+    fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>> {
+        self.inner.renew_lease(renewal, now)
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
-        let gone = owners.into_iter().map(|owner| (self.inner.is_gone(&owner), owner));
+        let presence = self.inner.presence().unwrap();
+        let gone = owners.into_iter().map(|owner| (presence.is_gone(&owner), owner));
         let (gone, owners): (Vec<bool>, Vec<String>) = gone.unzip();
         self.seen.ended.lock().unwrap().extend(gone);
         self.inner.end_leases(owners, now)
@@ -184,12 +201,8 @@ impl Store for Held {
         self.inner.leases(now)
     }
 
-    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.inner.announce(owner)
-    }
-
-    fn is_gone(&self, owner: &str) -> bool {
-        self.inner.is_gone(owner)
+    fn presence(&self) -> Option<&dyn Presence> {
+        self.inner.presence()
     }
 }
 

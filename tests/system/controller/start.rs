@@ -5,7 +5,7 @@ use crate::job::{Do, Job, job, puppets, queued};
 use fsm_runtime::{
     Runtime, StartError, TransitionError,
     clock::ManualClock,
-    store::{Key, Store, sqlite::Sqlite},
+    store::{Buckets, Key, Store, sqlite::Sqlite},
 };
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -69,8 +69,6 @@ async fn c11_machines_of_other_programs_are_left_untouched() {
     assert_eq!((foreign.owner.as_deref(), foreign.version, foreign.fence), (Some("other"), 1, 1));
 }
 
-const NO_SHARD: std::ops::RangeInclusive<u16> = std::ops::RangeInclusive::new(1, 0);
-
 #[tokio::test]
 async fn invalid_settings_are_refused() {
     let builder = || Runtime::builder(Sqlite::in_memory().unwrap()).machine::<Job, _>(puppets().0);
@@ -79,7 +77,7 @@ async fn invalid_settings_are_refused() {
         (builder().max_attempts(0), "`max_attempts`: without an attempt no work would ever be done"),
         (builder().max_concurrency(0), "`max_concurrency`: without a slot no work would ever be done"),
         (builder().lease_ttl(Duration::ZERO), "`lease_ttl`: a lease needs time to be renewed: 100 ms at least"),
-        (builder().shards(NO_SHARD), "`shards`: without a shard no work would ever be done"),
+        (builder().buckets(Buckets::NONE), "`buckets`: without a bucket no work would ever be done"),
         (builder().backoff(HOUR, SECOND), "`backoff`: the first wait cannot be longer than the longest"),
         (
             builder().machine::<Job, _>(puppets().0),

@@ -52,7 +52,7 @@ enum Act<'a> {
     ForgetKeys {
         before: SystemTime,
     },
-    /// Renewed, or ended.
+    /// Taken, or ended.
     Lease {
         owner: &'static str,
         until: Option<SystemTime>,
@@ -105,7 +105,7 @@ fn events(calls: &[Call], instance: u8) -> Vec<Event<'_>> {
             Asked::ForgetKeys { before } => event(Act::ForgetKeys { before: at(*before) }, true),
             // Only the final history depends on a pruned entry: entries of keys are kept.
             Asked::Get(_) | Asked::ForgetHistory { .. } => {}
-            Asked::Renew { owner, ttl } => {
+            Asked::TakeLease { owner, ttl } => {
                 let (owner, now) = (OWNERS[usize::from(*owner)], at(call.called));
                 event(Act::Lease { owner, until: Some(now + *ttl), now }, true);
             }
@@ -305,7 +305,7 @@ impl<'a> Search<'a> {
             }
             Act::Lease { owner, until, now } => {
                 match until {
-                    Some(until) => drop(next.renew(owner, *until, *now)),
+                    Some(until) => drop(next.take_lease(owner, *until, *now)),
                     None => next.end_lease(owner, *now),
                 }
                 // Other instances decide whether a lapsed lease is still needed: it was pruned, or kept.

@@ -114,8 +114,20 @@ impl Model {
     }
 
     fn transition(&mut self, transition: &Transition, now: SystemTime) -> Result<Row, Miss> {
-        let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
-            transition;
+        let Transition {
+            key,
+            incarnation,
+            version,
+            fence,
+            from,
+            event,
+            payload,
+            into,
+            cause,
+            not_before: _,
+            idempotency_key,
+            origin,
+        } = transition;
         if let Some(used) = idempotency_key
             && let Some((first, _)) = self.keys.get(&(key.clone(), *incarnation, used.clone()))
         {
@@ -330,11 +342,17 @@ impl Model {
         entry
     }
 
-    /// Renews the lease of `owner` until `until`, and returns its start.
-    pub(super) fn renew(&mut self, owner: &str, until: SystemTime, now: SystemTime) -> SystemTime {
+    /// Takes a lease for `owner` until `until`, and returns the start of its first one.
+    pub(super) fn take_lease(&mut self, owner: &str, until: SystemTime, now: SystemTime) -> SystemTime {
         let lease = self.leases.entry(owner.to_owned()).or_insert((now, until));
         lease.1 = until;
         lease.0
+    }
+
+    /// Extends the lease of `owner` until `until`, if it is live.
+    pub(super) fn renew_lease(&mut self, owner: &str, until: SystemTime, now: SystemTime) -> bool {
+        let live = self.leases.get_mut(owner).filter(|(_, until)| *until > now);
+        live.map(|lease| lease.1 = until).is_some()
     }
 
     pub(super) fn end_lease(&mut self, owner: &str, now: SystemTime) {
@@ -438,9 +456,15 @@ impl Model {
         due
     }
 
-    pub(super) fn held_by_others(&self, machines: &[String], me: &str) -> Vec<Key> {
+    pub(super) fn orphaned(&self, machines: &[String], now: SystemTime) -> Vec<Key> {
+        let live = |owner: &String| self.leases.get(owner).is_some_and(|(_, until)| *until > now);
         let rows = self.rows.values().filter(|row| machines.iter().any(|machine| **machine == *row.key.machine));
-        rows.filter(|row| row.owner.as_ref().is_some_and(|owner| owner != me)).map(|row| row.key.clone()).collect()
+        rows.filter(|row| row.owner.as_ref().is_some_and(|owner| !live(owner))).map(|row| row.key.clone()).collect()
+    }
+
+    pub(super) fn held_by(&self, owner: &str) -> Vec<Key> {
+        let rows = self.rows.values().filter(|row| row.owner.as_deref() == Some(owner));
+        rows.map(|row| row.key.clone()).collect()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{cases, reference::Model};
 use crate::with;
 use fsm_runtime::store::{
-    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lease, Prune, Renewal, Row, Store, Verdict, sqlite::Sqlite,
+    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lapsed, Lease, Process, Prune, Renewal, Renewed, Row, Store,
+    Verdict, sqlite::Sqlite,
 };
 use proptest::{prelude::*, test_runner::Config};
 use std::{
@@ -124,11 +125,19 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
             }
             Step::Renew { owner, ttl } => {
                 let (owner, ttl) = (OWNERS[owner], Duration::from_micros(ttl));
-                let renewal = Renewal { owner: owner.to_owned(), holder: owner.to_owned(), ttl };
-                let found = store.renew(vec![renewal], at(time)).await.unwrap();
-                let since = model.renew(owner, at(time) + ttl, at(time));
-                prop_assert_eq!(found, vec![lease(owner, since, at(time) + ttl, time)]);
-                let gone = model.gone(at(time));
+                let (now, until) = (at(time), at(time) + ttl);
+                let renewal = Renewal { owner: owner.to_owned(), ttl, leaving: false };
+                let found = store.renew_lease(renewal, now).await.unwrap();
+                let renewed = model.renew_lease(owner, until, now);
+                prop_assert_eq!(found, renewed.then(|| Renewed::new(until, now)).ok_or(Lapsed::new(now)));
+                let gone = model.gone(now);
+                model.forget_leases(&gone);
+                if !renewed {
+                    let found = store.take_lease(Process::new(owner, owner), ttl, now).await.unwrap();
+                    prop_assert_eq!(found, Renewed::new(until, now));
+                    model.take_lease(owner, until, now);
+                }
+                let gone = model.gone(now);
                 model.forget_leases(&gone);
             }
             Step::EndLease { owner } => {
@@ -149,7 +158,7 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
 }
 
 fn lease(owner: &str, since: SystemTime, until: SystemTime, time: u64) -> Lease {
-    Lease::new(owner.to_owned(), owner.to_owned(), since, until, until > at(time))
+    Lease::new(Process::new(owner, owner), since, until, until > at(time))
 }
 
 fn without_shard(verdict: Verdict) -> Verdict {
@@ -284,7 +293,9 @@ async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), 
     let held = model.leases.iter().map(|(owner, (since, until))| lease(owner, *since, *until, time));
     let mut leases: Vec<Lease> = held.collect();
     leases.sort_by_key(|lease| (lease.since, lease.owner.clone()));
-    prop_assert_eq!(store.leases(at(time)).await.unwrap(), leases);
+    let mut found = store.leases(at(time)).await.unwrap();
+    found.iter_mut().for_each(|lease| lease.joined = None);
+    prop_assert_eq!(found, leases);
     let machines = MACHINES.map(str::to_owned).to_vec();
     for until in [at(time), at(time + 10), at(time + 1_000)] {
         let mut due = Vec::new();
@@ -297,17 +308,25 @@ async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), 
         }
         prop_assert_eq!(due, model.due(&machines, until));
     }
-    for me in OWNERS {
+    let mut orphaned = Vec::new();
+    loop {
+        let page = store.orphaned(machines.clone().into(), orphaned.last().cloned(), 2, at(time)).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        orphaned.extend(page);
+    }
+    prop_assert_eq!(orphaned, model.orphaned(&machines, at(time)));
+    for owner in OWNERS {
         let mut held = Vec::new();
         loop {
-            let after = held.last().cloned();
-            let page = store.held_by_others(machines.clone().into(), me.to_owned(), after, 2).await.unwrap();
+            let page = store.held_by(owner.to_owned(), held.last().cloned(), 2).await.unwrap();
             if page.is_empty() {
                 break;
             }
-            held.extend(page);
+            held.extend(page.into_iter().map(|held| held.key));
         }
-        prop_assert_eq!(held, model.held_by_others(&machines, me));
+        prop_assert_eq!(held, model.held_by(owner));
     }
     Ok(())
 }

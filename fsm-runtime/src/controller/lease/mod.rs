@@ -1,13 +1,18 @@
 //! Enforces the lease of this process: claims and workers stop before it expires.
 
 pub(super) mod peers;
+pub(super) mod request;
 pub(super) mod timeline;
 pub(super) mod watchdog;
 
-use self::timeline::{LeaseTimeline, Phase};
+use self::{
+    request::{LeaseRequest, held_by},
+    timeline::{LeaseTimeline, Phase},
+    watchdog::LeaseReport,
+};
 use crate::{
     engine::Engine,
-    store::{Key, Renewal, StoreError},
+    store::{Held, Key, StoreError},
 };
 use std::{collections::HashSet, future::pending, mem, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
@@ -15,43 +20,55 @@ use tokio::{sync::watch, task::JoinHandle};
 /// The lease of this process, as its holder knows it.
 pub(super) struct LeaseKeeper {
     engine: Arc<Engine>,
-    renewal: Renewal,
+    me: LeaseRequest,
     timeline: LeaseTimeline,
-    /// The time at which the watchdog requested its last successful renewal.
-    renewed: watch::Receiver<Duration>,
+    /// The result of the watchdog's last renewal.
+    watchdog: watch::Receiver<LeaseReport>,
     state: LeaseState,
+    /// A request of this module for the lease.
+    request: Option<JoinHandle<Reply>>,
+    /// Whether the lease may have lapsed since the claims were last known to be held under it.
+    compares: bool,
     /// The instances whose claims wait for the lease.
     held_back: HashSet<Key>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum LeaseState {
     /// The lease holds.
     Held,
-    /// The lease runs out, or has while the process was suspended. It is renewed once more before any worker is stopped. The task
-    /// returns the time of its request.
-    Renewing(JoinHandle<RenewalReply>),
-    /// The renewal failed. The workers are cancelled.
+    /// The lease runs out, or has while the process was suspended. It is requested once more before any worker is stopped.
+    Requested,
+    /// The request failed. The workers are cancelled.
     Draining,
     /// The lease is about to expire. The workers are aborted.
     Lost,
 }
 
-/// The time of the request; or the store's error, `None` where it did not answer in time.
-type RenewalReply = Result<Duration, Option<StoreError>>;
+/// The answer to a request for the lease; or the store's error, `None` where it did not answer in time.
+type Reply = Result<Granted, Option<StoreError>>;
+
+/// The lease is granted.
+pub(super) struct Granted {
+    /// The time of the request.
+    at: Duration,
+    /// What this process has claimed, if the old lease had lapsed.
+    held: Option<Vec<Held>>,
+}
 
 /// What the loop waits for on behalf of the lease.
 pub(super) enum LeaseEvent {
-    /// The watchdog has renewed the lease.
-    Renewed,
-    /// The renewal that this module requested has ended.
-    Reply(RenewalReply),
+    /// The watchdog has tried to renew the lease.
+    Reported,
+    /// The request of this module has ended.
+    Reply(Reply),
 }
 
 /// What a change of the lease means for the loop.
 pub(super) enum LeaseChange {
-    /// The lease holds again. Others may have claimed rows meanwhile, so all running instances are looked at, and those whose claims
-    /// were `held_back`.
-    Held { held_back: HashSet<Key>, was_lost: bool },
+    /// The lease holds again: the claims that were `held_back` can be made. If the old lease had lapsed, others may have claimed rows
+    /// since, and `held` is what this process still has.
+    Held { held_back: HashSet<Key>, was_lost: bool, held: Option<Vec<Held>> },
     /// The lease cannot be renewed: the workers must be cancelled.
     Draining { error: String },
     /// The lease is about to expire: the workers must be aborted.
@@ -61,21 +78,22 @@ pub(super) enum LeaseChange {
 impl LeaseKeeper {
     pub(super) fn new(
         engine: Arc<Engine>,
-        renewal: Renewal,
-        renewed: watch::Receiver<Duration>,
+        me: LeaseRequest,
+        watchdog: watch::Receiver<LeaseReport>,
         grace: Duration,
     ) -> Self {
-        let timeline = LeaseTimeline { renewed: *renewed.borrow(), ttl: renewal.ttl, grace };
-        Self { engine, renewal, timeline, renewed, state: LeaseState::Held, held_back: HashSet::new() }
+        let timeline = LeaseTimeline { renewed: watchdog.borrow().at, ttl: me.ttl, grace };
+        let (state, held_back) = (LeaseState::Held, HashSet::new());
+        Self { engine, me, timeline, watchdog, state, request: None, compares: false, held_back }
     }
 
     /// The id under which this process claims rows.
     pub(super) fn owner(&self) -> &str {
-        &self.renewal.owner
+        self.me.owner()
     }
 
     pub(super) fn ttl(&self) -> Duration {
-        self.renewal.ttl
+        self.me.ttl
     }
 
     /// The lease under which a row is claimed now.
@@ -85,7 +103,7 @@ impl LeaseKeeper {
 
     /// Whether rows may be claimed now.
     pub(super) fn can_claim(&self) -> bool {
-        matches!(self.state, LeaseState::Held)
+        self.state == LeaseState::Held
     }
 
     /// Remembers an instance whose claim has to wait for the lease.
@@ -97,14 +115,15 @@ impl LeaseKeeper {
     /// the workers are not being stopped.
     pub(super) fn covers(&self, timeline: LeaseTimeline) -> bool {
         let held = timeline.phase(self.engine.clock.elapsed()) < Phase::Lost;
-        held && matches!(self.state, LeaseState::Held | LeaseState::Renewing(_))
+        held && matches!(self.state, LeaseState::Held | LeaseState::Requested)
     }
 
     /// The time at which [`advance`](Self::advance) has something to do.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         match self.state {
-            LeaseState::Held | LeaseState::Draining => self.timeline.next(self.engine.clock.elapsed()),
-            LeaseState::Renewing(_) | LeaseState::Lost => None,
+            LeaseState::Lost => None,
+            LeaseState::Requested if self.request.is_some() => None,
+            _ => self.timeline.next(self.engine.clock.elapsed()),
         }
     }
 
@@ -114,42 +133,42 @@ impl LeaseKeeper {
         let phase = self.timeline.phase(self.engine.clock.elapsed());
         match self.state {
             LeaseState::Held if phase > Phase::Held => {
-                self.state = LeaseState::Renewing(self.renew());
+                self.request();
                 None
             }
             LeaseState::Draining if phase == Phase::Lost => {
                 self.state = LeaseState::Lost;
                 Some(LeaseChange::Lost)
             }
-            LeaseState::Held | LeaseState::Renewing(_) | LeaseState::Draining | LeaseState::Lost => None,
+            LeaseState::Requested if self.request.is_none() && phase > Phase::Held => {
+                Some(self.drain("no answer".to_owned()))
+            }
+            LeaseState::Held | LeaseState::Requested | LeaseState::Draining | LeaseState::Lost => None,
         }
     }
 
-    fn renew(&self) -> JoinHandle<RenewalReply> {
-        let (engine, renewal) = (self.engine.clone(), self.renewal.clone());
-        tokio::spawn(async move {
-            let requested = engine.clock.elapsed();
-            // Real time, because the time of a disk does not depend on a test's clock.
-            let timeout = renewal.ttl / 12;
-            match tokio::time::timeout(timeout, engine.store.renew(vec![renewal], engine.clock.now())).await {
-                Ok(reply) => reply.map(|_| requested).map_err(Some),
-                Err(_elapsed) => Err(None),
-            }
-        })
+    /// Requests the lease, unless a request is under way. Nothing is claimed before the answer.
+    fn request(&mut self) {
+        if self.state == LeaseState::Held {
+            self.state = LeaseState::Requested;
+        }
+        if self.request.is_none() {
+            self.request = Some(tokio::spawn(request(self.engine.clone(), self.me.clone(), self.compares)));
+        }
     }
 
     /// The next event of the lease. Cancel safe.
     pub(super) async fn next_event(&mut self) -> LeaseEvent {
-        let Self { state, renewed, .. } = self;
+        let Self { request, watchdog, .. } = self;
         let reply = async {
-            match state {
+            match request {
                 // The task is never aborted; should it panic, there is no lease.
-                LeaseState::Renewing(request) => request.await.unwrap_or(Err(None)),
-                LeaseState::Held | LeaseState::Draining | LeaseState::Lost => pending().await,
+                Some(request) => request.await.unwrap_or(Err(None)),
+                None => pending().await,
             }
         };
         tokio::select! {
-            Ok(()) = renewed.changed() => LeaseEvent::Renewed,
+            Ok(()) = watchdog.changed() => LeaseEvent::Reported,
             reply = reply => LeaseEvent::Reply(reply),
         }
     }
@@ -158,35 +177,90 @@ impl LeaseKeeper {
     #[must_use]
     pub(super) fn on_event(&mut self, event: LeaseEvent) -> Option<LeaseChange> {
         match event {
-            LeaseEvent::Renewed => {
-                let at = *self.renewed.borrow_and_update();
-                self.extend(at);
-                matches!(self.state, LeaseState::Draining | LeaseState::Lost).then(|| self.hold())
+            LeaseEvent::Reported => {
+                self.on_report();
+                None
             }
-            LeaseEvent::Reply(Ok(at)) => {
-                self.extend(at);
-                Some(self.hold())
-            }
-            // The watchdog has renewed the lease meanwhile.
-            LeaseEvent::Reply(Err(_)) if self.timeline.phase(self.engine.clock.elapsed()) == Phase::Held => {
-                Some(self.hold())
-            }
-            LeaseEvent::Reply(Err(error)) => {
-                self.state = LeaseState::Draining;
-                let error = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-                Some(LeaseChange::Draining { error })
+            LeaseEvent::Reply(reply) => {
+                self.request = None;
+                self.on_reply(reply)
             }
         }
     }
 
-    /// The lease was renewed by a request at `at`.
+    fn on_report(&mut self) {
+        let LeaseReport { at, lapsed } = *self.watchdog.borrow_and_update();
+        if !lapsed {
+            self.extend(at);
+            if self.state != LeaseState::Held {
+                self.request();
+            }
+        } else if at > self.timeline.renewed {
+            // No lease was granted since.
+            self.compares = true;
+            self.request();
+        }
+    }
+
+    fn on_reply(&mut self, reply: Reply) -> Option<LeaseChange> {
+        match reply {
+            Ok(Granted { at, held }) => {
+                self.extend(at);
+                self.compares = false;
+                let before = mem::replace(&mut self.state, LeaseState::Held);
+                let was_lost = matches!(before, LeaseState::Draining | LeaseState::Lost);
+                Some(LeaseChange::Held { held_back: mem::take(&mut self.held_back), was_lost, held })
+            }
+            Err(error) => {
+                // It may have found that the lease had lapsed.
+                self.compares = true;
+                let error = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+                // Otherwise the watchdog has renewed it meanwhile, and its next report leads to another request.
+                let runs_out = self.timeline.phase(self.engine.clock.elapsed()) > Phase::Held;
+                (self.state == LeaseState::Requested && runs_out).then(|| self.drain(error))
+            }
+        }
+    }
+
+    fn drain(&mut self, error: String) -> LeaseChange {
+        self.state = LeaseState::Draining;
+        LeaseChange::Draining { error }
+    }
+
+    /// The lease was extended by a request at `at`.
     fn extend(&mut self, at: Duration) {
         self.timeline.renewed = self.timeline.renewed.max(at);
     }
+}
 
-    fn hold(&mut self) -> LeaseChange {
-        let before = mem::replace(&mut self.state, LeaseState::Held);
-        let was_lost = matches!(before, LeaseState::Draining | LeaseState::Lost);
-        LeaseChange::Held { held_back: mem::take(&mut self.held_back), was_lost }
+/// Renews the lease. If it has lapsed, takes a new one, and then reads what was left of the claims: others may have taken rows over
+/// while there was no lease, and can take none from now on. Reads them in any case where it `compares`.
+async fn request(engine: Arc<Engine>, me: LeaseRequest, compares: bool) -> Reply {
+    // Real time, because the time of a disk does not depend on a test's clock.
+    let limit = me.ttl / 12;
+    let (at, lapsed) = match in_time(limit, me.renew(&engine)).await? {
+        Ok(at) => (at, false),
+        Err(_lapsed) => (in_time(limit, me.take(&engine)).await?, true),
+    };
+    if !lapsed && !compares {
+        return Ok(Granted { at, held: None });
+    }
+    let held = in_time(limit, held_by(&engine, me.owner())).await?;
+    if lapsed {
+        tracing::warn!(
+            owner = %me.owner(), claims = held.len(),
+            "the lease had lapsed, and a new one is taken; work that other processes have taken over is cancelled"
+        );
+    }
+    Ok(Granted { at, held: Some(held) })
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Option<StoreError>> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(Some),
+        Err(_elapsed) => Err(None),
     }
 }

@@ -14,7 +14,7 @@ const MIN_POLL_GAP: Duration = Duration::from_millis(50);
 
 /// Whether `owner` is a process with a live lease.
 pub(in crate::controller) async fn is_live(engine: &Engine, owner: &str) -> Result<bool, StoreError> {
-    let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
+    let leases = engine.asked("leases", engine.store.leases(engine.now())).await?;
     Ok(leases.iter().any(|lease| lease.live && lease.owner == owner))
 }
 
@@ -28,7 +28,7 @@ pub(in crate::controller) async fn watch(
     mut known: HashSet<String>,
     left: Arc<Notify>,
 ) {
-    let mut foreign = engine.store.foreign_changes();
+    let mut notices = engine.store.notices();
     loop {
         // The scan reports a store that is unavailable.
         if let Ok(now) = alive(&engine, &me).await {
@@ -40,8 +40,8 @@ pub(in crate::controller) async fn watch(
         engine.clock.sleep(MIN_POLL_GAP).await;
         tokio::select! {
             () = engine.clock.sleep(PEER_POLL) => {}
-            change = foreign.recv() => {
-                if matches!(change, Err(RecvError::Closed)) {
+            notice = notices.recv() => {
+                if matches!(notice, Err(RecvError::Closed)) {
                     return;
                 }
             }
@@ -51,12 +51,13 @@ pub(in crate::controller) async fn watch(
 
 /// The other processes that are alive. Ends the leases of those that are dead.
 pub(in crate::controller) async fn alive(engine: &Engine, me: &str) -> Result<HashSet<String>, StoreError> {
-    let leases = engine.asked("leases", engine.store.leases(engine.clock.now())).await?;
+    let leases = engine.asked("leases", engine.store.leases(engine.now())).await?;
     let others = leases.into_iter().filter(|lease| lease.live && lease.owner != me);
-    let (gone, alive): (Vec<Lease>, Vec<Lease>) = others.partition(|lease| engine.store.is_gone(&lease.owner));
+    let (gone, alive): (Vec<Lease>, Vec<Lease>) =
+        others.partition(|lease| engine.store.presence().is_some_and(|presence| presence.is_gone(&lease.owner)));
     if !gone.is_empty() {
         let owners = gone.iter().map(|lease| lease.owner.clone()).collect();
-        engine.asked("end_leases", engine.store.end_leases(owners, engine.clock.now())).await?;
+        engine.asked("end_leases", engine.store.end_leases(owners, engine.now())).await?;
         // Logged once, after the leases were ended; until then every check tries again.
         for Lease { owner, holder, .. } in &gone {
             tracing::warn!(%owner, %holder, "a process is gone; its work is taken over");
@@ -71,6 +72,7 @@ mod tests {
     use crate::{
         clock::ManualClock,
         engine::{
+            StoreTime,
             background::HealthRegistry,
             definitions::Definitions,
             notify::Notifier,
@@ -88,6 +90,7 @@ mod tests {
             notifier: Notifier::linked(store.local_changes()),
             store: Arc::new(store),
             clock: clock.clock(),
+            store_time: StoreTime::default(),
             migrations: Arc::default(),
             unknown: Unknown::new(false),
             definitions: Definitions::default(),

@@ -4,7 +4,7 @@
 //! case would let a process keep its claims though its async runtime hangs. The watchdog also logs what takes too long, because it
 //! does not hang with the rest.
 
-use super::timeline::LeaseTimeline;
+use super::{request::LeaseRequest, timeline::LeaseTimeline};
 use crate::{
     clock::Clock,
     engine::{
@@ -13,7 +13,7 @@ use crate::{
         store_health::{OpenCalls, Report, SLOW, SlowReporter, StoreCall},
     },
     panics,
-    store::{Lease, Renewal, StoreError},
+    store::StoreError,
 };
 use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::{
@@ -29,19 +29,26 @@ pub(in crate::controller) const WATCHDOG: &str = "watchdog";
 pub(crate) struct Watchdog {
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    /// The time of the request of the last successful renewal, on the monotonic clock.
-    renewed: watch::Receiver<Duration>,
+    reports: watch::Receiver<LeaseReport>,
+}
+
+/// The last renewal that the store has answered.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::controller) struct LeaseReport {
+    /// The time of its request, on the monotonic clock.
+    pub(in crate::controller) at: Duration,
+    /// Whether there was no live lease to renew. The controller then takes a new one.
+    pub(in crate::controller) lapsed: bool,
 }
 
 impl Watchdog {
-    /// Acquires the lease that `renewal` describes, and keeps it.
+    /// Takes the lease that `me` describes, and keeps it.
     ///
     /// # Errors
     /// The store's error when the lease cannot be acquired; [`StoreError::Failed`] when no thread can be started.
-    pub(crate) async fn start(engine: Arc<Engine>, renewal: Renewal) -> Result<Self, StoreError> {
-        let requested = engine.clock.elapsed();
-        renew(&engine, &renewal).await?;
-        let (sender, renewed) = watch::channel(requested);
+    pub(crate) async fn start(engine: Arc<Engine>, me: LeaseRequest) -> Result<Self, StoreError> {
+        let at = me.take(&engine).await?;
+        let (sender, reports) = watch::channel(LeaseReport { at, lapsed: false });
         let stop = CancellationToken::new();
         let failed = |e: io::Error| StoreError::Failed {
             store: "this store".to_owned(),
@@ -51,7 +58,7 @@ impl Watchdog {
         let own = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let (watched, stopped) = (Handle::current(), stop.clone());
         // Counted from here: the thread may start late.
-        let first = engine.clock.sleep(LeaseTimeline::interval(renewal.ttl));
+        let first = engine.clock.sleep(LeaseTimeline::interval(me.ttl));
         let thread = std::thread::Builder::new()
             .name("fsm-watchdog".into())
             .spawn(move || {
@@ -61,17 +68,17 @@ impl Watchdog {
                         () = stopped.cancelled() => {}
                         () = async {
                             first.await;
-                            run(&engine, &renewal, &watched, &sender).await;
+                            run(&engine, &me, &watched, &sender).await;
                         } => {}
                     }
                 });
             })
             .map_err(failed)?;
-        Ok(Self { stop, thread: Some(thread), renewed })
+        Ok(Self { stop, thread: Some(thread), reports })
     }
 
-    pub(crate) fn renewed(&self) -> watch::Receiver<Duration> {
-        self.renewed.clone()
+    pub(crate) fn reports(&self) -> watch::Receiver<LeaseReport> {
+        self.reports.clone()
     }
 
     /// Stops the thread, and waits for its end. Cancel safe: the thread ends in any case.
@@ -91,25 +98,25 @@ impl Drop for Watchdog {
 }
 
 /// Renews and watches, and restarts after a panic, such as of the store. Never returns.
-async fn run(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &watch::Sender<Duration>) {
+async fn run(engine: &Engine, me: &LeaseRequest, watched: &Handle, reports: &watch::Sender<LeaseReport>) {
     loop {
         engine.health.runs(WATCHDOG);
         let both = async {
             tokio::join!(
-                keep_lease(engine, renewal, watched, renewed),
+                keep_lease(engine, me, watched, reports),
                 report_slow(&engine.clock, &engine.calls, &engine.health)
             )
         };
         if let Err(panic) = panics::caught(both).await {
             engine.health.failed(WATCHDOG, format!("panicked: {}", panics::text(&*panic)));
-            engine.clock.sleep(LeaseTimeline::interval(renewal.ttl)).await;
+            engine.clock.sleep(LeaseTimeline::interval(me.ttl)).await;
         }
     }
 }
 
 /// Renews now and at every interval. Never returns.
-async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewed: &watch::Sender<Duration>) {
-    let interval = LeaseTimeline::interval(renewal.ttl);
+async fn keep_lease(engine: &Engine, me: &LeaseRequest, watched: &Handle, reports: &watch::Sender<LeaseReport>) {
+    let interval = LeaseTimeline::interval(me.ttl);
     let mut lost = false;
     loop {
         let (answer, mut answered) = oneshot::channel();
@@ -119,7 +126,7 @@ async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewe
         });
         if engine.clock.timeout(interval, &mut answered).await.is_none() {
             tracing::error!(
-                owner = %renewal.owner,
+                owner = %me.owner(),
                 "the async runtime has not responded for {interval:?}: something blocks its threads, and the lease is not \
                  renewed; move blocking code to `spawn_blocking`"
             );
@@ -127,31 +134,30 @@ async fn keep_lease(engine: &Engine, renewal: &Renewal, watched: &Handle, renewe
             let _ = answered.await;
         }
         let requested = engine.clock.elapsed();
-        let renewal_result = renew(engine, renewal).await;
+        let answer = me.renew(engine).await;
         // The store has waited for the lock already, and the lock may be free before the lease expires.
-        let pause = if matches!(renewal_result, Err(StoreError::Busy { .. })) { interval / 20 } else { interval };
-        match renewal_result {
-            Ok(_) => {
+        let pause = if matches!(answer, Err(StoreError::Busy { .. })) { interval / 20 } else { interval };
+        match answer {
+            Ok(Err(_lapsed)) => {
+                let _ = reports.send(LeaseReport { at: requested, lapsed: true });
+            }
+            Ok(Ok(at)) => {
                 if std::mem::take(&mut lost) {
                     engine.health.recover(WATCHDOG);
-                    tracing::info!(owner = %renewal.owner, "the lease is renewed again");
+                    tracing::info!(owner = %me.owner(), "the lease is renewed again");
                 }
                 // The controller may have ended.
-                let _ = renewed.send(requested);
+                let _ = reports.send(LeaseReport { at, lapsed: false });
             }
             Err(error) if !lost => {
                 lost = true;
-                tracing::error!(owner = %renewal.owner, %error, "the lease cannot be renewed; retrying");
+                tracing::error!(owner = %me.owner(), %error, "the lease cannot be renewed; retrying");
                 engine.health.degrade(WATCHDOG, format!("the lease cannot be renewed: {error}"));
             }
             Err(_) => {}
         }
         engine.clock.sleep(pause).await;
     }
-}
-
-async fn renew(engine: &Engine, renewal: &Renewal) -> Result<Vec<Lease>, StoreError> {
-    engine.asked("renew", engine.store.renew(vec![renewal.clone()], engine.clock.now())).await
 }
 
 /// Logs store calls that are not answered, and background tasks that block. Never returns.

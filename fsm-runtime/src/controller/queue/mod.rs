@@ -7,11 +7,12 @@ mod in_flight;
 use self::{agenda::Agenda, in_flight::InFlight};
 use super::step::StepResult;
 use crate::{
-    clock::Clock,
+    engine::Engine,
     store::{Due, Key},
 };
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 use tokio::task::{Id, JoinError, JoinSet};
@@ -21,7 +22,7 @@ const MAX_STEPS: usize = 128;
 
 /// When each instance is looked at, and the steps in flight: one instance is not looked at while a step of it runs.
 pub(super) struct WorkQueue {
-    clock: Clock,
+    engine: Arc<Engine>,
     agenda: Agenda,
     steps: JoinSet<StepResult>,
     /// The instance of each step.
@@ -30,9 +31,9 @@ pub(super) struct WorkQueue {
 }
 
 impl WorkQueue {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self {
-            clock,
+            engine,
             agenda: Agenda::default(),
             steps: JoinSet::new(),
             keys: HashMap::new(),
@@ -42,10 +43,10 @@ impl WorkQueue {
 
     /// Schedules a look at `key` now.
     pub(super) fn notify(&mut self, key: Key) {
-        self.agenda.notify(key, self.clock.elapsed());
+        self.agenda.notify(key, self.engine.clock.elapsed());
     }
 
-    /// Schedules a look at `key` at the wall-clock time `at`, or earlier where one is scheduled already.
+    /// Schedules a look at `key` at the store's time `at`, or earlier where one is scheduled already.
     pub(super) fn notify_at(&mut self, key: Key, at: SystemTime) {
         let at = self.to_elapsed(at);
         self.agenda.notify(key, at);
@@ -53,7 +54,7 @@ impl WorkQueue {
 
     /// Schedules a look at `key` after `delay`, or earlier where one is scheduled already.
     pub(super) fn notify_after(&mut self, key: Key, delay: Duration) {
-        self.agenda.notify(key, self.clock.elapsed().saturating_add(delay));
+        self.agenda.notify(key, self.engine.clock.elapsed().saturating_add(delay));
     }
 
     /// Schedules a look at what a scan has found.
@@ -74,13 +75,13 @@ impl WorkQueue {
 
     /// Whether a look is due now.
     pub(super) fn is_due(&mut self) -> bool {
-        self.agenda.next().is_some_and(|at| at <= self.clock.elapsed())
+        self.agenda.next().is_some_and(|at| at <= self.engine.clock.elapsed())
     }
 
     /// Takes the next instance whose look is due. One with a step in flight is looked at after that step instead.
     pub(super) fn pop(&mut self) -> Option<Key> {
         while self.steps.len() < MAX_STEPS {
-            let key = self.agenda.pop(self.clock.elapsed())?;
+            let key = self.agenda.pop(self.engine.clock.elapsed())?;
             if !self.in_flight.defer(&key) {
                 return Some(key);
             }
@@ -127,9 +128,9 @@ impl WorkQueue {
         }
     }
 
-    /// The monotonic time of the wall-clock time `at`; now, where it is past.
+    /// The monotonic time of the store's time `at`; now, where it is past.
     fn to_elapsed(&self, at: SystemTime) -> Duration {
-        let delay = at.duration_since(self.clock.now()).unwrap_or_default();
-        self.clock.elapsed().saturating_add(delay)
+        let delay = at.duration_since(self.engine.now()).unwrap_or_default();
+        self.engine.clock.elapsed().saturating_add(delay)
     }
 }

@@ -223,6 +223,15 @@ impl Workers {
         }
     }
 
+    /// Cancels the workers of visits that are not among those that this process has claimed: another process has taken them over.
+    pub(super) fn cancel_taken_over(&mut self, held: &HashMap<Key, Visit>) {
+        for key in self.running.keys() {
+            if held.get(&key).copied() != self.visit(&key) {
+                self.cancel_outdated(&key);
+            }
+        }
+    }
+
     /// Cancels all workers, whose attempts will be given back: the lease cannot be renewed.
     pub(super) fn cancel_all_without_lease(&mut self) {
         for key in self.running.keys() {
@@ -342,7 +351,7 @@ impl Workers {
         }
         let release = |row: &Row| Change::Release(release(row, Duration::ZERO, Attempts::GiveBack, None)).into();
         let Engine { store, clock, .. } = &*self.engine;
-        let commit = store.commit(rows.iter().map(release).collect(), clock.now());
+        let commit = store.commit(rows.iter().map(release).collect(), self.engine.now());
         let error = match clock.timeout(timeout, self.engine.asked("commit", commit)).await {
             Some(Ok(_)) => return,
             Some(Err(error)) => error.to_string(),

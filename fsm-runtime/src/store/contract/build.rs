@@ -58,6 +58,7 @@ pub(super) fn fire(row: &Row, event: &str, to: &str) -> Transition {
         payload: "null".into(),
         into: entering(to),
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     }

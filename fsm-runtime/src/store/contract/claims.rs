@@ -2,8 +2,9 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Attempts, Cause, Change, Checkpoint, Claim, Entering, HistoryKind, HistoryQuery, Key, Note, Origin, Release,
-    Renewal, Row, Store, Transition, Verdict,
+    Attempts, BUCKETS, Buckets, Cause, Change, Checkpoint, Claim, Create, Entering, Held, HistoryKind, HistoryQuery,
+    Key, Lapsed, Lease, MachineVersion, Note, Origin, Process, Release, Renewal, Renewed, Row, Scope, Store,
+    Transition, Verdict,
 };
 use std::{
     collections::HashSet,
@@ -11,8 +12,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-fn renewal(owner: &str, seconds: u64) -> Renewal {
-    Renewal { owner: owner.into(), holder: format!("process {owner}"), ttl: Duration::from_secs(seconds) }
+fn process(owner: &str) -> Process {
+    Process::new(owner, format!("process {owner}"))
+}
+
+async fn take(store: &Arc<dyn Store>, owner: &str, seconds: u64, at: SystemTime) -> Renewed {
+    store.take_lease(process(owner), Duration::from_secs(seconds), at).await.unwrap()
+}
+
+async fn renew(store: &Arc<dyn Store>, owner: &str, seconds: u64, at: SystemTime) -> Result<Renewed, Lapsed> {
+    let renewal = Renewal { owner: owner.into(), ttl: Duration::from_secs(seconds), leaving: false };
+    store.renew_lease(renewal, at).await.unwrap()
 }
 
 async fn claimed_at(store: &Arc<dyn Store>, row: &Row, owner: &str, at: SystemTime) -> Verdict {
@@ -143,28 +153,80 @@ pub async fn a_parked_row_is_not_due_and_is_in_the_history(store: &Arc<dyn Store
     assert_eq!(entries[0].payload.as_deref(), Some("it is jammed"));
 }
 
-/// Rows that other owners have claimed are listed by key, page by page.
-pub async fn claims_of_other_owners_are_paged(store: &Arc<dyn Store>) {
-    for n in 0..7 {
+/// Claimed rows are found by their owner, by the end of their owner's lease, and by their machine, page by page.
+pub async fn claimed_rows_are_paged(store: &Arc<dyn Store>) {
+    take(store, "me", 15, now()).await;
+    take(store, "dead", 5, now()).await;
+    for n in 0..9 {
         let row = committed(store, Change::Create(create(&n.to_string(), entering("Opening")))).await;
-        let owner = if n == 3 { "me" } else { "other" };
+        let owner = ["me", "dead", "unknown"][n % 3];
         committed(store, Change::Claim(Claim { owner: owner.into(), ..claim(&row) })).await;
     }
-    let mut all: Vec<Key> = Vec::new();
+    let other = Create { key: Key::new("Window", "w"), ..create("w", entering("Open")) };
+    let window = committed(store, Change::Create(other)).await;
+    committed(store, Change::Claim(Claim { owner: "dead".into(), ..claim(&window) })).await;
+    committed(store, Change::Create(create("free", entering("Opening")))).await;
+
+    let mut mine: Vec<Held> = Vec::new();
     loop {
-        let machines = vec!["Door".to_owned(), "Window".to_owned()];
-        let page = store.held_by_others(machines.into(), "me".into(), all.last().cloned(), 2).await.unwrap();
+        let page = store.held_by("me".into(), mine.last().map(|held| held.key.clone()), 2).await.unwrap();
+        assert!(page.len() <= 2);
         if page.is_empty() {
             break;
         }
-        all.extend(page);
+        mine.extend(page);
     }
-    assert_eq!(all, ["0", "1", "2", "4", "5", "6"].map(key));
+    let mut expected = Vec::new();
+    for id in ["0", "3", "6"] {
+        let Row { key, incarnation, entered, fence, .. } = get(store, id).await;
+        expected.push(Held::new(key, incarnation, entered, fence));
+    }
+    assert_eq!(mine, expected);
+
+    let orphaned = async |scope: Scope, at: SystemTime| {
+        let mut all: Vec<Key> = Vec::new();
+        loop {
+            let page = store.orphaned(scope.clone(), all.last().cloned(), 2, at).await.unwrap();
+            assert!(page.len() <= 2);
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    };
+    let both = Scope::from(vec!["Window".to_owned(), "Door".to_owned()]);
+    assert_eq!(orphaned(both.clone(), later(4)).await, ["2", "5", "8"].map(key), "without a lease");
+    let gone = orphaned(both, later(5)).await;
+    assert_eq!(gone[..6], ["1", "2", "4", "5", "7", "8"].map(key));
+    assert_eq!(gone[6..], [Key::new("Window", "w")]);
+    let (mut in_halves, half) = (Vec::new(), BUCKETS / 2);
+    for buckets in [(0..half).collect::<Buckets>(), (half..BUCKETS).collect()] {
+        let scope = Scope { machines: vec!["Door".to_owned()], buckets };
+        let found = orphaned(scope, later(5)).await;
+        assert!(found.iter().all(|key| buckets.contains_key(key)), "{found:?}");
+        in_halves.extend(found);
+    }
+    in_halves.sort();
+    assert_eq!(in_halves, ["1", "2", "4", "5", "7", "8"].map(key));
+
+    let mut claims: Vec<Row> = Vec::new();
+    loop {
+        let after = claims.last().map(|row| row.key.id.to_string());
+        let page = store.claims("Door".into(), after, 4).await.unwrap();
+        assert!(page.len() <= 4);
+        if page.is_empty() {
+            break;
+        }
+        claims.extend(page);
+    }
+    let ids: Vec<_> = claims.iter().map(|row| row.key.id.to_string()).collect();
+    assert_eq!(ids.concat(), "012345678");
+    assert_eq!(claims[1], get(store, "1").await);
 }
 
 /// While an owner's lease lives, no other owner's claim of its rows commits.
 pub async fn l1_a_live_lease_keeps_other_owners_from_claiming(store: &Arc<dyn Store>) {
-    store.renew(vec![renewal("a", 15)], now()).await.unwrap();
+    take(store, "a", 15, now()).await;
     let created = committed(store, Change::Create(create("1", entering("Opening")))).await;
     let held = committed(store, Change::Claim(Claim { owner: "a".into(), ..claim(&created) })).await;
     // Another caller's event keeps the owner, and with it the claim.
@@ -178,11 +240,11 @@ pub async fn l1_a_live_lease_keeps_other_owners_from_claiming(store: &Arc<dyn St
     let held = get(store, "1").await;
     assert_eq!((held.attempt, &held.error), (1, &None), "the transition reset the attempts");
     // A renewal extends the lease; a lapsed one does not block other owners.
-    store.renew(vec![renewal("a", 15)], later(10)).await.unwrap();
+    assert!(renew(store, "a", 15, later(10)).await.is_ok());
     assert!(matches!(claimed_at(store, &held, "b", later(24)).await, Verdict::Fenced { .. }));
     assert!(matches!(claimed_at(store, &held, "b", later(25)).await, Verdict::Committed { .. }));
     // Neither does an ended one.
-    store.renew(vec![renewal("b", 15)], later(25)).await.unwrap();
+    take(store, "b", 15, later(25)).await;
     let held = get(store, "1").await;
     assert_eq!((held.attempt, held.error.as_deref()), (2, Some(Claim::CRASH)));
     assert!(matches!(claimed_at(store, &held, "c", later(26)).await, Verdict::Fenced { .. }));
@@ -212,15 +274,11 @@ pub async fn l4_fences_grow_over_removal_and_reuse_of_an_id(store: &Arc<dyn Stor
 
 /// A lapsed lease is listed until no row names its owner.
 pub async fn a_lapsed_lease_is_kept_while_its_owner_has_rows(store: &Arc<dyn Store>) {
-    let both = vec![renewal("idle", 5), renewal("busy", 15)];
-    let leases = store.renew(both, now()).await.unwrap();
-    assert_eq!(
-        leases.iter().map(|lease| (&*lease.owner, lease.until)).collect::<Vec<_>>(),
-        [("idle", later(5)), ("busy", later(15)),]
-    );
+    assert_eq!(take(store, "idle", 5, now()).await, Renewed::new(later(5), now()));
+    assert_eq!(take(store, "busy", 15, now()).await, Renewed::new(later(15), now()));
     let created = committed(store, Change::Create(create("1", entering("Opening")))).await;
     committed(store, Change::Claim(Claim { owner: "busy".into(), ..claim(&created) })).await;
-    store.renew(vec![renewal("me", 15)], later(20)).await.unwrap();
+    take(store, "me", 15, later(20)).await;
     let leases = store.leases(later(20)).await.unwrap();
     let seen: Vec<_> = leases.iter().map(|lease| (&*lease.owner, lease.live, lease.until)).collect();
     assert_eq!(seen, [("busy", false, later(15)), ("me", true, later(35))]);
@@ -228,4 +286,46 @@ pub async fn a_lapsed_lease_is_kept_while_its_owner_has_rows(store: &Arc<dyn Sto
     store.end_leases(vec!["me".into()], later(21)).await.unwrap();
     let left = store.leases(later(21)).await.unwrap();
     assert_eq!(left.iter().map(|lease| &*lease.owner).collect::<Vec<_>>(), ["busy"]);
+}
+
+/// A lease that has lapsed or was ended is not renewed. A new one can be taken.
+pub async fn a_lapsed_lease_is_not_renewed(store: &Arc<dyn Store>) {
+    assert_eq!(renew(store, "a", 15, now()).await, Err(Lapsed::new(now())), "it has never had one");
+    take(store, "a", 15, now()).await;
+    let created = committed(store, Change::Create(create("1", entering("Opening")))).await;
+    let held = committed(store, Change::Claim(Claim { owner: "a".into(), ..claim(&created) })).await;
+    assert_eq!(renew(store, "a", 15, later(14)).await, Ok(Renewed::new(later(29), later(14))));
+    assert_eq!(renew(store, "a", 15, later(29)).await, Err(Lapsed::new(later(29))), "its last moment is over");
+    assert!(matches!(claimed_at(store, &held, "b", later(29)).await, Verdict::Committed { .. }));
+    take(store, "a", 15, later(30)).await;
+    assert_eq!(store.held_by("a".into(), None, 10).await.unwrap(), [], "what was taken over stays taken over");
+    store.end_leases(vec!["a".into()], later(31)).await.unwrap();
+    assert_eq!(renew(store, "a", 15, later(31)).await, Err(Lapsed::new(later(31))));
+}
+
+/// A lease shows its process as it was described, since when, and whether it has joined or is leaving.
+pub async fn a_lease_describes_its_process(store: &Arc<dyn Store>) {
+    let process = Process {
+        owner: "7-a".into(),
+        holder: "process 7".into(),
+        node: "node \u{e4}".into(),
+        pid: 7,
+        machines: vec![MachineVersion::new("Door", 3), MachineVersion::new("Window", 1)],
+        build: Some("1.2.3".into()),
+        slots: 256,
+    };
+    let ttl = Duration::from_secs(15);
+    store.take_lease(process.clone(), ttl, now()).await.unwrap();
+    let taken = Lease::new(process.clone(), now(), later(15), true);
+    assert_eq!(store.leases(now()).await.unwrap(), [taken]);
+    let renewal = Renewal { owner: "7-a".into(), ttl, leaving: false };
+    store.renew_lease(renewal.clone(), later(5)).await.unwrap().unwrap();
+    store.renew_lease(Renewal { leaving: true, ..renewal }, later(10)).await.unwrap().unwrap();
+    let leaving = &store.leases(later(10)).await.unwrap()[0];
+    assert_eq!((leaving.since, leaving.joined, leaving.until), (now(), Some(later(5)), later(25)));
+    assert!(leaving.live && leaving.leaving);
+    let newer = Process { build: Some("1.3".into()), ..process };
+    store.take_lease(newer.clone(), ttl, later(30)).await.unwrap();
+    let again = Lease::new(newer, now(), later(45), true);
+    assert_eq!(store.leases(later(30)).await.unwrap(), [again], "it has to join again");
 }

@@ -1,10 +1,13 @@
 //! Promises about lists and due work.
 
 use super::build::{committed, create, entering, later, now, release};
-use crate::store::{Change, Create, Due, Entering, Filter, Key, Page, Release, Row, Scope, Store, StoreError, Verdict};
+use crate::store::{
+    BUCKETS, Buckets, Change, ChangedKeys, Create, Due, Entering, Filter, HistoryQuery, Key, Page, Release, Row, Scope,
+    Store, StoreError, Verdict,
+};
 use std::{sync::Arc, time::Duration};
 
-/// Due work is paged by time, over machines and shards.
+/// Due work is paged by time, over machines and buckets.
 pub async fn due_work_is_paged_earliest_first(store: &Arc<dyn Store>) {
     for n in (0..25).rev() {
         let timer = Some(Duration::from_secs(n / 2));
@@ -27,10 +30,11 @@ pub async fn due_work_is_paged_earliest_first(store: &Arc<dyn Store>) {
     assert_eq!(ids, (0..22).map(|n| format!("{n:02}")).collect::<Vec<_>>());
     assert!(all.is_sorted_by_key(|due| due.at));
     let mut by_half = Vec::new();
-    for shards in [0..=0x7fff, 0x8000..=u16::MAX] {
-        let scope = Scope { machines: vec!["Door".into()], shards: shards.clone() };
+    for buckets in [(0..BUCKETS / 2).collect::<Buckets>(), (BUCKETS / 2..BUCKETS).collect()] {
+        let scope = Scope { machines: vec!["Door".into()], buckets };
         for due in store.due(scope, later(10), None, 100).await.unwrap() {
-            assert!(shards.contains(&store.get(due.key.clone()).await.unwrap().unwrap().shard));
+            assert!(buckets.contains_key(&due.key));
+            assert_eq!(store.get(due.key.clone()).await.unwrap().unwrap().shard, due.key.shard());
             by_half.push(due);
         }
     }
@@ -259,4 +263,38 @@ pub async fn x12_a_cursor_of_another_order_is_refused(store: &Arc<dyn Store>) {
             }
         }
     }
+}
+
+/// The keys of changed instances are read by bucket and page by page, and a page says up to where it is complete.
+pub async fn changed_keys_are_paged_by_bucket(store: &Arc<dyn Store>) {
+    assert_eq!(store.changed(0, Buckets::ALL, 10).await.unwrap(), ChangedKeys::new(Vec::new(), 0));
+    for n in 0..30 {
+        committed(store, Change::Create(create(&n.to_string(), entering("Open")))).await;
+    }
+    let history = store.history(HistoryQuery::new()).await.unwrap();
+    let all: Vec<(u64, Key)> = history.into_iter().map(|entry| (entry.sequence, entry.key)).collect();
+    let newest = store.last_sequence().await.unwrap();
+    let read = async |buckets: Buckets, limit: usize| {
+        let (mut keys, mut after) = (Vec::new(), 0);
+        while after < newest {
+            let page = store.changed(after, buckets, limit).await.unwrap();
+            assert!(page.keys.len() <= limit && page.through > after, "{page:?} after {after}");
+            assert!(page.keys.iter().all(|(sequence, _)| (after + 1..=page.through).contains(sequence)), "{page:?}");
+            after = page.through;
+            keys.extend(page.keys);
+        }
+        keys
+    };
+    for limit in [1, 7, 30, 100] {
+        assert_eq!(read(Buckets::ALL, limit).await, all);
+        let mut in_halves = Vec::new();
+        for buckets in [(0..BUCKETS / 2).collect::<Buckets>(), (BUCKETS / 2..BUCKETS).collect()] {
+            let keys = read(buckets, limit).await;
+            assert!(!keys.is_empty() && keys.iter().all(|(_, key)| buckets.contains_key(key)), "{keys:?}");
+            in_halves.extend(keys);
+        }
+        in_halves.sort();
+        assert_eq!(in_halves, all);
+    }
+    assert_eq!(read(Buckets::NONE, 7).await, []);
 }

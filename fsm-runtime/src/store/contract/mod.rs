@@ -52,6 +52,7 @@ macro_rules! store_contract {
             a_stale_transition_changes_nothing
             a_new_state_clears_timer_attempts_and_errors
             a_timer_can_be_disarmed
+            a_timer_is_never_early
             a_row_is_armed_once
             an_override_enters_a_state_with_actor_and_reason
             a_desired_state_changes_its_own_columns_only
@@ -70,7 +71,9 @@ macro_rules! store_contract {
             a_release_frees_the_row
             a_checkpoint_needs_the_claim
             a_parked_row_is_not_due_and_is_in_the_history
-            claims_of_other_owners_are_paged
+            claimed_rows_are_paged
+            a_lapsed_lease_is_not_renewed
+            a_lease_describes_its_process
             l1_a_live_lease_keeps_other_owners_from_claiming
             l4_fences_grow_over_removal_and_reuse_of_an_id
             a_lapsed_lease_is_kept_while_its_owner_has_rows
@@ -83,6 +86,7 @@ macro_rules! store_contract {
             x3_an_idempotency_key_applies_once
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
+            changed_keys_are_paged_by_bucket
             the_last_sequence_survives_pruning
             x8_a_purge_removes_everything_and_frees_the_id
             old_history_keys_and_rows_are_pruned_in_batches

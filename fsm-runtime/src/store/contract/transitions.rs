@@ -2,7 +2,7 @@
 
 use super::build::{claim, committed, create, entering, fire, get, history, key, later, now, release, verdict};
 use crate::store::{
-    Arm, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
+    Arm, Cause, Change, Create, Disarm, Entering, HistoryKind, HistoryQuery, Origin, Override, Release, Rewrite, Row,
     SetDesiredState, Store, Transition, Verdict,
 };
 use std::{sync::Arc, time::Duration};
@@ -91,6 +91,7 @@ pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
         key: created.key.clone(),
         incarnation: created.incarnation,
         version: created.version,
+        not_before: None,
         reason: "a guard refused".into(),
     };
     let row = committed(store, Change::Disarm(disarm.clone())).await;
@@ -99,6 +100,28 @@ pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
     match verdict(store, vec![Change::Disarm(Disarm { version: 9, ..disarm })]).await {
         Verdict::Conflict { .. } => {}
         other => panic!("{other:?}"),
+    }
+}
+
+/// A timer's change is not applied before the time of the timer.
+pub async fn a_timer_is_never_early(store: &Arc<dyn Store>) {
+    let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
+    let created = committed(store, Change::Create(create("a", timed))).await;
+    let at =
+        async |change: Change, seconds: u64| store.commit(vec![change.into()], later(seconds)).await.unwrap().remove(0);
+    let fires = Transition { cause: Cause::Timer, not_before: created.timer_at, ..fire(&created, "expire", "Shut") };
+    let fires = Change::Transition(fires);
+    let Row { key, incarnation, version, timer_at: not_before, .. } = created.clone();
+    let drops = Disarm { key, incarnation, version, not_before, reason: "a guard refused".into() };
+    let drops = Change::Disarm(drops);
+    for early in [&fires, &drops] {
+        assert_eq!(at(early.clone(), 4).await, Verdict::TooEarly { change: 0, now: later(4) });
+    }
+    assert_eq!((get(store, "a").await, history(store, "a").await.len()), (created, 1));
+    assert!(matches!(at(fires.clone(), 5).await, Verdict::Committed { .. }));
+    for late in [fires, drops] {
+        let verdict = at(late, 4).await;
+        assert!(matches!(verdict, Verdict::Conflict { .. }), "the row has moved on: {verdict:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A store in one SQLite file, for the processes of one machine.
 
 mod connection;
+mod open_error;
 mod presence;
 mod restore;
 mod sql;
@@ -10,13 +11,14 @@ mod whole_file;
 mod writer;
 
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges,
-    MAX_VALUE_BYTES, OpenError, Page, PresenceError, Prune, Renewal, RestoreError, Row, Scope, Size, Statements, Store,
-    StoreError, StoreFuture, TransactionalSql, Verdict,
+    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
+    Lapsed, Lease, LocalChanges, MAX_VALUE_BYTES, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope,
+    Size, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use crate::clock::{FOREVER, TOO_LONG};
 use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
-use presence::Presence;
+pub use open_error::{OpenError, RestoreError};
+use presence::ProcessFiles;
 use rusqlite::Connection;
 use std::{
     error::Error,
@@ -210,7 +212,7 @@ struct Inner {
     writer: Writer,
     /// None for a database in memory, which only the writer's connection can see.
     readers: Option<Readers>,
-    presence: Presence,
+    presence: ProcessFiles,
     local_changes: LocalChanges,
 }
 
@@ -242,7 +244,7 @@ impl Sqlite {
         let connection = Connection::open_in_memory().map_err(|e| error::opening(&file, &e))?;
         schema::prepare(&connection, &file, None)?;
         let writer = Writer::start(connection, file.clone(), &SqliteOptions::default())?;
-        let (presence, local_changes) = (Presence::in_memory(), LocalChanges::new());
+        let (presence, local_changes) = (ProcessFiles::in_memory(), LocalChanges::new());
         Ok(Self(Arc::new(Inner { file, writer, readers: None, presence, local_changes })))
     }
 
@@ -276,7 +278,7 @@ impl Sqlite {
             .map_err(|cause| OpenError::Unusable { file: path.to_owned(), cause: cause.to_string() })?;
         let file = named(path);
         let writer = Writer::start(connection, file.clone(), options)?;
-        let presence = Presence::beside(&file);
+        let presence = ProcessFiles::beside(&file);
         let readers = Some(Readers::new(file.clone()));
         Ok(Self(Arc::new(Inner { file, writer, readers, presence, local_changes: LocalChanges::new() })))
     }
@@ -455,8 +457,16 @@ impl Store for Sqlite {
         self.read(move |connection| sql::read::due(connection, &scope, until, after.as_ref(), limit))
     }
 
-    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
-        self.read(move |connection| sql::read::held_by_others(connection, &scope, &me, after.as_ref(), limit))
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, now: SystemTime) -> StoreFuture<'_, Vec<Key>> {
+        self.read(move |connection| sql::claimed::orphaned(connection, &scope, after.as_ref(), limit, now))
+    }
+
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Held>> {
+        self.read(move |connection| sql::claimed::held_by(connection, &owner, after.as_ref(), limit))
+    }
+
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>> {
+        self.read(move |connection| sql::claimed::of_machine(connection, &machine, after.as_deref(), limit))
     }
 
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
@@ -475,16 +485,24 @@ impl Store for Sqlite {
         self.read(move |connection| sql::definitions::definition(connection, &machine))
     }
 
-    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.0.writer.foreign_changes()
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.writer.notices()
+    }
+
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
+        self.read(move |connection| sql::read::changed(connection, after, &buckets, limit))
     }
 
     fn local_changes(&self) -> &LocalChanges {
         &self.0.local_changes
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        Box::pin(self.0.writer.write_first(move |connection| sql::leases::renew(connection, &renewals, now)))
+    fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed> {
+        Box::pin(self.0.writer.write_first(move |connection| sql::leases::take(connection, &process, ttl, now)))
+    }
+
+    fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>> {
+        Box::pin(self.0.writer.write_first(move |connection| sql::leases::renew(connection, &renewal, now)))
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
@@ -504,12 +522,8 @@ impl Store for Sqlite {
         self.read(move |connection| sql::leases::all(connection, now))
     }
 
-    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        self.0.presence.announce(owner)
-    }
-
-    fn is_gone(&self, owner: &str) -> bool {
-        self.0.presence.is_gone(owner)
+    fn presence(&self) -> Option<&dyn Presence> {
+        Some(&self.0.presence)
     }
 }
 

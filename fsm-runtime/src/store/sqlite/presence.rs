@@ -2,7 +2,10 @@
 //! the lock when the process ends for any reason.
 
 use super::connection::lock_holder;
-use crate::{store::PresenceError, sync::Mutex};
+use crate::{
+    store::{Presence, PresenceError},
+    sync::Mutex,
+};
 use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
@@ -12,12 +15,12 @@ use std::{
 };
 
 /// The location of the presence locks: a folder beside the database, or this process for a database in memory.
-pub(super) enum Presence {
+pub(super) enum ProcessFiles {
     Files { folder: PathBuf },
     Memory(Arc<Mutex<HashSet<String>>>),
 }
 
-impl Presence {
+impl ProcessFiles {
     pub(super) fn beside(database: &Path) -> Self {
         let mut folder = database.as_os_str().to_owned();
         folder.push(".processes");
@@ -28,8 +31,26 @@ impl Presence {
         Self::Memory(Arc::default())
     }
 
+    /// Removes the files of ended processes, except those of `live` leases. Best effort: a file that is left does no harm, because
+    /// every start has a new owner id.
+    pub(super) fn tidy_up(&self, live: &HashSet<String>) {
+        let Self::Files { folder } = self else { return };
+        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Other files are left alone.
+            let left = file.file_name().to_str().is_some_and(|owner| is_file_name(owner) && !live.contains(owner));
+            if left && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
+                // Removed under the lock, so that a process that is about to lock it notices.
+                if lock.try_lock().is_ok() {
+                    let _ = fs::remove_file(file.path());
+                }
+            }
+        }
+    }
+}
+
+impl Presence for ProcessFiles {
     /// Takes the lock of `owner`. Call it before `owner` is written to the database.
-    pub(super) fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
+    fn announce(&self, owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
         match self {
             Self::Files { folder } => {
                 let file = folder.join(owner);
@@ -59,7 +80,7 @@ impl Presence {
 
     /// Whether the process of `owner` has ended. `false` if its file is missing, because another process may have removed it; the
     /// lease then lapses.
-    pub(super) fn is_gone(&self, owner: &str) -> bool {
+    fn is_gone(&self, owner: &str) -> bool {
         match self {
             Self::Files { folder } => {
                 if !is_file_name(owner) {
@@ -70,22 +91,6 @@ impl Presence {
                 matches!(lock.try_lock(), Ok(()))
             }
             Self::Memory(here) => !here.lock().contains(owner),
-        }
-    }
-
-    /// Removes the files of ended processes, except those of `live` leases. Best effort: a file that is left does no harm, because
-    /// every start has a new owner id.
-    pub(super) fn tidy_up(&self, live: &HashSet<String>) {
-        let Self::Files { folder } = self else { return };
-        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-            // Other files are left alone.
-            let left = file.file_name().to_str().is_some_and(|owner| is_file_name(owner) && !live.contains(owner));
-            if left && let Ok(lock) = OpenOptions::new().write(true).open(file.path()) {
-                // Removed under the lock, so that a process that is about to lock it notices.
-                if lock.try_lock().is_ok() {
-                    let _ = fs::remove_file(file.path());
-                }
-            }
         }
     }
 }

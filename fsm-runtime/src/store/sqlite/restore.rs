@@ -1,7 +1,7 @@
 //! Restores a backup, and raises fences and sequences above those that were assigned after it was made.
 
 use super::{
-    BUSY_TIMEOUT,
+    BUSY_TIMEOUT, OpenError, RestoreError,
     connection::{
         error, patience, schema,
         store_file::{StoreFile, beside},
@@ -9,7 +9,6 @@ use super::{
     sql::maintenance,
     whole_file::write_whole,
 };
-use crate::store::{OpenError, RestoreError};
 use rusqlite::{Connection, params};
 use std::{io, path::Path, sync::Arc};
 

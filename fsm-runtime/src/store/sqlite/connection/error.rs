@@ -1,9 +1,12 @@
 //! Translates SQLite's errors into the store's; rusqlite's types stay inside this module tree.
 
 use super::{lock_holder, os_error, store_file::StoreFile, transaction::CommitError};
-use crate::store::{OpenError, StoreError};
+use crate::store::{StoreError, sqlite::OpenError};
 use rusqlite::{Error, ErrorCode, ffi};
 use std::{fmt::Display, io, path::Path};
+
+/// What builds the index of states.
+const STATE_INDEX: &str = "open it once with `Sqlite::options().state_index(true)`, which builds it";
 
 pub(in crate::store::sqlite) fn opening(store: &StoreFile, error: &Error) -> OpenError {
     let file = store.to_path_buf();
@@ -62,7 +65,9 @@ pub(in crate::store::sqlite) fn running(file: &StoreFile, error: &Error) -> Stor
             StoreError::Damaged { store, cause: words(error) }
         }
         // The queries of lists name their index, so that none of them walks through the table instead.
-        _ if error.to_string().contains("no such index: fsm_instances_state") => StoreError::NoStateIndex { store },
+        _ if error.to_string().contains("no such index: fsm_instances_state") => {
+            StoreError::NoStateIndex { store, remedy: STATE_INDEX }
+        }
         _ => match error {
             Error::InvalidParameterName(cursor) => StoreError::Cursor { cursor: cursor.clone() },
             Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {

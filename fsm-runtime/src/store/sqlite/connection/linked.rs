@@ -2,7 +2,7 @@
 //!
 //! Its version is known at run time only: another crate of the program, or its build environment, may have chosen which one is linked.
 
-use crate::store::OpenError;
+use crate::store::sqlite::OpenError;
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once. These are the first releases with the
 /// fix, of 3.44, of 3.50, and of the main line.

@@ -2,7 +2,7 @@
 
 use super::{error, file_identity::Opened, patience, schema, store_file::StoreFile};
 use crate::store::sqlite::Synchronous;
-use crate::store::{OpenError, StoreError};
+use crate::store::{StoreError, sqlite::OpenError};
 use crate::sync::Mutex;
 use rusqlite::Connection;
 use std::sync::Arc;

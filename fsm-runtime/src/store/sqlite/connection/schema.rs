@@ -1,8 +1,7 @@
 //! The connection's settings and the tables.
 
 use super::{error, linked, patience, store_file::StoreFile};
-use crate::store::OpenError;
-use crate::store::sqlite::{Synchronous, sql::list};
+use crate::store::sqlite::{OpenError, Synchronous, sql::list};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::{
     fs::OpenOptions,
@@ -62,7 +61,7 @@ CREATE TABLE fsm_instances (
 ) STRICT;
 CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id, shard) WHERE wake_at IS NOT NULL;
 CREATE INDEX fsm_instances_parked ON fsm_instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
-CREATE INDEX fsm_instances_owner ON fsm_instances (machine, id, owner, shard) WHERE owner IS NOT NULL;
+CREATE INDEX fsm_instances_owner ON fsm_instances (owner, machine, id, shard) WHERE owner IS NOT NULL;
 
 CREATE TABLE fsm_history (
     sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -100,10 +99,17 @@ CREATE INDEX fsm_keys_age ON fsm_keys (at);
 CREATE INDEX fsm_keys_history ON fsm_keys (sequence);
 
 CREATE TABLE fsm_leases (
-    owner  TEXT PRIMARY KEY,
-    holder TEXT NOT NULL,
-    since  INTEGER NOT NULL,
-    until  INTEGER NOT NULL
+    owner    TEXT PRIMARY KEY,
+    holder   TEXT NOT NULL,
+    node     TEXT NOT NULL,
+    pid      INTEGER NOT NULL,
+    machines TEXT NOT NULL,
+    build    TEXT,
+    slots    INTEGER NOT NULL,
+    since    INTEGER NOT NULL,
+    joined   INTEGER,
+    leaving  INTEGER NOT NULL,
+    until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fsm_subscribers (

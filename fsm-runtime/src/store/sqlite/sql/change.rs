@@ -7,7 +7,7 @@ use super::{
     history::{self, Entry},
 };
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Key, Note, Override, Purge, Release,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Note, Override, Purge, Release,
     Rewrite, Row, SetDesiredState, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -54,7 +54,7 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
                 into.context,
                 timer_at(into, now),
                 retry_at(into, now),
-                shard(key),
+                key.shard(),
                 micros(now),
             ],
             to_row,
@@ -68,23 +68,23 @@ fn create(connection: &Connection, create: &Create, now: SystemTime) -> rusqlite
     Ok(row)
 }
 
-/// The shard of a key: FNV-1a over machine and id. It is stored, so the function must never change, which the hashers of the
-/// standard library do not guarantee.
-fn shard(key: &Key) -> u16 {
-    let hash = key
-        .machine
-        .bytes()
-        .chain([0])
-        .chain(key.id.bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // Folded, because the upper bits of the hashes of short ids differ little.
-    hash.to_le_bytes().as_chunks().0.iter().fold(0, |shard, bytes| shard ^ u16::from_le_bytes(*bytes))
-}
-
 fn transition(connection: &Connection, transition: &Transition, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Transition { key, incarnation, version, fence, from, event, payload, into, cause, idempotency_key, origin } =
-        transition;
-    let to = Move { key, incarnation: *incarnation, version: *version, fence: *fence, into, keeps_context: false };
+    let Transition {
+        key,
+        incarnation,
+        version,
+        fence,
+        from,
+        event,
+        payload,
+        into,
+        cause,
+        not_before,
+        idempotency_key,
+        origin,
+    } = transition;
+    let (incarnation, version, fence, not_before) = (*incarnation, *version, *fence, *not_before);
+    let to = Move { key, incarnation, version, fence, into, not_before, keeps_context: false };
     let row = enter_state::enter(connection, &to, now)?;
     if let Some(row) = &row {
         let entry = Entry {
@@ -157,9 +157,14 @@ fn arm(connection: &Connection, arm: &Arm, now: SystemTime) -> rusqlite::Result<
 }
 
 fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite::Result<Option<Row>> {
-    let Disarm { key, incarnation, version, reason } = disarm;
+    let Disarm { key, incarnation, version, not_before, reason } = disarm;
     let cas = Cas { key, incarnation: *incarnation, version: *version };
-    let row = cas.run(connection, "UPDATE fsm_instances SET timer_at = NULL", "", &[])?;
+    let row = cas.run(
+        connection,
+        "UPDATE fsm_instances SET timer_at = NULL",
+        "AND ifnull(?5, ?6) <= ?6",
+        &[&not_before.map(micros), &micros(now)],
+    )?;
     if let Some(row) = &row {
         history::write(connection, &Entry::note(row, "timer dropped", reason, Cause::Timer), now)?;
     }
@@ -207,7 +212,8 @@ const MOVED: &str = "moved";
 /// As a transition without a fence: the owner stays until its worker has ended.
 fn override_state(connection: &Connection, change: &Override, now: SystemTime) -> rusqlite::Result<Option<Row>> {
     let Override { key, incarnation, version, from, into, why, origin } = change;
-    let to = Move { key, incarnation: *incarnation, version: *version, fence: None, into, keeps_context: true };
+    let (incarnation, version) = (*incarnation, *version);
+    let to = Move { key, incarnation, version, fence: None, into, not_before: None, keeps_context: true };
     let row = enter_state::enter(connection, &to, now)?;
     if let Some(row) = &row {
         let entry = Entry {

@@ -1,6 +1,6 @@
 //! Values from columns: rows, history entries, keys and times.
 
-use crate::store::{HistoryEntry, Key, KeyText, Row};
+use crate::store::{BUCKETS, Buckets, HistoryEntry, Key, KeyText, Row};
 use rusqlite::{
     ToSql,
     types::{FromSql, ToSqlOutput, Type},
@@ -122,10 +122,7 @@ impl Columns<'_, '_> {
 
     fn optional_time(&mut self) -> rusqlite::Result<Option<SystemTime>> {
         let column = self.position();
-        match self.row.get::<_, Option<i64>>(column)? {
-            None => Ok(None),
-            Some(_) => time(self.row, column).map(Some),
-        }
+        optional_time(self.row, column)
     }
 }
 
@@ -143,6 +140,21 @@ pub(in crate::store::sqlite) fn to_key(row: &rusqlite::Row<'_>, column: usize) -
 pub(in crate::store::sqlite) fn time(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
     from_micros(row.get(column)?)
         .ok_or_else(|| damaged(column, Type::Integer, "a time outside the calendar".to_owned()))
+}
+
+pub(in crate::store::sqlite) fn optional_time(
+    row: &rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<SystemTime>> {
+    match row.get::<_, Option<i64>>(column)? {
+        None => Ok(None),
+        Some(_) => time(row, column).map(Some),
+    }
+}
+
+/// A set of buckets as the parameter of a condition on shards: a byte for each bucket; `None` for all.
+pub(in crate::store::sqlite) fn bucket_bytes(buckets: &Buckets) -> Option<Vec<u8>> {
+    (*buckets != Buckets::ALL).then(|| (0..BUCKETS).map(|bucket| u8::from(buckets.contains(bucket))).collect())
 }
 
 /// `now` plus a delay, at most the end of the calendar.

@@ -15,6 +15,8 @@ pub(in crate::store::sqlite) struct Move<'a> {
     /// its worker is being stopped.
     pub(in crate::store::sqlite) fence: Option<u64>,
     pub(in crate::store::sqlite) into: &'a Entering,
+    /// The time before which the row is not moved.
+    pub(in crate::store::sqlite) not_before: Option<SystemTime>,
     /// Whether the row keeps its context if `into` has none.
     pub(in crate::store::sqlite) keeps_context: bool,
 }
@@ -26,7 +28,7 @@ pub(in crate::store::sqlite) fn enter(
     to: &Move<'_>,
     now: SystemTime,
 ) -> rusqlite::Result<Option<Row>> {
-    let Move { key, incarnation, version, fence, into, keeps_context } = to;
+    let Move { key, incarnation, version, fence, into, not_before, keeps_context } = to;
     let row = connection
         .prepare_cached(include_str!("enter_state.sql"))?
         .query_row(
@@ -44,6 +46,7 @@ pub(in crate::store::sqlite) fn enter(
                 fence,
                 micros(now),
                 keeps_context,
+                not_before.map(micros),
             ],
             // Only the columns that the move does not know.
             |kept| {

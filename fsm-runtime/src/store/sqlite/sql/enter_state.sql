@@ -4,5 +4,5 @@ SET state = ?5, version = version + 1, entered = version + 1, schema = ?6, data 
     owner = iif(?11 IS NULL, owner, NULL), attempt = 0, checkpoint = NULL, parked = NULL, parked_at = NULL,
     error = NULL, updated = ?12, desired_at = iif(desired IS NULL, NULL, ?12)
 WHERE machine = ?1 AND id = ?2 AND incarnation = ?3 AND version = ?4 AND fence = ifnull(?11, fence)
-    AND schema <= ?6
+    AND schema <= ?6 AND ifnull(?14, ?12) <= ?12
 RETURNING fence, owner, shard, created, desired, iif(?13, context, NULL)

@@ -1,7 +1,7 @@
 //! Applies a group as a whole, or returns the verdict of the change that was not applied.
 
 use super::{change, read};
-use crate::store::{Change, Create, Group, HistoryEntry, Key, Request, Row, Transition, Verdict};
+use crate::store::{self, Change, Group, HistoryEntry, KeyUse, Row, Verdict};
 use rusqlite::{Connection, Error, ErrorCode};
 use std::{convert::Infallible, time::SystemTime};
 
@@ -9,8 +9,8 @@ use std::{convert::Infallible, time::SystemTime};
 enum Missed {
     /// The row is not as the change had read it.
     Moved,
-    /// The idempotency key was used before: for the same change, or for another.
-    Known { first: Box<HistoryEntry>, same: bool },
+    /// The idempotency key was used before, for the same change or for another.
+    Known(Box<HistoryEntry>),
     /// The store can never apply the change.
     Refused(String),
 }
@@ -41,7 +41,7 @@ pub(in crate::store::sqlite) fn group(
     {
         return match attempt(connection, change, now) {
             Ok(Ok(row)) => Ok(Some(Verdict::Committed { rows: vec![row] })),
-            Ok(Err(missed)) => judge(connection, 0, change, missed).map(Some),
+            Ok(Err(missed)) => judge(connection, 0, change, missed, now).map(Some),
             Err(error) if concerns_the_change_alone(&error) => Ok(None),
             Err(error) => Err(error),
         };
@@ -78,7 +78,7 @@ pub(in crate::store::sqlite) fn group_with<E>(
             missed
         };
         release(connection)?;
-        return judge(connection, place, change, missed).map(Ok);
+        return judge(connection, place, change, missed, now).map(Ok);
     }
     if let Err(error) = statements(connection) {
         // `INSERT OR ROLLBACK`, and `RAISE(ROLLBACK)` in a trigger, have ended the transaction.
@@ -147,50 +147,23 @@ fn concerns_the_change_alone(error: &Error) -> bool {
     refused || damaged
 }
 
-/// The verdict on a change that was not applied, from the current row and the entry of its idempotency key.
-fn judge(connection: &Connection, place: usize, change: &Change, missed: Missed) -> rusqlite::Result<Verdict> {
-    let (key, read_as) = match change {
-        Change::Create(c) => (&c.key, None),
-        // A caller has no claim to lose.
-        Change::Transition(t) => (&t.key, t.fence.map(|_| (t.incarnation, t.version))),
-        Change::Claim(c) => (&c.key, Some((c.incarnation, c.version))),
-        Change::Checkpoint(c) => (&c.key, Some((c.incarnation, c.version))),
-        Change::Release(r) => (&r.key, Some((r.incarnation, r.version))),
-        Change::Arm(a) => (&a.key, None),
-        Change::Disarm(d) => (&d.key, None),
-        Change::Override(o) => (&o.key, None),
-        Change::SetDesiredState(w) => (&w.key, None),
-        Change::Purge(p) => (&p.key, None),
-        Change::Rewrite(r) => (&r.key, None),
-    };
+fn judge(
+    connection: &Connection,
+    place: usize,
+    change: &Change,
+    missed: Missed,
+    now: SystemTime,
+) -> rusqlite::Result<Verdict> {
     Ok(match missed {
         Missed::Refused(reason) => Verdict::Refused { change: place, reason },
-        Missed::Known { first, same: true } => Verdict::Duplicate { change: place, first },
-        Missed::Known { first, same: false } => Verdict::KeyReused { change: place, first },
-        Missed::Moved => match read::row(connection, key)?.map(Box::new) {
-            Some(current) if read_as == Some((current.incarnation, current.version)) => {
-                Verdict::Fenced { change: place, current }
-            }
-            current => Verdict::Conflict { change: place, current },
-        },
+        Missed::Known(first) => store::used_key(place, change, first),
+        Missed::Moved => store::missed(place, change, read::row(connection, change.key())?, now),
     })
 }
 
-/// Whether the change's idempotency key was used earlier. Looked up before state and version, so that a retry after a crash gets the first
-/// result even if the instance has moved on.
+/// Whether the change's idempotency key was used earlier.
 fn known(connection: &Connection, change: &Change) -> rusqlite::Result<Option<Missed>> {
-    let (key, incarnation, idempotency_key): (&Key, _, _) = match change {
-        // A retry of a creation does not know the incarnation of the first one.
-        Change::Create(Create { key, idempotency_key: Some(used), .. }) => (key, None, used),
-        Change::Transition(Transition { key, incarnation, idempotency_key: Some(used), .. }) => {
-            (key, Some(*incarnation), used)
-        }
-        _ => return Ok(None),
-    };
-    let Some(first) = read::find_by_idempotency_key(connection, key, incarnation, idempotency_key)?.map(Box::new)
-    else {
-        return Ok(None);
-    };
-    let same = Request::of(change).is_some_and(|request| request.wrote(&first));
-    Ok(Some(Missed::Known { first, same }))
+    let Some(KeyUse { key, incarnation, idempotency_key }) = store::key_use(change) else { return Ok(None) };
+    let first = read::find_by_idempotency_key(connection, key, incarnation, idempotency_key)?;
+    Ok(first.map(Box::new).map(Missed::Known))
 }

@@ -1,7 +1,7 @@
-//! Queries: single rows, history, due work, claimed rows, and positions of subscribers.
+//! Queries: single rows, history, due work, and positions of subscribers.
 
-use super::columns::{COLUMNS, ENTRY_COLUMNS, micros, time, to_entry, to_key, to_row};
-use crate::store::{Due, HistoryEntry, HistoryQuery, Key, Row, Scope};
+use super::columns::{COLUMNS, ENTRY_COLUMNS, bucket_bytes, micros, time, to_entry, to_key, to_row};
+use crate::store::{Buckets, ChangedKeys, Due, HistoryEntry, HistoryQuery, Key, Row, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{cmp::Ordering, time::SystemTime};
 use uuid::Uuid;
@@ -85,6 +85,29 @@ pub(in crate::store::sqlite) fn last_sequence(connection: &Connection) -> rusqli
         .query_row([], |row| row.get(0))
 }
 
+/// Reads the keys of entries up to the limit, and leaves out those of other buckets. Data is in later columns, which are not read.
+pub(in crate::store::sqlite) fn changed(
+    connection: &Connection,
+    after: u64,
+    buckets: &Buckets,
+    limit: usize,
+) -> rusqlite::Result<ChangedKeys> {
+    // Read first: entries after it may be in the page or in the next one.
+    let newest = last_sequence(connection)?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, machine, id FROM fsm_history WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+    )?;
+    let page: Vec<(u64, Key)> = statement
+        .query_map(params![after, limit], |row| Ok((row.get(0)?, to_key(row, 1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let through = match page.last() {
+        Some((last, _)) if page.len() == limit => *last,
+        last => last.map_or(newest, |(last, _)| newest.max(*last)),
+    };
+    Ok(ChangedKeys::new(page.into_iter().filter(|(_, key)| buckets.contains_key(key)).collect(), through))
+}
+
 pub(in crate::store::sqlite) fn due(
     connection: &Connection,
     scope: &Scope,
@@ -92,13 +115,12 @@ pub(in crate::store::sqlite) fn due(
     after: Option<&Due>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Due>> {
-    let (first, last) = (scope.shards.start(), scope.shards.end());
-    let mut found = Vec::new();
+    let (buckets, mut found) = (bucket_bytes(&scope.buckets), Vec::new());
     for machine in &scope.machines {
         let mut statement = connection.prepare_cached(
             "SELECT machine, id, wake_at FROM fsm_instances
              WHERE machine = ?1 AND wake_at IS NOT NULL AND (wake_at, id) > (?2, ?3) AND wake_at <= ?4
-               AND shard BETWEEN ?6 AND ?7
+               AND (?6 IS NULL OR substr(?6, (shard >> 6) + 1, 1) = x'01')
              ORDER BY wake_at, id LIMIT ?5",
         )?;
         // Rows due at the same time are ordered by machine: the machines before the last one have been read for that time.
@@ -110,7 +132,7 @@ pub(in crate::store::sqlite) fn due(
                 Ordering::Greater => (micros(*at), ""),
             },
         };
-        let rows = statement.query_map(params![machine, from, last_id, micros(until), limit, first, last], |row| {
+        let rows = statement.query_map(params![machine, from, last_id, micros(until), limit, buckets], |row| {
             Ok(Due { key: to_key(row, 0)?, at: time(row, 2)? })
         })?;
         for row in rows {
@@ -118,37 +140,6 @@ pub(in crate::store::sqlite) fn due(
         }
     }
     found.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
-    found.truncate(limit);
-    Ok(found)
-}
-
-pub(in crate::store::sqlite) fn held_by_others(
-    connection: &Connection,
-    scope: &Scope,
-    me: &str,
-    after: Option<&Key>,
-    limit: usize,
-) -> rusqlite::Result<Vec<Key>> {
-    let (first, last) = (scope.shards.start(), scope.shards.end());
-    let mut found = Vec::new();
-    for machine in &scope.machines {
-        let last_id = match after {
-            Some(last) if **machine < *last.machine => continue,
-            Some(last) if **machine == *last.machine => &*last.id,
-            _ => "",
-        };
-        let mut statement = connection.prepare_cached(
-            "SELECT machine, id FROM fsm_instances
-             WHERE machine = ?1 AND owner IS NOT NULL AND owner != ?2 AND id > ?3
-               AND shard BETWEEN ?5 AND ?6
-             ORDER BY id LIMIT ?4",
-        )?;
-        let rows = statement.query_map(params![machine, me, last_id, limit, first, last], |row| to_key(row, 0))?;
-        for row in rows {
-            found.push(row?);
-        }
-    }
-    found.sort();
     found.truncate(limit);
     Ok(found)
 }

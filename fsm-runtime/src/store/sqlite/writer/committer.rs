@@ -5,7 +5,7 @@ use crate::{
     clock::Stopwatch,
     metrics, panics,
     store::{
-        StoreError, Verdict,
+        Buckets, Notice, StoreError, Verdict,
         sqlite::{
             Sql, SqlError,
             connection::{
@@ -59,7 +59,7 @@ pub(super) struct Committer {
     log_limit: u64,
     /// Batches since the last maintenance.
     batches: u32,
-    foreign: broadcast::Sender<u64>,
+    notices: broadcast::Sender<Notice>,
     /// SQLite's `data_version` as last read. It changes exactly when another connection commits.
     seen: Option<i64>,
     /// The number of batches for which other processes still count as writing.
@@ -74,7 +74,7 @@ impl Committer {
     pub(super) fn new(
         mut connection: Connection,
         file: Arc<StoreFile>,
-        foreign: broadcast::Sender<u64>,
+        notices: broadcast::Sender<Notice>,
         max_value_bytes: usize,
     ) -> rusqlite::Result<Self> {
         let guard = Guard::install(&mut connection)?;
@@ -87,7 +87,7 @@ impl Committer {
             file,
             log_limit: LOG_LIMIT,
             batches: 0,
-            foreign,
+            notices,
             seen: None,
             shared: 0,
             own: 0,
@@ -307,7 +307,7 @@ impl Committer {
             self.seen = now;
             self.shared = SHARED;
             // There may be no receiver.
-            let _ = self.foreign.send(self.own);
+            let _ = self.notices.send(Notice::new(Buckets::ALL, self.own));
         }
         changed
     }

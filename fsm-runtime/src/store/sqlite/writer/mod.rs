@@ -11,10 +11,10 @@ mod tests;
 mod thread;
 
 use super::{
-    Sqlite, SqliteOptions,
+    OpenError, Sqlite, SqliteOptions,
     connection::{error, file_identity::Opened, store_file::StoreFile, transaction::in_transaction},
 };
-use crate::store::{Change, Group, OpenError, Statements, StoreError, Verdict};
+use crate::store::{Change, Group, Notice, Statements, StoreError, Verdict};
 use crate::sync::Mutex;
 use committer::Committer;
 use file_watch::FileWatch;
@@ -33,7 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
 
 /// The capacity of the queue; callers wait when it is full.
 const QUEUE: usize = 4_096;
-/// The capacity of the channel of foreign changes. A follower that falls behind reads own entries too.
+/// The capacity of the channel of notices. A follower that falls behind reads own entries too.
 const UNHEARD: usize = 64;
 
 /// A job and its permit of the queue. Urgent jobs need none.
@@ -80,7 +80,7 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Queued>>,
     urgent: Urgent,
     places: Arc<Semaphore>,
-    foreign: broadcast::Sender<u64>,
+    notices: broadcast::Sender<Notice>,
     thread: Option<JoinHandle<()>>,
     /// `None` if the file cannot be watched.
     watch: Option<FileWatch>,
@@ -93,9 +93,9 @@ impl Writer {
         options: &SqliteOptions,
     ) -> Result<Self, OpenError> {
         let (jobs, queue) = mpsc::channel();
-        let foreign = broadcast::Sender::new(UNHEARD);
+        let notices = broadcast::Sender::new(UNHEARD);
         let urgent = Urgent::default();
-        let committer = Committer::new(connection, file.clone(), foreign.clone(), options.max_value_bytes)
+        let committer = Committer::new(connection, file.clone(), notices.clone(), options.max_value_bytes)
             .map_err(|e| error::opening(&file, &e))?;
         let turns = Arc::new(Turns::new(committer, options.commit_in_place));
         let in_memory = &**file == Path::new(":memory:");
@@ -117,7 +117,7 @@ impl Writer {
             jobs: Some(jobs),
             urgent,
             places: Arc::new(Semaphore::new(QUEUE)),
-            foreign,
+            notices,
             thread: Some(thread),
             watch: watch.ok(),
         })
@@ -216,8 +216,8 @@ impl Writer {
         self.jobs.as_ref().ok_or_else(closed)?.send(queued).map_err(|_| closed())
     }
 
-    pub(super) fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.foreign.subscribe()
+    pub(super) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
     }
 }
 

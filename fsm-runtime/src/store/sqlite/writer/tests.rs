@@ -130,18 +130,18 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
     let file = StoreFile::new(file.to_owned(), BUSY_TIMEOUT);
     schema::prepare(&connection, &file, None).unwrap();
     let (jobs, queue) = mpsc::channel();
-    let foreign = broadcast::Sender::new(UNHEARD);
+    let notices = broadcast::Sender::new(UNHEARD);
     let writer = Writer {
         opened: Opened::of(file.clone()),
         turns: Arc::new(Turns::new(
-            Committer::new(connection, file.clone(), foreign.clone(), MAX_VALUE_BYTES).unwrap(),
+            Committer::new(connection, file.clone(), notices.clone(), MAX_VALUE_BYTES).unwrap(),
             in_place,
         )),
         file,
         jobs: Some(jobs),
         urgent: Urgent::default(),
         places: Arc::new(Semaphore::new(QUEUE)),
-        foreign,
+        notices,
         thread: None,
         watch: None,
     };
