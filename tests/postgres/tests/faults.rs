@@ -44,6 +44,7 @@ fn fire(row: &Row, to: &str) -> Transition {
         payload: "null".into(),
         into: entering(to),
         cause: Cause::Caller,
+        not_before: None,
         idempotency_key: None,
         origin: Origin::default(),
     }

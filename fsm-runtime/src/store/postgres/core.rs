@@ -31,13 +31,16 @@ pub(super) struct Core {
     /// Leases have a connection of their own, so that a renewal waits for nothing else.
     pub(super) lease: Session,
     pub(super) settled: super::history::Settled,
+    /// Whether the last number of the history that was given out before this process began is known.
+    pub(super) given: tokio::sync::OnceCell<()>,
+    pub(super) notices: super::notices::Notices,
 }
 
 impl Core {
     pub(super) fn new(target: Arc<Target>, texts: Arc<Texts>, options: PostgresOptions) -> Self {
         let session = |role| Session::new(&target, &texts, role);
         let (readers, lease) = (std::array::from_fn(|_| session(Role::Reader)), session(Role::Lease));
-        Self { readers, lease, next: AtomicUsize::new(0), settled: super::history::Settled::default(), target, texts, options }
+        Self { readers, lease, next: AtomicUsize::new(0), settled: super::history::Settled::default(), given: tokio::sync::OnceCell::new(), notices: super::notices::Notices::new(), target, texts, options }
     }
 
     /// The caller's time, where the store uses it; `None` for the server's.

@@ -37,8 +37,6 @@ pub(super) enum Kind {
     Damaged,
     /// The role lacks a right.
     Forbidden,
-    /// The store was closed.
-    Closed,
     /// Any other error.
     Other,
 }
@@ -50,10 +48,6 @@ impl Failure {
 
     pub(super) fn damaged(text: String) -> Self {
         Self::new(Kind::Damaged, text)
-    }
-
-    pub(super) fn closed() -> Self {
-        Self::new(Kind::Closed, "the store is closed")
     }
 
     /// No answer came within `waited`.
@@ -79,11 +73,9 @@ impl Failure {
             Kind::Full => StoreError::Full { store },
             Kind::ReadOnly => StoreError::ReadOnly { store, cause },
             Kind::Damaged => StoreError::Damaged { store, cause },
-            Kind::Closed => StoreError::Closed { store },
-            Kind::Unreachable | Kind::Lost => {
-                StoreError::Failed { store, cause: format!("the server cannot be reached: {cause}") }
-            }
-            Kind::Forbidden | Kind::Refused | Kind::Unmet | Kind::Aborted | Kind::Other => StoreError::Failed { store, cause },
+            Kind::Unreachable | Kind::Lost => StoreError::Unreachable { store, cause },
+            Kind::Forbidden => StoreError::Forbidden { store, cause },
+            Kind::Refused | Kind::Unmet | Kind::Aborted | Kind::Other => StoreError::Failed { store, cause },
         }
     }
 }

@@ -5,12 +5,12 @@
 //! transactions before the end of a snapshot in which a later number was seen.
 
 use super::{
-    columns::{ENTRY_COLUMNS, limit, number, stored, to_entry, value},
+    columns::{ENTRY_COLUMNS, limit, number, stored, to_entry, to_key, value},
     core::Core,
     statement::Statement,
 };
 use crate::{
-    store::{HistoryEntry, HistoryQuery, StoreError},
+    store::{Buckets, ChangedKeys, HistoryEntry, HistoryQuery, Key, StoreError},
     sync::Mutex,
 };
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ const WAIT: Duration = Duration::from_millis(50);
 /// After this time, transactions that are not of the store are left out, which costs a look at the locks.
 const FOREIGN: Duration = Duration::from_millis(20);
 
+/// The most numbers that are read at once.
+const PAGE: usize = 4_096;
+
 /// Up to where the history is settled, as far as this process knows.
 #[derive(Default)]
 pub(super) struct Settled(Mutex<State>);
@@ -30,12 +33,14 @@ struct State {
     /// All entries up to this number that will ever be there are visible.
     settled: u64,
     gap: Option<Gap>,
+    /// A number that was given out before any snapshot that was seen here: the last one, when the store was opened.
+    given: Option<u64>,
 }
 
 /// Numbers that are not visible, or were not when a later one was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Gap {
-    /// The latest number that was visible then.
+    /// The latest number that was given out.
     high: u64,
     /// Transactions from this id on take later numbers.
     end: u64,
@@ -51,16 +56,28 @@ struct Seen<'a> {
     numbers: &'a [u64],
     /// The latest number.
     high: u64,
+    /// The newest entry that was pruned. Only what is settled is.
+    pruned: u64,
+}
+
+/// Up to where entries can be delivered, and the latest one that is visible.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    pub(super) upto: u64,
+    pub(super) high: u64,
 }
 
 impl State {
     /// Takes in what was seen after `position`, which a reader has reached, and returns up to where the numbers can be delivered.
     fn see(&mut self, position: u64, seen: &Seen<'_>) -> u64 {
+        self.settled = self.settled.max(seen.pruned);
         if let Some(gap) = self.gap
             && seen.oldest_open >= gap.end
         {
-            self.settled = self.settled.max(gap.high);
-            self.gap = None;
+            self.pass(gap);
+        }
+        if let (None, Some(given)) = (self.gap, self.given.filter(|given| *given > self.settled)) {
+            self.gap = Some(Gap { high: seen.high.max(given), end: seen.next });
         }
         // A reader at a position has read everything before it.
         let mut upto = self.settled.max(position);
@@ -82,22 +99,28 @@ impl State {
     fn pass(&mut self, gap: Gap) {
         if self.gap == Some(gap) {
             self.settled = self.settled.max(gap.high);
+            self.given = self.given.filter(|given| *given > gap.high);
             self.gap = None;
         }
     }
 }
 
-/// The snapshot of the statement, and the latest number in it.
-const SNAPSHOT: &str = "
+/// The ends of the snapshot of the statement, the latest number in it, the newest that was pruned, and numbers after a position.
+const LOOK: &str = "
     SELECT pg_snapshot_xmin(s.s)::text::bigint, pg_snapshot_xmax(s.s)::text::bigint,
-           coalesce((SELECT max(n.sequence) FROM {schema}.history n), 0)
+           coalesce((SELECT max(n.sequence) FROM {schema}.history n), 0),
+           (SELECT m.value FROM {schema}.meta m WHERE m.name = 'pruned'),
+           ARRAY(SELECT n.sequence FROM {schema}.history n WHERE n.sequence > $1 ORDER BY n.sequence LIMIT $2)
     FROM (SELECT pg_current_snapshot() AS s) s";
 
-/// The transactions of the store that are open. Each has changed the row of its lane, or has locked the table, before it took a number.
+/// The last number that was given out.
+const GIVEN: &str = "SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM {schema}.sequence s";
+
+/// The transactions of the store that are open. Each has changed the row of its lane before it took a number.
 const OPEN: &str = "
     SELECT t.transactionid::text::bigint FROM pg_locks l JOIN pg_locks t ON t.pid = l.pid AND t.locktype = 'transactionid' AND t.granted
     WHERE l.locktype = 'relation' AND l.relation = '{schema}.lanes'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
-        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
+        AND t.mode = 'ExclusiveLock' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
 
 impl Core {
     pub(super) async fn history(&self, query: HistoryQuery) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -110,11 +133,13 @@ impl Core {
             Some(key) if super::read::has_nul(key) => return Ok(Vec::new()),
             Some(key) => {
                 let machine = values.add(key.machine.to_string(), Type::TEXT);
-                conditions = format!("h.machine = {machine} AND h.id = {} AND {conditions}", values.add(key.id.to_string(), Type::TEXT));
+                let id = values.add(key.id.to_string(), Type::TEXT);
+                conditions = format!("h.machine = {machine} AND h.id = {id} AND {conditions}");
             }
             None => {
-                let position = if query.newest_first { 0 } else { query.after };
-                let settled = self.settled_after(position, query.limit).await?;
+                let (position, wanted) =
+                    if query.newest_first { (0, usize::MAX) } else { (query.after, query.limit) };
+                let settled = self.settled_after(position, wanted).await?.upto;
                 conditions = format!("{conditions} AND h.sequence <= {}", values.add(stored(settled), Type::INT8));
             }
         }
@@ -126,62 +151,125 @@ impl Core {
         self.decoded(rows.iter().map(|row| to_entry(row, 0)).collect())
     }
 
+    /// The keys of the entries after a position. Only the entries of the buckets are sent by the server.
+    pub(super) async fn changed(&self, after: u64, buckets: Buckets, page: usize) -> Result<ChangedKeys, StoreError> {
+        let settled = self.settled_after(after, page).await?.upto;
+        let mut values = Statement::new("");
+        let (from, to) = (values.add(stored(after), Type::INT8), values.add(stored(settled), Type::INT8));
+        let mut conditions = format!("h.sequence > {from} AND h.sequence <= {to}");
+        if buckets != Buckets::ALL {
+            let numbers = values.add(super::read::numbers(&buckets), Type::INT2_ARRAY);
+            conditions = format!("{conditions} AND h.bucket = ANY({numbers})");
+        }
+        let rows = values.add(limit(page), Type::INT8);
+        let statement = values.having(format!(
+            "SELECT h.sequence, h.machine, h.id FROM {{schema}}.history h WHERE {conditions} ORDER BY h.sequence LIMIT {rows}"
+        ));
+        let rows = self.read(statement).await?;
+        let key = |row: &tokio_postgres::Row| Ok((number(row, 0, "sequence")?, to_key(row, 1)?));
+        let keys: Vec<(u64, Key)> = self.decoded(rows.iter().map(key).collect())?;
+        let through = match keys.last() {
+            Some((last, _)) if keys.len() == page => *last,
+            _ => settled,
+        };
+        Ok(ChangedKeys::new(keys, through))
+    }
+
+    /// The numbers and buckets of the entries after one number and up to another.
+    pub(super) async fn buckets_between(&self, after: u64, upto: u64, page: usize) -> Result<Vec<(u64, u16)>, StoreError> {
+        let text = "SELECT h.sequence, h.bucket::bigint FROM {schema}.history h WHERE h.sequence > $1 AND h.sequence <= $2
+            ORDER BY h.sequence LIMIT $3";
+        let statement = Statement::new(text).number(stored(after)).number(stored(upto)).number(limit(page));
+        let rows = self.read(statement).await?;
+        self.decoded(rows.iter().map(|row| Ok((number(row, 0, "sequence")?, number(row, 1, "bucket")?))).collect())
+    }
+
     /// The newest number of the settled part. Entries that are visible when this is called are in it, unless an older transaction is
     /// still open after a wait.
     pub(super) async fn last_sequence(&self) -> Result<u64, StoreError> {
-        let settled = self.settled_to().await?;
-        let pruned = self.pruned_through().await?;
-        Ok(settled.max(pruned))
+        self.settled_to().await
     }
 
     /// Up to where the history is settled.
     pub(super) async fn settled_to(&self) -> Result<u64, StoreError> {
-        self.settled_after(0, usize::MAX).await
+        Ok(self.settled_after(0, usize::MAX).await?.upto)
     }
 
     /// Up to where the entries after `position` can be delivered; at least `wanted` of them, or all, where that is possible soon.
-    async fn settled_after(&self, position: u64, wanted: usize) -> Result<u64, StoreError> {
+    async fn settled_after(&self, position: u64, wanted: usize) -> Result<Look, StoreError> {
         let began = Instant::now();
         loop {
-            let (upto, high) = self.look(position, wanted).await?;
-            if upto >= high {
-                return Ok(upto);
-            }
-            let gap = self.settled.0.lock().gap;
-            // A full page before the gap.
-            let Some(gap) = gap else { return Ok(upto) };
+            let look = self.look(position, wanted).await?;
+            let Some(gap) = self.settled.0.lock().gap.filter(|gap| look.upto < gap.high.max(look.high)) else {
+                // All of it, or a full page before the rest.
+                if look.upto < look.high && wanted > PAGE {
+                    continue;
+                }
+                return Ok(look);
+            };
             if began.elapsed() >= FOREIGN && self.none_open_before(gap.end).await? {
                 self.settled.0.lock().pass(gap);
                 continue;
             }
             if began.elapsed() >= WAIT {
-                return Ok(upto);
+                self.notices.hold_back();
+                return Ok(look);
             }
             // The first look after the gap was found needs no pause: nothing may have been open.
-            tokio::time::sleep(Duration::from_millis(if began.elapsed() < Duration::from_millis(1) { 0 } else { 2 })).await;
+            let pause = if began.elapsed() < Duration::from_millis(1) { 0 } else { 2 };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     }
 
-    /// Reads the numbers after `position`, and returns up to where they can be delivered, and the latest one.
-    async fn look(&self, position: u64, wanted: usize) -> Result<(u64, u64), StoreError> {
-        const PAGE: usize = 1_000;
+    /// One look after `position`, which passes over a gap whose transactions have ended.
+    pub(super) async fn settled_now(&self, position: u64) -> Result<Look, StoreError> {
+        let look = self.look(position, PAGE).await?;
+        if look.upto >= look.high {
+            return Ok(look);
+        }
+        // The gap may have been found just now.
+        let look = self.look(position, PAGE).await?;
+        let gap = self.settled.0.lock().gap;
+        match gap {
+            Some(gap) if look.upto < look.high && self.none_open_before(gap.end).await? => {
+                self.settled.0.lock().pass(gap);
+                self.look(position, PAGE).await
+            }
+            _ => Ok(look),
+        }
+    }
+
+    /// Reads the numbers after `position`, and returns up to where they can be delivered.
+    async fn look(&self, position: u64, wanted: usize) -> Result<Look, StoreError> {
+        self.read_given().await?;
         let from = position.max(self.settled.0.lock().settled);
-        let text = format!(
-            "SELECT x.*, ARRAY(SELECT n.sequence FROM {{schema}}.history n WHERE n.sequence > $1 ORDER BY n.sequence LIMIT $2)
-             FROM ({SNAPSHOT}) x"
-        );
-        let statement = Statement::new(text).number(stored(from)).number(limit(wanted.clamp(1, PAGE)));
+        let statement = Statement::new(LOOK).number(stored(from)).number(limit(wanted.clamp(1, PAGE)));
         let rows = self.read(statement).await?;
         let seen = |row: &tokio_postgres::Row| {
-            let numbers: Vec<i64> = value(row, 3, "numbers")?;
+            let numbers: Vec<i64> = value(row, 4, "numbers")?;
             let numbers: Vec<u64> = numbers.into_iter().filter_map(|number| u64::try_from(number).ok()).collect();
-            Ok((number(row, 0, "xmin")?, number(row, 1, "xmax")?, number(row, 2, "high")?, numbers))
+            let (oldest_open, next, high) = (number(row, 0, "xmin")?, number(row, 1, "xmax")?, number(row, 2, "high")?);
+            let seen = Seen { oldest_open, next, numbers: &numbers, high, pruned: number(row, 3, "pruned")? };
+            Ok(Look { upto: self.settled.0.lock().see(from, &seen), high })
         };
-        let Some((oldest_open, next, high, numbers)) = self.decoded(rows.first().map(seen).transpose())? else {
-            return Ok((from, from));
-        };
-        let upto = self.settled.0.lock().see(from, &Seen { oldest_open, next, numbers: &numbers, high });
-        Ok((upto, high))
+        let look = self.decoded(rows.first().map(seen).transpose())?;
+        Ok(look.unwrap_or(Look { upto: from, high: from }))
+    }
+
+    /// Reads the last number that was given out, once. It may belong to an entry that was purged.
+    async fn read_given(&self) -> Result<(), StoreError> {
+        if self.given.initialized() {
+            return Ok(());
+        }
+        self.given
+            .get_or_try_init(|| async {
+                let rows = self.read(Statement::new(GIVEN)).await?;
+                let given = self.decoded(rows.first().map_or(Ok(0), |row| number(row, 0, "last_value")))?;
+                self.settled.0.lock().given = Some(given);
+                Ok(())
+            })
+            .await
+            .copied()
     }
 
     /// Whether no transaction of the store with an id below `end` is open. Transactions of others may be, for hours.

@@ -50,7 +50,7 @@ CREATE TABLE {schema}.instances (
     PRIMARY KEY (machine, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX instances_due ON {schema}.instances (bucket, wake_at, machine, id) WHERE wake_at IS NOT NULL;
-CREATE INDEX instances_owner ON {schema}.instances (owner, bucket) WHERE owner IS NOT NULL;
+CREATE INDEX instances_owner ON {schema}.instances (owner, machine, id) WHERE owner IS NOT NULL;
 CREATE INDEX instances_parked ON {schema}.instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
 
 -- Only inserted into, and pruned from the oldest entry on.
@@ -91,10 +91,17 @@ CREATE INDEX keys_age ON {schema}.keys (at);
 CREATE INDEX keys_history ON {schema}.keys (sequence);
 
 CREATE TABLE {schema}.leases (
-    owner  text COLLATE "C" PRIMARY KEY,
-    holder text NOT NULL,
-    since  timestamptz NOT NULL,
-    until  timestamptz NOT NULL
+    owner    text COLLATE "C" PRIMARY KEY,
+    holder   text NOT NULL,
+    node     text NOT NULL,
+    pid      bigint NOT NULL,
+    machines text NOT NULL,
+    build    text,
+    slots    bigint NOT NULL,
+    since    timestamptz NOT NULL,
+    joined   timestamptz,
+    leaving  boolean NOT NULL,
+    until    timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- One row for each sequence of batches of a process. The number of the last batch that was committed, and which of its changes did

@@ -43,7 +43,8 @@ impl Core {
         if self.has_state_index().await? {
             return Ok(());
         }
-        Err(StoreError::NoStateIndex { store: self.target.name.clone() })
+        let remedy = "open it once with `Postgres::options(…).state_index(true)`, which builds it";
+        Err(StoreError::NoStateIndex { store: self.target.name.clone(), remedy })
     }
 
     /// All rows are ordered by id; rows by state or age, parked rows, and lists with the newest first, by the time they entered their

@@ -1,33 +1,39 @@
 //! A store in a PostgreSQL database, for the processes of several machines.
 
 mod change;
+mod claimed;
 mod columns;
 mod connect;
 mod core;
 mod error;
 mod failure;
 mod history;
-mod judge;
 mod lane;
 mod lease;
 mod list;
+mod notices;
 mod options;
 mod read;
 mod schema;
 mod session;
-mod shard;
 mod statement;
 mod text;
 mod upkeep;
 
 use self::core::{Core, Driver};
 use super::{
-    Count, Cursor, Definition, Due, Filter, Group, HistoryEntry, HistoryQuery, InUse, Key, Lease, LocalChanges, Page,
-    PresenceError, Prune, Renewal, Row, Scope, Store, StoreError, StoreFuture, Verdict,
+    Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
+    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError,
+    StoreFuture, Verdict,
 };
 pub use error::OpenError;
 pub use options::{PostgresOptions, Time};
-use std::{fmt, future::Future, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::broadcast;
 
 /// Rows in a PostgreSQL database, for the processes of several machines.
@@ -53,7 +59,6 @@ struct Inner {
     core: Arc<Core>,
     lanes: lane::Lanes,
     local_changes: LocalChanges,
-    foreign_changes: broadcast::Sender<u64>,
     /// Last: the connections are in use until then.
     driver: Driver,
 }
@@ -99,8 +104,8 @@ impl Postgres {
         prepared.await.unwrap_or_else(|| Err(ended()))?;
         let core = Arc::new(Core::new(target, texts, options));
         let (lanes, local_changes) = (lane::Lanes::start(&core, &driver), LocalChanges::new());
-        let (foreign_changes, _) = broadcast::channel(16);
-        Ok(Self(Arc::new(Inner { core, lanes, local_changes, foreign_changes, driver })))
+        notices::start(&core, &driver);
+        Ok(Self(Arc::new(Inner { core, lanes, local_changes, driver })))
     }
 
     /// Runs `call` on the store's thread.
@@ -173,8 +178,16 @@ impl Store for Postgres {
         self.run(move |core| async move { core.due(scope, until, after, limit).await })
     }
 
-    fn held_by_others(&self, scope: Scope, me: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Key>> {
-        self.run(move |core| async move { core.held_by_others(scope, me, after, limit).await })
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, now: SystemTime) -> StoreFuture<'_, Vec<Key>> {
+        self.run(move |core| async move { core.orphaned(scope, after, limit, now).await })
+    }
+
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Held>> {
+        self.run(move |core| async move { core.held_by(owner, after, limit).await })
+    }
+
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>> {
+        self.run(move |core| async move { core.claims(machine, after, limit).await })
     }
 
     fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
@@ -193,16 +206,24 @@ impl Store for Postgres {
         self.run(move |core| async move { core.definition(machine).await })
     }
 
-    fn foreign_changes(&self) -> broadcast::Receiver<u64> {
-        self.0.foreign_changes.subscribe()
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.core.notices.subscribe()
+    }
+
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
+        self.run(move |core| async move { core.changed(after, buckets, limit).await })
     }
 
     fn local_changes(&self) -> &LocalChanges {
         &self.0.local_changes
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, now: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
-        self.run(move |core| async move { core.renew(renewals, now).await })
+    fn take_lease(&self, process: Process, ttl: Duration, now: SystemTime) -> StoreFuture<'_, Renewed> {
+        self.run(move |core| async move { core.take_lease(process, ttl, now).await })
+    }
+
+    fn renew_lease(&self, renewal: Renewal, now: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>> {
+        self.run(move |core| async move { core.renew_lease(renewal, now).await })
     }
 
     fn end_leases(&self, owners: Vec<String>, now: SystemTime) -> StoreFuture<'_, ()> {
@@ -213,13 +234,9 @@ impl Store for Postgres {
         self.run(move |core| async move { core.leases(now).await })
     }
 
-    /// A vanished connection proves nothing: processes of other machines are found dead by their leases alone.
-    fn announce(&self, _owner: &str) -> Result<Box<dyn Send + Sync>, PresenceError> {
-        Ok(Box::new(()))
-    }
-
-    fn is_gone(&self, _owner: &str) -> bool {
-        false
+    /// A vanished connection proves nothing: a process is found dead by its lease alone.
+    fn presence(&self) -> Option<&dyn Presence> {
+        None
     }
 }
 

@@ -6,17 +6,17 @@ use super::{
     failure::Failure,
     statement::Statement,
 };
-use crate::store::{Cursor, Due, HistoryEntry, Key, Row, Scope, StoreError};
+use crate::store::{Buckets, Cursor, Due, HistoryEntry, Key, Row, Scope, StoreError};
 use std::{
     sync::LazyLock,
     time::{Duration, SystemTime},
 };
 use tokio_postgres::types::Type;
 
-/// The rows of many keys, each with the place of its key.
+/// The rows of many keys, each with the place of its key and the time.
 pub(super) static ROWS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT a.ord, {COLUMNS} FROM unnest($1::int[], $2::text[], $3::text[]) AS a(ord, machine, id)
+        "SELECT a.ord, clock_timestamp(), {COLUMNS} FROM unnest($1::int[], $2::text[], $3::text[]) AS a(ord, machine, id)
          JOIN {{schema}}.instances i ON i.machine = a.machine AND i.id = a.id"
     )
 });
@@ -46,7 +46,7 @@ impl Core {
             return Ok(None);
         }
         let rows = self.read(of_key(&ROWS, &key)).await?;
-        self.decoded(rows.first().map(|row| to_row(row, 1)).transpose())
+        self.decoded(rows.first().map(|row| to_row(row, 2)).transpose())
     }
 
     pub(super) async fn find_by_idempotency_key(
@@ -72,24 +72,19 @@ impl Core {
         after: Option<Cursor>,
         page: usize,
     ) -> Result<Vec<Due>, StoreError> {
-        let beyond = if after.is_some() { "AND (i.wake_at, i.machine, i.id) > ($8, $9, $10)" } else { "" };
+        let beyond = if after.is_some() { "AND (i.wake_at, i.machine, i.id) > ($5, $6, $7)" } else { "" };
         let mut statement = Statement::new(format!(
-            "SELECT d.machine, d.id, d.wake_at FROM generate_series($1::int, $2::int) AS b(bucket)
+            "SELECT d.machine, d.id, d.wake_at FROM unnest($1::smallint[]) AS b(bucket)
              CROSS JOIN LATERAL (
                  SELECT i.machine, i.id, i.wake_at FROM {{schema}}.instances i
-                 WHERE i.bucket = b.bucket::smallint AND i.wake_at <= $3 AND i.machine = ANY($4) AND i.shard BETWEEN $5 AND $6
-                     {beyond}
-                 ORDER BY i.wake_at, i.machine, i.id LIMIT $7) d
-             ORDER BY d.wake_at, d.machine, d.id LIMIT $7"
+                 WHERE i.bucket = b.bucket AND i.wake_at <= $2 AND i.machine = ANY($3) {beyond}
+                 ORDER BY i.wake_at, i.machine, i.id LIMIT $4) d
+             ORDER BY d.wake_at, d.machine, d.id LIMIT $4"
         ));
-        let (first, last) = (i32::from(*scope.shards.start()), i32::from(*scope.shards.end()));
         statement = statement
-            .with(first >> 6, Type::INT4)
-            .with(last >> 6, Type::INT4)
+            .with(numbers(&scope.buckets), Type::INT2_ARRAY)
             .with(time(until), Type::TIMESTAMPTZ)
             .with(scope.machines, Type::TEXT_ARRAY)
-            .with(first, Type::INT4)
-            .with(last, Type::INT4)
             .number(limit(page));
         if let Some(Due { key, at }) = after {
             statement =
@@ -98,32 +93,12 @@ impl Core {
         let rows = self.read(statement).await?;
         self.decoded(rows.iter().map(|row| Ok(Due { key: to_key(row, 0)?, at: value(row, 2, "wake_at")? })).collect())
     }
+}
 
-    pub(super) async fn held_by_others(
-        &self,
-        scope: Scope,
-        me: String,
-        after: Option<Key>,
-        page: usize,
-    ) -> Result<Vec<Key>, StoreError> {
-        let beyond = if after.is_some() { "AND (i.machine, i.id) > ($6, $7)" } else { "" };
-        let mut statement = Statement::new(format!(
-            "SELECT i.machine, i.id FROM {{schema}}.instances i
-             WHERE i.owner IS NOT NULL AND i.owner <> $1 AND i.machine = ANY($2) AND i.shard BETWEEN $3 AND $4 {beyond}
-             ORDER BY i.machine, i.id LIMIT $5"
-        ));
-        statement = statement
-            .text(me)
-            .with(scope.machines, Type::TEXT_ARRAY)
-            .with(i32::from(*scope.shards.start()), Type::INT4)
-            .with(i32::from(*scope.shards.end()), Type::INT4)
-            .number(limit(page));
-        if let Some(key) = after {
-            statement = statement.text(key.machine.to_string()).text(key.id.to_string());
-        }
-        let rows = self.read(statement).await?;
-        self.decoded(rows.iter().map(|row| to_key(row, 0)).collect())
-    }
+/// The buckets of a set, as the server stores them.
+pub(super) fn numbers(buckets: &Buckets) -> Vec<i16> {
+    // There are 1,024.
+    buckets.iter().filter_map(|bucket| i16::try_from(bucket).ok()).collect()
 }
 
 /// A statement about one key.

@@ -15,5 +15,6 @@ WITH asked AS MATERIALIZED (
         e.note, e.cause, e.actor, e.trace, e.now, e.shard >> 6
     FROM (SELECT m.*, a.about, a.note, a.cause, a.actor, a.trace, a.now
           FROM moved m JOIN asked a ON a.ord = m.ord WHERE a.about IS NOT NULL ORDER BY a.ord) e
+    RETURNING sequence
 ),
 {outcome}

@@ -4,11 +4,11 @@ use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, template};
 use crate::store::{
     Cause, Change, Entering, HistoryKind, Origin, Override, Transition,
     postgres::{
-        columns::{micros, stored},
+        columns::{micros, stored, time},
         statement::Statement,
     },
 };
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::SystemTime};
 use uuid::Uuid;
 
 /// The event of an override in the history.
@@ -29,6 +29,8 @@ struct Move<'a> {
     event: &'a str,
     payload: &'a str,
     cause: Cause,
+    /// The time before which the row is not moved.
+    not_before: Option<SystemTime>,
     idempotency_key: Option<&'a str>,
     origin: &'a Origin,
 }
@@ -46,6 +48,7 @@ impl<'a> Move<'a> {
                 payload,
                 into,
                 cause,
+                not_before,
                 idempotency_key,
                 origin,
             }) => Some(Self {
@@ -59,6 +62,7 @@ impl<'a> Move<'a> {
                 event,
                 payload,
                 cause: *cause,
+                not_before: not_before.map(time),
                 idempotency_key: idempotency_key.as_deref(),
                 origin,
             }),
@@ -73,6 +77,7 @@ impl<'a> Move<'a> {
                 event: MOVED,
                 payload: why,
                 cause: Cause::Operator,
+                not_before: None,
                 idempotency_key: None,
                 origin,
             }),
@@ -84,7 +89,7 @@ impl<'a> Move<'a> {
 /// What must hold of the row. The schema version is compared too: a rewrite by newer code leaves the version alone, and older code
 /// must not undo it.
 const UNCHANGED: &str = "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
-        AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema
+        AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)
         AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
 
 const UPDATE: &str = "UPDATE {schema}.instances i
@@ -155,6 +160,7 @@ fn moves<'a>(template: &'static str, changes: &[Numbered<'a>], batch: Batch, rem
         .texts(moves.iter().map(|(_, to)| to.cause.as_str()))
         .optional_texts(moves.iter().map(|(_, to)| to.idempotency_key))
         .optional_texts(moves.iter().map(|(_, to)| to.origin.actor.as_deref()))
-        .optional_texts(moves.iter().map(|(_, to)| to.origin.trace.as_deref()));
+        .optional_texts(moves.iter().map(|(_, to)| to.origin.trace.as_deref()))
+        .optional_times(moves.iter().map(|(_, to)| to.not_before));
     vec![statement]
 }

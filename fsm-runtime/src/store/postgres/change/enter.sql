@@ -3,9 +3,9 @@ WITH asked AS MATERIALIZED (
     SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[],
                 $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::boolean[], $17::text[], $18::text[], $19::text[],
-                $20::text[], $21::text[], $22::text[], $23::text[], $24::text[])
+                $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])
         AS a(ord, machine, id, incarnation, asked_at, version, claim, state, schema, data, context, keeps_context, timer, work, kind,
-             from_state, event, payload, cause, key, actor, trace)
+             from_state, event, payload, cause, key, actor, trace, not_before)
 ), known AS (
     SELECT a.ord FROM asked a JOIN {schema}.keys k
         ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key

@@ -4,7 +4,7 @@ use super::{Batch, Numbered, common, of_kind, template};
 use crate::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Disarm, Note, Purge, Release, Rewrite, SetDesiredState,
     postgres::{
-        columns::{micros, stored},
+        columns::{micros, stored, time},
         statement::Statement,
     },
 };
@@ -189,7 +189,10 @@ pub(super) fn arm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'
 }
 
 pub(super) fn disarm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| of("timer_at = NULL", "", &[]));
+    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+        let due = "AND a.now >= coalesce(a.not_before, a.now)";
+        of("timer_at = NULL", due, &[("not_before", "timestamptz")])
+    });
     let disarms = of_kind(changes, |change| match change {
         Change::Disarm(disarm) => Some(disarm),
         _ => None,
@@ -200,7 +203,9 @@ pub(super) fn disarm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statemen
     let note = |it: &&'a Disarm| {
         Some(Noted { about: "timer dropped", text: &it.reason, cause: Cause::Timer, actor: None, trace: None })
     };
-    vec![change(&TEMPLATE, batch, &disarms, |it| (it.incarnation, it.version), note)]
+    let statement = change(&TEMPLATE, batch, &disarms, |it| (it.incarnation, it.version), note)
+        .optional_times(disarms.iter().map(|(_, it)| it.not_before.map(time)));
+    vec![statement]
 }
 
 pub(super) fn set_desired_state<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {

@@ -33,7 +33,9 @@ const OUTCOME: &str = include_str!("outcome.sql");
 
 /// A statement of a change with its parts.
 fn template(text: &str, parts: &[(&str, &str)]) -> String {
-    let mut filled = text.replace("{outcome}", OUTCOME);
+    // The numbers of the entries that it has written.
+    let told = if text.contains("told AS (") { "ARRAY(SELECT t.sequence FROM told t)" } else { "NULL::bigint[]" };
+    let mut filled = text.replace("{outcome}", OUTCOME).replace("{told}", told);
     for (name, part) in parts {
         filled = filled.replace(name, part);
     }
@@ -109,7 +111,7 @@ fn common<'a, T>(
         .texts(changes.iter().map(|(it, _)| &*it.change.key().machine))
         .texts(changes.iter().map(|(it, _)| &*it.change.key().id))
         .with(changes.iter().map(|(_, change)| incarnation(change)).collect::<Vec<_>>(), Type::UUID_ARRAY)
-        .with(changes.iter().map(|(it, _)| it.now).collect::<Vec<_>>(), Type::TIMESTAMPTZ_ARRAY)
+        .optional_times(changes.iter().map(|(it, _)| it.now))
         .with(batch.whole, Type::BOOL)
         .with(batch.lane, Type::UUID)
 }
@@ -139,6 +141,10 @@ impl<'a> Statement<'a> {
         self.column(values, Type::INT8_ARRAY)
     }
 
+    fn optional_times(self, values: impl Iterator<Item = Option<SystemTime>>) -> Self {
+        self.column(values, Type::TIMESTAMPTZ_ARRAY)
+    }
+
     fn flags(self, values: impl Iterator<Item = bool>) -> Self {
         self.column(values, Type::BOOL_ARRAY)
     }
@@ -164,7 +170,7 @@ fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
             .optional_texts(of(|it| it.into.context.as_deref()))
             .optional_numbers(creations.iter().map(|(_, it)| it.into.timer.map(super::columns::micros)))
             .flags(creations.iter().map(|(_, it)| it.into.work))
-            .numbers_4(creations.iter().map(|(_, it)| i32::from(super::shard::shard(&it.key))))
+            .numbers_4(creations.iter().map(|(_, it)| i32::from(it.key.shard())))
             .texts(creations.iter().map(|(_, it)| it.cause.as_str()))
             .optional_texts(of(|it| it.idempotency_key.as_deref()))
             .optional_texts(of(|it| it.origin.actor.as_deref()))

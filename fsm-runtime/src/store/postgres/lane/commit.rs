@@ -7,7 +7,6 @@ use super::{
         connect::Role,
         core::Core,
         failure::{Failure, Kind},
-        judge,
         read::{ENTRIES, ROWS},
         session::Session,
         statement::Statement,
@@ -15,7 +14,7 @@ use super::{
     Job,
     burst::{self, End, Sent},
 };
-use crate::store::{Change, HistoryEntry, Row, StoreError, Verdict};
+use crate::store::{self, Change, HistoryEntry, Row, StoreError, Verdict};
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -122,6 +121,7 @@ impl Lane {
         match done {
             Done::Rows(rows) => {
                 for row in rows.iter().flatten() {
+                    self.core.notices.wrote(row);
                     match applied_row(row, changes) {
                         Ok(Some((ord, row))) => drop(applied.insert(ord, row)),
                         Ok(None) => {}
@@ -137,6 +137,7 @@ impl Lane {
                 unseen.extend(changes.iter().map(|it| it.ord).filter(|ord| !missed.contains(ord)));
             }
         }
+        self.core.notices.changed(changes.iter().map(|it| it.change));
         let missing: Vec<Numbered<'_>> = changes.iter().copied().filter(|it| !applied.contains_key(&it.ord)).collect();
         let stored = if missing.is_empty() { Ok(Stored::default()) } else { self.stored(&missing).await };
         let answer = |it: &Numbered<'_>| {
@@ -144,11 +145,11 @@ impl Lane {
                 return Ok(Verdict::Committed { rows: vec![row] });
             }
             let mut stored = stored.clone()?;
-            let current = stored.rows.remove(&it.ord);
+            let (current, first) = (stored.rows.remove(&it.ord), stored.entries.remove(&it.ord));
             if unseen.contains(&it.ord) {
                 return Ok(Verdict::Committed { rows: vec![super::unseen::row(it.change, current)] });
             }
-            Ok(judge::missed(0, it.change, current, stored.entries.remove(&it.ord)))
+            Ok(judge(0, it, current, first, stored.now))
         };
         changes.iter().map(answer).collect()
     }
@@ -184,7 +185,7 @@ impl Lane {
         }
         let mut stored = self.stored(&[missed]).await?;
         let (current, first) = (stored.rows.remove(&missed.ord), stored.entries.remove(&missed.ord));
-        Ok(judge::missed(place, missed.change, current, first))
+        Ok(judge(place, &missed, current, first, stored.now))
     }
 
     /// The verdict on a group that was committed.
@@ -313,12 +314,12 @@ impl Lane {
                 .with(ids(changes), Type::TEXT_ARRAY)
         };
         let keyed: Vec<Numbered<'_>> =
-            changes.iter().copied().filter(|it| judge::idempotency_key(it.change).is_some()).collect();
+            changes.iter().copied().filter(|it| store::key_use(it.change).is_some()).collect();
         if !keyed.is_empty() {
-            let keys: Vec<_> = keyed.iter().filter_map(|it| judge::idempotency_key(it.change)).collect();
+            let uses: Vec<store::KeyUse<'_>> = keyed.iter().filter_map(|it| store::key_use(it.change)).collect();
             let statement = statement(&ENTRIES, &keyed)
-                .with(keys.iter().map(|(incarnation, _)| *incarnation).collect::<Vec<_>>(), Type::UUID_ARRAY)
-                .with(keys.iter().map(|(_, key)| *key).collect::<Vec<_>>(), Type::TEXT_ARRAY);
+                .with(uses.iter().map(|used| used.incarnation).collect::<Vec<_>>(), Type::UUID_ARRAY)
+                .with(uses.iter().map(|used| used.idempotency_key).collect::<Vec<_>>(), Type::TEXT_ARRAY);
             for row in self.core.run_on(&self.session, &statement, true).await? {
                 let ord = value(&row, 0, "ord").map_err(damaged)?;
                 stored.entries.insert(ord, to_entry(&row, 1).map_err(damaged)?);
@@ -327,7 +328,9 @@ impl Lane {
         let statement = statement(&ROWS, changes);
         for row in self.core.run_on(&self.session, &statement, true).await? {
             let ord = value(&row, 0, "ord").map_err(damaged)?;
-            stored.rows.insert(ord, to_row(&row, 1).map_err(damaged)?);
+            let (row, now) = (to_row(&row, 2).map_err(damaged)?, value(&row, 1, "now").map_err(damaged)?);
+            stored.rows.insert(ord, row);
+            stored.now = Some(now);
         }
         Ok(stored)
     }
@@ -355,6 +358,25 @@ enum Attempt {
 struct Stored {
     rows: HashMap<i32, Row>,
     entries: HashMap<i32, HistoryEntry>,
+    /// The time of the server, if there are rows.
+    now: Option<SystemTime>,
+}
+
+/// The verdict on a change that was not applied.
+fn judge(
+    place: usize,
+    change: &Numbered<'_>,
+    current: Option<Row>,
+    first: Option<HistoryEntry>,
+    servers: Option<SystemTime>,
+) -> Verdict {
+    match first {
+        Some(first) => store::used_key(place, change.change, Box::new(first)),
+        None => {
+            let now = change.now.or(servers).unwrap_or(SystemTime::UNIX_EPOCH);
+            store::missed(place, change.change, current, now)
+        }
+    }
 }
 
 /// The place and the row of a change that was applied; `None` for a row without a change.

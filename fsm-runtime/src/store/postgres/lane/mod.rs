@@ -74,7 +74,7 @@ impl Lanes {
     }
 
     fn lane_of(&self, key: &crate::store::Key) -> usize {
-        usize::from(super::shard::shard(key)) % self.queues.len().max(1)
+        usize::from(key.shard()) % self.queues.len().max(1)
     }
 
     fn closed(&self) -> StoreError {
