@@ -25,6 +25,8 @@ struct Faults {
     commits: AtomicU32,
     /// How many were.
     cut: AtomicU32,
+    /// Whether nothing is forwarded any more.
+    off: tokio::sync::watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -47,6 +49,11 @@ impl Proxy {
         self.faults.commits.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Cuts all connections, and makes no more.
+    pub fn cut_off(&self) {
+        self.faults.off.send_replace(true);
+    }
+
     /// How many connections were cut.
     pub fn cut(&self) -> u32 {
         self.faults.cut.load(Ordering::SeqCst)
@@ -57,8 +64,16 @@ async fn accept(listener: TcpListener, server: SocketAddr, faults: Arc<Faults>) 
     while let Ok((client, _)) = listener.accept().await {
         let faults = faults.clone();
         tokio::spawn(async move {
-            if let Ok(server) = TcpStream::connect(server).await {
-                forward(client, server, &faults).await;
+            let mut off = faults.off.subscribe();
+            let forwarded = async {
+                if let Ok(server) = TcpStream::connect(server).await {
+                    forward(client, server, &faults).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = off.wait_for(|off| *off) => {}
+                () = forwarded => {}
             }
         });
     }
