@@ -286,3 +286,128 @@ fn is_before(id: u64, end: u64) -> bool {
     let distance = (end & 0xffff_ffff).wrapping_sub(id) & 0xffff_ffff;
     distance != 0 && distance < 1 << 31
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// A server: transactions take an id, then numbers, and end in any order.
+    #[derive(Default)]
+    struct Server {
+        next_id: u64,
+        next_number: u64,
+        /// The numbers of open transactions; `None` for one of somebody else.
+        open: BTreeMap<u64, Option<Vec<u64>>>,
+        visible: BTreeSet<u64>,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Begin { foreign: bool },
+        /// The open transaction at this place takes a number.
+        Take(usize),
+        /// The open transaction at this place ends.
+        End { place: usize, commits: bool },
+        Look { limit: usize },
+        /// As a reader that has waited: it leaves out transactions of others.
+        LookAtLocks,
+        /// A new process with the position of the reader.
+        Restart,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            2 => prop::bool::weighted(0.2).prop_map(|foreign| Step::Begin { foreign }),
+            4 => (0..4_usize).prop_map(Step::Take),
+            2 => (0..4_usize, prop::bool::weighted(0.7)).prop_map(|(place, commits)| Step::End { place, commits }),
+            3 => (1..5_usize).prop_map(|limit| Step::Look { limit }),
+            1 => Just(Step::LookAtLocks),
+            1 => Just(Step::Restart),
+        ]
+    }
+
+    impl Server {
+        fn id_at(&self, place: usize) -> Option<u64> {
+            self.open.keys().nth(place).copied()
+        }
+
+        fn between(&self, position: u64, upto: u64) -> Vec<u64> {
+            self.visible.iter().copied().filter(|number| (position + 1..=upto).contains(number)).collect()
+        }
+
+        fn look(&self, state: &mut State, position: u64, limit: usize) -> u64 {
+            let from = position.max(state.settled);
+            let numbers: Vec<u64> = self.visible.range(from + 1..).take(limit).copied().collect();
+            let seen = Seen {
+                oldest_open: self.open.keys().next().copied().unwrap_or(self.next_id),
+                next: self.next_id,
+                numbers: &numbers,
+                high: self.visible.last().copied().unwrap_or_default(),
+                pruned: 0,
+            };
+            state.see(from, &seen)
+        }
+    }
+
+    proptest! {
+        /// A reader at a position has read everything up to it that there will ever be.
+        #[test]
+        fn no_entry_appears_before_a_position(steps in prop::collection::vec(step(), 0..80)) {
+            let (mut server, mut state, mut position) = (Server { next_id: 1, ..Server::default() }, State::default(), 0);
+            let mut read = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Begin { foreign } => {
+                        server.open.insert(server.next_id, (!foreign).then(Vec::new));
+                        server.next_id += 1;
+                    }
+                    Step::Take(place) => {
+                        if let Some(Some(numbers)) = server.id_at(place).and_then(|id| server.open.get_mut(&id)) {
+                            server.next_number += 1;
+                            numbers.push(server.next_number);
+                        }
+                    }
+                    Step::End { place, commits } => {
+                        let numbers = server.id_at(place).and_then(|id| server.open.remove(&id)).flatten();
+                        server.visible.extend(numbers.into_iter().flatten().filter(|_| commits));
+                    }
+                    Step::Look { limit } => {
+                        let upto = server.look(&mut state, position, limit);
+                        read.extend(server.between(position, upto));
+                        position = position.max(upto);
+                    }
+                    Step::LookAtLocks => {
+                        if let Some(gap) = state.gap
+                            && server.open.iter().all(|(id, numbers)| numbers.is_none() || *id >= gap.end)
+                        {
+                            state.pass(gap);
+                        }
+                    }
+                    Step::Restart => state = State { given: Some(server.next_number), ..State::default() },
+                }
+                prop_assert!(server.visible.range(..=position).all(|number| read.contains(number)), "{position}: {read:?}");
+            }
+            // Once everything has ended, two looks for each gap deliver all.
+            let all: Vec<Vec<u64>> = std::mem::take(&mut server.open).into_values().flatten().collect();
+            server.visible.extend(all.into_iter().flatten());
+            let mut looks = 0;
+            while position < server.visible.last().copied().unwrap_or_default() {
+                let upto = server.look(&mut state, position, 3);
+                read.extend(server.between(position, upto));
+                position = position.max(upto);
+                looks += 1;
+                prop_assert!(looks < 500, "the reader stays at {position}");
+            }
+            prop_assert_eq!(read, server.visible);
+        }
+    }
+
+    #[test]
+    fn ids_are_compared_without_their_upper_half() {
+        let wrapped = (7 << 32) + 5;
+        assert!(is_before(4, wrapped) && is_before(0xffff_fff0, wrapped));
+        assert!(!is_before(5, wrapped) && !is_before(6, wrapped));
+    }
+}

@@ -170,7 +170,7 @@ fn from_micros(micros: i64) -> SystemTime {
     time(far.unwrap_or(epoch))
 }
 
-fn by_id<'a>(filter: &'a Filter, after: Option<String>) -> Statement<'a> {
+fn by_id(filter: &Filter, after: Option<String>) -> Statement<'_> {
     let prefix = filter.id_prefix.as_deref().unwrap_or_default();
     let mut values = Statement::new("");
     let machine = values.add(&*filter.machine, Type::TEXT);
@@ -189,8 +189,8 @@ fn by_id<'a>(filter: &'a Filter, after: Option<String>) -> Statement<'a> {
 }
 
 /// The conditions of a list by time beyond those of the machine, each with `AND`.
-fn of_age<'a>(
-    values: &mut Statement<'a>,
+fn of_age(
+    values: &mut Statement<'_>,
     filter: &Filter,
     order: Order,
     after: Option<(SystemTime, String)>,
@@ -211,7 +211,7 @@ fn direction(order: Order) -> &'static str {
     if order == Order::NewestFirst { "DESC" } else { "ASC" }
 }
 
-fn by_age<'a>(filter: &'a Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'a> {
+fn by_age(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'_> {
     let (direction, parked) = (direction(order), condition(filter.parked));
     let mut values = Statement::new("");
     // It is `$1` in the ranges.
@@ -233,7 +233,7 @@ fn by_age<'a>(filter: &'a Filter, order: Order, after: Option<(SystemTime, Strin
 }
 
 /// A list by time of the rows with a prefix: reads all of them, and sorts them.
-fn by_age_of_prefix<'a>(filter: &'a Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'a> {
+fn by_age_of_prefix(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'_> {
     let (direction, parked) = (direction(order), condition(filter.parked));
     let prefix = filter.id_prefix.as_deref().unwrap_or_default();
     let mut values = Statement::new("");

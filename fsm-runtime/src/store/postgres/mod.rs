@@ -19,16 +19,19 @@ mod session;
 mod statement;
 mod text;
 mod upkeep;
+mod user_sql;
 
 use self::core::{Core, Driver};
 use super::{
     Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError,
-    StoreFuture, Verdict,
+    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Statements, Store,
+    StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 pub use error::OpenError;
 pub use options::{PostgresOptions, Time};
+pub use user_sql::{Sql, SqlError, SqlValue};
 use std::{
+    error::Error,
     fmt,
     future::Future,
     sync::Arc,
@@ -58,6 +61,8 @@ pub struct Postgres(Arc<Inner>);
 struct Inner {
     core: Arc<Core>,
     lanes: lane::Lanes,
+    /// Commits groups with statements of the caller, one after the other.
+    with_statements: Arc<tokio::sync::Mutex<lane::Lane>>,
     local_changes: LocalChanges,
     /// Last: the connections are in use until then.
     driver: Driver,
@@ -105,7 +110,9 @@ impl Postgres {
         let core = Arc::new(Core::new(target, texts, options));
         let (lanes, local_changes) = (lane::Lanes::start(&core, &driver), LocalChanges::new());
         notices::start(&core, &driver);
-        Ok(Self(Arc::new(Inner { core, lanes, local_changes, driver })))
+        let with_statements = lane::Lane::new(core.clone(), connect::Role::Statements);
+        let with_statements = Arc::new(tokio::sync::Mutex::new(with_statements));
+        Ok(Self(Arc::new(Inner { core, lanes, with_statements, local_changes, driver })))
     }
 
     /// Runs `call` on the store's thread.
@@ -118,6 +125,32 @@ impl Postgres {
             let answer = self.0.driver.run(call(self.0.core.clone())).await;
             answer.unwrap_or_else(|| Err(StoreError::Closed { store: self.0.core.target.name.clone() }))
         })
+    }
+}
+
+impl TransactionalSql for Postgres {
+    type Sql<'a> = Sql<'a>;
+
+    fn commit_with(
+        &self,
+        mut group: Group,
+        statements: Statements<Self>,
+        now: SystemTime,
+    ) -> StoreFuture<'_, Result<Verdict, Box<dyn Error + Send + Sync>>> {
+        let lane = self.0.with_statements.clone();
+        self.run(move |core| async move {
+            text::replace_nul(&mut group);
+            let refused = text::refused(&group).or_else(|| group.too_large(core.options.max_value_bytes));
+            if let Some(verdict) = refused {
+                return Ok(Ok(verdict));
+            }
+            let now = core.callers(now);
+            lane.lock().await.commit_with(&group, now, statements).await
+        })
+    }
+
+    fn is_same_store(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -92,7 +92,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Whether the connections lead to a pooler such as PgBouncer in transaction mode. The store then uses no prepared statements, no
+    /// Whether the connections lead to a pooler such as `PgBouncer` in transaction mode. The store then uses no prepared statements, no
     /// settings of a session and no notifications; changes of other processes are found every [`poll`](Self::poll). Off, if not set.
     pub fn pooled(mut self, on: bool) -> Self {
         self.pooled = on;

@@ -209,7 +209,7 @@ async fn state_index(connected: &Connected, options: &PostgresOptions, wanted: b
 }
 
 async fn has_state_index(connected: &Connected, options: &PostgresOptions) -> Result<bool, Failure> {
-    Ok(one(connected, state_index_exists(&options.schema)).await?)
+    one(connected, state_index_exists(&options.schema)).await
 }
 
 /// Whether the index of states is there and complete.

@@ -9,13 +9,17 @@ use crate::sync::Mutex;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
-use tokio_postgres::{Client, Row};
+use futures_core::Stream as _;
+use tokio_postgres::{
+    Client, Row,
+    types::{ToSql, Type},
+};
 
 /// The pauses between attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -94,7 +98,7 @@ impl Connected {
         if self.target.pooled || self.prepared.lock().contains_key(&statement.template) {
             return Ok(());
         }
-        let text = self.texts.get(&statement.template);
+        let text = self.texts.get(statement);
         let types = statement.types();
         let prepared = self.in_time(self.client.prepare_typed(&text, &types)).await?;
         self.prepared.lock().insert(statement.template.clone(), prepared);
@@ -104,13 +108,30 @@ impl Connected {
     /// Runs a statement and returns its rows. It is sent when the future is first polled, if it was prepared.
     pub(super) async fn query(&self, statement: &Statement<'_>) -> Result<Vec<Row>, Failure> {
         if self.target.pooled {
-            let text = self.texts.get(&statement.template);
+            let text = self.texts.get(statement);
             return self.in_time(self.client.query_typed(&text, &statement.typed_values())).await;
         }
         self.prepare(statement).await?;
         let prepared = self.prepared.lock().get(&statement.template).cloned();
         let prepared = prepared.ok_or_else(|| Failure::new(Kind::Other, "a prepared statement is gone"))?;
         self.in_time(self.client.query(&prepared, &statement.values())).await
+    }
+
+    /// Runs a statement of the caller's, and returns its rows and how many it changed.
+    pub(super) async fn query_text(
+        &self,
+        text: &str,
+        values: Vec<(&(dyn ToSql + Sync), Type)>,
+    ) -> Result<(Vec<Row>, u64), Failure> {
+        self.in_time(async {
+            let mut stream = pin!(self.client.query_typed_raw(text, values).await?);
+            let mut rows = Vec::new();
+            while let Some(row) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+                rows.push(row?);
+            }
+            Ok((rows, stream.rows_affected().unwrap_or_default()))
+        })
+        .await
     }
 
     /// Runs statements without values, in one message.
@@ -130,7 +151,7 @@ impl Connected {
 /// Polls all futures in order until each is ready, so that what they send is sent in that order and in one burst.
 pub(super) async fn together<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
     let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(move |context| {
+    poll_fn(move |context| {
         let mut ready = true;
         for (future, output) in futures.iter_mut().zip(&mut outputs) {
             if output.is_none() {

@@ -74,13 +74,13 @@ impl Texts {
         Self { schema: quoted(schema), filled: Mutex::default() }
     }
 
-    pub(super) fn get(&self, template: &Cow<'static, str>) -> Arc<str> {
+    pub(super) fn get(&self, statement: &Statement<'_>) -> Arc<str> {
         let mut filled = self.filled.lock();
-        if let Some(text) = filled.get(template) {
+        if let Some(text) = filled.get(&statement.template) {
             return text.clone();
         }
-        let text: Arc<str> = self.fill(template).into();
-        filled.insert(template.clone(), text.clone());
+        let text: Arc<str> = self.fill(&statement.template).into();
+        filled.insert(statement.template.clone(), text.clone());
         text
     }
 
@@ -101,6 +101,6 @@ mod tests {
 
     #[test]
     fn the_schema_is_quoted() {
-        assert_eq!(&*Texts::new("my own").get(&"TABLE {schema}.meta".into()), "TABLE \"my own\".meta");
+        assert_eq!(&*Texts::new("my own").get(&Statement::new("TABLE {schema}.meta")), "TABLE \"my own\".meta");
     }
 }

@@ -22,7 +22,7 @@ SELECT 1 / count(*)::int FROM mine";
 
 /// How a transaction ended.
 pub(super) enum Sent {
-    /// Its changes are durable. The rows of each statement.
+    /// Its changes are durable, unless it shall stay open. The rows of each statement.
     Committed(Vec<Vec<Row>>),
     /// Nothing was changed: the statement at this place failed first.
     Failed { place: usize, failure: Failure },
@@ -38,6 +38,8 @@ pub(super) enum End {
     Commit,
     /// The changes are tried only.
     Rollback,
+    /// The transaction stays open.
+    Open,
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Failure>> + Send + 'a>>;
@@ -66,18 +68,20 @@ pub(super) async fn send(
     for statement in statements {
         calls.push(Box::pin(connected.query(statement)));
     }
-    calls.push(execute(if end == End::Commit { "COMMIT" } else { "ROLLBACK" }));
-    let mut answers = together(calls).await;
-    let Some(ended) = answers.pop() else {
-        return Err(Failure::new(Kind::Other, "a transaction without an end"));
-    };
-    if let Some(Err(failure)) = [&ended].into_iter().chain(&answers).find(|answer| is_lost(answer)) {
+    let sent = calls.len();
+    match end {
+        End::Commit => calls.push(execute("COMMIT")),
+        End::Rollback => calls.push(execute("ROLLBACK")),
+        End::Open => {}
+    }
+    let answers = together(calls).await;
+    if let Some(Err(failure)) = answers.iter().find(|answer| is_lost(answer)) {
         return Ok(Sent::Unknown(failure.clone()));
     }
     // COMMIT of a failed transaction is no error: it is believed only if each statement before it succeeded.
-    let failed = answers.iter().position(Result::is_err);
+    let failed = answers.iter().take(sent).position(Result::is_err);
     let mut rows = Vec::with_capacity(answers.len());
-    for answer in answers.into_iter().chain([ended]) {
+    for answer in answers {
         match (answer, failed) {
             (Ok(found), _) => rows.push(found),
             (Err(failure), Some(1)) if failure.kind == Kind::Unmet => return Ok(Sent::Unprepared),
@@ -87,7 +91,7 @@ pub(super) async fn send(
             }
         }
     }
-    rows.pop();
+    rows.truncate(sent);
     Ok(Sent::Committed(rows.split_off(2)))
 }
 

@@ -44,17 +44,17 @@ const FENCE_OFF: &str = "UPDATE {schema}.lanes SET batch = $2 + 1, missed = '{}'
 const DECIDED: &str = "SELECT missed FROM {schema}.lanes WHERE lane = $1 AND batch = $2";
 
 /// A connection that commits batches.
-pub(super) struct Lane {
-    core: Arc<Core>,
-    session: Session,
+pub(in super::super) struct Lane {
+    pub(super) core: Arc<Core>,
+    pub(super) session: Session,
     id: Uuid,
     /// The number of the last batch. Each attempt has another one.
-    number: i64,
+    pub(super) number: i64,
     is_prepared: bool,
 }
 
 /// How a transaction was committed.
-enum Done {
+pub(super) enum Done {
     /// The rows of each statement.
     Rows(Vec<Vec<tokio_postgres::Row>>),
     /// The answer was lost. The changes at these places had missed their rows; all others were applied.
@@ -62,7 +62,7 @@ enum Done {
 }
 
 /// Why a transaction changed nothing.
-enum Undone {
+pub(super) enum Undone {
     /// The statement at this place cannot be applied to its values.
     Refused(usize, String),
     /// The change of the statement at this place missed its row.
@@ -70,12 +70,12 @@ enum Undone {
     Failed(StoreError),
 }
 
-type Answer = Result<Verdict, StoreError>;
+pub(super) type Answer = Result<Verdict, StoreError>;
 
 impl Lane {
-    pub(super) fn new(core: Arc<Core>, id: Uuid) -> Self {
-        let session = Session::new(&core.target, &core.texts, Role::Lane);
-        Self { core, session, id, number: 0, is_prepared: false }
+    pub(in super::super) fn new(core: Arc<Core>, role: Role) -> Self {
+        let session = Session::new(&core.target, &core.texts, role);
+        Self { core, session, id: Uuid::now_v7(), number: 0, is_prepared: false }
     }
 
     /// Commits the groups of `jobs`, each of one change, or one group of several. Returns an answer for each.
@@ -156,27 +156,40 @@ impl Lane {
 
     /// Commits all of `changes`, or none.
     async fn group(&mut self, changes: &[Change], now: Option<SystemTime>) -> Answer {
-        let batch = Batch { lane: self.id, whole: true };
         let numbered: Vec<Numbered<'_>> =
             (0..).zip(changes).map(|(ord, change)| Numbered { ord, change, now }).collect();
-        let mut statements = vec![change::lock(&numbered)];
+        match self.apply_whole(&numbered, End::Commit).await {
+            Ok(done) => self.whole(&numbered, done).await,
+            Err(undone) => self.not_whole(&numbered, undone).await,
+        }
+    }
+
+    /// Applies all of `changes`, or none. The places of what failed are those of the changes.
+    pub(super) async fn apply_whole(&mut self, changes: &[Numbered<'_>], end: End) -> Result<Done, Undone> {
+        let batch = Batch { lane: self.id, whole: true };
+        let mut statements = vec![change::lock(changes)];
         // The change of each statement.
         let mut places = vec![0];
-        for (place, change) in numbered.iter().enumerate() {
+        for (place, change) in changes.iter().enumerate() {
             let of_change = change::statements(&[*change], batch);
             places.extend(of_change.iter().map(|_| place));
             statements.extend(of_change);
         }
         let place_of = |statement: usize| places.get(statement).copied().unwrap_or_default();
-        let place = match self.transact(&statements, End::Commit).await {
-            Ok(done) => return self.whole(&numbered, done).await,
-            Err(Undone::Failed(error)) => return Err(error),
-            Err(Undone::Refused(statement, reason)) => {
-                return Ok(Verdict::Refused { change: place_of(statement), reason });
-            }
-            Err(Undone::Missed(statement)) => place_of(statement),
+        self.transact(&statements, end).await.map_err(|undone| match undone {
+            Undone::Refused(statement, reason) => Undone::Refused(place_of(statement), reason),
+            Undone::Missed(statement) => Undone::Missed(place_of(statement)),
+            failed @ Undone::Failed(_) => failed,
+        })
+    }
+
+    /// The verdict on a group that was not applied.
+    pub(super) async fn not_whole(&mut self, numbered: &[Numbered<'_>], undone: Undone) -> Answer {
+        let place = match undone {
+            Undone::Failed(error) => return Err(error),
+            Undone::Refused(change, reason) => return Ok(Verdict::Refused { change, reason }),
+            Undone::Missed(place) => place,
         };
-        drop(statements);
         let Some(missed) = numbered.get(place).copied() else { return Err(self.failed("a change has no place")) };
         let in_its_way = numbered.iter().take(place).any(|earlier| earlier.change.key() == missed.change.key());
         if in_its_way && self.applies_alone(missed).await? {
@@ -189,7 +202,7 @@ impl Lane {
     }
 
     /// The verdict on a group that was committed.
-    async fn whole(&self, changes: &[Numbered<'_>], done: Done) -> Answer {
+    pub(super) async fn whole(&self, changes: &[Numbered<'_>], done: Done) -> Answer {
         let answers = self.verdicts(changes, done).await;
         let mut all = Vec::with_capacity(answers.len());
         for answer in answers {
@@ -214,9 +227,8 @@ impl Lane {
     /// Runs a transaction, again while nothing was changed and it may succeed.
     async fn transact(&mut self, statements: &[Statement<'_>], end: End) -> Result<Done, Undone> {
         let began = Instant::now();
-        let begin = self.core.target.begin();
         loop {
-            let failure = match self.attempt(statements, &begin, end).await {
+            let failure = match self.attempt(statements, end).await {
                 Ok(Attempt::Done(done)) => return Ok(done),
                 Ok(Attempt::Undone(undone)) => return Err(undone),
                 Ok(Attempt::Again(failure)) | Err(failure) => failure,
@@ -230,14 +242,14 @@ impl Lane {
 
     /// # Errors
     /// Nothing was changed.
-    async fn attempt(&mut self, statements: &[Statement<'_>], begin: &str, end: End) -> Result<Attempt, Failure> {
+    async fn attempt(&mut self, statements: &[Statement<'_>], end: End) -> Result<Attempt, Failure> {
         let connected = self.session.connected().await?;
         if !self.is_prepared {
             self.prepare().await?;
         }
         self.number += 1;
         let number = self.number;
-        let sent = match burst::send(&connected, begin, (self.id, number), statements, end).await {
+        let sent = match burst::send(&connected, &self.core.target.begin(), (self.id, number), statements, end).await {
             Ok(sent) => sent,
             Err(failure) => {
                 if failure.breaks_connection() {
@@ -246,6 +258,10 @@ impl Lane {
                 return Err(failure);
             }
         };
+        if end == End::Open && matches!(sent, Sent::Unprepared | Sent::Failed { .. }) {
+            // Where it fails, the transaction ends with the connection.
+            let _ = connected.execute("ROLLBACK").await;
+        }
         Ok(match sent {
             Sent::Committed(rows) => Attempt::Done(Done::Rows(rows)),
             Sent::Unprepared => {
@@ -265,6 +281,9 @@ impl Lane {
             Sent::Unknown(failure) => {
                 self.session.give_up(&connected).await;
                 drop(connected);
+                if end == End::Open {
+                    return Ok(Attempt::Again(failure));
+                }
                 match self.resolve(number).await {
                     Ok(Some(missed)) if end == End::Commit => Attempt::Done(Done::Unseen { missed }),
                     Ok(_) => Attempt::Again(failure),
@@ -276,7 +295,7 @@ impl Lane {
 
     /// Whether batch `number`, whose answer was lost, was committed, and which of its changes had missed their rows. If it was not, it
     /// never will be.
-    async fn resolve(&self, number: i64) -> Result<Option<Vec<i32>>, StoreError> {
+    pub(super) async fn resolve(&self, number: i64) -> Result<Option<Vec<i32>>, StoreError> {
         let fence_off = Statement::new(FENCE_OFF).with(self.id, Type::UUID).number(number);
         if !self.core.run_on(&self.session, &fence_off, true).await?.is_empty() {
             return Ok(None);
@@ -335,11 +354,11 @@ impl Lane {
         Ok(stored)
     }
 
-    fn failed(&self, cause: &str) -> StoreError {
+    pub(super) fn failed(&self, cause: &str) -> StoreError {
         StoreError::Failed { store: self.core.target.name.clone(), cause: cause.to_owned() }
     }
 
-    fn indeterminate(&self, failure: &Failure, error: &StoreError) -> StoreError {
+    pub(super) fn indeterminate(&self, failure: &Failure, error: &StoreError) -> StoreError {
         let cause = format!("{failure}; and then: {error}");
         StoreError::Indeterminate { store: self.core.target.name.clone(), cause }
     }
@@ -370,13 +389,11 @@ fn judge(
     first: Option<HistoryEntry>,
     servers: Option<SystemTime>,
 ) -> Verdict {
-    match first {
-        Some(first) => store::used_key(place, change.change, Box::new(first)),
-        None => {
-            let now = change.now.or(servers).unwrap_or(SystemTime::UNIX_EPOCH);
-            store::missed(place, change.change, current, now)
-        }
+    if let Some(first) = first {
+        return store::used_key(place, change.change, Box::new(first));
     }
+    let now = change.now.or(servers).unwrap_or(SystemTime::UNIX_EPOCH);
+    store::missed(place, change.change, current, now)
 }
 
 /// The place and the row of a change that was applied; `None` for a row without a change.

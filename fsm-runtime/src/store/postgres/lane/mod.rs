@@ -4,12 +4,17 @@ mod batch;
 mod burst;
 mod commit;
 mod unseen;
+mod with;
 
-use super::core::{Core, Driver};
+pub(super) use commit::Lane;
+
+use super::{
+    connect::Role,
+    core::{Core, Driver},
+};
 use crate::store::{Group, StoreError, Verdict};
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 /// Groups that wait in a lane before callers wait to add more.
 const QUEUE: usize = 4_096;
@@ -33,7 +38,7 @@ impl Lanes {
     pub(super) fn start(core: &Arc<Core>, driver: &Driver) -> Self {
         let queues = (0..core.options.lanes).map(|_| {
             let (queue, jobs) = mpsc::channel(QUEUE);
-            driver.spawn(run(commit::Lane::new(core.clone(), Uuid::now_v7()), jobs));
+            driver.spawn(run(commit::Lane::new(core.clone(), Role::Lane), jobs));
             queue
         });
         Self { core: core.clone(), queues: queues.collect() }
