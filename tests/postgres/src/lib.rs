@@ -65,12 +65,14 @@ impl Server {
         command.arg(bin).arg(port.to_string()).arg(PASSWORD);
         // The user of the server may not be allowed to enter the present folder.
         let spawned = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut script = spawned.expect("a shell starts");
-        let mut output = BufReader::new(script.stdout.take().expect("it is piped"));
+        let script = spawned.expect("a shell starts");
+        let mut server = Self { script, folder: PathBuf::new(), bin: bin.to_owned(), port };
+        let mut output = BufReader::new(server.script.stdout.take().expect("it is piped"));
         let mut text = String::new();
         while output.read_line(&mut text).expect("the script writes text") > 0 {
             if let Some(folder) = text.trim_end().lines().last().and_then(|line| line.strip_prefix("ready ")) {
-                return Some(Self { script, folder: folder.into(), bin: bin.to_owned(), port });
+                server.folder = folder.into();
+                return Some(server);
             }
         }
         eprintln!("{}: the server did not start on port {port}:\n{text}", bin.display());

@@ -53,9 +53,8 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
         // The causes of the parser's error may hold parts of the text.
-        let mut config = Config::from_str(options.url()).map_err(|_| OpenError::Url {
-            why: "its form, or one of its options, is unknown".to_owned(),
-        })?;
+        let mut config = Config::from_str(options.url())
+            .map_err(|_| OpenError::Url { why: "its form, or one of its options, is unknown".to_owned() })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url { why: "it names no host".to_owned() });
         }
@@ -155,11 +154,7 @@ where
 /// The hosts and the database, for errors and logs.
 fn name(config: &Config, schema: &str) -> String {
     let hosts: Vec<String> = config.get_hosts().iter().map(host).collect();
-    let hosts = if hosts.is_empty() {
-        config.get_hostaddrs().iter().map(ToString::to_string).collect()
-    } else {
-        hosts
-    };
+    let hosts = if hosts.is_empty() { config.get_hostaddrs().iter().map(ToString::to_string).collect() } else { hosts };
     let database = config.get_dbname().or(config.get_user()).unwrap_or("?");
     format!("PostgreSQL at {}, database `{database}`, schema `{schema}`", hosts.join(", "))
 }

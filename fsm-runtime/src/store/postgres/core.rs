@@ -40,7 +40,17 @@ impl Core {
     pub(super) fn new(target: Arc<Target>, texts: Arc<Texts>, options: PostgresOptions) -> Self {
         let session = |role| Session::new(&target, &texts, role);
         let (readers, lease) = (std::array::from_fn(|_| session(Role::Reader)), session(Role::Lease));
-        Self { readers, lease, next: AtomicUsize::new(0), settled: super::history::Settled::default(), given: tokio::sync::OnceCell::new(), notices: super::notices::Notices::new(), target, texts, options }
+        Self {
+            readers,
+            lease,
+            next: AtomicUsize::new(0),
+            settled: super::history::Settled::default(),
+            given: tokio::sync::OnceCell::new(),
+            notices: super::notices::Notices::new(),
+            target,
+            texts,
+            options,
+        }
     }
 
     /// The caller's time, where the store uses it; `None` for the server's.
@@ -109,7 +119,8 @@ impl Driver {
             store: "the store".to_owned(),
             cause: format!("its thread could not be started: {error}"),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("fsm-postgres".into()).spawn(move || {

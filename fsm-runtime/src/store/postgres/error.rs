@@ -75,7 +75,9 @@ pub enum OpenError {
         known: i64,
     },
     /// The tables are missing, and the role may not create them, or the option [`migrate`](super::PostgresOptions::migrate) is off.
-    #[error("{store} has no tables, and they were not created ({cause}); run this as a role that may create them:\n\n{sql}")]
+    #[error(
+        "{store} has no tables, and they were not created ({cause}); run this as a role that may create them:\n\n{sql}"
+    )]
     NoTables {
         /// Which store.
         store: String,

@@ -90,7 +90,8 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(from_server) = error.as_db_error() else {
             // Errors in values before they are sent name the parameter only; all others are of the connection.
-            let of_connection = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+            let of_connection =
+                std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
             let kind = if error.is_closed() || of_connection { Kind::Lost } else { Kind::Other };
             return Self::new(kind, with_causes(&error));
         };

@@ -137,8 +137,7 @@ impl Core {
                 conditions = format!("h.machine = {machine} AND h.id = {id} AND {conditions}");
             }
             None => {
-                let (position, wanted) =
-                    if query.newest_first { (0, usize::MAX) } else { (query.after, query.limit) };
+                let (position, wanted) = if query.newest_first { (0, usize::MAX) } else { (query.after, query.limit) };
                 let settled = self.settled_after(position, wanted).await?.upto;
                 conditions = format!("{conditions} AND h.sequence <= {}", values.add(stored(settled), Type::INT8));
             }
@@ -176,8 +175,14 @@ impl Core {
     }
 
     /// The numbers and buckets of the entries after one number and up to another.
-    pub(super) async fn buckets_between(&self, after: u64, upto: u64, page: usize) -> Result<Vec<(u64, u16)>, StoreError> {
-        let text = "SELECT h.sequence, h.bucket::bigint FROM {schema}.history h WHERE h.sequence > $1 AND h.sequence <= $2
+    pub(super) async fn buckets_between(
+        &self,
+        after: u64,
+        upto: u64,
+        page: usize,
+    ) -> Result<Vec<(u64, u16)>, StoreError> {
+        let text =
+            "SELECT h.sequence, h.bucket::bigint FROM {schema}.history h WHERE h.sequence > $1 AND h.sequence <= $2
             ORDER BY h.sequence LIMIT $3";
         let statement = Statement::new(text).number(stored(after)).number(stored(upto)).number(limit(page));
         let rows = self.read(statement).await?;
@@ -305,12 +310,19 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Begin { foreign: bool },
+        Begin {
+            foreign: bool,
+        },
         /// The open transaction at this place takes a number.
         Take(usize),
         /// The open transaction at this place ends.
-        End { place: usize, commits: bool },
-        Look { limit: usize },
+        End {
+            place: usize,
+            commits: bool,
+        },
+        Look {
+            limit: usize,
+        },
         /// As a reader that has waited: it leaves out transactions of others.
         LookAtLocks,
         /// A new process with the position of the reader.

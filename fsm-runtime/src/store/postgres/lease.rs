@@ -68,11 +68,8 @@ impl Core {
                 WHERE l.owner = $2 AND l.until > {NOW} RETURNING l.until)
              SELECT r.until, coalesce(r.until - $3 * interval '1 microsecond', {NOW}) FROM (SELECT 1) x LEFT JOIN r ON true"
         );
-        let statement = Statement::new(text)
-            .with(now, Type::TIMESTAMPTZ)
-            .text(owner)
-            .number(micros(ttl))
-            .with(leaving, Type::BOOL);
+        let statement =
+            Statement::new(text).with(now, Type::TIMESTAMPTZ).text(owner).number(micros(ttl)).with(leaving, Type::BOOL);
         let rows = self.run_on(&self.lease, &statement, true).await?;
         self.remove_lapsed(now).await?;
         let renewed = |row: &Row| {

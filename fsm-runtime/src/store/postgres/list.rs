@@ -51,8 +51,7 @@ impl Core {
     /// state.
     pub(super) async fn page(&self, filter: Filter) -> Result<Page<Row>, StoreError> {
         let order = Order::of(&filter);
-        let after = cursor(&filter, order)
-            .map_err(|InvalidCursor(cursor)| StoreError::Cursor { cursor })?;
+        let after = cursor(&filter, order).map_err(|InvalidCursor(cursor)| StoreError::Cursor { cursor })?;
         let statement = match after {
             After::Id(after) => by_id(&filter, after),
             After::Time(after) if filter.id_prefix.is_some() => by_age_of_prefix(&filter, order, after),
@@ -129,11 +128,8 @@ impl Core {
              SELECT count(*) FROM gone",
             ranges(false)
         );
-        let statement = Statement::new(text)
-            .text(machine)
-            .text(state)
-            .with(time(before), Type::TIMESTAMPTZ)
-            .number(limit(rows));
+        let statement =
+            Statement::new(text).text(machine).text(state).with(time(before), Type::TIMESTAMPTZ).number(limit(rows));
         let rows = self.read(statement).await?;
         self.decoded(rows.first().map_or(Ok(0), |row| number(row, 0, "count")))
     }
@@ -189,12 +185,7 @@ fn by_id(filter: &Filter, after: Option<String>) -> Statement<'_> {
 }
 
 /// The conditions of a list by time beyond those of the machine, each with `AND`.
-fn of_age(
-    values: &mut Statement<'_>,
-    filter: &Filter,
-    order: Order,
-    after: Option<(SystemTime, String)>,
-) -> String {
+fn of_age(values: &mut Statement<'_>, filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> String {
     let mut conditions = String::new();
     if let Some((at, id)) = after {
         let beyond = if order == Order::NewestFirst { "<" } else { ">" };

@@ -24,12 +24,11 @@ mod user_sql;
 use self::core::{Core, Driver};
 use super::{
     Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Statements, Store,
-    StoreError, StoreFuture, TransactionalSql, Verdict,
+    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Statements,
+    Store, StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 pub use error::OpenError;
 pub use options::{PostgresOptions, Time};
-pub use user_sql::{Sql, SqlError, SqlValue};
 use std::{
     error::Error,
     fmt,
@@ -38,6 +37,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::broadcast;
+pub use user_sql::{Sql, SqlError, SqlValue};
 
 /// Rows in a PostgreSQL database, for the processes of several machines.
 ///

@@ -140,8 +140,7 @@ impl PostgresOptions {
 
     /// The first option that is out of range, and why.
     pub(super) fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
-        let durations =
-            [("timeout", self.timeout), ("statement_timeout", self.statement_timeout), ("poll", self.poll)];
+        let durations = [("timeout", self.timeout), ("statement_timeout", self.statement_timeout), ("poll", self.poll)];
         if let Some((option, _)) = durations.iter().find(|(_, duration)| *duration > FOREVER) {
             return Some((option, TOO_LONG));
         }
@@ -153,7 +152,8 @@ impl PostgresOptions {
         }
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
         let length = 1..=MAX_SCHEMA_BYTES;
-        if !length.contains(&self.schema.len()) || !self.schema.chars().all(is_plain) || self.schema.starts_with("pg_") {
+        if !length.contains(&self.schema.len()) || !self.schema.chars().all(is_plain) || self.schema.starts_with("pg_")
+        {
             return Some((
                 "schema",
                 "expected a name of 1 to 63 bytes, of letters, digits and `_`, that does not begin with `pg_`",

@@ -57,9 +57,8 @@ impl Core {
         if has_nul(&key) || used.contains('\0') {
             return Ok(None);
         }
-        let statement = of_key(&ENTRIES, &key)
-            .with(vec![None::<uuid::Uuid>], Type::UUID_ARRAY)
-            .with(vec![used], Type::TEXT_ARRAY);
+        let statement =
+            of_key(&ENTRIES, &key).with(vec![None::<uuid::Uuid>], Type::UUID_ARRAY).with(vec![used], Type::TEXT_ARRAY);
         let rows = self.read(statement).await?;
         self.decoded(rows.first().map(|row| to_entry(row, 1)).transpose())
     }

@@ -31,11 +31,7 @@ pub(super) fn sql(name: &str) -> String {
 }
 
 /// Checks the server and creates missing tables, and tries again while the server cannot be reached.
-pub(super) async fn prepare(
-    session: &Session,
-    target: &Target,
-    options: &PostgresOptions,
-) -> Result<(), OpenError> {
+pub(super) async fn prepare(session: &Session, target: &Target, options: &PostgresOptions) -> Result<(), OpenError> {
     let began = Instant::now();
     loop {
         let prepared = async {
@@ -143,18 +139,17 @@ async fn has_tables(connected: &Connected, target: &Target, options: &PostgresOp
 
 /// Creates the tables in one transaction, under a lock that ends with it.
 async fn create(connected: &Connected, target: &Target, options: &PostgresOptions) -> Result<(), Attempt> {
-    let no_tables = |cause: String| OpenError::NoTables {
-        store: target.name.clone(),
-        cause,
-        sql: sql(&options.schema),
-    };
+    let no_tables =
+        |cause: String| OpenError::NoTables { store: target.name.clone(), cause, sql: sql(&options.schema) };
     if !options.migrate {
         return Err(no_tables("the option `migrate` is off".to_owned()).into());
     }
     connected.execute(&target.begin()).await?;
     let created = async {
         // All others wait for the first one here.
-        let lock = Statement::new("SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended($1, 0))");
+        let lock = Statement::new(
+            "SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended($1, 0))",
+        );
         connected.query(&lock.text(format!("{CREATION} {}", options.schema))).await?;
         if !has_tables(connected, target, options).await? {
             // The right to create a schema is not needed where it is there.

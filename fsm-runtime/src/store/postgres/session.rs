@@ -6,6 +6,7 @@ use super::{
     statement::{Statement, Texts},
 };
 use crate::sync::Mutex;
+use futures_core::Stream as _;
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -15,7 +16,6 @@ use std::{
     task::Poll,
     time::{Duration, Instant},
 };
-use futures_core::Stream as _;
 use tokio_postgres::{
     Client, Row,
     types::{ToSql, Type},

@@ -62,11 +62,9 @@ fn nul(change: &Change) -> Option<&'static str> {
             texts.extend([("former state", Some(&*it.from)), ("reason", Some(&*it.why))]);
             texts.extend(of_origin(&it.origin));
         }
-        Change::Rewrite(it) => texts.extend([
-            ("state", Some(&*it.state)),
-            ("data", Some(&*it.data)),
-            ("context", it.context.as_deref()),
-        ]),
+        Change::Rewrite(it) => {
+            texts.extend([("state", Some(&*it.state)), ("data", Some(&*it.data)), ("context", it.context.as_deref())]);
+        }
         Change::Claim(it) => texts.push(("owner", Some(&*it.owner))),
         Change::Checkpoint(it) => texts.push(("checkpoint", Some(&*it.checkpoint))),
         Change::Release(it) => {

@@ -184,8 +184,25 @@ const CONTROL: &str = "the group decides how its transaction ends, and the sessi
 /// The first word of a statement that would end the transaction or change the session.
 fn controls(statement: &str) -> Option<String> {
     const WORDS: [&str; 19] = [
-        "ABORT", "BEGIN", "CLOSE", "COMMIT", "COPY", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXECUTE", "LISTEN", "NOTIFY",
-        "PREPARE", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET", "START",
+        "ABORT",
+        "BEGIN",
+        "CLOSE",
+        "COMMIT",
+        "COPY",
+        "DEALLOCATE",
+        "DECLARE",
+        "DISCARD",
+        "END",
+        "EXECUTE",
+        "LISTEN",
+        "NOTIFY",
+        "PREPARE",
+        "RELEASE",
+        "RESET",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "SET",
+        "START",
     ];
     let word = first_word(statement).to_ascii_uppercase();
     (WORDS.contains(&word.as_str()) || word == "UNLISTEN").then_some(word)
@@ -289,7 +306,9 @@ mod tests {
         for statement in ["COMMIT", " commit;", "-- x\nRollback", "/* a /* b */ c */ ;end", "SET x = 1", "unlisten *"] {
             assert!(controls(statement).is_some(), "{statement}");
         }
-        for statement in ["/*", "--", "", "INSERT INTO t VALUES ('COMMIT')", "SELECT 1", "/* COMMIT */ UPDATE t SET a = 1"] {
+        for statement in
+            ["/*", "--", "", "INSERT INTO t VALUES ('COMMIT')", "SELECT 1", "/* COMMIT */ UPDATE t SET a = 1"]
+        {
             assert!(controls(statement).is_none(), "{statement}");
         }
     }

@@ -88,7 +88,8 @@ impl<'a> Move<'a> {
 
 /// What must hold of the row. The schema version is compared too: a rewrite by newer code leaves the version alone, and older code
 /// must not undo it.
-const UNCHANGED: &str = "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
+const UNCHANGED: &str =
+    "i.machine = a.machine AND i.id = a.id AND i.incarnation = a.incarnation AND i.version = a.version
         AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)
         AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
 

@@ -19,7 +19,8 @@ const UNCHANGED: &str =
 /// A statement of `change.sql`: `set` is the change, `condition` begins with `AND` or is empty, `fields` are its values and their types.
 fn of(set: &str, condition: &str, fields: &[(&str, &str)]) -> String {
     let action = format!("UPDATE {{schema}}.instances i SET {set} FROM asked a WHERE {UNCHANGED} {condition}");
-    let arrays = (14..).zip(fields).map(|(number, (_, of))| format!(", ${number}::{of}[]")).collect::<Vec<_>>().concat();
+    let arrays =
+        (14..).zip(fields).map(|(number, (_, of))| format!(", ${number}::{of}[]")).collect::<Vec<_>>().concat();
     let names = fields.iter().map(|(name, _)| [", ", name].concat()).collect::<Vec<_>>().concat();
     template(include_str!("change.sql"), &[("{action}", &action), ("{arrays}", &arrays), ("{fields}", &names)])
 }

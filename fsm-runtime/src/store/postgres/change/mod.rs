@@ -3,10 +3,7 @@
 mod enter;
 mod keep;
 
-use super::{
-    columns::COLUMNS,
-    statement::Statement,
-};
+use super::{columns::COLUMNS, statement::Statement};
 use crate::store::{Change, Create, Key};
 use std::{fmt::Write as _, sync::LazyLock, time::SystemTime};
 use tokio_postgres::types::{ToSql, Type};
@@ -151,7 +148,8 @@ impl<'a> Statement<'a> {
 }
 
 fn create<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
-    static TEMPLATE: LazyLock<String> = LazyLock::new(|| template(include_str!("create.sql"), &[("{i.columns}", &columns(&[NO_DATA]))]));
+    static TEMPLATE: LazyLock<String> =
+        LazyLock::new(|| template(include_str!("create.sql"), &[("{i.columns}", &columns(&[NO_DATA]))]));
     let creations = of_kind(changes, |change| match change {
         Change::Create(create) => Some(create),
         _ => None,
@@ -185,7 +183,8 @@ fn lock_keys<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statement<'
     let keyed = creations.iter().filter(|(_, it)| it.idempotency_key.is_some());
     let mut names: Vec<String> = keyed.map(|(_, it)| lock_name(&it.key)).collect();
     names.sort();
-    let text = "SELECT NULL::int AS whole, NULL::int AS ord, pg_advisory_xact_lock(hashtextextended('{schema}' || a.name, 0))
+    let text =
+        "SELECT NULL::int AS whole, NULL::int AS ord, pg_advisory_xact_lock(hashtextextended('{schema}' || a.name, 0))
                 FROM unnest($1::text[]) AS a(name)";
     (!names.is_empty()).then(|| Statement::new(text).with(names, Type::TEXT_ARRAY))
 }
@@ -217,8 +216,8 @@ fn remove_created<'a>(creations: &[(Numbered<'a>, &'a Create)]) -> Option<Statem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Cause, Entering, Origin};
     use crate::store::postgres::statement::Texts;
+    use crate::store::{Cause, Entering, Origin};
 
     #[test]
     fn a_batch_has_one_statement_for_each_kind() {

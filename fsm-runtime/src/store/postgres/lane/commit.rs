@@ -40,7 +40,8 @@ SELECT setval('{schema}.fence', (SELECT last_value FROM {schema}.fence) + 104857
 FROM raised";
 
 /// Keeps a batch whose answer was lost from being committed from now on. Waits for its transaction, if that is still open.
-const FENCE_OFF: &str = "UPDATE {schema}.lanes SET batch = $2 + 1, missed = '{}' WHERE lane = $1 AND batch < $2 RETURNING 1";
+const FENCE_OFF: &str =
+    "UPDATE {schema}.lanes SET batch = $2 + 1, missed = '{}' WHERE lane = $1 AND batch < $2 RETURNING 1";
 const DECIDED: &str = "SELECT missed FROM {schema}.lanes WHERE lane = $1 AND batch = $2";
 
 /// A connection that commits batches.
@@ -323,7 +324,8 @@ impl Lane {
         let places = |changes: &[Numbered<'_>]| changes.iter().map(|it| it.ord).collect::<Vec<_>>();
         let machines =
             |changes: &[Numbered<'_>]| changes.iter().map(|it| it.change.key().machine.to_string()).collect::<Vec<_>>();
-        let ids = |changes: &[Numbered<'_>]| changes.iter().map(|it| it.change.key().id.to_string()).collect::<Vec<_>>();
+        let ids =
+            |changes: &[Numbered<'_>]| changes.iter().map(|it| it.change.key().id.to_string()).collect::<Vec<_>>();
         let damaged = |failure| self.core.error(failure, Duration::ZERO);
         let mut stored = Stored::default();
         let statement = |template: &'static str, changes: &[Numbered<'_>]| {

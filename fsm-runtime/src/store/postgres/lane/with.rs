@@ -64,7 +64,9 @@ impl Lane {
                 drop(connected);
                 match self.resolve(number).await {
                     Ok(Some(missed)) => self.whole(&changes, Done::Unseen { missed }).await.map(Ok),
-                    Ok(None) => Err(self.failed(&format!("the transaction was ended, and nothing was changed: {failure}"))),
+                    Ok(None) => {
+                        Err(self.failed(&format!("the transaction was ended, and nothing was changed: {failure}")))
+                    }
                     Err(error) => Err(self.indeterminate(&failure, &error)),
                 }
             }
