@@ -71,7 +71,7 @@ async fn check(copy: &Path) {
         id_prefix: None,
         states: None,
         entered_before: None,
-        parked: false,
+        only: None,
         newest_first: false,
         after: None,
         limit: 2 * ROWS,

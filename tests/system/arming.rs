@@ -138,8 +138,7 @@ async fn arming_without_a_state_index_refuses_the_start() {
         assert_eq!(
             error.to_string(),
             "`Letter`: `Sending`, `Kept` became `work` or got an `after`, and without an index of states the rows that \
-             stand there cannot be found to be woken; open the file once with `Sqlite::options().state_index(true)` and \
-             start"
+             stand there cannot be found to be woken; open the store once with `state_index(true)` in its options and start"
         );
     }
     drop(Sqlite::options().state_index(true).open(&world.path).await.unwrap());

@@ -102,8 +102,13 @@ async fn whole(store: &Sqlite, acknowledged: &BTreeMap<String, u64>) -> u64 {
         let row = store.get(Key::new("Door", &**id)).await.unwrap();
         let found = row.as_ref().map_or(0, |row| row.version);
         lost += version.saturating_sub(found);
-        let query =
-            HistoryQuery { key: Some(Key::new("Door", &**id)), after: 0, newest_first: false, limit: usize::MAX };
+        let query = HistoryQuery {
+            key: Some(Key::new("Door", &**id)),
+            by_operators: false,
+            after: 0,
+            newest_first: false,
+            limit: usize::MAX,
+        };
         let history = store.history(query).await.unwrap();
         let chain: Vec<u64> = history.iter().map(|entry| entry.version).collect();
         assert_eq!(chain, (1..=found).collect::<Vec<_>>(), "{id}");
@@ -187,7 +192,7 @@ async fn x5_a_change_refused_by_a_full_disk_is_not_there() {
             id_prefix: None,
             states: None,
             entered_before: None,
-            parked: false,
+            only: None,
             newest_first: false,
             after: None,
             limit: 100,

@@ -130,7 +130,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Committed { .. })), "{verdicts:?}");
     let row = store.get(key.clone()).await.unwrap().unwrap();
     assert_eq!((&row.key, &row.state, &row.data, &row.context), (&key, &used, &text, &Some(text.clone())));
-    let query = HistoryQuery { key: Some(key.clone()), after: 0, newest_first: false, limit: 10 };
+    let query = HistoryQuery { key: Some(key.clone()), by_operators: false, after: 0, newest_first: false, limit: 10 };
     let entries = store.history(query).await.unwrap();
     assert_eq!(entries.len(), 2);
     assert_eq!(
@@ -150,7 +150,7 @@ async fn stored(store: &Sqlite, [machine, id, text, used, actor]: [String; 5]) {
             id_prefix: None,
             states: None,
             entered_before: None,
-            parked: false,
+            only: None,
             newest_first: false,
             after: None,
             limit: 10,

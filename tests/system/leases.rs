@@ -294,6 +294,35 @@ async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
 }
 
 #[tokio::test]
+async fn l3_after_a_lapse_only_what_was_taken_over_is_cancelled() {
+    let (_dir, path) = file();
+    // Part of the lease in real time is long enough for any disk.
+    let mut first = World::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
+    for id in ["a", "b"] {
+        first.jobs.create(id, queued()).await.unwrap().start().await.unwrap();
+    }
+    let (one, two) = (first.calls.next().await, first.calls.next().await);
+    let (mut lost, mut kept) = if one.id == "a" { (one, two) } else { (two, one) };
+    // As if the store's clock had jumped: the holder does not know that its lease has ended, and another process claims one row.
+    let store = Sqlite::open(&path).await.unwrap();
+    store.end_leases(vec![first.id.clone()], SystemTime::UNIX_EPOCH).await.unwrap();
+    let taken = claim(&path, "a", "7-other").await;
+    assert_eq!((taken.owner.as_deref(), taken.attempt), (Some("7-other"), 2));
+    first.clock.advance(Duration::from_secs(200));
+    lost.cancelled().await;
+    drop(lost);
+    let (runtime, id) = (&first.runtime, &first.id);
+    until("it has a new lease", async || {
+        runtime.processes().await.unwrap().iter().any(|lease| lease.owner == *id && lease.live)
+    })
+    .await;
+    let cancelled = tokio::time::timeout(Duration::ZERO, kept.cancelled()).await;
+    assert!(cancelled.is_err(), "no other process had the claim");
+    kept.tell(Do::Finish(1));
+    first.jobs.wait_for("b", job::State::Finished, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
 async fn l5_a_clock_jump_lets_one_commit_of_a_state_succeed() {
     let (_dir, path) = file();
     let mut here = World::start(&path).await;
@@ -454,6 +483,9 @@ async fn buckets_move_between_running_processes() {
     second.jobs.fire("a", job::event::Cancel).await.unwrap();
     call.cancelled().await;
     drop(call);
+    let jobs = &second.jobs;
+    until("the claim is handed over", async || jobs.row("a").await.unwrap().owner.is_none()).await;
+    second.clock.advance(Duration::from_secs(5));
     let call = second.calls.next().await;
     assert_eq!((call.id.as_str(), call.state), ("a", job::State::Cancelling));
     call.tell(Do::Finish(0));

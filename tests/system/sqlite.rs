@@ -1,8 +1,8 @@
 //! The SQLite store: the store contract, files, several handles on a file, and files that cannot be opened.
 
 use fsm_runtime::store::{
-    Buckets, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, Notice, Process, Prune, Purge, Renewed,
-    Row, Store, StoreError, Verdict,
+    Buckets, Change, Claim, Create, Entering, Filter, HistoryQuery, InUse, Key, Notice, Only, Origin, Process, Prune,
+    Purge, Renewed, Row, Store, StoreError, Verdict,
     sqlite::{OpenError, RestoreError, Sqlite, Synchronous},
 };
 use std::{
@@ -69,7 +69,7 @@ async fn l4_fences_grow_over_restarts_and_processes() {
             last = rows[0].fence;
         }
         let Row { key, incarnation, version, .. } = processes[0].get(key.clone()).await.unwrap().unwrap();
-        let purge = Purge { key, incarnation, version };
+        let purge = Purge { key, incarnation, version, origin: Origin::default(), why: None };
         assert!(matches!(commit(&processes[1], Change::Purge(purge)).await.unwrap(), Verdict::Committed { .. }));
     }
 }
@@ -208,7 +208,10 @@ async fn x6_changes_by_another_handle_are_announced() {
     let mut announced = mine.notices();
     commit(&other, create("a")).await.unwrap();
     assert_eq!(announced.recv().await.unwrap(), Notice::new(Buckets::ALL, 0));
-    let all = mine.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
+    let all = mine
+        .history(HistoryQuery { key: None, by_operators: false, after: 0, newest_first: false, limit: 10 })
+        .await
+        .unwrap();
     assert_eq!(all.len(), 1);
 }
 
@@ -612,7 +615,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
         id_prefix: None,
         states: None,
         entered_before: None,
-        parked: false,
+        only: None,
         newest_first: false,
         after: None,
         limit: 9,
@@ -643,7 +646,7 @@ async fn the_state_index_can_be_switched_for_all_processes() {
         };
         assert!(matches!(store.prune(ended).await, Err(StoreError::NoStateIndex { .. })));
         assert_eq!(store.list(filter.clone()).await.unwrap().items.len(), 1);
-        assert_eq!(store.list(Filter { parked: true, ..in_state.clone() }).await.unwrap().items.len(), 0);
+        assert_eq!(store.list(Filter { only: Some(Only::Parked), ..in_state.clone() }).await.unwrap().items.len(), 0);
         let in_use = store.states_in_use("Door".into()).await.unwrap();
         assert_eq!(in_use, [InUse::new("Open".into(), 1, Key::new("Door", "a"))]);
     }
@@ -714,6 +717,9 @@ async fn x4_a_change_refused_half_way_leaves_no_trace() {
         assert_eq!(store.get(Key::new("Door", id)).await.unwrap().as_ref(), Some(&rows[0]));
     }
     assert_eq!(store.get(Key::new("Door", "bad")).await.unwrap(), None);
-    let all = store.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
+    let all = store
+        .history(HistoryQuery { key: None, by_operators: false, after: 0, newest_first: false, limit: 10 })
+        .await
+        .unwrap();
     assert_eq!(all.iter().map(|entry| (entry.sequence, &*entry.key.id)).collect::<Vec<_>>(), [(1, "a"), (2, "b")]);
 }

@@ -92,7 +92,8 @@ async fn fire(
 async fn history_since(engine: &Engine, row: &Row, seen: u64) -> Result<Vec<HistoryEntry>, StoreError> {
     let (mut entries, mut after) = (Vec::new(), u64::MAX);
     loop {
-        let query = HistoryQuery { key: Some(row.key.clone()), after, newest_first: true, limit: PAGE };
+        let query =
+            HistoryQuery { key: Some(row.key.clone()), by_operators: false, after, newest_first: true, limit: PAGE };
         let page = engine.asked("history", engine.store.history(query)).await?;
         let Some(last) = page.last() else { break };
         after = last.sequence;

@@ -46,7 +46,7 @@ pub(crate) enum Action {
     Claim,
     /// Remove the owner of a row without work.
     ReleaseClaim,
-    /// Remove the owner of a row whose work is due, for the process that works on its bucket.
+    /// Remove the owner of a row whose work is due: another process works on its bucket, or it is held.
     HandOver,
     /// Leave the row to newer code: this code does not know its state or its schema.
     LeaveUnknown,
@@ -75,7 +75,8 @@ pub(crate) fn decide(
     }
     let beside_work = row.timer_at.into_iter().chain(row.desired_at).min();
     if let Some(running) = running {
-        return if running == Visit::of(row) { wait(beside_work) } else { Action::CancelWorker };
+        let goes_on = running == Visit::of(row) && row.hold.is_none();
+        return if goes_on { wait(beside_work) } else { Action::CancelWorker };
     }
     if elsewhere {
         return wait(beside_work);
@@ -85,6 +86,9 @@ pub(crate) fn decide(
     }
     if row.parked.is_some() {
         return wait(beside_work);
+    }
+    if row.hold.is_some() {
+        return if row.owner.is_some() { Action::HandOver } else { wait(beside_work) };
     }
     match row.retry_at {
         Some(at) if at > now => wait(row.wake_at()),
@@ -96,7 +100,7 @@ pub(crate) fn decide(
 /// after it, timers and convergence are the other process's. `is_owner`: this process has claimed the row.
 pub(crate) fn decide_elsewhere(row: &Row, kind: Option<StateKind>, running: Option<Visit>, is_owner: bool) -> Action {
     match (running, kind) {
-        (Some(running), Some(_)) if running == Visit::of(row) => Action::Rest,
+        (Some(running), Some(_)) if running == Visit::of(row) && row.hold.is_none() => Action::Rest,
         (Some(_), _) => Action::CancelWorker,
         (None, _) if !is_owner => Action::Rest,
         (None, None) => Action::LeaveUnknown,
@@ -216,6 +220,19 @@ mod tests {
             decide(&parked, Some(StateKind::Work), None, false, NOW),
             Action::WaitUntil(NOW + Duration::from_secs(9))
         );
+    }
+
+    #[test]
+    fn a_held_instance_is_not_worked_on() {
+        let held = Row { hold: Some("why".into()), retry_at: Some(NOW), timer_at: Some(in_secs(9)), ..row() };
+        let work = Some(StateKind::Work);
+        assert_eq!(decide(&held, work, None, false, NOW), Action::WaitUntil(in_secs(9)), "its timer runs");
+        let visit = Some(Visit::of(&held));
+        for action in [decide(&held, work, visit, false, NOW), decide_elsewhere(&held, work, visit, true)] {
+            assert_eq!(action, Action::CancelWorker);
+        }
+        let owned = Row { owner: Some("me".into()), ..held };
+        assert_eq!(decide(&owned, work, None, false, NOW), Action::HandOver, "its worker has ended");
     }
 
     #[test]

@@ -191,7 +191,7 @@ async fn catch_up(
     // A waiting caller may wait for any instance.
     let wanted = match scope.filter(|_| engine.notifier.has_controller()) {
         _ if engine.notifier.has_waiting_callers() => Buckets::ALL,
-        Some(scope) => *scope.buckets.borrow(),
+        Some(scope) => scope.followed(),
         None => Buckets::NONE,
     } & noticed;
     while !wanted.is_empty() && *newest < now {

@@ -80,16 +80,26 @@ impl Default for Settings {
 }
 
 /// The instances that a controller works on. Its buckets may change while it runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct WatchedScope {
     machines: Vec<String>,
     buckets: watch::Receiver<Buckets>,
+    registry: Arc<WorkerRegistry>,
 }
 
 impl WatchedScope {
     /// The instances at present.
     pub(crate) fn now(&self) -> Scope {
         Scope { machines: self.machines.clone(), buckets: *self.buckets.borrow() }
+    }
+
+    /// The buckets whose changes concern this process: those that it works on, and those of its running workers.
+    fn followed(&self) -> Buckets {
+        let mut buckets = *self.buckets.borrow();
+        if buckets != Buckets::ALL {
+            buckets.extend(&self.registry.buckets());
+        }
+        buckets
     }
 
     /// Completes when the buckets change. Cancel safe.
@@ -131,7 +141,7 @@ impl Controller {
         let (timeout, timeout_receiver) = oneshot::channel();
         let registry = Arc::<WorkerRegistry>::default();
         let machines = drivers.keys().map(|machine| (*machine).to_owned()).collect();
-        let scope = WatchedScope { machines, buckets: settings.buckets.clone() };
+        let scope = WatchedScope { machines, buckets: settings.buckets.clone(), registry: registry.clone() };
         let event_loop =
             EventLoop::new(engine.clone(), drivers, settings, me.clone(), watchdog.reports(), registry.clone());
         let failed = Arc::<OnceLock<String>>::default();

@@ -51,7 +51,7 @@ pub(crate) async fn each_row(
         states: store.lists_by_state().await?.then(|| vec![state.to_owned()]),
         id_prefix: None,
         entered_before: None,
-        parked: false,
+        only: None,
         newest_first: false,
         after: None,
         limit: PAGE,
@@ -103,7 +103,7 @@ pub(crate) async fn list(
 ) -> Result<Page<Row>, StoreError> {
     let mut older: Vec<InUse> = Vec::new();
     if migrations.are_declared(graph.machine)
-        && (filter.parked || filter.id_prefix.is_some() || store.lists_by_state().await?)
+        && (filter.only.is_some() || filter.id_prefix.is_some() || store.lists_by_state().await?)
     {
         older = store.states_in_use(filter.machine.clone()).await?;
         older.retain(|it| it.schema < graph.version);

@@ -279,11 +279,9 @@ impl<M: Durable> Machines<M> {
             let note = Note { about, text: text.to_owned(), cause: Cause::Caller, origin: self.origin.clone() };
             let desired = target.map(|target| DesiredStateRecord::new(target.as_str(), row.version).text());
             let due = desired.is_some().then_some(Duration::ZERO);
-            match self
-                .engine
-                .commit_row(Change::SetDesiredState(SetDesiredState::of(&row, desired, due, Some(note))))
-                .await?
-            {
+            let desired_by = self.origin.actor.clone().filter(|_| desired.is_some());
+            let set = SetDesiredState { desired_by, ..SetDesiredState::of(&row, desired, due, Some(note)) };
+            match self.engine.commit_row(Change::SetDesiredState(set)).await? {
                 Ok(row) => return Ok(row),
                 Err(Verdict::Conflict { current: Some(_), .. }) if tries < TRIES => {}
                 Err(verdict) => return Err(transition::missed(&self.engine, &self.origin, row.key, None, verdict)),

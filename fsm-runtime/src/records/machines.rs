@@ -284,7 +284,8 @@ impl<M: Durable> Machines<M> {
     }
 
     /// Deletes instance `id` with its history and its idempotency keys, also those of former instances with this id. A worker on it
-    /// is cancelled. Subscribers that have not read its entries do not get them.
+    /// is cancelled. Subscribers that have not read its entries do not get them. With an [actor](Self::with_actor), the operators' log gets
+    /// an entry with the actor, the machine and the id.
     ///
     /// # Errors
     /// [`TransitionError::Conflict`] if another caller changed it meanwhile; [`TransitionError::NotFound`] if neither the instance nor
@@ -299,8 +300,9 @@ impl<M: Durable> Machines<M> {
             Err(ReadError::NotFound { key }) => return self.purge_removed(key).await,
             Err(error) => return Err(error.into()),
         };
-        let purge = Purge { key: row.key.clone(), incarnation: row.incarnation, version: row.version };
-        self.commit(row.key, Change::Purge(purge)).await
+        let Row { key, incarnation, version, .. } = row;
+        let purge = Purge { key: key.clone(), incarnation, version, origin: self.origin.clone(), why: None };
+        self.commit(key, Change::Purge(purge)).await
     }
 
     /// Deletes the history and keys of an id without a row.

@@ -10,7 +10,7 @@ use super::{
 use crate::machine::{RowError, convert};
 use crate::{
     machine::DurableState,
-    store::{Attempts, Cause, Change, Note, Override, Release, Row},
+    store::{Attempts, Cause, Change, Hold, Note, Override, Release, Row},
 };
 use std::time::Duration;
 
@@ -41,14 +41,50 @@ impl<M: Durable> Machines<M> {
             attempts: Attempts::Reset,
             error: None,
             parked: None,
-            note: Some(Note {
-                about: "released",
-                text: format!("after {} attempts", row.attempt),
-                cause: Cause::Operator,
-                origin: self.origin.clone(),
-            }),
+            note: Some(self.operators_note("released", format!("after {} attempts", row.attempt))),
         };
         self.commit(row.key, Change::Release(release)).await
+    }
+
+    /// Holds an instance: no work of it begins, and a worker that runs is cancelled, until [`unhold`](Self::unhold). Events, timers and
+    /// the desired state go on, and the instance stays held when they move it. The history has a note with the
+    /// [actor](Self::with_actor) of the handle. `why` replaces an earlier reason.
+    ///
+    /// To list held instances, use [`rows`](Self::rows) with [`ListQuery::held`](crate::ListQuery::held).
+    ///
+    /// # Errors
+    /// [`TransitionError::Conflict`] if another caller changed it meanwhile; [`TransitionError::NotFound`]; [`TransitionError::Store`].
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, the instance is held or not. Calling it again is safe.
+    pub async fn hold(&self, id: &str, why: impl Into<String>) -> Result<(), TransitionError<M>> {
+        let (row, why) = (self.row(id).await?, why.into());
+        let note = self.operators_note("held", why.clone());
+        self.set_hold(row, Some(why), note).await
+    }
+
+    /// Ends a hold: work that is due begins. If the instance is not held, nothing changes.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    ///
+    /// # Cancel safety
+    /// As [`hold`](Self::hold).
+    pub async fn unhold(&self, id: &str) -> Result<(), TransitionError<M>> {
+        let row = self.row(id).await?;
+        let Some(why) = &row.hold else { return Ok(()) };
+        let note = self.operators_note("hold ended", why.clone());
+        self.set_hold(row, None, note).await
+    }
+
+    async fn set_hold(&self, row: Row, hold: Option<String>, note: Note) -> Result<(), TransitionError<M>> {
+        let Row { key, incarnation, version, hold: seen, .. } = row;
+        let change = Hold { key: key.clone(), incarnation, version, seen, hold, note: Some(note) };
+        self.commit(key, Change::Hold(change)).await
+    }
+
+    fn operators_note(&self, about: &'static str, text: String) -> Note {
+        Note { about, text, cause: Cause::Operator, origin: self.origin.clone() }
     }
 
     /// Moves the instance that was read as `seen` into `state`, past the rules: the transition need not be declared, and no guard

@@ -1,10 +1,10 @@
 //! Queries for lists of instances, and the counts of states.
 
-use crate::store::Filter;
+use crate::store::{Filter, Only};
 use fsm_core::{Graph, Name};
 use std::time::SystemTime;
 
-/// Which instances to list: all of them, ordered by id; or those of one state, of an age, or parked, ordered by the time they entered
+/// Which instances to list: all of them, ordered by id; or those of one state, of an age, parked, backing off or held, ordered by the time they entered
 /// their state. [`newest_first`](Self::newest_first) reverses the order by time, and applies it to any list.
 ///
 /// ```
@@ -35,7 +35,7 @@ pub struct ListQuery<S> {
     state: Option<S>,
     id_prefix: Option<String>,
     entered_before: Option<SystemTime>,
-    parked: bool,
+    only: Option<Only>,
     newest_first: bool,
     after: Option<String>,
     limit: usize,
@@ -48,7 +48,7 @@ impl<S: Name> ListQuery<S> {
             state: None,
             id_prefix: None,
             entered_before: None,
-            parked: false,
+            only: None,
             newest_first: false,
             after: None,
             limit: 100,
@@ -84,7 +84,19 @@ impl<S: Name> ListQuery<S> {
 
     /// Only parked instances: no work is done on them until an event, or [`unpark`](crate::Machines::unpark).
     pub fn parked(mut self) -> Self {
-        self.parked = true;
+        self.only = Some(Only::Parked);
+        self
+    }
+
+    /// Only instances whose work has failed, and is tried again at a later time.
+    pub fn backing_off(mut self) -> Self {
+        self.only = Some(Only::BackingOff);
+        self
+    }
+
+    /// Only instances that are [held](crate::Machines::hold).
+    pub fn held(mut self) -> Self {
+        self.only = Some(Only::Held);
         self
     }
 
@@ -119,7 +131,7 @@ impl<S: Name> ListQuery<S> {
             states: self.state.map(|state| graph.stored_names(state.as_str()).map(str::to_owned).collect()),
             id_prefix: self.id_prefix.clone(),
             entered_before: self.entered_before,
-            parked: self.parked,
+            only: self.only,
             newest_first: self.newest_first,
             after: self.after.clone(),
             limit: self.limit,

@@ -152,7 +152,13 @@ impl<M: Durable> Machines<M> {
     async fn last_transition(&self, key: &Key) -> Result<Option<HistoryEntry>, ReadError> {
         let mut before = u64::MAX;
         loop {
-            let query = HistoryQuery { key: Some(key.clone()), after: before, newest_first: true, limit: PAGE };
+            let query = HistoryQuery {
+                key: Some(key.clone()),
+                by_operators: false,
+                after: before,
+                newest_first: true,
+                limit: PAGE,
+            };
             let page = self.engine.store.history(query).await?;
             let Some(oldest) = page.last() else { return Ok(None) };
             before = oldest.sequence;
@@ -215,7 +221,13 @@ impl Visits {
     /// Reads the entries that were added.
     async fn read<M: Durable>(&mut self, engine: &Engine, key: &Key, state: M::State) -> Result<(), ReadError> {
         loop {
-            let query = HistoryQuery { key: Some(key.clone()), after: self.read, newest_first: false, limit: PAGE };
+            let query = HistoryQuery {
+                key: Some(key.clone()),
+                by_operators: false,
+                after: self.read,
+                newest_first: false,
+                limit: PAGE,
+            };
             let page = engine.store.history(query).await?;
             let Some(last) = page.last() else { return Ok(()) };
             self.read = last.sequence;

@@ -20,6 +20,7 @@ pub struct Retention {
     pub(crate) history: Option<Duration>,
     pub(crate) keys: Option<Duration>,
     pub(crate) ended: Option<Duration>,
+    pub(crate) operations: Option<Duration>,
 }
 
 impl Retention {
@@ -43,9 +44,15 @@ impl Retention {
         self
     }
 
+    /// Prunes entries of the operators' log after this time.
+    pub fn operations(mut self, keep: Duration) -> Self {
+        self.operations = Some(keep);
+        self
+    }
+
     /// Why the settings are not valid, if they are not.
     pub(crate) fn wrong(&self) -> Option<&'static str> {
-        if [self.history, self.keys, self.ended].into_iter().flatten().any(|keep| keep > FOREVER) {
+        if [self.history, self.keys, self.ended, self.operations].into_iter().flatten().any(|keep| keep > FOREVER) {
             return Some(TOO_LONG);
         }
         match (self.history, self.keys) {
@@ -56,7 +63,7 @@ impl Retention {
     }
 
     fn is_off(&self) -> bool {
-        self.history.is_none() && self.keys.is_none() && self.ended.is_none()
+        self.history.is_none() && self.keys.is_none() && self.ended.is_none() && self.operations.is_none()
     }
 }
 
@@ -86,6 +93,7 @@ async fn prune(engine: &Engine, retention: Retention, graphs: &[&'static Graph])
     let entries = Prune {
         history_before: before(retention.history),
         keys_before: before(retention.keys),
+        operations_before: before(retention.operations),
         limit: BATCH,
         ..Prune::default()
     };

@@ -44,6 +44,8 @@ pub enum Change {
     Override(Override),
     /// Sets the desired state of an instance.
     SetDesiredState(SetDesiredState),
+    /// Holds an instance, or ends a hold.
+    Hold(Hold),
     /// Deletes an instance with its history and idempotency keys.
     Purge(Purge),
     /// Stores a row's data under a newer schema version.
@@ -64,6 +66,7 @@ impl Change {
             Self::Disarm(change) => &change.key,
             Self::Override(change) => &change.key,
             Self::SetDesiredState(change) => &change.key,
+            Self::Hold(change) => &change.key,
             Self::Purge(change) => &change.key,
             Self::Rewrite(change) => &change.key,
         }
@@ -238,7 +241,7 @@ pub struct Release {
 /// A note in the history.
 #[derive(Clone, Debug)]
 pub struct Note {
-    /// The subject: `parked`, `released`.
+    /// The subject: `parked`, `released`, `held`.
     pub about: &'static str,
     /// The text.
     pub text: String,
@@ -292,7 +295,8 @@ pub struct Disarm {
     pub reason: String,
 }
 
-/// Deletes the row, and the history and idempotency keys of every incarnation of its id.
+/// Deletes the row, and the history and idempotency keys of every incarnation of its id. With an actor, the operators' log gets an entry
+/// `purge` with machine and id, which stays.
 #[derive(Clone, Debug)]
 pub struct Purge {
     /// The instance.
@@ -301,6 +305,10 @@ pub struct Purge {
     pub incarnation: Uuid,
     /// The version that was read.
     pub version: u64,
+    /// The origin.
+    pub origin: Origin,
+    /// The reason, for the operators' log.
+    pub why: Option<String>,
 }
 
 /// Stores state and data under a newer schema version. It is not a transition: the version stays the same.
@@ -392,6 +400,8 @@ pub struct SetDesiredState {
     pub seen: Option<String>,
     /// The new desired state, in the format of the runtime; `None` clears it.
     pub desired: Option<String>,
+    /// The person or system that wants it, as the application names it.
+    pub desired_by: Option<String>,
     /// The delay until convergence is due; `None` if it waits for something else.
     pub due: Option<Duration>,
     /// A note for the history.
@@ -399,9 +409,27 @@ pub struct SetDesiredState {
 }
 
 impl SetDesiredState {
-    /// Replaces the desired state of `row` by `desired`.
+    /// Replaces the desired state of `row` by `desired`, in the name of who set the present one.
     pub(crate) fn of(row: &Row, desired: Option<String>, due: Option<Duration>, note: Option<Note>) -> Self {
-        let Row { key, incarnation, version, desired: seen, .. } = row.clone();
-        Self { key, incarnation, version, seen, desired, due, note }
+        let Row { key, incarnation, version, desired: seen, desired_by, .. } = row.clone();
+        Self { key, incarnation, version, seen, desired, desired_by, due, note }
     }
+}
+
+/// Holds an instance, so that no work of it begins, or ends a hold. A worker that runs is cancelled by its owner. Transitions, timers and
+/// the desired state go on, and the hold stays.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// The instance.
+    pub key: Key,
+    /// The incarnation that was read.
+    pub incarnation: Uuid,
+    /// The version that was read.
+    pub version: u64,
+    /// The hold that was read.
+    pub seen: Option<String>,
+    /// The reason; `None` ends the hold.
+    pub hold: Option<String>,
+    /// A note for the history.
+    pub note: Option<Note>,
 }

@@ -21,7 +21,7 @@ impl Order {
     pub(in crate::store) fn of(filter: &Filter) -> Self {
         if filter.newest_first {
             Self::NewestFirst
-        } else if filter.parked || filter.states.is_some() || filter.entered_before.is_some() {
+        } else if filter.only.is_some() || filter.states.is_some() || filter.entered_before.is_some() {
             Self::OldestFirst
         } else {
             Self::Id

@@ -65,6 +65,7 @@ fn read_as(change: &Change) -> Option<(Uuid, u64)> {
         Change::Disarm(it) => Some((it.incarnation, it.version)),
         Change::Override(it) => Some((it.incarnation, it.version)),
         Change::SetDesiredState(it) => Some((it.incarnation, it.version)),
+        Change::Hold(it) => Some((it.incarnation, it.version)),
         Change::Purge(it) => Some((it.incarnation, it.version)),
         Change::Rewrite(it) => Some((it.incarnation, it.version)),
     }

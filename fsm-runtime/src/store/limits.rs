@@ -67,11 +67,18 @@ fn sizes(change: &Change) -> Vec<Sized> {
             texts.into_iter().chain(note(text_note).into_iter().flatten()).collect()
         }
         Change::SetDesiredState(it) => {
-            [text("desired state", &it.desired)].into_iter().chain(note(&it.note).into_iter().flatten()).collect()
+            let texts = [text("desired state", &it.desired), text("actor", &it.desired_by)];
+            texts.into_iter().chain(note(&it.note).into_iter().flatten()).collect()
+        }
+        Change::Hold(it) => {
+            [text("reason", &it.hold)].into_iter().chain(note(&it.note).into_iter().flatten()).collect()
+        }
+        Change::Purge(it) => {
+            vec![text("reason", &it.why), text("actor", &it.origin.actor), text("trace", &it.origin.trace)]
         }
         Change::Arm(it) => vec![("reason", it.reason.len(), false)],
         Change::Disarm(it) => vec![("reason", it.reason.len(), false)],
-        Change::Claim(_) | Change::Purge(_) => Vec::new(),
+        Change::Claim(_) => Vec::new(),
     }
 }
 

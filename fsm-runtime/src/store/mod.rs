@@ -21,6 +21,7 @@ mod key_text;
 mod lease;
 mod limits;
 mod local_changes;
+mod operation;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod query;
@@ -33,8 +34,8 @@ mod transactional;
 mod verdict;
 
 pub use change::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Note, Origin, Override, Purge,
-    Release, Rewrite, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Hold, Note, Origin, Override,
+    Purge, Release, Rewrite, SetDesiredState, Transition,
 };
 pub use error::StoreError;
 pub use history::{HistoryEntry, HistoryKind};
@@ -45,8 +46,10 @@ pub(crate) use limits::shortened;
 pub use limits::{MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 pub(crate) use local_changes::ChangeListener;
 pub use local_changes::LocalChanges;
+pub use operation::{Operation, OperationEntry};
 pub use query::{
-    ChangedKeys, Count, Cursor, Definition, Due, Filter, Held, HistoryQuery, InUse, Notice, Page, Prune, Scope, Size,
+    ChangedKeys, Count, Cursor, Definition, Due, Filter, Held, HistoryQuery, InUse, Notice, Only, Page, Prune, Scope,
+    Size,
 };
 pub(crate) use request::Request;
 pub use row::{Key, Row};
@@ -189,6 +192,15 @@ pub trait Store: Any + Send + Sync {
 
     /// The definition that a controller has stored last for `machine`; if there is none, one that a client stored.
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>>;
+
+    /// For each machine, the definition that [`definition`](Store::definition) returns, ordered by name.
+    fn definitions(&self) -> StoreFuture<'_, Vec<Definition>>;
+
+    /// Adds an entry to the operators' log, and returns its sequence, which is greater than all before.
+    fn log_operation(&self, operation: Operation, now: SystemTime) -> StoreFuture<'_, u64>;
+
+    /// Entries of the operators' log before the sequence `before`, the newest first, at most `limit`.
+    fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>>;
 
     /// Notifies of changes that were made through other objects of the store, such as those of other processes. Notices coalesce, and
     /// the last one is never lost. When a notice arrives, [`changed`](Store::changed) and the rows show the changes that it is about. A

@@ -16,14 +16,25 @@ pub struct Filter {
     pub states: Option<Vec<String>>,
     /// Only rows that entered their state before this time, ordered by when they entered it.
     pub entered_before: Option<SystemTime>,
-    /// Only parked rows, ordered by when they entered their state.
-    pub parked: bool,
+    /// Only these rows, ordered by when they entered their state.
+    pub only: Option<Only>,
     /// Ordered by when they entered their state, the latest first, and then by id, the last first: the exact reverse of a list by age.
     pub newest_first: bool,
     /// The `next` of the previous page. That of a list in another order is an error.
     pub after: Option<String>,
     /// The maximum number.
     pub limit: usize,
+}
+
+/// Rows that are listed without an index of states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Only {
+    /// Parked rows.
+    Parked,
+    /// Rows whose work has failed, and is tried again at a later time.
+    BackingOff,
+    /// Rows that an operator holds.
+    Held,
 }
 
 /// One page of a list.
@@ -56,6 +67,8 @@ impl<T, C> Page<T, C> {
 pub struct HistoryQuery {
     /// Only entries of this instance.
     pub key: Option<Key>,
+    /// Only entries with the cause `operator`. With a key, the entries of the instance are read and the others are left out.
+    pub by_operators: bool,
     /// Only entries after this sequence; with `newest_first`, only entries before it.
     pub after: u64,
     /// From the newest to the oldest. `after` is then the sequence to begin before; `u64::MAX` begins with the newest.
@@ -68,7 +81,14 @@ impl HistoryQuery {
     /// All entries, the oldest first.
     #[must_use]
     pub fn new() -> Self {
-        Self { key: None, after: 0, newest_first: false, limit: 100 }
+        Self { key: None, by_operators: false, after: 0, newest_first: false, limit: 100 }
+    }
+
+    /// Only entries with the cause `operator`: overrides, releases, and what is armed by a new declaration.
+    #[must_use]
+    pub fn by_operators(mut self) -> Self {
+        self.by_operators = true;
+        self
     }
 
     /// The newest entries first.
@@ -245,6 +265,8 @@ pub struct Prune {
     pub history_before: Option<SystemTime>,
     /// Idempotency keys older than this.
     pub keys_before: Option<SystemTime>,
+    /// Entries of the operators' log older than this.
+    pub operations_before: Option<SystemTime>,
     /// Rows in these end states (machine, state) that entered them before `ended_before`. Their history is kept.
     pub ended: Vec<(String, String)>,
     /// The time before which `ended` rows must have entered their state.

@@ -81,10 +81,20 @@ pub struct Row {
     pub parked_at: Option<SystemTime>,
     /// The last failure of work since the state was entered.
     pub error: Option<String>,
+    /// When it failed last.
+    pub error_at: Option<SystemTime>,
+    /// The first failure of work since the state was entered.
+    pub first_error: Option<String>,
+    /// When it failed first.
+    pub first_error_at: Option<SystemTime>,
+    /// The reason for which an operator holds it: no work is done until it is released. Unlike a parked one, it stays held when it moves.
+    pub hold: Option<String>,
     /// The desired state, in the format of the runtime.
     pub desired: Option<String>,
     /// When convergence is due.
     pub desired_at: Option<SystemTime>,
+    /// The person or system that set the desired state, if the caller named one.
+    pub desired_by: Option<String>,
     /// The shard: [`Key::shard`]. Its upper ten bits are the bucket, by which work is divided among processes.
     pub shard: u16,
     /// When it was created.
@@ -115,8 +125,13 @@ impl Row {
             parked: None,
             parked_at: None,
             error: None,
+            error_at: None,
+            first_error: None,
+            first_error_at: None,
+            hold: None,
             desired: None,
             desired_at: None,
+            desired_by: None,
             shard: 0,
             created,
             updated: created,
@@ -126,7 +141,8 @@ impl Row {
     /// The earliest time at which something is due.
     #[must_use]
     pub fn wake_at(&self) -> Option<SystemTime> {
-        [self.timer_at, self.retry_at, self.desired_at].into_iter().flatten().min()
+        let work = self.retry_at.filter(|_| self.hold.is_none());
+        [self.timer_at, work, self.desired_at].into_iter().flatten().min()
     }
 }
 
@@ -154,6 +170,7 @@ impl fmt::Debug for Row {
             .field("fence", &self.fence)
             .field("attempt", &self.attempt)
             .field("parked", &self.parked)
+            .field("hold", &self.hold)
             .field("desired", &self.desired)
             .field("error", &self.error)
             .finish_non_exhaustive()

@@ -75,7 +75,13 @@ impl Follower {
         let store = &self.engine.store;
         // Read before the page, which therefore has every wanted entry up to it.
         let newest = if self.key.is_some() { store.last_sequence().await? } else { 0 };
-        let query = HistoryQuery { key: self.key.clone(), after: self.position, newest_first: false, limit: PAGE };
+        let query = HistoryQuery {
+            key: self.key.clone(),
+            by_operators: false,
+            after: self.position,
+            newest_first: false,
+            limit: PAGE,
+        };
         let page = store.history(query).await?;
         // Read after the page: what was pruned before the page was read is seen here.
         let pruned = store.pruned_through().await?;

@@ -13,3 +13,16 @@ async fn open() -> (Postgres, ()) {
 }
 
 fsm_runtime::store_contract!(open);
+
+/// The same store, in the time of the server.
+mod own_clock {
+    use super::{Postgres, Server};
+
+    async fn open() -> (Postgres, ()) {
+        let server = Server::shared();
+        let options = Postgres::options(server.url()).schema(server.new_schema());
+        (options.open().await.expect("the store opens"), ())
+    }
+
+    fsm_runtime::own_clock_contract!(open);
+}

@@ -27,6 +27,7 @@ fn pick(rng: &mut Rng) -> Pick {
         (4, Kind::WorkersTransition),
         (1, Kind::Override),
         (1, Kind::Wish),
+        (1, Kind::Hold),
         (6, Kind::Claim),
         (4, Kind::Checkpoint),
         (6, Kind::Release),

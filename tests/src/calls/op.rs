@@ -1,8 +1,8 @@
 //! Random changes of a store, drawn from earlier sights of its rows, so that some of them are stale.
 
 use fsm_runtime::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Key, Note, Origin, Override,
-    Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Entering, Group, Hold, Key, Note, Origin,
+    Override, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -35,6 +35,7 @@ pub enum Kind {
     WorkersTransition,
     Override,
     Wish,
+    Hold,
     Claim,
     Checkpoint,
     Release,
@@ -60,6 +61,7 @@ enum What {
     Transition { fence: Option<u64>, from: String, event: u8, into: u8, schema: u32 },
     Override { from: String, into: u8, schema: u32 },
     Wish { seen: Option<String>, dice: u8 },
+    Hold { seen: Option<String>, dice: u8 },
     Claim { fence: u64, owner: u8 },
     Checkpoint { fence: u64, dice: u8 },
     Release { fence: u64, owner: Option<String>, dice: u8 },
@@ -138,11 +140,25 @@ impl Op {
                 version,
                 seen: seen.clone(),
                 desired: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
+                desired_by: (dice & 16 == 0).then(|| format!("a{}", dice & 3)),
                 due: (dice & 4 == 0).then_some(Duration::from_micros(u64::from(*dice))),
                 note: (dice & 8 == 0).then(|| Note {
                     about: "wished",
                     text: dice.to_string(),
                     cause: Cause::Converge,
+                    origin,
+                }),
+            }),
+            What::Hold { seen, dice } => Change::Hold(Hold {
+                key,
+                incarnation,
+                version,
+                seen: seen.clone(),
+                hold: (dice & 3 == 0).then(|| format!("h{}", dice & 4)),
+                note: (dice & 8 == 0).then(|| Note {
+                    about: "held",
+                    text: dice.to_string(),
+                    cause: Cause::Operator,
                     origin,
                 }),
             }),
@@ -188,7 +204,7 @@ impl Op {
             What::Disarm => {
                 Change::Disarm(Disarm { key, incarnation, version, not_before: None, reason: "no more".to_owned() })
             }
-            What::Purge => Change::Purge(Purge { key, incarnation, version }),
+            What::Purge => Change::Purge(Purge { key, incarnation, version, origin, why: None }),
             What::Rewrite { state, schema } => Change::Rewrite(Rewrite {
                 key,
                 incarnation,
@@ -230,6 +246,7 @@ struct Sight {
     fence: u64,
     owner: Option<String>,
     desired: Option<String>,
+    hold: Option<String>,
     state: String,
     schema: u32,
 }
@@ -242,6 +259,7 @@ impl Seen {
             fence: row.fence,
             owner: row.owner.clone(),
             desired: row.desired.clone(),
+            hold: row.hold.clone(),
             state: row.state.clone(),
             schema: row.schema,
         });
@@ -289,10 +307,11 @@ impl Seen {
             fence: 0,
             owner: None,
             desired: None,
+            hold: None,
             state: STATES[0].to_owned(),
             schema: 1,
         };
-        let Sight { incarnation, version, fence, owner, desired, state, schema } = sight.unwrap_or(unseen);
+        let Sight { incarnation, version, fence, owner, desired, hold, state, schema } = sight.unwrap_or(unseen);
         // Sometimes by code that is older than the row.
         let writes = schema - u32::from(dice < 4 && schema > 1);
         let transition = |fence, from| What::Transition { fence, from, event: dice % 2, into, schema: writes };
@@ -302,6 +321,7 @@ impl Seen {
             Kind::WorkersTransition => transition(Some(fence), state),
             Kind::Override => What::Override { from: state, into, schema: writes },
             Kind::Wish => What::Wish { seen: desired, dice },
+            Kind::Hold => What::Hold { seen: hold, dice },
             Kind::Claim => What::Claim { fence, owner: dice % 2 },
             Kind::Checkpoint => What::Checkpoint { fence, dice },
             Kind::Release => What::Release { fence, owner, dice },

@@ -79,7 +79,8 @@ impl Followed {
     async fn until(&mut self, right: impl Fn(&[u64; PROCESSES]) -> bool) {
         const PAGE: usize = 256;
         while !right(&self.counts) {
-            let query = HistoryQuery { key: None, after: self.last, newest_first: false, limit: PAGE };
+            let query =
+                HistoryQuery { key: None, by_operators: false, after: self.last, newest_first: false, limit: PAGE };
             let page = self.store.history(query).await.unwrap();
             let at = nanos();
             for entry in &page {

@@ -8,8 +8,8 @@ use fsm_runtime::{
     clock::ManualClock,
     store::{
         Buckets, Change, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held as HeldRow, HistoryEntry,
-        HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal,
-        Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
+        HistoryQuery, InUse, Key, Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence,
+        Process, Prune, Renewal, Renewed, Row, Scope, Store, StoreError, StoreFuture, Verdict, sqlite::Sqlite,
     },
 };
 use std::{
@@ -167,6 +167,18 @@ impl Store for Held {
 
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
         self.inner.definition(machine)
+    }
+
+    fn definitions(&self) -> StoreFuture<'_, Vec<Definition>> {
+        self.inner.definitions()
+    }
+
+    fn log_operation(&self, operation: Operation, now: SystemTime) -> StoreFuture<'_, u64> {
+        self.inner.log_operation(operation, now)
+    }
+
+    fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>> {
+        self.inner.operations(before, limit)
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

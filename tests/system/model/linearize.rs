@@ -62,7 +62,7 @@ enum Act<'a> {
 
 /// Checks every instance, and the order over all instances.
 pub(super) async fn check(store: &dyn Store, calls: &[Call], instances: u8) {
-    let all = HistoryQuery { key: None, after: 0, newest_first: false, limit: usize::MAX };
+    let all = HistoryQuery { key: None, by_operators: false, after: 0, newest_first: false, limit: usize::MAX };
     let history = store.history(all).await.expect("history");
     let forgotten = calls.iter().filter_map(|call| match call.asked {
         Asked::ForgetHistory { before } => Some(at(before)),

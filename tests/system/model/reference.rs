@@ -3,7 +3,7 @@
 use crate::with;
 use fsm_runtime::store::{
     Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, Due, Entering, Group, HistoryEntry, HistoryKind,
-    Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
+    Hold, Key, Origin, Override, Prune, Purge, Release, Rewrite, Row, SetDesiredState, Transition, Verdict,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -79,6 +79,7 @@ impl Model {
             Change::Transition(transition) => self.transition(transition, now),
             Change::Override(moved) => self.override_to(moved, now),
             Change::SetDesiredState(desired) => self.desired(desired, now),
+            Change::Hold(hold) => self.hold(hold, now),
             Change::Claim(claim) => self.claim(claim, now),
             Change::Checkpoint(kept) => self.checkpoint(kept),
             Change::Release(release) => self.release(release, now),
@@ -170,6 +171,7 @@ impl Model {
         let row = self.put(with(row, |row| {
             row.desired.clone_from(&set.desired);
             row.desired_at = set.due.map(|due| now + due);
+            row.desired_by.clone_from(&set.desired_by);
         }));
         if let Some(note) = &set.note {
             self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
@@ -177,9 +179,21 @@ impl Model {
         Ok(row)
     }
 
+    fn hold(&mut self, hold: &Hold, now: SystemTime) -> Result<Row, Miss> {
+        let row = self.read_as(&hold.key, hold.incarnation, hold.version)?;
+        if row.hold != hold.seen {
+            return Err(Miss::Moved);
+        }
+        let row = self.put(with(row, |row| row.hold.clone_from(&hold.hold)));
+        if let Some(note) = &hold.note {
+            self.note(&row, (note.about, &note.text), note.cause, &note.origin, now);
+        }
+        Ok(row)
+    }
+
     fn claim(&mut self, claim: &Claim, now: SystemTime) -> Result<Row, Miss> {
         let row = self.read_as(&claim.key, claim.incarnation, claim.version)?;
-        if row.fence != claim.fence || row.parked.is_some() {
+        if row.fence != claim.fence || row.parked.is_some() || row.hold.is_some() {
             return Err(Miss::Moved);
         }
         let live = |owner: &String| self.leases.get(owner).is_some_and(|(_, until)| *until > now);
@@ -197,7 +211,7 @@ impl Model {
             row.fence = next;
             row.attempt += 1;
             if crashed {
-                row.error = Some(Claim::CRASH.to_owned());
+                failed(row, Claim::CRASH, now);
             }
             row.retry_at = None;
         })))
@@ -224,8 +238,8 @@ impl Model {
                 Attempts::GiveBack => row.attempt.saturating_sub(1),
                 Attempts::Reset => 0,
             };
-            if release.error.is_some() {
-                row.error.clone_from(&release.error);
+            if let Some(error) = &release.error {
+                failed(row, error, now);
             }
             row.parked.clone_from(&release.parked);
             row.parked_at = release.parked.as_ref().map(|_| now);
@@ -468,6 +482,13 @@ impl Model {
     }
 }
 
+fn failed(row: &mut Row, error: &str, now: SystemTime) {
+    row.error = Some(error.to_owned());
+    row.error_at = Some(now);
+    row.first_error.get_or_insert_with(|| error.to_owned());
+    row.first_error_at.get_or_insert(now);
+}
+
 /// The row at the start of its next visit.
 fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
     with(row, |row| {
@@ -483,6 +504,9 @@ fn new_stay(row: Row, into: &Entering, now: SystemTime) -> Row {
         row.parked = None;
         row.parked_at = None;
         row.error = None;
+        row.error_at = None;
+        row.first_error = None;
+        row.first_error_at = None;
         row.desired_at = row.desired.as_ref().map(|_| now);
         row.updated = now;
     })
@@ -501,6 +525,7 @@ fn claimed(change: &Change) -> Option<(Uuid, u64)> {
         Change::Create(_)
         | Change::Override(_)
         | Change::SetDesiredState(_)
+        | Change::Hold(_)
         | Change::Arm(_)
         | Change::Disarm(_)
         | Change::Purge(_)

@@ -3,8 +3,8 @@
 use super::{cases, reference::Model};
 use crate::with;
 use fsm_runtime::store::{
-    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lapsed, Lease, Process, Prune, Renewal, Renewed, Row, Store,
-    Verdict, sqlite::Sqlite,
+    Count, Filter, HistoryEntry, HistoryQuery, InUse, Key, Lapsed, Lease, Only, Process, Prune, Renewal, Renewed, Row,
+    Store, Verdict, sqlite::Sqlite,
 };
 use proptest::{prelude::*, test_runner::Config};
 use std::{
@@ -41,6 +41,7 @@ fn picks() -> impl Strategy<Value = Pick> {
         3 => Just(Kind::WorkersTransition),
         2 => Just(Kind::Override),
         2 => Just(Kind::Wish),
+        1 => Just(Kind::Hold),
         5 => Just(Kind::Claim),
         3 => Just(Kind::Checkpoint),
         5 => Just(Kind::Release),
@@ -114,6 +115,7 @@ async fn agree_on(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseErr
             Step::Prune { limit, keys, history, ended } => {
                 let prune = Prune {
                     keys_before: keys.map(before),
+                    operations_before: None,
                     history_before: history.map(before),
                     ended: MACHINES.map(|machine| (machine.to_owned(), ENDED.to_owned())).to_vec(),
                     ended_before: ended.map(before),
@@ -180,26 +182,33 @@ async fn rows_agree(store: &dyn Store, model: &Model) -> Result<(), TestCaseErro
         prop_assert_eq!(row.as_ref(), model.rows.get(&key));
     }
     for machine in MACHINES {
-        prop_assert_eq!(listed(store, machine, None, false, None).await, model.all(machine));
+        prop_assert_eq!(listed(store, machine, None, None, None).await, model.all(machine));
         let parked = model.by_age(machine, |row| row.parked.is_some());
-        prop_assert_eq!(listed(store, machine, None, true, None).await, parked);
+        prop_assert_eq!(listed(store, machine, None, Some(Only::Parked), None).await, parked);
+        let held = model.by_age(machine, |row| row.hold.is_some());
+        prop_assert_eq!(listed(store, machine, None, Some(Only::Held), None).await, held);
+        let failed = |row: &Row| row.attempt > 0 && row.retry_at.is_some() && row.parked.is_none();
+        prop_assert_eq!(
+            listed(store, machine, None, Some(Only::BackingOff), None).await,
+            model.by_age(machine, failed)
+        );
         let all = model.by_age(machine, |_| true);
         let middle = all.get(all.len() / 2).map_or(SystemTime::UNIX_EPOCH, |row| row.updated);
         let older = model.by_age(machine, |row| row.updated < middle);
-        prop_assert_eq!(listed(store, machine, None, false, Some(middle)).await, older);
+        prop_assert_eq!(listed(store, machine, None, None, Some(middle)).await, older);
         let (mut counts, mut in_use) = (Vec::new(), Vec::new());
         for (state, schema) in model.ranges(machine) {
             let rows = model.by_age(machine, |row| row.state == state);
-            prop_assert_eq!(&listed(store, machine, Some(&[&state]), false, None).await, &rows);
+            prop_assert_eq!(&listed(store, machine, Some(&[&state]), None, None).await, &rows);
             let middle = rows[rows.len() / 2].updated;
             let older = model.by_age(machine, |row| row.state == state && row.updated < middle);
-            prop_assert_eq!(listed(store, machine, Some(&[&state]), false, Some(middle)).await, older);
+            prop_assert_eq!(listed(store, machine, Some(&[&state]), None, Some(middle)).await, older);
             let those = model.by_age(machine, |row| (&row.state, row.schema) == (&state, schema));
             in_use.push(InUse::new(state.clone(), schema, those[0].key.clone()));
             counts.push(Count::new(state, schema, those.len() as u64));
         }
         let both = model.by_age(machine, |row| STATES[..2].contains(&&*row.state));
-        prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), false, None).await, both);
+        prop_assert_eq!(listed(store, machine, Some(&STATES[..2]), None, None).await, both);
         prop_assert_eq!(store.count(machine.to_owned()).await.unwrap(), counts);
         prop_assert_eq!(store.states_in_use(machine.to_owned()).await.unwrap(), in_use);
     }
@@ -211,7 +220,7 @@ async fn listed(
     store: &dyn Store,
     machine: &str,
     states: Option<&[&str]>,
-    parked: bool,
+    only: Option<Only>,
     entered_before: Option<SystemTime>,
 ) -> Vec<Row> {
     let mut filter = Filter {
@@ -219,7 +228,7 @@ async fn listed(
         id_prefix: None,
         states: states.map(|states| states.iter().map(|state| (*state).to_owned()).collect()),
         entered_before,
-        parked,
+        only,
         newest_first: false,
         after: None,
         limit: 2,
@@ -227,7 +236,7 @@ async fn listed(
     let rows = pages(store, filter.clone()).await;
     filter.id_prefix = Some(String::new());
     assert_eq!(pages(store, filter.clone()).await, rows, "every id has the empty prefix");
-    if states.is_some() || parked || entered_before.is_some() {
+    if states.is_some() || only.is_some() || entered_before.is_some() {
         for id_prefix in [Some(String::new()), None] {
             filter = Filter { id_prefix, newest_first: true, ..filter };
             let mut newest_first = pages(store, filter.clone()).await;
@@ -281,7 +290,10 @@ async fn read(store: &dyn Store, key: Option<Key>, newest_first: bool) -> Vec<Hi
             None if newest_first => u64::MAX,
             None => 0,
         };
-        let page = store.history(HistoryQuery { key: key.clone(), after, newest_first, limit: 3 }).await.unwrap();
+        let page = store
+            .history(HistoryQuery { key: key.clone(), by_operators: false, after, newest_first, limit: 3 })
+            .await
+            .unwrap();
         if page.is_empty() {
             return entries;
         }

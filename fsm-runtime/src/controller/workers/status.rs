@@ -9,7 +9,7 @@ use crate::{
     },
     log::Escaped,
     metrics,
-    store::{Key, Row},
+    store::{Buckets, Key, Row},
     sync::Mutex,
     worker::{
         Attempt,
@@ -198,6 +198,11 @@ impl WorkerRegistry {
         for (key, entry) in dropped {
             entry.count(&key.machine, -1.0);
         }
+    }
+
+    /// The buckets of the instances.
+    pub(crate) fn buckets(&self) -> Buckets {
+        self.entries().keys().map(Key::bucket).collect()
     }
 
     pub(crate) fn read(&self, clock: &Clock) -> Vec<WorkerStatus> {

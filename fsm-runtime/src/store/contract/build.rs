@@ -107,7 +107,7 @@ pub(super) async fn get(store: &Arc<dyn Store>, id: &str) -> Row {
 }
 
 pub(super) async fn history(store: &Arc<dyn Store>, id: &str) -> Vec<(u64, Option<String>, Option<String>, String)> {
-    let query = HistoryQuery { key: Some(key(id)), after: 0, newest_first: false, limit: 100 };
+    let query = HistoryQuery { key: Some(key(id)), by_operators: false, after: 0, newest_first: false, limit: 100 };
     let entries = store.history(query).await.unwrap();
     entries.into_iter().map(|entry| (entry.version, entry.from, entry.event, entry.to)).collect()
 }

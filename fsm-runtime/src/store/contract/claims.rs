@@ -146,8 +146,10 @@ pub async fn a_parked_row_is_not_due_and_is_in_the_history(store: &Arc<dyn Store
         Verdict::Fenced { .. } | Verdict::Conflict { .. } => {}
         other => panic!("a parked row was claimed: {other:?}"),
     }
-    let entries =
-        store.history(HistoryQuery { key: Some(key("a")), after: 1, newest_first: false, limit: 10 }).await.unwrap();
+    let entries = store
+        .history(HistoryQuery { key: Some(key("a")), by_operators: false, after: 1, newest_first: false, limit: 10 })
+        .await
+        .unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].kind, entries[0].version), (HistoryKind::Note, 1));
     assert_eq!(entries[0].payload.as_deref(), Some("it is jammed"));

@@ -40,7 +40,10 @@ pub async fn x4_a_failed_group_leaves_the_others_of_its_call(store: &Arc<dyn Sto
     assert!(matches!(verdicts[0], Verdict::Conflict { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[1], Verdict::Committed { .. }), "{verdicts:?}");
     assert!(matches!(verdicts[2], Verdict::Committed { .. }), "{verdicts:?}");
-    let all = store.history(HistoryQuery { key: None, after: 0, newest_first: false, limit: 10 }).await.unwrap();
+    let all = store
+        .history(HistoryQuery { key: None, by_operators: false, after: 0, newest_first: false, limit: 10 })
+        .await
+        .unwrap();
     assert_eq!(all.len(), 3);
     assert!(all.windows(2).all(|pair| pair[0].sequence < pair[1].sequence), "{all:?}");
 }

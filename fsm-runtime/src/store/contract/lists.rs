@@ -1,9 +1,9 @@
 //! Promises about lists and due work.
 
-use super::build::{committed, create, entering, later, now, release};
+use super::build::{claim, committed, create, entering, get, later, now, release};
 use crate::store::{
-    BUCKETS, Buckets, Change, ChangedKeys, Create, Due, Entering, Filter, HistoryQuery, Key, Page, Release, Row, Scope,
-    Store, StoreError, Verdict,
+    Attempts, BUCKETS, Buckets, Change, ChangedKeys, Create, Due, Entering, Filter, HistoryQuery, Hold, Key, Only,
+    Page, Release, Row, Scope, Store, StoreError, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ pub async fn lists_are_paged_and_filtered(store: &Arc<dyn Store>) {
         id_prefix: None,
         states: None,
         entered_before: None,
-        parked: false,
+        only: None,
         newest_first: false,
         after: None,
         limit: 4,
@@ -85,7 +85,7 @@ pub async fn lists_are_paged_and_filtered(store: &Arc<dyn Store>) {
     let last = store.list(Filter { after: second.next, ..open.clone() }).await.unwrap();
     assert_eq!((ids(&last), last.next), (vec!["8".to_owned()], None));
     assert!(store.list(Filter { entered_before: Some(now()), ..open.clone() }).await.unwrap().items.is_empty());
-    assert!(store.list(Filter { parked: true, ..open }).await.unwrap().items.is_empty());
+    assert!(store.list(Filter { only: Some(Only::Parked), ..open }).await.unwrap().items.is_empty());
     let counted = store.count("Door".into()).await.unwrap().into_iter().map(|it| (it.state, it.schema, it.rows));
     assert_eq!(counted.collect::<Vec<_>>(), [("Closed".into(), 1, 5), ("Open".into(), 1, 5)]);
     assert!(store.list(Filter { machine: "Window".into(), ..filter }).await.unwrap().items.is_empty());
@@ -129,7 +129,7 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
         id_prefix: None,
         states: None,
         entered_before: None,
-        parked: false,
+        only: None,
         newest_first: false,
         after: None,
         limit: 2,
@@ -137,10 +137,10 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
     let two = Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..filter.clone() };
     assert_eq!(all(two.clone()).await, "11 10 08 07 05 04 02 01");
     assert_eq!(all(Filter { entered_before: Some(later(4)), ..two.clone() }).await, "11 10 08");
-    assert_eq!(all(Filter { parked: true, ..two }).await, "07 05 04 02 01");
+    assert_eq!(all(Filter { only: Some(Only::Parked), ..two }).await, "07 05 04 02 01");
     let of_an_age = Filter { entered_before: Some(later(4)), ..filter.clone() };
     assert_eq!(all(of_an_age).await, "11 10 09 08", "in every state");
-    let parked = Filter { parked: true, ..filter };
+    let parked = Filter { only: Some(Only::Parked), ..filter };
     assert_eq!(all(parked.clone()).await, "07 06 05 04 03 02 01 00");
     assert_eq!(all(Filter { states: Some(vec!["Shut".into()]), ..parked.clone() }).await, "06 03 00");
     assert_eq!(all(Filter { entered_before: Some(later(6)), limit: 9, ..parked }).await, "07 06");
@@ -154,7 +154,7 @@ const ALL: Filter = Filter {
     id_prefix: None,
     states: None,
     entered_before: None,
-    parked: false,
+    only: None,
     newest_first: false,
     after: None,
     limit: 2,
@@ -175,7 +175,8 @@ async fn ids(store: &Arc<dyn Store>, filter: Filter) -> Vec<String> {
 }
 
 /// Creates rows with these ids in three states, two schema versions and the order given. Two at a time enter their state at the
-/// same time, and every third one is parked.
+/// same time. Every third one and every fourth one is parked; of the others, every second one has failed and is tried again. Every
+/// second row is held.
 async fn rows_of_several_ages(store: &Arc<dyn Store>, ids: &[&str]) {
     for (n, id) in (0_u64..).zip(ids) {
         let place = usize::try_from(n).unwrap();
@@ -186,8 +187,53 @@ async fn rows_of_several_ages(store: &Arc<dyn Store>, ids: &[&str]) {
         if n % 3 == 1 || n % 4 == 0 {
             let parked = Release { retry: None, parked: Some("p".into()), ..release(&rows[0]) };
             committed(store, Change::Release(parked)).await;
+        } else if n % 2 == 0 || n % 5 == 0 {
+            fail(store, &rows[0]).await;
+        }
+        if n % 2 == 1 {
+            hold(store, &get(store, id).await).await;
         }
     }
+}
+
+async fn fail(store: &Arc<dyn Store>, row: &Row) -> Row {
+    let claimed = committed(store, Change::Claim(claim(row))).await;
+    let failed = Release { retry: Some(Duration::from_secs(60)), error: Some("e".into()), ..release(&claimed) };
+    committed(store, Change::Release(failed)).await
+}
+
+async fn hold(store: &Arc<dyn Store>, row: &Row) -> Row {
+    let Row { key, incarnation, version, hold: seen, .. } = row.clone();
+    committed(store, Change::Hold(Hold { key, incarnation, version, seen, hold: Some("h".into()), note: None })).await
+}
+
+/// Rows whose work is tried again after a failure are listed until they are claimed, parked, or start from zero; held rows, until the
+/// hold ends.
+pub async fn rows_that_back_off_or_are_held_are_listed(store: &Arc<dyn Store>) {
+    let list = |only| Filter { only: Some(only), ..ALL };
+    let backing_off = async || ids(store, list(Only::BackingOff)).await.concat();
+    for id in ["a", "b", "c", "d", "resting"] {
+        committed(store, Change::Create(create(id, Entering { work: true, ..entering("Opening") }))).await;
+    }
+    let mut failed = Vec::new();
+    for id in ["a", "b", "c", "d"] {
+        failed.push(fail(store, &get(store, id).await).await);
+    }
+    assert_eq!(backing_off().await, "abcd");
+    let claimed = committed(store, Change::Claim(claim(&failed[0]))).await;
+    assert_eq!(backing_off().await, "bcd", "one is claimed");
+    let requeued = Release { attempts: Attempts::Reset, ..release(&claimed) };
+    committed(store, Change::Release(requeued)).await;
+    assert_eq!(backing_off().await, "bcd", "its work has not failed since");
+    let parked = Release { retry: None, parked: Some("p".into()), ..release(&failed[1]) };
+    committed(store, Change::Release(parked)).await;
+    assert_eq!(backing_off().await, "cd");
+    let held = hold(store, &failed[2]).await;
+    assert_eq!(backing_off().await, "cd", "a hold changes nothing about it");
+    assert_eq!(ids(store, list(Only::Held)).await, ["c"]);
+    let Row { key, incarnation, version, hold: seen, .. } = held;
+    committed(store, Change::Hold(Hold { key, incarnation, version, seen, hold: None, note: None })).await;
+    assert!(ids(store, list(Only::Held)).await.is_empty());
 }
 
 /// A list with the newest first has the rows of the same list by age in the exact reverse order, on any page.
@@ -202,9 +248,11 @@ pub async fn x14_lists_newest_first_are_the_reverse(store: &Arc<dyn Store>) {
         Filter { entered_before: Some(later(3)), ..ALL },
         Filter { states: of_states(&["Open"]), ..ALL },
         Filter { states: of_states(&["Open", "Shut"]), ..ALL },
-        Filter { parked: true, ..ALL },
-        Filter { parked: true, states: of_states(&["Ajar"]), entered_before: Some(later(3)), ..ALL },
-        Filter { id_prefix: Some(String::new()), parked: true, ..ALL },
+        Filter { only: Some(Only::Parked), ..ALL },
+        Filter { only: Some(Only::Parked), states: of_states(&["Ajar"]), entered_before: Some(later(3)), ..ALL },
+        Filter { only: Some(Only::BackingOff), ..ALL },
+        Filter { only: Some(Only::Held), ..ALL },
+        Filter { id_prefix: Some(String::new()), only: Some(Only::Parked), ..ALL },
         Filter { id_prefix: Some(String::new()), ..by_age.clone() },
     ];
     for list in lists {
@@ -237,9 +285,11 @@ pub async fn x14_lists_are_restricted_by_an_id_prefix(store: &Arc<dyn Store>) {
         assert_eq!(ids(store, of_prefix(by_age.clone())).await, begins(&newest_first), "{prefix:?}, newest first");
         for list in [
             Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..ALL },
-            Filter { parked: true, ..ALL },
+            Filter { only: Some(Only::Parked), ..ALL },
+            Filter { only: Some(Only::BackingOff), ..ALL },
+            Filter { only: Some(Only::Held), entered_before: Some(later(3)), ..ALL },
             Filter { entered_before: Some(later(3)), ..ALL },
-            Filter { parked: true, states: Some(vec!["Open".into()]), newest_first: true, ..ALL },
+            Filter { only: Some(Only::Parked), states: Some(vec!["Open".into()]), newest_first: true, ..ALL },
         ] {
             let expected = begins(&ids(store, list.clone()).await);
             assert_eq!(ids(store, of_prefix(list.clone())).await, expected, "{prefix:?} in {list:?}");

@@ -83,6 +83,13 @@ macro_rules! store_contract {
             x14_lists_newest_first_are_the_reverse
             x14_lists_are_restricted_by_an_id_prefix
             x12_a_cursor_of_another_order_is_refused
+            rows_that_back_off_or_are_held_are_listed
+            a_hold_keeps_work_from_being_claimed
+            the_first_and_the_last_failure_are_kept
+            a_desired_state_has_its_actor
+            what_operators_do_is_listed
+            the_operators_log_keeps_purges_and_bulk_actions
+            definitions_are_listed
             x3_an_idempotency_key_applies_once
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
@@ -113,11 +120,29 @@ macro_rules! store_contract {
     };
 }
 
+/// Makes one `#[test]` of each promise of a store that counts by a clock of its own, as one for several machines does.
+///
+/// The argument is as that of [`store_contract!`](crate::store_contract). Such a store passes the promises there when it is opened so
+/// that it counts by the caller's clock, and these as it is used.
+#[macro_export]
+macro_rules! own_clock_contract {
+    ($open:expr) => {
+        $crate::store_contract! { @tests ($open)
+            a_lease_is_answered_with_the_stores_time
+            a_lease_lives_by_the_stores_clock
+            rows_have_the_stores_time
+            a_timer_waits_for_the_stores_clock
+        }
+    };
+}
+
 mod build;
 mod claims;
 mod groups;
 mod keys;
 mod lists;
+mod operators;
+mod own_clock;
 mod pruning;
 mod transitions;
 
@@ -125,6 +150,8 @@ pub use claims::*;
 pub use groups::*;
 pub use keys::*;
 pub use lists::*;
+pub use operators::*;
+pub use own_clock::*;
 pub use pruning::*;
 pub use transitions::*;
 

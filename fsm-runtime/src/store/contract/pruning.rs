@@ -1,7 +1,7 @@
 //! Promises about pruning, purging and definitions.
 
 use super::build::{committed, create, entering, fire, history, key, later, now, verdict};
-use crate::store::{Change, Create, Definition, Entering, Prune, Purge, Rewrite, Store, Transition, Verdict};
+use crate::store::{Change, Create, Definition, Entering, Origin, Prune, Purge, Rewrite, Store, Transition, Verdict};
 use std::sync::Arc;
 
 /// Sequences go on from the last one after all history is pruned.
@@ -22,7 +22,13 @@ pub async fn x8_a_purge_removes_everything_and_frees_the_id(store: &Arc<dyn Stor
     let row = committed(store, Change::Create(keyed())).await;
     let row = committed(store, Change::Transition(fire(&row, "open", "Open"))).await;
     committed(store, Change::Create(create("b", entering("Closed")))).await;
-    let purge = |version| Purge { key: row.key.clone(), incarnation: row.incarnation, version };
+    let purge = |version| Purge {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version,
+        origin: Origin::default(),
+        why: None,
+    };
     let missed = verdict(store, vec![Change::Purge(purge(1))]).await;
     assert!(matches!(missed, Verdict::Conflict { current: Some(_), .. }), "{missed:?}");
     committed(store, Change::Purge(purge(2))).await;

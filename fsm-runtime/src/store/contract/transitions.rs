@@ -168,7 +168,8 @@ pub async fn an_override_enters_a_state_with_actor_and_reason(store: &Arc<dyn St
     assert_eq!((row.timer_at, row.retry_at), (Some(later(9)), None));
     let again = verdict(store, vec![Change::Override(moved)]).await;
     assert!(matches!(again, Verdict::Conflict { .. }), "{again:?}");
-    let query = HistoryQuery { key: Some(key("a")), after: u64::MAX, newest_first: true, limit: 1 };
+    let query =
+        HistoryQuery { key: Some(key("a")), by_operators: false, after: u64::MAX, newest_first: true, limit: 1 };
     let entry = store.history(query).await.unwrap().remove(0);
     assert_eq!((entry.kind, entry.cause.as_str(), entry.version), (HistoryKind::Override, "operator", 2));
     assert_eq!((entry.actor.as_deref(), entry.payload.as_deref()), (Some("ada"), Some("because")));
@@ -184,6 +185,7 @@ pub async fn a_desired_state_changes_its_own_columns_only(store: &Arc<dyn Store>
         version: row.version,
         seen: row.desired.clone(),
         desired: desired.map(Into::into),
+        desired_by: None,
         due,
         note: None,
     };
@@ -225,7 +227,8 @@ pub async fn the_context_is_stored_with_each_change(store: &Arc<dyn Store>) {
     let newer = committed(store, Change::Rewrite(rewrite)).await;
     assert_eq!((opened.context.as_deref(), newer.context.as_deref()), (Some("2"), Some("3")));
     assert_eq!(store.get(self::key("a")).await.unwrap().unwrap(), newer);
-    let query = HistoryQuery { key: Some(self::key("a")), after: 0, newest_first: false, limit: 9 };
+    let query =
+        HistoryQuery { key: Some(self::key("a")), by_operators: false, after: 0, newest_first: false, limit: 9 };
     let history = store.history(query).await.unwrap().into_iter().map(|entry| entry.context);
     assert_eq!(history.collect::<Vec<_>>(), [Some("{\"at\":1}".to_owned()), Some("2".to_owned())]);
 }

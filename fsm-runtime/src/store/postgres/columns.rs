@@ -52,6 +52,11 @@ columns! {
         parked_at: get("i.parked_at"),
         desired: get("i.desired"),
         desired_at: get("i.desired_at"),
+        desired_by: get("i.desired_by"),
+        error_at: get("i.error_at"),
+        first_error: get("i.first_error"),
+        first_error_at: get("i.first_error_at"),
+        hold: get("i.hold"),
         context: get("i.context"),
         data: get("i.data"),
     }

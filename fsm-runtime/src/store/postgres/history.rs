@@ -128,6 +128,9 @@ impl Core {
         let mut values = Statement::new("");
         let after = values.add(stored(query.after), Type::INT8);
         let mut conditions = format!("h.sequence {beyond} {after}");
+        if query.by_operators {
+            conditions.push_str(" AND h.cause = 'operator'");
+        }
         match &query.key {
             // The entries of one instance come in the order of its changes.
             Some(key) if super::read::has_nul(key) => return Ok(Vec::new()),
@@ -137,7 +140,8 @@ impl Core {
                 conditions = format!("h.machine = {machine} AND h.id = {id} AND {conditions}");
             }
             None => {
-                let (position, wanted) = if query.newest_first { (0, usize::MAX) } else { (query.after, query.limit) };
+                let (position, wanted) =
+                    if query.newest_first || query.by_operators { (0, usize::MAX) } else { (query.after, query.limit) };
                 let settled = self.settled_after(position, wanted).await?.upto;
                 conditions = format!("{conditions} AND h.sequence <= {}", values.add(stored(settled), Type::INT8));
             }

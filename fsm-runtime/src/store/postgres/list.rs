@@ -10,7 +10,7 @@ use super::{
     statement::Statement,
 };
 use crate::store::{
-    Count, Filter, InUse, Page, Row, StoreError,
+    Count, Filter, InUse, Only, Page, Row, StoreError,
     cursor::{InvalidCursor, Order, end_of_prefix},
 };
 use std::time::{Duration, SystemTime};
@@ -18,19 +18,25 @@ use tokio_postgres::types::Type;
 
 /// The ranges of an index: one look-up for each state and schema version, not one for each row.
 const RANGES: &str = "WITH RECURSIVE ranges AS (
-    (SELECT i.state, i.schema FROM {schema}.instances i WHERE i.machine = $1 {parked} ORDER BY i.state, i.schema LIMIT 1)
+    (SELECT i.state, i.schema FROM {schema}.instances i WHERE i.machine = $1 {only} ORDER BY i.state, i.schema LIMIT 1)
     UNION ALL
     SELECT n.state, n.schema FROM ranges r CROSS JOIN LATERAL (
         SELECT i.state, i.schema FROM {schema}.instances i
-        WHERE i.machine = $1 AND (i.state, i.schema) > (r.state, r.schema) {parked}
+        WHERE i.machine = $1 AND (i.state, i.schema) > (r.state, r.schema) {only}
         ORDER BY i.state, i.schema LIMIT 1) n)";
 
-fn ranges(parked: bool) -> String {
-    RANGES.replace("{parked}", condition(parked))
+fn ranges(only: Option<Only>) -> String {
+    RANGES.replace("{only}", condition(only))
 }
 
-fn condition(parked: bool) -> &'static str {
-    if parked { "AND i.parked IS NOT NULL" } else { "" }
+/// The condition of `only`, with `AND`. It is that of an index.
+fn condition(only: Option<Only>) -> &'static str {
+    match only {
+        None => "",
+        Some(Only::Parked) => "AND i.parked IS NOT NULL",
+        Some(Only::BackingOff) => "AND i.attempt > 0 AND i.retry_at IS NOT NULL AND i.parked IS NULL",
+        Some(Only::Held) => "AND i.hold IS NOT NULL",
+    }
 }
 
 impl Core {
@@ -56,7 +62,7 @@ impl Core {
             After::Id(after) => by_id(&filter, after),
             After::Time(after) if filter.id_prefix.is_some() => by_age_of_prefix(&filter, order, after),
             After::Time(after) => {
-                if !filter.parked {
+                if filter.only.is_none() {
                     self.need_state_index().await?;
                 }
                 by_age(&filter, order, after)
@@ -90,7 +96,7 @@ impl Core {
                     SELECT i.machine, i.id FROM {{schema}}.instances i
                     WHERE i.machine = $1 AND i.state = r.state AND i.schema = r.schema ORDER BY i.updated, i.id LIMIT 1) e
                  ORDER BY r.state, r.schema",
-                ranges(false)
+                ranges(None)
             )
         } else {
             "SELECT i.state, i.schema, min(i.machine), min(i.id) FROM {schema}.instances i WHERE i.machine = $1
@@ -126,7 +132,7 @@ impl Core {
              gone AS (
                 DELETE FROM {{schema}}.instances i USING locked o WHERE i.machine = $1 AND i.id = o.id RETURNING 1)
              SELECT count(*) FROM gone",
-            ranges(false)
+            ranges(None)
         );
         let statement =
             Statement::new(text).text(machine).text(state).with(time(before), Type::TIMESTAMPTZ).number(limit(rows));
@@ -203,7 +209,7 @@ fn direction(order: Order) -> &'static str {
 }
 
 fn by_age(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'_> {
-    let (direction, parked) = (direction(order), condition(filter.parked));
+    let (direction, only) = (direction(order), condition(filter.only));
     let mut values = Statement::new("");
     // It is `$1` in the ranges.
     values.add(&*filter.machine, Type::TEXT);
@@ -216,16 +222,16 @@ fn by_age(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) ->
     values.having(format!(
         "{} SELECT {COLUMNS} FROM ranges r CROSS JOIN LATERAL (
             SELECT i.* FROM {{schema}}.instances i
-            WHERE i.machine = $1 AND i.state = r.state AND i.schema = r.schema {parked} {conditions}
+            WHERE i.machine = $1 AND i.state = r.state AND i.schema = r.schema {only} {conditions}
             ORDER BY i.updated {direction}, i.id {direction} LIMIT {rows}) i
          {states} ORDER BY i.updated {direction}, i.id {direction} LIMIT {rows}",
-        ranges(filter.parked)
+        ranges(filter.only)
     ))
 }
 
 /// A list by time of the rows with a prefix: reads all of them, and sorts them.
 fn by_age_of_prefix(filter: &Filter, order: Order, after: Option<(SystemTime, String)>) -> Statement<'_> {
-    let (direction, parked) = (direction(order), condition(filter.parked));
+    let (direction, only) = (direction(order), condition(filter.only));
     let prefix = filter.id_prefix.as_deref().unwrap_or_default();
     let mut values = Statement::new("");
     let machine = values.add(&*filter.machine, Type::TEXT);
@@ -239,7 +245,7 @@ fn by_age_of_prefix(filter: &Filter, order: Order, after: Option<(SystemTime, St
     let of_age = of_age(&mut values, filter, order, after);
     let rows = values.add(one_more(filter), Type::INT8);
     values.having(format!(
-        "SELECT {COLUMNS} FROM {{schema}}.instances i WHERE {conditions} {parked} {of_age}
+        "SELECT {COLUMNS} FROM {{schema}}.instances i WHERE {conditions} {only} {of_age}
          ORDER BY i.updated {direction}, i.id {direction} LIMIT {rows}"
     ))
 }

@@ -12,6 +12,7 @@ mod lane;
 mod lease;
 mod list;
 mod notices;
+mod operations;
 mod options;
 mod read;
 mod schema;
@@ -24,8 +25,8 @@ mod user_sql;
 use self::core::{Core, Driver};
 use super::{
     Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope, Statements,
-    Store, StoreError, StoreFuture, TransactionalSql, Verdict,
+    Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence, Process, Prune, Renewal, Renewed,
+    Row, Scope, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 pub use error::OpenError;
 pub use options::{PostgresOptions, Time};
@@ -237,6 +238,18 @@ impl Store for Postgres {
 
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
         self.run(move |core| async move { core.definition(machine).await })
+    }
+
+    fn definitions(&self) -> StoreFuture<'_, Vec<Definition>> {
+        self.run(move |core| async move { core.definitions().await })
+    }
+
+    fn log_operation(&self, operation: Operation, now: SystemTime) -> StoreFuture<'_, u64> {
+        self.run(move |core| async move { core.log_operation(operation, now).await })
+    }
+
+    fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>> {
+        self.run(move |core| async move { core.operations(before, limit).await })
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

@@ -75,9 +75,17 @@ fn nul(change: &Change) -> Option<&'static str> {
         Change::Disarm(it) => texts.push(("reason", Some(&*it.reason))),
         Change::SetDesiredState(it) => {
             texts.extend([("former desired state", it.seen.as_deref()), ("desired state", it.desired.as_deref())]);
+            texts.push(("actor", it.desired_by.as_deref()));
             texts.extend(it.note.iter().flat_map(of_note));
         }
-        Change::Purge(_) => {}
+        Change::Hold(it) => {
+            texts.extend([("former hold", it.seen.as_deref()), ("reason", it.hold.as_deref())]);
+            texts.extend(it.note.iter().flat_map(of_note));
+        }
+        Change::Purge(it) => {
+            texts.push(("reason", it.why.as_deref()));
+            texts.extend(of_origin(&it.origin));
+        }
     }
     texts.into_iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0'))).map(|(what, _)| what)
 }

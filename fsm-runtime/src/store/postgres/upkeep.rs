@@ -3,6 +3,7 @@
 use super::{
     columns::{limit, number, stored, time, value},
     core::Core,
+    failure::Failure,
     statement::Statement,
 };
 use crate::store::{Definition, Key, Prune, StoreError};
@@ -19,7 +20,7 @@ impl Core {
     }
 
     /// The number in the first column of the first row; 0 without one.
-    async fn count_of(&self, statement: Statement<'_>) -> Result<u64, StoreError> {
+    pub(super) async fn count_of(&self, statement: Statement<'_>) -> Result<u64, StoreError> {
         let rows = self.read(statement).await?;
         self.decoded(rows.first().map_or(Ok(0), |row| number(row, 0, "count")))
     }
@@ -65,16 +66,15 @@ impl Core {
         let text = "SELECT name, version, fingerprint, graph, controller FROM {schema}.machines WHERE name = $1
             ORDER BY controller DESC, at DESC, version DESC LIMIT 1";
         let rows = self.read(Statement::new(text).text(machine)).await?;
-        let definition = |row: &Row| {
-            Ok(Definition {
-                machine: value(row, 0, "name")?,
-                version: number(row, 1, "version")?,
-                fingerprint: value::<i64>(row, 2, "fingerprint")?.cast_unsigned(),
-                graph: value(row, 3, "graph")?,
-                controller: value(row, 4, "controller")?,
-            })
-        };
-        self.decoded(rows.first().map(definition).transpose())
+        self.decoded(rows.first().map(to_definition).transpose())
+    }
+
+    /// One of each machine, as [`definition`](Self::definition) finds it.
+    pub(super) async fn definitions(&self) -> Result<Vec<Definition>, StoreError> {
+        let text = "SELECT DISTINCT ON (name) name, version, fingerprint, graph, controller FROM {schema}.machines
+            ORDER BY name, controller DESC, at DESC, version DESC";
+        let rows = self.read(Statement::new(text)).await?;
+        self.decoded(rows.iter().map(to_definition).collect())
     }
 
     /// Removes the definitions below `schema`, unless rows still have such a version.
@@ -86,7 +86,7 @@ impl Core {
 
     /// Removes one batch of each kind, and returns how much. Several processes may do this at once.
     pub(super) async fn prune(&self, prune: Prune) -> Result<u64, StoreError> {
-        let Prune { history_before, keys_before, ended, ended_before, gone, limit: rows } = prune;
+        let Prune { history_before, keys_before, ended, ended_before, gone, operations_before, limit: rows } = prune;
         let mut removed = 0;
         if let Some(before) = keys_before {
             removed += self.prune_keys(before, rows).await?;
@@ -98,6 +98,9 @@ impl Core {
             for (machine, state) in &ended {
                 removed += self.prune_ended(machine, state, before, rows).await?;
             }
+        }
+        if let Some(before) = operations_before {
+            removed += self.prune_operations(before, rows).await?;
         }
         if let Some(key) = &gone {
             removed += self.prune_gone(key, rows).await?;
@@ -166,4 +169,14 @@ impl Core {
             SELECT count(*) FROM gone";
         self.count_of(of(history)).await
     }
+}
+
+fn to_definition(row: &Row) -> Result<Definition, Failure> {
+    Ok(Definition {
+        machine: value(row, 0, "name")?,
+        version: number(row, 1, "version")?,
+        fingerprint: value::<i64>(row, 2, "fingerprint")?.cast_unsigned(),
+        graph: value(row, 3, "graph")?,
+        controller: value(row, 4, "controller")?,
+    })
 }

@@ -12,8 +12,8 @@ mod writer;
 
 use super::{
     Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse, Key,
-    Lapsed, Lease, LocalChanges, MAX_VALUE_BYTES, Notice, Page, Presence, Process, Prune, Renewal, Renewed, Row, Scope,
-    Size, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
+    Lapsed, Lease, LocalChanges, MAX_VALUE_BYTES, Notice, Operation, OperationEntry, Page, Presence, Process, Prune,
+    Renewal, Renewed, Row, Scope, Size, Statements, Store, StoreError, StoreFuture, TransactionalSql, Verdict,
 };
 use crate::clock::{FOREVER, TOO_LONG};
 use connection::{error, patience, reader_pool::Readers, schema, store_file::StoreFile};
@@ -483,6 +483,18 @@ impl Store for Sqlite {
 
     fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
         self.read(move |connection| sql::definitions::definition(connection, &machine))
+    }
+
+    fn definitions(&self) -> StoreFuture<'_, Vec<Definition>> {
+        self.read(sql::definitions::definitions)
+    }
+
+    fn log_operation(&self, operation: Operation, now: SystemTime) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.writer.write(move |connection| sql::operations::write(connection, &operation, now)))
+    }
+
+    fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>> {
+        self.read(move |connection| sql::operations::page(connection, before, limit))
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {

@@ -73,6 +73,7 @@ fn raise(copy: &Path) -> rusqlite::Result<()> {
     if transaction.execute(sequence, [RAISE])? == 0 {
         transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('fsm_history', ?1)", [RAISE])?;
     }
+    transaction.execute("UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'fsm_operations'", [RAISE])?;
     transaction.execute("UPDATE fsm_leases SET until = min(until, ?1)", params![0])?;
     transaction.commit()
 }

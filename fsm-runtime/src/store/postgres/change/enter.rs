@@ -98,7 +98,7 @@ const UPDATE: &str = "UPDATE {schema}.instances i
         context = CASE WHEN a.keeps_context THEN coalesce(a.context, i.context) ELSE a.context END,
         timer_at = a.now + a.timer * interval '1 microsecond', retry_at = CASE WHEN a.work THEN a.now END,
         owner = CASE WHEN a.claim IS NULL THEN i.owner END, attempt = 0, checkpoint = NULL, parked = NULL, parked_at = NULL,
-        error = NULL, updated = greatest(a.now, i.updated), desired_at = CASE WHEN i.desired IS NOT NULL THEN a.now END
+        error = NULL, error_at = NULL, first_error = NULL, first_error_at = NULL, updated = greatest(a.now, i.updated), desired_at = CASE WHEN i.desired IS NOT NULL THEN a.now END
     FROM asked a WHERE ";
 
 /// The rows of moves that keep the row.
@@ -111,7 +111,7 @@ pub(super) fn stay<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<
 }
 
 /// The row that is removed, as it would be in its new state.
-const MOVED_ROW: [(&str, &str); 16] = [
+const MOVED_ROW: [(&str, &str); 19] = [
     NO_DATA,
     ("state", "a.state"),
     ("version", "i.version + 1"),
@@ -126,6 +126,9 @@ const MOVED_ROW: [(&str, &str); 16] = [
     ("parked", "NULL::text"),
     ("parked_at", "NULL::timestamptz"),
     ("error", "NULL::text"),
+    ("error_at", "NULL::timestamptz"),
+    ("first_error", "NULL::text"),
+    ("first_error_at", "NULL::timestamptz"),
     ("updated", "greatest(a.now, i.updated)"),
     ("desired_at", "CASE WHEN i.desired IS NOT NULL THEN a.now END"),
 ];

@@ -2,7 +2,7 @@
 
 use super::{Batch, Numbered, common, of_kind, template};
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Disarm, Note, Purge, Release, Rewrite, SetDesiredState,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Disarm, Hold, Note, Purge, Release, Rewrite, SetDesiredState,
     postgres::{
         columns::{micros, stored, time},
         statement::Statement,
@@ -65,13 +65,16 @@ fn change<'a, T>(
 /// way is seen, and a later one waits.
 pub(super) fn claim<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
-        let crash = Claim::CRASH;
+        let (crash, crashed) = (Claim::CRASH, "i.owner <> a.owner AND i.attempt > 0");
         of(
             &format!(
                 "owner = a.owner, fence = nextval('{{schema}}.fence'), attempt = i.attempt + 1, retry_at = NULL,
-                 error = CASE WHEN i.owner <> a.owner AND i.attempt > 0 THEN '{crash}' ELSE i.error END"
+                 error = CASE WHEN {crashed} THEN '{crash}' ELSE i.error END,
+                 error_at = CASE WHEN {crashed} THEN a.now ELSE i.error_at END,
+                 first_error = CASE WHEN {crashed} THEN coalesce(i.first_error, '{crash}') ELSE i.first_error END,
+                 first_error_at = CASE WHEN {crashed} THEN coalesce(i.first_error_at, a.now) ELSE i.first_error_at END"
             ),
-            "AND i.fence = a.claim AND i.parked IS NULL
+            "AND i.fence = a.claim AND i.parked IS NULL AND i.hold IS NULL
              AND (i.owner IS NULL OR i.owner = a.owner
                   OR NOT EXISTS (SELECT 1 FROM {schema}.leases l WHERE l.owner = i.owner AND l.until > a.now))",
             &[("claim", "bigint"), ("owner", "text")],
@@ -105,7 +108,9 @@ pub(super) fn release<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stateme
         of(
             "owner = NULL, retry_at = a.now + a.retry * interval '1 microsecond',
              attempt = CASE a.attempts WHEN 'keep' THEN i.attempt WHEN 'give back' THEN greatest(i.attempt - 1, 0) ELSE 0 END,
-             error = coalesce(a.error, i.error), parked = a.parked, parked_at = CASE WHEN a.parked IS NOT NULL THEN a.now END",
+             error = coalesce(a.error, i.error), error_at = CASE WHEN a.error IS NULL THEN i.error_at ELSE a.now END,
+             first_error = coalesce(i.first_error, a.error),
+             first_error_at = coalesce(i.first_error_at, CASE WHEN a.error IS NOT NULL THEN a.now END), parked = a.parked, parked_at = CASE WHEN a.parked IS NOT NULL THEN a.now END",
             "AND i.fence = a.claim AND i.owner IS NOT DISTINCT FROM a.owner",
             &[
                 ("claim", "bigint"),
@@ -212,9 +217,9 @@ pub(super) fn disarm<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statemen
 pub(super) fn set_desired_state<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
     static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
         of(
-            "desired = a.desired, desired_at = a.now + a.due * interval '1 microsecond'",
+            "desired = a.desired, desired_by = a.desired_by, desired_at = a.now + a.due * interval '1 microsecond'",
             "AND i.desired IS NOT DISTINCT FROM a.seen",
-            &[("seen", "text"), ("desired", "text"), ("due", "bigint")],
+            &[("seen", "text"), ("desired", "text"), ("due", "bigint"), ("desired_by", "text")],
         )
     });
     let changes = of_kind(changes, |change| match change {
@@ -228,7 +233,26 @@ pub(super) fn set_desired_state<'a>(changes: &[Numbered<'a>], batch: Batch) -> V
     let statement = change(&TEMPLATE, batch, &changes, read_as, |it| it.note.as_ref().map(Noted::of))
         .optional_texts(changes.iter().map(|(_, it)| it.seen.as_deref()))
         .optional_texts(changes.iter().map(|(_, it)| it.desired.as_deref()))
-        .optional_numbers(changes.iter().map(|(_, it)| it.due.map(micros)));
+        .optional_numbers(changes.iter().map(|(_, it)| it.due.map(micros)))
+        .optional_texts(changes.iter().map(|(_, it)| it.desired_by.as_deref()));
+    vec![statement]
+}
+
+pub(super) fn hold<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement<'a>> {
+    static TEMPLATE: LazyLock<String> = LazyLock::new(|| {
+        of("hold = a.hold", "AND i.hold IS NOT DISTINCT FROM a.seen", &[("seen", "text"), ("hold", "text")])
+    });
+    let holds = of_kind(changes, |change| match change {
+        Change::Hold(hold) => Some(hold),
+        _ => None,
+    });
+    if holds.is_empty() {
+        return Vec::new();
+    }
+    let read_as = |it: &&Hold| (it.incarnation, it.version);
+    let statement = change(&TEMPLATE, batch, &holds, read_as, |it| it.note.as_ref().map(Noted::of))
+        .optional_texts(holds.iter().map(|(_, it)| it.seen.as_deref()))
+        .optional_texts(holds.iter().map(|(_, it)| it.hold.as_deref()));
     vec![statement]
 }
 
@@ -266,5 +290,10 @@ pub(super) fn purge<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Statement
         return Vec::new();
     }
     let versions: Vec<i64> = purges.iter().map(|(_, it): &(_, &Purge)| stored(it.version)).collect();
-    vec![common(&TEMPLATE, batch, &purges, |it| it.incarnation).with(versions, Type::INT8_ARRAY)]
+    let statement = common(&TEMPLATE, batch, &purges, |it| it.incarnation)
+        .with(versions, Type::INT8_ARRAY)
+        .optional_texts(purges.iter().map(|(_, it)| it.origin.actor.as_deref()))
+        .optional_texts(purges.iter().map(|(_, it)| it.origin.trace.as_deref()))
+        .optional_texts(purges.iter().map(|(_, it)| it.why.as_deref()));
+    vec![statement]
 }

@@ -67,6 +67,7 @@ pub(super) fn statements<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
         keep::arm(&changes, batch),
         keep::disarm(&changes, batch),
         keep::set_desired_state(&changes, batch),
+        keep::hold(&changes, batch),
         keep::rewrite(&changes, batch),
         keep::purge(&changes, batch),
     ];

@@ -16,6 +16,7 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
         Change::Arm(it) => (it.incarnation, it.version, None),
         Change::Disarm(it) => (it.incarnation, it.version, None),
         Change::SetDesiredState(it) => (it.incarnation, it.version, None),
+        Change::Hold(it) => (it.incarnation, it.version, None),
         Change::Purge(it) => (it.incarnation, it.version, None),
         Change::Rewrite(it) => (it.incarnation, it.version, None),
     };
@@ -51,6 +52,9 @@ fn moved(row: Row, version: u64, into: Option<&Entering>) -> Row {
         parked: None,
         parked_at: None,
         error: None,
+        error_at: None,
+        first_error: None,
+        first_error_at: None,
         ..row
     }
 }

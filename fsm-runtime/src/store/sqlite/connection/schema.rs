@@ -31,36 +31,45 @@ CREATE TABLE fsm_machines (
 ) STRICT;
 
 CREATE TABLE fsm_instances (
-    machine     TEXT NOT NULL,
-    id          TEXT NOT NULL,
-    incarnation BLOB NOT NULL,
-    state       TEXT NOT NULL,
-    version     INTEGER NOT NULL,
-    entered     INTEGER NOT NULL,
-    schema      INTEGER NOT NULL,
-    data        TEXT NOT NULL,
-    context     TEXT,
-    timer_at    INTEGER,
-    retry_at    INTEGER,
+    machine        TEXT NOT NULL,
+    id             TEXT NOT NULL,
+    incarnation    BLOB NOT NULL,
+    state          TEXT NOT NULL,
+    version        INTEGER NOT NULL,
+    entered        INTEGER NOT NULL,
+    schema         INTEGER NOT NULL,
+    data           TEXT NOT NULL,
+    context        TEXT,
+    timer_at       INTEGER,
+    retry_at       INTEGER,
     desired        TEXT,
     desired_at     INTEGER,
-    wake_at     INTEGER GENERATED ALWAYS AS (nullif(min(
-                    ifnull(timer_at, 9223372036854775807), ifnull(retry_at, 9223372036854775807),
-                    ifnull(desired_at, 9223372036854775807)), 9223372036854775807)) VIRTUAL,
-    owner       TEXT,
-    fence       INTEGER NOT NULL,
-    attempt     INTEGER NOT NULL,
-    checkpoint  TEXT,
-    parked      TEXT,
-    parked_at   INTEGER,
-    error       TEXT,
-    shard       INTEGER NOT NULL,
-    created     INTEGER NOT NULL,
-    updated     INTEGER NOT NULL,
+    desired_by     TEXT,
+    hold           TEXT,
+    wake_at        INTEGER GENERATED ALWAYS AS (nullif(min(
+                       ifnull(timer_at, 9223372036854775807),
+                       iif(hold IS NULL, ifnull(retry_at, 9223372036854775807), 9223372036854775807),
+                       ifnull(desired_at, 9223372036854775807)), 9223372036854775807)) VIRTUAL,
+    owner          TEXT,
+    fence          INTEGER NOT NULL,
+    attempt        INTEGER NOT NULL,
+    checkpoint     TEXT,
+    parked         TEXT,
+    parked_at      INTEGER,
+    error          TEXT,
+    error_at       INTEGER,
+    first_error    TEXT,
+    first_error_at INTEGER,
+    shard          INTEGER NOT NULL,
+    created        INTEGER NOT NULL,
+    updated        INTEGER NOT NULL,
     PRIMARY KEY (machine, id)
 ) STRICT;
 CREATE INDEX fsm_instances_due ON fsm_instances (machine, wake_at, id, shard) WHERE wake_at IS NOT NULL;
 CREATE INDEX fsm_instances_parked ON fsm_instances (machine, state, schema, updated, id) WHERE parked IS NOT NULL;
+CREATE INDEX fsm_instances_backoff ON fsm_instances (machine, state, schema, updated, id)
+    WHERE attempt > 0 AND retry_at IS NOT NULL AND parked IS NULL;
+CREATE INDEX fsm_instances_hold ON fsm_instances (machine, state, schema, updated, id) WHERE hold IS NOT NULL;
 CREATE INDEX fsm_instances_owner ON fsm_instances (owner, machine, id, shard) WHERE owner IS NOT NULL;
 
 CREATE TABLE fsm_history (
@@ -85,6 +94,7 @@ CREATE TABLE fsm_history (
     at          INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX fsm_history_instance ON fsm_history (machine, id, sequence);
+CREATE INDEX fsm_history_operator ON fsm_history (sequence) WHERE cause = 'operator';
 
 CREATE TABLE fsm_keys (
     machine     TEXT NOT NULL,
@@ -111,6 +121,22 @@ CREATE TABLE fsm_leases (
     leaving  INTEGER NOT NULL,
     until    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fsm_operations (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    at       INTEGER NOT NULL,
+    actor    TEXT,
+    trace    TEXT,
+    what     TEXT NOT NULL,
+    machine  TEXT,
+    id       TEXT,
+    selector TEXT,
+    why      TEXT,
+    done     INTEGER NOT NULL,
+    skipped  INTEGER NOT NULL,
+    failed   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX fsm_operations_age ON fsm_operations (at);
 
 CREATE TABLE fsm_subscribers (
     name     TEXT PRIMARY KEY,

@@ -5,10 +5,11 @@ use super::{
     columns::{COLUMNS, FOREVER, later, micros, to_row},
     enter_state::{self, Move, remove_if, retry_at, timer_at},
     history::{self, Entry},
+    operations,
 };
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Note, Override, Purge, Release,
-    Rewrite, Row, SetDesiredState, Transition,
+    Arm, Attempts, Cause, Change, Checkpoint, Claim, Create, Disarm, HistoryKind, Hold, Note, Operation, Override,
+    Purge, Release, Rewrite, Row, SetDesiredState, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::SystemTime;
@@ -29,7 +30,8 @@ pub(in crate::store::sqlite) fn apply(
         Change::Disarm(change) => disarm(connection, change, now),
         Change::Override(change) => override_state(connection, change, now),
         Change::SetDesiredState(change) => set_desired_state(connection, change, now),
-        Change::Purge(change) => purge(connection, change),
+        Change::Hold(change) => hold(connection, change, now),
+        Change::Purge(change) => purge(connection, change, now),
         Change::Rewrite(change) => rewrite(connection, change),
     }
 }
@@ -110,8 +112,11 @@ fn claim(connection: &Connection, claim: &Claim, now: SystemTime) -> rusqlite::R
     Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
         "UPDATE fsm_instances SET owner = ?6, fence = ?7, attempt = attempt + 1, retry_at = NULL,
-             error = iif(owner <> ?6 AND attempt > 0, ?9, error)",
-        "AND fence = ?5 AND parked IS NULL
+             error = iif(owner <> ?6 AND attempt > 0, ?9, error),
+             error_at = iif(owner <> ?6 AND attempt > 0, ?8, error_at),
+             first_error = iif(owner <> ?6 AND attempt > 0, ifnull(first_error, ?9), first_error),
+             first_error_at = iif(owner <> ?6 AND attempt > 0, ifnull(first_error_at, ?8), first_error_at)",
+        "AND fence = ?5 AND parked IS NULL AND hold IS NULL
          AND (owner IS NULL OR owner = ?6
               OR NOT EXISTS (SELECT 1 FROM fsm_leases WHERE fsm_leases.owner = fsm_instances.owner AND until > ?8))",
         &[fence, owner, &next, &micros(now), &Claim::CRASH],
@@ -130,6 +135,8 @@ fn release(connection: &Connection, release: &Release, now: SystemTime) -> rusql
         connection,
         &format!(
             "UPDATE fsm_instances SET owner = NULL, retry_at = ?7, attempt = {attempt}, error = ifnull(?8, error),
+                 error_at = iif(?8 IS NULL, error_at, ?10), first_error = ifnull(first_error, ?8),
+                 first_error_at = ifnull(first_error_at, iif(?8 IS NULL, NULL, ?10)),
                  parked = ?9, parked_at = iif(?9 IS NULL, NULL, ?10)"
         ),
         "AND fence = ?5 AND owner IS ?6",
@@ -171,8 +178,8 @@ fn disarm(connection: &Connection, disarm: &Disarm, now: SystemTime) -> rusqlite
     Ok(row)
 }
 
-fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>> {
-    let Purge { key, incarnation, version } = purge;
+fn purge(connection: &Connection, purge: &Purge, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Purge { key, incarnation, version, origin, why } = purge;
     let cas = Cas { key, incarnation: *incarnation, version: *version };
     let row = cas.run(connection, "DELETE FROM fsm_instances", "", &[])?;
     if row.is_some() {
@@ -181,7 +188,24 @@ fn purge(connection: &Connection, purge: &Purge) -> rusqlite::Result<Option<Row>
                 .prepare_cached(&format!("DELETE FROM {table} WHERE machine = ?1 AND id = ?2"))?
                 .execute(params![key.machine, key.id])?;
         }
+        if origin.actor.is_some() {
+            let mut operation = Operation::new("purge", origin.clone()).of(key.clone());
+            operation.why.clone_from(why);
+            operations::write(connection, &operation, now)?;
+        }
     }
+    Ok(row)
+}
+
+fn hold(connection: &Connection, change: &Hold, now: SystemTime) -> rusqlite::Result<Option<Row>> {
+    let Hold { key, incarnation, version, seen, hold, note } = change;
+    let row = Cas { key, incarnation: *incarnation, version: *version }.run(
+        connection,
+        "UPDATE fsm_instances SET hold = ?6",
+        "AND hold IS ?5",
+        &[seen, hold],
+    )?;
+    write_note(connection, row.as_ref(), note.as_ref(), now)?;
     Ok(row)
 }
 
@@ -235,13 +259,13 @@ fn set_desired_state(
     change: &SetDesiredState,
     now: SystemTime,
 ) -> rusqlite::Result<Option<Row>> {
-    let SetDesiredState { key, incarnation, version, seen, desired, due, note } = change;
+    let SetDesiredState { key, incarnation, version, seen, desired, desired_by, due, note } = change;
     let due = due.map(|due| micros(later(now, due)));
     let row = Cas { key, incarnation: *incarnation, version: *version }.run(
         connection,
-        "UPDATE fsm_instances SET desired = ?6, desired_at = ?7",
+        "UPDATE fsm_instances SET desired = ?6, desired_at = ?7, desired_by = ?8",
         "AND desired IS ?5",
-        &[seen, desired, &due],
+        &[seen, desired, &due, desired_by],
     )?;
     write_note(connection, row.as_ref(), note.as_ref(), now)?;
     Ok(row)

@@ -54,6 +54,11 @@ columns! {
         parked_at: optional_time("parked_at"),
         desired: get("desired"),
         desired_at: optional_time("desired_at"),
+        desired_by: get("desired_by"),
+        error_at: optional_time("error_at"),
+        first_error: get("first_error"),
+        first_error_at: optional_time("first_error_at"),
+        hold: get("hold"),
     }
 }
 

@@ -44,6 +44,16 @@ pub(in crate::store::sqlite) fn definition(
         .optional()
 }
 
+/// One of each machine, as [`definition`] finds it.
+pub(in crate::store::sqlite) fn definitions(connection: &Connection) -> rusqlite::Result<Vec<Definition>> {
+    let names: Vec<String> = connection
+        .prepare_cached("SELECT DISTINCT name FROM fsm_machines ORDER BY name")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let found = names.iter().map(|name| definition(connection, name)).collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// Removes the definitions below `schema`, unless rows still have such a version.
 pub(in crate::store::sqlite) fn retire(connection: &Connection, machine: &str, schema: u32) -> rusqlite::Result<()> {
     connection.execute(

@@ -5,7 +5,7 @@
 
 use super::columns::{COLUMNS, micros, to_key, to_row};
 use crate::store::{
-    Count, Filter, InUse, Page, Row,
+    Count, Filter, InUse, Only, Page, Row,
     cursor::{InvalidCursor, Order, end_of_prefix},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,13 +15,35 @@ pub(in crate::store::sqlite) fn page(connection: &Connection, filter: &Filter) -
     match Order::of(filter) {
         Order::Id => by_id(connection, filter),
         order if filter.id_prefix.is_some() => by_age_of_prefix(connection, filter, order),
-        order => by_age(connection, filter, order, if filter.parked { PARKED } else { STATES }),
+        order => by_age(connection, filter, order, index(filter.only)),
     }
 }
 
 /// The state index, which is optional: without it the query fails instead of scanning the table.
 const STATES: &str = "fsm_instances INDEXED BY fsm_instances_state WHERE";
 const PARKED: &str = "fsm_instances INDEXED BY fsm_instances_parked WHERE parked IS NOT NULL AND";
+const BACKING_OFF: &str = "fsm_instances INDEXED BY fsm_instances_backoff
+    WHERE attempt > 0 AND retry_at IS NOT NULL AND parked IS NULL AND";
+const HELD: &str = "fsm_instances INDEXED BY fsm_instances_hold WHERE hold IS NOT NULL AND";
+
+fn index(only: Option<Only>) -> &'static str {
+    match only {
+        None => STATES,
+        Some(Only::Parked) => PARKED,
+        Some(Only::BackingOff) => BACKING_OFF,
+        Some(Only::Held) => HELD,
+    }
+}
+
+/// The condition of `only` for a statement that does not use its index.
+fn condition(only: Option<Only>) -> &'static str {
+    match only {
+        None => "TRUE",
+        Some(Only::Parked) => "+parked IS NOT NULL",
+        Some(Only::BackingOff) => "+attempt > 0 AND +retry_at IS NOT NULL AND +parked IS NULL",
+        Some(Only::Held) => "+hold IS NOT NULL",
+    }
+}
 
 fn by_id(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>> {
     let prefix = filter.id_prefix.as_deref().unwrap_or_default();
@@ -96,13 +118,14 @@ fn by_age_of_prefix(connection: &Connection, filter: &Filter, order: Order) -> r
     let prefix = filter.id_prefix.as_deref().unwrap_or_default();
     let (time, id) = beyond(filter, order)?;
     let (beyond, direction) = if order == Order::NewestFirst { ("<", "DESC") } else { (">", "ASC") };
+    let condition = condition(filter.only);
     let states = filter.states.as_ref().map(|states| serde_json::json!(states).to_string());
     let items = connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM fsm_instances WHERE machine = ?1 AND id >= ?2 AND id < ifnull(?3, x'')
-             AND (?4 IS NULL OR +state IN (SELECT value FROM json_each(?4))) AND (NOT ?5 OR +parked IS NOT NULL)
-             AND (+updated, +id) {beyond} (?6, ?7) AND +updated < ?8
-             ORDER BY +updated {direction}, +id {direction} LIMIT ?9"
+             AND (?4 IS NULL OR +state IN (SELECT value FROM json_each(?4))) AND {condition}
+             AND (+updated, +id) {beyond} (?5, ?6) AND +updated < ?7
+             ORDER BY +updated {direction}, +id {direction} LIMIT ?8"
         ))?
         .query_map(
             params![
@@ -110,7 +133,6 @@ fn by_age_of_prefix(connection: &Connection, filter: &Filter, order: Order) -> r
                 prefix,
                 end_of_prefix(prefix),
                 states,
-                filter.parked,
                 time,
                 id,
                 filter.entered_before.map_or(i64::MAX, micros),

@@ -1,6 +1,6 @@
 //! Maintenance of the whole file: pruning, integrity check, backup, size.
 
-use super::{columns::micros, list, read};
+use super::{columns::micros, list, operations, read};
 use crate::store::sqlite::{
     connection::{error, store_file::StoreFile},
     whole_file::write_whole,
@@ -26,6 +26,9 @@ pub(in crate::store::sqlite) fn prune(connection: &Connection, prune: &Prune) ->
     }
     if let Some(before) = prune.history_before {
         forgotten += prune_history(connection, micros(before), limit)?;
+    }
+    if let Some(before) = prune.operations_before {
+        forgotten += operations::prune(connection, micros(before), limit)?;
     }
     if let Some(before) = prune.ended_before {
         for (machine, state) in &prune.ended {

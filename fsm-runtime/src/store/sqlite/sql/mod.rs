@@ -11,4 +11,5 @@ pub(super) mod history;
 pub(super) mod leases;
 pub(super) mod list;
 pub(super) mod maintenance;
+pub(super) mod operations;
 pub(super) mod read;

@@ -53,12 +53,23 @@ pub(in crate::store::sqlite) fn history(
     match &query.key {
         Some(key) => connection
             .prepare_cached(&format!(
-                "SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE machine = ?1 AND id = ?2 AND sequence {beyond} ?3 ORDER BY sequence {order} LIMIT ?4"
+                "SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE machine = ?1 AND id = ?2 AND sequence {beyond} ?3
+                   AND (NOT ?5 OR cause = 'operator')
+                 ORDER BY sequence {order} LIMIT ?4"
             ))?
-            .query_map(params![key.machine, key.id, after, limit], to_entry)?
+            .query_map(params![key.machine, key.id, after, limit, query.by_operators], to_entry)?
+            .collect(),
+        None if query.by_operators => connection
+            .prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} FROM fsm_history INDEXED BY fsm_history_operator
+                 WHERE cause = 'operator' AND sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"
+            ))?
+            .query_map(params![after, limit], to_entry)?
             .collect(),
         None => connection
-            .prepare_cached(&format!("SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"))?
+            .prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} FROM fsm_history WHERE sequence {beyond} ?1 ORDER BY sequence {order} LIMIT ?2"
+            ))?
             .query_map(params![after, limit], to_entry)?
             .collect(),
     }

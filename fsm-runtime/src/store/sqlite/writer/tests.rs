@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     clock::Stopwatch,
     store::{
-        Attempts, Key, MAX_VALUE_BYTES, Purge, Release,
+        Attempts, Key, MAX_VALUE_BYTES, Origin, Purge, Release,
         sqlite::{
             BUSY_TIMEOUT, Sqlite,
             connection::{patience, schema},
@@ -53,7 +53,7 @@ fn missing() -> Key {
 async fn a_batch_waits_for_a_bounded_number_of_jobs() {
     let writer = writer();
     let go = hold(&writer);
-    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1 };
+    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1, origin: Origin::default(), why: None };
     let (reply, answer) = oneshot::channel();
     let asked = Asked { groups: vec![Change::Purge(purge).into()], now: SystemTime::now() };
     let commit = Commit { asked, reply };
@@ -149,7 +149,7 @@ fn without_a_thread(file: &Path, in_place: bool) -> (Writer, mpsc::Receiver<Queu
 }
 
 async fn commit(writer: &Writer) -> Result<Vec<Verdict>, StoreError> {
-    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1 };
+    let purge = Purge { key: missing(), incarnation: Uuid::nil(), version: 1, origin: Origin::default(), why: None };
     writer.commit(vec![Change::Purge(purge).into()], SystemTime::now()).await
 }
 

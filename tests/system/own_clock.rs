@@ -1,0 +1,212 @@
+//! A store that counts by a clock of its own: its contract, and a runtime whose clock differs from it.
+
+use fsm_runtime::{
+    Runtime,
+    clock::{Clock, ManualClock},
+    prelude::*,
+    store::{
+        Buckets, ChangedKeys, Count, Cursor, Definition, Due, Filter, Group, Held, HistoryEntry, HistoryQuery, InUse,
+        Key, Lapsed, Lease, LocalChanges, Notice, Operation, OperationEntry, Page, Presence, Process, Prune, Renewal,
+        Renewed, Row, Scope, Store, StoreFuture, Verdict,
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast;
+
+/// An SQLite store that ignores the callers' clocks, as a store for several machines does.
+struct OwnClock {
+    inner: Sqlite,
+    clock: Clock,
+}
+
+impl Store for OwnClock {
+    fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>> {
+        self.inner.get(key)
+    }
+
+    fn commit(&self, groups: Vec<Group>, _: SystemTime) -> StoreFuture<'_, Vec<Verdict>> {
+        self.inner.commit(groups, self.clock.now())
+    }
+
+    fn list(&self, filter: Filter) -> StoreFuture<'_, Page<Row>> {
+        self.inner.list(filter)
+    }
+
+    fn lists_by_state(&self) -> StoreFuture<'_, bool> {
+        self.inner.lists_by_state()
+    }
+
+    fn count(&self, machine: String) -> StoreFuture<'_, Vec<Count>> {
+        self.inner.count(machine)
+    }
+
+    fn history(&self, query: HistoryQuery) -> StoreFuture<'_, Vec<HistoryEntry>> {
+        self.inner.history(query)
+    }
+
+    fn find_by_idempotency_key(&self, key: Key, idempotency_key: String) -> StoreFuture<'_, Option<HistoryEntry>> {
+        self.inner.find_by_idempotency_key(key, idempotency_key)
+    }
+
+    fn last_sequence(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_sequence()
+    }
+
+    fn pruned_through(&self) -> StoreFuture<'_, u64> {
+        self.inner.pruned_through()
+    }
+
+    fn subscriber_position(&self, subscriber: String) -> StoreFuture<'_, Option<u64>> {
+        self.inner.subscriber_position(subscriber)
+    }
+
+    fn save_position(&self, subscriber: String, position: u64) -> StoreFuture<'_, ()> {
+        self.inner.save_position(subscriber, position)
+    }
+
+    fn remove_position(&self, subscriber: String) -> StoreFuture<'_, bool> {
+        self.inner.remove_position(subscriber)
+    }
+
+    fn prune(&self, prune: Prune) -> StoreFuture<'_, u64> {
+        self.inner.prune(prune)
+    }
+
+    fn due(&self, scope: Scope, until: SystemTime, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Vec<Due>> {
+        self.inner.due(scope, until, after, limit)
+    }
+
+    fn orphaned(&self, scope: Scope, after: Option<Key>, limit: usize, _: SystemTime) -> StoreFuture<'_, Vec<Key>> {
+        self.inner.orphaned(scope, after, limit, self.clock.now())
+    }
+
+    fn held_by(&self, owner: String, after: Option<Key>, limit: usize) -> StoreFuture<'_, Vec<Held>> {
+        self.inner.held_by(owner, after, limit)
+    }
+
+    fn claims(&self, machine: String, after: Option<String>, limit: usize) -> StoreFuture<'_, Vec<Row>> {
+        self.inner.claims(machine, after, limit)
+    }
+
+    fn states_in_use(&self, machine: String) -> StoreFuture<'_, Vec<InUse>> {
+        self.inner.states_in_use(machine)
+    }
+
+    fn retire(&self, machine: String, schema: u32) -> StoreFuture<'_, ()> {
+        self.inner.retire(machine, schema)
+    }
+
+    fn define(&self, definitions: Vec<Definition>, _: SystemTime) -> StoreFuture<'_, ()> {
+        self.inner.define(definitions, self.clock.now())
+    }
+
+    fn definition(&self, machine: String) -> StoreFuture<'_, Option<Definition>> {
+        self.inner.definition(machine)
+    }
+
+    fn definitions(&self) -> StoreFuture<'_, Vec<Definition>> {
+        self.inner.definitions()
+    }
+
+    fn log_operation(&self, operation: Operation, _: SystemTime) -> StoreFuture<'_, u64> {
+        self.inner.log_operation(operation, self.clock.now())
+    }
+
+    fn operations(&self, before: u64, limit: usize) -> StoreFuture<'_, Vec<OperationEntry>> {
+        self.inner.operations(before, limit)
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.inner.notices()
+    }
+
+    fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
+        self.inner.changed(after, buckets, limit)
+    }
+
+    fn local_changes(&self) -> &LocalChanges {
+        self.inner.local_changes()
+    }
+
+    fn take_lease(&self, process: Process, ttl: Duration, _: SystemTime) -> StoreFuture<'_, Renewed> {
+        self.inner.take_lease(process, ttl, self.clock.now())
+    }
+
+    fn renew_lease(&self, renewal: Renewal, _: SystemTime) -> StoreFuture<'_, Result<Renewed, Lapsed>> {
+        self.inner.renew_lease(renewal, self.clock.now())
+    }
+
+    fn end_leases(&self, owners: Vec<String>, _: SystemTime) -> StoreFuture<'_, ()> {
+        self.inner.end_leases(owners, self.clock.now())
+    }
+
+    fn leases(&self, _: SystemTime) -> StoreFuture<'_, Vec<Lease>> {
+        self.inner.leases(self.clock.now())
+    }
+
+    fn presence(&self) -> Option<&dyn Presence> {
+        // Its processes are on several machines.
+        None
+    }
+}
+
+async fn open() -> (OwnClock, ()) {
+    (OwnClock { inner: Sqlite::in_memory().unwrap(), clock: Clock::system() }, ())
+}
+
+fsm_runtime::own_clock_contract!(open);
+
+/// Shuts by itself.
+#[derive(StateMachine)]
+#[fsm(initial = Open, durable, derive(Serialize, Deserialize))]
+enum Gate {
+    #[on(expire => Shut)]
+    #[after("5s", expire)]
+    Open,
+    #[state(end)]
+    Shut,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The clocks of a store and of a runtime on it, which is ahead of it by `ahead`, and behind it by `behind`.
+async fn world(ahead: Duration, behind: Duration) -> (ManualClock, ManualClock, Runtime) {
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let (server, node) = (ManualClock::new(start), ManualClock::new(start + ahead - behind));
+    let store = OwnClock { inner: Sqlite::in_memory().unwrap(), clock: server.clock() };
+    let runtime = Runtime::builder(store).clock(node.clock()).machine::<Gate, _>(()).start().await.unwrap();
+    (server, node, runtime)
+}
+
+#[tokio::test]
+async fn timers_fire_by_the_stores_clock() {
+    let none = Duration::ZERO;
+    for (ahead, behind) in [(10 * SECOND, none), (none, 10 * SECOND), (Duration::from_hours(1), none)] {
+        let (server, node, runtime) = world(ahead, behind).await;
+        let gates = runtime.machines::<Gate>();
+        gates.create("a", gate::Open).await.unwrap();
+        for second in 1..=5 {
+            let next = runtime.run_until_idle().await.unwrap();
+            assert!(next.is_some(), "after {second} s: it is open, {ahead:?} ahead, {behind:?} behind");
+            server.advance(SECOND);
+            node.advance(SECOND);
+        }
+        gates.wait_for("a", gate::State::Shut, 20 * SECOND).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_timer_waits_for_a_store_whose_clock_is_slow() {
+    let (server, node, runtime) = world(Duration::ZERO, Duration::ZERO).await;
+    let gates = runtime.machines::<Gate>();
+    gates.create("a", gate::Open).await.unwrap();
+    // The lease is renewed in between, and the timer is tried.
+    server.advance(4 * SECOND);
+    node.advance(10 * SECOND);
+    runtime.run_until_idle().await.unwrap();
+    assert_eq!(gates.get("a").await.unwrap().state(), gate::State::Open);
+    server.advance(SECOND);
+    node.advance(SECOND);
+    gates.wait_for("a", gate::State::Shut, 20 * SECOND).await.unwrap();
+}
