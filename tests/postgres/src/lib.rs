@@ -11,6 +11,10 @@
 mod find;
 mod proxy;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/postgres.md")]
+pub struct Documentation;
+
 pub use proxy::Proxy;
 use std::{
     env,
