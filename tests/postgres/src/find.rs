@@ -19,3 +19,13 @@ pub(crate) fn bin() -> Option<PathBuf> {
     let in_path = || env::split_paths(&env::var_os("PATH")?).find(|folder| folder.join("initdb").exists());
     bins.pop().map(|(_, bin)| bin).or_else(in_path)
 }
+
+/// The program of PgBouncer: `FSM_PGBOUNCER`, or that of the path or of the package.
+pub(crate) fn pooler() -> Option<PathBuf> {
+    if let Some(program) = env::var_os("FSM_PGBOUNCER") {
+        return Some(PathBuf::from(program));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join("pgbouncer")).find(|program| program.exists())
+}

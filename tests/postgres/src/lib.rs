@@ -9,12 +9,14 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 mod find;
+mod pooler;
 mod proxy;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/postgres.md")]
 pub struct Documentation;
 
+pub use pooler::Pooler;
 pub use proxy::Proxy;
 use std::{
     env,
@@ -103,6 +105,11 @@ impl Server {
     /// The password of the user `fsm`, which must never be shown.
     pub fn password(&self) -> &'static str {
         PASSWORD
+    }
+
+    /// The folder of the Unix socket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The port on the loopback interface.

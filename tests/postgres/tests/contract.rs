@@ -26,3 +26,18 @@ mod own_clock {
 
     fsm_runtime::own_clock_contract!(open);
 }
+
+/// Through PgBouncer in transaction mode.
+#[cfg(pooler)]
+mod pooled {
+    use super::{Postgres, Server, Time};
+    use tests_postgres::Pooler;
+
+    async fn open() -> (Postgres, ()) {
+        let schema = Server::shared().new_schema();
+        let options = Postgres::options(Pooler::shared().url()).pooled(true).schema(schema).time(Time::Callers);
+        (options.state_index(true).open().await.expect("the store opens"), ())
+    }
+
+    fsm_runtime::store_contract!(open);
+}
