@@ -61,14 +61,31 @@ impl Server {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub fn start() -> Self {
-        let bin = find::bin().expect(MISSING);
-        // Another process may take the port before the server does.
-        (0..5).find_map(|_| Self::start_on(&bin, free_port())).expect("a PostgreSQL server starts")
+        Self::start_with("")
     }
 
-    fn start_on(bin: &Path, port: u16) -> Option<Self> {
+    /// A server of its own with a certificate for `localhost`, signed by [`root_certificate`](Self::root_certificate).
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared), and without the program `openssl`.
+    pub fn start_with_tls() -> Self {
+        Self::start_with("tls")
+    }
+
+    /// The certificate that signs the server's.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.folder.join("ca.crt")
+    }
+
+    fn start_with(option: &str) -> Self {
+        let bin = find::bin().expect(MISSING);
+        // Another process may take the port before the server does.
+        (0..5).find_map(|_| Self::start_on(&bin, free_port(), option)).expect("a PostgreSQL server starts")
+    }
+
+    fn start_on(bin: &Path, port: u16, option: &str) -> Option<Self> {
         let mut command = as_user(&["sh", "-c", include_str!("server.sh"), "server.sh"]);
-        command.arg(bin).arg(port.to_string()).arg(PASSWORD);
+        command.arg(bin).arg(port.to_string()).arg(PASSWORD).arg(option);
         // The user of the server may not be allowed to enter the present folder.
         let spawned = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let script = spawned.expect("a shell starts");

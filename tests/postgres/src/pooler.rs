@@ -11,7 +11,8 @@ use std::{
 };
 
 /// What to do where there is no pooler.
-const MISSING: &str = "no PgBouncer is installed: run `apt-get install pgbouncer`, or set `FSM_PGBOUNCER` to its program";
+const MISSING: &str =
+    "no PgBouncer is installed: run `apt-get install pgbouncer`, or set `FSM_PGBOUNCER` to its program";
 
 /// A running PgBouncer. It stops when the process ends.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use super::{
     OpenError, PostgresOptions,
     failure::{Failure, Kind},
+    tls::{self, Tls},
 };
 use std::{future::poll_fn, str::FromStr, time::Duration};
 use tokio::sync::mpsc::UnboundedSender;
@@ -44,6 +45,7 @@ impl Role {
 /// The server and the database, with what identifies this process there.
 pub(super) struct Target {
     config: Config,
+    tls: Tls,
     /// The store as it is called in errors, without user and password.
     pub(super) name: String,
     pub(super) pooled: bool,
@@ -53,7 +55,7 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, OpenError> {
         // The causes of the parser's error may hold parts of the text.
-        let mut config = Config::from_str(options.url())
+        let mut config = Config::from_str(&tls::understood(options.url()))
             .map_err(|_| OpenError::Url { why: "its form, or one of its options, is unknown".to_owned() })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url { why: "it names no host".to_owned() });
@@ -65,8 +67,8 @@ impl Target {
             .keepalives_retries(3)
             .tcp_user_timeout(Duration::from_secs(10))
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let name = name(&config, &options.schema);
-        Ok(Self { config, name, pooled: options.pooled, statement_timeout: options.statement_timeout })
+        let (tls, name) = (tls::choose(&mut config, options)?, name(&config, &options.schema));
+        Ok(Self { config, tls, name, pooled: options.pooled, statement_timeout: options.statement_timeout })
     }
 
     /// The longest time that a statement and its answer may take.
@@ -114,9 +116,19 @@ impl Target {
             config.options(format!("{own}{settings} -c default_transaction_isolation=read\\ committed"));
         }
         let connecting = async {
-            let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
-            tokio::spawn(drive(connection, notified));
-            Ok(client)
+            match &self.tls {
+                Tls::None => {
+                    let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
+                    tokio::spawn(drive(connection, notified));
+                    Ok(client)
+                }
+                #[cfg(feature = "postgres-tls")]
+                Tls::Rustls(tls) => {
+                    let (client, connection) = config.connect(tls.clone()).await.map_err(unreachable)?;
+                    tokio::spawn(drive(connection, notified));
+                    Ok(client)
+                }
+            }
         };
         let within = CONNECT.saturating_mul(2);
         match tokio::time::timeout(within, connecting).await {

@@ -24,6 +24,12 @@ pub enum OpenError {
         /// What is wrong with the value.
         why: &'static str,
     },
+    /// The certificates for encrypted connections could not be read.
+    #[error("no encrypted connection can be made: {cause}")]
+    Tls {
+        /// The cause.
+        cause: String,
+    },
     /// No connection could be made.
     #[error("{store} cannot be reached: {cause}")]
     Unreachable {
@@ -109,7 +115,8 @@ impl OpenError {
         match self {
             Self::Url { .. } | Self::Option { .. } => ErrorKind::Invalid,
             Self::Unreachable { .. } => ErrorKind::Unavailable,
-            Self::NotPostgres { .. }
+            Self::Tls { .. }
+            | Self::NotPostgres { .. }
             | Self::TooOld { .. }
             | Self::NotUtf8 { .. }
             | Self::Newer { .. }

@@ -19,6 +19,7 @@ mod schema;
 mod session;
 mod statement;
 mod text;
+mod tls;
 mod upkeep;
 mod user_sql;
 

@@ -5,6 +5,8 @@ use crate::{
     clock::{FOREVER, TOO_LONG},
     store::MAX_VALUE_BYTES,
 };
+#[cfg(feature = "postgres-tls")]
+use std::path::PathBuf;
 use std::{fmt, time::Duration};
 
 /// How long a call goes on while the server cannot be reached, if not set.
@@ -35,6 +37,8 @@ pub enum Time {
 #[must_use = "nothing is opened before `open`"]
 pub struct PostgresOptions {
     url: String,
+    #[cfg(feature = "postgres-tls")]
+    pub(super) root_certificates: Option<PathBuf>,
     pub(super) schema: String,
     pub(super) state_index: Option<bool>,
     pub(super) migrate: bool,
@@ -51,6 +55,8 @@ impl PostgresOptions {
     pub(super) fn new(url: String) -> Self {
         Self {
             url,
+            #[cfg(feature = "postgres-tls")]
+            root_certificates: None,
             schema: "fsm".to_owned(),
             state_index: None,
             migrate: true,
@@ -74,6 +80,17 @@ impl PostgresOptions {
         self
     }
 
+    /// A file with the certificates, in PEM format, that sign the server's: those of the system, if not set.
+    ///
+    /// Connections beyond this machine are encrypted, and the server's certificate and name are checked, unless the connection string
+    /// has another `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`). Where a connection is encrypted, both are
+    /// checked in every mode.
+    #[cfg(feature = "postgres-tls")]
+    pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.root_certificates = Some(file.into());
+        self
+    }
+
     /// Whether the store has an index of states. Listing by state and age, counting by state, and pruning ended rows need it. Every
     /// transition writes to it, and no transition can reuse the room of the row's former version, which costs about a third of the
     /// write rate. Without it these calls are [`StoreError::NoStateIndex`](crate::store::StoreError::NoStateIndex).
@@ -92,7 +109,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Whether the connections lead to a pooler such as `PgBouncer` in transaction mode. The store then uses no prepared statements, no
+    /// Whether the connections lead to a pooler such as PgBouncer in transaction mode. The store then uses no prepared statements, no
     /// settings of a session and no notifications; changes of other processes are found every [`poll`](Self::poll). Off, if not set.
     pub fn pooled(mut self, on: bool) -> Self {
         self.pooled = on;

@@ -36,13 +36,19 @@ pub(super) fn take(waiting: &mut VecDeque<Job>, limit: usize) -> Vec<Job> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Change, Group, Purge};
+    use crate::store::{Change, Group, Origin, Purge};
     use tokio::sync::oneshot;
     use uuid::Uuid;
 
     fn job(ids: &str) -> Job {
         let purge = |id: char| {
-            Change::Purge(Purge { key: Key::new("Door", id.to_string()), incarnation: Uuid::nil(), version: 1 })
+            Change::Purge(Purge {
+                key: Key::new("Door", id.to_string()),
+                incarnation: Uuid::nil(),
+                version: 1,
+                origin: Origin::default(),
+                why: None,
+            })
         };
         let changes = ids.chars().map(purge).collect();
         Job { group: Group { changes }, now: None, reply: oneshot::channel().0 }
