@@ -87,16 +87,16 @@ impl Target {
     }
 
     fn settings(&self, role: Role) -> [(&'static str, String); 8] {
-        // The joins of a batch begin at its values, which the planner has no statistics about.
-        let joins = if matches!(role, Role::Lane | Role::Statements) { "off" } else { "on" };
+        // The joins of a batch begin at its values, which the planner has no statistics about: each row is found by its key.
+        let scans = if role == Role::Lane { "off" } else { "on" };
         [
             ("statement_timeout", self.statement_timeout.as_millis().min(i32::MAX as u128).to_string()),
             ("lock_timeout", LOCK.to_owned()),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION.to_owned()),
-            ("enable_hashjoin", joins.to_owned()),
-            ("enable_mergejoin", joins.to_owned()),
+            ("enable_seqscan", scans.to_owned()),
+            ("enable_mergejoin", scans.to_owned()),
             ("jit", "off".to_owned()),
-            ("plan_cache_mode", if joins == "off" { "force_generic_plan" } else { "auto" }.to_owned()),
+            ("plan_cache_mode", if scans == "off" { "force_generic_plan" } else { "auto" }.to_owned()),
             ("standard_conforming_strings", "on".to_owned()),
         ]
     }
