@@ -116,7 +116,8 @@ async fn bare(server: &Server) -> f64 {
         lanes.spawn(async move {
             let ids: Vec<String> = (0..CALLERS / LANES).map(|n| format!("door-{lane}-{n}")).collect();
             let data = vec!["x".repeat(DATA_BYTES); ids.len()];
-            let insert = "INSERT INTO bare.rows SELECT a.id, 0, a.data FROM unnest($1::text[], $2::text[]) AS a(id, data)";
+            let insert =
+                "INSERT INTO bare.rows SELECT a.id, 0, a.data FROM unnest($1::text[], $2::text[]) AS a(id, data)";
             client.execute(insert, &[&ids, &data]).await.expect("rows");
             let update = "WITH moved AS (
                     UPDATE bare.rows r SET version = r.version + 1, data = a.data

@@ -4,12 +4,13 @@ WITH asked AS MATERIALIZED (
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::text[], $9::bigint[], $10::text[], $11::text[],
                 $12::bigint[], $13::boolean[], $14::int[], $15::text[], $16::text[], $17::text[], $18::text[])
         AS a(ord, machine, id, incarnation, asked_at, state, schema, data, context, timer, work, shard, cause, key, actor, trace)
-), known AS (
+), known AS MATERIALIZED (
     SELECT a.ord FROM asked a JOIN {schema}.keys k ON k.machine = a.machine AND k.id = a.id AND k.key = a.key
         AND k.incarnation = coalesce(
             (SELECT i.incarnation FROM {schema}.instances i WHERE i.machine = a.machine AND i.id = a.id),
             (SELECT h.incarnation FROM {schema}.history h WHERE h.machine = a.machine AND h.id = a.id
              ORDER BY h.sequence DESC LIMIT 1))
+    WHERE a.key IS NOT NULL
 ), made AS (
     INSERT INTO {schema}.instances AS i (machine, id, incarnation, state, version, entered, schema, data, context, timer_at, retry_at,
         fence, attempt, shard, bucket, created, updated)

@@ -6,9 +6,10 @@ WITH asked AS MATERIALIZED (
                 $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])
         AS a(ord, machine, id, incarnation, asked_at, version, claim, state, schema, data, context, keeps_context, timer, work, kind,
              from_state, event, payload, cause, key, actor, trace, not_before)
-), known AS (
+), known AS MATERIALIZED (
     SELECT a.ord FROM asked a JOIN {schema}.keys k
         ON k.machine = a.machine AND k.id = a.id AND k.incarnation = a.incarnation AND k.key = a.key
+    WHERE a.key IS NOT NULL
 ), moved AS (
     {action}
     RETURNING a.ord, {i.columns}

@@ -13,13 +13,22 @@ use super::{
     core::{Core, Driver},
 };
 use crate::store::{Group, StoreError, Verdict};
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Groups that wait in a lane before callers wait to add more.
 const QUEUE: usize = 4_096;
 /// The most groups in one transaction.
 const BATCH: usize = 256;
+/// A batch of this size has many callers, who are likely to come back.
+const MANY: usize = 8;
+/// How long a lane waits for them.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A group that waits to be committed.
 pub(super) struct Job {
@@ -93,9 +102,26 @@ impl Lanes {
     }
 }
 
+/// Waits a moment until `wanted` groups are there. The callers of the last batch come back one by one, and would be spread over a small
+/// transaction and a large one.
+async fn gather(waiting: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, wanted: usize) {
+    let mut over = pin!(tokio::time::sleep(GATHER));
+    while waiting.len() < wanted {
+        tokio::select! {
+            biased;
+            job = jobs.recv() => match job {
+                Some(job) => waiting.push_back(job),
+                None => return,
+            },
+            () = &mut over => return,
+        }
+    }
+}
+
 /// Commits what waits, until the store is closed.
 async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = VecDeque::new();
+    let mut last = 0;
     loop {
         if waiting.is_empty() {
             let Some(job) = jobs.recv().await else { return };
@@ -106,7 +132,11 @@ async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
         {
             waiting.push_back(job);
         }
+        if last >= MANY {
+            gather(&mut waiting, &mut jobs, last - last / 4).await;
+        }
         let batch = batch::take(&mut waiting, BATCH);
+        last = batch.len();
         let answers = lane.commit(&batch).await;
         for (job, answer) in batch.into_iter().zip(answers) {
             let _ = job.reply.send(answer);
