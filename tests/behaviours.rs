@@ -216,8 +216,11 @@ fn every_promise_of_the_store_contract_has_a_test() {
         }
     }
     let source = text(&folder.join("mod.rs"));
-    let list = source.split_once("{ @$form ($open)").and_then(|(_, rest)| rest.split_once('}'));
-    let listed: BTreeSet<String> =
-        list.expect("the list in `store_contract!`").0.split_whitespace().map(str::to_owned).collect();
-    assert_eq!(listed, defined, "`store_contract!` lists every promise");
+    let mut listed = BTreeSet::new();
+    for beginning in ["{ @$form ($open)", "{ @tests ($open)"] {
+        let list = source.split_once(beginning).and_then(|(_, rest)| rest.split_once('}'));
+        let list = list.expect("the lists in `store_contract!` and `own_clock_contract!`").0;
+        listed.extend(list.split_whitespace().map(str::to_owned));
+    }
+    assert_eq!(listed, defined, "`store_contract!` and `own_clock_contract!` list every promise");
 }

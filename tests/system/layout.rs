@@ -76,7 +76,7 @@ impl Filling<'_> {
             version,
             fence,
             owner,
-            retry: parked.is_none().then_some(Duration::from_secs(60)),
+            retry: parked.is_none().then_some(Duration::from_mins(1)),
             attempts: Attempts::Keep,
             error: Some(error.into()),
             parked: parked.map(str::to_owned),
@@ -137,7 +137,7 @@ async fn fill(store: &dyn Store) {
     filling
         .commit(Change::Override(Override { key, incarnation, version, from: "Open".into(), into, why, origin: ada() }))
         .await;
-    filling.create("timed", Entering { timer: Some(Duration::from_secs(3_600)), ..entering("Open", 1) }).await;
+    filling.create("timed", Entering { timer: Some(Duration::from_hours(1)), ..entering("Open", 1) }).await;
     let work = Entering { work: true, ..entering("Opening", 1) };
     filling.create("due", work.clone()).await;
     let claimed = filling.create("claimed", work.clone()).await;
@@ -153,8 +153,7 @@ async fn fill(store: &dyn Store) {
     let parked = filling.create("parked", work.clone()).await;
     let parked = filling.claim(&parked).await;
     filling.release(&parked, "permanent", Some("permanent error: permanent")).await;
-    let held = filling.create("held", work).await;
-    let Row { key, incarnation, version, .. } = held;
+    let Row { key, incarnation, version, .. } = filling.create("held", work).await;
     let note = Note { about: "held", text: "ticket 4711".into(), cause: Cause::Operator, origin: ada() };
     let hold = Hold { key, incarnation, version, seen: None, hold: Some("ticket 4711".into()), note: Some(note) };
     filling.commit(Change::Hold(hold)).await;
@@ -259,7 +258,7 @@ async fn make_if_asked(file: &Path) {
 }
 
 #[tokio::test]
-async fn a_file_of_layout_1_is_read_and_written() {
+async fn x15_a_file_of_layout_1_is_read_and_written() {
     make_if_asked(Path::new(FILE)).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("doors.db");
@@ -280,7 +279,7 @@ async fn a_file_of_layout_1_is_read_and_written() {
 }
 
 #[tokio::test]
-async fn a_new_file_has_the_tables_of_layout_1() {
+async fn x15_a_new_file_has_the_tables_of_layout_1() {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("new.db"), dir.path().join("copy.db"));
     drop(Sqlite::open(&path).await.unwrap());

@@ -217,6 +217,21 @@ async fn c15_only_owners_with_a_live_lease_are_shown_as_running() {
 }
 
 #[tokio::test]
+async fn a_lease_shows_node_machines_and_build() {
+    let (_dir, path) = file();
+    let world = World::with(&path, |builder| builder.node("node-1").build_version("1.2.3").max_concurrency(7)).await;
+    let lease = world.runtime.processes().await.unwrap().remove(0);
+    assert_eq!((lease.node.as_str(), lease.build.as_deref(), lease.slots), ("node-1", Some("1.2.3"), 7));
+    assert_eq!((lease.pid, lease.joined, lease.leaving), (std::process::id(), None, false));
+    let machines: Vec<_> = lease.machines.iter().map(|it| (it.machine.as_str(), it.version)).collect();
+    assert_eq!(machines, [("Job", 1)]);
+    let (clock, runtime) = (&world.clock, &world.runtime);
+    clock.advance(Duration::from_secs(5));
+    let joined = Some(clock.clock().now());
+    until("it has joined", async || runtime.processes().await.unwrap()[0].joined == joined).await;
+}
+
+#[tokio::test]
 async fn l2_a_commit_after_a_stall_past_the_lease_is_fenced() {
     let (_dir, path) = file();
     let mut stalled = World::start(&path).await;
@@ -294,7 +309,7 @@ async fn l3_after_a_pause_work_goes_on_unless_taken_over() {
 }
 
 #[tokio::test]
-async fn l3_after_a_lapse_only_what_was_taken_over_is_cancelled() {
+async fn l6_what_was_taken_over_in_a_lapse_is_cancelled() {
     let (_dir, path) = file();
     // Part of the lease in real time is long enough for any disk.
     let mut first = World::with(&path, |builder| builder.lease_ttl(Duration::from_mins(10))).await;
@@ -441,7 +456,7 @@ fn halves() -> [Buckets; 2] {
 }
 
 #[tokio::test]
-async fn buckets_divide_the_work() {
+async fn l8_buckets_divide_the_work() {
     let (_dir, path) = file();
     let [first, second] = halves();
     let mut low = World::with(&path, |builder| builder.buckets(first)).await;
@@ -464,16 +479,16 @@ async fn buckets_divide_the_work() {
 }
 
 #[tokio::test]
-async fn buckets_move_between_running_processes() {
+async fn l8_buckets_move_between_running_processes() {
     let (_dir, path) = file();
-    let (here, has_here) = tokio::sync::watch::channel(Buckets::ALL);
-    let (there, has_there) = tokio::sync::watch::channel(Buckets::NONE);
-    let mut first = World::with(&path, |builder| builder.watch_buckets(has_here)).await;
-    let mut second = World::with(&path, |builder| builder.watch_buckets(has_there)).await;
+    let (of_first, first_buckets) = tokio::sync::watch::channel(Buckets::ALL);
+    let (of_second, second_buckets) = tokio::sync::watch::channel(Buckets::NONE);
+    let mut first = World::with(&path, |builder| builder.watch_buckets(first_buckets)).await;
+    let mut second = World::with(&path, |builder| builder.watch_buckets(second_buckets)).await;
     first.jobs.create("a", queued()).await.unwrap().start().await.unwrap();
     let mut call = first.calls.next().await;
-    here.send_replace(Buckets::NONE);
-    there.send_replace(Buckets::ALL);
+    of_first.send_replace(Buckets::NONE);
+    of_second.send_replace(Buckets::ALL);
     // New work goes to the other process, without a scan of either.
     first.jobs.create("b", queued()).await.unwrap().start().await.unwrap();
     second.calls.next().await.tell(Do::Finish(1));

@@ -1,5 +1,6 @@
 //! A store that counts by a clock of its own: its contract, and a runtime whose clock differs from it.
 
+use crate::job::{Do, Job, Puppets, puppets, queued};
 use fsm_runtime::{
     Runtime,
     clock::{Clock, ManualClock},
@@ -14,10 +15,17 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
-/// An SQLite store that ignores the callers' clocks, as a store for several machines does.
+/// An SQLite store that ignores the callers' clocks, as a store for several machines does, and whose notices a test sends.
 struct OwnClock {
     inner: Sqlite,
     clock: Clock,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl OwnClock {
+    fn new(inner: Sqlite, clock: Clock) -> Self {
+        Self { inner, clock, notices: broadcast::Sender::new(16) }
+    }
 }
 
 impl Store for OwnClock {
@@ -118,7 +126,7 @@ impl Store for OwnClock {
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.inner.notices()
+        self.notices.subscribe()
     }
 
     fn changed(&self, after: u64, buckets: Buckets, limit: usize) -> StoreFuture<'_, ChangedKeys> {
@@ -152,7 +160,7 @@ impl Store for OwnClock {
 }
 
 async fn open() -> (OwnClock, ()) {
-    (OwnClock { inner: Sqlite::in_memory().unwrap(), clock: Clock::system() }, ())
+    (OwnClock::new(Sqlite::in_memory().unwrap(), Clock::system()), ())
 }
 
 fsm_runtime::own_clock_contract!(open);
@@ -174,15 +182,15 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn world(ahead: Duration, behind: Duration) -> (ManualClock, ManualClock, Runtime) {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let (server, node) = (ManualClock::new(start), ManualClock::new(start + ahead - behind));
-    let store = OwnClock { inner: Sqlite::in_memory().unwrap(), clock: server.clock() };
+    let store = OwnClock::new(Sqlite::in_memory().unwrap(), server.clock());
     let runtime = Runtime::builder(store).clock(node.clock()).machine::<Gate, _>(()).start().await.unwrap();
     (server, node, runtime)
 }
 
 #[tokio::test]
-async fn timers_fire_by_the_stores_clock() {
-    let none = Duration::ZERO;
-    for (ahead, behind) in [(10 * SECOND, none), (none, 10 * SECOND), (Duration::from_hours(1), none)] {
+async fn l7_timers_fire_by_the_stores_clock() {
+    for (ahead, behind) in [(10, 0), (0, 10), (3_600, 0)] {
+        let (ahead, behind) = (Duration::from_secs(ahead), Duration::from_secs(behind));
         let (server, node, runtime) = world(ahead, behind).await;
         let gates = runtime.machines::<Gate>();
         gates.create("a", gate::Open).await.unwrap();
@@ -197,7 +205,7 @@ async fn timers_fire_by_the_stores_clock() {
 }
 
 #[tokio::test]
-async fn a_timer_waits_for_a_store_whose_clock_is_slow() {
+async fn l7_a_timer_waits_for_a_store_that_is_behind() {
     let (server, node, runtime) = world(Duration::ZERO, Duration::ZERO).await;
     let gates = runtime.machines::<Gate>();
     gates.create("a", gate::Open).await.unwrap();
@@ -209,4 +217,37 @@ async fn a_timer_waits_for_a_store_whose_clock_is_slow() {
     server.advance(SECOND);
     node.advance(SECOND);
     gates.wait_for("a", gate::State::Shut, 20 * SECOND).await.unwrap();
+}
+
+/// Notices name buckets, and come in another order than the changes.
+#[tokio::test]
+async fn x6_notices_of_buckets_lose_no_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jobs.db");
+    let clock = ManualClock::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let other = Runtime::builder(Sqlite::open(&path).await.unwrap()).clock(clock.clock()).start().await.unwrap();
+    let others = other.machines::<Job>();
+    let bucket = |id: &str| [Key::new("Job", id).bucket()].into_iter().collect::<Buckets>();
+    let ids = ["a", "b", "c"];
+    let mut mine = bucket("a");
+    mine.extend(&bucket("b"));
+    assert!((mine & bucket("c")).is_empty());
+    let store = OwnClock::new(Sqlite::open(&path).await.unwrap(), clock.clock());
+    let notices = store.notices.clone();
+    let (workers, mut calls) = puppets();
+    // No scan runs, since the clock stands still.
+    let builder = Runtime::builder(store).clock(clock.clock()).machine::<Job, Puppets>(workers).buckets(mine);
+    let runtime = builder.start().await.unwrap();
+    runtime.run_until_idle().await.unwrap();
+    for id in ids {
+        others.create(id, queued()).await.unwrap().start().await.unwrap();
+    }
+    for id in ["c", "b"] {
+        notices.send(Notice::new(bucket(id), 0)).unwrap();
+    }
+    for _ in 0..2 {
+        let call = calls.next().await;
+        assert!(["a", "b"].contains(&&*call.id), "{}", call.id);
+        call.tell(Do::Finish(0));
+    }
 }

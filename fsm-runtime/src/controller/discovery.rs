@@ -159,7 +159,7 @@ pub(crate) async fn follow(
     let mut newest = position.load(Ordering::Relaxed);
     let mut failing = false;
     loop {
-        let noticed = match notices.recv().await {
+        let buckets = match notices.recv().await {
             Ok(Notice { buckets, known_through, .. }) => {
                 newest = newest.max(known_through);
                 buckets
@@ -168,7 +168,7 @@ pub(crate) async fn follow(
             Err(RecvError::Lagged(_)) => Buckets::ALL,
             Err(RecvError::Closed) => return,
         };
-        while let Err(error) = catch_up(&engine, scope.as_ref(), noticed, &mut newest).await {
+        while let Err(error) = catch_up(&engine, scope.as_ref(), buckets, &mut newest).await {
             if !failing {
                 failing = true;
                 tracing::error!(%error, "changes of other processes cannot be read; retrying");
@@ -193,16 +193,24 @@ async fn catch_up(
         _ if engine.notifier.has_waiting_callers() => Buckets::ALL,
         Some(scope) => scope.followed(),
         None => Buckets::NONE,
-    } & noticed;
-    while !wanted.is_empty() && *newest < now {
+    };
+    if wanted.is_empty() {
+        *newest = now.max(*newest);
+        return Ok(());
+    }
+    // The position stays: the notices of earlier entries in wanted buckets may still be on their way.
+    if (wanted & noticed).is_empty() {
+        return Ok(());
+    }
+    while *newest < now {
         let page = engine.asked("changed", engine.store.changed(*newest, wanted, PAGE)).await?;
         if page.through <= *newest {
             break;
         }
-        *newest = page.through;
+        // Not beyond `now`: a caller that began to wait since may have read its row before what is newer.
+        *newest = page.through.min(now);
         let changed: Vec<Key> = page.keys.into_iter().map(|(_, key)| key).collect();
         engine.notifier.changed(&changed);
     }
-    *newest = now.max(*newest);
     Ok(())
 }

@@ -206,7 +206,9 @@ impl EventLoop {
                     self.workers.cancel_taken_over(&visits(&held));
                     self.compare(&held);
                 }
-                held_back.into_iter().for_each(|key| self.queue.notify(key));
+                for key in held_back {
+                    self.queue.notify(key);
+                }
                 if was_lost {
                     tracing::info!(owner = %self.lease.owner(), "the lease holds again: work goes on");
                 }

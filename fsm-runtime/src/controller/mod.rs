@@ -106,7 +106,7 @@ impl WatchedScope {
     async fn changed(&mut self) {
         if self.buckets.changed().await.is_err() {
             // The sender is gone: they never change.
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -48,7 +48,7 @@ impl<M: Durable> Machines<M> {
     pub async fn claims(&self, query: &ClaimsQuery) -> Result<Page<ClaimedInstance>, StoreError> {
         let (machine, store) = (M::GRAPH.machine, &self.engine.store);
         let list = List::of_claims(machine);
-        let after = list.open(query.after.as_deref())?.map(|id| id.to_string());
+        let after = list.open(query.after.as_deref())?;
         let rows = store.claims(machine.to_owned(), after, query.limit).await?;
         let next = rows.last().filter(|_| rows.len() == query.limit).map(|row| row.key.id.to_string());
         // Leases are read after the claims, so that no claim is newer than its lease.

@@ -289,6 +289,9 @@ fn work_status(graph: &Graph, state: &str, row: &Row, now: SystemTime) -> Option
     graph.state(state).filter(|state| state.kind == StateKind::Work)?;
     let error = row.error.as_deref().map(|error| format!(" with: {error}")).unwrap_or_default();
     let pause = row.retry_at.and_then(|at| at.duration_since(now).ok()).filter(|pause| !pause.is_zero());
+    if let Some(reason) = &row.hold {
+        return Some(format!("its work is held ({reason}); call `unhold`"));
+    }
     Some(match (&row.parked, &row.owner, pause) {
         (Some(reason), _, _) => format!("its work is parked ({reason}); fire an event that moves it, or call `unpark`"),
         (None, Some(_), _) => format!("attempt {} is under way", row.attempt),

@@ -409,7 +409,7 @@ pub struct SetDesiredState {
 }
 
 impl SetDesiredState {
-    /// Replaces the desired state of `row` by `desired`, in the name of who set the present one.
+    /// Replaces the desired state of `row` by `desired`. The actor of the present one is kept.
     pub(crate) fn of(row: &Row, desired: Option<String>, due: Option<Duration>, note: Option<Note>) -> Self {
         let Row { key, incarnation, version, desired: seen, desired_by, .. } = row.clone();
         Self { key, incarnation, version, seen, desired, desired_by, due, note }

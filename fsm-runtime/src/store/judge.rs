@@ -8,15 +8,20 @@ use uuid::Uuid;
 /// The idempotency key of a change, and where it is looked up: in this incarnation of the instance; without one, in the current
 /// incarnation, or in the last one if the row was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyUse<'a> {
-    pub(crate) key: &'a Key,
-    pub(crate) incarnation: Option<Uuid>,
-    pub(crate) idempotency_key: &'a str,
+#[non_exhaustive]
+pub struct KeyUse<'a> {
+    /// The instance.
+    pub key: &'a Key,
+    /// The incarnation in which the key is looked up.
+    pub incarnation: Option<Uuid>,
+    /// The idempotency key.
+    pub idempotency_key: &'a str,
 }
 
 /// The idempotency key that `change` was given. Stores look it up before they compare state and version, so that a retry after a crash
 /// gets the first result even if the instance has moved on.
-pub(crate) fn key_use(change: &Change) -> Option<KeyUse<'_>> {
+#[must_use]
+pub fn key_use(change: &Change) -> Option<KeyUse<'_>> {
     match change {
         // A retry of a creation does not know the incarnation of the first one.
         Change::Create(Create { key, idempotency_key: Some(used), .. }) => {
@@ -30,7 +35,8 @@ pub(crate) fn key_use(change: &Change) -> Option<KeyUse<'_>> {
 }
 
 /// The verdict on the change at `place`, under whose idempotency key `first` was written.
-pub(crate) fn used_key(place: usize, change: &Change, first: Box<HistoryEntry>) -> Verdict {
+#[must_use]
+pub fn used_key(place: usize, change: &Change, first: Box<HistoryEntry>) -> Verdict {
     if Request::of(change).is_some_and(|request| request.wrote(&first)) {
         Verdict::Duplicate { change: place, first }
     } else {
@@ -40,7 +46,8 @@ pub(crate) fn used_key(place: usize, change: &Change, first: Box<HistoryEntry>) 
 
 /// The verdict on the change at `place`, which has missed its compare-and-swap at `now`, by the store's time. `current` is the row as
 /// it was then.
-pub(crate) fn missed(place: usize, change: &Change, current: Option<Row>, now: SystemTime) -> Verdict {
+#[must_use]
+pub fn missed(place: usize, change: &Change, current: Option<Row>, now: SystemTime) -> Verdict {
     let current = current.map(Box::new);
     let Some(row) = current.as_deref() else { return Verdict::Conflict { change: place, current } };
     if read_as(change) != Some((row.incarnation, row.version)) {
@@ -138,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_that_is_not_due_is_too_early_unless_the_row_has_changed() {
+    fn only_the_timer_of_an_unchanged_row_is_too_early() {
         let row = Row::example("M", "S", 3);
         let due = Some(NOW + Duration::from_secs(1));
         let timer = Change::Transition(Transition { not_before: due, ..transition(&row) });

@@ -39,7 +39,7 @@ pub use change::{
 };
 pub use error::StoreError;
 pub use history::{HistoryEntry, HistoryKind};
-pub(crate) use judge::{KeyUse, key_use, missed, used_key};
+pub use judge::{KeyUse, key_use, missed, used_key};
 pub use key_text::KeyText;
 pub use lease::{Lapsed, Lease, MachineVersion, Presence, PresenceError, Process, Renewal, Renewed};
 pub(crate) use limits::shortened;
@@ -89,9 +89,9 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Order.** Groups of one call are applied in order. Groups of a call that has returned come before those of a call that begins
 ///   later.
 /// - **History.** A reader that has read up to a sequence has read all entries up to it that there will ever be. The entries of one
-///   instance are in the order of its changes. While an older transaction is open, the history of the whole store,
-///   [`changed`](Store::changed) and [`last_sequence`](Store::last_sequence) may end before entries that are committed; that of one
-///   instance ends with its last change.
+///   instance are in the order of its changes. A store with concurrent transactions may hold entries back while an older transaction is
+///   open: the history of the whole store, [`changed`](Store::changed) and [`last_sequence`](Store::last_sequence) then show them later.
+///   The history of one instance always ends with its last change.
 /// - **Fences.** Each [`Claim`] that commits gets a fence from one store-wide sequence. A fence never repeats, also not after an id is removed
 ///   and reused, or after a restart.
 /// - **Leases.** While the lease of a row's owner is live, a claim of that row by another process does not commit. With a lapsed lease, or
@@ -102,7 +102,7 @@ pub type StoreFuture<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result
 /// - **Time.** `now` is the caller's clock. A store for one machine counts by it; a store for several machines reads its own clock
 ///   instead, and [`Renewed::now`] tells the caller how far it is ahead. Delays are durations, so that both count alike. A timer's
 ///   change is not applied before its time by the clock that the store counts by ([`Transition::not_before`]).
-/// - **Reads** see everything that was acknowledged before they began. No read scans a whole table: lists are paged by key, and due
+/// - **Reads** see everything that was acknowledged before they began, except for entries that are held back as above. No read scans a whole table: lists are paged by key, and due
 ///   work by time.
 /// - **Errors.** A failure of one change is its verdict; a [`StoreError`] is a failure of the store. Methods that write can return
 ///   [`Indeterminate`](StoreError::Indeterminate): the groups may or may not have been applied. After every other error nothing was
@@ -122,7 +122,7 @@ pub trait Store: Any + Send + Sync {
     fn get(&self, key: Key) -> StoreFuture<'_, Option<Row>>;
 
     /// The rows of a machine that match `filter`, at most `filter.limit`. A list by state or age, newest first too, needs a store that
-    /// [lists by state](Store::lists_by_state), unless it has an id prefix. Lists by id and lists of parked rows are always possible.
+    /// [lists by state](Store::lists_by_state), unless it has an id prefix. Lists by id, and lists with `filter.only`, are always possible.
     ///
     /// # Errors
     /// [`StoreError::Cursor`] if `filter.after` is not the end of a page of a list in the same order; [`StoreError::NoStateIndex`] for a

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 pub struct Operation {
     /// The name of the action, such as `purge`.
     pub what: String,
-    /// Who did it.
+    /// The person or system that did it, and the trace.
     pub origin: Origin,
     /// The machine, if the action concerns one.
     pub machine: Option<String>,
@@ -38,7 +38,7 @@ impl Operation {
 
     /// Of the instance `key`.
     #[must_use]
-    pub fn of(mut self, key: Key) -> Self {
+    pub fn of(mut self, key: &Key) -> Self {
         self.machine = Some(key.machine.to_string());
         self.id = Some(key.id.to_string());
         self

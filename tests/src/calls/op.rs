@@ -134,34 +134,8 @@ impl Op {
                 why: "stuck".to_owned(),
                 origin,
             }),
-            What::Wish { seen, dice } => Change::SetDesiredState(SetDesiredState {
-                key,
-                incarnation,
-                version,
-                seen: seen.clone(),
-                desired: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
-                desired_by: (dice & 16 == 0).then(|| format!("a{}", dice & 3)),
-                due: (dice & 4 == 0).then_some(Duration::from_micros(u64::from(*dice))),
-                note: (dice & 8 == 0).then(|| Note {
-                    about: "wished",
-                    text: dice.to_string(),
-                    cause: Cause::Converge,
-                    origin,
-                }),
-            }),
-            What::Hold { seen, dice } => Change::Hold(Hold {
-                key,
-                incarnation,
-                version,
-                seen: seen.clone(),
-                hold: (dice & 3 == 0).then(|| format!("h{}", dice & 4)),
-                note: (dice & 8 == 0).then(|| Note {
-                    about: "held",
-                    text: dice.to_string(),
-                    cause: Cause::Operator,
-                    origin,
-                }),
-            }),
+            What::Wish { seen, dice } => wish((key, incarnation, version), seen.as_ref(), *dice, origin),
+            What::Hold { seen, dice } => hold((key, incarnation, version), seen.as_ref(), *dice, origin),
             What::Claim { fence, owner } => Change::Claim(Claim {
                 key,
                 incarnation,
@@ -216,6 +190,32 @@ impl Op {
             }),
         }
     }
+}
+
+/// The row that a change was read from.
+type ReadAs = (Key, Uuid, u64);
+
+fn wish((key, incarnation, version): ReadAs, seen: Option<&String>, dice: u8, origin: Origin) -> Change {
+    Change::SetDesiredState(SetDesiredState {
+        key,
+        incarnation,
+        version,
+        seen: seen.cloned(),
+        desired: (dice & 3 != 0).then(|| format!("w{}", dice & 3)),
+        desired_by: (dice & 16 == 0).then(|| format!("a{}", dice & 3)),
+        due: (dice & 4 == 0).then_some(Duration::from_micros(u64::from(dice))),
+        note: note("wished", dice, Cause::Converge, origin),
+    })
+}
+
+fn hold((key, incarnation, version): ReadAs, seen: Option<&String>, dice: u8, origin: Origin) -> Change {
+    let hold = dice.is_multiple_of(4).then(|| format!("h{}", dice & 4));
+    let note = note("held", dice, Cause::Operator, origin);
+    Change::Hold(Hold { key, incarnation, version, seen: seen.cloned(), hold, note })
+}
+
+fn note(about: &'static str, dice: u8, cause: Cause, origin: Origin) -> Option<Note> {
+    (dice & 8 == 0).then(|| Note { about, text: dice.to_string(), cause, origin })
 }
 
 fn entering(into: u8, schema: u32) -> Entering {

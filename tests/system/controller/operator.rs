@@ -5,8 +5,9 @@ use crate::job::{Do, Job, job, queued};
 use crate::with;
 use fsm_runtime::{
     HistoryQuery, ListQuery, Runtime, TransitionError,
-    store::{HistoryKind, Row, sqlite::Sqlite},
+    store::{HistoryKind, Row, Store, sqlite::Sqlite},
 };
+use std::time::Duration;
 
 fn failed(reason: &str) -> job::Failed {
     job::Failed { name: "n".into(), reason: reason.into() }
@@ -168,4 +169,62 @@ async fn an_unreadable_row_can_be_moved_to_a_known_state() {
     let seen = jobs.row("a").await.unwrap();
     let _ = jobs.move_to(&seen, failed("it was dreaming"), "the state is gone").await.unwrap();
     assert_eq!(jobs.get("a").await.unwrap().state(), job::State::Failed);
+}
+
+#[tokio::test]
+async fn c19_a_hold_stops_work_until_it_ends() {
+    let mut world = World::new().await;
+    let mut call = world.running("a").await;
+    let ada = world.jobs.with_actor("ada");
+    ada.hold("a", "ticket 4711").await.unwrap();
+    call.cancelled().await;
+    drop(call);
+    let held = world.row("a", |row| row.owner.is_none()).await;
+    assert_eq!((held.hold.as_deref(), held.attempt, held.version), (Some("ticket 4711"), 0, 2));
+    let listed = world.jobs.rows(&ListQuery::all().held()).await.unwrap().items;
+    assert_eq!(listed, [held]);
+    let error = world.jobs.wait_for("a", job::State::Finished, Duration::ZERO).await.unwrap_err().to_string();
+    assert!(error.contains("its work is held (ticket 4711); call `unhold`"), "{error}");
+    // Events go on, and the hold stays.
+    ada.fire("a", job::event::Cancel).await.unwrap();
+    world.clock.advance(HOUR);
+    world.barrier("b").await;
+    assert_eq!(world.jobs.row("a").await.unwrap().hold.as_deref(), Some("ticket 4711"));
+    ada.unhold("a").await.unwrap();
+    ada.unhold("a").await.unwrap();
+    let call = world.calls.next().await;
+    assert_eq!((call.id.as_str(), call.state, call.attempt), ("a", job::State::Cancelling, 1));
+    let by_ada = world.jobs.history("a", &HistoryQuery::new().by_operators()).await.unwrap().items;
+    let notes: Vec<_> = by_ada.iter().map(|note| (note.event.as_deref().unwrap(), note.actor.as_deref())).collect();
+    assert_eq!(notes, [("held", Some("ada")), ("hold ended", Some("ada"))]);
+}
+
+#[tokio::test]
+async fn c19_failing_work_is_listed_with_both_errors() {
+    let mut world = World::new().await;
+    world.running("a").await.tell(Do::Fail("jammed"));
+    let first = world.row("a", |row| row.error.is_some()).await;
+    world.clock.advance(SECOND);
+    world.calls.next().await.tell(Do::Fail("rusty"));
+    let last = world.row("a", |row| row.error.as_deref() == Some("rusty")).await;
+    assert_eq!((last.first_error, last.first_error_at), (Some("jammed".to_owned()), first.error_at));
+    assert_eq!(last.error_at, Some(world.clock.clock().now()));
+    let listed = world.jobs.rows(&ListQuery::all().backing_off()).await.unwrap().items;
+    assert_eq!(listed.iter().map(|row| (&*row.key.id, row.attempt)).collect::<Vec<_>>(), [("a", 2)]);
+}
+
+#[tokio::test]
+async fn c19_a_purge_with_an_actor_is_in_the_log() {
+    let world = World::new().await;
+    for id in ["a", "b"] {
+        world.jobs.create(id, queued()).await.unwrap();
+    }
+    world.jobs.purge("a").await.unwrap();
+    world.jobs.with_actor("ada").purge("b").await.unwrap();
+    let store = Sqlite::open(world.dir.path().join("jobs.db")).await.unwrap();
+    let log = store.operations(u64::MAX, 10).await.unwrap();
+    assert_eq!(log.len(), 1);
+    let purge = &log[0].operation;
+    assert_eq!((purge.what.as_str(), purge.id.as_deref(), purge.machine.as_deref()), ("purge", Some("b"), Some("Job")));
+    assert_eq!(purge.origin.actor.as_deref(), Some("ada"));
 }

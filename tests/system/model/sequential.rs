@@ -306,7 +306,9 @@ async fn work_agrees(store: &dyn Store, model: &Model, time: u64) -> Result<(), 
     let mut leases: Vec<Lease> = held.collect();
     leases.sort_by_key(|lease| (lease.since, lease.owner.clone()));
     let mut found = store.leases(at(time)).await.unwrap();
-    found.iter_mut().for_each(|lease| lease.joined = None);
+    for lease in &mut found {
+        lease.joined = None;
+    }
     prop_assert_eq!(found, leases);
     let machines = MACHINES.map(str::to_owned).to_vec();
     for until in [at(time), at(time + 10), at(time + 1_000)] {

@@ -291,7 +291,7 @@ pub async fn a_lapsed_lease_is_kept_while_its_owner_has_rows(store: &Arc<dyn Sto
 }
 
 /// A lease that has lapsed or was ended is not renewed. A new one can be taken.
-pub async fn a_lapsed_lease_is_not_renewed(store: &Arc<dyn Store>) {
+pub async fn l6_a_lapsed_lease_is_not_renewed(store: &Arc<dyn Store>) {
     assert_eq!(renew(store, "a", 15, now()).await, Err(Lapsed::new(now())), "it has never had one");
     take(store, "a", 15, now()).await;
     let created = committed(store, Change::Create(create("1", entering("Opening")))).await;

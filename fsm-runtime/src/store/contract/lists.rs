@@ -6,6 +6,7 @@ use crate::store::{
     Page, Release, Row, Scope, Store, StoreError, Verdict,
 };
 use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
 
 /// Due work is paged by time, over machines and buckets.
 pub async fn due_work_is_paged_earliest_first(store: &Arc<dyn Store>) {
@@ -198,7 +199,7 @@ async fn rows_of_several_ages(store: &Arc<dyn Store>, ids: &[&str]) {
 
 async fn fail(store: &Arc<dyn Store>, row: &Row) -> Row {
     let claimed = committed(store, Change::Claim(claim(row))).await;
-    let failed = Release { retry: Some(Duration::from_secs(60)), error: Some("e".into()), ..release(&claimed) };
+    let failed = Release { retry: Some(Duration::from_mins(1)), error: Some("e".into()), ..release(&claimed) };
     committed(store, Change::Release(failed)).await
 }
 
@@ -313,6 +314,39 @@ pub async fn x12_a_cursor_of_another_order_is_refused(store: &Arc<dyn Store>) {
             }
         }
     }
+}
+
+/// A reader that continues after the last sequence that it has read misses no entry, whatever is written meanwhile.
+pub async fn x6_readers_skip_no_entry_of_writers(store: &Arc<dyn Store>) {
+    const WRITERS: usize = 4;
+    const CHANGES: usize = 50;
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            for n in 0..CHANGES {
+                committed(&store, Change::Create(create(&format!("{writer}-{n}"), entering("Open")))).await;
+            }
+        });
+    }
+    let (mut sequences, mut keys, mut through) = (Vec::new(), Vec::new(), 0);
+    while sequences.len() < WRITERS * CHANGES || keys.len() < WRITERS * CHANGES {
+        let after = sequences.last().copied().unwrap_or_default();
+        let page = store.history(HistoryQuery::new().after(after).limit(7)).await.unwrap();
+        sequences.extend(page.iter().map(|entry| entry.sequence));
+        let page = store.changed(through, Buckets::ALL, 7).await.unwrap();
+        through = page.through.max(through);
+        keys.extend(page.keys);
+        let newest = store.last_sequence().await.unwrap();
+        let read_all = writers.is_empty() && page.through >= newest && sequences.last() == Some(&newest);
+        assert!(!read_all || keys.len() == WRITERS * CHANGES, "{} entries of {}", keys.len(), WRITERS * CHANGES);
+        while let Some(ended) = writers.try_join_next() {
+            ended.unwrap();
+        }
+    }
+    let all = store.history(HistoryQuery::new().limit(2 * WRITERS * CHANGES)).await.unwrap();
+    assert_eq!(sequences, all.iter().map(|entry| entry.sequence).collect::<Vec<_>>());
+    assert_eq!(keys, all.into_iter().map(|entry| (entry.sequence, entry.key)).collect::<Vec<_>>());
 }
 
 /// The keys of changed instances are read by bucket and page by page, and a page says up to where it is complete.

@@ -52,7 +52,7 @@ macro_rules! store_contract {
             a_stale_transition_changes_nothing
             a_new_state_clears_timer_attempts_and_errors
             a_timer_can_be_disarmed
-            a_timer_is_never_early
+            l7_a_timer_is_never_early
             a_row_is_armed_once
             an_override_enters_a_state_with_actor_and_reason
             a_desired_state_changes_its_own_columns_only
@@ -72,7 +72,7 @@ macro_rules! store_contract {
             a_checkpoint_needs_the_claim
             a_parked_row_is_not_due_and_is_in_the_history
             claimed_rows_are_paged
-            a_lapsed_lease_is_not_renewed
+            l6_a_lapsed_lease_is_not_renewed
             a_lease_describes_its_process
             l1_a_live_lease_keeps_other_owners_from_claiming
             l4_fences_grow_over_removal_and_reuse_of_an_id
@@ -84,16 +84,17 @@ macro_rules! store_contract {
             x14_lists_are_restricted_by_an_id_prefix
             x12_a_cursor_of_another_order_is_refused
             rows_that_back_off_or_are_held_are_listed
-            a_hold_keeps_work_from_being_claimed
-            the_first_and_the_last_failure_are_kept
+            c19_a_hold_keeps_work_from_being_claimed
+            c19_the_first_and_the_last_failure_are_kept
             a_desired_state_has_its_actor
-            what_operators_do_is_listed
-            the_operators_log_keeps_purges_and_bulk_actions
+            c19_what_operators_do_is_listed
+            c19_the_log_keeps_purges_and_bulk_actions
             definitions_are_listed
             x3_an_idempotency_key_applies_once
             x3_a_creation_key_outlives_the_instance
             x3_one_key_from_many_callers_is_one_change
             changed_keys_are_paged_by_bucket
+            x6_readers_skip_no_entry_of_writers
             the_last_sequence_survives_pruning
             x8_a_purge_removes_everything_and_frees_the_id
             old_history_keys_and_rows_are_pruned_in_batches
@@ -128,10 +129,10 @@ macro_rules! store_contract {
 macro_rules! own_clock_contract {
     ($open:expr) => {
         $crate::store_contract! { @tests ($open)
-            a_lease_is_answered_with_the_stores_time
-            a_lease_lives_by_the_stores_clock
-            rows_have_the_stores_time
-            a_timer_waits_for_the_stores_clock
+            l7_a_lease_is_answered_with_the_stores_time
+            l7_a_lease_lives_by_the_stores_clock
+            l7_rows_have_the_stores_time
+            l7_a_timer_waits_for_the_stores_clock
         }
     };
 }

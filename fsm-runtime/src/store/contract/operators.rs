@@ -18,7 +18,7 @@ fn hold(row: &Row, why: Option<&str>) -> Hold {
 }
 
 /// A held row is neither due for work nor claimed. Its timer goes on, and the hold stays when it moves.
-pub async fn a_hold_keeps_work_from_being_claimed(store: &Arc<dyn Store>) {
+pub async fn c19_a_hold_keeps_work_from_being_claimed(store: &Arc<dyn Store>) {
     let into = Entering { work: true, timer: Some(Duration::from_secs(9)), ..entering("Opening") };
     let created = committed(store, Change::Create(create("a", into))).await;
     let held = committed(store, Change::Hold(hold(&created, Some("why")))).await;
@@ -41,7 +41,7 @@ pub async fn a_hold_keeps_work_from_being_claimed(store: &Arc<dyn Store>) {
 }
 
 /// A row has its first failure and its last one since it entered its state, each with its time.
-pub async fn the_first_and_the_last_failure_are_kept(store: &Arc<dyn Store>) {
+pub async fn c19_the_first_and_the_last_failure_are_kept(store: &Arc<dyn Store>) {
     let created = committed(store, Change::Create(create("a", Entering { work: true, ..entering("Opening") }))).await;
     let mut row = created;
     for (seconds, error) in [(1, Some("jammed")), (2, None), (3, Some("rusty")), (4, Some("rusty")), (5, None)] {
@@ -64,7 +64,7 @@ pub async fn the_first_and_the_last_failure_are_kept(store: &Arc<dyn Store>) {
     assert_eq!((taken.first_error.as_deref(), taken.first_error_at), (Some(Claim::CRASH), Some(now())));
 }
 
-/// A desired state has the name of who set it.
+/// A desired state has its actor.
 pub async fn a_desired_state_has_its_actor(store: &Arc<dyn Store>) {
     let created = committed(store, Change::Create(create("a", entering("Closed")))).await;
     let set = SetDesiredState {
@@ -78,7 +78,7 @@ pub async fn a_desired_state_has_its_actor(store: &Arc<dyn Store>) {
 }
 
 /// Entries with the cause `operator` are read apart from the others, of the whole store or of one instance.
-pub async fn what_operators_do_is_listed(store: &Arc<dyn Store>) {
+pub async fn c19_what_operators_do_is_listed(store: &Arc<dyn Store>) {
     for id in ["a", "b", "c"] {
         let row = committed(store, Change::Create(create(id, entering("Open")))).await;
         let row = committed(store, Change::Hold(hold(&row, Some("why")))).await;
@@ -100,7 +100,7 @@ pub async fn what_operators_do_is_listed(store: &Arc<dyn Store>) {
 }
 
 /// The operators' log is read page by page, the newest first. A purge with an actor is in it, and no other one.
-pub async fn the_operators_log_keeps_purges_and_bulk_actions(store: &Arc<dyn Store>) {
+pub async fn c19_the_log_keeps_purges_and_bulk_actions(store: &Arc<dyn Store>) {
     let purge = async |id: &str, origin: Origin| {
         let Row { key, incarnation, version, .. } =
             committed(store, Change::Create(create(id, entering("Open")))).await;
@@ -112,7 +112,7 @@ pub async fn the_operators_log_keeps_purges_and_bulk_actions(store: &Arc<dyn Sto
     (bulk.machine, bulk.selector) = (Some("Door".into()), Some("parked".into()));
     (bulk.done, bulk.skipped, bulk.failed) = (7, 2, 1);
     let second = store.log_operation(bulk.clone(), later(5)).await.unwrap();
-    let mut purged = Operation::new("purge", ada()).of(key("a"));
+    let mut purged = Operation::new("purge", ada()).of(&key("a"));
     purged.why = Some("asked".into());
     let newest = store.operations(u64::MAX, 1).await.unwrap();
     assert_eq!(newest, [OperationEntry::new(second, later(5), bulk)]);

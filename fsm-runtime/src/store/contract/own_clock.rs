@@ -35,7 +35,7 @@ async fn at(store: &Arc<dyn Store>, change: Change, at: SystemTime) -> Verdict {
 }
 
 /// The answer to a request for a lease has the store's time.
-pub async fn a_lease_is_answered_with_the_stores_time(store: &Arc<dyn Store>) {
+pub async fn l7_a_lease_is_answered_with_the_stores_time(store: &Arc<dyn Store>) {
     let first = now(store).await;
     assert!(first > BEHIND + HOUR && first < ahead() - HOUR, "not a caller's time: {first:?}");
     let taken = take(store, "a").await;
@@ -46,7 +46,7 @@ pub async fn a_lease_is_answered_with_the_stores_time(store: &Arc<dyn Store>) {
 }
 
 /// A lease lives by the store's clock, whatever the clocks of those are that ask for its rows.
-pub async fn a_lease_lives_by_the_stores_clock(store: &Arc<dyn Store>) {
+pub async fn l7_a_lease_lives_by_the_stores_clock(store: &Arc<dyn Store>) {
     take(store, "a").await;
     let created = committed(store, Change::Create(create("1", entering("Opening")))).await;
     let held = committed(store, Change::Claim(Claim { owner: "a".into(), ..claim(&created) })).await;
@@ -57,13 +57,16 @@ pub async fn a_lease_lives_by_the_stores_clock(store: &Arc<dyn Store>) {
         assert!(store.leases(clock).await.unwrap()[0].live);
     }
     store.end_leases(vec!["a".into()], ahead()).await.unwrap();
-    assert_eq!(store.orphaned(vec!["Door".into()].into(), None, 10, BEHIND).await.unwrap(), [held.key.clone()]);
+    assert_eq!(
+        store.orphaned(vec!["Door".into()].into(), None, 10, BEHIND).await.unwrap(),
+        std::slice::from_ref(&held.key)
+    );
     let verdict = at(store, Change::Claim(Claim { owner: "b".into(), ..claim(&held) }), BEHIND).await;
     assert!(matches!(verdict, Verdict::Committed { .. }), "{verdict:?}");
 }
 
 /// Times of rows and of history entries are the store's.
-pub async fn rows_have_the_stores_time(store: &Arc<dyn Store>) {
+pub async fn l7_rows_have_the_stores_time(store: &Arc<dyn Store>) {
     let into = Entering { timer: Some(HOUR), work: true, ..entering("Opening") };
     for (id, clock) in [("behind", BEHIND), ("ahead", ahead())] {
         let before = now(store).await;
@@ -81,7 +84,7 @@ pub async fn rows_have_the_stores_time(store: &Arc<dyn Store>) {
 }
 
 /// A timer fires by the store's clock: a caller whose clock is ahead is too early.
-pub async fn a_timer_waits_for_the_stores_clock(store: &Arc<dyn Store>) {
+pub async fn l7_a_timer_waits_for_the_stores_clock(store: &Arc<dyn Store>) {
     let timed = |timer| Entering { timer: Some(timer), ..entering("Open") };
     let row = committed(store, Change::Create(create("a", timed(HOUR)))).await;
     let fires = |row: &Row| {

@@ -104,7 +104,7 @@ pub async fn a_timer_can_be_disarmed(store: &Arc<dyn Store>) {
 }
 
 /// A timer's change is not applied before the time of the timer.
-pub async fn a_timer_is_never_early(store: &Arc<dyn Store>) {
+pub async fn l7_a_timer_is_never_early(store: &Arc<dyn Store>) {
     let timed = Entering { timer: Some(Duration::from_secs(5)), ..entering("Open") };
     let created = committed(store, Change::Create(create("a", timed))).await;
     let at =

@@ -189,7 +189,7 @@ fn purge(connection: &Connection, purge: &Purge, now: SystemTime) -> rusqlite::R
                 .execute(params![key.machine, key.id])?;
         }
         if origin.actor.is_some() {
-            let mut operation = Operation::new("purge", origin.clone()).of(key.clone());
+            let mut operation = Operation::new("purge", origin.clone()).of(key);
             operation.why.clone_from(why);
             operations::write(connection, &operation, now)?;
         }

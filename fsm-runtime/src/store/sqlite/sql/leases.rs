@@ -102,7 +102,7 @@ fn to_lease(row: &Row<'_>, now: SystemTime) -> rusqlite::Result<Lease> {
 fn to_machines(text: &str) -> rusqlite::Result<Vec<MachineVersion>> {
     let damaged = |error: serde_json::Error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, error.into());
     let machines: Vec<Value> = serde_json::from_str(text).map_err(damaged)?;
-    // A name or a version that is missing is shown as none, so that the lease is not lost to who reads it.
+    // A missing name or version does not hide the lease.
     let machine = |it: Value| {
         let version = it["version"].as_u64().and_then(|version| u32::try_from(version).ok());
         MachineVersion::new(it["machine"].as_str().unwrap_or_default(), version.unwrap_or_default())
