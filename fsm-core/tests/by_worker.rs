@@ -34,7 +34,9 @@ fn drawings_and_the_table_show_it() {
 #[test]
 fn exports_have_it() {
     let json = ORDER.json().to_string();
-    assert!(json.contains(r#""event":"paid","to":["Paid"],"internal":false,"overrides":null,"guarded":false,"auto":false,"by":"worker""#));
+    assert!(json.contains(
+        r#""event":"paid","to":["Paid"],"internal":false,"overrides":null,"guarded":false,"auto":false,"by":"worker""#
+    ));
     assert_eq!(json.matches(r#""by":"anyone""#).count(), 1);
     let scxml = ORDER.scxml().to_string();
     assert_eq!(lines(&scxml, "paid"), [r#"<transition event="paid" target="Paid" fsm:by="worker"/>"#]);
