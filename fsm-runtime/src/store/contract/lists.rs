@@ -309,7 +309,7 @@ pub async fn x6_readers_skip_no_entry_of_writers(store: &Arc<dyn Store>) {
         let after = sequences.last().copied().unwrap_or_default();
         let page = store.history(HistoryQuery::new().after(after).limit(7)).await.unwrap();
         sequences.extend(page.iter().map(|entry| entry.sequence));
-        let page = store.changed(through, Buckets::all(), 7).await.unwrap();
+        let page = store.changed(through, Buckets::ALL, 7).await.unwrap();
         through = page.through.max(through);
         keys.extend(page.keys);
         let newest = store.last_sequence().await.unwrap();
@@ -326,7 +326,7 @@ pub async fn x6_readers_skip_no_entry_of_writers(store: &Arc<dyn Store>) {
 
 /// The keys of changed instances are read by bucket and page by page, and a page says up to where it is complete.
 pub async fn changed_keys_are_paged_by_bucket(store: &Arc<dyn Store>) {
-    assert_eq!(store.changed(0, Buckets::all(), 10).await.unwrap(), ChangedKeys::new(Vec::new(), 0));
+    assert_eq!(store.changed(0, Buckets::ALL, 10).await.unwrap(), ChangedKeys::new(Vec::new(), 0));
     for n in 0..30 {
         committed(store, Change::Create(create(&n.to_string(), entering("Open")))).await;
     }
@@ -345,7 +345,7 @@ pub async fn changed_keys_are_paged_by_bucket(store: &Arc<dyn Store>) {
         keys
     };
     for limit in [1, 7, 30, 100] {
-        assert_eq!(read(Buckets::all(), limit).await, all);
+        assert_eq!(read(Buckets::ALL, limit).await, all);
         let mut in_halves = Vec::new();
         for buckets in [(0..BUCKETS / 2).collect::<Buckets>(), (BUCKETS / 2..BUCKETS).collect()] {
             let keys = read(buckets, limit).await;

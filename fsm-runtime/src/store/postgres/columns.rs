@@ -106,7 +106,7 @@ impl Columns<'_> {
         in_range(i64::from(self.get::<i32>(name)?), name)
     }
 
-    fn parsed<T: std::str::FromStr<Err = String>>(&mut self, name: &str) -> Result<T, Failure> {
+    fn parsed<T: std::str::FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Result<T, Failure> {
         self.get::<String>(name)?.parse().map_err(|why| Failure::damaged(format!("column `{name}`: {why}")))
     }
 

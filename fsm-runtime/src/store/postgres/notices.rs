@@ -76,7 +76,7 @@ impl Notices {
     /// Rows were changed. A claim, a release without a note, and a checkpoint have no entry, and need no notice.
     pub(super) fn changed<'a>(&self, changes: impl Iterator<Item = &'a Change>) {
         let told = |change: &&Change| match change {
-            Change::Claim(_) | Change::Checkpoint(_) => false,
+            Change::Claim(_) | Change::SaveCheckpoint(_) => false,
             Change::Release(release) => release.note.is_some(),
             _ => true,
         };

@@ -66,7 +66,7 @@ fn nul(change: &Change) -> Option<&'static str> {
             texts.extend([("state", Some(&*it.state)), ("data", Some(&*it.data)), ("context", it.context.as_deref())]);
         }
         Change::Claim(it) => texts.push(("owner", Some(&*it.owner))),
-        Change::Checkpoint(it) => texts.push(("checkpoint", Some(&*it.checkpoint))),
+        Change::SaveCheckpoint(it) => texts.push(("checkpoint", Some(&*it.checkpoint))),
         Change::Release(it) => {
             texts.push(("owner", it.owner.as_deref()));
             texts.extend(it.note.iter().flat_map(|note| of_origin(&note.origin)));

@@ -1,4 +1,4 @@
-//! Moves to a state, by transitions and overrides.
+//! Transitions and overrides. An internal transition stays in its state: its visit, its timer and the claim of its worker go on.
 
 use super::{Batch, NO_DATA, Numbered, columns, common, of_kind, template};
 use crate::store::{
@@ -47,6 +47,7 @@ impl<'a> Move<'a> {
                 event,
                 payload,
                 into,
+                internal,
                 cause,
                 not_before,
                 idempotency_key,
@@ -57,7 +58,7 @@ impl<'a> Move<'a> {
                 fence: *fence,
                 into,
                 keeps_context: false,
-                kind: HistoryKind::Transition,
+                kind: if *internal { HistoryKind::Internal } else { HistoryKind::Transition },
                 from,
                 event,
                 payload,
@@ -93,12 +94,23 @@ const UNCHANGED: &str =
         AND i.fence = coalesce(a.claim, i.fence) AND i.schema <= a.schema AND a.now >= coalesce(a.not_before, a.now)
         AND NOT EXISTS (SELECT 1 FROM known k WHERE k.ord = a.ord)";
 
+/// Without a fence, an internal transition leaves the claim, the attempt and the retry as they are; a worker that ends with one is due again.
+/// A timer that has fired is set anew.
 const UPDATE: &str = "UPDATE {schema}.instances i
-    SET state = a.state, version = i.version + 1, entered = i.version + 1, schema = a.schema, data = a.data,
+    SET state = a.state, version = i.version + 1, schema = a.schema, data = a.data,
+        entered = CASE WHEN a.stays THEN i.entered ELSE i.version + 1 END,
         context = CASE WHEN a.keeps_context THEN coalesce(a.context, i.context) ELSE a.context END,
-        timer_at = a.now + a.timer * interval '1 microsecond', retry_at = CASE WHEN a.work THEN a.now END,
-        owner = CASE WHEN a.claim IS NULL THEN i.owner END, attempt = 0, checkpoint = NULL, parked = NULL, parked_at = NULL,
-        error = NULL, error_at = NULL, first_error = NULL, first_error_at = NULL, updated = greatest(a.now, i.updated), desired_at = CASE WHEN i.desired IS NOT NULL THEN a.now END
+        timer_at = CASE WHEN a.stays AND a.cause <> 'timer' THEN i.timer_at ELSE a.now + a.timer * interval '1 microsecond' END,
+        retry_at = CASE WHEN a.stays AND a.claim IS NULL THEN i.retry_at WHEN a.work THEN a.now END,
+        owner = CASE WHEN a.claim IS NULL THEN i.owner END,
+        attempt = CASE WHEN a.stays AND a.claim IS NULL THEN i.attempt ELSE 0 END,
+        checkpoint = CASE WHEN a.stays THEN i.checkpoint END,
+        parked = CASE WHEN a.stays THEN i.parked END, parked_at = CASE WHEN a.stays THEN i.parked_at END,
+        error = CASE WHEN a.stays THEN i.error END, error_at = CASE WHEN a.stays THEN i.error_at END,
+        first_error = CASE WHEN a.stays THEN i.first_error END,
+        first_error_at = CASE WHEN a.stays THEN i.first_error_at END,
+        updated = CASE WHEN a.stays THEN i.updated ELSE greatest(a.now, i.updated) END,
+        desired_at = CASE WHEN a.stays THEN i.desired_at WHEN i.desired IS NOT NULL THEN a.now END
     FROM asked a WHERE ";
 
 /// The rows of moves that keep the row.

@@ -1,6 +1,6 @@
 -- Moves instances to a state that keeps the row, by a transition or an override. Keys are looked up before versions.
 WITH asked AS MATERIALIZED (
-    SELECT a.*, coalesce(a.asked_at, clock_timestamp()) AS now
+    SELECT a.*, a.kind = 'internal' AS stays, coalesce(a.asked_at, clock_timestamp()) AS now
     FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[],
                 $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::boolean[], $17::text[], $18::text[], $19::text[],
                 $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::timestamptz[])

@@ -2,7 +2,7 @@
 
 use super::{Batch, Numbered, common, of_kind, template};
 use crate::store::{
-    Arm, Attempts, Cause, Change, Checkpoint, Claim, Disarm, Hold, Note, Purge, Release, Rewrite, SetDesiredState,
+    Arm, Attempts, Cause, Change, Claim, Disarm, Hold, Note, Purge, Release, Rewrite, SaveCheckpoint, SetDesiredState,
     postgres::{
         columns::{micros, stored, time},
         statement::Statement,
@@ -155,13 +155,13 @@ pub(super) fn checkpoint<'a>(changes: &[Numbered<'a>], batch: Batch) -> Vec<Stat
         )
     });
     let checkpoints = of_kind(changes, |change| match change {
-        Change::Checkpoint(checkpoint) => Some(checkpoint),
+        Change::SaveCheckpoint(checkpoint) => Some(checkpoint),
         _ => None,
     });
     if checkpoints.is_empty() {
         return Vec::new();
     }
-    let read_as = |it: &&Checkpoint| (it.incarnation, it.version);
+    let read_as = |it: &&SaveCheckpoint| (it.incarnation, it.version);
     let statement = change(&TEMPLATE, batch, &checkpoints, read_as, |_| None)
         .numbers(checkpoints.iter().map(|(_, it)| stored(it.fence)))
         .texts(checkpoints.iter().map(|(_, it)| &*it.checkpoint));

@@ -11,7 +11,7 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
         Change::Transition(it) => (it.incarnation, it.version + 1, Some(&it.into)),
         Change::Override(it) => (it.incarnation, it.version + 1, Some(&it.into)),
         Change::Claim(it) => (it.incarnation, it.version, None),
-        Change::Checkpoint(it) => (it.incarnation, it.version, None),
+        Change::SaveCheckpoint(it) => (it.incarnation, it.version, None),
         Change::Release(it) => (it.incarnation, it.version, None),
         Change::Arm(it) => (it.incarnation, it.version, None),
         Change::Disarm(it) => (it.incarnation, it.version, None),
@@ -28,9 +28,18 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
                 let (state, data) = (String::new(), String::new());
                 Row::new(change.key().clone(), incarnation, state, data, SystemTime::UNIX_EPOCH)
             });
-            moved(base, version, into)
+            match (change, into) {
+                (Change::Transition(it), Some(into)) if it.internal => stayed(base, version, into),
+                _ => moved(base, version, into),
+            }
         }
     }
+}
+
+/// After an internal transition, which leaves the visit as it is.
+fn stayed(row: Row, version: u64, into: &Entering) -> Row {
+    let Entering { state, data, context, schema, .. } = into.clone();
+    Row { version, state, data, context, schema, ..row }
 }
 
 fn moved(row: Row, version: u64, into: Option<&Entering>) -> Row {
