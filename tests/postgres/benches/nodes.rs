@@ -79,6 +79,7 @@ async fn transitions(server: &Server) -> f64 {
                     event: "open".into(),
                     payload: "null".into(),
                     into: entering(&data),
+                    internal: false,
                     cause: Cause::Caller,
                     not_before: None,
                     idempotency_key: None,

@@ -43,6 +43,7 @@ fn fire(row: &Row, to: &str) -> Transition {
         event: "go".into(),
         payload: "null".into(),
         into: entering(to),
+        internal: false,
         cause: Cause::Caller,
         not_before: None,
         idempotency_key: None,
