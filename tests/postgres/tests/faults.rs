@@ -6,7 +6,7 @@ use fsm_runtime::store::{
     Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict,
     postgres::Postgres,
 };
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tests_postgres::{Proxy, Server};
 use uuid::Uuid;
 
@@ -192,4 +192,46 @@ async fn text_with_nul_is_refused() {
 /// A text that does not fit into an entry of an index, compressed either.
 fn long() -> String {
     (0..400).map(|_| Uuid::now_v7().simple().to_string()).collect()
+}
+
+/// Answers are lost while many callers share transactions: each change is made once, and each caller gets its own row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_to_shared_commits_are_resolved() {
+    const CALLERS: usize = 16;
+    const CHANGES: u64 = 25;
+    let server = Server::shared();
+    let proxy = Proxy::start(server.port()).await;
+    let options = Postgres::options(server.url_at(proxy.port())).schema(server.new_schema());
+    let store = options.open().await.unwrap();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut row = committed(&store, vec![Change::Create(create(&caller.to_string()))]).await.remove(0);
+                for n in 0..CHANGES {
+                    row = committed(&store, vec![Change::Transition(fire(&row, &format!("S{n}")))]).await.remove(0);
+                    assert_eq!((row.version, &*row.state), (n + 2, &*format!("S{n}")));
+                }
+            })
+        })
+        .collect();
+    // The next one is asked for when the last one was cut, so that others get through between.
+    let mut asked = 0;
+    while callers.iter().any(|caller| !caller.is_finished()) {
+        if proxy.cut() == asked {
+            proxy.cut_next_commit();
+            asked += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(proxy.cut() > 5, "{} answers were lost", proxy.cut());
+    for caller in 0..CALLERS {
+        let key = Key::new("Door", caller.to_string());
+        let history = store.history(HistoryQuery { key: Some(key), ..HistoryQuery::new() }.limit(1_000)).await.unwrap();
+        let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
+        assert_eq!(versions, (1..=CHANGES + 1).collect::<Vec<_>>());
+    }
 }

@@ -287,7 +287,11 @@ impl Lane {
                 }
                 match self.resolve(number).await {
                     Ok(Some(missed)) if end == End::Commit => Attempt::Done(Done::Unseen { missed }),
-                    Ok(_) => Attempt::Again(failure),
+                    Ok(_) => {
+                        // The row has this number, which fences the lost attempt off.
+                        self.number = number.saturating_add(1);
+                        Attempt::Again(failure)
+                    }
                     Err(error) => Attempt::Undone(Undone::Failed(self.indeterminate(&failure, &error))),
                 }
             }
