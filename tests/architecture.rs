@@ -19,7 +19,7 @@ const RUNTIME: &[&[&str]] = &[
     &["backoff", "clock", "codec", "error_kind", "metrics"],
     &["supervisor"],
     &["store"],
-    &["store::sqlite", "machine", "convergence"],
+    &["store::sqlite", "store::postgres", "machine", "convergence"],
     &["engine"],
     &["worker"],
     &["records"],
@@ -59,7 +59,7 @@ fn every_runtime_module_has_a_layer() {
             found.insert(first.clone());
         }
     }
-    found.insert("store::sqlite".to_owned());
+    found.extend(["store::sqlite", "store::postgres"].map(str::to_owned));
     let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
     assert_eq!(named, found, "the layers name the modules that exist");
 }

@@ -162,8 +162,12 @@ fn errors_in_the_reference_have_an_entry() {
 }
 
 /// The pages with tables of run-time errors, and the part of a source path that assigns its errors to a page.
-const PAGES: [(&str, &str); 3] =
-    [("docs/supervisor.md", "/supervisor/"), ("docs/testing.md", "/snapshot/"), ("docs/operations.md", "/")];
+const PAGES: [(&str, &str); 4] = [
+    ("docs/supervisor.md", "/supervisor/"),
+    ("docs/testing.md", "/snapshot/"),
+    ("docs/postgres.md", "/store/postgres/"),
+    ("docs/operations.md", "/"),
+];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder exists") {

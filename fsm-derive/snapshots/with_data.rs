@@ -514,7 +514,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<'a, S, T: Clone> Machine<'a, S, T> {
         /// Creates a machine in an initial state.
         #[inline]
-        pub(crate) fn new(state: S) -> Self
+        pub(crate) const fn new(state: S) -> Self
         where
             S: __Initial<'a, T>,
         {

@@ -517,7 +517,7 @@ It starts in an initial state, is moved by the events that its state declares, a
     impl<S> Machine<S> {
         /// Creates a machine in an initial state.
         #[inline]
-        pub fn new(state: S) -> Self
+        pub const fn new(state: S) -> Self
         where
             S: __Initial,
         {

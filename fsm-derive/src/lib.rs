@@ -146,7 +146,8 @@ use parse::Declaration;
 /// - `server::Machine<S>`: the typestate. It has a method for each event on the states that declare it, and the generic
 ///   `fire(event)`. It is created in an initial state (`new`), by a transition, or from a stored `Server` (`TryFrom`). It derefs
 ///   to the state's data; `state()` returns the name of the state. With a context, it is created by `new(state, context)` or from
-///   the pair `(value, context)`; `context()` and `context_mut()` return the context.
+///   the pair `(value, context)`; `context()` and `context_mut()` return the context. Without a context, and without an `enter` of
+///   an initial state, `new` is a `const fn`.
 /// - `server::Any`: an enum of `Machine<S>`, to match on after a restore. Every machine and every choice converts into it. Keep it in
 ///   a `Slot` of `fsm-core` to move it in place. Its `timers()` are those of the state.
 /// - `server::Event`: an enum of all events. `server::State`, `server::EventKind`: the names.

@@ -117,7 +117,7 @@ fn pictures_show_what_runs_on_entry() {
     for (text, part) in [
         (Lamp::GRAPH.mermaid().to_string(), "    On : enter / shine\n"),
         (Lamp::GRAPH.dot().to_string(), r#""On" [label="On\nenter / shine", style="rounded"];"#),
-        (Lamp::GRAPH.json().to_string(), r#""exhausted":null,"enter":"shine"}"#),
+        (Lamp::GRAPH.json().to_string(), r#""exhausted":null,"enter":"shine","waits":[]}"#),
         (Lamp::GRAPH.xstate_json().to_string(), r#""On":{"entry":["shine"],"on":"#),
         (Lamp::GRAPH.scxml().to_string(), r#"<state id="On" fsm:enter="shine">"#),
     ] {

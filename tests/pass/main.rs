@@ -28,6 +28,7 @@ mod prelude;
 mod private;
 mod scope;
 mod statecharts;
+mod statics;
 mod superstates;
 mod timers;
 mod tuples;

@@ -68,7 +68,7 @@ async fn client() -> (Runtime, Machines<Payment>) {
 }
 
 #[tokio::test]
-async fn the_worker_ends_with_an_event_that_is_its_own() {
+async fn a2_the_worker_ends_with_an_event_that_is_its_own() {
     let builder = Runtime::builder(Sqlite::in_memory().unwrap());
     let runtime = builder.max_attempts(1).machine::<Payment, _>(Bank).start().await.unwrap();
     let payments = runtime.machines::<Payment>();
@@ -88,7 +88,7 @@ async fn the_worker_ends_with_an_event_that_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_timer_fires_an_event_that_callers_cannot() {
+async fn a2_a_timer_fires_an_event_that_callers_cannot() {
     let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
     let builder = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock());
     let runtime = builder.machine::<Payment, _>(Bank).start().await.unwrap();
@@ -101,7 +101,7 @@ async fn a_timer_fires_an_event_that_callers_cannot() {
 }
 
 #[tokio::test]
-async fn callers_cannot_fire_it_by_id() {
+async fn a1_callers_cannot_fire_it_by_id() {
     let (_runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     for id in ["a", "not created"] {
@@ -120,11 +120,17 @@ async fn callers_cannot_fire_it_by_id() {
         );
     }
     assert_eq!(payments.row("a").await.unwrap().version, 1);
+    let TransitionError::NotAccepted { accepts, .. } =
+        payments.fire("a", event::Charge { card: String::new() }).await.unwrap_err()
+    else {
+        panic!("it is charging")
+    };
+    assert_eq!(accepts, [EventKind::Cancel]);
     payments.fire("a", event::Cancel).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_event_can_be_for_callers_in_some_states() {
+async fn a1_an_event_can_be_for_callers_in_some_states() {
     let (_runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     let fail = || event::Fail { why: "forged".to_owned() };
@@ -139,7 +145,7 @@ async fn an_event_can_be_for_callers_in_some_states() {
 }
 
 #[tokio::test]
-async fn a_group_with_it_changes_nothing() {
+async fn a1_a_group_with_it_changes_nothing() {
     let (runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     for event in [Event::from(forged()), event::Fail { why: String::new() }.into()] {
@@ -153,7 +159,7 @@ async fn a_group_with_it_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_says_what_callers_can_fire() {
+async fn a1_a_record_says_what_callers_can_fire() {
     let (_runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     let record = payments.get("a").await.unwrap();
@@ -189,7 +195,7 @@ async fn a_machine_in_memory_is_moved_by_the_program() {
 }
 
 #[tokio::test]
-async fn an_operator_moves_the_instance_all_the_same() {
+async fn a2_an_operator_moves_the_instance_all_the_same() {
     let (_runtime, payments) = client().await;
     payments.create("a", payment::Charging::of("good")).await.unwrap();
     let seen = payments.row("a").await.unwrap();
@@ -208,7 +214,7 @@ fn fire_any<M: CallerEvent<E> + Durable, E>(machines: &Machines<M>, event: E) ->
 }
 
 #[tokio::test]
-async fn code_for_all_machines_gets_the_refusal_at_run_time() {
+async fn a1_code_for_all_machines_gets_the_refusal_at_run_time() {
     let (_runtime, payments) = client().await;
     payments.create("a", payment::Placed).await.unwrap();
     let refused = fire_named(&payments, "lapse", "").await.unwrap_err();

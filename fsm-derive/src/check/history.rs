@@ -32,7 +32,9 @@ fn inside(machine: &Machine, transition: &Transition, group: usize, errors: &mut
     }
     let same = machine.transitions.iter().filter(|other| {
         let shared = other.origin == transition.origin && transition.origin != Origin::State;
-        std::ptr::eq(*other, transition) || shared && other.choice == transition.choice && is_in(other.from)
+        let leads_there = other.history.is_some_and(|other| other.group == group);
+        std::ptr::eq(*other, transition)
+            || shared && leads_there && other.choice == transition.choice && is_in(other.from)
     });
     let sources: Vec<_> = same.map(|other| other.from).collect();
     if sources.first() == Some(&transition.from)

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{docs, names::Names, serde};
+use super::{docs, durable::fields, names::Names, serde};
 use crate::{model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
@@ -53,7 +53,8 @@ fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
         let Member::Named(name) = &field.member else {
             return TokenStream::new();
         };
-        quote!(#doc #(#attrs)* #vis #name: #ty,)
+        let bound = fields::of_event(cx, event, field);
+        quote!(#doc #bound #(#attrs)* #vis #name: #ty,)
     });
     let (declared, clause) = (scope.declared_deeper(), scope.clause_deeper());
     let body = if event.fields.is_empty() { quote!(;) } else { quote!(#clause { #(#fields)* }) };

@@ -173,6 +173,8 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
     let value = cx.machine_value(quote!(state));
     let asked = cx.context.as_ref().map(|_| quote!(&self.context,));
     let Context { field, mut param, bind, methods } = Context::new(cx);
+    // A context is boxed, and an `enter` is a function of a trait.
+    let constant = (cx.context.is_none() && !enters_initial(cx)).then(|| quote!(const));
     let mut enter = TokenStream::new();
     if enters_initial(cx) {
         let argument = cx.context.as_ref().map(|_| quote!(, &mut context));
@@ -190,7 +192,7 @@ fn machine(cx: &Cx<'_>) -> TokenStream {
         impl #params #ty #clause {
             /// Creates a machine in an initial state.
             #[inline]
-            #vis fn new(state: #s #param) -> Self
+            #vis #constant fn new(state: #s #param) -> Self
             where
                 #s: __Initial #initial_args,
             {

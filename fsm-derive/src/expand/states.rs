@@ -6,6 +6,7 @@ use syn::Attribute;
 
 use super::{
     attributes::{copied, lints},
+    durable::fields,
     names::Names,
 };
 use crate::{
@@ -37,9 +38,10 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
             quote!(#[doc = #doc])
         });
+        let bound = fields::of_state(cx, index, field);
         match &field.member {
-            Member::Named(name) => quote!(#doc #(#attrs)* #vis #name: #ty),
-            Member::Unnamed(_) => quote!(#doc #(#attrs)* #vis #ty),
+            Member::Named(name) => quote!(#doc #bound #(#attrs)* #vis #name: #ty),
+            Member::Unnamed(_) => quote!(#doc #bound #(#attrs)* #vis #ty),
         }
     });
     let (declared, clause) = (scope.declared(&[]), scope.clause(&[]));

@@ -179,7 +179,7 @@ pub enum TransitionError<M: Durable> {
         state: M::State,
         /// The event.
         event: M::EventKind,
-        /// What the state accepts.
+        /// What the state accepts from callers.
         accepts: &'static [M::EventKind],
     },
     /// The event is `by = worker`, so callers cannot fire it.

@@ -169,7 +169,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
         };
         let mut meta = RecordMeta::<M>::of(engine, origin, &row, context);
         meta.set_key(self.idempotency_key.clone());
-        let (from, accepts) = (machine.state(), machine.accepts());
+        let from = machine.state();
         if let Some(refused) = callers::refused(&self.key, from, self.kind) {
             return Err(refused);
         }
@@ -178,9 +178,7 @@ impl<R: Send + 'static, M: Durable> ById<R, M> {
             Err(ApplyError { machine, reason: Some(reason), .. }) => {
                 Err(record::refuse(machine, meta, self.kind, reason))
             }
-            Err(ApplyError { machine, reason: None, .. }) => {
-                Err(record::not_accepted(machine, meta, self.kind, accepts))
-            }
+            Err(ApplyError { machine, reason: None, .. }) => Err(record::not_accepted(machine, meta, self.kind)),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The typed record of one instance: its state and version, and its transitions, each one compare-and-swap.
 
-use super::Durable;
+use super::{AnyRecord as _, Durable};
 use super::{
     error::TransitionError,
     idempotency_key::IntoIdempotencyKey,
@@ -348,18 +348,15 @@ pub(super) fn refuse<M: Durable>(
 }
 
 /// The error of an event that the state does not declare.
-pub(super) fn not_accepted<M: Durable>(
-    machine: M,
-    meta: RecordMeta<M>,
-    event: M::EventKind,
-    accepts: &'static [M::EventKind],
-) -> TransitionError<M> {
+pub(super) fn not_accepted<M: Durable>(machine: M, meta: RecordMeta<M>, event: M::EventKind) -> TransitionError<M> {
     let (key, state) = (meta.key.clone(), machine.state());
     log_key!(
         debug, key, %state, version = meta.version, %event,
         "refused: the state does not declare the event"
     );
-    TransitionError::NotAccepted { record: Box::new(machine.wrap_any(meta)), key, state, event, accepts }
+    let record = Box::new(machine.wrap_any(meta));
+    let accepts = record.accepts();
+    TransitionError::NotAccepted { record, key, state, event, accepts }
 }
 
 /// The fields of the state.

@@ -12,6 +12,8 @@
 mod change;
 #[cfg(feature = "store-tests")]
 pub mod contract;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod cursor;
 mod error;
 mod history;
 mod judge;
@@ -20,6 +22,8 @@ mod lease;
 mod limits;
 mod local_changes;
 mod operation;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod query;
 mod request;
 mod row;

@@ -45,14 +45,21 @@ fn of_state(cx: &Cx<'_>) -> TokenStream {
         let (state, event) = pair(cx, transition);
         quote! {
             #[automatically_derived]
-            impl __CallerEventOf<#state> for #event {}
+            impl __CallerEventOf<#state> for #event {
+                fn __seal(&self) -> __Seal {
+                    __Seal
+                }
+            }
         }
     });
     quote! {
         #[doc = #doc]
         #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note, note = #why)]
         #[doc(hidden)]
-        #vis trait __CallerEventOf<#s>: __EventOf<#s> {}
+        #vis trait __CallerEventOf<#s>: __EventOf<#s> {
+            #[doc(hidden)]
+            fn __seal(&self) -> __Seal;
+        }
         #(#impls)*
     }
 }

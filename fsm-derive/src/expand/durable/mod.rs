@@ -3,6 +3,7 @@
 mod callers;
 mod convert;
 mod create;
+pub(super) mod fields;
 mod handle;
 mod record;
 mod waits;
@@ -20,8 +21,8 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let (create, record, work, rows) = (create::expand(cx), record::expand(cx), work::expand(cx), rows(cx));
-    let callers = callers::expand(cx);
-    quote!(#create #record #work #rows #callers)
+    let (callers, fields) = (callers::expand(cx), fields::expand(cx));
+    quote!(#create #record #work #rows #callers #fields)
 }
 
 /// `impl Durable` and `impl StoredMachine`

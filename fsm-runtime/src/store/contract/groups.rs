@@ -3,6 +3,7 @@
 use super::build::{committed, create, entering, fire, get, history, key, now, verdict};
 use crate::store::{Change, Create, Entering, Group, HistoryQuery, Key, Row, Store, StoreFuture, Transition, Verdict};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A group is applied whole, or not at all.
 pub async fn a_group_is_all_or_nothing(store: &Arc<dyn Store>) {
@@ -114,8 +115,10 @@ pub async fn a_dropped_call_is_applied_whole_or_not_at_all(store: &Arc<dyn Store
         let _ = poll_once(&mut call).await;
         drop(call);
         let row = store.get(key(&id)).await.unwrap();
-        // The next change is queued behind the dropped one, which is decided when this one returns.
-        committed(store, Change::Create(create(&format!("after-{id}"), entering("Closed")))).await;
+        // The next change of the instance is queued behind the dropped one, which is decided when this one returns. It misses.
+        let after = Row::new(key(&id), Uuid::now_v7(), "Closed".to_owned(), "null".to_owned(), now());
+        let missed = verdict(store, vec![Change::Transition(fire(&after, "open", "Open"))]).await;
+        assert!(matches!(missed, Verdict::Conflict { .. }), "{missed:?}");
         let decided = store.get(key(&id)).await.unwrap();
         assert!(row.is_none() || row == decided);
         assert_eq!(history(store, &id).await.len(), usize::from(decided.is_some()));

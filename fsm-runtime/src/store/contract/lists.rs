@@ -131,22 +131,16 @@ pub async fn lists_of_several_states_are_ordered_by_age(store: &Arc<dyn Store>) 
     assert_eq!(counted.collect::<Vec<_>>(), expected.concat());
 }
 
-const ALL: Filter = Filter {
-    machine: String::new(),
-    id_prefix: None,
-    states: None,
-    entered_before: None,
-    only: None,
-    newest_first: false,
-    after: None,
-    limit: 2,
-};
+/// All rows, two to a page.
+fn all() -> Filter {
+    Filter { limit: 2, ..Filter::new("Door") }
+}
 
 /// The ids of all pages of two rows.
 async fn ids(store: &Arc<dyn Store>, filter: Filter) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let page = store.list(Filter { after, machine: "Door".into(), ..filter.clone() }).await.unwrap();
+        let page = store.list(Filter { after, ..filter.clone() }).await.unwrap();
         assert!(page.items.len() <= filter.limit);
         ids.extend(page.items.into_iter().map(|row| row.key.id.to_string()));
         after = page.next;
@@ -192,7 +186,7 @@ async fn hold(store: &Arc<dyn Store>, row: &Row) -> Row {
 /// Rows whose work is tried again after a failure are listed until they are claimed, parked, or start from zero; held rows, until the
 /// hold ends.
 pub async fn rows_that_back_off_or_are_held_are_listed(store: &Arc<dyn Store>) {
-    let list = |only| Filter { only: Some(only), ..ALL };
+    let list = |only| Filter { only: Some(only), ..all() };
     let backing_off = async || ids(store, list(Only::BackingOff)).await.concat();
     for id in ["a", "b", "c", "d", "resting"] {
         committed(store, Change::Create(create(id, Entering { work: true, ..entering("Opening") }))).await;
@@ -221,20 +215,20 @@ pub async fn rows_that_back_off_or_are_held_are_listed(store: &Arc<dyn Store>) {
 /// A list with the newest first has the rows of the same list by age in the exact reverse order, on any page.
 pub async fn x14_lists_newest_first_are_the_reverse(store: &Arc<dyn Store>) {
     rows_of_several_ages(store, &["c", "a", "b", "f", "e", "d", "g", "i", "h"]).await;
-    let by_age = Filter { entered_before: Some(later(99)), ..ALL };
+    let by_age = Filter { entered_before: Some(later(99)), ..all() };
     let everything = ids(store, by_age.clone()).await;
     assert_eq!(everything.concat(), "acbfdegih");
     let of_states = |states: &[&str]| Some(states.iter().map(|state| (*state).to_owned()).collect());
     let lists = [
         by_age.clone(),
-        Filter { entered_before: Some(later(3)), ..ALL },
-        Filter { states: of_states(&["Open"]), ..ALL },
-        Filter { states: of_states(&["Open", "Shut"]), ..ALL },
-        Filter { only: Some(Only::Parked), ..ALL },
-        Filter { only: Some(Only::Parked), states: of_states(&["Ajar"]), entered_before: Some(later(3)), ..ALL },
-        Filter { only: Some(Only::BackingOff), ..ALL },
-        Filter { only: Some(Only::Held), ..ALL },
-        Filter { id_prefix: Some(String::new()), only: Some(Only::Parked), ..ALL },
+        Filter { entered_before: Some(later(3)), ..all() },
+        Filter { states: of_states(&["Open"]), ..all() },
+        Filter { states: of_states(&["Open", "Shut"]), ..all() },
+        Filter { only: Some(Only::Parked), ..all() },
+        Filter { only: Some(Only::Parked), states: of_states(&["Ajar"]), entered_before: Some(later(3)), ..all() },
+        Filter { only: Some(Only::BackingOff), ..all() },
+        Filter { only: Some(Only::Held), ..all() },
+        Filter { id_prefix: Some(String::new()), only: Some(Only::Parked), ..all() },
         Filter { id_prefix: Some(String::new()), ..by_age.clone() },
     ];
     for list in lists {
@@ -244,7 +238,7 @@ pub async fn x14_lists_newest_first_are_the_reverse(store: &Arc<dyn Store>) {
         newest_first.reverse();
         assert_eq!(newest_first, oldest_first, "{list:?}");
     }
-    let mut newest_first = ids(store, Filter { newest_first: true, ..ALL }).await;
+    let mut newest_first = ids(store, Filter { newest_first: true, ..all() }).await;
     newest_first.reverse();
     assert_eq!(newest_first, everything, "without another condition");
 }
@@ -256,22 +250,22 @@ pub async fn x14_lists_are_restricted_by_an_id_prefix(store: &Arc<dyn Store>) {
         &["ab/2", "ab/1", "ab", "a", "ac", "AB/3", "ab\u{10ffff}", "ab_1", "abc", "%", "\u{10ffff}", "\u{10ffff}x"],
     )
     .await;
-    let everything = ids(store, ALL).await;
-    let by_age = Filter { newest_first: true, ..ALL };
+    let everything = ids(store, all()).await;
+    let by_age = Filter { newest_first: true, ..all() };
     let newest_first = ids(store, by_age.clone()).await;
     for prefix in ["", "a", "ab", "ab/", "ab\u{10ffff}", "\u{10ffff}", "A", "%", "_", "abcd"] {
         let begins =
             |ids: &[String]| -> Vec<String> { ids.iter().filter(|id| id.starts_with(prefix)).cloned().collect() };
         let of_prefix = |list: Filter| Filter { id_prefix: Some(prefix.to_owned()), ..list };
-        assert_eq!(ids(store, of_prefix(ALL)).await, begins(&everything), "{prefix:?} by id");
+        assert_eq!(ids(store, of_prefix(all())).await, begins(&everything), "{prefix:?} by id");
         assert_eq!(ids(store, of_prefix(by_age.clone())).await, begins(&newest_first), "{prefix:?}, newest first");
         for list in [
-            Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..ALL },
-            Filter { only: Some(Only::Parked), ..ALL },
-            Filter { only: Some(Only::BackingOff), ..ALL },
-            Filter { only: Some(Only::Held), entered_before: Some(later(3)), ..ALL },
-            Filter { entered_before: Some(later(3)), ..ALL },
-            Filter { only: Some(Only::Parked), states: Some(vec!["Open".into()]), newest_first: true, ..ALL },
+            Filter { states: Some(vec!["Open".into(), "Ajar".into()]), ..all() },
+            Filter { only: Some(Only::Parked), ..all() },
+            Filter { only: Some(Only::BackingOff), ..all() },
+            Filter { only: Some(Only::Held), entered_before: Some(later(3)), ..all() },
+            Filter { entered_before: Some(later(3)), ..all() },
+            Filter { only: Some(Only::Parked), states: Some(vec!["Open".into()]), newest_first: true, ..all() },
         ] {
             let expected = begins(&ids(store, list.clone()).await);
             assert_eq!(ids(store, of_prefix(list.clone())).await, expected, "{prefix:?} in {list:?}");
@@ -282,8 +276,7 @@ pub async fn x14_lists_are_restricted_by_an_id_prefix(store: &Arc<dyn Store>) {
 /// The end of a page of one list is no beginning of a list in another order.
 pub async fn x12_a_cursor_of_another_order_is_refused(store: &Arc<dyn Store>) {
     rows_of_several_ages(store, &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
-    let lists = [ALL, Filter { entered_before: Some(later(99)), ..ALL }, Filter { newest_first: true, ..ALL }];
-    let lists = lists.map(|list| Filter { machine: "Door".into(), ..list });
+    let lists = [all(), Filter { entered_before: Some(later(99)), ..all() }, Filter { newest_first: true, ..all() }];
     for (n, list) in lists.iter().enumerate() {
         let next = store.list(list.clone()).await.unwrap().next;
         for (m, other) in lists.iter().enumerate() {

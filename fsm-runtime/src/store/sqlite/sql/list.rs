@@ -4,8 +4,10 @@
 //! rows of several schema versions, is merged from one sorted range of the index for each.
 
 use super::columns::{COLUMNS, micros, to_key, to_row};
-use super::cursor::{Order, end_of_prefix};
-use crate::store::{Count, Filter, InUse, Only, Page, Row};
+use crate::store::{
+    Count, Filter, InUse, Only, Page, Row,
+    cursor::{InvalidCursor, Order, end_of_prefix},
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// All rows are ordered by id; rows by state or age, parked rows, and lists with the newest first, by the time they entered their state.
@@ -48,7 +50,7 @@ fn by_id(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>
     let first = match &filter.after {
         None => prefix.to_owned(),
         // The first text after that of the cursor.
-        Some(cursor) => format!("{}\0", Order::Id.id(cursor)?),
+        Some(cursor) => format!("{}\0", Order::Id.id(cursor).map_err(invalid)?),
     };
     // Every text is less than a blob.
     let items = connection
@@ -66,7 +68,7 @@ fn by_id(connection: &Connection, filter: &Filter) -> rusqlite::Result<Page<Row>
 
 /// The rows beyond this time and id follow in the order by time.
 fn beyond(filter: &Filter, order: Order) -> rusqlite::Result<(i64, &str)> {
-    let cursor = filter.after.as_deref().map(|cursor| order.time_and_id(cursor)).transpose()?;
+    let cursor = filter.after.as_deref().map(|cursor| order.time_and_id(cursor).map_err(invalid)).transpose()?;
     Ok(match order {
         Order::NewestFirst => {
             let newest = (filter.entered_before.map_or(i64::MAX, micros), "");
@@ -142,6 +144,11 @@ fn by_age_of_prefix(connection: &Connection, filter: &Filter, order: Order) -> r
     Ok(cut(items, filter, order))
 }
 
+/// The only rusqlite error that carries a custom text; `error::running` recognizes it.
+fn invalid(InvalidCursor(cursor): InvalidCursor) -> rusqlite::Error {
+    rusqlite::Error::InvalidParameterName(cursor)
+}
+
 /// One more than the limit, to know whether there is a next page.
 fn one_more(filter: &Filter) -> u32 {
     u32::try_from(filter.limit).unwrap_or(u32::MAX).saturating_add(1)
@@ -150,7 +157,7 @@ fn one_more(filter: &Filter) -> u32 {
 fn cut(mut items: Vec<Row>, filter: &Filter, order: Order) -> Page<Row> {
     let more = items.len() > filter.limit;
     items.truncate(filter.limit);
-    let next = items.last().filter(|_| more).map(|row| order.cursor(row));
+    let next = items.last().filter(|_| more).map(|row| order.cursor(row, micros(row.updated)));
     Page::new(items, next)
 }
 

@@ -4,7 +4,6 @@ mod cas;
 pub(super) mod change;
 pub(super) mod claimed;
 mod columns;
-mod cursor;
 pub(super) mod definitions;
 pub(super) mod enter_state;
 pub(super) mod group;

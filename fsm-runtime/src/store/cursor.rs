@@ -1,11 +1,14 @@
 //! Where a page of a list ended. The text names the order of the list, so that a list in another order refuses it.
 
-use super::columns::micros;
-use crate::store::{Filter, Row};
+use super::{Filter, Row};
+
+/// A text that is not the end of a page of a list in this order.
+#[derive(Debug)]
+pub(in crate::store) struct InvalidCursor(pub(in crate::store) String);
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(in crate::store) enum Order {
     /// By id.
     Id,
     /// By the time at which the rows entered their state, then by id.
@@ -15,7 +18,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    pub(super) fn of(filter: &Filter) -> Self {
+    pub(in crate::store) fn of(filter: &Filter) -> Self {
         if filter.newest_first {
             Self::NewestFirst
         } else if filter.only.is_some() || filter.states.is_some() || filter.entered_before.is_some() {
@@ -25,24 +28,24 @@ impl Order {
         }
     }
 
-    /// The position of `row`, the last one of a page.
-    pub(super) fn cursor(self, row: &Row) -> String {
+    /// The position of `row`, the last one of a page, which entered its state `micros` after 1970.
+    pub(in crate::store) fn cursor(self, row: &Row, micros: i64) -> String {
         let (name, id) = (self.name(), &row.key.id);
         match self {
             Self::Id => format!("{name}/{id}"),
-            Self::OldestFirst | Self::NewestFirst => format!("{name}/{}/{id}", micros(row.updated)),
+            Self::OldestFirst | Self::NewestFirst => format!("{name}/{micros}/{id}"),
         }
     }
 
     /// The id that a page by id ended at.
-    pub(super) fn id(self, cursor: &str) -> rusqlite::Result<&str> {
-        self.rest(cursor).ok_or_else(|| invalid(cursor))
+    pub(in crate::store) fn id(self, cursor: &str) -> Result<&str, InvalidCursor> {
+        self.rest(cursor).ok_or_else(|| InvalidCursor(cursor.to_owned()))
     }
 
     /// The time and the id that a page by time ended at.
-    pub(super) fn time_and_id(self, cursor: &str) -> rusqlite::Result<(i64, &str)> {
+    pub(in crate::store) fn time_and_id(self, cursor: &str) -> Result<(i64, &str), InvalidCursor> {
         let parts = self.rest(cursor).and_then(|rest| rest.split_once('/'));
-        parts.and_then(|(time, id)| Some((time.parse().ok()?, id))).ok_or_else(|| invalid(cursor))
+        parts.and_then(|(time, id)| Some((time.parse().ok()?, id))).ok_or_else(|| InvalidCursor(cursor.to_owned()))
     }
 
     fn rest(self, cursor: &str) -> Option<&str> {
@@ -58,13 +61,8 @@ impl Order {
     }
 }
 
-/// The only rusqlite error that carries a custom text; `error::running` recognizes it.
-fn invalid(cursor: &str) -> rusqlite::Error {
-    rusqlite::Error::InvalidParameterName(cursor.to_owned())
-}
-
 /// The first text, in the order of bytes, that is greater than every text with this prefix; `None` if there is none.
-pub(super) fn end_of_prefix(prefix: &str) -> Option<String> {
+pub(in crate::store) fn end_of_prefix(prefix: &str) -> Option<String> {
     let mut rest = prefix.to_owned();
     // UTF-8 sorts as code points do.
     while let Some(last) = rest.pop() {
@@ -90,7 +88,7 @@ mod tests {
     fn a_cursor_belongs_to_its_order() {
         let row = Row::example("M", "A", 1);
         for order in [Order::Id, Order::OldestFirst, Order::NewestFirst] {
-            let cursor = order.cursor(&row);
+            let cursor = order.cursor(&row, 0);
             assert_eq!(Order::Id.id(&cursor).is_ok(), order == Order::Id, "{cursor}");
             for by_time in [Order::OldestFirst, Order::NewestFirst] {
                 assert_eq!(by_time.time_and_id(&cursor).ok(), (order == by_time).then_some((0, "a")), "{cursor}");

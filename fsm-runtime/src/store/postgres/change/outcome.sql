@@ -1,0 +1,11 @@
+-- The end of each statement of a burst. A group of several changes ($6) fails as a whole, by a division by zero, if one of them
+-- missed its row. Otherwise the lane's row ($7) keeps which ones missed, for the case that the answer is lost.
+checked AS MATERIALIZED (
+    SELECT 1 / (NOT $6::boolean OR (SELECT count(*) FROM moved) = (SELECT count(*) FROM asked))::int AS whole
+), missed AS (
+    UPDATE {schema}.lanes l SET missed = l.missed || x.ords
+    FROM (SELECT array_agg(a.ord) AS ords FROM asked a WHERE NOT EXISTS (SELECT 1 FROM moved m WHERE m.ord = a.ord)) x
+    WHERE l.lane = $7::uuid AND x.ords IS NOT NULL
+)
+SELECT c.whole, m.*, CASE WHEN m.ord = (SELECT min(f.ord) FROM moved f) THEN {told} END AS told
+FROM checked c LEFT JOIN moved m ON true

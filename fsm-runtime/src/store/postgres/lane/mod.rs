@@ -1,0 +1,145 @@
+//! Group commit: each lane is a connection with a queue. What waits in the queue is committed in one transaction.
+
+mod batch;
+mod burst;
+mod commit;
+mod unseen;
+mod with;
+
+pub(super) use commit::Lane;
+
+use super::{
+    connect::Role,
+    core::{Core, Driver},
+};
+use crate::store::{Group, StoreError, Verdict};
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Groups that wait in a lane before callers wait to add more.
+const QUEUE: usize = 4_096;
+/// The most groups in one transaction.
+const BATCH: usize = 256;
+/// A batch of this size has many callers, who are likely to come back.
+const MANY: usize = 8;
+/// How long a lane waits for them.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// A group that waits to be committed.
+pub(super) struct Job {
+    group: Group,
+    now: Option<SystemTime>,
+    reply: oneshot::Sender<Result<Verdict, StoreError>>,
+}
+
+/// The lanes of a store. The groups of one key always go to the same lane, so that they keep their order.
+pub(super) struct Lanes {
+    core: Arc<Core>,
+    queues: Vec<mpsc::Sender<Job>>,
+}
+
+impl Lanes {
+    pub(super) fn start(core: &Arc<Core>, driver: &Driver) -> Self {
+        let queues = (0..core.options.lanes).map(|_| {
+            let (queue, jobs) = mpsc::channel(QUEUE);
+            driver.spawn(run(commit::Lane::new(core.clone(), Role::Lane), jobs));
+            queue
+        });
+        Self { core: core.clone(), queues: queues.collect() }
+    }
+
+    /// Commits the groups of one call, and returns their verdicts in order.
+    pub(super) async fn commit(&self, groups: Vec<Group>, now: SystemTime) -> Result<Vec<Verdict>, StoreError> {
+        let now = self.core.callers(now);
+        // Groups of several keys keep their order with those of each key only in the same lane.
+        let one_lane = groups.len() > 1 && groups.iter().any(|group| group.changes.len() > 1);
+        let first = groups.iter().find_map(|group| group.changes.first()).map(|change| self.lane_of(change.key()));
+        let mut replies = Vec::with_capacity(groups.len());
+        for mut group in groups {
+            super::text::replace_nul(&mut group);
+            let refused = super::text::refused(&group).or_else(|| group.too_large(self.core.options.max_value_bytes));
+            if let Some(verdict) = refused {
+                replies.push(Err(verdict));
+                continue;
+            }
+            let Some(change) = group.changes.first() else {
+                replies.push(Err(Verdict::Committed { rows: Vec::new() }));
+                continue;
+            };
+            let lane = first.filter(|_| one_lane).unwrap_or_else(|| self.lane_of(change.key()));
+            let (reply, answer) = oneshot::channel();
+            let queue = self.queues.get(lane).ok_or_else(|| self.closed())?;
+            queue.send(Job { group, now, reply }).await.map_err(|_| self.closed())?;
+            replies.push(Ok(answer));
+        }
+        let mut verdicts = Vec::with_capacity(replies.len());
+        for reply in replies {
+            verdicts.push(match reply {
+                Err(verdict) => verdict,
+                Ok(answer) => answer.await.map_err(|_| self.unanswered())??,
+            });
+        }
+        Ok(verdicts)
+    }
+
+    fn lane_of(&self, key: &crate::store::Key) -> usize {
+        usize::from(key.shard()) % self.queues.len().max(1)
+    }
+
+    fn closed(&self) -> StoreError {
+        StoreError::Closed { store: self.core.target.name.clone() }
+    }
+
+    /// The lane ended with the group in it.
+    fn unanswered(&self) -> StoreError {
+        let (store, cause) = (self.core.target.name.clone(), "the store was closed meanwhile".to_owned());
+        StoreError::Indeterminate { store, cause }
+    }
+}
+
+/// Waits a moment until `wanted` groups are there. The callers of the last batch come back one by one, and would be spread over a small
+/// transaction and a large one.
+async fn gather(waiting: &mut VecDeque<Job>, jobs: &mut mpsc::Receiver<Job>, wanted: usize) {
+    let mut over = pin!(tokio::time::sleep(GATHER));
+    while waiting.len() < wanted {
+        tokio::select! {
+            biased;
+            job = jobs.recv() => match job {
+                Some(job) => waiting.push_back(job),
+                None => return,
+            },
+            () = &mut over => return,
+        }
+    }
+}
+
+/// Commits what waits, until the store is closed.
+async fn run(mut lane: commit::Lane, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = VecDeque::new();
+    let mut last = 0;
+    loop {
+        if waiting.is_empty() {
+            let Some(job) = jobs.recv().await else { return };
+            waiting.push_back(job);
+        }
+        while waiting.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
+            waiting.push_back(job);
+        }
+        if last >= MANY {
+            gather(&mut waiting, &mut jobs, last - last / 4).await;
+        }
+        let batch = batch::take(&mut waiting, BATCH);
+        last = batch.len();
+        let answers = lane.commit(&batch).await;
+        for (job, answer) in batch.into_iter().zip(answers) {
+            let _ = job.reply.send(answer);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Whether there is a server, and a pooler: without one the tests are reported as ignored, unless `CI=true`, where they fail.
+
+use std::{env, path::Path};
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(server)");
+    println!("cargo::rustc-check-cfg=cfg(pooler)");
+    println!("cargo::rerun-if-env-changed=CI");
+    println!("cargo::rerun-if-env-changed=FSM_PGBOUNCER");
+    println!("cargo::rerun-if-env-changed=FSM_POSTGRES_BIN");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/find.rs");
+    // A folder that does not exist would make every build run this again.
+    if Path::new(find::PACKAGES).exists() {
+        println!("cargo::rerun-if-changed={}", find::PACKAGES);
+    }
+    let ci = env::var("CI").is_ok_and(|ci| ci == "true");
+    if find::bin().is_some() || ci {
+        println!("cargo::rustc-cfg=server");
+    }
+    if find::pooler().is_some() || ci {
+        println!("cargo::rustc-cfg=pooler");
+    }
+}
+
+#[path = "src/find.rs"]
+mod find;

@@ -1,0 +1,237 @@
+//! What a store on PostgreSQL answers when connections break.
+
+#![cfg(server)]
+
+use fsm_runtime::store::{
+    Cause, Change, Claim, Create, Entering, Group, HistoryQuery, Key, Origin, Row, Store, Transition, Verdict,
+    postgres::Postgres,
+};
+use std::time::{Duration, SystemTime};
+use tests_postgres::{Proxy, Server};
+use uuid::Uuid;
+
+fn entering(state: &str) -> Entering {
+    Entering {
+        state: state.into(),
+        data: "{}".into(),
+        context: None,
+        schema: 1,
+        timer: None,
+        work: false,
+        remove: false,
+    }
+}
+
+fn create(id: &str) -> Create {
+    Create {
+        key: Key::new("Door", id),
+        incarnation: Uuid::now_v7(),
+        into: entering("Closed"),
+        cause: Cause::Caller,
+        idempotency_key: None,
+        origin: Origin::default(),
+    }
+}
+
+fn fire(row: &Row, to: &str) -> Transition {
+    Transition {
+        key: row.key.clone(),
+        incarnation: row.incarnation,
+        version: row.version,
+        fence: None,
+        from: row.state.clone(),
+        event: "go".into(),
+        payload: "null".into(),
+        into: entering(to),
+        internal: false,
+        cause: Cause::Caller,
+        not_before: None,
+        idempotency_key: None,
+        origin: Origin::default(),
+    }
+}
+
+async fn commit(store: &Postgres, changes: Vec<Change>) -> Verdict {
+    store.commit(vec![Group { changes }], SystemTime::now()).await.expect("no error reaches the caller").remove(0)
+}
+
+async fn committed(store: &Postgres, changes: Vec<Change>) -> Vec<Row> {
+    match commit(store, changes).await {
+        Verdict::Committed { rows } => rows,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The answer of every other COMMIT is lost. Each change is made once, and each caller learns how it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_to_commit_is_resolved() {
+    let server = Server::shared();
+    let proxy = Proxy::start(server.port()).await;
+    let options = Postgres::options(server.url_at(proxy.port())).schema(server.new_schema()).lanes(1);
+    let store = options.open().await.unwrap();
+    let mut row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    for n in 0..20 {
+        proxy.cut_next_commit();
+        let mut stale = row.clone();
+        stale.version = 99;
+        row = committed(&store, vec![Change::Transition(fire(&row, &format!("S{n}")))]).await.remove(0);
+        assert_eq!((row.version, &*row.state), (n + 2, &*format!("S{n}")));
+        if n % 4 == 0 {
+            proxy.cut_next_commit();
+            let missed = commit(&store, vec![Change::Transition(fire(&stale, "Nowhere"))]).await;
+            assert!(matches!(missed, Verdict::Conflict { .. }), "{missed:?}");
+            proxy.cut_next_commit();
+            let (b, c) = (create(&format!("b{n}")), create(&format!("c{n}")));
+            assert_eq!(committed(&store, vec![Change::Create(b), Change::Create(c)]).await.len(), 2);
+        }
+    }
+    assert_eq!(proxy.cut(), 30, "each of them was lost");
+    let history = store.history(HistoryQuery::new().limit(1_000)).await.unwrap();
+    assert_eq!(history.len(), 1 + 20 + 10, "each change has one entry");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_the_server_reaches_no_caller() {
+    let server = Server::start();
+    let store = Postgres::options(server.url()).open().await.unwrap();
+    let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    server.restart("fast");
+    let row = committed(&store, vec![Change::Transition(fire(&row, "Open"))]).await.remove(0);
+    server.restart("immediate");
+    assert_eq!(store.get(row.key.clone()).await.unwrap(), Some(row));
+}
+
+/// A server that has been promoted may lack the last commits of the former one: fences and numbers go on far beyond them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sequences_jump_after_a_failover() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let claim = |row: &Row| {
+        let (key, incarnation, version, fence) = (row.key.clone(), row.incarnation, row.version, row.fence);
+        vec![Change::Claim(Claim { key, incarnation, version, fence, owner: "me".into() })]
+    };
+    let row = committed(&store, vec![Change::Create(create("a"))]).await.remove(0);
+    let row = committed(&store, claim(&row)).await.remove(0);
+    let newest = store.last_sequence().await.unwrap();
+    // As if the tables had been written on an older timeline of the server's log.
+    let admin = server.connect().await;
+    admin.batch_execute(&format!("UPDATE {schema}.meta SET value = 0 WHERE name = 'timeline'")).await.unwrap();
+    let row = committed(&store, vec![Change::Transition(fire(&row, "Open"))]).await.remove(0);
+    let fence = row.fence;
+    let row = committed(&store, claim(&row)).await.remove(0);
+    assert!(row.fence >= fence + (1 << 20), "{} after {fence}", row.fence);
+    let history = store.history(HistoryQuery::new().after(newest)).await.unwrap();
+    assert!(history.len() == 1 && history[0].sequence >= newest + (1 << 20), "{history:?} after {newest}");
+    let next = committed(&store, claim(&row)).await.remove(0);
+    assert_eq!(next.fence, row.fence + 1, "it jumps once");
+}
+
+/// A transaction of somebody else, in whatever database of the server, holds no reader back for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_transaction_does_not_stop_the_history() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    let foreign = server.connect().await;
+    foreign
+        .batch_execute(&format!("CREATE TABLE own_{schema} (n int); BEGIN; INSERT INTO own_{schema} VALUES (1)"))
+        .await
+        .unwrap();
+    committed(&store, vec![Change::Create(create("a"))]).await;
+    // A number that no transaction will ever write.
+    foreign.batch_execute(&format!("SELECT nextval('{schema}.sequence')")).await.unwrap();
+    committed(&store, vec![Change::Create(create("b"))]).await;
+    let history = store.history(HistoryQuery::new()).await.unwrap();
+    assert_eq!(history.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(store.last_sequence().await.unwrap(), 3);
+    foreign.batch_execute("ROLLBACK").await.unwrap();
+}
+
+/// An entry whose transaction is open holds later ones back, until it ends in either way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_transaction_of_the_store_holds_the_history_back() {
+    let (server, schema) = (Server::shared(), Server::shared().new_schema());
+    let store = Postgres::options(server.url()).schema(&schema).open().await.unwrap();
+    committed(&store, vec![Change::Create(create("a"))]).await;
+    let numbers = async || {
+        let history = store.history(HistoryQuery::new()).await.unwrap();
+        history.iter().map(|entry| entry.sequence).collect::<Vec<_>>()
+    };
+    // What a burst of another process does, up to its COMMIT.
+    let other = server.connect().await;
+    let burst = format!(
+        "BEGIN; INSERT INTO {schema}.lanes VALUES (gen_random_uuid(), 1, '{{}}', now()); SELECT nextval('{schema}.sequence')"
+    );
+    for (end, expected) in [("ROLLBACK", [1, 3].to_vec()), ("COMMIT", [1, 3, 5].to_vec())] {
+        let lane = Postgres::options(server.url()).schema(&schema).lanes(1).open().await.unwrap();
+        other.batch_execute(&burst).await.unwrap();
+        committed(&lane, vec![Change::Create(create(end))]).await;
+        assert_eq!(numbers().await, expected[..expected.len() - 1], "the number before may still be written");
+        other.batch_execute(end).await.unwrap();
+        assert_eq!(numbers().await, expected);
+    }
+}
+
+/// NUL cannot be stored: such a change is refused, and its neighbours commit. In the text of an error it is replaced.
+#[tokio::test]
+async fn text_with_nul_is_refused() {
+    let server = Server::shared();
+    let store = Postgres::options(server.url()).schema(server.new_schema()).open().await.unwrap();
+    let with = |data: &str| Create { into: Entering { data: data.into(), ..entering("Closed") }, ..create(data) };
+    let mut groups: Vec<Group> = ["a", "b\0", "c"].map(|data| Change::Create(with(data)).into()).into();
+    groups.push(Change::Create(Create { key: Key::new("Door", "d"), ..with("x\0") }).into());
+    let verdicts = store.commit(groups, SystemTime::now()).await.unwrap();
+    let refused = |verdict: &Verdict| matches!(verdict, Verdict::Refused { change: 0, .. });
+    assert_eq!(verdicts.iter().map(refused).collect::<Vec<_>>(), [false, true, false, true]);
+    assert_eq!(store.get(Key::new("Door", "b\0")).await.unwrap(), None);
+    // An id that is longer than an entry of an index is refused by the server, alone.
+    let groups = vec![Change::Create(create(&long())).into(), Change::Create(create("e")).into()];
+    let verdicts = store.commit(groups, SystemTime::now()).await.unwrap();
+    assert!(refused(&verdicts[0]) && matches!(verdicts[1], Verdict::Committed { .. }), "{verdicts:?}");
+}
+
+/// A text that does not fit into an entry of an index, compressed either.
+fn long() -> String {
+    (0..400).map(|_| Uuid::now_v7().simple().to_string()).collect()
+}
+
+/// Answers are lost while many callers share transactions: each change is made once, and each caller gets its own row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_to_shared_commits_are_resolved() {
+    const CALLERS: usize = 16;
+    const CHANGES: u64 = 25;
+    let server = Server::shared();
+    let proxy = Proxy::start(server.port()).await;
+    let options = Postgres::options(server.url_at(proxy.port())).schema(server.new_schema());
+    let store = options.open().await.unwrap();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut row = committed(&store, vec![Change::Create(create(&caller.to_string()))]).await.remove(0);
+                for n in 0..CHANGES {
+                    row = committed(&store, vec![Change::Transition(fire(&row, &format!("S{n}")))]).await.remove(0);
+                    assert_eq!((row.version, &*row.state), (n + 2, &*format!("S{n}")));
+                }
+            })
+        })
+        .collect();
+    // The next one is asked for when the last one was cut, so that others get through between.
+    let mut asked = 0;
+    while callers.iter().any(|caller| !caller.is_finished()) {
+        if proxy.cut() == asked {
+            proxy.cut_next_commit();
+            asked += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(proxy.cut() > 5, "{} answers were lost", proxy.cut());
+    for caller in 0..CALLERS {
+        let key = Key::new("Door", caller.to_string());
+        let history = store.history(HistoryQuery { key: Some(key), ..HistoryQuery::new() }.limit(1_000)).await.unwrap();
+        let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
+        assert_eq!(versions, (1..=CHANGES + 1).collect::<Vec<_>>());
+    }
+}
