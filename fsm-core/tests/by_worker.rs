@@ -35,7 +35,7 @@ fn drawings_and_the_table_show_it() {
 fn exports_have_it() {
     let json = ORDER.json().to_string();
     assert!(json.contains(
-        r#""event":"paid","to":["Paid"],"internal":false,"overrides":null,"guarded":false,"auto":false,"by":"worker""#
+        r#""event":"paid","to":["Paid"],"internal":false,"history":null,"overrides":null,"guarded":false,"rewinds":[],"auto":false,"by":"worker""#
     ));
     assert_eq!(json.matches(r#""by":"anyone""#).count(), 1);
     let scxml = ORDER.scxml().to_string();

@@ -43,7 +43,7 @@ fn entering(data: &str) -> Entering {
         data: data.into(),
         context: None,
         schema: 1,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     }
