@@ -1653,7 +1653,7 @@ A worker ends with one of the events that its state declares, with [`requeue_aft
         ) -> ::core::result::Result<(), ::fsm_runtime::CodecError> {
             ::core::result::Result::Ok(())
         }
-        fn timer_event(_: State) -> ::core::option::Option<Event> {
+        fn timer_event(_: State, _: EventKind) -> ::core::option::Option<Event> {
             ::core::option::Option::None
         }
     }
