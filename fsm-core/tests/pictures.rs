@@ -166,6 +166,7 @@ enum Call {
     Ended,
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the signature of a guard")]
 fn may_resume(_: &call::Held, _: &call::event::Resume) -> Result<(), &'static str> {
     Ok(())
 }

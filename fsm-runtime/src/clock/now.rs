@@ -76,7 +76,7 @@ mod tests {
     use super::{super::ManualClock, now};
     use std::time::{Duration, SystemTime};
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn one_scope_has_one_time() {

@@ -39,7 +39,7 @@ pub(super) fn row(change: &Change, current: Option<Row>) -> Row {
 /// After an internal transition, which leaves the visit as it is.
 fn stayed(row: Row, version: u64, into: &Entering) -> Row {
     let Entering { state, data, context, schema, .. } = into.clone();
-    Row { version, state, data, context, schema, ..row }
+    Row { state, version, schema, data, context, ..row }
 }
 
 fn moved(row: Row, version: u64, into: Option<&Entering>) -> Row {
