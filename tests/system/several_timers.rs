@@ -1,5 +1,7 @@
 //! Several timers of a state: each fires its own event; delays and times come from the data; an internal transition rewinds some.
 
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes state and event, though it only reads them")]
+
 use fsm_runtime::{
     HistoryQuery, Machines, Runtime,
     clock::{self, ManualClock},

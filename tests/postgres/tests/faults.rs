@@ -16,7 +16,7 @@ fn entering(state: &str) -> Entering {
         data: "{}".into(),
         context: None,
         schema: 1,
-        timer: None,
+        timers: Vec::new(),
         work: false,
         remove: false,
     }

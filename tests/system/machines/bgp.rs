@@ -1,6 +1,8 @@
 //! A session of the Border Gateway Protocol, RFC 4271: section 8, for one connection without the optional attributes, and the timers of
 //! sections 8.2.2 and 10.
 
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes state and event, though it only reads them")]
+
 use fsm_runtime::{Machines, Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -61,7 +63,7 @@ fn negotiated(_: bgp_session::OpenSent, open: bgp_session::event::BgpOpen) -> bg
     bgp_session::OpenConfirm { hold_time: open.hold_time.min(90) }
 }
 
-/// "If the negotiated Hold Time value is zero, then the HoldTimer and KeepaliveTimer are not started."
+/// "If the negotiated Hold Time value is zero, then the `HoldTimer` and `KeepaliveTimer` are not started."
 fn hold(seconds: u16) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }

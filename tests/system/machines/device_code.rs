@@ -1,6 +1,8 @@
 //! The client of OAuth's device authorization grant, RFC 8628, section 3: it asks at an interval that the server may raise, until the
 //! device code expires.
 
+#![allow(clippy::needless_pass_by_value, reason = "a `with` takes state and event, though it only reads them")]
+
 use fsm_runtime::{Machines, Outcome, Runtime, clock::ManualClock, prelude::*, store::sqlite::Sqlite};
 use serde::{Deserialize, Serialize};
 use std::{

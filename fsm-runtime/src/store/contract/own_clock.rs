@@ -97,8 +97,8 @@ pub async fn l7_a_timer_waits_for_the_stores_clock(store: &Arc<dyn Store>) {
         Change::Transition(Transition { cause: Cause::Timer, not_before: row.timer_at, ..fire(row, "tick", "Shut") })
     };
     let Row { key, incarnation, version, timer_at: not_before, .. } = row.clone();
-    let (timer, reason) = ("tick".into(), "a guard refused".into());
-    let drops = Change::Disarm(Disarm { key, incarnation, version, timer, not_before, reason });
+    let (event, reason) = ("tick".into(), "a guard refused".into());
+    let drops = Change::Disarm(Disarm { key, incarnation, version, timer: event, not_before, reason });
     for change in [fires(&row), drops] {
         let before = now(store).await;
         let verdict = at(store, change, ahead()).await;
