@@ -11,6 +11,7 @@ mod breaker;
 mod cd_player;
 mod ci_job;
 mod ci_pipeline;
+mod ci_waits;
 mod device_code;
 mod dhcp;
 mod document_workflow;

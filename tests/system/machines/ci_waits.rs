@@ -1,0 +1,120 @@
+//! A pipeline that waits for its jobs, after GitLab's: it succeeds when all jobs have, and ends with the first that fails or is canceled.
+
+use std::time::{Duration, SystemTime};
+
+use fsm_runtime::{Machines, Runtime, clock::ManualClock, prelude::*};
+use serde::{Deserialize, Serialize};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A job, as in `ci_job.rs`, with its data in a store.
+#[derive(StateMachine)]
+#[fsm(initial = Created, durable, derive(Serialize, Deserialize))]
+#[fsm(group(Active, on(drop => Failed), on(cancel => Canceled)))]
+enum Job {
+    /// Waits for earlier stages.
+    #[state(in = Active)]
+    #[on(enqueue => Pending)]
+    Created,
+    /// Waits for a runner.
+    #[state(in = Active)]
+    #[on(run => Running)]
+    Pending,
+    /// A runner has it.
+    #[state(in = Active)]
+    #[on(succeed => Success)]
+    Running,
+    /// Done.
+    #[state(end)]
+    Success,
+    /// Failed.
+    #[state(end)]
+    Failed,
+    /// Stopped by a user.
+    #[state(end)]
+    Canceled,
+}
+
+/// Follows its jobs.
+#[derive(StateMachine)]
+#[fsm(initial = Running, durable, derive(Serialize, Deserialize))]
+enum Pipeline {
+    /// At least one job is not done.
+    #[state(waits(
+        all(jobs): Job in Success => succeed,
+        any(jobs): Job in Failed | missing => drop,
+        any(jobs): Job in Canceled => cancel,
+    ))]
+    #[on(succeed => Success)]
+    #[on(drop => Failed)]
+    #[on(cancel => Canceled)]
+    Running { jobs: Vec<String> },
+    /// All jobs are done.
+    #[state(end)]
+    Success,
+    /// A job has failed, or there is no such job.
+    #[state(end)]
+    Failed,
+    /// A job was stopped by a user.
+    #[state(end)]
+    Canceled,
+}
+
+struct Ci {
+    _runtime: Runtime,
+    jobs: Machines<Job>,
+    pipelines: Machines<Pipeline>,
+}
+
+impl Ci {
+    /// A pipeline `p` of two jobs that are queued, all created at once.
+    async fn started() -> Self {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let builder = Runtime::builder(Sqlite::in_memory().unwrap()).clock(clock.clock());
+        let runtime = builder.machine::<Job, _>(()).machine::<Pipeline, _>(()).start().await.unwrap();
+        let (jobs, pipelines) = (runtime.machines::<Job>(), runtime.machines::<Pipeline>());
+        let mut group = runtime.group();
+        group.add(jobs.create("build", job::Created));
+        group.add(jobs.create("test", job::Created));
+        group.add(pipelines.create("p", pipeline::Running { jobs: vec!["build".into(), "test".into()] }));
+        group.commit().await.unwrap();
+        for id in ["build", "test"] {
+            jobs.fire(id, job::event::Enqueue).await.unwrap();
+            jobs.fire(id, job::event::Run).await.unwrap();
+        }
+        Self { _runtime: runtime, jobs, pipelines }
+    }
+
+    async fn ends(&self, state: pipeline::State) {
+        self.pipelines.wait_for("p", state, PATIENCE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_succeeds_after_its_last_job() {
+    let ci = Ci::started().await;
+    ci.jobs.fire("test", job::event::Succeed).await.unwrap();
+    assert_eq!(ci.pipelines.get("p").await.unwrap().state(), pipeline::State::Running);
+    ci.jobs.fire("build", job::event::Succeed).await.unwrap();
+    ci.ends(pipeline::State::Success).await;
+}
+
+#[tokio::test]
+async fn a_pipeline_ends_with_the_first_job_that_does_not_succeed() {
+    let failing = Ci::started().await;
+    failing.jobs.fire("test", job::event::Drop).await.unwrap();
+    failing.ends(pipeline::State::Failed).await;
+    let canceled = Ci::started().await;
+    canceled.jobs.fire("build", job::event::Cancel).await.unwrap();
+    canceled.ends(pipeline::State::Canceled).await;
+}
+
+#[test]
+fn the_graph_has_what_the_pipeline_waits_for() {
+    let running = Pipeline::GRAPH.state("Running").unwrap();
+    let waits: Vec<_> = running.waits.iter().map(|wait| (wait.machine, wait.states, wait.event)).collect();
+    assert_eq!(
+        waits,
+        [("Job", &["Success"][..], "succeed"), ("Job", &["Failed"][..], "drop"), ("Job", &["Canceled"][..], "cancel"),]
+    );
+}
