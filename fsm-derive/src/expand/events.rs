@@ -3,13 +3,14 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{docs, durable::fields, names::Names, serde};
+use super::{docs, durable::fields::StoredTypes, names::Names, serde};
 use crate::{model::Member, normalize::Cx};
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     let machine = cx.machine;
     let (vis, name) = (cx.vis(1), machine.name());
-    let structs = (0..machine.events.len()).map(|event| event_struct(cx, event));
+    let stored = StoredTypes::new(cx);
+    let structs = (0..machine.events.len()).map(|event| event_struct(cx, &stored, event));
     let doc = format!("The events of `{name}`, with their payloads.");
     let all = all(cx);
     let variants = machine.events.iter().enumerate().map(|(index, event)| {
@@ -38,7 +39,7 @@ pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
     }
 }
 
-fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
+fn event_struct(cx: &Cx<'_>, stored: &StoredTypes, index: usize) -> TokenStream {
     let event = &cx.machine.events[index];
     let (vis, ident, scope) = (cx.vis(2), &event.ty, cx.event_scope(index));
     let derives = cx.derives(2, |_| true);
@@ -53,7 +54,7 @@ fn event_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
         let Member::Named(name) = &field.member else {
             return TokenStream::new();
         };
-        let bound = fields::of_event(cx, event, field);
+        let bound = stored.of_event(cx, event, field);
         quote!(#doc #bound #(#attrs)* #vis #name: #ty,)
     });
     let (declared, clause) = (scope.declared_deeper(), scope.clause_deeper());

@@ -6,7 +6,7 @@ use syn::Attribute;
 
 use super::{
     attributes::{copied, lints},
-    durable::fields,
+    durable::fields::StoredTypes,
     names::Names,
 };
 use crate::{
@@ -15,13 +15,14 @@ use crate::{
 };
 
 pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, state));
+    let stored = StoredTypes::new(cx);
+    let structs = (0..cx.machine.states.len()).map(|state| state_struct(cx, &stored, state));
     let impls = (0..cx.machine.states.len()).map(|state| links(cx, state));
     let names = names(cx);
     quote!(#(#structs)* #names #(#impls)*)
 }
 
-fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
+fn state_struct(cx: &Cx<'_>, stored: &StoredTypes, index: usize) -> TokenStream {
     let state = &cx.machine.states[index];
     let vis = cx.vis(1);
     let (ident, ty, scope) = (&state.ident, &state.ty, cx.state_scope(index));
@@ -38,7 +39,7 @@ fn state_struct(cx: &Cx<'_>, index: usize) -> TokenStream {
             let doc = format!("The `{}` of `{}`.", field.name(), plain(ident));
             quote!(#[doc = #doc])
         });
-        let bound = fields::of_state(cx, index, field);
+        let bound = stored.of_state(cx, index, field);
         match &field.member {
             Member::Named(name) => quote!(#doc #bound #(#attrs)* #vis #name: #ty),
             Member::Unnamed(_) => quote!(#doc #bound #(#attrs)* #vis #ty),

@@ -4,6 +4,8 @@
 //! the derives, and every bound is true for the code around it, because `__Stored` is implemented for each type. What is wrong with a
 //! type is then an error of that `impl` alone. Types of `std` have no bound, so that documentation stays short.
 
+use std::collections::HashMap;
+
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, GenericArgument, LitStr, Meta, PathArguments, Type, spanned::Spanned};
@@ -14,79 +16,103 @@ use crate::{
     normalize::Cx,
 };
 
-/// `__Stored`, and its implementation for each type.
-pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
-    let types = types(cx);
-    if types.is_empty() {
-        return TokenStream::new();
-    }
-    let serde = {
-        let runtime = &cx.runtime;
-        quote!(#runtime::__private::serde)
-    };
-    let impls = types.iter().enumerate().map(|(index, ty)| quote!(impl __Stored<'_, #index> for #ty {}));
-    quote! {
-        /// A type of a field, with its number.
-        #[doc(hidden)]
-        pub trait __Stored<'a, const TYPE: usize>: #serde::Serialize + #serde::de::DeserializeOwned {}
-        #(#impls)*
-    }
-}
-
-/// The attribute of a field of a state's struct.
-pub(in super::super) fn of_state(cx: &Cx<'_>, index: usize, field: &Field) -> Option<TokenStream> {
-    let ty = cx.state_field_ty(index, field);
-    bound(cx, field, &ty, &ty, "__Stored")
-}
-
-/// The attribute of a field of an event's struct.
-pub(in super::super) fn of_event(cx: &Cx<'_>, event: &Event, field: &Field) -> Option<TokenStream> {
-    let at = |depth| cx.event_field_ty(event, field, depth);
-    bound(cx, field, &at(1), &at(2), "super::__Stored")
-}
-
-/// `#[serde(bound = "…")]`, at the tokens of the type; `key` is the type as [`types`] has it, and `ty` as the struct has it.
-fn bound(cx: &Cx<'_>, field: &Field, key: &TokenStream, ty: &TokenStream, stored: &str) -> Option<TokenStream> {
-    let key = key.to_string();
-    let index = types(cx).iter().position(|ty| ty.to_string() == key).filter(|_| is_checked(cx, field))?;
-    let predicate = format!("for<'__stored> {ty}: {stored}<'__stored, {index}>");
-    let predicate = LitStr::new(&predicate, field.ty.span());
-    Some(quote!(#[serde(bound = #predicate)]))
-}
-
 /// The types to check, as they read in the module, each once.
-fn types(cx: &Cx<'_>) -> Vec<TokenStream> {
-    let (states, events) = (&cx.machine.states, &cx.machine.events);
-    let states = states.iter().enumerate().flat_map(|(index, state)| {
-        let checked = state.fields.iter().filter(|field| is_checked(cx, field));
-        checked.map(move |field| cx.state_field_ty(index, field))
-    });
-    let events = events.iter().flat_map(|event| {
-        let checked = event.fields.iter().filter(|field| is_checked(cx, field));
-        checked.map(move |field| cx.event_field_ty(event, field, 1))
-    });
-    let mut types: Vec<TokenStream> = Vec::new();
-    for ty in states.chain(events) {
-        if !types.iter().any(|other| other.to_string() == ty.to_string()) {
-            types.push(ty);
+pub(in super::super) struct StoredTypes {
+    types: Vec<TokenStream>,
+    /// The number of each, by its text.
+    numbers: HashMap<String, usize>,
+    /// Whether fields are checked at all.
+    enabled: bool,
+}
+
+impl StoredTypes {
+    pub(in super::super) fn new(cx: &Cx<'_>) -> Self {
+        let mut stored = Self { types: Vec::new(), numbers: HashMap::new(), enabled: is_enabled(cx) };
+        if !stored.enabled {
+            return stored;
+        }
+        for (index, state) in cx.machine.states.iter().enumerate() {
+            let checked = state.fields.iter().filter(|field| is_checked(field));
+            checked.for_each(|field| stored.add(cx.state_field_ty(index, field)));
+        }
+        for event in &cx.machine.events {
+            let checked = event.fields.iter().filter(|field| is_checked(field));
+            checked.for_each(|field| stored.add(cx.event_field_ty(event, field, 1)));
+        }
+        stored
+    }
+
+    fn add(&mut self, ty: TokenStream) {
+        let next = self.types.len();
+        if *self.numbers.entry(ty.to_string()).or_insert(next) == next {
+            self.types.push(ty);
         }
     }
-    types
+
+    /// `__Stored`, and its implementation for each type.
+    fn expand(&self, cx: &Cx<'_>) -> TokenStream {
+        if self.types.is_empty() {
+            return TokenStream::new();
+        }
+        let serde = {
+            let runtime = &cx.runtime;
+            quote!(#runtime::__private::serde)
+        };
+        let impls = self.types.iter().enumerate().map(|(index, ty)| quote!(impl __Stored<'_, #index> for #ty {}));
+        quote! {
+            /// A type of a field, with its number.
+            #[doc(hidden)]
+            pub trait __Stored<'a, const TYPE: usize>: #serde::Serialize + #serde::de::DeserializeOwned {}
+            #(#impls)*
+        }
+    }
+
+    /// The attribute of a field of a state's struct.
+    pub(in super::super) fn of_state(&self, cx: &Cx<'_>, index: usize, field: &Field) -> Option<TokenStream> {
+        self.is_checked(field)
+            .then(|| cx.state_field_ty(index, field))
+            .and_then(|ty| self.bound(field, &ty, &ty, "__Stored"))
+    }
+
+    /// The attribute of a field of an event's struct.
+    pub(in super::super) fn of_event(&self, cx: &Cx<'_>, event: &Event, field: &Field) -> Option<TokenStream> {
+        let at = |depth| cx.event_field_ty(event, field, depth);
+        self.is_checked(field)
+            .then(|| (at(1), at(2)))
+            .and_then(|(key, ty)| self.bound(field, &key, &ty, "super::__Stored"))
+    }
+
+    fn is_checked(&self, field: &Field) -> bool {
+        self.enabled && is_checked(field)
+    }
+
+    /// `#[serde(bound = "…")]`, at the tokens of the type; `key` is the type as it reads in the module, and `ty` as the struct has it.
+    fn bound(&self, field: &Field, key: &TokenStream, ty: &TokenStream, stored: &str) -> Option<TokenStream> {
+        let index = self.numbers.get(&key.to_string())?;
+        let predicate = format!("for<'__stored> {ty}: {stored}<'__stored, {index}>");
+        let predicate = LitStr::new(&predicate, field.ty.span());
+        Some(quote!(#[serde(bound = #predicate)]))
+    }
 }
 
-/// Whether the type of a field is checked: it need not have serde's traits if an attribute says so, and a derive of another crate could
-/// read serde's attribute.
-fn is_checked(cx: &Cx<'_>, field: &Field) -> bool {
+pub(super) fn expand(cx: &Cx<'_>) -> TokenStream {
+    StoredTypes::new(cx).expand(cx)
+}
+
+/// Whether the types of fields are checked: a derive of another crate could read serde's attribute.
+fn is_enabled(cx: &Cx<'_>) -> bool {
     const STD: [&str; 9] = ["Clone", "Copy", "Debug", "Default", "Eq", "Hash", "Ord", "PartialEq", "PartialOrd"];
     let derives = &cx.machine.derives;
-    let of_std_or_serde = derives
-        .iter()
-        .all(|path| is_serde(path) || path.segments.last().is_some_and(|last| STD.iter().any(|std| last.ident == std)));
+    let is_std = |path: &syn::Path| path.segments.last().is_some_and(|last| STD.iter().any(|std| last.ident == std));
     cx.durable()
-        && of_std_or_serde
+        && derives.iter().all(|path| is_serde(path) || is_std(path))
         && derives.iter().filter(|path| is_serde(path)).count() == 2
+}
+
+/// Whether the type of a field needs serde's traits, which an attribute can change.
+fn is_checked(field: &Field) -> bool {
+    !of_std(&field.ty)
         && field.attrs.iter().all(harmless)
-        && !of_std(&field.ty)
         // `$crate` cannot be written in a string.
         && !field.ty.to_token_stream().to_string().contains('$')
 }
